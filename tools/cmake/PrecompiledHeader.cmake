@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Makes the precompiled header, or copies it from the user's store.
+#   cmake -DOUT=.. -DHEADER=.. -DKEY=.. -P PrecompiledHeader.cmake -- COMMAND...
+# It is compiled from standard input with / as working directory: so the file names
+# nothing of the checkout, is the same in each, and ccache hits across checkouts.
+set(command "")
+set(seen FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+  if(seen)
+    list(APPEND command "${CMAKE_ARGV${i}}")
+  elseif(CMAKE_ARGV${i} STREQUAL "--")
+    set(seen TRUE)
+  endif()
+endforeach()
+
+set(store "$ENV{HONE_PCH_STORE}")
+if(NOT store)
+  if("$ENV{XDG_CACHE_HOME}" STREQUAL "")
+    set(store "$ENV{HOME}/.cache/hone-pch")
+  else()
+    set(store "$ENV{XDG_CACHE_HOME}/hone-pch")
+  endif()
+endif()
+file(SHA256 "${HEADER}" header_hash)
+string(SHA256 key "${KEY};${header_hash};${command}")
+set(kept "${store}/${key}.pch")
+
+if(NOT EXISTS "${kept}")
+  file(MAKE_DIRECTORY "${store}")
+  # Each file is 160 MB: keep the four youngest others.
+  file(GLOB others "${store}/*.pch")
+  set(dated "")
+  foreach(other IN LISTS others)
+    file(TIMESTAMP "${other}" stamp "%s")
+    list(APPEND dated "${stamp} ${other}")
+  endforeach()
+  list(SORT dated ORDER DESCENDING)
+  list(LENGTH dated count)
+  if(count GREATER 4)
+    list(SUBLIST dated 4 -1 old)
+    list(TRANSFORM old REPLACE "^[0-9]+ " "")
+    file(REMOVE ${old})
+  endif()
+
+  string(RANDOM LENGTH 8 suffix)
+  set(tmp "${store}/${key}.${suffix}.tmp")
+  execute_process(COMMAND ${command} -x c++-header - -o "${tmp}"
+    INPUT_FILE "${HEADER}" WORKING_DIRECTORY / RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    file(REMOVE "${tmp}")
+    message(FATAL_ERROR "the precompiled header did not compile")
+  endif()
+  file(RENAME "${tmp}" "${kept}")
+endif()
+file(COPY_FILE "${kept}" "${OUT}")
+file(TOUCH "${kept}" "${OUT}")
