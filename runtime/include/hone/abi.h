@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The whole contract between a compiled model, the runtime core linked into it,
+ * and whoever runs it.
+ *
+ * A model library exports one function (`hone_model`, or the name it was
+ * compiled with) of type `hone_model_fn`. It returns a descriptor from which
+ * all else is reached, the functions that create and run sessions included, so
+ * a model is complete by itself. Every structure is laid out by hand and its
+ * offsets are asserted: generated code reads and writes these fields by offset.
+ * Adding to a structure, or changing one, changes HONE_ABI_VERSION. */
+#ifndef HONE_ABI_H
+#define HONE_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HONE_ABI_VERSION 1u
+
+/* The symbol that a model exports by default. */
+#define HONE_MODEL_SYMBOL "hone_model"
+
+/* ---- values
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* Element types, with the numbers of ONNX's TensorProto.DataType. A bool is one
+ * byte, 0 or 1. Types of 4 and 2 bits are packed as ONNX packs them, the first
+ * element in the low bits. */
+typedef enum hone_type {
+  HONE_TYPE_UNDEFINED = 0,
+  HONE_TYPE_FLOAT = 1,
+  HONE_TYPE_UINT8 = 2,
+  HONE_TYPE_INT8 = 3,
+  HONE_TYPE_UINT16 = 4,
+  HONE_TYPE_INT16 = 5,
+  HONE_TYPE_INT32 = 6,
+  HONE_TYPE_INT64 = 7,
+  HONE_TYPE_STRING = 8, /* elements are hone_string */
+  HONE_TYPE_BOOL = 9,
+  HONE_TYPE_FLOAT16 = 10,
+  HONE_TYPE_DOUBLE = 11,
+  HONE_TYPE_UINT32 = 12,
+  HONE_TYPE_UINT64 = 13,
+  HONE_TYPE_COMPLEX64 = 14,
+  HONE_TYPE_COMPLEX128 = 15,
+  HONE_TYPE_BFLOAT16 = 16,
+  HONE_TYPE_FLOAT8E4M3FN = 17,
+  HONE_TYPE_FLOAT8E4M3FNUZ = 18,
+  HONE_TYPE_FLOAT8E5M2 = 19,
+  HONE_TYPE_FLOAT8E5M2FNUZ = 20,
+  HONE_TYPE_UINT4 = 21,
+  HONE_TYPE_INT4 = 22,
+  HONE_TYPE_FLOAT4E2M1 = 23,
+  HONE_TYPE_FLOAT8E8M0 = 24,
+  HONE_TYPE_UINT2 = 25,
+  HONE_TYPE_INT2 = 26,
+  HONE_TYPE_COUNT = 27
+} hone_type;
+
+typedef enum hone_kind {
+  HONE_KIND_NONE = 0,
+  HONE_KIND_TENSOR = 1,
+  HONE_KIND_SEQUENCE = 2,
+  HONE_KIND_OPTIONAL = 3,
+  HONE_KIND_MAP = 4
+} hone_kind;
+
+/* Bytes of text, not terminated. */
+typedef struct hone_string {
+  const char *data;
+  size_t size;
+} hone_string;
+
+/* Row-major and contiguous. Whoever made the value keeps `data` and `dims`
+ * alive. */
+typedef struct hone_tensor {
+  void *data;          /*  0 */
+  const int64_t *dims; /*  8: `rank` entries; may be NULL for rank 0 */
+  int32_t rank;        /* 16 */
+  int32_t type;        /* 20: hone_type */
+} hone_tensor;
+
+typedef struct hone_value hone_value;
+
+/* Sequences are immutable: inserting and erasing make a new one that shares the
+ * elements' data. */
+typedef struct hone_sequence {
+  const hone_value *elements; /*  0 */
+  int64_t count;              /*  8 */
+  void *storage;              /* 16: the core's; NULL in a caller's sequence */
+} hone_sequence;
+
+typedef struct hone_optional {
+  const hone_value *value; /* NULL: absent */
+} hone_optional;
+
+/* keys[i] maps to values[i]; both are tensors of rank 1. */
+typedef struct hone_map {
+  const hone_tensor *keys;
+  const hone_tensor *values;
+} hone_map;
+
+struct hone_value {
+  int32_t kind;     /*  0: hone_kind */
+  int32_t reserved; /*  4 */
+  union {
+    hone_tensor tensor;            /*  8: data 8, dims 16, rank 24, type 28 */
+    const hone_sequence *sequence; /*  8 */
+    hone_optional optional;        /*  8 */
+    hone_map map;                  /*  8 */
+  } as;
+};
+
+/* ---- status
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum hone_status {
+  HONE_OK = 0,
+  HONE_WRONG_CALL = 1, /* arguments do not fit the model; nothing was run */
+  HONE_INDEX_OUT_OF_RANGE =
+      2, /* `value` is the index, `limit` the size it must stay below */
+  HONE_DIVISION_BY_ZERO =
+      3, /* integer division or remainder; `value` is the dividend */
+  HONE_SHAPE_MISMATCH = 4, /* `value` and `limit` are the two sizes */
+  HONE_OUT_OF_MEMORY = 5,  /* `value` is the number of bytes asked for */
+  HONE_BAD_VALUE = 6, /* any other fault of the data; `value` is the value */
+  HONE_UNSUPPORTED_CPU = 7, /* no kernel table fits this processor, or the level
+                               asked for does not exist */
+  HONE_BAD_MODEL = 8,       /* the library or its weights file cannot be used */
+  HONE_INTERNAL = 9
+} hone_status;
+
+/* ---- generated functions
+ * -----------------------------------------------------------------------------------------
+ */
+
+typedef struct hone_session hone_session;
+typedef struct hone_frame hone_frame;
+typedef struct hone_descriptor hone_descriptor;
+
+typedef struct hone_kernel_context {
+  void *scratch;         /*  0: 64-byte aligned, this thread's own */
+  int64_t scratch_bytes; /*  8: at least the level's scratch_bytes */
+  hone_frame *frame;     /* 16 */
+  int64_t thread;        /* 24: 0 is the thread that called run */
+} hone_kernel_context;
+
+/* Runs pieces [begin, end) of a kernel. `ptrs` are the data pointers of its
+ * tensor inputs, then of its outputs; `dims` the dynamic dimensions of each of
+ * these in the same order, then the kernel's index arguments. Returns 0, or
+ * what hone_rt_fail returned. */
+typedef int32_t (*hone_kernel_fn)(void *const *ptrs, const int64_t *dims,
+                                  int64_t begin, int64_t end,
+                                  hone_kernel_context *context);
+
+/* Sizes for one set of dimensions: writes the bytes of every arena slot, and
+ * the dimensions of all tensor outputs of known rank one after the other, -1
+ * where only the data decide. Returns 0, or 1 + the id of the node whose
+ * operands do not fit together at these dimensions. A function of its argument
+ * alone. */
+typedef int32_t (*hone_prepare_fn)(const int64_t *free_dims,
+                                   int64_t *slot_bytes, int64_t *output_dims);
+
+/* The host function. Returns 0, or what hone_rt_fail or hone_rt_dispatch
+ * returned. */
+typedef int32_t (*hone_run_fn)(hone_frame *frame);
+
+/* What the generated host function works on. Valid for one run. Inputs and
+ * outputs are checked before the run: kinds, types, ranks and dimensions are
+ * those of the descriptor. An output whose dimensions `prepare` knew has its
+ * data pointer set; the others are set by hone_rt_set_output or
+ * hone_rt_set_output_value. */
+struct hone_frame {
+  const hone_value *inputs;      /*  0 */
+  hone_value *outputs;           /*  8 */
+  const int64_t *free_dims;      /* 16 */
+  char *arena;                   /* 24: 64-byte aligned (4096 when not tiny) */
+  const int64_t *slot_offsets;   /* 32: byte offset of each slot in the arena */
+  const char *weights;           /* 40 */
+  const hone_kernel_fn *kernels; /* 48: the table of the chosen level */
+  const int64_t *output_dims;    /* 56: as `prepare` wrote them */
+  hone_session *session;         /* 64 */
+  const hone_descriptor *model;  /* 72 */
+};
+
+/* ---- the descriptor
+ * ----------------------------------------------------------------------------------------------
+ */
+
+/* A dimension in a hone_value_info: >= 0 is fixed, -(1 + k) is free dimension
+ * k, and HONE_DIM_UNKNOWN (outputs only) is computed from the free dimensions
+ * or the data; `prepare` tells. */
+#define HONE_DIM_FREE(k) (-(1 + (int64_t)(k)))
+#define HONE_DIM_FREE_INDEX(dim) (-(dim) - 1)
+#define HONE_DIM_UNKNOWN INT64_MIN
+
+/* An input or an output. For sequences and optionals, `element_kind`, `type`,
+ * `rank` and `dims` describe the element (an optional sequence: element_kind is
+ * HONE_KIND_SEQUENCE and the rest describes its tensors). */
+typedef struct hone_value_info {
+  const char *name;             /*  0 */
+  const int64_t *dims;          /*  8: `rank` entries */
+  const char *const *dim_names; /* 16: labels for documentation, entries may be
+                                   NULL; may itself be NULL */
+  int32_t kind;                 /* 24: hone_kind */
+  int32_t type; /* 28: hone_type of the elements; of a map's values */
+  int32_t rank; /* 32: -1 is any */
+  int32_t
+      element_kind; /* 36: hone_kind inside a sequence or optional, else 0 */
+  int32_t key_type; /* 40: hone_type of a map's keys, else 0 */
+  int32_t in_place; /* 44: output: the input it may share its buffer with, or
+                       -1; input: -1 */
+} hone_value_info;
+
+/* A range of the arena that is live from step `first` to step `last`, both
+ * included. Steps are numbered by the host plan's order; two slots may share
+ * bytes when their ranges do not meet. */
+typedef struct hone_slot {
+  int32_t first;     /*  0 */
+  int32_t last;      /*  4 */
+  int64_t alignment; /*  8: a power of two, at most 4096 */
+  int64_t bytes;     /* 16: -1: `prepare` tells */
+} hone_slot;
+
+/* Processor features that a kernel table needs. */
+#define HONE_CPU_SSE3 (1ull << 0)
+#define HONE_CPU_SSSE3 (1ull << 1)
+#define HONE_CPU_SSE41 (1ull << 2)
+#define HONE_CPU_SSE42 (1ull << 3)
+#define HONE_CPU_POPCNT (1ull << 4)
+#define HONE_CPU_CX16 (1ull << 5)
+#define HONE_CPU_LAHF (1ull << 6)
+#define HONE_CPU_AVX (1ull << 8)
+#define HONE_CPU_AVX2 (1ull << 9)
+#define HONE_CPU_BMI1 (1ull << 10)
+#define HONE_CPU_BMI2 (1ull << 11)
+#define HONE_CPU_F16C (1ull << 12)
+#define HONE_CPU_FMA (1ull << 13)
+#define HONE_CPU_LZCNT (1ull << 14)
+#define HONE_CPU_MOVBE (1ull << 15)
+#define HONE_CPU_AVX512F (1ull << 16)
+#define HONE_CPU_AVX512BW (1ull << 17)
+#define HONE_CPU_AVX512CD (1ull << 18)
+#define HONE_CPU_AVX512DQ (1ull << 19)
+#define HONE_CPU_AVX512VL (1ull << 20)
+#define HONE_CPU_AVX512VNNI (1ull << 24)
+#define HONE_CPU_AVX512BF16 (1ull << 25)
+#define HONE_CPU_AVX512FP16 (1ull << 26)
+#define HONE_CPU_AVX512VBMI (1ull << 27)
+#define HONE_CPU_AVXVNNI (1ull << 28)
+#define HONE_CPU_AMX_TILE (1ull << 32)
+#define HONE_CPU_AMX_INT8 (1ull << 33)
+#define HONE_CPU_AMX_BF16 (1ull << 34)
+
+#define HONE_CPU_LEVEL_V2                                                      \
+  (HONE_CPU_SSE3 | HONE_CPU_SSSE3 | HONE_CPU_SSE41 | HONE_CPU_SSE42 |          \
+   HONE_CPU_POPCNT | HONE_CPU_CX16 | HONE_CPU_LAHF)
+#define HONE_CPU_LEVEL_V3                                                      \
+  (HONE_CPU_LEVEL_V2 | HONE_CPU_AVX | HONE_CPU_AVX2 | HONE_CPU_BMI1 |          \
+   HONE_CPU_BMI2 | HONE_CPU_F16C | HONE_CPU_FMA | HONE_CPU_LZCNT |             \
+   HONE_CPU_MOVBE)
+#define HONE_CPU_LEVEL_V4                                                      \
+  (HONE_CPU_LEVEL_V3 | HONE_CPU_AVX512F | HONE_CPU_AVX512BW |                  \
+   HONE_CPU_AVX512CD | HONE_CPU_AVX512DQ | HONE_CPU_AVX512VL)
+
+/* One table of kernels. Levels are ordered from the least to the most
+ * demanding; the last one that fits is taken. */
+typedef struct hone_level {
+  const char *name;              /*  0: "x86-64-v3"; what HONE_CPU names */
+  uint64_t features;             /*  8 */
+  const hone_kernel_fn *kernels; /* 16: kernel_count entries */
+  int64_t scratch_bytes;         /* 24: per thread */
+} hone_level;
+
+/* Kinds of memory that a model uses. */
+#define HONE_MEMORY_PLANNED                                                    \
+  1u /* sizes follow from the dimensions; in the arena */
+#define HONE_MEMORY_BOUNDED                                                    \
+  2u /* sizes bounded by the dimensions; in the arena at the bound */
+#define HONE_MEMORY_UNBOUNDED                                                  \
+  4u /* only the data decide; blocks of the session */
+
+typedef struct hone_core_api hone_core_api;
+
+struct hone_descriptor {
+  uint32_t abi_version; /*   0: HONE_ABI_VERSION */
+  uint32_t size;        /*   4: sizeof(hone_descriptor) */
+  const char *name;     /*   8 */
+  const char *producer; /*  16: "hone 0.1.0" */
+  const hone_core_api
+      *api; /*  24: &hone_rt_api of the core linked into the model */
+  hone_prepare_fn prepare;           /*  32 */
+  hone_run_fn run;                   /*  40 */
+  const hone_value_info *inputs;     /*  48 */
+  const hone_value_info *outputs;    /*  56 */
+  int32_t input_count;               /*  64 */
+  int32_t output_count;              /*  68 */
+  const char *const *free_dim_names; /*  72: names that begin with '?' were
+                                        given by the compiler */
+  int64_t free_dim_count;            /*  80 */
+  const hone_slot *slots;            /*  88 */
+  const int64_t *slot_offsets;       /*  96: planned at compile time, or NULL */
+  int64_t slot_count;                /* 104 */
+  int64_t arena_bytes;               /* 112: with slot_offsets, else -1 */
+  int64_t lower_bound_bytes;         /* 120: most bytes live at one step, with
+                                        slot_offsets, else -1 */
+  const char
+      *weights; /* 128: in the library; NULL when there are none or in a file */
+  int64_t weight_bytes; /* 136 */
+  const char
+      *weights_file; /* 144: name of a file beside the library, or NULL */
+  const hone_level *levels;     /* 152 */
+  int64_t level_count;          /* 160 */
+  int64_t kernel_count;         /* 168 */
+  const int64_t *kernel_pieces; /* 176: pieces of each kernel, for information;
+                                   may be NULL */
+  const char *const *kernel_names; /* 184: for information; may be NULL */
+  const char *const *nodes;        /* 192: node id -> "node 'x' (Gather)" */
+  int64_t node_count;              /* 200 */
+  uint32_t memory;                 /* 208: HONE_MEMORY_* */
+  uint32_t reserved;               /* 212 */
+};
+
+/* What a model exports. */
+typedef const hone_descriptor *(*hone_model_fn)(void);
+
+/* ---- running: what the caller may bring
+ * ----------------------------------------------------------------------------
+ */
+
+/* Runs pieces [begin, end) on thread `thread`. Returns 0; anything else asks
+ * the pool to hand out no more pieces. */
+typedef int32_t (*hone_task_fn)(void *task, int64_t begin, int64_t end,
+                                int64_t thread);
+
+/* A thread pool as a model sees it. `acquire` returns nonzero when the pool now
+ * serves the caller, 0 when it is busy (the session then works on its own
+ * thread). Between acquire and release, `run` executes each of [0, pieces)
+ * once, in ranges, on threads numbered below `threads`, and returns when all
+ * are done: 0, or a nonzero result of the task. */
+typedef struct hone_pool {
+  void *self;                     /*  0 */
+  int32_t (*acquire)(void *self); /*  8 */
+  void (*release)(void *self);    /* 16 */
+  int32_t (*run)(void *self, int64_t pieces, hone_task_fn function,
+                 void *task); /* 24 */
+  int64_t threads;            /* 32: the calling thread included */
+} hone_pool;
+
+/* Memory of a session: arena, blocks, plans. `allocate` returns NULL when there
+ * is none. */
+typedef struct hone_allocator {
+  void *self;                                                      /*  0 */
+  void *(*allocate)(void *self, int64_t bytes, int64_t alignment); /*  8 */
+  void (*release)(void *self, void *pointer, int64_t bytes);       /* 16 */
+} hone_allocator;
+
+/* Zeros are the defaults. Pool and allocator are copied, and what they point at
+ * must outlive the session. */
+typedef struct hone_session_options {
+  uint32_t size;   /*  0: sizeof(hone_session_options) */
+  int32_t threads; /*  4: for a pool of the session's own; 0: one per processor;
+                      ignored with `pool` */
+  const hone_pool *pool;           /*  8 */
+  const hone_allocator *allocator; /* 16 */
+  const char *level; /* 24: CPU level by name; NULL: HONE_CPU, else the best
+                        that fits */
+} hone_session_options;
+
+typedef struct hone_session_stats {
+  int64_t arena_bytes;       /*  0: now held for the arena */
+  int64_t lower_bound_bytes; /*  8: of the current plan */
+  int64_t block_bytes; /* 16: held for unbounded memory and outputs that lie in
+                          the session */
+  int64_t scratch_bytes; /* 24: all threads */
+  int64_t threads;       /* 32 */
+  int64_t plans;         /* 40: plans made so far */
+  const char *level;     /* 48 */
+} hone_session_stats;
+
+/* One session is used by one thread at a time; sessions of one model run at the
+ * same time and share its weights. All functions that return int32_t return a
+ * hone_status. */
+struct hone_core_api {
+  uint32_t abi_version; /*  0 */
+  uint32_t size;        /*  4 */
+
+  /*  8: On failure *session is NULL and `message` (of message_bytes, may be
+   * NULL) holds the reason. */
+  int32_t (*session_create)(const hone_descriptor *model,
+                            const hone_session_options *options,
+                            hone_session **session, char *message,
+                            size_t message_bytes);
+  /* 16 */
+  void (*session_destroy)(hone_session *session);
+  /* 24: Checks the inputs' kinds, types and dimensions (data may be NULL),
+   * plans for these dimensions and reserves memory. *arena_bytes and
+   * *output_dims (dims of all tensor outputs of known rank, one after the
+   * other, -1 where the data decide; valid until the next prepare or run) may
+   * be NULL. */
+  int32_t (*prepare)(hone_session *session, const hone_value *inputs,
+                     int32_t input_count, int64_t *arena_bytes,
+                     const int64_t **output_dims);
+  /* 32: Prepares when these dimensions are new, and runs. An output with a data
+   * pointer must have kind, type, rank and dims set and is written there
+   * (copied there if only the data decide its shape and it has just that
+   * shape). Where the data pointer is NULL or the kind HONE_KIND_NONE the whole
+   * value is set, and lies in the session until its next prepare or run. */
+  int32_t (*run)(hone_session *session, const hone_value *inputs,
+                 int32_t input_count, hone_value *outputs,
+                 int32_t output_count);
+  /* 40: Text of the last failure, "" after success; valid until the next call
+   * on this session. */
+  const char *(*message)(const hone_session *session);
+  /* 48 */
+  void (*stats)(const hone_session *session, hone_session_stats *stats);
+  /* 56: A pool of `threads` (0: one per processor), the calling thread
+   * included. NULL in *pool->self on failure. */
+  int32_t (*pool_create)(int32_t threads, hone_pool *pool);
+  /* 64 */
+  void (*pool_destroy)(hone_pool *pool);
+};
+
+/* ---- what generated code calls
+ * -------------------------------------------------------------------------------------
+ */
+/* Defined in the core's static archive with hidden visibility. Only the host
+ * function may call them, save for hone_rt_fail, which kernels may call from
+ * any thread. Functions returning int32_t return 0 or a hone_status that the
+ * host function returns in turn; those returning pointers return NULL after
+ * setting the status. */
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(hidden)
+#endif
+
+/* The functions of this core; what a descriptor's `api` points at. */
+extern const hone_core_api hone_rt_api;
+
+/* Runs all pieces of a kernel: directly when pieces is 1, else spread over the
+ * pool. Nothing is run for 0 pieces. */
+int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
+                         const int64_t *dims, int64_t pieces);
+
+/* A 64-byte aligned block that lives until the session's next run; for memory
+ * that only the data decide. */
+void *hone_rt_alloc(hone_frame *frame, int64_t bytes);
+
+/* Gives a block back before the run ends, so that loops do not grow. NULL is
+ * fine. */
+void hone_rt_free(hone_frame *frame, void *block);
+
+/* Stores a failure (the first one wins) and returns its status, never 0. `node`
+ * is an index into the descriptor's nodes, or -1. */
+int32_t hone_rt_fail(hone_frame *frame, int32_t node, int32_t status,
+                     int64_t value, int64_t limit);
+
+/* Sets a tensor output whose shape only the data decide. `data` lies in a
+ * block, the arena, the weights or an input; it is used where it lies, or
+ * copied when the caller gave a buffer. `dims` are copied. */
+int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
+                           int32_t rank, const int64_t *dims);
+
+/* Sets an output of any kind; `value` is copied, what it points at lies in
+ * blocks, weights or inputs. */
+int32_t hone_rt_set_output_value(hone_frame *frame, int32_t index,
+                                 const hone_value *value);
+
+/* Sequences. Tensors put into one are copied, data and dims. Negative positions
+ * count from the end, as in ONNX; a position out of range fails with `node`. */
+const hone_sequence *hone_rt_sequence_new(hone_frame *frame);
+int64_t hone_rt_sequence_length(const hone_sequence *sequence);
+const hone_value *hone_rt_sequence_at(hone_frame *frame,
+                                      const hone_sequence *sequence,
+                                      int64_t position, int32_t node);
+const hone_sequence *hone_rt_sequence_append(hone_frame *frame,
+                                             const hone_sequence *sequence,
+                                             const void *data, int32_t type,
+                                             int32_t rank, const int64_t *dims);
+/* `position` may be the length: appends. */
+const hone_sequence *hone_rt_sequence_insert(hone_frame *frame,
+                                             const hone_sequence *sequence,
+                                             int64_t position, const void *data,
+                                             int32_t type, int32_t rank,
+                                             const int64_t *dims, int32_t node);
+const hone_sequence *hone_rt_sequence_erase(hone_frame *frame,
+                                            const hone_sequence *sequence,
+                                            int64_t position, int32_t node);
+
+/* A value in a block of the session, for elements of optionals and for outputs.
+ */
+hone_value *hone_rt_value_new(hone_frame *frame, const hone_value *value);
+/* A copy of a tensor, data and dims, in blocks of the session. */
+hone_value *hone_rt_tensor_new(hone_frame *frame, const void *data,
+                               int32_t type, int32_t rank, const int64_t *dims);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+/* ---- layout
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+#ifdef __cplusplus
+#define HONE_ASSERT(condition) static_assert(condition, #condition)
+#else
+#define HONE_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+#define HONE_ASSERT_OFFSET(type, field, offset)                                \
+  HONE_ASSERT(offsetof(type, field) == (offset))
+
+HONE_ASSERT(sizeof(void *) == 8 && sizeof(size_t) == 8);
+HONE_ASSERT(sizeof(hone_string) == 16);
+HONE_ASSERT(sizeof(hone_tensor) == 24);
+HONE_ASSERT_OFFSET(hone_tensor, dims, 8);
+HONE_ASSERT_OFFSET(hone_tensor, rank, 16);
+HONE_ASSERT_OFFSET(hone_tensor, type, 20);
+HONE_ASSERT(sizeof(hone_sequence) == 24);
+HONE_ASSERT_OFFSET(hone_sequence, count, 8);
+HONE_ASSERT(sizeof(hone_value) == 32);
+HONE_ASSERT_OFFSET(hone_value, as, 8);
+HONE_ASSERT(sizeof(hone_kernel_context) == 32);
+HONE_ASSERT_OFFSET(hone_kernel_context, scratch_bytes, 8);
+HONE_ASSERT_OFFSET(hone_kernel_context, frame, 16);
+HONE_ASSERT_OFFSET(hone_kernel_context, thread, 24);
+HONE_ASSERT(sizeof(hone_frame) == 80);
+HONE_ASSERT_OFFSET(hone_frame, inputs, 0);
+HONE_ASSERT_OFFSET(hone_frame, outputs, 8);
+HONE_ASSERT_OFFSET(hone_frame, free_dims, 16);
+HONE_ASSERT_OFFSET(hone_frame, arena, 24);
+HONE_ASSERT_OFFSET(hone_frame, slot_offsets, 32);
+HONE_ASSERT_OFFSET(hone_frame, weights, 40);
+HONE_ASSERT_OFFSET(hone_frame, kernels, 48);
+HONE_ASSERT_OFFSET(hone_frame, output_dims, 56);
+HONE_ASSERT_OFFSET(hone_frame, session, 64);
+HONE_ASSERT_OFFSET(hone_frame, model, 72);
+HONE_ASSERT(sizeof(hone_value_info) == 48);
+HONE_ASSERT_OFFSET(hone_value_info, dims, 8);
+HONE_ASSERT_OFFSET(hone_value_info, dim_names, 16);
+HONE_ASSERT_OFFSET(hone_value_info, kind, 24);
+HONE_ASSERT_OFFSET(hone_value_info, type, 28);
+HONE_ASSERT_OFFSET(hone_value_info, rank, 32);
+HONE_ASSERT_OFFSET(hone_value_info, element_kind, 36);
+HONE_ASSERT_OFFSET(hone_value_info, key_type, 40);
+HONE_ASSERT_OFFSET(hone_value_info, in_place, 44);
+HONE_ASSERT(sizeof(hone_slot) == 24);
+HONE_ASSERT_OFFSET(hone_slot, alignment, 8);
+HONE_ASSERT_OFFSET(hone_slot, bytes, 16);
+HONE_ASSERT(sizeof(hone_level) == 32);
+HONE_ASSERT_OFFSET(hone_level, features, 8);
+HONE_ASSERT_OFFSET(hone_level, kernels, 16);
+HONE_ASSERT_OFFSET(hone_level, scratch_bytes, 24);
+HONE_ASSERT(sizeof(hone_descriptor) == 216);
+HONE_ASSERT_OFFSET(hone_descriptor, name, 8);
+HONE_ASSERT_OFFSET(hone_descriptor, producer, 16);
+HONE_ASSERT_OFFSET(hone_descriptor, api, 24);
+HONE_ASSERT_OFFSET(hone_descriptor, prepare, 32);
+HONE_ASSERT_OFFSET(hone_descriptor, run, 40);
+HONE_ASSERT_OFFSET(hone_descriptor, inputs, 48);
+HONE_ASSERT_OFFSET(hone_descriptor, outputs, 56);
+HONE_ASSERT_OFFSET(hone_descriptor, input_count, 64);
+HONE_ASSERT_OFFSET(hone_descriptor, output_count, 68);
+HONE_ASSERT_OFFSET(hone_descriptor, free_dim_names, 72);
+HONE_ASSERT_OFFSET(hone_descriptor, free_dim_count, 80);
+HONE_ASSERT_OFFSET(hone_descriptor, slots, 88);
+HONE_ASSERT_OFFSET(hone_descriptor, slot_offsets, 96);
+HONE_ASSERT_OFFSET(hone_descriptor, slot_count, 104);
+HONE_ASSERT_OFFSET(hone_descriptor, arena_bytes, 112);
+HONE_ASSERT_OFFSET(hone_descriptor, lower_bound_bytes, 120);
+HONE_ASSERT_OFFSET(hone_descriptor, weights, 128);
+HONE_ASSERT_OFFSET(hone_descriptor, weight_bytes, 136);
+HONE_ASSERT_OFFSET(hone_descriptor, weights_file, 144);
+HONE_ASSERT_OFFSET(hone_descriptor, levels, 152);
+HONE_ASSERT_OFFSET(hone_descriptor, level_count, 160);
+HONE_ASSERT_OFFSET(hone_descriptor, kernel_count, 168);
+HONE_ASSERT_OFFSET(hone_descriptor, kernel_pieces, 176);
+HONE_ASSERT_OFFSET(hone_descriptor, kernel_names, 184);
+HONE_ASSERT_OFFSET(hone_descriptor, nodes, 192);
+HONE_ASSERT_OFFSET(hone_descriptor, node_count, 200);
+HONE_ASSERT_OFFSET(hone_descriptor, memory, 208);
+HONE_ASSERT(sizeof(hone_pool) == 40);
+HONE_ASSERT(sizeof(hone_allocator) == 24);
+HONE_ASSERT(sizeof(hone_session_options) == 32);
+HONE_ASSERT(sizeof(hone_session_stats) == 56);
+HONE_ASSERT(sizeof(hone_core_api) == 72);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* HONE_ABI_H */
