@@ -23,9 +23,7 @@ extern "C" {
 /* The symbol that a model exports by default. */
 #define HONE_MODEL_SYMBOL "hone_model"
 
-/* ---- values
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Element types, with the numbers of ONNX's TensorProto.DataType. A bool is one
  * byte, 0 or 1. Types of 4 and 2 bits are packed as ONNX packs them, the first
@@ -115,9 +113,7 @@ struct hone_value {
   } as;
 };
 
-/* ---- status
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- status ---- */
 
 typedef enum hone_status {
   HONE_OK = 0,
@@ -135,9 +131,7 @@ typedef enum hone_status {
   HONE_INTERNAL = 9
 } hone_status;
 
-/* ---- generated functions
- * -----------------------------------------------------------------------------------------
- */
+/* ---- generated functions ---- */
 
 typedef struct hone_session hone_session;
 typedef struct hone_frame hone_frame;
@@ -188,9 +182,7 @@ struct hone_frame {
   const hone_descriptor *model;  /* 72 */
 };
 
-/* ---- the descriptor
- * ----------------------------------------------------------------------------------------------
- */
+/* ---- the descriptor ---- */
 
 /* A dimension in a hone_value_info: >= 0 is fixed, -(1 + k) is free dimension
  * k, and HONE_DIM_UNKNOWN (outputs only) is computed from the free dimensions
@@ -278,60 +270,49 @@ typedef struct hone_level {
 } hone_level;
 
 /* Kinds of memory that a model uses. */
-#define HONE_MEMORY_PLANNED                                                    \
-  1u /* sizes follow from the dimensions; in the arena */
-#define HONE_MEMORY_BOUNDED                                                    \
-  2u /* sizes bounded by the dimensions; in the arena at the bound */
-#define HONE_MEMORY_UNBOUNDED                                                  \
-  4u /* only the data decide; blocks of the session */
+#define HONE_MEMORY_PLANNED 1u   /* sizes follow from the dimensions */
+#define HONE_MEMORY_BOUNDED 2u   /* in the arena at the dimensions' bound */
+#define HONE_MEMORY_UNBOUNDED 4u /* data decide; blocks of the session */
 
 typedef struct hone_core_api hone_core_api;
 
 struct hone_descriptor {
-  uint32_t abi_version; /*   0: HONE_ABI_VERSION */
-  uint32_t size;        /*   4: sizeof(hone_descriptor) */
-  const char *name;     /*   8 */
-  const char *producer; /*  16: "hone 0.1.0" */
-  const hone_core_api
-      *api; /*  24: &hone_rt_api of the core linked into the model */
-  hone_prepare_fn prepare;           /*  32 */
-  hone_run_fn run;                   /*  40 */
-  const hone_value_info *inputs;     /*  48 */
-  const hone_value_info *outputs;    /*  56 */
-  int32_t input_count;               /*  64 */
-  int32_t output_count;              /*  68 */
-  const char *const *free_dim_names; /*  72: names that begin with '?' were
-                                        given by the compiler */
+  uint32_t abi_version;           /*   0: HONE_ABI_VERSION */
+  uint32_t size;                  /*   4: sizeof(hone_descriptor) */
+  const char *name;               /*   8 */
+  const char *producer;           /*  16: "hone 0.1.0" */
+  const hone_core_api *api;       /* 24: &hone_rt_api of the core linked in */
+  hone_prepare_fn prepare;        /*  32 */
+  hone_run_fn run;                /*  40 */
+  const hone_value_info *inputs;  /*  48 */
+  const hone_value_info *outputs; /*  56 */
+  int32_t input_count;            /*  64 */
+  int32_t output_count;           /*  68 */
+  const char *const *free_dim_names; /*  72: "?0" for nameless ones */
   int64_t free_dim_count;            /*  80 */
   const hone_slot *slots;            /*  88 */
   const int64_t *slot_offsets;       /*  96: planned at compile time, or NULL */
   int64_t slot_count;                /* 104 */
-  int64_t arena_bytes;               /* 112: with slot_offsets, else -1 */
-  int64_t lower_bound_bytes;         /* 120: most bytes live at one step, with
-                                        slot_offsets, else -1 */
-  const char
-      *weights; /* 128: in the library; NULL when there are none or in a file */
-  int64_t weight_bytes; /* 136 */
-  const char
-      *weights_file; /* 144: name of a file beside the library, or NULL */
-  const hone_level *levels;     /* 152 */
-  int64_t level_count;          /* 160 */
-  int64_t kernel_count;         /* 168 */
-  const int64_t *kernel_pieces; /* 176: pieces of each kernel, for information;
-                                   may be NULL */
-  const char *const *kernel_names; /* 184: for information; may be NULL */
-  const char *const *nodes;        /* 192: node id -> "node 'x' (Gather)" */
-  int64_t node_count;              /* 200 */
-  uint32_t memory;                 /* 208: HONE_MEMORY_* */
-  uint32_t reserved;               /* 212 */
+  int64_t arena_bytes;               /* 112: -1 without slot_offsets */
+  int64_t lower_bound_bytes;         /* 120: most bytes live at one step */
+  const char *weights;               /* 128: NULL: none, or in a file */
+  int64_t weight_bytes;              /* 136 */
+  const char *weights_file;          /* 144: beside the library, or NULL */
+  const hone_level *levels;          /* 152 */
+  int64_t level_count;               /* 160 */
+  int64_t kernel_count;              /* 168 */
+  const int64_t *kernel_pieces;      /* 176: for information, may be NULL */
+  const char *const *kernel_names;   /* 184: for information, may be NULL */
+  const char *const *nodes;          /* 192: node id -> "node 'x' (Gather)" */
+  int64_t node_count;                /* 200 */
+  uint32_t memory;                   /* 208: HONE_MEMORY_* */
+  uint32_t reserved;                 /* 212 */
 };
 
 /* What a model exports. */
 typedef const hone_descriptor *(*hone_model_fn)(void);
 
-/* ---- running: what the caller may bring
- * ----------------------------------------------------------------------------
- */
+/* ---- running: what the caller may bring ---- */
 
 /* Runs pieces [begin, end) on thread `thread`. Returns 0; anything else asks
  * the pool to hand out no more pieces. */
@@ -426,9 +407,7 @@ struct hone_core_api {
   void (*pool_destroy)(hone_pool *pool);
 };
 
-/* ---- what generated code calls
- * -------------------------------------------------------------------------------------
- */
+/* ---- what generated code calls ---- */
 /* Defined in the core's static archive with hidden visibility. Only the host
  * function may call them, save for hone_rt_fail, which kernels may call from
  * any thread. Functions returning int32_t return 0 or a hone_status that the
@@ -503,9 +482,7 @@ hone_value *hone_rt_tensor_new(hone_frame *frame, const void *data,
 #pragma GCC visibility pop
 #endif
 
-/* ---- layout
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- layout ---- */
 
 #ifdef __cplusplus
 #define HONE_ASSERT(condition) static_assert(condition, #condition)
