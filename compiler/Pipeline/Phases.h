@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The phases of a compile and the pass pipelines that make them up.
+#ifndef HONE_COMPILER_PIPELINE_PHASES_H
+#define HONE_COMPILER_PIPELINE_PHASES_H
+
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <optional>
+
+namespace hone {
+
+/// In the order in which a compile goes through them; each can be stopped after (`--emit`).
+enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Obj, So };
+
+llvm::StringRef phaseName(Phase phase);
+std::optional<Phase> parsePhase(llvm::StringRef name);
+
+/// What the lowering of a kernel may assume about the processor it will run on.
+struct KernelTarget {
+  std::string level = "x86-64-v3"; ///< Name of the level, for messages.
+  unsigned vectorBits = 256;       ///< Preferred width of a vector register.
+  unsigned vectorRegisters = 16;
+  bool fma = true;
+  bool vnni = false, bf16 = false, amx = false;
+  int64_t threads = 0; ///< What the cost model assumes; 0: not known.
+};
+
+struct GraphOptions {
+  /// Stop before kernels are outlined.
+  bool outline = true;
+};
+
+/// Every dialect that a pipeline reads or makes.
+void registerDialects(mlir::DialectRegistry &registry);
+/// Every pass and pipeline, for command lines.
+void registerPasses();
+
+/// graph: `hone` functions -> host function and kernels, on the whole module.
+void buildGraphPipeline(mlir::OpPassManager &pm, const GraphOptions &options = {});
+
+/// tile: a module that holds one kernel, `hone` on tensors -> linalg, scf, tensor, vector.
+void buildKernelTilePipeline(mlir::OpPassManager &pm, const KernelTarget &target);
+/// buffer, kernels: -> memref, scf, vector.
+void buildKernelBufferPipeline(mlir::OpPassManager &pm, const KernelTarget &target);
+/// llvm, kernels: -> one llvm.func with the kernel ABI, of the kernel's name.
+void buildKernelLlvmPipeline(mlir::OpPassManager &pm, const KernelTarget &target);
+
+/// buffer, host: the host function -> `hone_rt` on memrefs with an arena plan. Kernels are declarations by then.
+void buildHostBufferPipeline(mlir::OpPassManager &pm);
+/// llvm, host: -> llvm.func @hone_prepare and @hone_run.
+void buildHostLlvmPipeline(mlir::OpPassManager &pm);
+
+} // namespace hone
+
+#endif // HONE_COMPILER_PIPELINE_PHASES_H
