@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Normal form of index arithmetic: polynomials with integer coefficients over
+// atoms (free dimensions, and values that the arithmetic does not look into).
+#include "dialects/Graph/DimBuilder.h"
+#include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace hone::graph;
+
+DimBuilder::DimBuilder(func::FuncOp function)
+    : entry(&function.getBody().front()) {}
+
+OpBuilder DimBuilder::topBuilder() {
+  OpBuilder builder = OpBuilder::atBlockBegin(entry);
+  if (lastTop)
+    builder.setInsertionPointAfter(lastTop);
+  return builder;
+}
+
+OpFoldResult DimBuilder::named(StringRef name) {
+  Value &value = namedDims[name];
+  if (!value) {
+    OpBuilder top = OpBuilder::atBlockBegin(entry);
+    for (Operation &op : *entry)
+      if (auto dim = dyn_cast<DimOp>(op); dim && dim.getName() == name) {
+        dim->moveBefore(entry, entry->begin());
+        value = dim;
+        break;
+      }
+    if (!value)
+      value = DimOp::create(top, entry->getParentOp()->getLoc(), name);
+    if (!lastTop)
+      lastTop = value.getDefiningOp();
+  }
+  return value;
+}
+
+std::optional<int64_t> DimBuilder::constant(OpFoldResult value) {
+  return getConstantIntValue(value);
+}
+
+unsigned DimBuilder::atomOf(Value value) {
+  auto [it, isNew] = atomNumbers.try_emplace(value, atoms.size());
+  if (isNew)
+    atoms.push_back(value);
+  return it->second;
+}
+
+DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
+  if (std::optional<int64_t> number = constant(value)) {
+    if (*number == 0)
+      return {};
+    return {{{}, *number}};
+  }
+  Value ssa = cast<Value>(value);
+  if (auto it = known.find(ssa); it != known.end())
+    return it->second;
+  Polynomial result;
+  auto dim = ssa.getDefiningOp<DimOp>();
+  Value atom = dim ? cast<Value>(named(dim.getName())) : ssa;
+  result[{atomOf(atom)}] = 1;
+  known[ssa] = result;
+  values[result].push_back(atom);
+  return result;
+}
+
+bool DimBuilder::overFreeDims(const Polynomial &polynomial) {
+  return llvm::all_of(polynomial, [&](const auto &term) {
+    return llvm::all_of(term.first, [&](unsigned atom) {
+      return atoms[atom].template getDefiningOp<DimOp>();
+    });
+  });
+}
+
+bool DimBuilder::visibleAt(Value value, OpBuilder &builder) {
+  return value.getParentRegion()->isAncestor(
+      builder.getInsertionBlock()->getParent());
+}
+
+OpFoldResult DimBuilder::valueOf(OpBuilder &at, Location loc,
+                                 const Polynomial &polynomial) {
+  if (polynomial.empty())
+    return at.getIndexAttr(0);
+  if (polynomial.size() == 1 && polynomial.begin()->first.empty())
+    return at.getIndexAttr(polynomial.begin()->second);
+  for (Value value : values[polynomial])
+    if (visibleAt(value, at))
+      return value;
+  bool top = overFreeDims(polynomial);
+  std::optional<OpBuilder> topBuilder;
+  if (top) {
+    for (const auto &term : polynomial) // The free dimensions stand first.
+      for (unsigned atom : term.first)
+        if (!lastTop)
+          lastTop = atoms[atom].getDefiningOp();
+    topBuilder.emplace(this->topBuilder());
+  }
+  OpBuilder &builder = top ? *topBuilder : at;
+  auto constantOf = [&](int64_t number) -> Value {
+    return arith::ConstantIndexOp::create(builder, loc, number);
+  };
+  Value sum;
+  for (const auto &[monomial, coefficient] : polynomial) {
+    Value term = monomial.empty() || coefficient != 1 ? constantOf(coefficient)
+                                                      : Value();
+    for (unsigned atom : monomial)
+      term = term ? arith::MulIOp::create(builder, loc, term, atoms[atom])
+                        .getResult()
+                  : atoms[atom];
+    sum =
+        sum ? arith::AddIOp::create(builder, loc, sum, term).getResult() : term;
+  }
+  if (top)
+    lastTop = sum.getDefiningOp();
+  known[sum] = polynomial;
+  values[polynomial].push_back(sum);
+  return sum;
+}
+
+std::optional<DimBuilder::Polynomial>
+DimBuilder::multiply(const Polynomial &a, const Polynomial &b) {
+  Polynomial result;
+  for (const auto &[left, leftFactor] : a)
+    for (const auto &[right, rightFactor] : b) {
+      SmallVector<unsigned, 2> monomial(left);
+      monomial.append(right.begin(), right.end());
+      llvm::sort(monomial);
+      int64_t product, sum;
+      if (llvm::MulOverflow(leftFactor, rightFactor, product))
+        return std::nullopt;
+      int64_t &entry = result[monomial];
+      if (llvm::AddOverflow(entry, product, sum))
+        return std::nullopt;
+      entry = sum;
+    }
+  for (auto it = result.begin(); it != result.end();)
+    it = it->second == 0 ? result.erase(it) : std::next(it);
+  return result;
+}
+
+/// Quotient where `b` is one monomial that divides every term of `a`.
+std::optional<DimBuilder::Polynomial>
+DimBuilder::divideExactly(const Polynomial &a, const Polynomial &b) {
+  if (b.size() != 1)
+    return std::nullopt;
+  const auto &[divisor, factor] = *b.begin();
+  Polynomial result;
+  for (const auto &[monomial, coefficient] : a) {
+    if (coefficient % factor != 0)
+      return std::nullopt;
+    SmallVector<unsigned, 2> rest;
+    std::set_difference(monomial.begin(), monomial.end(), divisor.begin(),
+                        divisor.end(), std::back_inserter(rest));
+    if (rest.size() + divisor.size() != monomial.size())
+      return std::nullopt;
+    result[rest] = coefficient / factor;
+  }
+  return result;
+}
+
+template <typename OpTy>
+OpFoldResult DimBuilder::opaque(OpBuilder &builder, Location loc,
+                                OpFoldResult a, OpFoldResult b) {
+  Polynomial left = polynomialOf(a), right = polynomialOf(b);
+  bool top = overFreeDims(left) && overFreeDims(right);
+  Value x, y;
+  if (!top) {
+    x = materialize(builder, loc, a);
+    y = materialize(builder, loc, b);
+    return OpTy::create(builder, loc, x, y).getResult();
+  }
+  OpFoldResult leftValue = valueOf(builder, loc, left),
+               rightValue = valueOf(builder, loc, right);
+  OpBuilder at = topBuilder();
+  x = materialize(at, loc, leftValue);
+  y = materialize(at, loc, rightValue);
+  Value result = OpTy::create(at, loc, x, y);
+  lastTop = result.getDefiningOp();
+  return result;
+}
+
+OpFoldResult DimBuilder::add(OpBuilder &builder, Location loc, OpFoldResult a,
+                             OpFoldResult b) {
+  Polynomial sum = polynomialOf(a);
+  for (const auto &[monomial, coefficient] : polynomialOf(b)) {
+    int64_t total;
+    if (llvm::AddOverflow(sum[monomial], coefficient, total))
+      return opaque<arith::AddIOp>(builder, loc, a, b);
+    sum[monomial] = total;
+    if (total == 0)
+      sum.erase(monomial);
+  }
+  return valueOf(builder, loc, sum);
+}
+
+OpFoldResult DimBuilder::sub(OpBuilder &builder, Location loc, OpFoldResult a,
+                             OpFoldResult b) {
+  return add(builder, loc, a, mul(builder, loc, b, builder.getIndexAttr(-1)));
+}
+
+OpFoldResult DimBuilder::mul(OpBuilder &builder, Location loc, OpFoldResult a,
+                             OpFoldResult b) {
+  if (std::optional<Polynomial> result =
+          multiply(polynomialOf(a), polynomialOf(b)))
+    return valueOf(builder, loc, *result);
+  return opaque<arith::MulIOp>(builder, loc, a, b);
+}
+
+OpFoldResult DimBuilder::floorDiv(OpBuilder &builder, Location loc,
+                                  OpFoldResult a, OpFoldResult b) {
+  std::optional<int64_t> left = constant(a), right = constant(b);
+  if (left && right)
+    return builder.getIndexAttr(*right ? llvm::divideFloorSigned(*left, *right)
+                                       : *left);
+  if (std::optional<Polynomial> result =
+          divideExactly(polynomialOf(a), polynomialOf(b)))
+    return valueOf(builder, loc, *result);
+  OpFoldResult divisor =
+      right ? b : max(builder, loc, b, builder.getIndexAttr(1));
+  return opaque<arith::FloorDivSIOp>(builder, loc, a, divisor);
+}
+
+OpFoldResult DimBuilder::ceilDiv(OpBuilder &builder, Location loc,
+                                 OpFoldResult a, OpFoldResult b) {
+  OpFoldResult rounded =
+      sub(builder, loc, add(builder, loc, a, b), builder.getIndexAttr(1));
+  std::optional<int64_t> right = constant(b);
+  if (right && *right == 1)
+    return a;
+  return floorDiv(builder, loc, rounded, b);
+}
+
+OpFoldResult DimBuilder::max(OpBuilder &builder, Location loc, OpFoldResult a,
+                             OpFoldResult b) {
+  std::optional<int64_t> left = constant(a), right = constant(b);
+  if (left && right)
+    return builder.getIndexAttr(std::max(*left, *right));
+  return equal(a, b) ? a : opaque<arith::MaxSIOp>(builder, loc, a, b);
+}
+
+OpFoldResult DimBuilder::min(OpBuilder &builder, Location loc, OpFoldResult a,
+                             OpFoldResult b) {
+  std::optional<int64_t> left = constant(a), right = constant(b);
+  if (left && right)
+    return builder.getIndexAttr(std::min(*left, *right));
+  return equal(a, b) ? a : opaque<arith::MinSIOp>(builder, loc, a, b);
+}
+
+OpFoldResult DimBuilder::product(OpBuilder &builder, Location loc,
+                                 ArrayRef<OpFoldResult> factors) {
+  OpFoldResult result = builder.getIndexAttr(1);
+  for (OpFoldResult factor : factors)
+    result = mul(builder, loc, result, factor);
+  return result;
+}
+
+bool DimBuilder::equal(OpFoldResult a, OpFoldResult b) {
+  return polynomialOf(a) == polynomialOf(b);
+}
+
+Value DimBuilder::materialize(OpBuilder &builder, Location loc,
+                              OpFoldResult value) {
+  if (std::optional<int64_t> number = constant(value))
+    return arith::ConstantIndexOp::create(builder, loc, *number);
+  return cast<Value>(value);
+}
+
+void DimBuilder::split(OpBuilder &builder, Location loc,
+                       ArrayRef<OpFoldResult> sizes,
+                       SmallVectorImpl<int64_t> &shape,
+                       SmallVectorImpl<Value> &dynamic) {
+  for (OpFoldResult size : sizes) {
+    std::optional<int64_t> number = constant(size);
+    shape.push_back(number.value_or(ShapedType::kDynamic));
+    if (!number)
+      dynamic.push_back(cast<Value>(size));
+  }
+}
+
+SmallVector<OpFoldResult> DimBuilder::dims(OpBuilder &builder, Location loc,
+                                           Value tensor) {
+  SmallVector<OpFoldResult> result;
+  for (int64_t i = 0, rank = cast<ShapedType>(tensor.getType()).getRank();
+       i < rank; ++i)
+    result.push_back(dim(builder, loc, tensor, i));
+  return result;
+}
+
+/// The operands `dims` of an operation that has them.
+static std::optional<ValueRange> explicitDims(Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::optional<ValueRange>>(op)
+      .Case<MapOp, TopKOp, MatmulOp, ConvOp, ConvTransposeOp, PoolOp, ReshapeOp,
+            SliceOp, ConcatOp>([](auto shaped) {
+        return std::optional<ValueRange>(shaped.getDims());
+      })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+/// The tensor and its dimension that dimension `i` of a result of `op` equals.
+static std::optional<std::pair<Value, int64_t>> sameDim(Operation *op,
+                                                        int64_t i) {
+  using Source = std::optional<std::pair<Value, int64_t>>;
+  auto reduced = [i](Value input, ArrayRef<int64_t> axes,
+                     bool keepdims) -> Source {
+    if (keepdims)
+      return std::make_pair(input, i);
+    int64_t from = i;
+    for (int64_t axis : axes)
+      if (axis <= from)
+        ++from;
+    return std::make_pair(input, from);
+  };
+  return llvm::TypeSwitch<Operation *, Source>(op)
+      .Case([&](ReduceOp reduce) {
+        return reduced(reduce.getInput(), reduce.getAxes(),
+                       reduce.getKeepdims());
+      })
+      .Case([&](ArgReduceOp reduce) {
+        return reduced(reduce.getInput(),
+                       {static_cast<int64_t>(reduce.getAxis())},
+                       reduce.getKeepdims());
+      })
+      .Case([&](TransposeOp transpose) -> Source {
+        return std::make_pair(transpose.getInput(),
+                              transpose.getPermutation()[i]);
+      })
+      .Case<CumulateOp, ScatterOp>([&](auto like) -> Source {
+        return std::make_pair(like.getInput(), i);
+      })
+      .Case([&](tensor::CastOp cast) -> Source {
+        return std::make_pair(cast.getSource(), i);
+      })
+      .Case([&](GatherOp gather) -> Source {
+        int64_t axis = gather.getAxis(),
+                rank =
+                    cast<ShapedType>(gather.getIndices().getType()).getRank();
+        if (i < axis)
+          return std::make_pair(gather.getInput(), i);
+        if (i < axis + rank)
+          return std::make_pair(Value(gather.getIndices()), i - axis);
+        return std::make_pair(gather.getInput(), i - rank + 1);
+      })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+OpFoldResult DimBuilder::dim(OpBuilder &builder, Location loc, Value tensor,
+                             int64_t i) {
+  auto type = cast<ShapedType>(tensor.getType());
+  if (!type.isDynamicDim(i))
+    return builder.getIndexAttr(type.getDimSize(i));
+  if (auto it = traced.find({tensor, i}); it != traced.end())
+    if (auto value = dyn_cast<Value>(it->second);
+        !value || visibleAt(value, builder))
+      return it->second;
+
+  OpFoldResult result;
+  if (auto argument = dyn_cast<BlockArgument>(tensor)) {
+    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto names = function && argument.getOwner() == entry
+                     ? function.getArgAttrOfType<ArrayAttr>(
+                           argument.getArgNumber(), "hone.dims")
+                     : ArrayAttr();
+    if (auto name = names && i < static_cast<int64_t>(names.size())
+                        ? dyn_cast<StringAttr>(names[i])
+                        : StringAttr())
+      result = named(name.getValue());
+  } else {
+    Operation *op = tensor.getDefiningOp();
+    if (std::optional<ValueRange> operands = explicitDims(op)) {
+      result = (*operands)[llvm::count_if(type.getShape().take_front(i),
+                                          ShapedType::isDynamic)];
+      result = valueOf(builder, loc, polynomialOf(result));
+    } else if (auto pad = dyn_cast<PadOp>(op)) {
+      result = add(builder, loc, dim(builder, loc, pad.getInput(), i),
+                   builder.getIndexAttr(pad.getLow()[i] + pad.getHigh()[i]));
+    } else if (auto source = sameDim(op, i)) {
+      result = dim(builder, loc, source->first, source->second);
+    }
+  }
+  if (!result)
+    result = tensor::DimOp::create(builder, loc, tensor, i).getResult();
+  traced[{tensor, i}] = result;
+  return result;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Index arithmetic over dimensions in a normal form: two dimensions that are
+// equal as polynomials of the model's free dimensions become the same SSA
+// value, so that equality of dimensions is equality of values.
+#ifndef HONE_DIALECTS_GRAPH_DIMBUILDER_H
+#define HONE_DIALECTS_GRAPH_DIMBUILDER_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpDefinition.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+#include <map>
+#include <optional>
+
+namespace hone::graph {
+
+/// Every operand and result is an index: an `IntegerAttr` where it is known,
+/// else a value of type `index`. Arithmetic over free dimensions alone is
+/// placed at the top of the function; what depends on other values, at the
+/// insertion point of the builder given to the call.
+class DimBuilder {
+public:
+  explicit DimBuilder(mlir::func::FuncOp function);
+
+  /// The free dimension of that name (`hone.dim`).
+  mlir::OpFoldResult named(llvm::StringRef name);
+  /// Dimension `i` of a tensor, traced through the operations that made it; a
+  /// `tensor.dim` where that ends.
+  mlir::OpFoldResult dim(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::Value tensor, int64_t i);
+  llvm::SmallVector<mlir::OpFoldResult>
+  dims(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
+
+  using Ofr = mlir::OpFoldResult;
+  Ofr add(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  Ofr sub(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  Ofr mul(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  /// Quotient rounded down; a divisor of 0 counts as 1 (the dimension it
+  /// belongs to is then 0 as well).
+  Ofr floorDiv(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  Ofr ceilDiv(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  Ofr max(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  Ofr min(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  Ofr product(mlir::OpBuilder &builder, mlir::Location loc,
+              llvm::ArrayRef<Ofr> factors);
+
+  /// True where both are the same polynomial.
+  bool equal(Ofr a, Ofr b);
+  static std::optional<int64_t> constant(Ofr value);
+  mlir::Value materialize(mlir::OpBuilder &builder, mlir::Location loc,
+                          Ofr value);
+  /// Splits sizes into the static shape (dynamic where not known) and the
+  /// values of the dynamic ones.
+  void split(mlir::OpBuilder &builder, mlir::Location loc,
+             llvm::ArrayRef<Ofr> sizes, llvm::SmallVectorImpl<int64_t> &shape,
+             llvm::SmallVectorImpl<mlir::Value> &dynamic);
+
+private:
+  /// Product of atoms, as sorted atom numbers, to its coefficient; the empty
+  /// product is the constant term.
+  using Polynomial = std::map<llvm::SmallVector<unsigned, 2>, int64_t>;
+
+  unsigned atomOf(mlir::Value value);
+  Polynomial polynomialOf(Ofr value);
+  Ofr valueOf(mlir::OpBuilder &builder, mlir::Location loc,
+              const Polynomial &polynomial);
+  std::optional<Polynomial> multiply(const Polynomial &a, const Polynomial &b);
+  std::optional<Polynomial> divideExactly(const Polynomial &a,
+                                          const Polynomial &b);
+  bool visibleAt(mlir::Value value, mlir::OpBuilder &builder);
+  bool overFreeDims(const Polynomial &polynomial);
+  template <typename OpTy>
+  Ofr opaque(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
+  mlir::OpBuilder topBuilder();
+
+  mlir::Block *entry;
+  mlir::Operation *lastTop =
+      nullptr; ///< Last operation placed at the top of the function.
+  llvm::SmallVector<mlir::Value> atoms;
+  llvm::DenseMap<mlir::Value, unsigned> atomNumbers;
+  llvm::DenseMap<mlir::Value, Polynomial> known;
+  std::map<Polynomial, llvm::SmallVector<mlir::Value, 1>> values;
+  llvm::StringMap<mlir::Value> namedDims;
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::OpFoldResult> traced;
+};
+
+} // namespace hone::graph
+
+#endif // HONE_DIALECTS_GRAPH_DIMBUILDER_H

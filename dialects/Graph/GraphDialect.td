@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The `hone` dialect, its types and the attributes its operations share.
+#ifndef HONE_DIALECTS_GRAPH_GRAPHDIALECT
+#define HONE_DIALECTS_GRAPH_GRAPHDIALECT
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinTypeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Graph_Dialect : Dialect {
+  let name = "hone";
+  let cppNamespace = "::hone::graph";
+  let summary = "model-level operations that linalg cannot say well";
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+}
+
+class Graph_Type<string cppName, string typeMnemonic, list<Trait> traits = []> : TypeDef<Graph_Dialect, cppName, traits> {
+  let mnemonic = typeMnemonic;
+}
+
+def Graph_StringType : Graph_Type<"String", "string", [MemRefElementTypeInterface]> {
+  let summary = "element of a string tensor: a pointer and a length, both 64 bits";
+}
+
+def Graph_SequenceType : Graph_Type<"Sequence", "sequence"> {
+  let summary = "an ordered list of values of one type, held by the session";
+  let parameters = (ins "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` $elementType `>`";
+}
+
+def Graph_OptionalType : Graph_Type<"Optional", "optional"> {
+  let summary = "a value that may be absent, held by the session";
+  let parameters = (ins "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` $elementType `>`";
+}
+
+class Graph_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::hone::graph";
+  let genSpecializedAttr = 0;
+}
+class Graph_EnumAttr<EnumAttrInfo info, string mnemonic> : EnumAttr<Graph_Dialect, info, mnemonic>;
+
+def Graph_ReduceKind : Graph_Enum<"ReduceKind", "how a reduction combines two elements", [
+  I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Prod", 1, "prod">,
+  I32EnumAttrCase<"Max", 2, "max">, I32EnumAttrCase<"Min", 3, "min">,
+  I32EnumAttrCase<"UMax", 4, "umax">, I32EnumAttrCase<"UMin", 5, "umin">]>;
+def Graph_ReduceKindAttr : Graph_EnumAttr<Graph_ReduceKind, "reduce_kind">;
+
+def Graph_PoolKind : Graph_Enum<"PoolKind", "how a pooling window is combined", [
+  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Average", 1, "average">, I32EnumAttrCase<"Sum", 2, "sum">]>;
+def Graph_PoolKindAttr : Graph_EnumAttr<Graph_PoolKind, "pool_kind">;
+
+def Graph_ScatterKind : Graph_Enum<"ScatterKind", "how a scattered update meets the element it hits", [
+  I32EnumAttrCase<"Assign", 0, "assign">, I32EnumAttrCase<"Sum", 1, "sum">, I32EnumAttrCase<"Prod", 2, "prod">,
+  I32EnumAttrCase<"Max", 3, "max">, I32EnumAttrCase<"Min", 4, "min">,
+  I32EnumAttrCase<"UMax", 5, "umax">, I32EnumAttrCase<"UMin", 6, "umin">]>;
+def Graph_ScatterKindAttr : Graph_EnumAttr<Graph_ScatterKind, "scatter_kind">;
+
+def Graph_FilterLayout : Graph_Enum<"FilterLayout", "order of a convolution filter in memory", [
+  I32EnumAttrCase<"Plain", 0, "plain">, I32EnumAttrCase<"Panels", 1, "panels">,
+  I32EnumAttrCase<"Depthwise", 2, "depthwise">]>;
+def Graph_FilterLayoutAttr : Graph_EnumAttr<Graph_FilterLayout, "filter_layout">;
+
+#endif // HONE_DIALECTS_GRAPH_GRAPHDIALECT

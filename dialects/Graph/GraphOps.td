@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations of the `hone` dialect, as the importer builds them and the graph phase rewrites them.
+//
+// Conventions: tensors are ranked; element types are signless and bool is i8 holding 0 or 1; a result dimension that
+// is not static is an `index` operand in `dims`, one for each `?` of the result type in order.
+#ifndef HONE_DIALECTS_GRAPH_GRAPHOPS
+#define HONE_DIALECTS_GRAPH_GRAPHOPS
+
+include "dialects/Graph/GraphDialect.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Graph_Op<string opMnemonic, list<Trait> traits = []> : Op<Graph_Dialect, opMnemonic, traits>;
+
+/// An operation whose result dimensions can be computed from its operands.
+class Graph_ShapedOp<string opMnemonic, list<Trait> traits = []> : Graph_Op<opMnemonic, !listconcat([Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)> {
+  let hasVerifier = 1;
+}
+
+def Graph_Tensor : RankedTensorOf<[AnyType]>;
+def Graph_Dims : Variadic<Index>;
+
+//===- Values -------------------------------------------------------------------------------------------------------===//
+
+def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike, AllTypesMatch<["value", "result"]>]> {
+  let summary = "a tensor known at compile time";
+  let description = [{
+    Large data is a `dense_resource` whose blob points into the mapped model file or into memory of the compiler.
+    ```mlir
+    %w = hone.constant dense<[1.0, 2.0]> : tensor<2xf32>
+    ```
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "attr-dict $value";
+  let hasFolder = 1;
+}
+
+def Graph_DimOp : Graph_Op<"dim", [Pure]> {
+  let summary = "the size of a named free dimension of the model's inputs";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$name attr-dict";
+}
+
+//===- Elementwise --------------------------------------------------------------------------------------------------===//
+
+def Graph_MapOp : Graph_Op<"map", [Pure, AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "computes every element of its results by one scalar region";
+  let description = [{
+    The region runs once for each index of the result shape. Its arguments are the elements of `inputs`, aligned to
+    the result from the right; `hone.index` gives the coordinates. The region may read tensors from above by
+    `tensor.extract`. It has no side effects but the reports of `hone.checked_index` and `hone.checked_divisor`.
+    - (C1) all results have the same shape
+    - (C2) each dimension of an input is 1 (broadcast; statically) or that of the result; a dynamic one equals it
+    - (C3) the region has one argument per input, of its element type
+    - (C4) the terminator yields one value per result, of its element type
+    ```mlir
+    %r = hone.map ins(%a, %b : tensor<4x?xf32>, tensor<?xf32>) dims(%n) -> tensor<4x?xf32> {
+    ^bb0(%x: f32, %y: f32):
+      %s = arith.addf %x, %y : f32
+      hone.yield %s : f32
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<Graph_Tensor>:$inputs, Graph_Dims:$dims);
+  let results = (outs Variadic<Graph_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`ins` `(` $inputs^ `:` type($inputs) `)`)? (`dims` `(` $dims^ `)`)? `->` type($results) attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs, "::mlir::ValueRange":$dims,
+    "::llvm::function_ref<void(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>];
+}
+
+def Graph_YieldOp : Graph_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["MapOp"]>]> {
+  let summary = "ends the region of a map";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
+def Graph_IndexOp : Graph_Op<"index", [Pure]> {
+  let summary = "the coordinate along dimension `axis` of the element that a map computes";
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$axis);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$axis attr-dict";
+}
+
+// Not speculatable and never removed with its use: a wrong index is reported even where its result is not needed.
+def Graph_CheckedIndexOp : Graph_Op<"checked_index", [MemoryEffects<[]>]> {
+  let summary = "an index that is inside `[0, size)`; anything else ends the run with an error";
+  let description = [{
+    With `wrap`, a negative index counts from the end. An index out of range stores the node and the value in the
+    session, and the result is 0, so that no address depends on an unchecked value (for `size` 0 nothing may be read).
+  }];
+  let arguments = (ins Index:$index, Index:$size, UnitAttr:$wrap);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$index `of` $size (`wrap` $wrap^)? attr-dict";
+}
+
+def Graph_CheckedDivisorOp : Graph_Op<"checked_divisor", [MemoryEffects<[]>, SameOperandsAndResultType]> {
+  let summary = "an integer divisor that is not 0; 0 ends the run with an error and gives 1";
+  let arguments = (ins AnySignlessInteger:$divisor);
+  let results = (outs AnySignlessInteger:$result);
+  let assemblyFormat = "$divisor attr-dict `:` type($divisor)";
+}
+
+//===- Reductions ---------------------------------------------------------------------------------------------------===//
+
+def Graph_ReduceOp : Graph_ShapedOp<"reduce", [AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "combines all elements along some axes";
+  let description = [{
+    f16 and bf16 are accumulated in f32. `max` and `min` of floats propagate NaN. An empty axis gives the neutral element.
+    - (C1) `axes` are ascending and inside the rank
+    - (C2) the result drops the axes, or with `keepdims` has size 1 there
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_ReduceKindAttr:$kind, DenseI64ArrayAttr:$axes, UnitAttr:$keepdims);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$kind $input `axes` $axes (`keepdims` $keepdims^)? attr-dict `:` type($input) `->` type($result)";
+}
+
+def Graph_ArgReduceOp : Graph_ShapedOp<"arg_reduce"> {
+  let summary = "the index of the largest or smallest element along an axis, as i64";
+  let description = [{
+    `kind` is max, min, umax or umin. Of equal elements the first counts, with `last` the last. NaN is larger (for
+    min: smaller) than any number.
+    - (C1) `axis` is inside the rank
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_ReduceKindAttr:$kind, I64Attr:$axis, UnitAttr:$keepdims, UnitAttr:$last);
+  let results = (outs RankedTensorOf<[I64]>:$result);
+  let assemblyFormat = "$kind $input `axis` $axis (`keepdims` $keepdims^)? (`last` $last^)? attr-dict `:` type($input) `->` type($result)";
+}
+
+def Graph_CumulateOp : Graph_ShapedOp<"cumulate", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "running sum or product along an axis";
+  let arguments = (ins Graph_Tensor:$input, Graph_ReduceKindAttr:$kind, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$kind $input `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)? attr-dict `:` type($input)";
+}
+
+def Graph_TopKOp : Graph_ShapedOp<"top_k"> {
+  let summary = "the k largest or smallest elements along an axis, in order, and their indices";
+  let description = [{
+    Equal elements keep the order of their indices. The size of the results along `axis` is k, static or in `dims`.
+    - (C1) `axis` is inside the rank
+    - (C2) `values` and `indices` have the same shape
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_Dims:$dims, I64Attr:$axis, UnitAttr:$smallest, UnitAttr:$isUnsigned);
+  let results = (outs Graph_Tensor:$values, RankedTensorOf<[I64]>:$indices);
+  let assemblyFormat = [{
+    $input (`dims` `(` $dims^ `)`)? `axis` $axis (`smallest` $smallest^)? (`unsigned` $isUnsigned^)? attr-dict
+    `:` type($input) `->` type($values) `,` type($indices)
+  }];
+}
+
+//===- Contractions -------------------------------------------------------------------------------------------------===//
+
+def Graph_MatmulOp : Graph_ShapedOp<"matmul"> {
+  let summary = "matrix product over the last two dimensions, batched over the others";
+  let description = [{
+    `lhs` is [batch.., M, K]; `rhs` is [batch.., K, N], with `transpose_rhs` [batch.., N, K], with `panels`
+    [ceil(N/16), K, 16] (zero padded) and without batch. Batch dimensions broadcast as in a map (C2 there).
+    Products and sums are in the element type of the result.
+    - (C1) the ranks are at least 2 and the inner dimensions agree
+    - (C2) element types of the operands are equal
+  }];
+  let arguments = (ins Graph_Tensor:$lhs, Graph_Tensor:$rhs, Graph_Dims:$dims, UnitAttr:$transposeRhs, UnitAttr:$panels);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`dims` `(` $dims^ `)`)? (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? attr-dict
+    `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+}
+
+def Graph_ConvOp : Graph_ShapedOp<"conv"> {
+  let summary = "convolution over 1, 2 or 3 spatial dimensions";
+  let description = [{
+    The input is [N, C, spatial..], with `channels_last` [N, spatial.., C]; the result likewise. A `plain` filter is
+    [OC, C/group, kernel..]; `panels` is [group * ceil(OC/group/16), kernel.., C/group, 16] (zero padded); `depthwise`
+    is [kernel.., C] (group = C = OC). `pads` holds all low pads, then all high pads; padding reads as zero.
+    - (C1) `strides`, `dilations` have one entry per spatial dimension, `pads` two; strides and dilations are positive
+    - (C2) C and OC are multiples of `group` and agree with the filter
+    - (C3) the result's spatial sizes follow from input, filter and attributes
+    - (C4) filter layouts other than plain need `channels_last`
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_Tensor:$filter, Graph_Dims:$dims, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast,
+    DefaultValuedAttr<Graph_FilterLayoutAttr, "::hone::graph::FilterLayout::Plain">:$filterLayout,
+    DenseI64ArrayAttr:$kernel);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter (`dims` `(` $dims^ `)`)? `kernel` $kernel `strides` $strides `dilations` $dilations `pads` $pads
+    `group` $group (`channels_last` $channelsLast^)? (`filter` $filterLayout^)? attr-dict
+    `:` type($input) `,` type($filter) `->` type($result)
+  }];
+}
+
+def Graph_ConvTransposeOp : Graph_ShapedOp<"conv_transpose"> {
+  let summary = "transposed convolution over 1, 2 or 3 spatial dimensions";
+  let description = [{
+    The input is [N, C, spatial..], the filter [C, OC/group, kernel..]. Result element o gets input element i through
+    kernel element k where `o + pad_low = i * stride + k * dilation`. The spatial sizes of the result type decide how
+    much of the full result is kept.
+    - (C1) as C1 of conv
+    - (C2) C is a multiple of `group` and agrees with the filter
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_Tensor:$filter, Graph_Dims:$dims, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter (`dims` `(` $dims^ `)`)? `strides` $strides `dilations` $dilations `pads` $pads `group` $group
+    attr-dict `:` type($input) `,` type($filter) `->` type($result)
+  }];
+}
+
+def Graph_PoolOp : Graph_ShapedOp<"pool"> {
+  let summary = "combines each window of the spatial dimensions";
+  let description = [{
+    Layout, strides, dilations and pads are as for conv. Padding never wins a maximum and adds nothing to a sum; an
+    average divides by the elements inside the input, with `count_include_pad` by those inside the padded input.
+    The spatial sizes of the result type may exceed the floor formula (ceil mode). `indices`, for max only, are
+    positions in the flattened input tensor (with `column_major` the last two spatial dimensions swapped).
+    - (C1) as C1 of conv
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_Dims:$dims, Graph_PoolKindAttr:$kind, DenseI64ArrayAttr:$kernel,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, UnitAttr:$countIncludePad,
+    UnitAttr:$channelsLast, UnitAttr:$columnMajor, UnitAttr:$isUnsigned);
+  let results = (outs Graph_Tensor:$result, Optional<RankedTensorOf<[I64]>>:$indices);
+  let assemblyFormat = [{
+    $kind $input (`dims` `(` $dims^ `)`)? `kernel` $kernel `strides` $strides `dilations` $dilations `pads` $pads
+    (`count_include_pad` $countIncludePad^)? (`channels_last` $channelsLast^)? (`column_major` $columnMajor^)?
+    (`unsigned` $isUnsigned^)? attr-dict `:` type($input) `->` type($result) (`,` type($indices)^)?
+  }];
+}
+
+//===- Data movement ------------------------------------------------------------------------------------------------===//
+
+def Graph_ReshapeOp : Graph_ShapedOp<"reshape", [AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "the same elements in row-major order under another shape; never a copy";
+  let description = [{
+    - (C1) where both shapes are static they have the same number of elements
+  }];
+  let arguments = (ins Graph_Tensor:$input, Graph_Dims:$dims);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$input (`dims` `(` $dims^ `)`)? attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Graph_TransposeOp : Graph_ShapedOp<"transpose", [AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "permutes dimensions: dimension i of the result is dimension `permutation[i]` of the input";
+  let description = [{
+    - (C1) `permutation` holds each dimension once
+    - (C2) the result's dimensions are the permuted ones
+  }];
+  let arguments = (ins Graph_Tensor:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Graph_SliceOp : Graph_ShapedOp<"slice", [AllElementTypesMatch<["input", "result"]>, AttrSizedOperandSegments]> {
+  let summary = "element i of the result is element `offset + i * step` of the input, in each dimension";
+  let description = [{
+    `staticOffsets` holds `ShapedType::kDynamic` where the offset is the next of `offsets`. Steps may be negative.
+    - (C1) one offset and one step per dimension; no step is 0
+    - (C2) where all is static, every element lies inside the input
+  }];
+  let arguments = (ins Graph_Tensor:$input, Variadic<Index>:$offsets, Graph_Dims:$dims, DenseI64ArrayAttr:$staticOffsets,
+    DenseI64ArrayAttr:$steps);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = [{
+    $input `at` custom<DynamicIndexList>($offsets, $staticOffsets) (`dims` `(` $dims^ `)`)? `steps` $steps attr-dict
+    `:` type($input) `->` type($result)
+  }];
+  let hasFolder = 1;
+}
+
+def Graph_ConcatOp : Graph_ShapedOp<"concat", [AttrSizedOperandSegments]> {
+  let summary = "joins tensors along an axis";
+  let description = [{
+    - (C1) `axis` is inside the rank, and all operands have the rank and the element type of the result
+    - (C2) static sizes agree on the other axes and add up on this one
+  }];
+  let arguments = (ins Variadic<Graph_Tensor>:$inputs, Graph_Dims:$dims, I64Attr:$axis);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$inputs (`dims` `(` $dims^ `)`)? `axis` $axis attr-dict `:` type($inputs) `->` type($result)";
+  let hasFolder = 1;
+}
+
+def Graph_PadOp : Graph_ShapedOp<"pad", [AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "surrounds a tensor with one value; negative sizes crop";
+  let description = [{
+    - (C1) `low` and `high` have one entry per dimension
+    - (C2) `value` has the element type
+  }];
+  let arguments = (ins Graph_Tensor:$input, AnyType:$value, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$input `with` $value `low` $low `high` $high attr-dict `:` type($input) `,` type($value) `->` type($result)";
+}
+
+def Graph_GatherOp : Graph_ShapedOp<"gather", [AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "picks slices along an axis; negative indices count from the end";
+  let description = [{
+    The shape of the result is that of the input with dimension `axis` replaced by the dimensions of `indices`.
+    An index out of range ends the run with an error.
+    - (C1) `axis` is inside the rank
+  }];
+  let arguments = (ins Graph_Tensor:$input, RankedTensorOf<[I32, I64]>:$indices, I64Attr:$axis);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = "$input `[` $indices `]` `axis` $axis attr-dict `:` type($input) `,` type($indices) `->` type($result)";
+}
+
+def Graph_ScatterOp : Graph_ShapedOp<"scatter", [AllTypesMatch<["input", "result"]>,
+    AllElementTypesMatch<["input", "updates"]>]> {
+  let summary = "a copy of the input with updates at indexed places, taken in order";
+  let description = [{
+    With `axis`, indices have the shape of `updates` and replace the coordinate along that axis (ScatterElements);
+    without, the last dimension of `indices` holds leading coordinates of a slice (ScatterND).
+    Negative indices count from the end; one out of range ends the run with an error.
+  }];
+  let arguments = (ins Graph_Tensor:$input, RankedTensorOf<[I32, I64]>:$indices, Graph_Tensor:$updates,
+    Graph_ScatterKindAttr:$kind, OptionalAttr<I64Attr>:$axis);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = [{
+    $kind $updates `into` $input `[` $indices `]` (`axis` $axis^)? attr-dict
+    `:` type($input) `,` type($indices) `,` type($updates)
+  }];
+}
+
+//===- Values whose shape only data decide --------------------------------------------------------------------------===//
+
+def Graph_LibraryOp : Graph_Op<"library"> {
+  let summary = "calls a function of the runtime on the host";
+  let description = [{
+    For work whose result sizes only data decide (nonzero, unique, non-maximum suppression), for sequences, optionals
+    and strings. `config` holds the integer and float parameters of the function, in the order it documents. Dynamic
+    result dimensions are known once it has run.
+    ```mlir
+    %r = hone.library "nonzero"(%x) : (tensor<4x5xf32>) -> tensor<2x?xi64>
+    ```
+  }];
+  let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, OptionalAttr<DictionaryAttr>:$config);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = "$function `(` $operands `)` ($config^)? attr-dict `:` functional-type($operands, $results)";
+}
+
+#endif // HONE_DIALECTS_GRAPH_GRAPHOPS

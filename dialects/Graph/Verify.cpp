@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Verifiers; each check is tagged with the constraint of the operation's
+// description that it enforces.
+#include "dialects/Graph/Graph.h"
+
+using namespace mlir;
+using namespace hone::graph;
+
+static bool differ(int64_t a, int64_t b) {
+  return !ShapedType::isDynamic(a) && !ShapedType::isDynamic(b) && a != b;
+}
+
+/// One index operand for each `?` of the result.
+static LogicalResult verifyDims(Operation *op, ShapedType type,
+                                ValueRange dims) {
+  if (static_cast<size_t>(type.getNumDynamicDims()) != dims.size())
+    return op->emitOpError("has ")
+           << dims.size() << " dims for the " << type.getNumDynamicDims()
+           << " dynamic dimensions of " << type;
+  return success();
+}
+
+static LogicalResult verifyAxis(Operation *op, int64_t axis, int64_t rank) {
+  if (axis < 0 || axis >= rank)
+    return op->emitOpError("axis ")
+           << axis << " is out of range for rank " << rank;
+  return success();
+}
+
+LogicalResult MapOp::verify() {
+  if (getNumResults() == 0)
+    return emitOpError("has no result");
+  auto shape = cast<RankedTensorType>(getResult(0).getType());
+  for (Type type : getResultTypes())
+    if (cast<RankedTensorType>(type).getShape() != shape.getShape()) // C1
+      return emitOpError("results have different shapes");
+  if (failed(verifyDims(*this, shape, getDims())))
+    return failure();
+  for (auto [i, input] : llvm::enumerate(getInputs())) {
+    auto type = cast<RankedTensorType>(input.getType());
+    int64_t offset = shape.getRank() - type.getRank();
+    if (offset < 0) // C2
+      return emitOpError("input ") << i << " has a higher rank than the result";
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.getDimSize(d) != 1 &&
+          differ(type.getDimSize(d), shape.getDimSize(d + offset))) // C2
+        return emitOpError("dimension ")
+               << d << " of input " << i
+               << " is neither 1 nor that of the result";
+  }
+  Block &block = getBody().front();
+  if (block.getNumArguments() != getInputs().size()) // C3
+    return emitOpError("region has ")
+           << block.getNumArguments() << " arguments for " << getInputs().size()
+           << " inputs";
+  for (auto [argument, input] : llvm::zip(block.getArguments(), getInputs()))
+    if (argument.getType() !=
+        cast<RankedTensorType>(input.getType()).getElementType()) // C3
+      return emitOpError("region argument ")
+             << argument.getArgNumber()
+             << " is not of the element type of its input";
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield || yield.getValues().size() != getNumResults()) // C4
+    return emitOpError("region must yield one value per result");
+  for (auto [value, result] : llvm::zip(yield.getValues(), getResults()))
+    if (value.getType() !=
+        cast<RankedTensorType>(result.getType()).getElementType()) // C4
+      return emitOpError("region yields ")
+             << value.getType() << " for " << result.getType();
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  int64_t previous = -1;
+  for (int64_t axis : getAxes()) {
+    if (axis <= previous || axis >= input.getRank()) // C1
+      return emitOpError("axes must be ascending and inside rank ")
+             << input.getRank();
+    previous = axis;
+  }
+  SmallVector<int64_t> expected;
+  for (auto [i, size] : llvm::enumerate(input.getShape())) {
+    if (!llvm::is_contained(getAxes(), static_cast<int64_t>(i)))
+      expected.push_back(size);
+    else if (getKeepdims())
+      expected.push_back(1);
+  }
+  if (failed(verifyCompatibleShape(expected, result.getShape()))) // C2
+    return emitOpError(
+        "result shape does not follow from the input and the axes");
+  return success();
+}
+
+LogicalResult ArgReduceOp::verify() {
+  if (llvm::is_contained({ReduceKind::Sum, ReduceKind::Prod}, getKind()))
+    return emitOpError("kind must be max, min, umax or umin");
+  return verifyAxis(*this, getAxis(), getInput().getType().getRank()); // C1
+}
+
+LogicalResult CumulateOp::verify() {
+  if (!llvm::is_contained({ReduceKind::Sum, ReduceKind::Prod}, getKind()))
+    return emitOpError("kind must be sum or prod");
+  return verifyAxis(*this, getAxis(), getInput().getType().getRank());
+}
+
+LogicalResult TopKOp::verify() {
+  if (getValues().getType().getShape() !=
+      getIndices().getType().getShape()) // C2
+    return emitOpError("values and indices have different shapes");
+  if (failed(
+          verifyAxis(*this, getAxis(), getInput().getType().getRank()))) // C1
+    return failure();
+  return verifyDims(*this, getValues().getType(), getDims());
+}
+
+LogicalResult MatmulOp::verify() {
+  RankedTensorType lhs = getLhs().getType(), rhs = getRhs().getType(),
+                   result = getResult().getType();
+  if (lhs.getRank() < 2 || rhs.getRank() < 2 || result.getRank() < 2) // C1
+    return emitOpError("operands must have at least two dimensions");
+  if (lhs.getElementType() != rhs.getElementType()) // C2
+    return emitOpError("operands have different element types");
+  int64_t inner = lhs.getDimSize(lhs.getRank() - 1);
+  int64_t rhsInner =
+      getPanels() ? rhs.getDimSize(1)
+                  : rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 1 : 2));
+  if (getPanels() && (rhs.getRank() != 3 || rhs.getDimSize(2) != 16 ||
+                      getTransposeRhs())) // C1
+    return emitOpError("panels must be of shape [ceil(N/16), K, 16]");
+  if (differ(inner, rhsInner)) // C1
+    return emitOpError("inner dimensions ")
+           << inner << " and " << rhsInner << " differ";
+  return verifyDims(*this, result, getDims());
+}
+
+/// Window attributes shared by convolutions and pooling.
+static LogicalResult verifyWindow(Operation *op, int64_t rank,
+                                  ArrayRef<int64_t> strides,
+                                  ArrayRef<int64_t> dilations,
+                                  ArrayRef<int64_t> pads) {
+  int64_t spatial = rank - 2;
+  if (spatial < 1)
+    return op->emitOpError("input must have at least one spatial dimension");
+  if (static_cast<int64_t>(strides.size()) != spatial ||
+      static_cast<int64_t>(dilations.size()) != spatial ||
+      static_cast<int64_t>(pads.size()) != 2 * spatial) // C1
+    return op->emitOpError("needs ") << spatial << " strides and dilations and "
+                                     << 2 * spatial << " pads";
+  auto notPositive = [](int64_t value) { return value <= 0; };
+  if (llvm::any_of(strides, notPositive) ||
+      llvm::any_of(dilations, notPositive)) // C1
+    return op->emitOpError("strides and dilations must be positive");
+  return success();
+}
+
+LogicalResult ConvOp::verify() {
+  RankedTensorType input = getInput().getType(), filter = getFilter().getType(),
+                   result = getResult().getType();
+  if (failed(verifyWindow(*this, input.getRank(), getStrides(), getDilations(),
+                          getPads())))
+    return failure();
+  int64_t rank = input.getRank(), spatial = rank - 2, group = getGroup();
+  if (static_cast<int64_t>(getKernel().size()) != spatial) // C1
+    return emitOpError("needs one kernel size per spatial dimension");
+  if (result.getRank() != rank)
+    return emitOpError("result must have the rank of the input");
+  if (getFilterLayout() != FilterLayout::Plain && !getChannelsLast()) // C4
+    return emitOpError("a packed filter needs channels_last");
+  int64_t channelDim = getChannelsLast() ? rank - 1 : 1;
+  int64_t channels = input.getDimSize(channelDim),
+          outputs = result.getDimSize(channelDim);
+  if (group < 1 || (!ShapedType::isDynamic(channels) && channels % group) ||
+      (!ShapedType::isDynamic(outputs) && outputs % group)) // C2
+    return emitOpError("channels must be multiples of the group count ")
+           << group;
+  if (getFilterLayout() == FilterLayout::Plain) {
+    if (filter.getRank() != rank || differ(filter.getDimSize(0), outputs) ||
+        (!ShapedType::isDynamic(channels) &&
+         differ(filter.getDimSize(1), channels / group))) // C2
+      return emitOpError(
+          "filter does not agree with the channels of input and result");
+  }
+  for (int64_t i = 0; i < spatial; ++i) {
+    int64_t d = getChannelsLast() ? i + 1 : i + 2, size = input.getDimSize(d);
+    if (ShapedType::isDynamic(size))
+      continue;
+    int64_t span = (getKernel()[i] - 1) * getDilations()[i] + 1,
+            padded = size + getPads()[i] + getPads()[i + spatial];
+    int64_t expected =
+        padded < span ? 0 : (padded - span) / getStrides()[i] + 1;
+    if (differ(expected, result.getDimSize(d))) // C3
+      return emitOpError("spatial dimension ")
+             << i << " of the result must be " << expected;
+  }
+  return verifyDims(*this, result, getDims());
+}
+
+LogicalResult ConvTransposeOp::verify() {
+  RankedTensorType input = getInput().getType(), filter = getFilter().getType();
+  if (failed(verifyWindow(*this, input.getRank(), getStrides(), getDilations(),
+                          getPads())))
+    return failure();
+  int64_t channels = input.getDimSize(1);
+  if (getGroup() < 1 || filter.getRank() != input.getRank() ||
+      differ(filter.getDimSize(0), channels) ||
+      (!ShapedType::isDynamic(channels) &&
+       channels % static_cast<int64_t>(getGroup()))) // C2
+    return emitOpError("filter does not agree with the channels of the input");
+  return verifyDims(*this, getResult().getType(), getDims());
+}
+
+LogicalResult PoolOp::verify() {
+  RankedTensorType input = getInput().getType();
+  if (failed(verifyWindow(*this, input.getRank(), getStrides(), getDilations(),
+                          getPads())))
+    return failure();
+  if (static_cast<int64_t>(getKernel().size()) != input.getRank() - 2) // C1
+    return emitOpError("needs one kernel size per spatial dimension");
+  return verifyDims(*this, getResult().getType(), getDims());
+}
+
+LogicalResult ReshapeOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  if (input.hasStaticShape() && result.hasStaticShape() &&
+      input.getNumElements() != result.getNumElements()) // C1
+    return emitOpError("changes the number of elements from ")
+           << input.getNumElements() << " to " << result.getNumElements();
+  return verifyDims(*this, result, getDims());
+}
+
+LogicalResult TransposeOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  SmallVector<bool> seen(input.getRank());
+  if (static_cast<int64_t>(getPermutation().size()) != input.getRank() ||
+      result.getRank() != input.getRank()) // C1
+    return emitOpError("permutation must have one entry per dimension");
+  for (auto [i, from] : llvm::enumerate(getPermutation())) {
+    if (from < 0 || from >= input.getRank() || seen[from]) // C1
+      return emitOpError("permutation must hold each dimension once");
+    seen[from] = true;
+    if (input.getDimSize(from) != result.getDimSize(i)) // C2
+      return emitOpError("dimension ")
+             << i << " of the result must be dimension " << from
+             << " of the input";
+  }
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  size_t rank = input.getRank();
+  if (getStaticOffsets().size() != rank || getSteps().size() != rank ||
+      static_cast<size_t>(result.getRank()) != rank) // C1
+    return emitOpError("needs one offset and one step per dimension");
+  if (static_cast<size_t>(llvm::count_if(
+          getStaticOffsets(), ShapedType::isDynamic)) != getOffsets().size())
+    return emitOpError("needs one offset operand per dynamic offset");
+  for (size_t i = 0; i < rank; ++i) {
+    int64_t step = getSteps()[i], offset = getStaticOffsets()[i],
+            size = result.getDimSize(i), limit = input.getDimSize(i);
+    if (step == 0) // C1
+      return emitOpError("step of dimension ") << i << " is 0";
+    if (ShapedType::isDynamic(offset) || ShapedType::isDynamic(size) ||
+        ShapedType::isDynamic(limit) || size == 0)
+      continue;
+    int64_t last = offset + (size - 1) * step;
+    if (offset < 0 || offset >= limit || last < 0 || last >= limit) // C2
+      return emitOpError("leaves the input in dimension ") << i;
+  }
+  return verifyDims(*this, result, getDims());
+}
+
+LogicalResult ConcatOp::verify() {
+  RankedTensorType result = getResult().getType();
+  int64_t axis = getAxis(), sum = 0;
+  if (getInputs().empty())
+    return emitOpError("has no operand");
+  if (failed(verifyAxis(*this, axis, result.getRank()))) // C1
+    return failure();
+  for (Value input : getInputs()) {
+    auto type = cast<RankedTensorType>(input.getType());
+    if (type.getRank() != result.getRank() ||
+        type.getElementType() != result.getElementType()) // C1
+      return emitOpError(
+          "operands must have the rank and element type of the result");
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != axis && differ(type.getDimSize(i), result.getDimSize(i))) // C2
+        return emitOpError("operands differ from the result in dimension ")
+               << i;
+    int64_t size = type.getDimSize(axis);
+    sum = ShapedType::isDynamic(size) || ShapedType::isDynamic(sum)
+              ? ShapedType::kDynamic
+              : sum + size;
+  }
+  if (differ(sum, result.getDimSize(axis))) // C2
+    return emitOpError("sizes along the axis add up to ")
+           << sum << ", not " << result.getDimSize(axis);
+  return verifyDims(*this, result, getDims());
+}
+
+LogicalResult PadOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  size_t rank = input.getRank();
+  if (getLow().size() != rank || getHigh().size() != rank ||
+      static_cast<size_t>(result.getRank()) != rank) // C1
+    return emitOpError("needs one low and one high size per dimension");
+  if (getValue().getType() != input.getElementType()) // C2
+    return emitOpError("value is not of the element type");
+  for (size_t i = 0; i < rank; ++i)
+    if (!input.isDynamicDim(i) &&
+        differ(input.getDimSize(i) + getLow()[i] + getHigh()[i],
+               result.getDimSize(i)))
+      return emitOpError("dimension ")
+             << i << " of the result does not follow from the sizes";
+  return success();
+}
+
+LogicalResult GatherOp::verify() {
+  RankedTensorType input = getInput().getType(),
+                   indices = getIndices().getType(),
+                   result = getResult().getType();
+  if (failed(verifyAxis(*this, getAxis(), input.getRank()))) // C1
+    return failure();
+  if (result.getRank() != input.getRank() + indices.getRank() - 1)
+    return emitOpError(
+        "result rank must be that of input and indices together, less one");
+  return success();
+}
+
+LogicalResult ScatterOp::verify() {
+  RankedTensorType input = getInput().getType(),
+                   indices = getIndices().getType(),
+                   updates = getUpdates().getType();
+  if (std::optional<uint64_t> axis = getAxis()) {
+    if (indices.getRank() != input.getRank() ||
+        updates.getRank() != input.getRank())
+      return emitOpError("input, indices and updates must have one rank");
+    return verifyAxis(*this, *axis, input.getRank());
+  }
+  if (indices.getRank() < 1)
+    return emitOpError("indices must have at least one dimension");
+  int64_t depth = indices.getDimSize(indices.getRank() - 1);
+  if (!ShapedType::isDynamic(depth) &&
+      (depth > input.getRank() ||
+       updates.getRank() != indices.getRank() - 1 + input.getRank() - depth))
+    return emitOpError("updates must have the leading dimensions of the "
+                       "indices and the trailing ones of the input");
+  return success();
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The `hone_rt` dialect and its verifiers.
+#include "dialects/Rt/Rt.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/OpImplementation.h"
+
+#include "dialects/Rt/RtDialect.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Rt/RtOps.cpp.inc"
+
+using namespace mlir;
+using namespace hone::rt;
+
+void RtDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Rt/RtOps.cpp.inc"
+      >();
+}
+
+LogicalResult CallOp::verify() {
+  size_t dynamic = 0;
+  for (Type type : getResultTypes())
+    dynamic += cast<ShapedType>(type).getNumDynamicDims();
+  if (dynamic != getDims().size()) // C2
+    return emitOpError("has ") << getDims().size() << " result dimensions for " << dynamic << " dynamic ones";
+  return success();
+}
+
+LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(*this, getKernelAttr());
+  if (!kernel) // C1
+    return emitOpError("calls '") << getKernel() << "', which is no function";
+  SmallVector<Type> operands(getInputs().getTypes());
+  llvm::append_range(operands, getArgs().getTypes());
+  if (ArrayRef<Type>(operands) != kernel.getArgumentTypes() || getResultTypes() != TypeRange(kernel.getResultTypes()))
+    return emitOpError("does not fit the type of '") << getKernel() << "'";
+  return success();
+}
+
+/// One operand in `dims` for each dynamic dimension of the result.
+static LogicalResult verifyDims(Operation *op, Type type, ValueRange dims) {
+  auto buffer = dyn_cast<MemRefType>(type);
+  if (!buffer)
+    return dims.empty() ? success() : op->emitOpError("gives dimensions to what is no buffer");
+  if (static_cast<size_t>(buffer.getNumDynamicDims()) != dims.size())
+    return op->emitOpError("has ") << dims.size() << " dimensions for " << buffer.getNumDynamicDims()
+                                   << " dynamic ones of " << type;
+  if (!buffer.getLayout().isIdentity())
+    return op->emitOpError("makes a buffer that is not contiguous");
+  return success();
+}
+
+LogicalResult InputOp::verify() { return verifyDims(*this, getType(), getDims()); }
+LogicalResult OutputOp::verify() { return verifyDims(*this, getType(), getDims()); }
+LogicalResult ConstantOp::verify() { return verifyDims(*this, getType(), {}); }
+LogicalResult SlotOp::verify() { return verifyDims(*this, getType(), getDims()); }
+LogicalResult AllocOp::verify() { return verifyDims(*this, getType(), getDims()); }
+LogicalResult ViewOp::verify() { return verifyDims(*this, getType(), getDims()); }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The `hone_rt` dialect: the host plan of a model.
+#ifndef HONE_DIALECTS_RT_RT_H
+#define HONE_DIALECTS_RT_RT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Rt/RtDialect.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Rt/RtOps.h.inc"
+
+namespace hone::rt {
+
+/// Attributes on functions and modules that carry the model from phase to phase.
+inline constexpr llvm::StringLiteral kKernelAttr = "hone.kernel";   ///< unit, on a kernel function
+inline constexpr llvm::StringLiteral kPiecesAttr = "hone.pieces";   ///< i64, on a kernel function
+inline constexpr llvm::StringLiteral kNodeAttr = "hone.node";       ///< i32, node that a kernel reports errors for
+inline constexpr llvm::StringLiteral kInPlaceAttr = "hone.in_place"; ///< i64 result, on a kernel's argument
+inline constexpr llvm::StringLiteral kNodesAttr = "hone.nodes";     ///< strings, on the module: node id -> text
+inline constexpr llvm::StringLiteral kNameAttr = "hone.name";       ///< on arguments and results of the entry
+inline constexpr llvm::StringLiteral kTypeAttr = "hone.type";
+inline constexpr llvm::StringLiteral kDimsAttr = "hone.dims";
+inline constexpr llvm::StringLiteral kFreeDimsAttr = "hone.free_dims"; ///< strings, on the module
+inline constexpr llvm::StringLiteral kSlotsAttr = "hone.slots"; ///< on the module: [first, last, bytes, offset] of each
+inline constexpr llvm::StringLiteral kArenaAttr = "hone.arena"; ///< on the module: [bytes or -1, lower bound]
+inline constexpr llvm::StringLiteral kWeightBytesAttr = "hone.weight_bytes";
+inline constexpr llvm::StringLiteral kMemoryAttr = "hone.memory"; ///< HONE_MEMORY_* of abi.h
+
+inline constexpr llvm::StringLiteral kEntryName = "main";
+inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
+inline constexpr llvm::StringLiteral kRunName = "hone_run";
+
+} // namespace hone::rt
+
+#endif // HONE_DIALECTS_RT_RT_H

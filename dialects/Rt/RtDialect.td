@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The `hone_rt` dialect.
+#ifndef HONE_DIALECTS_RT_RTDIALECT
+#define HONE_DIALECTS_RT_RTDIALECT
+
+include "mlir/IR/OpBase.td"
+
+def Rt_Dialect : Dialect {
+  let name = "hone_rt";
+  let cppNamespace = "::hone::rt";
+  let summary = "the host plan of a model: kernel calls, buffers and what the runtime is asked for";
+}
+
+#endif // HONE_DIALECTS_RT_RTDIALECT

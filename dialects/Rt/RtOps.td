@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations of the host plan. Buffers are contiguous and row-major; a dynamic dimension of a result is an `index`
+// operand in `dims`, one for each `?` of its type in order.
+#ifndef HONE_DIALECTS_RT_RTOPS
+#define HONE_DIALECTS_RT_RTOPS
+
+include "dialects/Rt/RtDialect.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Rt_Op<string opMnemonic, list<Trait> traits = []> : Op<Rt_Dialect, opMnemonic, traits>;
+
+def Rt_Dims : Variadic<Index>;
+def Rt_Buffer : MemRefRankOf<[AnyType], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]>;
+def Rt_Number : ConfinedAttr<I64Attr, [IntNonNegative]>;
+
+//===- Before buffers -----------------------------------------------------------------------------------------------===//
+
+def Rt_CallOp : Rt_Op<"call", [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "calls a kernel on tensors";
+  let description = [{
+    `args` are the kernel's scalar arguments, `dims` the dynamic dimensions of all results in order.
+    - (C1) the kernel is a function of the module with these operand and result types
+    - (C2) one entry of `dims` for each dynamic dimension of the results
+    ```mlir
+    %r = hone_rt.call @k0(%x, %w) args(%n) dims(%n) : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$inputs, Variadic<Index>:$args, Rt_Dims:$dims);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kernel `(` $inputs `)` (`args` `(` $args^ `)`)? (`dims` `(` $dims^ `)`)? attr-dict
+    `:` functional-type($inputs, $results)
+  }];
+  let hasVerifier = 1;
+}
+
+//===- Buffers ------------------------------------------------------------------------------------------------------===//
+
+class Rt_BufferOp<string opMnemonic, list<Trait> traits = []> : Rt_Op<opMnemonic, traits> {
+  let hasVerifier = 1;
+}
+
+def Rt_InputOp : Rt_BufferOp<"input", [Pure]> {
+  let summary = "an input of the model, in the caller's memory; read only";
+  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
+}
+
+def Rt_OutputOp : Rt_BufferOp<"output", [Pure]> {
+  let summary = "the memory that the caller gave for an output whose shape is known before the run";
+  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims);
+  let results = (outs Rt_Buffer:$result);
+  let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
+}
+
+def Rt_ConstantOp : Rt_BufferOp<"constant", [Pure]> {
+  let summary = "a constant tensor, `offset` bytes into the weights";
+  let arguments = (ins Rt_Number:$offset, ElementsAttr:$value);
+  let results = (outs Rt_Buffer:$result);
+  let assemblyFormat = "$offset $value attr-dict `:` type($result)";
+}
+
+def Rt_SlotOp : Rt_BufferOp<"slot", [Pure]> {
+  let summary = "a range of the arena; the plan says where it begins";
+  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims);
+  let results = (outs Rt_Buffer:$result);
+  let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
+}
+
+def Rt_AllocOp : Rt_BufferOp<"alloc"> {
+  let summary = "a block of the session, for sizes that only data decide";
+  let arguments = (ins Rt_Dims:$dims);
+  let results = (outs Rt_Buffer:$result);
+  let assemblyFormat = "(`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
+}
+
+def Rt_FreeOp : Rt_Op<"free"> {
+  let summary = "gives a block back before the run ends";
+  let arguments = (ins Rt_Buffer:$block);
+  let assemblyFormat = "$block attr-dict `:` type($block)";
+}
+
+def Rt_ViewOp : Rt_BufferOp<"view", [Pure, AttrSizedOperandSegments]> {
+  let summary = "the same memory under another shape, from element `offset` on";
+  let arguments = (ins Rt_Buffer:$source, Optional<Index>:$offset, Rt_Dims:$dims);
+  let results = (outs Rt_Buffer:$result);
+  let assemblyFormat = "$source (`from` $offset^)? (`dims` `(` $dims^ `)`)? attr-dict `:` type($source) `->` type($result)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source, "::mlir::ValueRange":$dims), [{
+    build($_builder, $_state, result, source, ::mlir::Value(), dims);
+  }]>];
+}
+
+def Rt_DimOp : Rt_Op<"dim", [Pure]> {
+  let summary = "dimension `axis` of a buffer";
+  let arguments = (ins Rt_Buffer:$source, Rt_Number:$axis);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$source `,` $axis attr-dict `:` type($source)";
+}
+
+def Rt_LoadOp : Rt_Op<"load", [MemoryEffects<[MemRead]>]> {
+  let summary = "one element of a buffer; an index out of range reads nothing and gives element 0";
+  let arguments = (ins Arg<Rt_Buffer, "", [MemRead]>:$source, Variadic<Index>:$indices);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$source `[` $indices `]` attr-dict `:` type($source) `->` type($result)";
+}
+
+def Rt_StoreOp : Rt_Op<"store"> {
+  let summary = "writes one element of a buffer";
+  let arguments = (ins AnyType:$value, Arg<Rt_Buffer, "", [MemWrite]>:$target, Variadic<Index>:$indices);
+  let assemblyFormat = "$value `,` $target `[` $indices `]` attr-dict `:` type($value) `,` type($target)";
+}
+
+def Rt_CopyOp : Rt_Op<"copy"> {
+  let summary = "copies all elements; both have the same number of them";
+  let arguments = (ins Arg<Rt_Buffer, "", [MemRead]>:$source, Arg<Rt_Buffer, "", [MemWrite]>:$target);
+  let assemblyFormat = "$source `to` $target attr-dict `:` type($source) `,` type($target)";
+}
+
+def Rt_DispatchOp : Rt_Op<"dispatch", [AttrSizedOperandSegments]> {
+  let summary = "runs a kernel: all pieces of it, on the threads of the session";
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Arg<Variadic<Rt_Buffer>, "", [MemRead]>:$inputs,
+    Arg<Variadic<Rt_Buffer>, "", [MemWrite]>:$outputs, Variadic<Index>:$args);
+  let assemblyFormat = [{
+    $kernel `ins` `(` ($inputs^ `:` type($inputs))? `)` `outs` `(` ($outputs^ `:` type($outputs))? `)`
+    (`args` `(` $args^ `)`)? attr-dict
+  }];
+}
+
+def Rt_LibraryOp : Rt_Op<"library"> {
+  let summary = "calls a library function of the runtime";
+  let description = [{
+    The function makes its results itself, in blocks of the session. `dims` holds, for each result that is a buffer,
+    its dynamic dimensions as the function left them. `config` is flattened in the order of its names (abi.h).
+  }];
+  let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, I64ArrayAttr:$inputTypes, I64ArrayAttr:$resultTypes,
+    OptionalAttr<DictionaryAttr>:$config, Rt_Number:$node);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{
+    $function `(` $operands `)` `types` $inputTypes `->` $resultTypes (`config` $config^)? `node` $node attr-dict
+    `:` functional-type($operands, $results)
+  }];
+}
+
+def Rt_SetOutputOp : Rt_Op<"set_output"> {
+  let summary = "hands over an output whose shape only the data decide, or that is no tensor";
+  let arguments = (ins Rt_Number:$index, AnyType:$value);
+  let assemblyFormat = "$index `,` $value attr-dict `:` type($value)";
+}
+
+def Rt_CheckOp : Rt_Op<"check"> {
+  let summary = "ends the run, or the preparation, with an error of a node unless the condition holds";
+  let arguments = (ins I1:$condition, Rt_Number:$node, I64Attr:$status);
+  let assemblyFormat = "$condition `node` $node `status` $status attr-dict";
+}
+
+//===- Preparation --------------------------------------------------------------------------------------------------===//
+
+def Rt_SlotBytesOp : Rt_Op<"slot_bytes"> {
+  let summary = "tells the planner the size of a slot";
+  let arguments = (ins Rt_Number:$index, Index:$bytes);
+  let assemblyFormat = "$index `,` $bytes attr-dict";
+}
+
+def Rt_OutputDimOp : Rt_Op<"output_dim"> {
+  let summary = "tells the caller a dimension of an output: entry `index` of all outputs' dimensions; -1 is unknown";
+  let arguments = (ins Rt_Number:$index, Index:$size);
+  let assemblyFormat = "$index `,` $size attr-dict";
+}
+
+#endif // HONE_DIALECTS_RT_RTOPS
