@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Registration of the dialect, its types and its attributes.
 #include "dialects/Graph/Graph.h"
+#include "dialects/Graph/KernelOps.h"
 #include "dialects/Graph/OpShards.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
@@ -19,6 +20,7 @@ using namespace hone::graph;
 
 void GraphDialect::initialize() {
   registerGraphDialectOperations(this);
+  registerKernelOps(this);
   addTypes<
 #define GET_TYPEDEF_LIST
 #include "dialects/Graph/GraphTypes.cpp.inc"

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations inside kernels: contractions and windows that write into a destination and end in a scalar epilogue.
+//
+// Conventions: operands are tensors, or memrefs that are contiguous and row-major. All of `outs` have one shape, the
+// output shape. The region runs once for each output element. Its arguments are the accumulator, then one scalar per
+// operand of `extras`, read through its entry of `maps`: an affine map over the output coordinates whose results are
+// `d<i>`, or 0 where the operand is broadcast. It yields the element of each of `outs`. The accumulator has the element
+// type of the operation that was fused, but is f32 for f16 and bf16. Narrower operands are extended to it, integers as
+// signed ones.
+#ifndef HONE_DIALECTS_GRAPH_KERNELOPS
+#define HONE_DIALECTS_GRAPH_KERNELOPS
+
+include "dialects/Graph/GraphDialect.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Graph_Buffer : AnyTypeOf<[AnyRankedTensor, AnyMemRef]>;
+
+/// An operation with an epilogue region. `inputs` are the operands that are not the epilogue's.
+class Graph_KernelOp<string opMnemonic, list<Trait> traits = []> : Op<Graph_Dialect, opMnemonic, !listconcat([
+    AttrSizedOperandSegments, DestinationStyleOpInterface, RecursiveMemoryEffects, SingleBlock,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>], traits)> {
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let hasVerifier = 1;
+  code kernelDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+    /// Number of region arguments that precede those of `extras`.
+    unsigned getNumAccumulators();
+    ::mlir::AffineMap getExtraMap(unsigned i) {
+      return ::llvm::cast<::mlir::AffineMapAttr>(getMaps()[i]).getValue();
+    }
+    ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
+  }];
+  let extraClassDeclaration = kernelDeclaration;
+}
+
+def Graph_ContractOp : Graph_KernelOp<"contract"> {
+  let summary = "matrix product with an epilogue";
+  let description = [{
+    `lhs` and `rhs` are as for `hone.matmul`.
+    - (C1) ranks are at least 2 and inner dimensions agree
+    - (C2) region arguments, maps and yielded values fit the operands
+    ```mlir
+    %r = hone.contract ins(%a, %b : tensor<4x8xf32>, tensor<1x8x16xf32>) extras(%bias : tensor<16xf32>)
+           maps [affine_map<(d0, d1) -> (d1)>] outs(%init : tensor<4x16xf32>) panels {
+    ^bb0(%acc: f32, %x: f32):
+      %s = arith.addf %acc, %x : f32
+      hone.epilogue_yield %s : f32
+    } -> tensor<4x16xf32>
+    ```
+  }];
+  let arguments = (ins Graph_Buffer:$lhs, Graph_Buffer:$rhs, Variadic<Graph_Buffer>:$extras, Variadic<Graph_Buffer>:$outs,
+    AffineMapArrayAttr:$maps, UnitAttr:$transposeRhs, UnitAttr:$panels);
+  let assemblyFormat = [{
+    `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)` (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps
+    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? attr-dict-with-keyword
+    $epilogue (`->` type($results)^)?
+  }];
+}
+
+def Graph_ConvWindowOp : Graph_KernelOp<"conv_window"> {
+  let summary = "convolution or transposed convolution with an epilogue";
+  let description = [{
+    Operands and attributes are as for `hone.conv`, with `transposed` as for `hone.conv_transpose`.
+    - (C1) attributes have one entry per spatial dimension, `pads` two
+    - (C2) region arguments, maps and yielded values fit the operands
+  }];
+  let arguments = (ins Graph_Buffer:$input, Graph_Buffer:$filter, Variadic<Graph_Buffer>:$extras,
+    Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast, UnitAttr:$transposed,
+    DefaultValuedAttr<Graph_FilterLayoutAttr, "::hone::graph::FilterLayout::Plain">:$filterLayout);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $filter `:` type($input) `,` type($filter) `)` (`extras` `(` $extras^ `:` type($extras) `)`)?
+    `maps` $maps `outs` `(` $outs `:` type($outs) `)` `kernel` $kernel `strides` $strides `dilations` $dilations
+    `pads` $pads `group` $group (`channels_last` $channelsLast^)? (`transposed` $transposed^)? (`filter` $filterLayout^)?
+    attr-dict-with-keyword $epilogue (`->` type($results)^)?
+  }];
+}
+
+def Graph_PoolWindowOp : Graph_KernelOp<"pool_window"> {
+  let summary = "pooling with an epilogue";
+  let description = [{
+    Operand and attributes are as for `hone.pool`. With `indices` the region's second argument is the position (i64) of
+    the maximum.
+    - (C1) attributes have one entry per spatial dimension, `pads` two
+    - (C2) region arguments, maps and yielded values fit the operands
+  }];
+  let arguments = (ins Graph_Buffer:$input, Variadic<Graph_Buffer>:$extras, Variadic<Graph_Buffer>:$outs,
+    AffineMapArrayAttr:$maps, Graph_PoolKindAttr:$kind, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, UnitAttr:$indices, UnitAttr:$countIncludePad,
+    UnitAttr:$channelsLast, UnitAttr:$columnMajor, UnitAttr:$isUnsigned);
+  let assemblyFormat = [{
+    $kind `ins` `(` $input `:` type($input) `)` (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps
+    `outs` `(` $outs `:` type($outs) `)` `kernel` $kernel `strides` $strides `dilations` $dilations `pads` $pads
+    (`indices` $indices^)? (`count_include_pad` $countIncludePad^)? (`channels_last` $channelsLast^)?
+    (`column_major` $columnMajor^)? (`unsigned` $isUnsigned^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
+  }];
+}
+
+def Graph_EpilogueYieldOp : Op<Graph_Dialect, "epilogue_yield", [Pure, Terminator, ReturnLike,
+    ParentOneOf<["ContractOp", "ConvWindowOp", "PoolWindowOp"]>]> {
+  let summary = "ends an epilogue region";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
+#endif // HONE_DIALECTS_GRAPH_KERNELOPS
