@@ -40,6 +40,22 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+LogicalResult CallOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  ValueRange dims = getDims();
+  for (Type type : getResultTypes()) {
+    SmallVector<OpFoldResult> &shape = shapes.emplace_back();
+    for (int64_t size : cast<ShapedType>(type).getShape()) {
+      if (!ShapedType::isDynamic(size)) {
+        shape.push_back(builder.getIndexAttr(size));
+        continue;
+      }
+      shape.push_back(dims.front());
+      dims = dims.drop_front();
+    }
+  }
+  return success();
+}
+
 /// One operand in `dims` for each dynamic dimension of the result.
 static LogicalResult verifyDims(Operation *op, Type type, ValueRange dims) {
   auto buffer = dyn_cast<MemRefType>(type);

@@ -7,6 +7,7 @@
 include "dialects/Rt/RtDialect.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Rt_Op<string opMnemonic, list<Trait> traits = []> : Op<Rt_Dialect, opMnemonic, traits>;
@@ -17,7 +18,8 @@ def Rt_Number : ConfinedAttr<I64Attr, [IntNonNegative]>;
 
 //===- Before buffers -----------------------------------------------------------------------------------------------===//
 
-def Rt_CallOp : Rt_Op<"call", [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def Rt_CallOp : Rt_Op<"call", [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
   let summary = "calls a kernel on tensors";
   let description = [{
     `args` are the kernel's scalar arguments, `dims` the dynamic dimensions of all results in order.
