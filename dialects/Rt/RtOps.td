@@ -19,7 +19,7 @@ def Rt_Number : ConfinedAttr<I64Attr, [IntNonNegative]>;
 //===- Before buffers -----------------------------------------------------------------------------------------------===//
 
 def Rt_CallOp : Rt_Op<"call", [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "calls a kernel on tensors";
   let description = [{
     `args` are the kernel's scalar arguments, `dims` the dynamic dimensions of all results in order.

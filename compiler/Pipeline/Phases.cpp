@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Names of the phases, and what programs with a command line register.
+#include "compiler/Pipeline/Phases.h"
+#include "dialects/Graph/Graph.h"
+#include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Graph/Passes.h"
+
+using namespace mlir;
+using namespace hone;
+
+static constexpr StringLiteral kPhaseNames[] = {"import", "graph", "tile", "buffer", "llvm", "asm", "obj", "so"};
+
+StringRef hone::phaseName(Phase phase) { return kPhaseNames[static_cast<int>(phase)]; }
+
+std::optional<Phase> hone::parsePhase(StringRef name) {
+  for (auto [index, candidate] : llvm::enumerate(kPhaseNames))
+    if (candidate == name)
+      return static_cast<Phase>(index);
+  return std::nullopt;
+}
+
+void hone::registerDialects(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, graph::GraphDialect,
+                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, rt::RtDialect,
+                  scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+}
+
+void hone::registerPasses() {
+  registerTransformsPasses();
+  registerGraphPasses();
+}
