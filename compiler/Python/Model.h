@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A compiled model in this process, as Python sees it.
+#ifndef HONE_COMPILER_PYTHON_MODEL_H
+#define HONE_COMPILER_PYTHON_MODEL_H
+
+#include "hone/abi.h"
+
+#include <nanobind/nanobind.h>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace hone::python {
+
+/// An opened model library. Each thread that runs it gets a session of its own,
+/// and idle sessions are kept for the next run.
+class Model {
+public:
+  /// Throws RunError when the library cannot be opened or used here. `threads`
+  /// of 0 is one per processor; an empty `level` lets the model choose.
+  Model(const std::string &path, const std::string &symbol, int threads,
+        const std::string &level);
+  ~Model();
+  Model(const Model &) = delete;
+  Model &operator=(const Model &) = delete;
+
+  nanobind::dict run(nanobind::dict feeds);
+  const hone_descriptor &descriptor() const { return *model; }
+  nanobind::dict stats();
+
+private:
+  hone_session *takeSession();
+  void giveSession(hone_session *session);
+  void runSession(hone_session *session, const std::vector<hone_value> &inputs,
+                  nanobind::dict &results);
+
+  void *library = nullptr;
+  const hone_descriptor *model = nullptr;
+  int threads;
+  std::string level;
+  std::mutex mutex;
+  std::vector<hone_session *> idle;
+};
+
+} // namespace hone::python
+
+#endif // HONE_COMPILER_PYTHON_MODEL_H

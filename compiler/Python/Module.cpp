@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The extension module behind the Python package: compiling, and running what
+// was compiled.
+#include "compiler/Python/Model.h"
+#include "compiler/Python/Values.h"
+
+#include <nanobind/stl/string.h>
+
+namespace nb = nanobind;
+using namespace hone::python;
+
+namespace {
+
+/// One input or output as the package shows it: name, kind, type, shape. Free
+/// dimensions are their names, those that only data decide None.
+nb::object describe(const hone_descriptor &model, const hone_value_info &info) {
+  static const char *const kinds[] = {"none", "tensor", "sequence", "optional",
+                                      "map"};
+  nb::object shape = nb::none();
+  if (info.rank >= 0) {
+    nb::list dims;
+    for (int32_t i = 0; i < info.rank; ++i) {
+      int64_t dim = info.dims[i];
+      if (dim >= 0)
+        dims.append(dim);
+      else if (dim != HONE_DIM_UNKNOWN)
+        dims.append(model.free_dim_names[HONE_DIM_FREE_INDEX(dim)]);
+      else if (info.dim_names && info.dim_names[i])
+        dims.append(info.dim_names[i]);
+      else
+        dims.append(nb::none());
+    }
+    shape = nb::tuple(dims);
+  }
+  const char *kind =
+      info.kind >= 0 && info.kind <= HONE_KIND_MAP ? kinds[info.kind] : "none";
+  return nb::make_tuple(info.name, kind, typeName(info.type), shape,
+                        dtypeOf(info.type));
+}
+
+nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
+                     int32_t count) {
+  nb::list list;
+  for (int32_t i = 0; i < count; ++i)
+    list.append(describe(model, infos[i]));
+  return list;
+}
+
+} // namespace
+
+NB_MODULE(_hone, m) {
+  nb::exception<RunError>(m, "RunError", PyExc_RuntimeError);
+
+  nb::class_<Model>(m, "Model")
+      .def(nb::init<const std::string &, const std::string &, int,
+                    const std::string &>(),
+           nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
+           nb::arg("level"))
+      .def("run", &Model::run)
+      .def("stats", &Model::stats)
+      .def_prop_ro("inputs",
+                   [](const Model &self) {
+                     const hone_descriptor &model = self.descriptor();
+                     return describeAll(model, model.inputs, model.input_count);
+                   })
+      .def_prop_ro("outputs", [](const Model &self) {
+        const hone_descriptor &model = self.descriptor();
+        return describeAll(model, model.outputs, model.output_count);
+      });
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Values of a compiled model from and to Python objects: tensors are numpy
+// arrays (of objects for strings), sequences lists, absent optionals None, maps
+// dicts.
+#ifndef HONE_COMPILER_PYTHON_VALUES_H
+#define HONE_COMPILER_PYTHON_VALUES_H
+
+#include "hone/abi.h"
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace hone::python {
+
+/// Thrown for what becomes hone.RunError.
+struct RunError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Owns what a hone_value made of Python objects points at.
+class Keep {
+public:
+  /// Moves a vector here and gives its storage.
+  template <typename T> T *vector(std::vector<T> elements) {
+    auto kept = std::make_shared<std::vector<T>>(std::move(elements));
+    owned.push_back(kept);
+    return kept->data();
+  }
+  template <typename T> T *one(T value) {
+    auto kept = std::make_shared<T>(std::move(value));
+    owned.push_back(kept);
+    return kept.get();
+  }
+  void object(nanobind::object value) { objects.push_back(std::move(value)); }
+
+private:
+  std::vector<std::shared_ptr<void>> owned;
+  std::vector<nanobind::object> objects;
+};
+
+/// What `info` declares, from a Python object. Contiguous arrays are not
+/// copied. Whether type and shape fit is left to the model's own check.
+hone_value fromPython(nanobind::handle object, const hone_value_info &info,
+                      Keep &keep);
+
+/// A copy of a value that lies in a session.
+nanobind::object toPython(const hone_value &value);
+
+/// A new array of a type that is not a string, and the value that names it.
+nanobind::object emptyTensor(int32_t type, const int64_t *dims, int32_t rank,
+                             hone_value &value);
+
+/// The array that emptyTensor made, as the caller expects it: 2- and 4-bit
+/// elements unpacked.
+nanobind::object finishTensor(nanobind::object array, int32_t type,
+                              const int64_t *dims, int32_t rank);
+
+/// The numpy dtype of an element type, or None where numpy has none.
+nanobind::object dtypeOf(int32_t type);
+
+/// ONNX's name of an element type: "float", "int64", ...
+const char *typeName(int32_t type);
+
+} // namespace hone::python
+
+#endif // HONE_COMPILER_PYTHON_VALUES_H

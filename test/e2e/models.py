@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiles the real models of the folder HONE_TEST_MODELS and compares with their
+reference outputs.
+
+The folder holds models.json (entries `name`, `path`, `family`, `expect`) and one folder
+per model: model.onnx and any number of *data_set_* folders of input_N.pb and
+output_N.pb. A model whose `expect` begins with "reject" must be refused with a clean
+error, one with "either" may be; one without data must give the same twice.
+models-xfail.txt lists those that do not pass yet, as in onnx_backend.py.
+"""
+import argparse
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
+
+import workers  # noqa: E402
+from closeness import difference  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIST = HERE / "models-xfail.txt"
+HEADER = "# Real models that do not pass yet; one that leaves never returns.\n"
+
+
+def read(path, value_type):
+    """The value in a .pb file."""
+    protos = {
+        "sequence_type": (onnx.SequenceProto, numpy_helper.to_list),
+        "optional_type": (onnx.OptionalProto, numpy_helper.to_optional),
+    }
+    proto, convert = protos.get(value_type.WhichOneof("value"), (onnx.TensorProto, numpy_helper.to_array))
+    message = proto()
+    message.ParseFromString(path.read_bytes())
+    return convert(message)
+
+
+def random_input(value, rng):
+    tensor = value.type.tensor_type
+    dims = [d.dim_value or 1 for d in tensor.shape.dim]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    if dtype.kind in "biu":
+        return np.ones(dims, dtype)
+    if dtype.kind == "O":
+        return np.full(dims, "a", object)
+    return rng.standard_normal(dims).astype(dtype)
+
+
+def run_with_data(model, proto, inputs, folders, loose):
+    """Runs each data set; the first difference, or an empty string."""
+    for folder in folders:
+        feeds = {}
+        for i, value in enumerate(inputs):
+            path = folder / f"input_{i}.pb"
+            if not path.exists():
+                continue
+            x = read(path, value.type)
+            rank = len(value.type.tensor_type.shape.dim)
+            # Some old data sets leave out leading dimensions of 1.
+            if isinstance(x, np.ndarray) and x.ndim < rank:
+                x = x.reshape((1,) * (rank - x.ndim) + x.shape)
+            feeds[value.name] = x
+        got = model.run(feeds)
+        for i, value in enumerate(proto.graph.output):
+            path = folder / f"output_{i}.pb"
+            if path.exists():
+                amiss = difference(read(path, value.type), got.get(value.name), loose)
+                if amiss:
+                    return f"{folder.name}, output {value.name}: {amiss}"
+    return ""
+
+
+def run_case(case):
+    import hone
+
+    path, expect = pathlib.Path(case["path"]), case.get("expect") or ""
+    refusable = case["family"] == "robustness" and not expect.startswith("accept")
+    try:
+        model = hone.compile(path / "model.onnx")
+    except hone.CompileError as e:
+        return ("pass", "") if refusable and str(e) else ("compile", str(e)[:300])
+    proto = onnx.load(path / "model.onnx", load_external_data=False)
+    graph = proto.graph
+    weights = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    inputs = [v for v in graph.input if v.name not in weights]
+    folders = sorted(path.glob("*data_set_*"))
+    loose = case["family"] == "quantized" or any(t.data_type in (2, 3) for t in graph.initializer)
+    try:
+        amiss = run_with_data(model, proto, inputs, folders, loose)
+        if not folders and all(v.type.WhichOneof("value") == "tensor_type" for v in inputs):
+            runs = []
+            for _ in range(2):
+                rng = np.random.default_rng(0)
+                runs.append(model.run({v.name: random_input(v, rng) for v in inputs}))
+            for name, first in runs[0].items():
+                if isinstance(first, np.ndarray) and first.tobytes() != runs[1][name].tobytes() and first.dtype.kind != "O":
+                    amiss = f"{name} differs from run to run"
+    except hone.RunError as e:
+        return ("pass", "") if refusable and str(e) else ("run", str(e)[:300])
+    if not amiss and case["family"] == "robustness" and expect.startswith("reject"):
+        return "wrong", f"accepted, expected: {expect}"
+    return ("wrong", amiss) if amiss else ("pass", "")
+
+
+def guarded(case):
+    try:
+        return run_case(case)
+    except Exception as e:  # noqa: BLE001: anything else is a fault of Hone's, not of the model's
+        return "error", f"{type(e).__name__}: {str(e)[:300]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="part of a model's name")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--timeout", type=float, default=120)
+    parser.add_argument("--update", action="store_true")
+    args = parser.parse_args()
+    root = pathlib.Path(os.environ["HONE_TEST_MODELS"])
+    cases = json.loads((root / "models.json").read_text())["models"]
+    cases = [dict(c, path=str(root / c["path"])) for c in cases if args.only in c["name"]]
+    results = {}
+    for case, result in workers.run_cases(cases, guarded, args.jobs, args.timeout, reuse=1):
+        results[case["name"]] = result
+    return workers.judge(results, workers.read_list(LIST), LIST, HEADER, args.update)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs every test of a build tree; tools/check builds it first.
+
+Each step is a program whose last line is "N passed, N failed, N skipped"; a step that
+ends without one counts as one failure.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+Counts = collections.namedtuple("Counts", "passed failed skipped")
+
+
+def run(command, env=None):
+    """Runs a program, shows what it prints, and gives its output and exit code."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if not SUMMARY.match(line):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return "".join(lines), process.wait()
+
+
+def one(command, env=None):
+    """A program that is one test."""
+    _, code = run(command, env)
+    return Counts(1 - bool(code), int(bool(code)), 0)
+
+
+def summed(command, env=None):
+    """A program that ends with a summary of its own."""
+    output, code = run(command, env)
+    found = SUMMARY.findall(output)
+    if not found:
+        print(f"{command[-1]}: ended with exit code {code} and no summary")
+        return Counts(0, 1, 0)
+    counts = Counts(*map(int, found[-1]))
+    return counts._replace(failed=max(counts.failed, int(bool(code))))
+
+
+def lit(folders, tools):
+    """lit's verdicts; what a missing feature keeps from running is skipped."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = os.path.join(scratch, "lit.json")
+        run([sys.executable, f"{tools}/lit", "-sv", "--show-unsupported", f"--output={report}", *map(str, folders)])
+        if not os.path.exists(report):
+            return Counts(0, 1, 0)
+        with open(report) as file:
+            codes = collections.Counter(t["code"] for t in json.load(file)["tests"])
+    passed = codes["PASS"] + codes["XFAIL"] + codes["FLAKYPASS"]
+    skipped = codes["UNSUPPORTED"] + codes["SKIPPED"]
+    return Counts(passed, sum(codes.values()) - passed - skipped, skipped)
+
+
+def format_check():
+    """Every C and C++ file of the project as clang-format has it."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.c", "*.cpp", "*.h"], capture_output=True, text=True)
+    files = [f for f in listed.stdout.split() if (ROOT / f).exists()]
+    _, code = run(["clang-format-22", "--dry-run", "-Werror", *(str(ROOT / f) for f in files)]) if files else ("", 0)
+    return Counts(1 - bool(code), int(bool(code)), 0)
+
+
+def extra(variable, script, env):
+    """Models that lie outside the project, or one visible skip."""
+    if not os.environ.get(variable):
+        print(f"skipped: {variable} is not set")
+        return Counts(0, 0, 1)
+    return summed([sys.executable, str(ROOT / script)], env)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--sanitize", default="")
+    parser.add_argument("--only", default="", help="steps whose name has this in it")
+    args = parser.parse_args()
+    build = (ROOT / args.build).resolve()
+    cache = (build / "CMakeCache.txt").read_text()
+    tools = re.search(r"^LLVM_DIR:\w+=(.*)/lib/cmake/llvm$", cache, re.MULTILINE).group(1) + "/bin"
+    python = sys.executable
+
+    env = dict(os.environ, PYTHONPATH=str(build / "python"), HONE_BUILD=str(build))
+    if args.sanitize:
+        library = "tsan" if args.sanitize == "thread" else "asan"
+        found = subprocess.run(["clang-22", f"-print-file-name=libclang_rt.{library}-x86_64.so"], capture_output=True, text=True)
+        env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS="detect_leaks=0")
+
+    steps = {
+        "format": format_check,
+        "layering": lambda: one([python, str(ROOT / "tools/check-layering")]),
+        "lit": lambda: lit([build / "test", build / "test/unit"], tools),
+        "python": lambda: summed([python, str(ROOT / "test/python/run.py")], env),
+        "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
+        "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
+        "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
+    }
+    total = Counts(0, 0, 0)
+    rows = []
+    for name, step in steps.items():
+        if args.only not in name:
+            continue
+        print(f"=== {name}", flush=True)
+        start = time.monotonic()
+        counts = step()
+        rows.append((name, counts, time.monotonic() - start))
+        total = Counts(*(a + b for a, b in zip(total, counts)))
+    print("===")
+    for name, counts, seconds in rows:
+        print(f"{name:<14}{counts.passed:>6} passed {counts.failed:>4} failed {counts.skipped:>5} skipped {seconds:>8.1f} s")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
