@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Memory of sessions.
+#include "runtime/core/Arena.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+using namespace hone;
+
+namespace {
+
+constexpr int64_t page = 4096;
+constexpr int64_t mappedFrom = int64_t(1) << 20;
+constexpr int64_t hugePage = int64_t(2) << 20;
+
+void *allocateFromSystem(void *, int64_t bytes, int64_t alignment) {
+  int64_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
+  if (bytes < mappedFrom || alignment > page)
+    return aligned_alloc(size_t(alignment), size_t(rounded));
+  void *memory = mmap(nullptr, size_t(bytes), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return nullptr;
+  // Fewer TLB misses; a refusal does no harm.
+  if (bytes >= 2 * hugePage)
+    madvise(memory, size_t(bytes), MADV_HUGEPAGE);
+  return memory;
+}
+
+/// Which way a piece was made follows from its size: no piece that is aligned
+/// to more than a page comes from this core.
+void releaseToSystem(void *, void *pointer, int64_t bytes) {
+  if (bytes < mappedFrom)
+    free(pointer);
+  else
+    munmap(pointer, size_t(bytes));
+}
+
+constexpr int64_t headerBytes = 64;
+
+/// The smallest class that holds `bytes`, and its size. Sizes start at 64 and
+/// go 64, 80, 96, 112, 128, 160, ...
+int32_t classOf(int64_t bytes, int64_t &classBytes) {
+  int64_t size = bytes < 64 ? 64 : bytes;
+  int32_t power = 63 - __builtin_clzll(uint64_t(size));
+  int64_t step = int64_t(1) << (power - 2);
+  int64_t quarter = (size - (int64_t(1) << power) + step - 1) / step;
+  classBytes = (int64_t(1) << power) + quarter * step;
+  return (power - 6) * 4 + int32_t(quarter);
+}
+
+} // namespace
+
+hone_allocator hone::systemAllocator() {
+  return {nullptr, allocateFromSystem, releaseToSystem};
+}
+
+bool Region::reserve(const hone_allocator &allocator, int64_t bytes) {
+  if (bytes <= capacity)
+    return true;
+  release(allocator);
+  int64_t rounded = (bytes + page - 1) & ~(page - 1);
+  memory =
+      static_cast<char *>(allocator.allocate(allocator.self, rounded, page));
+  capacity = memory ? rounded : 0;
+  return memory != nullptr;
+}
+
+void Region::release(const hone_allocator &allocator) {
+  if (memory)
+    allocator.release(allocator.self, memory, capacity);
+  memory = nullptr;
+  capacity = 0;
+}
+
+void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes) {
+  int64_t total;
+  if (bytes < 0 || bytes > int64_t(1) << 46)
+    return nullptr;
+  int32_t sizeClass = classOf(bytes + headerBytes, total);
+  Header *header = unused[sizeClass];
+  if (header) {
+    unused[sizeClass] = header->next;
+  } else {
+    // Sizes of large blocks are whole pages in any case.
+    header = static_cast<Header *>(
+        allocator.allocate(allocator.self, total, headerBytes));
+    if (!header)
+      return nullptr;
+    header->bytes = total;
+    header->sizeClass = sizeClass;
+    held += total;
+  }
+  header->previous = nullptr;
+  header->next = used;
+  if (used)
+    used->previous = header;
+  used = header;
+  return reinterpret_cast<char *>(header) + headerBytes;
+}
+
+void Blocks::free(void *block) {
+  if (!block)
+    return;
+  auto *header =
+      reinterpret_cast<Header *>(static_cast<char *>(block) - headerBytes);
+  (header->previous ? header->previous->next : used) = header->next;
+  if (header->next)
+    header->next->previous = header->previous;
+  header->next = unused[header->sizeClass];
+  unused[header->sizeClass] = header;
+}
+
+void Blocks::recycle() {
+  while (Header *header = used) {
+    used = header->next;
+    header->next = unused[header->sizeClass];
+    unused[header->sizeClass] = header;
+  }
+}
+
+void Blocks::release(const hone_allocator &allocator) {
+  recycle();
+  for (Header *&list : unused)
+    while (Header *header = list) {
+      list = header->next;
+      allocator.release(allocator.self, header, header->bytes);
+    }
+  held = 0;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What generated code calls, and the table of functions that a descriptor
+// names.
+#include "runtime/core/Pool.h"
+#include "runtime/core/Session.h"
+#include "runtime/core/Types.h"
+
+#include <string.h>
+
+using namespace hone;
+
+namespace {
+
+struct Job {
+  hone_kernel_fn function;
+  void *const *ptrs;
+  const int64_t *dims;
+  hone_session *session;
+};
+
+int32_t runPieces(void *task, int64_t begin, int64_t end, int64_t thread) {
+  Job &job = *static_cast<Job *>(task);
+  // A pool of the caller's: its numbers choose memory, so they are checked.
+  if (thread < 0 || thread >= job.session->pool.threads)
+    return HONE_INTERNAL;
+  return job.function(job.ptrs, job.dims, begin, end,
+                      &job.session->contexts[thread]);
+}
+
+/// A sequence that leaves the session must not lead back to its table, which
+/// the next run reuses: the caller may pass it in again.
+void detach(const hone_value &value) {
+  const hone_value *inner = &value;
+  if (inner->kind == HONE_KIND_OPTIONAL)
+    inner = inner->as.optional.value;
+  if (inner && inner->kind == HONE_KIND_SEQUENCE && inner->as.sequence->storage)
+    const_cast<hone_sequence *>(inner->as.sequence)->storage = nullptr;
+}
+
+const char *sessionMessage(const hone_session *session) {
+  return session->message;
+}
+
+} // namespace
+
+const hone_core_api hone_rt_api = {
+    HONE_ABI_VERSION, sizeof(hone_core_api), createSession,
+    destroySession,   prepareSession,        runSession,
+    sessionMessage,   sessionStats,          createPool,
+    destroyPool,
+};
+
+int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
+                         const int64_t *dims, int64_t pieces) {
+  if (pieces <= 0)
+    return HONE_OK;
+  hone_session *session = frame->session;
+  Job job{frame->kernels[kernel], ptrs, dims, session};
+  int32_t result =
+      pieces == 1 || !session->poolHeld
+          ? job.function(ptrs, dims, 0, pieces, &session->contexts[0])
+          : session->pool.run(session->pool.self, pieces, runPieces, &job);
+  if (result == 0)
+    return HONE_OK;
+  return hone_rt_fail(frame, -1, result, 0, 0);
+}
+
+int32_t hone_rt_fail(hone_frame *frame, int32_t node, int32_t status,
+                     int64_t value, int64_t limit) {
+  frame->session->failure.set(status, node, value, limit);
+  return status == HONE_OK ? int32_t(HONE_INTERNAL) : status;
+}
+
+void *hone_rt_alloc(hone_frame *frame, int64_t bytes) {
+  hone_session *session = frame->session;
+  void *block = session->blocks.allocate(session->allocator, bytes);
+  if (!block)
+    hone_rt_fail(frame, -1, HONE_OUT_OF_MEMORY, bytes, 0);
+  return block;
+}
+
+void hone_rt_free(hone_frame *frame, void *block) {
+  frame->session->blocks.free(block);
+}
+
+int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
+                           int32_t rank, const int64_t *dims) {
+  hone_session *session = frame->session;
+  hone_tensor &output = session->outputs[index].as.tensor;
+  int64_t bytes = tensorBytes(output.type, rank, dims);
+  if (bytes < 0)
+    return hone_rt_fail(frame, -1, HONE_INTERNAL, rank, index);
+  switch (session->outputStates[index]) {
+  case OutputState::Caller:
+  case OutputState::Planned:
+    for (int32_t i = 0; i < rank; ++i)
+      if (output.dims[i] != dims[i]) {
+        int32_t status = hone_rt_fail(frame, -1, HONE_SHAPE_MISMATCH, dims[i],
+                                      output.dims[i]);
+        session->failure.output = session->model->outputs[index].name;
+        return status;
+      }
+    if (bytes > 0 && output.data != data)
+      memmove(output.data, data, size_t(bytes));
+    break;
+  default: {
+    auto *copy = static_cast<int64_t *>(
+        hone_rt_alloc(frame, int64_t(sizeof(int64_t)) * rank));
+    if (!copy)
+      return HONE_OUT_OF_MEMORY;
+    for (int32_t i = 0; i < rank; ++i)
+      copy[i] = dims[i];
+    output.data = const_cast<void *>(data);
+    output.dims = copy;
+    output.rank = rank;
+  }
+  }
+  session->outputStates[index] = OutputState::Done;
+  return HONE_OK;
+}
+
+int32_t hone_rt_set_output_value(hone_frame *frame, int32_t index,
+                                 const hone_value *value) {
+  if (value->kind == HONE_KIND_TENSOR)
+    return hone_rt_set_output(frame, index, value->as.tensor.data,
+                              value->as.tensor.rank, value->as.tensor.dims);
+  detach(*value);
+  frame->session->outputs[index] = *value;
+  frame->session->outputStates[index] = OutputState::Done;
+  return HONE_OK;
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Making sessions, planning for the dimensions of a call, and running.
+#include "runtime/core/Session.h"
+#include "runtime/core/CpuLevel.h"
+#include "runtime/core/Plan.h"
+#include "runtime/core/Pool.h"
+#include "runtime/core/Weights.h"
+
+#include <inttypes.h>
+#include <new>
+#include <stdlib.h>
+#include <string.h>
+#include <xmmintrin.h>
+
+using namespace hone;
+
+namespace {
+
+/// Planning happens inside a call here: less patience than in the compiler.
+constexpr int64_t planWork = 8'000'000;
+
+/// Hands out pieces of a table, or only adds up their sizes while it has none.
+struct Cutter {
+  char *base;
+  int64_t used = 0;
+  template <typename T> void cut(T *&pointer, int64_t count) {
+    pointer = base ? reinterpret_cast<T *>(base + used) : nullptr;
+    used += (int64_t(sizeof(T)) * count + 63) / 64 * 64;
+  }
+};
+
+void cutTables(hone_session &s, Cutter &cutter) {
+  const hone_descriptor &model = *s.model;
+  cutter.cut(s.contexts, s.pool.threads);
+  cutter.cut(s.freeDims, model.free_dim_count);
+  cutter.cut(s.freeDimsBound, model.free_dim_count);
+  cutter.cut(s.slotBytes, model.slot_count);
+  cutter.cut(s.inputs, model.input_count);
+  cutter.cut(s.outputs, model.output_count);
+  cutter.cut(s.outputStates, model.output_count);
+  for (DimsPlan &plan : s.plans) {
+    cutter.cut(plan.freeDims, model.free_dim_count);
+    cutter.cut(plan.outputDims, s.outputDimCount);
+    if (!model.slot_offsets)
+      cutter.cut(plan.slotOffsets, model.slot_count);
+  }
+}
+
+bool isUsable(const hone_descriptor *model, Text &text) {
+  if (!model || model->abi_version != HONE_ABI_VERSION ||
+      model->size < sizeof(hone_descriptor)) {
+    text.add("the model has version %" PRIu32 " of the binary interface, and "
+             "this runtime version %" PRIu32,
+             model ? model->abi_version : 0, HONE_ABI_VERSION);
+    return false;
+  }
+  return true;
+}
+
+int32_t setUpThreads(hone_session &s, const hone_session_options &options,
+                     Text &text) {
+  if (options.pool) {
+    s.pool = *options.pool;
+    if (s.pool.threads < 1 || !s.pool.run || !s.pool.acquire ||
+        !s.pool.release) {
+      text.add("the pool that was given is not complete");
+      return HONE_WRONG_CALL;
+    }
+  } else {
+    int32_t threads =
+        options.threads > 0 ? options.threads : usableProcessors();
+    if (threads == 1) {
+      s.pool.threads = 1; // no pool at all
+    } else if (createPool(threads, &s.pool) != HONE_OK) {
+      text.add("out of memory for the thread pool");
+      return HONE_OUT_OF_MEMORY;
+    } else {
+      s.ownsPool = true;
+    }
+  }
+  return HONE_OK;
+}
+
+int32_t setUp(hone_session &s, const hone_session_options &options,
+              Text &text) {
+  const hone_descriptor &model = *s.model;
+  s.level = chooseLevel(model, options.level, text);
+  if (!s.level)
+    return HONE_UNSUPPORTED_CPU;
+  if (int32_t status = openWeights(model, &s.frame.weights, text))
+    return status;
+  s.hasWeights = true;
+  if (int32_t status = setUpThreads(s, options, text))
+    return status;
+
+  for (int32_t i = 0; i < model.output_count; ++i)
+    if (model.outputs[i].kind == HONE_KIND_TENSOR && model.outputs[i].rank > 0)
+      s.outputDimCount += model.outputs[i].rank;
+  Cutter sizes{nullptr};
+  cutTables(s, sizes);
+  // Scratch is a page and more apart: no false sharing, no aliasing of sets.
+  int64_t perThread = (s.level->scratch_bytes + 4095) / 4096 * 4096 + 64;
+  if (s.level->scratch_bytes <= 0)
+    perThread = 0;
+  if (!s.tables.reserve(s.allocator, sizes.used) ||
+      !s.scratch.reserve(s.allocator, perThread * s.pool.threads)) {
+    text.add("out of memory for the session's tables");
+    return HONE_OUT_OF_MEMORY;
+  }
+  memset(s.tables.data(), 0, size_t(s.tables.bytes()));
+  Cutter cutter{s.tables.data()};
+  cutTables(s, cutter);
+  for (int64_t i = 0; i < s.pool.threads; ++i)
+    s.contexts[i] = {perThread ? s.scratch.data() + i * perThread : nullptr,
+                     s.level->scratch_bytes, &s.frame, i};
+
+  s.frame.model = &model;
+  s.frame.session = &s;
+  s.frame.kernels = s.level->kernels;
+  return HONE_OK;
+}
+
+/// Makes the plan for `s.freeDims` in the entry that was unused for longest.
+int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
+  const hone_descriptor &model = *s.model;
+  plan.lastUse = 0;
+  s.plan = nullptr;
+  memcpy(plan.freeDims, s.freeDims, sizeof(int64_t) * model.free_dim_count);
+  int32_t result = model.prepare(plan.freeDims, s.slotBytes, plan.outputDims);
+  if (result != 0) {
+    int64_t node = int64_t(result) - 1;
+    if (node >= 0 && node < model.node_count && model.nodes)
+      text.add("%s: ", model.nodes[node]);
+    text.add("shapes do not fit together");
+    for (int64_t k = 0; k < model.free_dim_count; ++k)
+      text.add("%s'%s' = %" PRId64, k ? ", " : " with ",
+               model.free_dim_names[k], plan.freeDims[k]);
+    return HONE_WRONG_CALL;
+  }
+  if (model.slot_offsets) {
+    plan.slotOffsets = const_cast<int64_t *>(model.slot_offsets);
+    plan.arenaBytes = model.arena_bytes;
+    plan.lowerBoundBytes = model.lower_bound_bytes;
+    return HONE_OK;
+  }
+
+  int64_t count = model.slot_count;
+  int64_t intervalBytes = int64_t(sizeof(plan::Interval)) * count;
+  void *memory = s.blocks.allocate(
+      s.allocator, intervalBytes + int64_t(plan::scratchBytes(count)));
+  if (!memory) {
+    text.add("out of memory for planning the arena");
+    return HONE_OUT_OF_MEMORY;
+  }
+  auto *intervals = static_cast<plan::Interval *>(memory);
+  for (int64_t i = 0; i < count; ++i) {
+    const hone_slot &slot = model.slots[i];
+    intervals[i] = {s.slotBytes[i], slot.alignment, slot.first, slot.last};
+  }
+  // What the arena holds already need not be saved.
+  plan::Effort effort;
+  effort.work = planWork;
+  effort.enough = s.arena.bytes();
+  plan::Result planned =
+      plan::plan(intervals, count, plan.slotOffsets,
+                 static_cast<char *>(memory) + intervalBytes, effort);
+  s.blocks.free(memory);
+  if (planned.arenaBytes < 0) {
+    text.add("the model's memory is too large at these dimensions");
+    return HONE_OUT_OF_MEMORY;
+  }
+  plan.arenaBytes = planned.arenaBytes;
+  plan.lowerBoundBytes = planned.lowerBoundBytes;
+  return HONE_OK;
+}
+
+/// Makes the plan for `s.freeDims` current, from the last few ones if it is
+/// there.
+int32_t usePlan(hone_session &s, Text &text) {
+  const hone_descriptor &model = *s.model;
+  DimsPlan *oldest = &s.plans[0];
+  s.plan = nullptr;
+  for (DimsPlan &plan : s.plans) {
+    if (plan.lastUse && memcmp(plan.freeDims, s.freeDims,
+                               sizeof(int64_t) * model.free_dim_count) == 0)
+      s.plan = &plan;
+    if (plan.lastUse < oldest->lastUse)
+      oldest = &plan;
+  }
+  if (!s.plan) {
+    if (int32_t status = makePlan(s, *oldest, text))
+      return status;
+    s.plan = oldest;
+    ++s.plansMade;
+  }
+  if (!s.arena.reserve(s.allocator, s.plan->arenaBytes)) {
+    text.add("out of memory: %" PRId64 " bytes for the arena",
+             s.plan->arenaBytes);
+    s.plan->lastUse = 0;
+    return HONE_OUT_OF_MEMORY;
+  }
+  s.plan->lastUse = ++s.uses;
+  s.frame.arena = s.arena.data();
+  s.frame.free_dims = s.plan->freeDims;
+  s.frame.slot_offsets = s.plan->slotOffsets;
+  s.frame.output_dims = s.plan->outputDims;
+  return HONE_OK;
+}
+
+/// The default rounding and no flushing of denormals, for the time of a run.
+struct FloatMode {
+  static constexpr uint32_t standard = 0x1f80, flags = 0x3f;
+  uint32_t saved = _mm_getcsr();
+  bool changed = (saved & ~flags) != standard;
+  FloatMode() {
+    if (changed)
+      _mm_setcsr(standard);
+  }
+  ~FloatMode() {
+    if (changed)
+      _mm_setcsr(saved);
+  }
+};
+
+int32_t execute(hone_session &s, Text &text) {
+  const hone_descriptor &model = *s.model;
+  s.failure.clear();
+  s.frame.inputs = s.inputs;
+  s.frame.outputs = s.outputs;
+  s.poolHeld = s.pool.threads > 1 && s.pool.acquire(s.pool.self);
+  int32_t result;
+  {
+    FloatMode mode;
+    result = model.run(&s.frame);
+  }
+  if (s.poolHeld)
+    s.pool.release(s.pool.self);
+  s.poolHeld = false;
+
+  if (s.failure.status != HONE_OK) {
+    s.failure.describe(model, text);
+    return s.failure.status;
+  }
+  if (result != 0) {
+    text.add("the model returned %" PRId32 " without a reason", result);
+    return HONE_INTERNAL;
+  }
+  for (int32_t i = 0; i < model.output_count; ++i)
+    if (s.outputStates[i] == OutputState::Pending ||
+        s.outputStates[i] == OutputState::Caller) {
+      text.add("the model did not set output '%s'", model.outputs[i].name);
+      return HONE_INTERNAL;
+    }
+  return HONE_OK;
+}
+
+} // namespace
+
+const hone_level *hone::chooseLevel(const hone_descriptor &model,
+                                    const char *name, Text &text) {
+  if (!name || !*name)
+    name = getenv("HONE_CPU");
+  uint64_t features = cpuFeatures();
+  for (int64_t i = model.level_count; i-- > 0;) {
+    const hone_level &level = model.levels[i];
+    bool named = name && *name;
+    if (named && strcmp(level.name, name) != 0)
+      continue;
+    if ((level.features & ~features) == 0 && enableFeatures(level.features))
+      return &level;
+    if (named) {
+      text.add("this processor lacks features of level '%s'", name);
+      return nullptr;
+    }
+  }
+  if (name && *name)
+    text.add("the model has no CPU level '%s'; it has", name);
+  else
+    text.add("this processor fits none of the model's CPU levels");
+  for (int64_t i = 0; i < model.level_count; ++i)
+    text.add("%s '%s'", i ? "," : "", model.levels[i].name);
+  return nullptr;
+}
+
+int32_t hone::createSession(const hone_descriptor *model,
+                            const hone_session_options *options,
+                            hone_session **session, char *message,
+                            size_t messageBytes) {
+  Text text(message, message ? messageBytes : 0);
+  *session = nullptr;
+  if (!isUsable(model, text))
+    return HONE_BAD_MODEL;
+  hone_session_options chosen = {};
+  if (options)
+    memcpy(&chosen, options,
+           options->size < sizeof(chosen) ? options->size : sizeof(chosen));
+  hone_allocator allocator =
+      chosen.allocator ? *chosen.allocator : systemAllocator();
+  void *memory = allocator.allocate(allocator.self, sizeof(hone_session), 64);
+  if (!memory) {
+    text.add("out of memory for the session");
+    return HONE_OUT_OF_MEMORY;
+  }
+  auto *s = new (memory) hone_session{};
+  s->model = model;
+  s->allocator = allocator;
+  int32_t status = setUp(*s, chosen, text);
+  if (status != HONE_OK) {
+    destroySession(s);
+    return status;
+  }
+  *session = s;
+  return HONE_OK;
+}
+
+void hone::destroySession(hone_session *s) {
+  if (!s)
+    return;
+  if (s->ownsPool)
+    destroyPool(&s->pool);
+  if (s->hasWeights)
+    closeWeights(*s->model);
+  hone_allocator allocator = s->allocator;
+  s->blocks.release(allocator);
+  s->arena.release(allocator);
+  s->scratch.release(allocator);
+  s->tables.release(allocator);
+  allocator.release(allocator.self, s, sizeof(hone_session));
+}
+
+int32_t hone::prepareSession(hone_session *s, const hone_value *inputs,
+                             int32_t inputCount, int64_t *arenaBytes,
+                             const int64_t **outputDims) {
+  Text text(s->message, sizeof(s->message));
+  if (int32_t status = checkInputs(*s, inputs, inputCount, false, text))
+    return status;
+  if (int32_t status = usePlan(*s, text))
+    return status;
+  if (arenaBytes)
+    *arenaBytes = s->plan->arenaBytes;
+  if (outputDims)
+    *outputDims = s->plan->outputDims;
+  return HONE_OK;
+}
+
+int32_t hone::runSession(hone_session *s, const hone_value *inputs,
+                         int32_t inputCount, hone_value *outputs,
+                         int32_t outputCount) {
+  Text text(s->message, sizeof(s->message));
+  if (int32_t status = checkInputs(*s, inputs, inputCount, true, text))
+    return status;
+  s->blocks.recycle();
+  if (int32_t status = usePlan(*s, text))
+    return status;
+  if (int32_t status = bindOutputs(*s, outputs, outputCount, text))
+    return status;
+  if (int32_t status = execute(*s, text))
+    return status;
+  memcpy(outputs, s->outputs, sizeof(hone_value) * size_t(outputCount));
+  return HONE_OK;
+}
+
+void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
+  *stats = {};
+  stats->arena_bytes = s->arena.bytes();
+  stats->lower_bound_bytes = s->plan ? s->plan->lowerBoundBytes : -1;
+  stats->block_bytes = s->blocks.bytes();
+  stats->scratch_bytes = s->scratch.bytes();
+  stats->threads = s->pool.threads;
+  stats->plans = s->plansMade;
+  stats->level = s->level->name;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Storing failures, and making text of them.
+#include "runtime/core/Status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+using namespace hone;
+
+Text &Text::add(const char *format, ...) {
+  if (length >= capacity)
+    return *this;
+  va_list arguments;
+  va_start(arguments, format);
+  int written =
+      vsnprintf(buffer + length, capacity - length, format, arguments);
+  va_end(arguments);
+  if (written > 0)
+    length += size_t(written);
+  return *this;
+}
+
+void Failure::set(int32_t newStatus, int32_t newNode, int64_t newValue,
+                  int64_t newLimit) {
+  if (taken.exchange(1, std::memory_order_relaxed))
+    return;
+  // Read after the pool's join only, which orders these writes.
+  status = newStatus == HONE_OK ? int32_t(HONE_INTERNAL) : newStatus;
+  node = newNode;
+  value = newValue;
+  limit = newLimit;
+}
+
+void Failure::describe(const hone_descriptor &model, Text &text) const {
+  if (node >= 0 && node < model.node_count && model.nodes)
+    text.add("%s: ", model.nodes[node]);
+  if (output)
+    text.add("output '%s': ", output);
+  switch (status) {
+  case HONE_INDEX_OUT_OF_RANGE:
+    text.add("index %" PRId64 " is out of range for a size of %" PRId64, value,
+             limit);
+    return;
+  case HONE_DIVISION_BY_ZERO:
+    text.add("integer division of %" PRId64 " by zero", value);
+    return;
+  case HONE_SHAPE_MISMATCH:
+    text.add("sizes do not fit: %" PRId64 " and %" PRId64, value, limit);
+    return;
+  case HONE_OUT_OF_MEMORY:
+    text.add("out of memory: %" PRId64 " bytes asked for", value);
+    return;
+  case HONE_BAD_VALUE:
+    text.add("the value %" PRId64 " is not allowed here", value);
+    return;
+  default:
+    text.add("failed with status %" PRId32 " (%" PRId64 ", %" PRId64 ")",
+             status, value, limit);
+  }
+}

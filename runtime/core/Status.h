@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Failures: what a run stores when its data are at fault, and the text made of
+// it.
+#ifndef HONE_RUNTIME_CORE_STATUS_H
+#define HONE_RUNTIME_CORE_STATUS_H
+
+#include "hone/abi.h"
+
+#include <atomic>
+
+namespace hone {
+
+/// A text of bounded length that is appended to; what does not fit is cut.
+class Text {
+public:
+  Text(char *buffer, size_t capacity) : buffer(buffer), capacity(capacity) {
+    if (capacity)
+      buffer[0] = 0;
+  }
+  __attribute__((format(printf, 2, 3))) Text &add(const char *format, ...);
+
+private:
+  char *buffer;
+  size_t capacity, length = 0;
+};
+
+/// The first failure of a run. Any thread may store one.
+struct Failure {
+  std::atomic<int32_t> taken{0};
+  int32_t status = HONE_OK;
+  int32_t node = -1;
+  const char *output = nullptr; ///< name of the output that does not fit
+  int64_t value = 0, limit = 0;
+
+  void clear() {
+    taken.store(0, std::memory_order_relaxed);
+    status = HONE_OK;
+    output = nullptr;
+  }
+  void set(int32_t newStatus, int32_t newNode, int64_t newValue,
+           int64_t newLimit);
+  /// Says what happened, where, and with which numbers.
+  void describe(const hone_descriptor &model, Text &text) const;
+};
+
+} // namespace hone
+
+#endif // HONE_RUNTIME_CORE_STATUS_H

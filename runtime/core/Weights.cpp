@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Mapping weights files.
+#include "runtime/core/Weights.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace hone;
+
+namespace {
+
+struct Mapping {
+  const hone_descriptor *model;
+  char *data;
+  size_t bytes;
+  int64_t shares;
+  Mapping *next;
+};
+
+pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+Mapping *mappings = nullptr;
+
+/// The file's path: a weights file lies beside the library that names it.
+bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
+  const char *name = model.weights_file;
+  Dl_info info;
+  size_t folder = 0;
+  if (name[0] != '/' && dladdr(&model, &info) && info.dli_fname) {
+    const char *slash = strrchr(info.dli_fname, '/');
+    folder = slash ? size_t(slash - info.dli_fname) + 1 : 0;
+    if (folder + strlen(name) >= capacity)
+      return false;
+    memcpy(path, info.dli_fname, folder);
+  }
+  if (folder + strlen(name) >= capacity)
+    return false;
+  strcpy(path + folder, name);
+  return true;
+}
+
+Mapping *mapFile(const hone_descriptor &model, Text &text) {
+  char path[4096];
+  if (!pathBeside(model, path, sizeof(path))) {
+    text.add("the path of the weights file '%s' is too long",
+             model.weights_file);
+    return nullptr;
+  }
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    text.add("cannot open the weights file '%s': %s", path, strerror(errno));
+    return nullptr;
+  }
+  struct stat status;
+  bool known = fstat(file, &status) == 0;
+  if (!known || status.st_size < model.weight_bytes) {
+    text.add("the weights file '%s' is shorter than the model's %lld bytes",
+             path, static_cast<long long>(model.weight_bytes));
+    close(file);
+    return nullptr;
+  }
+  size_t bytes = size_t(model.weight_bytes);
+  void *data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0);
+  close(file);
+  auto *mapping = static_cast<Mapping *>(calloc(1, sizeof(Mapping)));
+  if (data == MAP_FAILED || !mapping) {
+    text.add("cannot map the weights file '%s'", path);
+    if (data != MAP_FAILED)
+      munmap(data, bytes);
+    free(mapping);
+    return nullptr;
+  }
+  *mapping = {&model, static_cast<char *>(data), bytes, 0, nullptr};
+  return mapping;
+}
+
+} // namespace
+
+int32_t hone::openWeights(const hone_descriptor &model, const char **weights,
+                          Text &text) {
+  *weights = model.weights;
+  if (!model.weights_file || model.weight_bytes == 0)
+    return HONE_OK;
+  pthread_mutex_lock(&lock);
+  Mapping *mapping = mappings;
+  while (mapping && mapping->model != &model)
+    mapping = mapping->next;
+  if (!mapping && (mapping = mapFile(model, text))) {
+    mapping->next = mappings;
+    mappings = mapping;
+  }
+  if (mapping) {
+    ++mapping->shares;
+    *weights = mapping->data;
+  }
+  pthread_mutex_unlock(&lock);
+  return mapping ? HONE_OK : HONE_BAD_MODEL;
+}
+
+void hone::closeWeights(const hone_descriptor &model) {
+  pthread_mutex_lock(&lock);
+  for (Mapping **link = &mappings; *link; link = &(*link)->next) {
+    Mapping *mapping = *link;
+    if (mapping->model != &model)
+      continue;
+    if (--mapping->shares == 0) {
+      *link = mapping->next;
+      munmap(mapping->data, mapping->bytes);
+      free(mapping);
+    }
+    break;
+  }
+  pthread_mutex_unlock(&lock);
+}

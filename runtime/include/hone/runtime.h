@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Loading and running compiled models from C: libhone_runtime.
+ *
+ *   hone_library *library;
+ *   hone_runner *runner;
+ *   char why[256];
+ *   if (hone_library_open("model.so", NULL, &library, why, sizeof why) ||
+ *       hone_runner_create(library, NULL, &runner, why, sizeof why))
+ *     ...
+ *   hone_runner_set_input(runner, "x", &value);
+ *   if (hone_runner_run(runner))
+ *     puts(hone_runner_message(runner));
+ *   const hone_value *y = hone_runner_output(runner, "y");
+ *
+ * Functions that return int32_t return a hone_status. What a `create` or `open`
+ * made, the `destroy` or `close` of the same name ends. */
+#ifndef HONE_RUNTIME_H
+#define HONE_RUNTIME_H
+
+#include "hone/abi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define HONE_EXPORT __attribute__((visibility("default")))
+#else
+#define HONE_EXPORT
+#endif
+
+typedef struct hone_library hone_library;
+typedef struct hone_runner hone_runner;
+
+/* "0.1.0" */
+HONE_EXPORT const char *hone_runtime_version(void);
+
+/* Loads a model. `symbol` NULL is HONE_MODEL_SYMBOL. On failure *library is
+ * NULL and `message` (may be NULL) holds the reason. */
+HONE_EXPORT int32_t hone_library_open(const char *path, const char *symbol,
+                                      hone_library **library, char *message,
+                                      size_t message_bytes);
+/* A model that is linked into the program. */
+HONE_EXPORT int32_t hone_library_wrap(hone_model_fn model,
+                                      hone_library **library, char *message,
+                                      size_t message_bytes);
+/* After all of its runners. */
+HONE_EXPORT void hone_library_close(hone_library *library);
+/* Everything about the model: inputs, outputs, dimensions, memory. */
+HONE_EXPORT const hone_descriptor *
+hone_library_descriptor(const hone_library *library);
+/* NULL when there is none of that name. */
+HONE_EXPORT const hone_value_info *
+hone_library_input(const hone_library *library, const char *name);
+HONE_EXPORT const hone_value_info *
+hone_library_output(const hone_library *library, const char *name);
+
+/* A pool of threads (0: one per processor; the calling one counts) that any
+ * number of runners may share; it serves one at a time, and one that finds it
+ * busy runs on its own thread. */
+HONE_EXPORT int32_t hone_pool_create(int32_t threads, hone_pool *pool);
+HONE_EXPORT void hone_pool_destroy(hone_pool *pool);
+
+/* A session of the model with a place for each input and output. Without a pool
+ * in the options it gets one of this library's with options->threads. */
+HONE_EXPORT int32_t hone_runner_create(hone_library *library,
+                                       const hone_session_options *options,
+                                       hone_runner **runner, char *message,
+                                       size_t message_bytes);
+HONE_EXPORT void hone_runner_destroy(hone_runner *runner);
+
+/* Copies the value, not what it points at. Stays set for later runs. */
+HONE_EXPORT int32_t hone_runner_set_input(hone_runner *runner, const char *name,
+                                          const hone_value *value);
+/* The buffer that an output is to be written to; NULL: back to the session's
+ * own memory. */
+HONE_EXPORT int32_t hone_runner_set_output(hone_runner *runner,
+                                           const char *name,
+                                           const hone_value *value);
+/* Plans for the dimensions of the inputs that are set; results may be NULL, and
+ * are those of hone_core_api's `prepare`. */
+HONE_EXPORT int32_t hone_runner_prepare(hone_runner *runner,
+                                        int64_t *arena_bytes,
+                                        const int64_t **output_dims);
+HONE_EXPORT int32_t hone_runner_run(hone_runner *runner);
+/* An output of the last run, valid until the next prepare or run; NULL when
+ * there is none of that name. */
+HONE_EXPORT const hone_value *hone_runner_output(const hone_runner *runner,
+                                                 const char *name);
+/* Why the last call failed. */
+HONE_EXPORT const char *hone_runner_message(const hone_runner *runner);
+HONE_EXPORT void hone_runner_stats(const hone_runner *runner,
+                                   hone_session_stats *stats);
+
+/* Bits of an element, 0 for no type; 128 for a string (hone_string). */
+HONE_EXPORT int32_t hone_type_bits(int32_t type);
+/* "float", "int64", ...; "?" for no type. */
+HONE_EXPORT const char *hone_type_name(int32_t type);
+/* Bytes of a tensor's data; -1 for impossible dimensions. */
+HONE_EXPORT int64_t hone_tensor_bytes(int32_t type, int32_t rank,
+                                      const int64_t *dims);
+/* Processor features that a level's `features` can ask for. */
+HONE_EXPORT uint64_t hone_cpu_features(void);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* HONE_RUNTIME_H */
