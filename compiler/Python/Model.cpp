@@ -4,45 +4,52 @@
 
 #include "compiler/Python/Values.h"
 
-#include <dlfcn.h>
+#include <nanobind/stl/string.h>
+
+#include <map>
 
 namespace nb = nanobind;
 using namespace hone::python;
 
+namespace {
+
+/// The pool of so many threads that all models of the process share. Pools
+/// stay: the process may end while a model still runs.
+const hone_pool *sharedPool(int threads) {
+  static std::mutex mutex;
+  static auto *pools = new std::map<int, hone_pool>;
+  std::lock_guard<std::mutex> lock(mutex);
+  auto [found, isNew] = pools->emplace(threads, hone_pool{});
+  if (isNew && hone_pool_create(threads, &found->second) != HONE_OK) {
+    pools->erase(found);
+    throw RunError("cannot start " + std::to_string(threads) + " threads");
+  }
+  return &found->second;
+}
+
+} // namespace
+
 Model::Model(const std::string &path, const std::string &symbol, int threads,
              const std::string &level)
     : threads(threads), level(level) {
-  // A name without a slash would be searched for among the system's libraries.
-  std::string file = path.find('/') == std::string::npos ? "./" + path : path;
-  library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library)
-    throw RunError(dlerror());
-  std::string failure;
-  auto function =
-      reinterpret_cast<hone_model_fn>(dlsym(library, symbol.c_str()));
-  if (!function)
-    failure = path + ": not a compiled model: it has no symbol " + symbol;
-  else if (model = function(); model->abi_version != HONE_ABI_VERSION)
-    failure = path + ": compiled by another version of Hone (" +
-              (model->producer ? model->producer : "unknown") + ")";
-  if (failure.empty()) {
-    // Opened now, so that a model that cannot run here fails here.
-    try {
-      giveSession(takeSession());
-    } catch (const RunError &e) {
-      failure = e.what();
-    }
-  }
-  if (!failure.empty()) {
-    dlclose(library);
-    throw RunError(failure);
+  char message[512] = "";
+  if (hone_library_open(path.c_str(), symbol.c_str(), &library, message,
+                        sizeof(message)) != HONE_OK)
+    throw RunError(message);
+  model = hone_library_descriptor(library);
+  // A first session now, so that a model that cannot run here fails here.
+  try {
+    giveSession(takeSession());
+  } catch (...) {
+    hone_library_close(library);
+    throw;
   }
 }
 
 Model::~Model() {
   for (hone_session *session : idle)
     model->api->session_destroy(session);
-  dlclose(library);
+  hone_library_close(library);
 }
 
 hone_session *Model::takeSession() {
@@ -57,6 +64,8 @@ hone_session *Model::takeSession() {
   hone_session_options options = {};
   options.size = sizeof(options);
   options.threads = threads;
+  if (threads != 1)
+    options.pool = sharedPool(threads);
   options.level = level.empty() ? nullptr : level.c_str();
   hone_session *session = nullptr;
   char message[512] = "";

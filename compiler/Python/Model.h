@@ -3,7 +3,7 @@
 #ifndef HONE_COMPILER_PYTHON_MODEL_H
 #define HONE_COMPILER_PYTHON_MODEL_H
 
-#include "hone/abi.h"
+#include "hone/runtime.h"
 
 #include <nanobind/nanobind.h>
 
@@ -35,7 +35,7 @@ private:
   void runSession(hone_session *session, const std::vector<hone_value> &inputs,
                   nanobind::dict &results);
 
-  void *library = nullptr;
+  hone_library *library = nullptr;
   const hone_descriptor *model = nullptr;
   int threads;
   std::string level;

@@ -2,6 +2,8 @@
 // Values of a compiled model from and to Python objects.
 #include "compiler/Python/Values.h"
 
+#include <nanobind/stl/string.h>
+
 #include <array>
 #include <cstring>
 #include <unordered_map>
@@ -182,9 +184,10 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
   if (type != declared && numpy.dtypes[declared].equal(array.attr("dtype")))
     type = declared;
   if (type == HONE_TYPE_UNDEFINED)
-    throw RunError("arrays of dtype " +
-                   nb::cast<std::string>(nb::str(array.attr("dtype"))) +
-                   " have no counterpart in a model");
+    throw RunError(
+        "arrays of dtype " +
+        nb::cast<std::string>(array.attr("dtype").attr("__str__")()) +
+        " have no counterpart in a model");
 
   hone_value value = {};
   value.kind = HONE_KIND_TENSOR;

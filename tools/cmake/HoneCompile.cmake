@@ -12,7 +12,8 @@ target_include_directories(hone_mlir INTERFACE
   "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>"
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>"
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/compiler/include>"
-  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
+  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/hone-cpp>")
 target_link_libraries(hone_mlir INTERFACE MLIR LLVM)
 
 # ccache shares objects between checkouts at different paths; each setting is
