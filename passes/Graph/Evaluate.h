@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Evaluation of hone operations on constants at compile time.
+#ifndef HONE_PASSES_GRAPH_EVALUATE_H
+#define HONE_PASSES_GRAPH_EVALUATE_H
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/Graph.h"
+#include "llvm/Support/Error.h"
+
+namespace hone {
+
+/// The results of `op` as constants, or a reason why they cannot be computed
+/// now. `name` is a hint for the resources that large results become.
+llvm::Expected<llvm::SmallVector<mlir::ElementsAttr>>
+evaluate(mlir::Operation *op, llvm::StringRef name);
+
+/// The same for maps, whose region is interpreted.
+llvm::Expected<llvm::SmallVector<mlir::ElementsAttr>>
+evaluateMap(graph::MapOp op, llvm::StringRef name);
+
+/// A reason not to evaluate.
+inline llvm::Error cannotEvaluate(const char *reason) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), reason);
+}
+
+/// One element as the interpreter holds it: floats of every type as double,
+/// integers sign extended.
+union Scalar {
+  double real;
+  int64_t integer;
+};
+Scalar loadScalar(mlir::Type type, const char *data);
+void storeScalar(mlir::Type type, Scalar value, char *data);
+/// `value` as the nearest number of the float type `type`.
+double roundToType(mlir::Type type, double value);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GRAPH_EVALUATE_H

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Stores constant weights of contractions in the order in which the kernels
+// read them.
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/IR/Threading.h"
+#include "passes/Graph/Passes.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace hone {
+#define GEN_PASS_DEF_PACKWEIGHTSPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone::graph;
+
+namespace {
+
+/// Columns of a panel.
+constexpr int64_t panelWidth = 16;
+/// Panels that are mostly padding are made up to this size only.
+constexpr int64_t maxPaddedBytes = 128 * 1024;
+
+enum class WeightKind {
+  MatmulPanels,
+  TransposedMatmulPanels,
+  ConvPanels,
+  Depthwise
+};
+
+/// How one weight is read; equal jobs on equal constants share the packed copy.
+struct PackJob {
+  Value source;
+  WeightKind kind;
+  int64_t group;
+
+  bool operator==(const PackJob &other) const {
+    return source == other.source && kind == other.kind && group == other.group;
+  }
+};
+
+} // namespace
+
+template <> struct llvm::DenseMapInfo<PackJob> {
+  static PackJob getEmptyKey() {
+    return {DenseMapInfo<mlir::Value>::getEmptyKey(), WeightKind::MatmulPanels,
+            0};
+  }
+  static PackJob getTombstoneKey() {
+    return {DenseMapInfo<mlir::Value>::getTombstoneKey(),
+            WeightKind::MatmulPanels, 0};
+  }
+  static unsigned getHashValue(const PackJob &job) {
+    return hash_combine(job.source, static_cast<int>(job.kind), job.group);
+  }
+  static bool isEqual(const PackJob &a, const PackJob &b) { return a == b; }
+};
+
+/// Copies element (row, column) of a matrix of `rows` x `columns` to panel
+/// column / 16, place [row][column % 16]. `rowStride` and `columnStride` count
+/// elements of the source. Panels are zero where there is no column.
+static void packPanel(const ConstantBytes &source, int64_t base, int64_t rows,
+                      int64_t columns, int64_t rowStride, int64_t columnStride,
+                      char *panel) {
+  unsigned width = source.width;
+  std::memset(panel, 0, rows * panelWidth * width);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      std::memcpy(
+          panel + (row * panelWidth + column) * width,
+          source.element(base + row * rowStride + column * columnStride),
+          width);
+}
+
+static int64_t panelsFor(int64_t columns) {
+  return llvm::divideCeil(columns, panelWidth);
+}
+
+static Type packedType(const PackJob &job) {
+  auto type = cast<RankedTensorType>(job.source.getType());
+  ArrayRef<int64_t> shape = type.getShape();
+  SmallVector<int64_t> packed;
+  switch (job.kind) {
+  case WeightKind::MatmulPanels:
+    packed = {panelsFor(shape.back()), shape[shape.size() - 2], panelWidth};
+    break;
+  case WeightKind::TransposedMatmulPanels:
+    packed = {panelsFor(shape[shape.size() - 2]), shape.back(), panelWidth};
+    break;
+  case WeightKind::ConvPanels:
+    packed.push_back(job.group *
+                     llvm::divideCeil(shape[0] / job.group, panelWidth));
+    llvm::append_range(packed, shape.drop_front(2));
+    packed.push_back(shape[1]);
+    packed.push_back(panelWidth);
+    break;
+  case WeightKind::Depthwise:
+    llvm::append_range(packed, shape.drop_front(2));
+    packed.push_back(shape[0]);
+    break;
+  }
+  return type.clone(packed);
+}
+
+/// Fills the packed copy, panels in parallel.
+static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
+                         StringRef name) {
+  auto type = cast<RankedTensorType>(job.source.getType());
+  ArrayRef<int64_t> shape = type.getShape();
+  ConstantBuffer buffer(cast<RankedTensorType>(packedType(job)));
+  char *out = buffer.data().data();
+  unsigned width = source.width;
+  MLIRContext *context = type.getContext();
+
+  if (job.kind == WeightKind::Depthwise) {
+    int64_t channels = shape[0],
+            taps = ShapedType::getNumElements(shape.drop_front(2));
+    parallelFor(context, 0, taps, [&](size_t tap) {
+      for (int64_t channel = 0; channel < channels; ++channel)
+        std::memcpy(out + (tap * channels + channel) * width,
+                    source.element(channel * taps + tap), width);
+    });
+    return buffer.finish(name);
+  }
+
+  if (job.kind == WeightKind::ConvPanels) {
+    int64_t columns = shape[0] / job.group, channels = shape[1];
+    int64_t taps = ShapedType::getNumElements(shape.drop_front(2)),
+            perGroup = llvm::divideCeil(columns, panelWidth);
+    int64_t panelBytes = taps * channels * panelWidth * width;
+    parallelFor(context, 0, job.group * perGroup, [&](size_t index) {
+      int64_t group = index / perGroup, first = index % perGroup * panelWidth;
+      int64_t base = (group * columns + first) * channels * taps;
+      for (int64_t tap = 0; tap < taps; ++tap)
+        packPanel(source, base + tap, channels,
+                  std::min(panelWidth, columns - first), taps, channels * taps,
+                  out + index * panelBytes +
+                      tap * channels * panelWidth * width);
+    });
+    return buffer.finish(name);
+  }
+
+  bool transposed = job.kind == WeightKind::TransposedMatmulPanels;
+  int64_t rows = shape[shape.size() - 2], columns = shape.back();
+  if (transposed)
+    std::swap(rows, columns);
+  parallelFor(
+      context, 0, llvm::divideCeil(columns, panelWidth), [&](size_t index) {
+        int64_t first = index * panelWidth,
+                rowStride = transposed ? 1 : columns,
+                columnStride = transposed ? rows : 1;
+        packPanel(source, first * columnStride, rows,
+                  std::min(panelWidth, columns - first), rowStride,
+                  columnStride, out + index * rows * panelWidth * width);
+      });
+  return buffer.finish(name);
+}
+
+/// The job for the right operand of `matmul`, unless it cannot or should not be
+/// packed.
+static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
+  auto type = cast<RankedTensorType>(matmul.getRhs().getType());
+  if (matmul.getPanels())
+    return rewriter.notifyMatchFailure(matmul, "packed already");
+  if (!constantBytes(matmul.getRhs()) || !isa<FloatType>(type.getElementType()))
+    return rewriter.notifyMatchFailure(
+        matmul, "the right operand is not a constant of floats");
+  if (llvm::any_of(type.getShape().drop_back(2),
+                   [](int64_t size) { return size != 1; }) ||
+      type.getRank() >
+          cast<RankedTensorType>(matmul.getLhs().getType()).getRank())
+    return rewriter.notifyMatchFailure(matmul, "the right operand is batched");
+  int64_t columns =
+      type.getShape()[type.getRank() - (matmul.getTransposeRhs() ? 2 : 1)];
+  int64_t padded = llvm::alignTo(columns, panelWidth);
+  if (type.getNumElements() == 0)
+    return rewriter.notifyMatchFailure(matmul, "the right operand is empty");
+  if (padded > 2 * columns && type.getNumElements() / columns * padded *
+                                      elementBytes(type.getElementType()) >
+                                  maxPaddedBytes)
+    return rewriter.notifyMatchFailure(matmul,
+                                       "panels would be mostly padding");
+  return PackJob{matmul.getRhs(),
+                 matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
+                                          : WeightKind::MatmulPanels,
+                 1};
+}
+
+/// The job for the filter of `conv`, unless it cannot or should not be packed.
+static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
+  auto type = cast<RankedTensorType>(conv.getFilter().getType());
+  if (conv.getFilterLayout() != FilterLayout::Plain)
+    return rewriter.notifyMatchFailure(conv, "packed already");
+  if (!conv.getChannelsLast())
+    return rewriter.notifyMatchFailure(conv, "channels are not last");
+  if (!constantBytes(conv.getFilter()) ||
+      !isa<FloatType>(type.getElementType()))
+    return rewriter.notifyMatchFailure(
+        conv, "the filter is not a constant of floats");
+  if (type.getNumElements() == 0)
+    return rewriter.notifyMatchFailure(conv, "the filter is empty");
+  int64_t group = conv.getGroup();
+  bool depthwise =
+      group > 1 && type.getDimSize(0) == group && type.getDimSize(1) == 1;
+  return PackJob{conv.getFilter(),
+                 depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels,
+                 group};
+}
+
+namespace {
+struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    // One entry for each packed copy, with the operations that will read it, in
+    // the order of the function.
+    llvm::MapVector<PackJob, SmallVector<Operation *>> jobs;
+    llvm::DenseMap<const void *, unsigned> users; // constants on one resource
+    getOperation().walk([&](Operation *op) {
+      if (auto constant = dyn_cast<ConstantOp>(op))
+        ++users[constantStorage(constant.getValue())];
+      FailureOr<PackJob> job = failure();
+      if (auto matmul = dyn_cast<MatmulOp>(op))
+        job = jobFor(matmul, rewriter);
+      else if (auto conv = dyn_cast<ConvOp>(op))
+        job = jobFor(conv, rewriter);
+      if (succeeded(job))
+        jobs[*job].push_back(op);
+    });
+
+    for (auto [number, entry] : llvm::enumerate(jobs)) {
+      auto &[job, readers] = entry;
+      auto constant = job.source.getDefiningOp<ConstantOp>();
+      ElementsAttr value = pack(job, *constantBytes(job.source),
+                                "packed_" + std::to_string(number));
+      rewriter.setInsertionPointAfter(constant);
+      Value packed = ConstantOp::create(rewriter, constant.getLoc(), value);
+      for (Operation *reader : readers)
+        setPacked(reader, packed, job.kind, rewriter);
+      if (!constant->use_empty())
+        continue;
+      if (--users[constantStorage(constant.getValue())] == 0)
+        releaseConstant(constant.getValue());
+      rewriter.eraseOp(constant);
+    }
+  }
+
+  static void setPacked(Operation *op, Value packed, WeightKind kind,
+                        RewriterBase &rewriter) {
+    rewriter.modifyOpInPlace(op, [&] {
+      if (auto matmul = dyn_cast<MatmulOp>(op)) {
+        matmul.getRhsMutable().assign(packed);
+        matmul.setTransposeRhs(false);
+        matmul.setPanels(true);
+        return;
+      }
+      auto conv = cast<ConvOp>(op);
+      conv.getFilterMutable().assign(packed);
+      conv.setFilterLayout(kind == WeightKind::Depthwise
+                               ? FilterLayout::Depthwise
+                               : FilterLayout::Panels);
+    });
+    remark::passed(op->getLoc(),
+                   remark::RemarkOpts::name("packed").category("pack-weights"));
+  }
+};
+} // namespace
