@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// `hone info`: what a model takes, gives and needs.
+#include "tools/hone-run/Model.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+using namespace hone::run;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+const char *kindText(int32_t kind) {
+  switch (kind) {
+  case HONE_KIND_TENSOR:
+    return "tensor";
+  case HONE_KIND_SEQUENCE:
+    return "sequence";
+  case HONE_KIND_OPTIONAL:
+    return "optional";
+  case HONE_KIND_MAP:
+    return "map";
+  default:
+    return "none";
+  }
+}
+
+Json valueJson(const hone_descriptor &model, const hone_value_info &info) {
+  Json json;
+  json["name"] = info.name;
+  json["kind"] = kindText(info.kind);
+  if (info.element_kind != HONE_KIND_NONE)
+    json["element_kind"] = kindText(info.element_kind);
+  if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
+    json["key_type"] = hone_type_name(info.key_type);
+  json["type"] = hone_type_name(info.type);
+  if (info.rank < 0) {
+    json["dims"] = nullptr;
+    return json;
+  }
+  json["dims"] = Json::array();
+  for (int32_t d = 0; d < info.rank; ++d) {
+    if (info.dims[d] >= 0)
+      json["dims"].push_back(info.dims[d]);
+    else
+      json["dims"].push_back(dimText(model, info, d));
+  }
+  return json;
+}
+
+void printValue(const hone_descriptor &model, const hone_value_info &info) {
+  std::string text = hone_type_name(info.type);
+  if (info.rank >= 0) {
+    text += '[';
+    for (int32_t d = 0; d < info.rank; ++d)
+      text += (d ? "," : "") + dimText(model, info, d);
+    text += ']';
+  }
+  if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
+    text =
+        std::string("map(") + hone_type_name(info.key_type) + ", " + text + ")";
+  if (info.element_kind == HONE_KIND_SEQUENCE)
+    text = "sequence(" + text + ")";
+  if (info.kind == HONE_KIND_SEQUENCE || info.kind == HONE_KIND_OPTIONAL)
+    text = std::string(kindText(info.kind)) + "(" + text + ")";
+  printf("  %s: %s\n", info.name, text.c_str());
+}
+
+Json memoryJson(const hone_descriptor &model) {
+  Json kinds = Json::array();
+  if (model.memory & HONE_MEMORY_PLANNED)
+    kinds.push_back("planned");
+  if (model.memory & HONE_MEMORY_BOUNDED)
+    kinds.push_back("bounded");
+  if (model.memory & HONE_MEMORY_UNBOUNDED)
+    kinds.push_back("unbounded");
+  return kinds;
+}
+
+Json infoJson(const hone_descriptor &model) {
+  Json json;
+  json["name"] = model.name;
+  json["producer"] = model.producer;
+  json["abi_version"] = model.abi_version;
+  json["inputs"] = Json::array();
+  for (int32_t i = 0; i < model.input_count; ++i)
+    json["inputs"].push_back(valueJson(model, model.inputs[i]));
+  json["outputs"] = Json::array();
+  for (int32_t i = 0; i < model.output_count; ++i)
+    json["outputs"].push_back(valueJson(model, model.outputs[i]));
+  json["free_dims"] = Json::array();
+  for (int64_t k = 0; k < model.free_dim_count; ++k)
+    json["free_dims"].push_back(model.free_dim_names[k]);
+  json["memory_kinds"] = memoryJson(model);
+  // Null: they depend on the free dimensions.
+  json["arena_bytes"] = nullptr;
+  json["lower_bound_bytes"] = nullptr;
+  if (model.slot_offsets) {
+    json["arena_bytes"] = model.arena_bytes;
+    json["lower_bound_bytes"] = model.lower_bound_bytes;
+  }
+  json["slots"] = model.slot_count;
+  json["weight_bytes"] = model.weight_bytes;
+  if (model.weights_file)
+    json["weights_file"] = model.weights_file;
+  json["kernels"] = model.kernel_count;
+  json["levels"] = Json::array();
+  for (int64_t i = 0; i < model.level_count; ++i) {
+    const hone_level &level = model.levels[i];
+    json["levels"].push_back({{"name", level.name},
+                              {"scratch_bytes_per_thread", level.scratch_bytes},
+                              {"fits_this_processor",
+                               (level.features & ~hone_cpu_features()) == 0}});
+  }
+  return json;
+}
+
+} // namespace
+
+int hone::run::showInfo(const Options &options) {
+  Model loaded(options);
+  const hone_descriptor &model = loaded.descriptor();
+  if (options.json) {
+    printf("%s\n", infoJson(model)
+                       .dump(2, ' ', false, Json::error_handler_t::replace)
+                       .c_str());
+    return 0;
+  }
+  printf("%s, made by %s\n", model.name, model.producer);
+  printf("inputs:\n");
+  for (int32_t i = 0; i < model.input_count; ++i)
+    printValue(model, model.inputs[i]);
+  printf("outputs:\n");
+  for (int32_t i = 0; i < model.output_count; ++i)
+    printValue(model, model.outputs[i]);
+  printf("memory:");
+  for (const auto &kind : memoryJson(model))
+    printf(" %s", kind.get_ref<const std::string &>().c_str());
+  if (model.slot_offsets)
+    printf("; arena %lld bytes (lower bound %lld)",
+           static_cast<long long>(model.arena_bytes),
+           static_cast<long long>(model.lower_bound_bytes));
+  else
+    printf("; the arena depends on the free dimensions");
+  printf("\nweights: %lld bytes%s%s\n",
+         static_cast<long long>(model.weight_bytes),
+         model.weights_file ? " in " : "",
+         model.weights_file ? model.weights_file : "");
+  printf("CPU levels:");
+  for (int64_t i = 0; i < model.level_count; ++i)
+    printf(" %s%s", model.levels[i].name,
+           (model.levels[i].features & ~hone_cpu_features()) ? " (not here)"
+                                                             : "");
+  printf("\n");
+  return 0;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A loaded model with the inputs that the command line gives it.
+#ifndef HONE_TOOLS_RUN_MODEL_H
+#define HONE_TOOLS_RUN_MODEL_H
+
+#include "hone/runtime.h"
+#include "tools/hone-run/Npy.h"
+
+#include <deque>
+#include <map>
+
+namespace hone::run {
+
+/// The command line.
+struct Options {
+  std::string model, symbol, outputDir;
+  std::vector<std::string> inputs; ///< NAME=FILE
+  std::vector<std::string> dims;   ///< NAME=N
+  int threads = 0;
+  double seconds = 3;
+  uint64_t seed = 0;
+  bool random = false, json = false;
+};
+
+class Model {
+public:
+  /// Loads the library. Throws Failure, as all here do.
+  explicit Model(const Options &options);
+  ~Model();
+  Model(const Model &) = delete;
+
+  const hone_descriptor &descriptor() const {
+    return *hone_library_descriptor(library);
+  }
+  /// Makes the session, and sets all inputs: from files, or at random.
+  void setInputs(const Options &options);
+  /// Returns the arena's bytes for these inputs.
+  int64_t prepare();
+  void run();
+  hone_session_stats stats() const;
+  const hone_value &output(int32_t index) const;
+
+private:
+  void check(int32_t status);
+  void readInputs(const Options &options);
+  void readDims(const Options &options);
+  hone_value randomValue(const hone_value_info &info, int32_t kind,
+                         uint64_t seed);
+  hone_value sequenceOf(std::vector<hone_value> elements);
+
+  std::string path;
+  hone_library *library = nullptr;
+  hone_runner *runner = nullptr;
+  std::deque<Array> arrays; ///< what input values point at
+  std::deque<std::vector<hone_value>> elements;
+  std::deque<hone_sequence> sequences;
+  std::deque<hone_tensor> tensors;
+  std::map<std::string, std::vector<hone_value>> given;
+  std::vector<int64_t> freeDims; ///< -1: not known
+};
+
+/// The dimensions of an input or output as text: "2", "batch", "?".
+std::string dimText(const hone_descriptor &model, const hone_value_info &info,
+                    int32_t dim);
+
+int runModel(const Options &options);
+int benchModel(const Options &options);
+int showInfo(const Options &options);
+
+} // namespace hone::run
+
+#endif // HONE_TOOLS_RUN_MODEL_H

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// hone-run: runs, times and describes compiled models.
+#include "tools/hone-run/Model.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <unistd.h>
+
+using namespace hone::run;
+
+namespace {
+
+void onInterrupt(int) {
+  removeUnfinished();
+  _exit(130);
+}
+
+CLI::App *addCommand(CLI::App &app, Options &options, const char *name,
+                     const char *help) {
+  CLI::App *command = app.add_subcommand(name, help);
+  command->add_option("MODEL", options.model, "the compiled model, OUT.so")
+      ->required();
+  command->add_option("--symbol", options.symbol,
+                      "what the model exports, if not " HONE_MODEL_SYMBOL);
+  return command;
+}
+
+void addInputs(CLI::App *command, Options &options) {
+  command
+      ->add_option("--threads", options.threads,
+                   "threads to use (default: one per processor)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--input", options.inputs,
+                      "NAME=FILE.npy; several for a sequence");
+  command->add_option("--dim", options.dims,
+                      "NAME=N: a free dimension of random inputs");
+  command->add_flag("--random", options.random,
+                    "make up the inputs that are not given");
+  command->add_option("--seed", options.seed, "of --random");
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  signal(SIGINT, onInterrupt);
+  Options options;
+  CLI::App app{"Runs models that hone compiled", "hone"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "hone " HONE_VERSION);
+
+  CLI::App *run = addCommand(app, options, "run", "run a model once");
+  addInputs(run, options);
+  run->add_option("--output-dir", options.outputDir,
+                  "where NAME.npy goes for each output");
+
+  CLI::App *bench = addCommand(app, options, "bench", "time a model");
+  addInputs(bench, options);
+  bench->add_option("--seconds", options.seconds, "how long to measure")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  bench->add_flag("--json", options.json, "print one JSON object");
+
+  CLI::App *info = addCommand(app, options, "info", "describe a model");
+  info->add_flag("--json", options.json, "print one JSON object");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    int code = run->parsed()     ? runModel(options)
+               : bench->parsed() ? benchModel(options)
+                                 : showInfo(options);
+    // A full disk or a closed pipe must not look like success.
+    if (fflush(stdout) != 0 || ferror(stdout))
+      throw Failure{74, "cannot write to standard output"};
+    return code;
+  } catch (const Failure &failure) {
+    fprintf(stderr, "hone: %s\n", failure.message.c_str());
+    return failure.code;
+  } catch (const std::bad_alloc &) {
+    fprintf(stderr, "hone: out of memory\n");
+    return 1;
+  }
+}

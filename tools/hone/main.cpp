@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The front door: starts hone-compile or hone-run, which lie beside it, with
+// the same arguments. It links neither LLVM nor the runtime.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: hone COMMAND ...\n"
+    "\n"
+    "  compile MODEL -o OUT.so   make a shared library from a model file\n"
+    "  check MODEL               list all in a model that would not compile\n"
+    "  run OUT.so                run a compiled model on .npy files\n"
+    "  bench OUT.so              time a compiled model\n"
+    "  info OUT.so               tell what a compiled model takes and needs\n"
+    "\n"
+    "  hone COMMAND --help       the command's options\n"
+    "  hone --version\n";
+
+static const struct {
+  const char *command, *program;
+} commands[] = {
+    {"compile", "hone-compile"}, {"check", "hone-compile"}, {"run", "hone-run"},
+    {"bench", "hone-run"},       {"info", "hone-run"},
+};
+
+int main(int argc, char **argv) {
+  const char *command = argc > 1 ? argv[1] : "";
+  if (!strcmp(command, "--help") || !strcmp(command, "-h") ||
+      !strcmp(command, "help")) {
+    fputs(help, stdout);
+    return 0;
+  }
+  if (!strcmp(command, "--version")) {
+    puts("hone " HONE_VERSION);
+    return 0;
+  }
+  const char *program = nullptr;
+  for (const auto &entry : commands)
+    if (!strcmp(command, entry.command))
+      program = entry.program;
+  if (!program) {
+    if (*command)
+      fprintf(stderr, "hone: there is no command '%s'\n\n", command);
+    fputs(help, stderr);
+    return 2;
+  }
+
+  char path[4096];
+  ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 32);
+  if (length < 0) {
+    fprintf(stderr, "hone: /proc/self/exe: %s\n", strerror(errno));
+    return 70;
+  }
+  path[length] = 0;
+  strcpy(strrchr(path, '/') + 1, program);
+  execv(path, argv);
+  fprintf(stderr, "hone: '%s' needs %s: %s\n", command, path, strerror(errno));
+  return 1;
+}
