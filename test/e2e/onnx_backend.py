@@ -18,6 +18,9 @@ import warnings
 
 # One thread for numpy's own libraries: the processes are forked.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Where the cases on whole models keep what they unpack; else it is the user's home.
+if "HONE_BUILD" in os.environ:
+    os.environ["ONNX_HOME"] = os.path.join(os.environ["HONE_BUILD"], "test", "onnx")
 
 import numpy  # noqa: E402, F401
 from onnx.backend.base import Backend  # noqa: E402
