@@ -17,6 +17,17 @@ def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
+  let summary = "run convolutions, pools and what lies between them with channels last";
+  let description = [{
+    Every operation that can work in either order of dimensions gets the one for which the fewest bytes are transposed
+    in the whole function (a minimum cut); convolutions and pools always get channels last. Transposes that the model
+    has already count as changes of the order. Left alone: operations whose meaning hangs on the order, like reshapes
+    that mix dimensions.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
   let summary = "store constant weights in the order in which contractions read them";
   let description = [{

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Chooses the order of dimensions in which each operation works: as the model
+// has them, or with channels last. Convolutions and pools need channels last;
+// many operations do not care, and take the order for which the fewest bytes
+// are transposed in the whole function. That choice is a minimum cut:
+// operations are nodes, a value is an edge that costs its size when producer
+// and a consumer disagree, however many consumers there are.
+#include "passes/Graph/ChannelsLast.h"
+#include "passes/Graph/MinCut.h"
+#include "passes/Graph/Passes.h"
+
+namespace hone {
+#define GEN_PASS_DEF_CHOOSELAYOUTPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// Stands for a free dimension where sizes are compared.
+static constexpr int64_t typicalDim = 64;
+/// What one more kernel costs, in bytes moved.
+static constexpr int64_t kernelBytes = 16 * 1024;
+
+/// Cost of transposing `type` by `permutation`: nothing where that only moves
+/// dimensions of size 1.
+static int64_t transposeCost(RankedTensorType type, ArrayRef<int64_t> order) {
+  if (movesOnlyUnits(type.getShape(), order))
+    return 0;
+  int64_t bytes = std::max(1u, elementBytes(type.getElementType()));
+  for (int64_t size : type.getShape())
+    bytes *= ShapedType::isDynamic(size) ? typicalDim : size;
+  return bytes + kernelBytes;
+}
+
+namespace {
+
+/// The network of one function.
+class LayoutProblem {
+public:
+  explicit LayoutProblem(func::FuncOp function);
+
+  /// The operations that shall work with channels last.
+  DenseSet<Operation *> solve();
+  bool hasConvolutions() const { return convolutions; }
+
+private:
+  void addOperation(Operation *op);
+  void addValue(Value value);
+  unsigned producerNode(Value value);
+  /// Node that says in which order `use` wants its tensor.
+  unsigned consumerNode(OpOperand &use);
+
+  MinCut network;
+  DimBuilder dims;
+  DenseMap<Operation *, unsigned> flexible;
+  bool convolutions = false;
+};
+
+} // namespace
+
+LayoutProblem::LayoutProblem(func::FuncOp function) : dims(function) {
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    addOperation(op);
+    return isa<MapOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
+  for (BlockArgument argument : function.getArguments())
+    addValue(argument);
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (!isa<ConstantOp>(op)) // transposed at compile time
+      for (Value result : op->getResults())
+        addValue(result);
+    return isa<MapOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
+}
+
+void LayoutProblem::addOperation(Operation *op) {
+  LayoutRole role = layoutRole(op, dims);
+  if (role == LayoutRole::ChannelsLast) {
+    convolutions = true;
+    flexible[op] = MinCut::source;
+  }
+  if (role != LayoutRole::Any)
+    return;
+  unsigned node = network.addNode();
+  flexible[op] = node;
+  // Operands of lower rank have no order of their own here: they are brought to
+  // the rank of the operation and then transposed with it.
+  if (auto map = dyn_cast<MapOp>(op)) {
+    int64_t rank = cast<RankedTensorType>(map.getResult(0).getType()).getRank();
+    for (Value input : map.getInputs()) {
+      auto type = cast<RankedTensorType>(input.getType());
+      if (type.getRank() == rank || input.getDefiningOp<ConstantOp>())
+        continue;
+      SmallVector<int64_t> shape(rank - type.getRank(), 1);
+      llvm::append_range(shape, type.getShape());
+      network.addEdge(
+          node, MinCut::sink,
+          transposeCost(type.clone(shape), channelsLastOrder(rank)));
+    }
+  }
+}
+
+unsigned LayoutProblem::producerNode(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return MinCut::sink;
+  if (auto transpose = dyn_cast<TransposeOp>(op))
+    if (isToChannelsFirst(transpose) && !isToChannelsLast(transpose))
+      return MinCut::source;
+  auto it = flexible.find(op);
+  if (it == flexible.end() || !resultFollowsLayout(op, value))
+    return MinCut::sink;
+  return it->second;
+}
+
+unsigned LayoutProblem::consumerNode(OpOperand &use) {
+  Operation *op = use.getOwner();
+  if (auto transpose = dyn_cast<TransposeOp>(op))
+    return isToChannelsLast(transpose) ? MinCut::source : MinCut::sink;
+  // A tensor that the region of a map reads follows the map.
+  if (auto map = op->getParentOfType<MapOp>())
+    op = map;
+  auto it = flexible.find(op);
+  if (it == flexible.end() || !operandFollowsLayout(op, use))
+    return MinCut::sink;
+  return it->second;
+}
+
+void LayoutProblem::addValue(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !hasChannelsLastOrder(type.getRank()))
+    return;
+  int64_t cost = transposeCost(type, channelsLastOrder(type.getRank()));
+  if (cost == 0)
+    return;
+  unsigned producer = producerNode(value);
+  SmallVector<unsigned> consumers;
+  for (OpOperand &use : value.getUses())
+    consumers.push_back(consumerNode(use));
+  llvm::sort(consumers);
+  consumers.erase(llvm::unique(consumers), consumers.end());
+  if (consumers.empty() || (consumers.size() == 1 && consumers[0] == producer))
+    return;
+  // `last` is on the source's side as soon as one consumer is, `first` on the
+  // sink's side as soon as one is: each transpose is paid once.
+  unsigned last = network.addNode(), first = network.addNode();
+  for (unsigned consumer : consumers) {
+    network.addEdge(consumer, last, MinCut::never);
+    network.addEdge(first, consumer, MinCut::never);
+  }
+  network.addEdge(last, producer, cost);
+  network.addEdge(producer, first, cost);
+}
+
+DenseSet<Operation *> LayoutProblem::solve() {
+  network.solve();
+  DenseSet<Operation *> chosen;
+  for (auto [op, node] : flexible)
+    if (network.onSourceSide(node))
+      chosen.insert(op);
+  return chosen;
+}
+
+namespace {
+struct ChooseLayoutPass : hone::impl::ChooseLayoutPassBase<ChooseLayoutPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (function.isExternal())
+      return;
+    LayoutProblem problem(function);
+    if (!problem.hasConvolutions())
+      return;
+    applyChannelsLast(function, problem.solve());
+  }
+};
+} // namespace
