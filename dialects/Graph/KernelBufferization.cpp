@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Bufferization of the operations inside kernels: inputs are read, destinations are overwritten whole.
+// Bufferization of the operations inside kernels: inputs are read, destinations
+// are overwritten whole.
 #include "dialects/Graph/KernelBufferization.h"
 #include "dialects/Graph/KernelOps.h"
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
@@ -11,12 +12,15 @@ using namespace hone::graph;
 
 namespace {
 template <typename OpTy>
-struct KernelOpModel : DstBufferizableOpInterfaceExternalModel<KernelOpModel<OpTy>, OpTy> {
-  bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &state) const {
+struct KernelOpModel
+    : DstBufferizableOpInterfaceExternalModel<KernelOpModel<OpTy>, OpTy> {
+  bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
+                              const AnalysisState &state) const {
     return !cast<OpTy>(op).isDpsInit(&operand);
   }
 
-  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
                           BufferizationState &state) const {
     auto kernelOp = cast<OpTy>(op);
     SmallVector<Value> operands;
@@ -25,15 +29,18 @@ struct KernelOpModel : DstBufferizableOpInterfaceExternalModel<KernelOpModel<OpT
         operands.push_back(operand.get());
         continue;
       }
-      FailureOr<Value> buffer = getBuffer(rewriter, operand.get(), options, state);
+      FailureOr<Value> buffer =
+          getBuffer(rewriter, operand.get(), options, state);
       if (failed(buffer))
         return failure();
       operands.push_back(*buffer);
     }
-    OperationState newState(op->getLoc(), op->getName(), operands, TypeRange(), op->getAttrs());
+    OperationState newState(op->getLoc(), op->getName(), operands, TypeRange(),
+                            op->getAttrs());
     newState.propertiesAttr = op->getPropertiesAsAttribute();
     Region *region = newState.addRegion();
-    rewriter.inlineRegionBefore(kernelOp.getEpilogue(), *region, region->begin());
+    rewriter.inlineRegionBefore(kernelOp.getEpilogue(), *region,
+                                region->begin());
     auto bufferOp = cast<OpTy>(rewriter.create(newState));
     replaceOpWithBufferizedValues(rewriter, op, bufferOp.getOuts());
     return success();
@@ -41,7 +48,8 @@ struct KernelOpModel : DstBufferizableOpInterfaceExternalModel<KernelOpModel<OpT
 };
 } // namespace
 
-void hone::graph::registerKernelOpBufferizationModels(DialectRegistry &registry) {
+void hone::graph::registerKernelOpBufferizationModels(
+    DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, GraphDialect *) {
     ContractOp::attachInterface<KernelOpModel<ContractOp>>(*context);
     ConvWindowOp::attachInterface<KernelOpModel<ConvWindowOp>>(*context);

@@ -13,18 +13,23 @@ Type hone::graph::getAccumulatorType(Type type) {
 
 /// Memrefs that are read or written; tensors have no effects.
 template <typename OpTy>
-static void addKernelEffects(OpTy op, SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+static void addKernelEffects(
+    OpTy op, SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+                 &effects) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType>(operand.get().getType()))
       continue;
     if (op.isDpsInit(&operand))
-      effects.emplace_back(MemoryEffects::Write::get(), &operand, SideEffects::DefaultResource::get());
+      effects.emplace_back(MemoryEffects::Write::get(), &operand,
+                           SideEffects::DefaultResource::get());
     else
-      effects.emplace_back(MemoryEffects::Read::get(), &operand, SideEffects::DefaultResource::get());
+      effects.emplace_back(MemoryEffects::Read::get(), &operand,
+                           SideEffects::DefaultResource::get());
   }
 }
 
-/// The constraint that all kernel operations share: region, maps and destinations fit the operands.
+/// The constraint that all kernel operations share: region, maps and
+/// destinations fit the operands.
 template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
   if (op.getOuts().empty())
     return op.emitOpError("has no destination");
@@ -35,30 +40,39 @@ template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
   Block &body = op.getEpilogue().front();
   unsigned leading = op.getNumAccumulators();
   if (body.getNumArguments() != leading + op.getExtras().size())
-    return op.emitOpError("has ") << body.getNumArguments() << " region arguments for " << leading
-                                  << " accumulators and " << op.getExtras().size() << " extra operands";
+    return op.emitOpError("has ")
+           << body.getNumArguments() << " region arguments for " << leading
+           << " accumulators and " << op.getExtras().size()
+           << " extra operands";
   if (op.getMaps().size() != op.getExtras().size())
-    return op.emitOpError("has ") << op.getMaps().size() << " maps for " << op.getExtras().size() << " extra operands";
+    return op.emitOpError("has ") << op.getMaps().size() << " maps for "
+                                  << op.getExtras().size() << " extra operands";
   for (auto [i, extra] : llvm::enumerate(op.getExtras())) {
     auto type = cast<ShapedType>(extra.getType());
     if (body.getArgument(leading + i).getType() != type.getElementType())
-      return op.emitOpError("region argument ") << leading + i << " is not of the element type of its operand";
+      return op.emitOpError("region argument ")
+             << leading + i << " is not of the element type of its operand";
     AffineMap map = op.getExtraMap(i);
-    if (map.getNumDims() != outType.getRank() || map.getNumSymbols() || map.getNumResults() != type.getRank())
+    if (map.getNumDims() != outType.getRank() || map.getNumSymbols() ||
+        map.getNumResults() != type.getRank())
       return op.emitOpError("map ") << i << " does not fit operand and output";
     for (AffineExpr expr : map.getResults())
-      if (!isa<AffineDimExpr>(expr) && expr != getAffineConstantExpr(0, op.getContext()))
-        return op.emitOpError("map ") << i << " has a result that is neither a dimension nor 0";
+      if (!isa<AffineDimExpr>(expr) &&
+          expr != getAffineConstantExpr(0, op.getContext()))
+        return op.emitOpError("map ")
+               << i << " has a result that is neither a dimension nor 0";
   }
   auto yield = dyn_cast<EpilogueYieldOp>(body.getTerminator());
   if (!yield)
     return op.emitOpError("region does not end in hone.epilogue_yield");
   if (yield.getValues().size() != op.getOuts().size())
-    return op.emitOpError("yields ") << yield.getValues().size() << " values for " << op.getOuts().size()
-                                     << " destinations";
+    return op.emitOpError("yields ")
+           << yield.getValues().size() << " values for " << op.getOuts().size()
+           << " destinations";
   for (auto [value, out] : llvm::zip_equal(yield.getValues(), op.getOuts()))
     if (value.getType() != cast<ShapedType>(out.getType()).getElementType())
-      return op.emitOpError("yields a value that is not of the element type of its destination");
+      return op.emitOpError(
+          "yields a value that is not of the element type of its destination");
   return success();
 }
 
@@ -66,15 +80,22 @@ template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
 template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
   auto type = cast<ShapedType>(op.getInput().getType());
   size_t spatial = type.getRank() - 2;
-  if (type.getRank() < 3 || cast<ShapedType>(op.getOuts().front().getType()).getRank() != type.getRank())
-    return op.emitOpError("input and output need one batch, one channel and at least one spatial dimension");
-  if (op.getKernel().size() != spatial || op.getStrides().size() != spatial || op.getDilations().size() != spatial ||
+  if (type.getRank() < 3 ||
+      cast<ShapedType>(op.getOuts().front().getType()).getRank() !=
+          type.getRank())
+    return op.emitOpError("input and output need one batch, one channel and at "
+                          "least one spatial dimension");
+  if (op.getKernel().size() != spatial || op.getStrides().size() != spatial ||
+      op.getDilations().size() != spatial ||
       op.getPads().size() != 2 * spatial) // C1
-    return op.emitOpError("attributes do not fit ") << spatial << " spatial dimensions";
+    return op.emitOpError("attributes do not fit ")
+           << spatial << " spatial dimensions";
   auto positive = [](int64_t value) { return value > 0; };
-  if (!llvm::all_of(op.getStrides(), positive) || !llvm::all_of(op.getDilations(), positive) ||
+  if (!llvm::all_of(op.getStrides(), positive) ||
+      !llvm::all_of(op.getDilations(), positive) ||
       !llvm::all_of(op.getKernel(), positive)) // C1
-    return op.emitOpError("kernel sizes, strides and dilations must be positive");
+    return op.emitOpError(
+        "kernel sizes, strides and dilations must be positive");
   return success();
 }
 
@@ -82,28 +103,40 @@ unsigned ContractOp::getNumAccumulators() { return 1; }
 unsigned ConvWindowOp::getNumAccumulators() { return 1; }
 unsigned PoolWindowOp::getNumAccumulators() { return getIndices() ? 2 : 1; }
 
-void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+void ContractOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
   addKernelEffects(*this, effects);
 }
-void ConvWindowOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+void ConvWindowOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
   addKernelEffects(*this, effects);
 }
-void PoolWindowOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+void PoolWindowOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
   addKernelEffects(*this, effects);
 }
 
 LogicalResult ContractOp::verify() {
   if (failed(verifyEpilogue(*this))) // C2
     return failure();
-  auto lhs = cast<ShapedType>(getLhs().getType()), rhs = cast<ShapedType>(getRhs().getType());
-  if (lhs.getRank() < 2 || rhs.getRank() < 2 || (getPanels() && rhs.getRank() != 3)) // C1
+  auto lhs = cast<ShapedType>(getLhs().getType()),
+       rhs = cast<ShapedType>(getRhs().getType());
+  if (lhs.getRank() < 2 || rhs.getRank() < 2 ||
+      (getPanels() && rhs.getRank() != 3)) // C1
     return emitOpError("operands have too few dimensions");
   int64_t k = lhs.getShape().back();
-  int64_t rhsK = rhs.getDimSize(getTransposeRhs() ? rhs.getRank() - 1 : rhs.getRank() - 2);
-  if (!ShapedType::isDynamic(k) && !ShapedType::isDynamic(rhsK) && k != rhsK) // C1
-    return emitOpError("inner dimensions ") << k << " and " << rhsK << " differ";
+  int64_t rhsK =
+      rhs.getDimSize(getTransposeRhs() ? rhs.getRank() - 1 : rhs.getRank() - 2);
+  if (!ShapedType::isDynamic(k) && !ShapedType::isDynamic(rhsK) &&
+      k != rhsK) // C1
+    return emitOpError("inner dimensions ")
+           << k << " and " << rhsK << " differ";
   auto out = cast<ShapedType>(getOuts().front().getType());
-  if (out.getRank() < 2 || out.getRank() < lhs.getRank() || (!getPanels() && out.getRank() < rhs.getRank())) // C1
+  if (out.getRank() < 2 || out.getRank() < lhs.getRank() ||
+      (!getPanels() && out.getRank() < rhs.getRank())) // C1
     return emitOpError("output has fewer dimensions than an operand");
   return success();
 }

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits the loop nest of a matrix product: blocks of rows x tiles of columns,
+// and inside each the register tiles of the block. A block's rows stay in the
+// L2 cache while the columns go by.
+#include "passes/Cpu/Contraction.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace hone;
+
+static constexpr int64_t kPanel = 16;
+/// Bytes of left-hand rows in a block.
+static constexpr int64_t kBlockBytes = 512 << 10;
+/// Work below which a block is not split further, in multiply-adds.
+static constexpr int64_t kMinBlockWork = 64 << 10;
+/// Iterations of the parallel loop that are enough to balance threads.
+static constexpr int64_t kEnoughBlocks = 16;
+/// Along K, what a packed piece of a transposed operand holds.
+static constexpr int64_t kPackedK = 512;
+/// Row tiles in a block where the number of rows is not known.
+static constexpr int64_t kDynamicBlockTiles = 16;
+
+void hone::emitForall(Emitter &e, Value count, function_ref<void(Value)> body) {
+  auto forall = scf::ForallOp::create(
+      e.builder, e.loc, ArrayRef<OpFoldResult>{OpFoldResult(count)},
+      ValueRange(), std::nullopt);
+  OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPoint(forall.getBody()->getTerminator());
+  body(forall.getInductionVar(0));
+}
+
+namespace {
+class ContractionEmitter {
+public:
+  ContractionEmitter(Emitter &e, const VectorUnit &unit,
+                     const Contraction &problem, Epilogue &epilogue)
+      : e(e), unit(unit), problem(problem), epilogue(epilogue) {}
+
+  void emit();
+
+private:
+  /// How tiles of rows follow each other: `large` of `rows`, `small` of `rows`
+  /// - 1, and at most one of fewer than that.
+  struct Rows {
+    int64_t rows;
+    Value large, small, rest;
+    Value tiles;
+  };
+  Rows splitDynamicRows();
+  void chooseBlocks();
+
+  void emitColumns(Value firstTile, Value lastTile, bool tail);
+  void emitWholeK(Value firstTile, Value lastTile, Value remaining);
+  void emitChunkedK(Value firstTile, Value lastTile, Value remaining);
+  void packTransposed(Value kStart, Value kCount, Value remaining);
+
+  using TileBody =
+      function_ref<void(int64_t rows, Value firstRow, Value rowInBlock)>;
+  void forEachTile(Value firstTile, Value lastTile, TileBody body);
+  RegisterTile tileOf(int64_t rows) const {
+    return RegisterTile(e, unit, problem.accumulator, {rows, shape.vectors});
+  }
+  RegisterTile::Segment segmentOf(int64_t rows, Value firstRow, Value kStart,
+                                  Value kCount, Value remaining) const;
+  Epilogue::Cursor cursorAt(Value firstRow) const;
+
+  Emitter &e;
+  const VectorUnit &unit;
+  const Contraction &problem;
+  Epilogue &epilogue;
+
+  TileShape shape;
+  int64_t lanes = 0, columns = 0;
+  Rows split;
+  int64_t tilesPerBlock = 1;
+  bool packs = false, chunked = false;
+  FlatBuffer packed, partial;
+
+  // Of the iteration that is being emitted:
+  SmallVector<Value> batch;
+  Value aBase, bBase, firstColumn;
+};
+} // namespace
+
+void ContractionEmitter::emit() {
+  std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
+  lanes = unit.lanes(problem.accumulator);
+  shape = chooseTile(unit, problem.accumulator, m, constantOf(problem.n));
+  columns = shape.vectors * lanes;
+  if (m) {
+    RowSplit fixed = splitRows(std::max<int64_t>(*m, 1), shape.rows);
+    split = {fixed.rows, e.cst(*m ? fixed.large : 0), e.cst(fixed.small),
+             e.cst(0), e.cst(*m ? fixed.large + fixed.small : 0)};
+  } else {
+    split = splitDynamicRows();
+  }
+  packs = problem.layout == RhsLayout::Transposed;
+  chunked = packs && (!k || *k > kPackedK);
+  chooseBlocks();
+  if (packs)
+    packed = makeScratch(
+        e, (chunked ? kPackedK : std::max<int64_t>(*k, 1)) * columns,
+        problem.b.elementType());
+  if (chunked)
+    partial = makeScratch(e, tilesPerBlock * split.rows * columns,
+                          problem.accumulator);
+
+  size_t batchRank = epilogue.rank() - 2;
+  SmallVector<Value> sizes(epilogue.sizes.begin(),
+                           epilogue.sizes.begin() + batchRank);
+  sizes.push_back(e.ceilDiv(split.tiles, tilesPerBlock));
+  sizes.push_back(e.ceilDiv(problem.n, columns));
+  Value count = e.cst(1);
+  for (Value size : sizes)
+    count = e.mul(count, size);
+
+  emitForall(e, count, [&](Value index) {
+    SmallVector<Value> place = e.delinearize(index, sizes);
+    batch.assign(place.begin(), place.begin() + batchRank);
+    aBase = bBase = e.cst(0);
+    for (size_t i = 0; i < batchRank; ++i) {
+      aBase = e.add(aBase, e.mul(batch[i], problem.aBatchStrides[i]));
+      bBase = e.add(bBase, e.mul(batch[i], problem.bBatchStrides[i]));
+    }
+    Value firstTile = e.mul(place[batchRank], tilesPerBlock);
+    Value lastTile = e.min(e.add(firstTile, tilesPerBlock), split.tiles);
+    firstColumn = e.mul(place[batchRank + 1], columns);
+    std::optional<int64_t> n = constantOf(problem.n);
+    if (n && *n % columns == 0)
+      return emitColumns(firstTile, lastTile, /*tail=*/false);
+    Value fits = e.cmp(arith::CmpIPredicate::sle, e.add(firstColumn, columns),
+                       problem.n);
+    e.branch(
+        fits, [&] { emitColumns(firstTile, lastTile, /*tail=*/false); },
+        [&] { emitColumns(firstTile, lastTile, /*tail=*/true); });
+  });
+}
+
+/// Any number of rows from `rows * (rows - 1)` on is a sum of `rows` and `rows
+/// - 1`; below, some may be left.
+ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
+  Value rows = e.cst(shape.rows);
+  if (shape.rows == 1)
+    return {1, problem.m, e.cst(0), e.cst(0), problem.m};
+  Value small = e.rem(e.sub(rows, e.rem(problem.m, rows)), rows);
+  small = e.min(small, e.div(problem.m, e.cst(shape.rows - 1)));
+  Value left = e.sub(problem.m, e.mul(small, shape.rows - 1));
+  Value large = e.div(left, rows);
+  Value rest = e.sub(left, e.mul(large, rows));
+  Value tiles = e.add(e.add(large, small), e.min(rest, e.cst(1)));
+  return {shape.rows, large, small, rest, tiles};
+}
+
+void ContractionEmitter::chooseBlocks() {
+  tilesPerBlock = kDynamicBlockTiles;
+  std::optional<int64_t> tiles = constantOf(split.tiles);
+  std::optional<int64_t> k = constantOf(problem.k);
+  int64_t bytesPerTile = split.rows * k.value_or(1024) *
+                         (problem.a.elementType().getIntOrFloatBitWidth() / 8);
+  int64_t fitting =
+      std::max<int64_t>(kBlockBytes / std::max<int64_t>(bytesPerTile, 1), 1);
+  tilesPerBlock = std::min(fitting, tiles.value_or(kDynamicBlockTiles));
+  tilesPerBlock = std::max<int64_t>(tilesPerBlock, 1);
+  if (!tiles)
+    return;
+  // Equal blocks; more of them where columns and batches alone give few.
+  int64_t others = 1;
+  for (size_t i = 0; i + 2 < epilogue.rank(); ++i)
+    others *= constantOf(epilogue.sizes[i]).value_or(kEnoughBlocks);
+  others *=
+      (constantOf(problem.n).value_or(kEnoughBlocks * columns) + columns - 1) /
+      columns;
+  int64_t workPerTile = split.rows * columns * k.value_or(1024);
+  int64_t least = std::clamp<int64_t>(
+      kMinBlockWork / std::max<int64_t>(workPerTile, 1), 1, tilesPerBlock);
+  int64_t blocks = (*tiles + tilesPerBlock - 1) / tilesPerBlock;
+  int64_t wanted = (kEnoughBlocks + others - 1) / std::max<int64_t>(others, 1);
+  blocks = std::max(blocks, std::min(wanted, *tiles / least));
+  blocks = std::max<int64_t>(blocks, 1);
+  tilesPerBlock = std::max<int64_t>((*tiles + blocks - 1) / blocks, 1);
+}
+
+void ContractionEmitter::emitColumns(Value firstTile, Value lastTile,
+                                     bool tail) {
+  Value remaining = tail ? e.sub(problem.n, firstColumn) : nullptr;
+  if (chunked)
+    return emitChunkedK(firstTile, lastTile, remaining);
+  if (packs)
+    packTransposed(e.cst(0), problem.k, remaining);
+  emitWholeK(firstTile, lastTile, remaining);
+}
+
+void ContractionEmitter::emitWholeK(Value firstTile, Value lastTile,
+                                    Value remaining) {
+  forEachTile(firstTile, lastTile, [&](int64_t rows, Value row, Value) {
+    RegisterTile tile = tileOf(rows);
+    SmallVector<Value> sums = tile.accumulate(
+        segmentOf(rows, row, e.cst(0), problem.k, remaining), tile.zeros());
+    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, shape.vectors,
+                      {tile.finish(sums)}, remaining);
+  });
+}
+
+/// Partial sums of the block wait in scratch while K goes by in pieces.
+void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
+                                      Value remaining) {
+  auto offsetOf = [&](Value row, int64_t i) {
+    return e.add(e.mul(row, columns), i * lanes);
+  };
+  auto load = [&](int64_t rows, Value row) {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < rows * shape.vectors; ++i)
+      values.push_back(partial.load(e, offsetOf(row, i), lanes));
+    return values;
+  };
+  Value zero = e.zero(VectorType::get({lanes}, problem.accumulator));
+  e.loop(e.cst(0), partial.sizes[0], lanes, {}, [&](Value i, ValueRange) {
+    partial.store(e, i, zero);
+    return SmallVector<Value>();
+  });
+  e.loop(e.cst(0), problem.k, kPackedK, {}, [&](Value kStart, ValueRange) {
+    Value kCount = e.min(e.cst(kPackedK), e.sub(problem.k, kStart));
+    packTransposed(kStart, kCount, remaining);
+    forEachTile(
+        firstTile, lastTile, [&](int64_t rows, Value row, Value inBlock) {
+          RegisterTile tile = tileOf(rows);
+          SmallVector<Value> sums = tile.finish(
+              tile.accumulate(segmentOf(rows, row, kStart, kCount, remaining),
+                              tile.startFrom(load(rows, inBlock))));
+          for (auto [i, value] : llvm::enumerate(sums))
+            partial.store(e, offsetOf(inBlock, i), value);
+        });
+    return SmallVector<Value>();
+  });
+  forEachTile(firstTile, lastTile, [&](int64_t rows, Value row, Value inBlock) {
+    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, shape.vectors,
+                      {load(rows, inBlock)}, remaining);
+  });
+}
+
+Epilogue::Cursor ContractionEmitter::cursorAt(Value firstRow) const {
+  SmallVector<Value> coordinates = batch;
+  coordinates.push_back(firstRow);
+  coordinates.push_back(firstColumn);
+  return epilogue.at(coordinates);
+}
+
+RegisterTile::Segment ContractionEmitter::segmentOf(int64_t rows,
+                                                    Value firstRow,
+                                                    Value kStart, Value kCount,
+                                                    Value remaining) const {
+  RegisterTile::Segment segment(problem.a, packs ? packed : problem.b);
+  segment.count = kCount;
+  Value a = e.add(e.add(aBase, e.mul(firstRow, problem.k)), kStart);
+  for (int64_t r = 0; r < rows; ++r)
+    segment.aOffsets.push_back(e.add(a, e.mul(problem.k, r)));
+  for (int64_t v = 0; v < shape.vectors; ++v) {
+    Value column = e.cst(v * lanes);
+    if (packs) {
+      segment.bOffsets.push_back(column);
+      segment.bStep = e.cst(columns);
+      continue;
+    }
+    column = e.add(firstColumn, column);
+    if (problem.layout == RhsLayout::RowMajor) {
+      segment.bOffsets.push_back(
+          e.add(e.add(bBase, column), e.mul(kStart, problem.n)));
+      segment.bStep = problem.n;
+      if (remaining)
+        segment.bMasks.push_back(
+            makeMask(e, remaining, e.cst(v * lanes), lanes));
+      continue;
+    }
+    // The last tile may be wider than what is left of the panels.
+    Value panel =
+        columns % kPanel == 0
+            ? e.add(e.div(firstColumn, e.cst(kPanel)), v * lanes / kPanel)
+            : e.div(column, e.cst(kPanel));
+    if (remaining && columns > kPanel)
+      panel = e.min(panel, e.sub(e.ceilDiv(problem.n, kPanel), e.cst(1)));
+    Value inside = columns % kPanel == 0 ? e.cst(v * lanes % kPanel)
+                                         : e.rem(column, e.cst(kPanel));
+    Value start = e.mul(panel, e.mul(problem.k, kPanel));
+    segment.bOffsets.push_back(
+        e.add(e.add(start, inside), e.mul(kStart, kPanel)));
+    segment.bStep = e.cst(kPanel);
+  }
+  return segment;
+}
+
+void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
+                                     TileBody body) {
+  Value end = split.large;
+  auto range = [&](Value low, Value high, int64_t rows, Value firstRowOfRange,
+                   Value firstTileOfRange) {
+    e.loop(low, high, [&](Value tile) {
+      Value row =
+          e.add(firstRowOfRange, e.mul(e.sub(tile, firstTileOfRange), rows));
+      Value inBlock = e.mul(e.sub(tile, firstTile), split.rows);
+      body(rows, row, inBlock);
+    });
+  };
+  Value zero = e.cst(0);
+  if (constantOf(split.large) != 0)
+    range(firstTile, e.min(lastTile, end), split.rows, zero, zero);
+  if (constantOf(split.small) != 0 && split.rows > 1)
+    range(e.max(firstTile, end), e.min(lastTile, e.add(end, split.small)),
+          split.rows - 1, e.mul(end, split.rows), end);
+  if (constantOf(split.rest) == 0)
+    return;
+  Value done = e.add(end, split.small);
+  Value has = e.cmp(arith::CmpIPredicate::sgt, lastTile, done);
+  e.branch(has, [&] {
+    Value row = e.sub(problem.m, split.rest);
+    Value inBlock = e.mul(e.sub(done, firstTile), split.rows);
+    for (int64_t rows = llvm::bit_floor<uint64_t>(split.rows - 1); rows > 0;
+         rows /= 2) {
+      Value bit = e.rem(e.div(split.rest, e.cst(rows)), e.cst(2));
+      Value taken = e.cmp(arith::CmpIPredicate::ne, bit, e.cst(0));
+      e.branch(taken, [&] { body(rows, row, inBlock); });
+      row = e.add(row, e.mul(bit, rows));
+      inBlock = e.add(inBlock, e.mul(bit, rows));
+    }
+  });
+}
+
+/// Transposes a square of vectors: one exchange for each bit of the lane
+/// number.
+static void transposeSquare(Emitter &e, MutableArrayRef<Value> rows) {
+  int64_t size = rows.size();
+  for (int64_t bit = size / 2; bit > 0; bit /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < size; ++lane) {
+      bool second = lane & bit;
+      low.push_back(second ? size + (lane ^ bit) : lane);
+      high.push_back(second ? size + lane : (lane ^ bit));
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      if (i & bit)
+        continue;
+      Value a = rows[i], b = rows[i | bit];
+      rows[i] = vector::ShuffleOp::create(e.builder, e.loc, a, b, low);
+      rows[i | bit] = vector::ShuffleOp::create(e.builder, e.loc, a, b, high);
+    }
+  }
+}
+
+/// packed[k][column] = b[firstColumn + column][kStart + k], in squares; a
+/// column that does not exist repeats the last.
+void ContractionEmitter::packTransposed(Value kStart, Value kCount,
+                                        Value remaining) {
+  SmallVector<Value> sources;
+  for (int64_t c = 0; c < columns; ++c) {
+    Value column = e.cst(c);
+    if (remaining)
+      column = e.min(column, e.sub(remaining, e.cst(1)));
+    column = e.add(firstColumn, column);
+    sources.push_back(e.add(e.add(bBase, e.mul(column, problem.k)), kStart));
+  }
+  Value whole = e.sub(kCount, e.rem(kCount, e.cst(lanes)));
+  e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
+    for (int64_t c = 0; c < columns; c += lanes) {
+      SmallVector<Value> square;
+      for (int64_t i = 0; i < lanes; ++i)
+        square.push_back(problem.b.load(e, e.add(sources[c + i], k), lanes));
+      transposeSquare(e, square);
+      for (int64_t i = 0; i < lanes; ++i)
+        packed.store(e, e.add(e.mul(e.add(k, i), columns), c), square[i]);
+    }
+    return SmallVector<Value>();
+  });
+  e.loop(whole, kCount, [&](Value k) {
+    for (int64_t c = 0; c < columns; ++c)
+      packed.store(e, e.add(e.mul(k, columns), c),
+                   problem.b.load(e, e.add(sources[c], k)));
+  });
+}
+
+void hone::emitContraction(Emitter &e, const VectorUnit &unit,
+                           const Contraction &contraction, Epilogue &epilogue) {
+  ContractionEmitter(e, unit, contraction, epilogue).emit();
+}

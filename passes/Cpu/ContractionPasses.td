@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes that turn contractions and windows into register kernels.
+#ifndef HONE_PASSES_CPU_CONTRACTIONPASSES
+#define HONE_PASSES_CPU_CONTRACTIONPASSES
+
+include "mlir/Pass/PassBase.td"
+
+class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "256", "width of a vector register: 128, 256 or 512">,
+    Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def LowerContractionsPass : KernelEmitterPass<"hone-lower-contractions"> {
+  let summary = "emit the loop nest of each hone.contract";
+  let description = [{
+    Before: bufferized functions. Each `hone.contract` becomes one flat `scf.forall` over blocks of rows and tiles of
+    columns. Inside, a loop along K carries the accumulators of a register tile as one vector each; the epilogue runs on
+    them before they are stored. No padded copies: rows that are left get smaller tiles, columns that are left are
+    masked where they are stored. Left alone: operands that are tensors.
+  }];
+}
+
+def LowerConvolutionsPass : KernelEmitterPass<"hone-lower-convolutions"> {
+  let summary = "emit the loop nest of each hone.conv_window";
+  let description = [{
+    Before: bufferized functions. Filters in panels give register tiles of output pixels along the last spatial
+    dimension x 16 channels; pixels next to a border have tiles of their own that leave out the kernel columns that fall
+    outside, and rows clamp the range of kernel rows. A kernel of one element with stride 1 is a matrix product.
+    Depthwise filters give vectors of channels. All else, and transposed convolutions, are plain loops.
+    Left alone: operands that are tensors.
+  }];
+}
+
+def LowerPoolingPass : KernelEmitterPass<"hone-lower-pooling"> {
+  let summary = "emit the loop nest of each hone.pool_window";
+  let description = [{
+    Before: bufferized functions. With channels last, vectors of channels; else plain loops. Windows are clamped to the
+    input, so no element is read outside. Left alone: operands that are tensors.
+  }];
+}
+
+#endif // HONE_PASSES_CPU_CONTRACTIONPASSES

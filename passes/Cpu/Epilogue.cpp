@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits the epilogue region of a kernel operation on accumulators and stores
+// the results.
+#include "passes/Cpu/Epilogue.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Cpu/VectorizeRegion.h"
+
+using namespace mlir;
+using namespace hone;
+
+/// Epilogues of more operations than this are emitted once in a loop over the
+/// tile and not for each accumulator.
+static constexpr int64_t kMaxUnrolledOps = 14;
+
+static bool isHeavy(Block &body) {
+  int64_t count = 0;
+  for (Operation &op : body.without_terminator()) {
+    if (isa<math::MathDialect>(op.getDialect()) &&
+        !isa<math::AbsFOp, math::FmaOp, math::SqrtOp>(op))
+      return true;
+    count += !isa<arith::ConstantOp>(op);
+  }
+  return count > kMaxUnrolledOps;
+}
+
+/// Position of the result of `map` that is dimension `dim`, or -1.
+static int64_t findDim(AffineMap map, int64_t dim) {
+  for (auto [i, expr] : llvm::enumerate(map.getResults()))
+    if (auto dimExpr = dyn_cast<AffineDimExpr>(expr))
+      if (dimExpr.getPosition() == dim)
+        return i;
+  return -1;
+}
+
+bool Epilogue::canMerge(ArrayAttr maps, Type outType, int64_t first,
+                        int64_t last) {
+  auto type = cast<ShapedType>(outType);
+  for (AffineMap map : maps.getAsValueRange<AffineMapAttr>()) {
+    std::optional<int64_t> previous;
+    for (int64_t dim = first; dim <= last; ++dim) {
+      if (type.getDimSize(dim) == 1)
+        continue;
+      int64_t position = findDim(map, dim);
+      if (previous &&
+          (*previous < 0 ? position >= 0 : position != *previous + 1))
+        return false;
+      previous = position;
+    }
+  }
+  return true;
+}
+
+Epilogue::Epilogue(Emitter &e, Block &body, unsigned numAccumulators,
+                   ValueRange extraValues, ArrayAttr maps, ValueRange outValues,
+                   ArrayRef<int64_t> groups)
+    : e(e), body(body), numAccumulators(numAccumulators) {
+  for (Value out : outValues)
+    outs.push_back(FlatBuffer::get(e, out));
+  auto outType = cast<ShapedType>(outValues.front().getType());
+  for (Value value : extraValues)
+    extras.push_back({FlatBuffer::get(e, value), {}});
+
+  int64_t dim = 0;
+  for (int64_t group : groups) {
+    Value size = e.cst(1);
+    for (int64_t i = dim; i < dim + group; ++i)
+      size = e.mul(size, outs.front().sizes[i]);
+    sizes.push_back(size);
+    outStrides.push_back(outs.front().strides[dim + group - 1]);
+    for (auto [extra, map] :
+         llvm::zip_equal(extras, maps.getAsValueRange<AffineMapAttr>())) {
+      Value stride = e.cst(0);
+      for (int64_t i = dim; i < dim + group; ++i)
+        if (int64_t position = findDim(map, i);
+            position >= 0 && outType.getDimSize(i) != 1)
+          stride = extra.buffer.strides[position];
+      extra.strides.push_back(stride);
+    }
+    dim += group;
+  }
+
+  heavy = isHeavy(body);
+  vectorizes = isElementwiseBlock(body);
+  for (Extra &extra : extras) {
+    std::optional<int64_t> stride = constantOf(extra.strides.back());
+    vectorizes &= stride && (*stride == 0 || *stride == 1);
+  }
+}
+
+Epilogue::Cursor Epilogue::at(ValueRange coordinates) const {
+  Cursor cursor;
+  auto offset = [&](ArrayRef<Value> strides) {
+    Value result = e.cst(0);
+    for (auto [coordinate, stride] : llvm::zip_equal(coordinates, strides))
+      result = e.add(result, e.mul(coordinate, stride));
+    return result;
+  };
+  for (const Extra &extra : extras)
+    cursor.extras.push_back(offset(extra.strides));
+  cursor.out = offset(outStrides);
+  return cursor;
+}
+
+Epilogue::Cursor Epilogue::moved(const Cursor &cursor, size_t axis,
+                                 Value delta) const {
+  Cursor result;
+  for (auto [extra, offset] : llvm::zip_equal(extras, cursor.extras))
+    result.extras.push_back(e.add(offset, e.mul(delta, extra.strides[axis])));
+  result.out = e.add(cursor.out, e.mul(delta, outStrides[axis]));
+  return result;
+}
+
+void Epilogue::emitScalar(const Cursor &cursor, ValueRange accumulators) const {
+  SmallVector<Value> arguments = llvm::to_vector(accumulators);
+  for (auto [extra, offset] : llvm::zip_equal(extras, cursor.extras))
+    arguments.push_back(extra.buffer.load(e, offset));
+  for (auto [out, value] :
+       llvm::zip_equal(outs, cloneBlock(e.builder, body, arguments)))
+    out.store(e, cursor.out, value);
+}
+
+Value Epilogue::loadExtra(size_t i, Value offset, int64_t lanes,
+                          Value mask) const {
+  const Extra &extra = extras[i];
+  if (constantOf(extra.strides.back()) != 0)
+    return extra.buffer.load(e, offset, lanes, mask);
+  auto type = VectorType::get({lanes}, extra.buffer.elementType());
+  return vector::BroadcastOp::create(e.builder, e.loc, type,
+                                     extra.buffer.load(e, offset));
+}
+
+Value hone::makeMask(Emitter &e, Value remaining, Value column, int64_t lanes) {
+  if (!remaining)
+    return nullptr;
+  auto type = VectorType::get({lanes}, e.builder.getI1Type());
+  return vector::CreateMaskOp::create(e.builder, e.loc, type,
+                                      e.sub(remaining, column));
+}
+
+void Epilogue::emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                        int64_t vectors,
+                        ArrayRef<SmallVector<Value>> accumulators,
+                        Value remaining) {
+  int64_t lanes =
+      cast<VectorType>(accumulators[0][0].getType()).getNumElements();
+  if (vectorizes && (!heavy || rows * vectors <= 2))
+    emitLight(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining);
+  else
+    emitLoop(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining);
+}
+
+void Epilogue::emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                         int64_t vectors, int64_t lanes,
+                         ArrayRef<SmallVector<Value>> accumulators,
+                         Value remaining) {
+  size_t columnAxis = sizes.size() - 1;
+  SmallVector<Value> masks;
+  for (int64_t v = 0; v < vectors; ++v)
+    masks.push_back(makeMask(e, remaining, e.cst(v * lanes), lanes));
+
+  // Operands that do not change from row to row are loaded once; stores come
+  // last, since nothing says that they touch no operand.
+  SmallVector<SmallVector<Value>> fixed(extras.size(),
+                                        SmallVector<Value>(vectors));
+  SmallVector<SmallVector<Value>> results;
+  SmallVector<Value> offsets;
+  for (int64_t r = 0; r < rows; ++r) {
+    Cursor row = moved(cursor, rowAxis, e.cst(r));
+    for (int64_t v = 0; v < vectors; ++v) {
+      Cursor place = moved(row, columnAxis, e.cst(v * lanes));
+      SmallVector<Value> arguments;
+      for (unsigned i = 0; i < numAccumulators; ++i)
+        arguments.push_back(accumulators[i][r * vectors + v]);
+      for (size_t i = 0; i < extras.size(); ++i) {
+        Value &kept = fixed[i][v];
+        if (!kept || constantOf(extras[i].strides[rowAxis]) != 0)
+          kept = loadExtra(i, place.extras[i], lanes, masks[v]);
+        arguments.push_back(kept);
+      }
+      results.push_back(*vectorizeBlock(e.builder, body, arguments, lanes));
+      offsets.push_back(place.out);
+    }
+  }
+  for (size_t i = 0; i < results.size(); ++i)
+    for (auto [out, value] : llvm::zip_equal(outs, results[i]))
+      out.store(e, offsets[i], value, masks[i % vectors]);
+}
+
+void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                        int64_t vectors, int64_t lanes,
+                        ArrayRef<SmallVector<Value>> accumulators,
+                        Value remaining) {
+  size_t columnAxis = sizes.size() - 1;
+  int64_t columns = vectors * lanes;
+  for (unsigned i = 0; i < numAccumulators; ++i) {
+    Type type = getElementTypeOrSelf(accumulators[i][0]);
+    if (scratch.size() <= i ||
+        *constantOf(scratch[i].sizes[0]) < rows * columns) {
+      scratch.resize(std::max<size_t>(scratch.size(), i + 1));
+      scratch[i] = makeScratch(e, rows * columns, type);
+    }
+    for (auto [n, value] : llvm::enumerate(accumulators[i]))
+      scratch[i].store(e, e.cst(n * lanes), value);
+  }
+  Value count = e.cst(columns);
+  if (remaining && !vectorizes)
+    count = e.min(count, remaining);
+  e.loop(e.cst(0), e.cst(rows), [&](Value r) {
+    Cursor row = moved(cursor, rowAxis, r);
+    Value rowStart = e.mul(r, columns);
+    e.loop(e.cst(0), count, vectorizes ? lanes : 1, {},
+           [&](Value c, ValueRange) -> SmallVector<Value> {
+             Cursor place = moved(row, columnAxis, c);
+             Value start = e.add(rowStart, c);
+             SmallVector<Value> arguments;
+             if (!vectorizes) {
+               for (unsigned i = 0; i < numAccumulators; ++i)
+                 arguments.push_back(scratch[i].load(e, start));
+               emitScalar(place, arguments);
+               return {};
+             }
+             Value mask = makeMask(e, remaining, c, lanes);
+             for (unsigned i = 0; i < numAccumulators; ++i)
+               arguments.push_back(scratch[i].load(e, start, lanes));
+             for (size_t i = 0; i < extras.size(); ++i)
+               arguments.push_back(loadExtra(i, place.extras[i], lanes, mask));
+             for (auto [out, value] : llvm::zip_equal(
+                      outs, *vectorizeBlock(e.builder, body, arguments, lanes)))
+               out.store(e, place.out, value, mask);
+             return {};
+           });
+  });
+}

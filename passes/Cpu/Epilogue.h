@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits the epilogue region of a kernel operation on accumulators and stores
+// the results.
+#ifndef HONE_PASSES_CPU_EPILOGUE_H
+#define HONE_PASSES_CPU_EPILOGUE_H
+
+#include "dialects/Graph/KernelOps.h"
+#include "passes/Cpu/Emit.h"
+
+namespace hone {
+
+/// Works on the *output space*: the output dimensions, consecutive ones merged
+/// into groups. Offsets of all operands are linear in its coordinates.
+class Epilogue {
+public:
+  /// Whether output dimensions `first` to `last` address every extra operand
+  /// as one dimension.
+  template <typename OpTy>
+  static bool canMerge(OpTy op, int64_t first, int64_t last) {
+    return canMerge(op.getMaps(), op.getOuts().front().getType(), first, last);
+  }
+
+  /// `groups` holds the number of output dimensions of each coordinate.
+  template <typename OpTy>
+  Epilogue(Emitter &e, OpTy op, llvm::ArrayRef<int64_t> groups)
+      : Epilogue(e, op.getEpilogue().front(), op.getNumAccumulators(),
+                 op.getExtras(), op.getMaps(), op.getOuts(), groups) {}
+
+  /// A place in the output space, as offsets.
+  struct Cursor {
+    llvm::SmallVector<mlir::Value> extras;
+    mlir::Value out;
+  };
+  Cursor at(mlir::ValueRange coordinates) const;
+  Cursor moved(const Cursor &cursor, size_t axis, mlir::Value delta) const;
+
+  /// One element: the region as it is.
+  void emitScalar(const Cursor &cursor, mlir::ValueRange accumulators) const;
+
+  /// `rows` x `vectors` accumulators; a row is one step along `rowAxis`. With
+  /// `remaining`, only that many columns exist. `accumulators` holds, for each
+  /// accumulator argument of the region, the rows one after the other.
+  void emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                int64_t vectors,
+                llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
+                mlir::Value remaining);
+
+  size_t rank() const { return sizes.size(); }
+
+  /// The output space, and how far the first output moves with a coordinate.
+  llvm::SmallVector<mlir::Value> sizes, outStrides;
+
+private:
+  struct Extra {
+    FlatBuffer buffer;
+    llvm::SmallVector<mlir::Value> strides;
+  };
+
+  Epilogue(Emitter &e, mlir::Block &body, unsigned numAccumulators,
+           mlir::ValueRange extras, mlir::ArrayAttr maps, mlir::ValueRange outs,
+           llvm::ArrayRef<int64_t> groups);
+  static bool canMerge(mlir::ArrayAttr maps, mlir::Type outType, int64_t first,
+                       int64_t last);
+  void emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                 int64_t vectors, int64_t lanes,
+                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
+                 mlir::Value remaining);
+  void emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                int64_t vectors, int64_t lanes,
+                llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
+                mlir::Value remaining);
+  mlir::Value loadExtra(size_t i, mlir::Value offset, int64_t lanes,
+                        mlir::Value mask) const;
+
+  Emitter &e;
+  mlir::Block &body;
+  unsigned numAccumulators;
+  llvm::SmallVector<Extra> extras;
+  llvm::SmallVector<FlatBuffer> outs;
+  llvm::SmallVector<FlatBuffer> scratch; ///< Tiles of the loop form.
+  bool vectorizes = true;
+  bool heavy = false;
+};
+
+/// The lanes of the vector at column `column` that exist.
+mlir::Value makeMask(Emitter &e, mlir::Value remaining, mlir::Value column,
+                     int64_t lanes);
+
+} // namespace hone
+
+#endif // HONE_PASSES_CPU_EPILOGUE_H

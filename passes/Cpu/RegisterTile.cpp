@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The register kernel: a tile of accumulators that lives in vector registers
+// over a loop along K.
+#include "passes/Cpu/RegisterTile.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace hone;
+
+/// Columns of a weight panel.
+static constexpr int64_t kPanel = 16;
+/// Steps along K in one iteration of the loop.
+static constexpr int64_t kUnroll = 4;
+/// Accumulators that hide the latency of a multiply-add: 4 cycles, 2 a cycle.
+static constexpr int64_t kLatencyHiding = 8;
+
+int64_t hone::maxTileRows(const VectorUnit &unit, int64_t vectors) {
+  // One register is for the broadcast, one more for products without FMA.
+  int64_t free = unit.registers() - vectors - (unit.fma ? 1 : 2);
+  return std::max<int64_t>(free / vectors, 1);
+}
+
+RowSplit hone::splitRows(int64_t m, int64_t maxRows) {
+  int64_t tiles = (m + maxRows - 1) / maxRows;
+  int64_t rows = (m + tiles - 1) / tiles;
+  int64_t small = tiles * rows - m;
+  return {rows, tiles - small, small};
+}
+
+/// Cycles of one step along K: multiply-adds and loads are two a cycle.
+static double cyclesOf(int64_t rows, int64_t vectors) {
+  double compute = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
+  return std::max(compute, loads) + 0.1;
+}
+
+TileShape hone::chooseTile(const VectorUnit &unit, Type accumulator,
+                           std::optional<int64_t> m, std::optional<int64_t> n) {
+  int64_t lanes = unit.lanes(accumulator), perPanel = kPanel / lanes;
+  int64_t rowsOfM = m.value_or(1 << 12), columns = n.value_or(1 << 12);
+  TileShape best = {1, perPanel};
+  double bestCost = std::numeric_limits<double>::infinity();
+  for (int64_t vectors = 1; vectors <= 8; ++vectors) {
+    if (vectors % perPanel != 0 && perPanel % vectors != 0)
+      continue;
+    int64_t maxRows = maxTileRows(unit, vectors);
+    // With one row each right-hand vector is used once, from memory.
+    if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >= unit.registers())
+      continue;
+    RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
+    double rowCost =
+        split.large * cyclesOf(split.rows, vectors) +
+        (split.small ? split.small * cyclesOf(split.rows - 1, vectors) : 0);
+    int64_t width = vectors * lanes;
+    double cost = rowCost * ((columns + width - 1) / width);
+    // Few rows stream the right-hand side: the wider tile has more streams.
+    if (cost < bestCost || (rowsOfM <= 2 && cost <= bestCost * 1.05)) {
+      bestCost = cost;
+      best = {maxRows, vectors};
+    }
+  }
+  return best;
+}
+
+RegisterTile::RegisterTile(Emitter &e, const VectorUnit &unit, Type accumulator,
+                           TileShape shape)
+    : shape(shape), lanes(unit.lanes(accumulator)), e(e), fma(unit.fma),
+      accumulator(accumulator), sets(1) {
+  int64_t one = shape.rows * shape.vectors;
+  int64_t free = unit.registers() - shape.vectors - (unit.fma ? 1 : 2);
+  while (sets < kUnroll && sets * one < kLatencyHiding &&
+         2 * sets * one <= free)
+    sets *= 2;
+}
+
+SmallVector<Value> RegisterTile::zeros() const { return startFrom({}); }
+
+SmallVector<Value> RegisterTile::startFrom(ValueRange values) const {
+  SmallVector<Value> result = llvm::to_vector(values);
+  size_t size = sets * shape.rows * shape.vectors;
+  if (result.size() < size)
+    result.resize(size, e.zero(VectorType::get({lanes}, accumulator)));
+  return result;
+}
+
+SmallVector<Value> RegisterTile::finish(ValueRange accumulators) const {
+  SmallVector<Value> values = llvm::to_vector(accumulators);
+  size_t one = shape.rows * shape.vectors;
+  for (int64_t half = sets / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half * one; ++i)
+      values[i] = e.sum(values[i], values[i + half * one]);
+  values.resize(one);
+  return values;
+}
+
+void RegisterTile::step(const Segment &segment, Value k, int64_t set,
+                        MutableArrayRef<Value> accumulators) const {
+  auto type = VectorType::get({lanes}, accumulator);
+  SmallVector<Value> b;
+  Value bRow = e.mul(k, segment.bStep);
+  for (int64_t v = 0; v < shape.vectors; ++v) {
+    Value mask = segment.bMasks.empty() ? nullptr : segment.bMasks[v];
+    Value loaded =
+        segment.b.load(e, e.add(segment.bOffsets[v], bRow), lanes, mask);
+    b.push_back(e.extend(loaded, accumulator));
+  }
+  size_t base = set * shape.rows * shape.vectors;
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    if (!segment.aOffsets[r])
+      continue;
+    Value scalar = segment.a.load(e, e.add(segment.aOffsets[r], k));
+    Value a = vector::BroadcastOp::create(e.builder, e.loc, type,
+                                          e.extend(scalar, accumulator));
+    for (int64_t v = 0; v < shape.vectors; ++v) {
+      Value &sum = accumulators[base + r * shape.vectors + v];
+      if (fma && isa<FloatType>(accumulator))
+        sum = vector::FMAOp::create(e.builder, e.loc, a, b[v], sum);
+      else
+        sum = e.sum(sum, e.product(a, b[v]));
+    }
+  }
+}
+
+SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
+                                            ValueRange accumulators) const {
+  SmallVector<Value> values = llvm::to_vector(accumulators);
+  std::optional<int64_t> count = constantOf(segment.count);
+  auto steps = [&](Value k, int64_t n, ValueRange carried) {
+    SmallVector<Value> inner = llvm::to_vector(carried);
+    for (int64_t i = 0; i < n; ++i)
+      step(segment, e.add(k, i), i % sets, inner);
+    return inner;
+  };
+  // Whole iterations, then what is left: at once where its length is known.
+  Value whole =
+      count ? e.cst(*count / kUnroll * kUnroll)
+            : e.sub(segment.count, e.rem(segment.count, e.cst(kUnroll)));
+  values = e.loop(
+      e.cst(0), whole, kUnroll, values,
+      [&](Value k, ValueRange carried) { return steps(k, kUnroll, carried); });
+  if (count)
+    return steps(whole, *count % kUnroll, values);
+  return e.loop(
+      whole, segment.count, 1, values,
+      [&](Value k, ValueRange carried) { return steps(k, 1, carried); });
+}

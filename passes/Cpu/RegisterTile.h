@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The register kernel: a tile of accumulators that lives in vector registers
+// over a loop along K.
+#ifndef HONE_PASSES_CPU_REGISTERTILE_H
+#define HONE_PASSES_CPU_REGISTERTILE_H
+
+#include "passes/Cpu/Emit.h"
+
+namespace hone {
+
+/// Rows and vectors of a tile.
+struct TileShape {
+  int64_t rows, vectors;
+};
+
+/// The most rows that a tile of so many vectors keeps in registers.
+int64_t maxTileRows(const VectorUnit &unit, int64_t vectors);
+
+/// The tile, among those whose width is a multiple or a divisor of a panel,
+/// that takes the fewest cycles for `m` x `n` outputs; dynamic sizes count as
+/// large.
+TileShape chooseTile(const VectorUnit &unit, mlir::Type accumulator,
+                     std::optional<int64_t> m, std::optional<int64_t> n);
+
+/// How `m` rows fall into tiles of at most `maxRows`: first `large` tiles of
+/// `rows` each, then `small` tiles of `rows` - 1.
+struct RowSplit {
+  int64_t rows, large, small;
+};
+RowSplit splitRows(int64_t m, int64_t maxRows);
+
+/// Emits sums of products into `rows` x `vectors` accumulators. Each row reads
+/// scalars of one buffer, all rows share vectors of the other.
+class RegisterTile {
+public:
+  RegisterTile(Emitter &e, const VectorUnit &unit, mlir::Type accumulator,
+               TileShape shape);
+
+  /// Accumulators that hold 0. Small tiles have several sets of them, which
+  /// hide the latency of the multiply-add.
+  llvm::SmallVector<mlir::Value> zeros() const;
+  /// The first set holds `values`.
+  llvm::SmallVector<mlir::Value> startFrom(mlir::ValueRange values) const;
+  /// The sum of the sets.
+  llvm::SmallVector<mlir::Value> finish(mlir::ValueRange accumulators) const;
+
+  /// For k in [0, count): row r adds a[aOffsets[r] + k] * b[bOffsets[v] + k *
+  /// bStep]. A row without an offset is left out.
+  struct Segment {
+    Segment(const FlatBuffer &a, const FlatBuffer &b) : a(a), b(b) {}
+    const FlatBuffer &a, &b;
+    llvm::SmallVector<mlir::Value> aOffsets, bOffsets;
+    mlir::Value bStep;
+    mlir::Value count;
+    llvm::SmallVector<mlir::Value> bMasks; ///< Empty: all columns exist.
+  };
+  llvm::SmallVector<mlir::Value>
+  accumulate(const Segment &segment, mlir::ValueRange accumulators) const;
+
+  TileShape shape;
+  int64_t lanes;
+
+private:
+  void step(const Segment &segment, mlir::Value k, int64_t set,
+            llvm::MutableArrayRef<mlir::Value> accumulators) const;
+
+  Emitter &e;
+  bool fma;
+  mlir::Type accumulator;
+  int64_t sets;
+};
+
+} // namespace hone
+
+#endif // HONE_PASSES_CPU_REGISTERTILE_H

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes of the tile phase.
+#ifndef HONE_PASSES_TILE_PASSES_H
+#define HONE_PASSES_TILE_PASSES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace hone {
+
+#define GEN_PASS_DECL
+#include "passes/Tile/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Tile/Passes.h.inc"
+
+} // namespace hone
+
+#endif // HONE_PASSES_TILE_PASSES_H
