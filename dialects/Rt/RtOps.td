@@ -103,14 +103,14 @@ def Rt_DimOp : Rt_Op<"dim", [Pure]> {
 }
 
 def Rt_LoadOp : Rt_Op<"load", [MemoryEffects<[MemRead]>]> {
-  let summary = "one element of a buffer; an index out of range reads nothing and gives element 0";
+  let summary = "one element of a buffer; the indices are inside it";
   let arguments = (ins Arg<Rt_Buffer, "", [MemRead]>:$source, Variadic<Index>:$indices);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$source `[` $indices `]` attr-dict `:` type($source) `->` type($result)";
 }
 
 def Rt_StoreOp : Rt_Op<"store"> {
-  let summary = "writes one element of a buffer";
+  let summary = "writes one element of a buffer; the indices are inside it";
   let arguments = (ins AnyType:$value, Arg<Rt_Buffer, "", [MemWrite]>:$target, Variadic<Index>:$indices);
   let assemblyFormat = "$value `,` $target `[` $indices `]` attr-dict `:` type($value) `,` type($target)";
 }
@@ -134,16 +134,20 @@ def Rt_DispatchOp : Rt_Op<"dispatch", [AttrSizedOperandSegments]> {
 def Rt_LibraryOp : Rt_Op<"library"> {
   let summary = "calls a library function of the runtime";
   let description = [{
-    The function makes its results itself, in blocks of the session. `dims` holds, for each result that is a buffer,
-    its dynamic dimensions as the function left them. `config` is flattened in the order of its names (abi.h).
+    The function makes its results itself, in blocks of the session; `hone_rt.dim` tells their dimensions. `config` is
+    flattened in the order of its names (abi.h).
   }];
-  let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, I64ArrayAttr:$inputTypes, I64ArrayAttr:$resultTypes,
-    OptionalAttr<DictionaryAttr>:$config, Rt_Number:$node);
+  let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, OptionalAttr<DictionaryAttr>:$config, Rt_Number:$node);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{
-    $function `(` $operands `)` `types` $inputTypes `->` $resultTypes (`config` $config^)? `node` $node attr-dict
-    `:` functional-type($operands, $results)
+    $function `(` $operands `)` (`config` $config^)? `node` $node attr-dict `:` functional-type($operands, $results)
   }];
+}
+
+def Rt_OutputDimsOp : Rt_Op<"output_dims"> {
+  let summary = "the shape of an output, where the free dimensions alone decide it; nothing at run time";
+  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims, TypeAttr:$type);
+  let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` $type";
 }
 
 def Rt_SetOutputOp : Rt_Op<"set_output"> {

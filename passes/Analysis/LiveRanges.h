@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lifetimes of the buffers of a host function, as ranges of steps.
+#ifndef HONE_PASSES_ANALYSIS_LIVERANGES_H
+#define HONE_PASSES_ANALYSIS_LIVERANGES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+
+namespace hone {
+
+/// From the first to the last step that touches a buffer, both included.
+struct LiveRange {
+  int32_t first = -1;
+  int32_t last = -1;
+
+  bool isEmpty() const { return first < 0; }
+  bool meets(const LiveRange &other) const {
+    return !isEmpty() && !other.isEmpty() && first <= other.last && other.first <= last;
+  }
+  bool operator==(const LiveRange &other) const { return first == other.first && last == other.last; }
+};
+
+/// Operations are numbered in the order of the text; an operation with regions also has a step at its end. A buffer
+/// that is made outside a loop and touched inside lives as long as the loop. Buffers that one value may show, like the
+/// two that an `scf.if` yields, are one class: each of them lives while any value of the class is used.
+class LiveRanges {
+public:
+  explicit LiveRanges(mlir::func::FuncOp function);
+
+  /// Lifetime of the buffer that `root`, an operation's result, makes.
+  LiveRange range(mlir::Value root) const;
+  /// The buffers that `value` may show: results of operations that make memory.
+  llvm::SmallVector<mlir::Value> roots(mlir::Value value) const;
+  bool mayAlias(mlir::Value a, mlir::Value b) const { return leader(a) == leader(b); }
+  int32_t step(mlir::Operation *op) const { return steps.lookup(op).first; }
+  int32_t lastStep() const { return count - 1; }
+
+  /// From now on what showed `from` shows the memory of `to`; the buffer `from` is gone.
+  void replace(mlir::Value from, mlir::Value to);
+
+private:
+  void number(mlir::Block &block);
+  void connect(mlir::Operation *op);
+  const void *leader(mlir::Value value) const;
+
+  int32_t count = 0;
+  llvm::DenseMap<mlir::Operation *, std::pair<int32_t, int32_t>> steps;
+  llvm::EquivalenceClasses<const void *> classes;
+  llvm::DenseMap<const void *, llvm::SmallVector<mlir::Value, 2>> rootsOf;
+  llvm::DenseMap<const void *, llvm::SmallVector<mlir::Operation *, 4>> usersOf;
+};
+
+} // namespace hone
+
+#endif // HONE_PASSES_ANALYSIS_LIVERANGES_H

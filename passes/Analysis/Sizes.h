@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which sizes are known before a run, and how many bytes buffers have.
+#ifndef HONE_PASSES_ANALYSIS_SIZES_H
+#define HONE_PASSES_ANALYSIS_SIZES_H
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Value.h"
+#include "llvm/ADT/DenseMap.h"
+#include <optional>
+
+namespace hone {
+
+class SizeAnalysis {
+public:
+  /// True where `value` is arithmetic over constants and free dimensions alone.
+  bool followsFromFreeDims(mlir::Value value);
+
+private:
+  llvm::DenseMap<mlir::Value, bool> known;
+};
+
+/// Bits of one element in memory: strings are a pointer and a length, an index 64 bits.
+int64_t elementBits(mlir::Type type);
+
+/// Bytes of a buffer of static shape; nothing where the shape is dynamic or the size overflows.
+std::optional<int64_t> staticBytes(mlir::MemRefType type);
+
+} // namespace hone
+
+#endif // HONE_PASSES_ANALYSIS_SIZES_H

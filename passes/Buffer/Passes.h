@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes that give the host function its memory.
+#ifndef HONE_PASSES_BUFFER_PASSES_H
+#define HONE_PASSES_BUFFER_PASSES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace hone {
+
+#define GEN_PASS_DECL
+#include "passes/Buffer/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Buffer/Passes.h.inc"
+
+/// Number of the node at `loc` in the module's list of nodes that report errors; adds it where it is new.
+int32_t numberOfNode(mlir::ModuleOp module, mlir::Location loc);
+
+} // namespace hone
+
+#endif // HONE_PASSES_BUFFER_PASSES_H

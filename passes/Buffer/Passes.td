@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes that give the host function its memory.
+#ifndef HONE_PASSES_BUFFER_PASSES
+#define HONE_PASSES_BUFFER_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def BufferizeHostPass : Pass<"hone-bufferize-host", "::mlir::ModuleOp"> {
+  let summary = "turn the host function's tensors into buffers";
+  let description = [{
+    Before: `@main` over tensors, with kernel calls, constants, reshapes, library calls, `scf` and scalar arithmetic.
+    After: `@hone_run` without arguments, over contiguous memrefs. One sweep, no analysis of conflicts: every tensor
+    that is computed has a buffer of its own. Where the size follows from the free dimensions that is a slot of the
+    arena, or the caller's output buffer; else a block of the session. Reshapes are views. A tensor that a loop carries
+    has one slot, into which each iteration copies; where its shape varies, each iteration makes a new block.
+  }];
+  let dependentDialects = ["::hone::rt::RtDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def ReuseBuffersPass : Pass<"hone-reuse-buffers", "::mlir::func::FuncOp"> {
+  let summary = "let kernels overwrite an operand that dies with them, where they allow it";
+  let description = [{
+    Where a kernel marks an operand with `hone.in_place`, the operand's slot is not needed after the call, and sizes are
+    equal, the result takes the operand's memory. If the result is an output of the model, the operand moves there.
+  }];
+}
+
+def PlanArenaPass : Pass<"hone-plan-arena", "::mlir::ModuleOp"> {
+  let summary = "number the slots of the arena, find their lifetimes, and plan";
+  let description = [{
+    Writes `hone.slots` (first and last step, bytes, offset) and `hone.arena` on the module, and builds `@hone_prepare`,
+    which computes the sizes of slots and outputs from the free dimensions. Static models get their offsets here, the
+    others from the same planner at run time.
+  }];
+  let dependentDialects = ["::hone::rt::RtDialect", "::mlir::arith::ArithDialect"];
+}
+
+def BufferizeKernelsPass : Pass<"hone-bufferize-kernels", "::mlir::ModuleOp"> {
+  let summary = "turn the tensors of kernels into buffers";
+  let description = [{
+    Before: functions with `hone.kernel` over tensors: `linalg.generic`, destination style operations, and the hone
+    operations that `hone-convert-to-linalg` leaves alone. After: functions over contiguous memrefs, results as arguments
+    behind the tensor arguments and written in place; temporaries are `memref.alloc`, reshapes and slices are views,
+    concat, pad, scatter, cumulate and top_k are loops inside `scf.forall`. No value of a kernel is overwritten while it
+    is needed, so each has a buffer of its own and nothing is analysed.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+#endif // HONE_PASSES_BUFFER_PASSES

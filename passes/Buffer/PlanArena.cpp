@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lifetimes and sizes of the arena's slots, offsets where all sizes are known, and the function that computes them
+// where they are not.
+#include "dialects/Graph/Graph.h"
+#include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Iterators.h"
+#include "passes/Analysis/ArenaPlan.h"
+#include "passes/Analysis/LiveRanges.h"
+#include "passes/Analysis/Sizes.h"
+#include "passes/Buffer/Passes.h"
+
+namespace hone {
+#define GEN_PASS_DEF_PLANARENAPASS
+#include "passes/Buffer/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+
+namespace {
+
+constexpr int64_t kSlotAlignment = 64;
+// As in abi.h.
+constexpr int64_t kMemoryPlanned = 1, kMemoryUnbounded = 4;
+
+/// Copies arithmetic from the run function into the preparation.
+class SizeBuilder {
+public:
+  SizeBuilder(func::FuncOp prepare, Location loc)
+      : builder(OpBuilder::atBlockEnd(&prepare.getBody().front())), loc(loc) {}
+
+  Value get(Value size) {
+    if (Value known = map.lookupOrNull(size))
+      return known;
+    Operation *op = size.getDefiningOp();
+    for (Value operand : op->getOperands())
+      get(operand);
+    builder.clone(*op, map);
+    return map.lookup(size);
+  }
+
+  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  /// Bytes of a buffer.
+  Value bytes(MemRefType type, ValueRange dims) {
+    if (std::optional<int64_t> known = staticBytes(type))
+      return constant(*known);
+    int64_t bits = elementBits(type.getElementType());
+    Value result;
+    for (int64_t size : type.getShape())
+      bits *= ShapedType::isDynamic(size) ? 1 : size;
+    for (Value dim : dims)
+      result = result ? arith::MulIOp::create(builder, loc, result, get(dim)).getResult() : get(dim);
+    if (bits % 8 == 0)
+      return arith::MulIOp::create(builder, loc, result, constant(bits / 8));
+    result = arith::MulIOp::create(builder, loc, result, constant(bits));
+    return arith::CeilDivUIOp::create(builder, loc, result, constant(8));
+  }
+
+  OpBuilder builder;
+  Location loc;
+
+private:
+  IRMapping map;
+};
+
+struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto run = module.lookupSymbol<func::FuncOp>(rt::kRunName);
+    if (!run) {
+      module.emitError("has no function @") << rt::kRunName;
+      return signalPassFailure();
+    }
+    eraseUnused(run);
+    auto prepare = func::FuncOp::create(run.getLoc(), rt::kPrepareName,
+                                        FunctionType::get(module.getContext(), {}, {}));
+    prepare.addEntryBlock();
+    module.insert(run, prepare);
+    SizeBuilder sizes(prepare, run.getLoc());
+    planSlots(module, run, sizes);
+    prepareOutputs(run, sizes);
+    moveChecks(run, sizes);
+    func::ReturnOp::create(sizes.builder, run.getLoc());
+  }
+
+  /// Slots that were replaced by others, and views of them.
+  static void eraseUnused(func::FuncOp run) {
+    run.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+      if (op->getNumRegions() == 0 && isOpTriviallyDead(op))
+        op->erase();
+    });
+  }
+
+  void planSlots(ModuleOp module, func::FuncOp run, SizeBuilder &sizes) {
+    LiveRanges ranges(run);
+    SmallVector<rt::SlotOp> slots;
+    bool unbounded = false;
+    run.walk([&](Operation *op) {
+      if (auto slot = dyn_cast<rt::SlotOp>(op))
+        slots.push_back(slot);
+      unbounded |= isa<rt::AllocOp, rt::LibraryOp, rt::SetOutputOp>(op);
+    });
+    Builder attrs(module.getContext());
+    SmallVector<ArenaSlot> plan;
+    bool isStatic = true;
+    for (auto [index, slot] : llvm::enumerate(slots)) {
+      slot.setIndex(index);
+      LiveRange range = ranges.range(slot);
+      std::optional<int64_t> bytes = staticBytes(slot.getType());
+      isStatic &= bytes.has_value();
+      plan.push_back({range.first, range.last, kSlotAlignment, bytes.value_or(-1), -1});
+      rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), index, sizes.bytes(slot.getType(), slot.getDims()));
+    }
+    ArenaSize arena;
+    if (isStatic)
+      arena = planArena(plan);
+    SmallVector<Attribute> table;
+    for (const ArenaSlot &slot : plan)
+      table.push_back(attrs.getDenseI64ArrayAttr({slot.first, slot.last, slot.bytes, slot.offset}));
+    module->setAttr(rt::kSlotsAttr, attrs.getArrayAttr(table));
+    module->setAttr(rt::kArenaAttr, attrs.getDenseI64ArrayAttr({arena.bytes, arena.lowerBound}));
+    module->setAttr(rt::kMemoryAttr, attrs.getI64IntegerAttr((slots.empty() ? 0 : kMemoryPlanned) |
+                                                             (unbounded ? kMemoryUnbounded : 0)));
+  }
+
+  /// The dimensions of all tensor outputs, one after the other.
+  void prepareOutputs(func::FuncOp run, SizeBuilder &sizes) {
+    DenseMap<int64_t, rt::OutputDimsOp> known;
+    run.walk([&](rt::OutputDimsOp op) { known[op.getIndex()] = op; });
+    int64_t position = 0;
+    for (auto [index, attr] : llvm::enumerate(run->getAttrOfType<ArrayAttr>("hone.outputs"))) {
+      auto tensor = dyn_cast<RankedTensorType>(cast<DictionaryAttr>(attr).getAs<TypeAttr>("type").getValue());
+      if (!tensor)
+        continue;
+      rt::OutputDimsOp op = known.lookup(index);
+      ValueRange dims = op ? ValueRange(op.getDims()) : ValueRange();
+      ArrayRef<int64_t> shape = op ? cast<MemRefType>(op.getType()).getShape() : tensor.getShape();
+      for (int64_t size : shape) {
+        Value value;
+        if (!ShapedType::isDynamic(size))
+          value = sizes.constant(size);
+        else if (op) {
+          value = sizes.get(dims.front());
+          dims = dims.drop_front();
+        } else
+          value = sizes.constant(-1);
+        rt::OutputDimOp::create(sizes.builder, run.getLoc(), position++, value);
+      }
+    }
+    for (auto &[index, op] : known)
+      op.erase();
+  }
+
+  /// Conditions over the free dimensions are checked once for each set of them.
+  void moveChecks(func::FuncOp run, SizeBuilder &sizes) {
+    SizeAnalysis analysis;
+    for (auto check : llvm::make_early_inc_range(run.getOps<rt::CheckOp>()))
+      if (analysis.followsFromFreeDims(check.getCondition())) {
+        rt::CheckOp::create(sizes.builder, check.getLoc(), sizes.get(check.getCondition()), check.getNode(),
+                            check.getStatus());
+        check.erase();
+      }
+  }
+};
+
+} // namespace

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Pieces of host code that several patterns need.
+#include "passes/Rt/HostCode.h"
+#include "dialects/Rt/Rt.h"
+#include "hone/abi.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/Analysis/Sizes.h"
+#include "passes/Rt/Passes.h"
+
+using namespace mlir;
+using namespace hone;
+
+static_assert(sizeof(hone_value) == kValueBytes && offsetof(hone_value, as.tensor.data) == kValueData &&
+              offsetof(hone_value, as.tensor.dims) == kValueDims && offsetof(hone_value, as.tensor.rank) == kValueRank &&
+              offsetof(hone_value, as.tensor.type) == kValueType);
+
+HostCode::HostCode(ModuleOp module)
+    : ptrType(LLVM::LLVMPointerType::get(module.getContext())), i32Type(IntegerType::get(module.getContext(), 32)),
+      i64Type(IntegerType::get(module.getContext(), 64)), module(module) {
+  if (auto names = module->getAttrOfType<ArrayAttr>(rt::kFreeDimsAttr))
+    for (auto [index, name] : llvm::enumerate(names))
+      freeDims[cast<StringAttr>(name).getValue()] = index;
+}
+
+/// How large the arrays must be that hold the arguments of one call.
+static void findArraySizes(func::FuncOp function, int64_t &pointers, int64_t &numbers, int64_t &values,
+                           int64_t &results) {
+  pointers = numbers = values = results = 1;
+  auto ranks = [](ValueRange buffers) {
+    int64_t sum = 0;
+    for (Value buffer : buffers)
+      if (auto type = dyn_cast<MemRefType>(buffer.getType()))
+        sum += type.getRank();
+    return sum;
+  };
+  function.walk([&](Operation *op) {
+    if (auto dispatch = dyn_cast<rt::DispatchOp>(op)) {
+      pointers = std::max<int64_t>(pointers, dispatch.getInputs().size() + dispatch.getOutputs().size());
+      numbers = std::max<int64_t>(numbers, ranks(op->getOperands()) + dispatch.getArgs().size());
+    } else if (isa<rt::LibraryOp, rt::SetOutputOp>(op)) {
+      numbers = std::max<int64_t>(numbers, ranks(op->getOperands()));
+      values = std::max<int64_t>(values, op->getNumOperands());
+      results = std::max<int64_t>(results, op->getNumResults());
+    }
+  });
+}
+
+void HostCode::enter(func::FuncOp function, bool isPrepare) {
+  Location loc = function.getLoc();
+  SmallVector<Type> arguments(isPrepare ? 3 : 1, ptrType);
+  function.setFunctionType(FunctionType::get(module.getContext(), arguments, i32Type));
+  Block &entry = function.getBody().front();
+  for (Type type : arguments)
+    entry.addArgument(type, loc);
+  OpBuilder b = OpBuilder::atBlockBegin(&entry);
+  HostFrame &frame = frames[function];
+  if (isPrepare) {
+    prepares.insert(function);
+    frame.freeDims = entry.getArgument(0);
+    frame.slotBytes = entry.getArgument(1);
+    frame.outputDims = entry.getArgument(2);
+    return;
+  }
+  frame.frame = entry.getArgument(0);
+  frame.inputs = loadPointer(b, loc, frame.frame, offsetof(hone_frame, inputs));
+  frame.outputs = loadPointer(b, loc, frame.frame, offsetof(hone_frame, outputs));
+  frame.freeDims = loadPointer(b, loc, frame.frame, offsetof(hone_frame, free_dims));
+  frame.arena = loadPointer(b, loc, frame.frame, offsetof(hone_frame, arena));
+  frame.slotOffsets = loadPointer(b, loc, frame.frame, offsetof(hone_frame, slot_offsets));
+  frame.weights = loadPointer(b, loc, frame.frame, offsetof(hone_frame, weights));
+  int64_t pointers, numbers, values, results;
+  findArraySizes(function, pointers, numbers, values, results);
+  auto array = [&](Type type, int64_t count) {
+    return LLVM::AllocaOp::create(b, loc, ptrType, type, i64(b, loc, count), /*alignment=*/16).getResult();
+  };
+  frame.pointers = array(ptrType, pointers);
+  frame.numbers = array(i64Type, numbers);
+  frame.values = array(i64Type, values * kValueBytes / 8);
+  frame.results = array(i64Type, results * kValueBytes / 8);
+}
+
+const HostFrame &HostCode::frame(Operation *inside) const {
+  return frames.find(inside->getParentOfType<func::FuncOp>())->second;
+}
+
+bool HostCode::isPrepare(Operation *inside) const {
+  return prepares.contains(inside->getParentOfType<func::FuncOp>());
+}
+
+Value HostCode::pointer(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
+  if (bytes == 0)
+    return base;
+  SmallVector<LLVM::GEPArg> offset;
+  // Beyond 31 bits the offset must be a value.
+  if (bytes >= int64_t(1) << 31)
+    offset.push_back(i64(b, loc, bytes));
+  else
+    offset.push_back(int32_t(bytes));
+  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, offset, LLVM::GEPNoWrapFlags::inbounds);
+}
+
+Value HostCode::pointer(OpBuilder &b, Location loc, Value base, Value bytes) const {
+  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, bytes, LLVM::GEPNoWrapFlags::inbounds);
+}
+
+Value HostCode::i64(OpBuilder &b, Location loc, int64_t value) const {
+  return arith::ConstantIntOp::create(b, loc, i64Type, value);
+}
+
+Value HostCode::i32(OpBuilder &b, Location loc, int32_t value) const {
+  return arith::ConstantIntOp::create(b, loc, i32Type, value);
+}
+
+Value HostCode::toI64(OpBuilder &b, Location loc, Value index) const {
+  return arith::IndexCastOp::create(b, loc, i64Type, index);
+}
+
+Value HostCode::toIndex(OpBuilder &b, Location loc, Value number) const {
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(), number);
+}
+
+Value HostCode::loadPointer(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
+  return LLVM::LoadOp::create(b, loc, ptrType, pointer(b, loc, base, bytes));
+}
+
+Value HostCode::loadIndex(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
+  return toIndex(b, loc, LLVM::LoadOp::create(b, loc, i64Type, pointer(b, loc, base, bytes)));
+}
+
+void HostCode::store(OpBuilder &b, Location loc, Value value, Value base, int64_t bytes) const {
+  LLVM::StoreOp::create(b, loc, value, pointer(b, loc, base, bytes));
+}
+
+Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result, ValueRange operands) {
+  if (!module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(module.getBody());
+    Type returned = result ? result : LLVM::LLVMVoidType::get(b.getContext());
+    auto declared = LLVM::LLVMFuncOp::create(
+        b, loc, name, LLVM::LLVMFunctionType::get(returned, llvm::to_vector(operands.getTypes())));
+    declared.setVisibility_(LLVM::Visibility::Hidden);
+  }
+  auto made = LLVM::CallOp::create(b, loc, result ? TypeRange(result) : TypeRange(), name, operands);
+  return result ? made.getResult() : Value();
+}
+
+void HostCode::returnIf(OpBuilder &b, Location loc, Value status) { call(b, loc, kReturnIfName, {}, status); }
+
+Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type, ValueRange dims) const {
+  if (std::optional<int64_t> known = staticBytes(type))
+    return i64(b, loc, *known);
+  int64_t bits = elementBits(type.getElementType());
+  for (int64_t size : type.getShape())
+    bits *= ShapedType::isDynamic(size) ? 1 : size;
+  Value result = i64(b, loc, bits % 8 == 0 ? bits / 8 : bits);
+  for (Value dim : dims)
+    result = arith::MulIOp::create(b, loc, result, toI64(b, loc, dim));
+  if (bits % 8 != 0)
+    result = arith::CeilDivUIOp::create(b, loc, result, i64(b, loc, 8));
+  return result;
+}
+
+void HostCode::storeDims(OpBuilder &b, Location loc, MemRefType type, ValueRange dims, Value base,
+                         int64_t offset) const {
+  for (int64_t size : type.getShape()) {
+    if (ShapedType::isDynamic(size)) {
+      store(b, loc, toI64(b, loc, dims.front()), base, offset);
+      dims = dims.drop_front();
+    } else
+      store(b, loc, i64(b, loc, size), base, offset);
+    offset += 8;
+  }
+}

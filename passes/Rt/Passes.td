@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes that turn the host plan into code.
+#ifndef HONE_PASSES_RT_PASSES
+#define HONE_PASSES_RT_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def LowerRtPass : Pass<"hone-lower-rt", "::mlir::ModuleOp"> {
+  let summary = "lower the host plan to calls of the runtime core";
+  let description = [{
+    `@hone_run` and `@hone_prepare` get the signatures of abi.h. A buffer becomes a pointer and its dynamic dimensions;
+    `scf` and `arith` stay. Where a step may fail, a call of `@hone.return_if` takes its status; `hone-return-status`
+    makes the early return of it once there is no structured control flow any more. Kernel functions are removed;
+    `hone.kernels` on the module lists their names and pieces.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
+def ReturnStatusPass : Pass<"hone-return-status", "::mlir::ModuleOp"> {
+  let summary = "return at once from the host function when a step fails";
+  let description = [{
+    Every call of `@hone.return_if` in an `llvm.func` becomes a branch: a status other than 0 is returned.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // HONE_PASSES_RT_PASSES
