@@ -478,6 +478,19 @@ hone_value *hone_rt_value_new(hone_frame *frame, const hone_value *value);
 hone_value *hone_rt_tensor_new(hone_frame *frame, const void *data,
                                int32_t type, int32_t rank, const int64_t *dims);
 
+/* Library functions: int32_t hone_lib_NAME(...) of this type. `inputs` are
+ * tensors, sequences, optionals, or of kind NONE where an operand is absent. Each
+ * of `outputs` has kind, rank and type set to what the caller expects; the
+ * function fills the rest, data and dims in blocks of the session. The
+ * parameters are those of the operation in the alphabetical order of their
+ * names, by kind (NULL for none); a list is its length among `integers`,
+ * followed by its entries. Failures are reported for `node`. */
+typedef int32_t (*hone_lib_fn)(hone_frame *frame, int32_t node,
+                               const hone_value *inputs, int32_t input_count,
+                               hone_value *outputs, int32_t output_count,
+                               const int64_t *integers, const double *floats,
+                               const hone_string *strings);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif
