@@ -60,6 +60,13 @@ DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
   Value ssa = cast<Value>(value);
   if (auto it = known.find(ssa); it != known.end())
     return it->second;
+  if (std::optional<Polynomial> result = throughArithmetic(ssa)) {
+    known[ssa] = *result;
+    // Arithmetic over free dimensions alone may be needed further up.
+    if (!overFreeDims(*result))
+      values[*result].push_back(ssa);
+    return *result;
+  }
   Polynomial result;
   auto dim = ssa.getDefiningOp<DimOp>();
   Value atom = dim ? cast<Value>(named(dim.getName())) : ssa;
@@ -69,10 +76,42 @@ DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
   return result;
 }
 
+std::optional<DimBuilder::Polynomial>
+DimBuilder::throughArithmetic(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !value.getType().isIndex() || op->getNumOperands() != 2)
+    return std::nullopt;
+  if (!isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::FloorDivSIOp,
+           arith::MaxSIOp, arith::MinSIOp>(op))
+    return std::nullopt;
+  Polynomial left = polynomialOf(op->getOperand(0));
+  Polynomial right = polynomialOf(op->getOperand(1));
+  if (isa<arith::MulIOp>(op))
+    return multiply(left, right);
+  if (isa<arith::SubIOp>(op))
+    if (std::optional<Polynomial> negative = multiply(right, {{{}, -1}}))
+      return sum(left, *negative);
+  if (isa<arith::AddIOp>(op))
+    return sum(left, right);
+  if (isa<arith::FloorDivSIOp>(op))
+    if (std::optional<Polynomial> result = divideExactly(left, right))
+      return result;
+  if (isa<arith::MaxSIOp, arith::MinSIOp>(op) && left == right)
+    return left;
+  SmallVector<Value, 1> &equal =
+      opaques[{op->getName().getStringRef(), left, right}];
+  if (equal.empty()) {
+    equal.push_back(value);
+    return std::nullopt;
+  }
+  return polynomialOf(equal.front());
+}
+
 bool DimBuilder::overFreeDims(const Polynomial &polynomial) {
   return llvm::all_of(polynomial, [&](const auto &term) {
     return llvm::all_of(term.first, [&](unsigned atom) {
-      return atoms[atom].template getDefiningOp<DimOp>();
+      return atoms[atom].template getDefiningOp<DimOp>() ||
+             topAtoms.contains(atoms[atom]);
     });
   });
 }
@@ -167,35 +206,54 @@ template <typename OpTy>
 OpFoldResult DimBuilder::opaque(OpBuilder &builder, Location loc,
                                 OpFoldResult a, OpFoldResult b) {
   Polynomial left = polynomialOf(a), right = polynomialOf(b);
+  SmallVector<Value, 1> &equal =
+      opaques[{OpTy::getOperationName(), left, right}];
+  for (Value value : equal)
+    if (visibleAt(value, builder))
+      return value;
   bool top = overFreeDims(left) && overFreeDims(right);
-  Value x, y;
-  if (!top) {
-    x = materialize(builder, loc, a);
-    y = materialize(builder, loc, b);
-    return OpTy::create(builder, loc, x, y).getResult();
+  Value result;
+  if (top) {
+    OpFoldResult x = valueOf(builder, loc, left);
+    OpFoldResult y = valueOf(builder, loc, right);
+    OpBuilder at = topBuilder();
+    Value first = materialize(at, loc, x), second = materialize(at, loc, y);
+    result = OpTy::create(at, loc, first, second);
+    lastTop = result.getDefiningOp();
+    topAtoms.insert(result);
+  } else {
+    Value first = materialize(builder, loc, a);
+    Value second = materialize(builder, loc, b);
+    result = OpTy::create(builder, loc, first, second);
   }
-  OpFoldResult leftValue = valueOf(builder, loc, left),
-               rightValue = valueOf(builder, loc, right);
-  OpBuilder at = topBuilder();
-  x = materialize(at, loc, leftValue);
-  y = materialize(at, loc, rightValue);
-  Value result = OpTy::create(at, loc, x, y);
-  lastTop = result.getDefiningOp();
+  equal.push_back(result);
+  // A division that a polynomial cannot hold is an atom, not looked into.
+  Polynomial atom;
+  atom[{atomOf(result)}] = 1;
+  known[result] = atom;
+  values[atom].push_back(result);
+  return result;
+}
+
+std::optional<DimBuilder::Polynomial> DimBuilder::sum(const Polynomial &a,
+                                                      const Polynomial &b) {
+  Polynomial result = a;
+  for (const auto &[monomial, coefficient] : b) {
+    int64_t total;
+    if (llvm::AddOverflow(result[monomial], coefficient, total))
+      return std::nullopt;
+    result[monomial] = total;
+    if (total == 0)
+      result.erase(monomial);
+  }
   return result;
 }
 
 OpFoldResult DimBuilder::add(OpBuilder &builder, Location loc, OpFoldResult a,
                              OpFoldResult b) {
-  Polynomial sum = polynomialOf(a);
-  for (const auto &[monomial, coefficient] : polynomialOf(b)) {
-    int64_t total;
-    if (llvm::AddOverflow(sum[monomial], coefficient, total))
-      return opaque<arith::AddIOp>(builder, loc, a, b);
-    sum[monomial] = total;
-    if (total == 0)
-      sum.erase(monomial);
-  }
-  return valueOf(builder, loc, sum);
+  if (std::optional<Polynomial> result = sum(polynomialOf(a), polynomialOf(b)))
+    return valueOf(builder, loc, *result);
+  return opaque<arith::AddIOp>(builder, loc, a, b);
 }
 
 OpFoldResult DimBuilder::sub(OpBuilder &builder, Location loc, OpFoldResult a,
@@ -280,6 +338,11 @@ void DimBuilder::split(OpBuilder &builder, Location loc,
     if (!number)
       dynamic.push_back(cast<Value>(size));
   }
+}
+
+void DimBuilder::learn(Value tensor, ArrayRef<OpFoldResult> dims) {
+  for (auto [i, dim] : llvm::enumerate(dims))
+    traced[{tensor, static_cast<int64_t>(i)}] = dim;
 }
 
 SmallVector<OpFoldResult> DimBuilder::dims(OpBuilder &builder, Location loc,

@@ -9,6 +9,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpDefinition.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
 #include <map>
 #include <optional>
@@ -31,6 +32,10 @@ public:
                          mlir::Value tensor, int64_t i);
   llvm::SmallVector<mlir::OpFoldResult>
   dims(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
+
+  /// Tells the dimensions of a tensor whose operation does not show them (a
+  /// view, an argument of a loop body).
+  void learn(mlir::Value tensor, llvm::ArrayRef<mlir::OpFoldResult> dims);
 
   using Ofr = mlir::OpFoldResult;
   Ofr add(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
@@ -68,6 +73,9 @@ private:
   std::optional<Polynomial> multiply(const Polynomial &a, const Polynomial &b);
   std::optional<Polynomial> divideExactly(const Polynomial &a,
                                           const Polynomial &b);
+  std::optional<Polynomial> sum(const Polynomial &a, const Polynomial &b);
+  /// The polynomial of an index that was computed from others.
+  std::optional<Polynomial> throughArithmetic(mlir::Value value);
   bool visibleAt(mlir::Value value, mlir::OpBuilder &builder);
   bool overFreeDims(const Polynomial &polynomial);
   template <typename OpTy>
@@ -81,6 +89,11 @@ private:
   llvm::DenseMap<mlir::Value, unsigned> atomNumbers;
   llvm::DenseMap<mlir::Value, Polynomial> known;
   std::map<Polynomial, llvm::SmallVector<mlir::Value, 1>> values;
+  /// Results of operations that are no polynomials, by name and operands.
+  std::map<std::tuple<llvm::StringRef, Polynomial, Polynomial>,
+           llvm::SmallVector<mlir::Value, 1>>
+      opaques;
+  llvm::DenseSet<mlir::Value> topAtoms; ///< those placed at the top
   llvm::StringMap<mlir::Value> namedDims;
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::OpFoldResult> traced;
 };

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Interfaces/FoldInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -18,7 +19,19 @@ using namespace hone::graph;
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Graph/GraphTypes.cpp.inc"
 
+namespace {
+/// Keeps the constants of a map's region inside it: what a map computes is
+/// complete where it stands.
+struct GraphFoldInterface : DialectFoldInterface {
+  using DialectFoldInterface::DialectFoldInterface;
+  bool shouldMaterializeInto(Region *region) const final {
+    return isa<MapOp>(region->getParentOp());
+  }
+};
+} // namespace
+
 void GraphDialect::initialize() {
+  addInterfaces<GraphFoldInterface>();
   registerGraphDialectOperations(this);
   registerKernelOps(this);
   addTypes<
