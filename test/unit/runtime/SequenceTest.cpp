@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The functions that generated code calls for sequences and blocks.
+#include "runtime/core/Session.h"
+#include "test/unit/runtime/TinyCall.h"
+
+#include <cstring>
+#include <gtest/gtest.h>
+
+namespace {
+
+struct Sequences : testing::Test {
+  TinySession session;
+  hone_frame *frame = &session.session->frame;
+
+  const hone_sequence *append(const hone_sequence *to, float value) {
+    return hone_rt_sequence_append(frame, to, &value, HONE_TYPE_FLOAT, 0,
+                                   nullptr);
+  }
+  const hone_sequence *insert(const hone_sequence *to, int64_t at,
+                              float value) {
+    return hone_rt_sequence_insert(frame, to, at, &value, HONE_TYPE_FLOAT, 0,
+                                   nullptr, 0);
+  }
+  std::vector<float> values(const hone_sequence *sequence) {
+    std::vector<float> result;
+    for (int64_t i = 0; i < hone_rt_sequence_length(sequence); ++i)
+      result.push_back(*static_cast<float *>(
+          hone_rt_sequence_at(frame, sequence, i, 0)->as.tensor.data));
+    return result;
+  }
+};
+
+using Values = std::vector<float>;
+
+TEST_F(Sequences, GrowWithoutChangingOthers) {
+  const hone_sequence *empty = hone_rt_sequence_new(frame);
+  const hone_sequence *one = append(empty, 1);
+  const hone_sequence *two = append(one, 2);
+  const hone_sequence *other = append(one, 3); // the place is taken: a copy
+  EXPECT_EQ(values(empty), Values());
+  EXPECT_EQ(values(one), Values({1}));
+  EXPECT_EQ(values(two), Values({1, 2}));
+  EXPECT_EQ(values(other), Values({1, 3}));
+  const hone_sequence *many = empty;
+  for (int i = 0; i < 1000; ++i)
+    many = append(many, float(i));
+  EXPECT_EQ(hone_rt_sequence_length(many), 1000);
+  EXPECT_EQ(values(many)[999], 999);
+}
+
+TEST_F(Sequences, InsertAndErase) {
+  const hone_sequence *s = append(append(hone_rt_sequence_new(frame), 1), 2);
+  EXPECT_EQ(values(insert(s, 0, 9)), Values({9, 1, 2}));
+  EXPECT_EQ(values(insert(s, 2, 9)), Values({1, 2, 9}));
+  EXPECT_EQ(values(insert(s, -1, 9)), Values({1, 9, 2}));
+  EXPECT_EQ(values(hone_rt_sequence_erase(frame, s, 0, 0)), Values({2}));
+  EXPECT_EQ(values(hone_rt_sequence_erase(frame, s, -1, 0)), Values({1}));
+  EXPECT_EQ(values(s), Values({1, 2}));
+}
+
+TEST_F(Sequences, PositionsAreChecked) {
+  const hone_sequence *s = append(hone_rt_sequence_new(frame), 1);
+  struct {
+    const char *what;
+    bool failed;
+  } cases[] = {
+      {"at 1", !hone_rt_sequence_at(frame, s, 1, 0)},
+      {"at -2", !hone_rt_sequence_at(frame, s, -2, 0)},
+      {"insert 2", !insert(s, 2, 0)},
+      {"erase 1", !hone_rt_sequence_erase(frame, s, 1, 0)},
+  };
+  for (auto &c : cases)
+    EXPECT_TRUE(c.failed) << c.what;
+  const hone::Failure &failure = session.session->failure;
+  EXPECT_EQ(failure.status, HONE_INDEX_OUT_OF_RANGE);
+  EXPECT_EQ(failure.value, 1); // the first one stands
+  EXPECT_EQ(failure.limit, 1);
+}
+
+TEST_F(Sequences, ElementsAreCopies) {
+  int64_t dims[] = {2, 3};
+  int32_t data[6] = {1, 2, 3, 4, 5, 6};
+  const hone_sequence *s = hone_rt_sequence_append(
+      frame, hone_rt_sequence_new(frame), data, HONE_TYPE_INT32, 2, dims);
+  memset(data, 0, sizeof(data));
+  dims[0] = 0;
+  const hone_tensor &element = s->elements[0].as.tensor;
+  EXPECT_EQ(static_cast<int32_t *>(element.data)[5], 6);
+  EXPECT_EQ(element.dims[0], 2);
+  EXPECT_EQ(element.rank, 2);
+  EXPECT_EQ(element.type, HONE_TYPE_INT32);
+}
+
+TEST_F(Sequences, BlocksAreReused) {
+  void *first = hone_rt_alloc(frame, 1000);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0u);
+  int64_t held = session.stats().block_bytes;
+  hone_rt_free(frame, first);
+  hone_rt_free(frame, nullptr);
+  for (int i = 0; i < 100; ++i) {
+    void *again = hone_rt_alloc(frame, 1000 + i % 50);
+    EXPECT_NE(again, nullptr);
+    hone_rt_free(frame, again);
+  }
+  EXPECT_EQ(session.stats().block_bytes, held);
+  EXPECT_EQ(hone_rt_alloc(frame, -1), nullptr);
+  EXPECT_EQ(session.session->failure.status, HONE_OUT_OF_MEMORY);
+}
+
+TEST_F(Sequences, BlocksHoldWhatTheyPromise) {
+  for (int64_t bytes = 0; bytes < 5000; bytes += 7) {
+    auto *block = static_cast<char *>(hone_rt_alloc(frame, bytes));
+    ASSERT_NE(block, nullptr);
+    memset(block, 0xab, size_t(bytes)); // a sanitizer tree sees an overrun
+  }
+  void *large = hone_rt_alloc(frame, (int64_t(1) << 20) + 1);
+  ASSERT_NE(large, nullptr);
+  memset(large, 1, (1 << 20) + 1);
+}
+
+} // namespace
