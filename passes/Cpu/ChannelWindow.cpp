@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Windows over channels-last inputs in which every channel stands for itself. A
+// tile is some output pixels along the last spatial dimension x one vector of
+// channels; an input vector is loaded once for all pixels that use it.
+#include "passes/Cpu/ChannelWindow.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Cpu/Contraction.h"
+
+using namespace mlir;
+using namespace hone;
+
+static constexpr int64_t kEnoughBlocks = 16;
+/// Kernels wider than this are a loop.
+static constexpr int64_t kMaxUnrolledKernel = 16;
+
+Value WindowReduction::neutral(Emitter &e, Type type) const {
+  if (kind != Max)
+    return e.zero(type);
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr least;
+  if (auto floatType = dyn_cast<FloatType>(element))
+    least = e.builder.getFloatAttr(
+        floatType, APFloat::getInf(floatType.getFloatSemantics(), true));
+  else if (isUnsigned)
+    least = e.builder.getIntegerAttr(element, 0);
+  else
+    least = e.builder.getIntegerAttr(
+        element, APInt::getSignedMinValue(element.getIntOrFloatBitWidth()));
+  if (auto vector = dyn_cast<VectorType>(type))
+    least = DenseElementsAttr::get(vector, Attribute(least));
+  return arith::ConstantOp::create(e.builder, e.loc, least);
+}
+
+Value WindowReduction::combine(Emitter &e, Value sum, Value input,
+                               Value tap) const {
+  Type element = getElementTypeOrSelf(sum);
+  if (kind == Weighted) {
+    if (fma && isa<FloatType>(element) && isa<VectorType>(sum.getType()))
+      return vector::FMAOp::create(e.builder, e.loc, input, tap, sum);
+    return e.sum(sum, e.product(input, tap));
+  }
+  if (kind != Max)
+    return e.sum(sum, input);
+  if (isa<FloatType>(element))
+    return arith::MaximumFOp::create(e.builder, e.loc, sum, input);
+  if (isUnsigned)
+    return arith::MaxUIOp::create(e.builder, e.loc, sum, input);
+  return arith::MaxSIOp::create(e.builder, e.loc, sum, input);
+}
+
+Value WindowReduction::divisor(Emitter &e, const Window &window, size_t d,
+                               Value start) const {
+  if (!countIncludePad) {
+    auto [low, high] = window.kernelRange(e, d, start);
+    return e.sub(high, low);
+  }
+  // Up to the end of the high pad; windows never start before the low one.
+  Value end = e.add(window.in[d], window.pads[window.spatial() + d]);
+  Value inside = e.ceilDiv(e.sub(end, start), window.dilations[d]);
+  return e.min(inside, e.cst(window.kernel[d]));
+}
+
+Value WindowReduction::divide(Emitter &e, Value sum, Value count) {
+  Type element = getElementTypeOrSelf(sum);
+  Value integer = arith::IndexCastOp::create(e.builder, e.loc,
+                                             e.builder.getI64Type(), count);
+  Value divisor;
+  if (isa<FloatType>(element))
+    divisor = arith::SIToFPOp::create(e.builder, e.loc, element, integer);
+  else if (element.getIntOrFloatBitWidth() < 64)
+    divisor = arith::TruncIOp::create(e.builder, e.loc, element, integer);
+  else
+    divisor = integer;
+  if (isa<VectorType>(sum.getType()))
+    divisor =
+        vector::BroadcastOp::create(e.builder, e.loc, sum.getType(), divisor);
+  if (isa<FloatType>(element))
+    return arith::DivFOp::create(e.builder, e.loc, sum, divisor);
+  return arith::DivSIOp::create(e.builder, e.loc, sum, divisor);
+}
+
+namespace {
+class ChannelEmitter {
+public:
+  ChannelEmitter(Emitter &e, const VectorUnit &unit, const FlatBuffer &input,
+                 const FlatBuffer *taps, const Window &window,
+                 const WindowReduction &reduction, Type accumulator,
+                 Epilogue &epilogue)
+      : e(e), input(input), taps(taps), window(window), reduction(reduction),
+        accumulator(accumulator), epilogue(epilogue),
+        lanes(unit.lanes(accumulator)), last(window.spatial() - 1) {
+    int64_t free = unit.registers() - (taps ? window.kernel[last] : 0) - 3;
+    tilePixels = std::clamp<int64_t>(free, 4, 8);
+  }
+
+  void emit();
+
+private:
+  void emitRow(Value low, Value high);
+  void emitPixels(int64_t pixels, Value firstPixel, Value low, Value high,
+                  ArrayRef<SmallVector<bool>> inside);
+  void emitTile(int64_t pixels, Value firstPixel, Value channel,
+                Value remaining, Value kLow, Value kHigh,
+                ArrayRef<SmallVector<bool>> inside);
+  SmallVector<Value> emitKernel(size_t d, Value offset, Value tapOffset,
+                                Value kLow, Value kHigh,
+                                ArrayRef<SmallVector<bool>> inside, Value mask,
+                                ValueRange accumulators);
+  Value pixelStride() const { return input.strides[window.bufferDim(last)]; }
+  Value tapAt(Value kernelOffset, Value mask) const;
+  Value inputAt(Value offset, Value mask) const {
+    return e.extend(input.load(e, offset, lanes, mask), accumulator);
+  }
+
+  Emitter &e;
+  const FlatBuffer &input;
+  const FlatBuffer *taps;
+  const Window &window;
+  const WindowReduction &reduction;
+  Type accumulator;
+  Epilogue &epilogue;
+  int64_t lanes, tilePixels = 1;
+  size_t last;
+
+  // Of the row that is being emitted:
+  SmallVector<Value> outer; ///< Output coordinates but the last two.
+  Value outerCount; ///< Elements of the window but for the last dimension.
+  Value channel;    ///< Of the vector that is being emitted.
+};
+} // namespace
+
+void ChannelEmitter::emit() {
+  ArrayRef<Value> outerSizes = ArrayRef(epilogue.sizes).drop_back(2);
+  Value rows = e.cst(1);
+  for (Value size : outerSizes)
+    rows = e.mul(rows, size);
+  // Few rows: blocks of channels too.
+  Value channels = window.channels;
+  int64_t vectors =
+      (constantOf(channels).value_or(64 * lanes) + lanes - 1) / lanes;
+  int64_t blocks =
+      kEnoughBlocks / std::max<int64_t>(constantOf(rows).value_or(1), 1);
+  blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(vectors / 4, 1));
+  Value blockSize = e.mul(e.ceilDiv(e.ceilDiv(channels, lanes), blocks), lanes);
+  SmallVector<Value> sizes = {rows, e.cst(blocks)};
+  emitForall(e, e.mul(rows, blocks), [&](Value index) {
+    SmallVector<Value> place = e.delinearize(index, sizes);
+    outer = e.delinearize(place[0], outerSizes);
+    if (reduction.kind == WindowReduction::Average) {
+      outerCount = e.cst(1);
+      for (size_t d = 0; d < last; ++d)
+        outerCount = e.mul(
+            outerCount,
+            reduction.divisor(e, window, d, window.start(e, d, outer[d + 1])));
+    }
+    Value low = e.mul(place[1], blockSize);
+    emitRow(low, e.min(e.add(low, blockSize), channels));
+  });
+}
+
+void ChannelEmitter::emitRow(Value low, Value high) {
+  std::optional<int64_t> pixels = constantOf(window.out[last]);
+  int64_t size = window.kernel[last];
+  if (!pixels || !constantOf(window.in[last]) || size > kMaxUnrolledKernel) {
+    e.loop(e.cst(0), window.out[last],
+           [&](Value pixel) { emitPixels(1, pixel, low, high, {}); });
+    return;
+  }
+  // Tiles that are alike share a loop.
+  struct Run {
+    int64_t pixels, first, count;
+    SmallVector<SmallVector<bool>> inside;
+  };
+  SmallVector<Run> runs;
+  RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), tilePixels);
+  for (int64_t i = 0, first = 0; first < *pixels; ++i) {
+    Run run{i < split.large ? split.rows : split.rows - 1, first, 1, {}};
+    for (int64_t p = 0; p < run.pixels; ++p) {
+      run.inside.emplace_back();
+      for (int64_t k = 0; k < size; ++k)
+        run.inside.back().push_back(window.isInside(last, first + p, k));
+    }
+    first += run.pixels;
+    if (!runs.empty() && runs.back().pixels == run.pixels &&
+        runs.back().inside == run.inside)
+      ++runs.back().count;
+    else
+      runs.push_back(run);
+  }
+  for (const Run &run : runs)
+    e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
+      Value pixel = e.add(e.mul(i, run.pixels), run.first);
+      emitPixels(run.pixels, pixel, low, high, run.inside);
+    });
+}
+
+void ChannelEmitter::emitPixels(int64_t pixels, Value firstPixel, Value low,
+                                Value high,
+                                ArrayRef<SmallVector<bool>> inside) {
+  Value kLow, kHigh;
+  if (inside.empty())
+    std::tie(kLow, kHigh) =
+        window.kernelRange(e, last, window.start(e, last, firstPixel));
+  Value count = e.sub(high, low);
+  Value whole = e.add(low, e.sub(count, e.rem(count, e.cst(lanes))));
+  std::optional<int64_t> channels = constantOf(window.channels);
+  bool even = channels && *channels % lanes == 0;
+  e.loop(low, even ? high : whole, lanes, {}, [&](Value c, ValueRange) {
+    emitTile(pixels, firstPixel, c, nullptr, kLow, kHigh, inside);
+    return SmallVector<Value>();
+  });
+  if (even)
+    return;
+  Value left = e.cmp(arith::CmpIPredicate::slt, whole, high);
+  e.branch(left, [&] {
+    emitTile(pixels, firstPixel, whole, e.sub(high, whole), kLow, kHigh,
+             inside);
+  });
+}
+
+void ChannelEmitter::emitTile(int64_t pixels, Value firstPixel, Value c,
+                              Value remaining, Value kLow, Value kHigh,
+                              ArrayRef<SmallVector<bool>> inside) {
+  channel = c;
+  auto type = VectorType::get({lanes}, accumulator);
+  SmallVector<Value> sums(pixels, reduction.neutral(e, type));
+  Value start = window.start(e, last, firstPixel);
+  Value offset = e.add(e.mul(outer[0], input.strides[0]), c);
+  offset = e.add(offset, e.mul(start, pixelStride()));
+  sums = emitKernel(0, offset, e.cst(0), kLow, kHigh, inside,
+                    makeMask(e, remaining, e.cst(0), lanes), sums);
+  if (reduction.kind == WindowReduction::Average)
+    for (int64_t p = 0; p < pixels; ++p) {
+      Value pixelStart = e.add(start, p * window.strides[last]);
+      Value count = reduction.divisor(e, window, last, pixelStart);
+      sums[p] = WindowReduction::divide(e, sums[p], e.mul(outerCount, count));
+    }
+  SmallVector<Value> coordinates = outer;
+  coordinates.push_back(firstPixel);
+  coordinates.push_back(c);
+  epilogue.emitTile(epilogue.at(coordinates), epilogue.rank() - 2, pixels, 1,
+                    {sums}, remaining);
+}
+
+Value ChannelEmitter::tapAt(Value kernelOffset, Value mask) const {
+  if (!taps)
+    return nullptr;
+  Value offset = e.add(e.mul(kernelOffset, window.channels), channel);
+  return e.extend(taps->load(e, offset, lanes, mask), accumulator);
+}
+
+/// Loops over the kernel's dimensions from `d` on; the last is unrolled, or
+/// loops over a range for a single pixel.
+SmallVector<Value>
+ChannelEmitter::emitKernel(size_t d, Value offset, Value tapOffset, Value kLow,
+                           Value kHigh, ArrayRef<SmallVector<bool>> inside,
+                           Value mask, ValueRange accumulators) {
+  tapOffset = e.mul(tapOffset, window.kernel[d]);
+  if (d < last) {
+    Value start = window.start(e, d, outer[d + 1]);
+    auto [low, high] = window.kernelRange(e, d, start);
+    return e.loop(low, high, 1, accumulators, [&](Value k, ValueRange carried) {
+      Value position = e.add(start, e.mul(k, window.dilations[d]));
+      Value inner =
+          e.add(offset, e.mul(position, input.strides[window.bufferDim(d)]));
+      return emitKernel(d + 1, inner, e.add(tapOffset, k), kLow, kHigh, inside,
+                        mask, carried);
+    });
+  }
+  int64_t dilation = window.dilations[last], stride = window.strides[last];
+  if (inside.empty())
+    return e.loop(
+        kLow, kHigh, 1, accumulators,
+        [&](Value k, ValueRange carried) -> SmallVector<Value> {
+          Value at = e.add(offset, e.mul(e.mul(k, dilation), pixelStride()));
+          return {reduction.combine(e, carried[0], inputAt(at, mask),
+                                    tapAt(e.add(tapOffset, k), mask))};
+        });
+
+  SmallVector<Value> values = llvm::to_vector(accumulators);
+  SmallVector<Value> loadedTaps(window.kernel[last]);
+  int64_t pixels = values.size();
+  int64_t reach = (pixels - 1) * stride + (window.kernel[last] - 1) * dilation;
+  for (int64_t x = 0; x <= reach; ++x) {
+    Value loaded;
+    for (int64_t p = 0; p < pixels; ++p) {
+      int64_t distance = x - p * stride;
+      if (distance < 0 || distance % dilation != 0 ||
+          distance / dilation >= window.kernel[last])
+        continue;
+      int64_t k = distance / dilation;
+      if (!inside[p][k])
+        continue;
+      if (!loaded)
+        loaded = inputAt(e.add(offset, e.mul(pixelStride(), x)), mask);
+      if (taps && !loadedTaps[k])
+        loadedTaps[k] = tapAt(e.add(tapOffset, k), mask);
+      values[p] = reduction.combine(e, values[p], loaded, loadedTaps[k]);
+    }
+  }
+  return values;
+}
+
+void hone::emitChannelWindow(Emitter &e, const VectorUnit &unit,
+                             const FlatBuffer &input, const FlatBuffer *taps,
+                             const Window &window,
+                             const WindowReduction &reduction, Type accumulator,
+                             Epilogue &epilogue) {
+  ChannelEmitter(e, unit, input, taps, window, reduction, accumulator, epilogue)
+      .emit();
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Direct convolution on channels-last inputs with filters in panels: a register
+// tile is some output pixels along the last spatial dimension x some vectors of
+// output channels. Padding is never read: rows clamp the range of kernel
+// elements, and pixels next to a border are in tiles of their own.
+#include "passes/Cpu/Contraction.h"
+#include "passes/Cpu/Convolution.h"
+
+using namespace mlir;
+using namespace hone;
+using hone::graph::ConvWindowOp;
+
+static constexpr int64_t kPanel = 16;
+/// Bytes of input rows that a block goes over for each tile of channels.
+static constexpr int64_t kBlockBytes = 256 << 10;
+static constexpr int64_t kEnoughBlocks = 16;
+static constexpr int64_t kMinBlockWork = 64 << 10;
+
+namespace {
+/// Kernel elements [low, high) along the last dimension and the pixels of a
+/// tile that they reach.
+struct KernelRun {
+  int64_t low, high;
+  SmallVector<bool> pixels;
+
+  bool operator==(const KernelRun &other) const {
+    return low == other.low && high == other.high && pixels == other.pixels;
+  }
+};
+
+/// Consecutive tiles that are alike.
+struct TileRun {
+  int64_t rows, firstPixel, count;
+  SmallVector<KernelRun> kernel;
+};
+
+class PanelEmitter {
+public:
+  PanelEmitter(Emitter &e, const VectorUnit &unit, ConvWindowOp op);
+  void emit();
+
+private:
+  SmallVector<TileRun> planStaticRow() const;
+  int64_t rowsPerBlock() const;
+  void emitRow(Value row, Value remaining);
+  void emitDynamicRow(Value remaining);
+  /// `runs` as planned, or where that is null the range `low` to `high`.
+  void emitTile(int64_t rows, Value firstPixel, ArrayRef<KernelRun> runs,
+                Value low, Value high, Value remaining);
+  SmallVector<Value> emitKernel(const RegisterTile &tile, size_t d,
+                                Value aOffset, Value bOffset,
+                                ArrayRef<KernelRun> runs, Value low, Value high,
+                                ValueRange accumulators);
+  SmallVector<Value> emitKernelRow(const RegisterTile &tile, Value aOffset,
+                                   Value bOffset, ArrayRef<bool> pixels,
+                                   Value low, Value high,
+                                   ValueRange accumulators);
+
+  Emitter &e;
+  const VectorUnit &unit;
+  FlatBuffer input, filter;
+  Epilogue epilogue;
+  Window window;
+  Type accumulator;
+  int64_t group, lanes;
+  Value groupIn, groupOut; ///< Channels of a group.
+  size_t last;             ///< The last spatial dimension.
+  TileShape shape;
+  int64_t columns;
+
+  // Of the iteration that is being emitted:
+  Value firstChannel, inputChannel;
+  SmallVector<Value> panelOffsets; ///< One for each vector.
+  SmallVector<Value> outer;        ///< Output coordinates but the last two.
+};
+} // namespace
+
+PanelEmitter::PanelEmitter(Emitter &e, const VectorUnit &unit, ConvWindowOp op)
+    : e(e), unit(unit), input(FlatBuffer::get(e, op.getInput())),
+      filter(FlatBuffer::get(e, op.getFilter())),
+      epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
+      window(Window::get(e, op, input, epilogue.sizes)),
+      accumulator(op.getAccumulatorType()), group(op.getGroup()),
+      lanes(unit.lanes(accumulator)), last(window.spatial() - 1) {
+  groupIn = e.div(window.channels, e.cst(group));
+  groupOut = e.div(epilogue.sizes.back(), e.cst(group));
+  shape = chooseTile(unit, accumulator, constantOf(window.out[last]),
+                     constantOf(groupOut));
+  columns = shape.vectors * lanes;
+}
+
+int64_t PanelEmitter::rowsPerBlock() const {
+  auto known = [](Value value, int64_t otherwise) {
+    return std::max<int64_t>(constantOf(value).value_or(otherwise), 1);
+  };
+  int64_t channels = known(window.channels, 64);
+  int64_t rowBytes = known(window.in[last], 64) * channels *
+                     (input.elementType().getIntOrFloatBitWidth() / 8);
+  if (last > 0)
+    rowBytes *= window.strides[last - 1];
+  int64_t rows = 1;
+  for (Value size : ArrayRef(epilogue.sizes).drop_back(2))
+    rows *= known(size, 16);
+  int64_t fitting = std::clamp<int64_t>(kBlockBytes / rowBytes, 1, rows);
+
+  // More blocks where there are few tiles of channels.
+  int64_t tiles = group * ((known(groupOut, 64) + columns - 1) / columns);
+  int64_t work = known(window.out[last], 16) * columns * channels / group;
+  for (int64_t size : window.kernel)
+    work *= size;
+  int64_t least =
+      std::clamp<int64_t>(kMinBlockWork / std::max<int64_t>(work, 1), 1, rows);
+  int64_t wanted = std::max<int64_t>((kEnoughBlocks + tiles - 1) / tiles, 1);
+  fitting = std::min(fitting, std::max(least, (rows + wanted - 1) / wanted));
+  // Equal blocks.
+  int64_t blocks = (rows + fitting - 1) / fitting;
+  return (rows + blocks - 1) / blocks;
+}
+
+void PanelEmitter::emit() {
+  ArrayRef<Value> outerSizes = ArrayRef(epilogue.sizes).drop_back(2);
+  Value rows = e.cst(1);
+  for (Value size : outerSizes)
+    rows = e.mul(rows, size);
+  int64_t blockRows = rowsPerBlock();
+  Value tilesPerGroup = e.ceilDiv(groupOut, columns);
+  SmallVector<Value> sizes = {e.ceilDiv(rows, blockRows), e.cst(group),
+                              tilesPerGroup};
+  Value count = e.mul(e.mul(sizes[0], sizes[1]), sizes[2]);
+
+  Value panelSize = e.mul(groupIn, kPanel);
+  for (int64_t size : window.kernel)
+    panelSize = e.mul(panelSize, size);
+  Value panelsPerGroup = e.ceilDiv(groupOut, kPanel);
+
+  emitForall(e, count, [&](Value index) {
+    SmallVector<Value> place = e.delinearize(index, sizes);
+    Value column = e.mul(place[2], columns);
+    firstChannel = e.add(e.mul(place[1], groupOut), column);
+    inputChannel = e.mul(place[1], groupIn);
+
+    auto block = [&](Value remaining) {
+      panelOffsets.clear();
+      for (int64_t v = 0; v < shape.vectors; ++v) {
+        Value inGroup = e.add(column, v * lanes);
+        Value panel =
+            columns % kPanel == 0
+                ? e.add(e.mul(place[2], columns / kPanel), v * lanes / kPanel)
+                : e.div(inGroup, e.cst(kPanel));
+        // The last tile may be wider than what is left of the panels.
+        if (remaining && columns > kPanel)
+          panel = e.min(panel, e.sub(panelsPerGroup, e.cst(1)));
+        panel = e.add(panel, e.mul(place[1], panelsPerGroup));
+        Value inside = columns % kPanel == 0 ? e.cst(v * lanes % kPanel)
+                                             : e.rem(inGroup, e.cst(kPanel));
+        panelOffsets.push_back(e.add(e.mul(panel, panelSize), inside));
+      }
+      Value low = e.mul(place[0], blockRows);
+      Value high = e.min(e.add(low, blockRows), rows);
+      e.loop(low, high, [&](Value row) { emitRow(row, remaining); });
+    };
+    std::optional<int64_t> channels = constantOf(groupOut);
+    if (channels && *channels % columns == 0)
+      return block(nullptr);
+    Value fits =
+        e.cmp(arith::CmpIPredicate::sle, e.add(column, columns), groupOut);
+    e.branch(
+        fits, [&] { block(nullptr); }, [&] { block(e.sub(groupOut, column)); });
+  });
+}
+
+SmallVector<TileRun> PanelEmitter::planStaticRow() const {
+  int64_t pixels = *constantOf(window.out[last]);
+  RowSplit split = splitRows(std::max<int64_t>(pixels, 1), shape.rows);
+  SmallVector<TileRun> tiles;
+  for (int64_t i = 0, first = 0; first < pixels; ++i) {
+    TileRun tile{i < split.large ? split.rows : split.rows - 1, first, 1, {}};
+    for (int64_t k = 0; k < window.kernel[last]; ++k) {
+      KernelRun run{k, k + 1, {}};
+      for (int64_t p = 0; p < tile.rows; ++p)
+        run.pixels.push_back(window.isInside(last, first + p, k));
+      if (llvm::none_of(run.pixels, [](bool inside) { return inside; }))
+        continue;
+      if (!tile.kernel.empty() && tile.kernel.back().high == k &&
+          tile.kernel.back().pixels == run.pixels)
+        tile.kernel.back().high = k + 1;
+      else
+        tile.kernel.push_back(run);
+    }
+    first += tile.rows;
+    if (!tiles.empty() && tiles.back().rows == tile.rows &&
+        tiles.back().kernel == tile.kernel)
+      ++tiles.back().count;
+    else
+      tiles.push_back(tile);
+  }
+  return tiles;
+}
+
+void PanelEmitter::emitRow(Value row, Value remaining) {
+  outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
+  if (!constantOf(window.out[last]) || !constantOf(window.in[last]))
+    return emitDynamicRow(remaining);
+  for (const TileRun &run : planStaticRow())
+    e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
+      Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
+      emitTile(run.rows, pixel, run.kernel, nullptr, nullptr, remaining);
+    });
+}
+
+/// Pixels whose windows may leave the input one by one, those between in tiles.
+void PanelEmitter::emitDynamicRow(Value remaining) {
+  Value zero = e.cst(0), pixels = window.out[last];
+  int64_t size = window.kernel[last];
+  auto [low, high] = window.interior(e, last);
+  auto single = [&](Value pixel) {
+    auto [kLow, kHigh] =
+        window.kernelRange(e, last, window.start(e, last, pixel));
+    emitTile(1, pixel, {}, kLow, kHigh, remaining);
+  };
+  auto inner = [&](int64_t rows, Value pixel) {
+    emitTile(rows, pixel, {}, zero, e.cst(size), remaining);
+  };
+  e.loop(zero, low, single);
+  Value count = e.sub(high, low);
+  Value whole = e.sub(count, e.rem(count, e.cst(shape.rows)));
+  Value end = e.add(low, whole);
+  e.loop(low, end, shape.rows, {}, [&](Value pixel, ValueRange) {
+    inner(shape.rows, pixel);
+    return SmallVector<Value>();
+  });
+  e.loop(end, high, [&](Value pixel) { inner(1, pixel); });
+  e.loop(high, pixels, single);
+}
+
+void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
+                            ArrayRef<KernelRun> runs, Value low, Value high,
+                            Value remaining) {
+  RegisterTile tile(e, unit, accumulator, {rows, shape.vectors});
+  Value aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
+  aOffset = e.add(aOffset, e.mul(window.start(e, last, firstPixel),
+                                 input.strides[window.bufferDim(last)]));
+  SmallVector<Value> sums =
+      emitKernel(tile, 0, aOffset, e.cst(0), runs, low, high, tile.zeros());
+  SmallVector<Value> coordinates = outer;
+  coordinates.push_back(firstPixel);
+  coordinates.push_back(firstChannel);
+  epilogue.emitTile(epilogue.at(coordinates), epilogue.rank() - 2, rows,
+                    shape.vectors, {tile.finish(sums)}, remaining);
+}
+
+/// Loops over the kernel's dimensions from `d` on. `bOffset` counts the kernel
+/// elements before.
+SmallVector<Value> PanelEmitter::emitKernel(const RegisterTile &tile, size_t d,
+                                            Value aOffset, Value bOffset,
+                                            ArrayRef<KernelRun> runs, Value low,
+                                            Value high,
+                                            ValueRange accumulators) {
+  bOffset = e.mul(bOffset, window.kernel[d]);
+  if (d < last) {
+    Value start = window.start(e, d, outer[d + 1]);
+    auto [kLow, kHigh] = window.kernelRange(e, d, start);
+    return e.loop(
+        kLow, kHigh, 1, accumulators, [&](Value k, ValueRange carried) {
+          Value position = e.add(start, e.mul(k, window.dilations[d]));
+          Value a = e.add(aOffset,
+                          e.mul(position, input.strides[window.bufferDim(d)]));
+          return emitKernel(tile, d + 1, a, e.add(bOffset, k), runs, low, high,
+                            carried);
+        });
+  }
+  SmallVector<Value> values = llvm::to_vector(accumulators);
+  for (const KernelRun &run : runs)
+    values = emitKernelRow(tile, aOffset, bOffset, run.pixels, e.cst(run.low),
+                           e.cst(run.high), values);
+  if (runs.empty() && low)
+    values = emitKernelRow(tile, aOffset, bOffset,
+                           SmallVector<bool>(tile.shape.rows, true), low, high,
+                           values);
+  return values;
+}
+
+SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
+                                               Value aOffset, Value bOffset,
+                                               ArrayRef<bool> pixels, Value low,
+                                               Value high,
+                                               ValueRange accumulators) {
+  Value pixelStride = input.strides[window.bufferDim(last)];
+  auto segmentAt = [&](Value k, Value count) {
+    RegisterTile::Segment segment(input, filter);
+    segment.count = count;
+    segment.bStep = e.cst(kPanel);
+    Value a =
+        e.add(aOffset, e.mul(e.mul(k, window.dilations[last]), pixelStride));
+    for (int64_t p = 0; p < tile.shape.rows; ++p)
+      segment.aOffsets.push_back(
+          pixels[p] ? e.add(a, e.mul(pixelStride, p * window.strides[last]))
+                    : Value());
+    Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), kPanel);
+    for (Value panel : panelOffsets)
+      segment.bOffsets.push_back(e.add(panel, b));
+    return segment;
+  };
+  // Adjacent kernel elements read adjacent inputs: one loop for all of them.
+  if (window.dilations[last] == 1 && group == 1)
+    return tile.accumulate(segmentAt(low, e.mul(e.sub(high, low), groupIn)),
+                           accumulators);
+  return e.loop(low, high, 1, accumulators, [&](Value k, ValueRange carried) {
+    return tile.accumulate(segmentAt(k, groupIn), carried);
+  });
+}
+
+void hone::emitPanelConvolution(Emitter &e, const VectorUnit &unit,
+                                ConvWindowOp op) {
+  PanelEmitter(e, unit, op).emit();
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns convolutions over buffers into register kernels.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Cpu/ChannelWindow.h"
+#include "passes/Cpu/Contraction.h"
+#include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/Convolution.h"
+
+namespace hone {
+#define GEN_PASS_DEF_LOWERCONVOLUTIONSPASS
+#include "passes/Cpu/ContractionPasses.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// Whether the convolution is a matrix product over all pixels.
+static bool isMatrixProduct(ConvWindowOp op) {
+  auto isOne = [](int64_t value) { return value == 1; };
+  auto isZero = [](int64_t value) { return value == 0; };
+  int64_t rank = cast<ShapedType>(op.getInput().getType()).getRank();
+  return op.getGroup() == 1 && llvm::all_of(op.getKernel(), isOne) &&
+         llvm::all_of(op.getStrides(), isOne) &&
+         llvm::all_of(op.getPads(), isZero) &&
+         Epilogue::canMerge(op, 0, rank - 2);
+}
+
+static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
+  OpBuilder builder(op);
+  Emitter e(builder, op.getLoc());
+  bool panels = op.getFilterLayout() == FilterLayout::Panels;
+  if (panels && isMatrixProduct(op)) {
+    Contraction problem;
+    problem.a = FlatBuffer::get(e, op.getInput());
+    problem.b = FlatBuffer::get(e, op.getFilter());
+    problem.layout = RhsLayout::Panels;
+    problem.accumulator = op.getAccumulatorType();
+    problem.k = problem.a.sizes.back();
+    Epilogue epilogue(e, op,
+                      {static_cast<int64_t>(problem.a.sizes.size()) - 1, 1});
+    problem.m = epilogue.sizes[0];
+    problem.n = epilogue.sizes[1];
+    emitContraction(e, unit, problem, epilogue);
+  } else if (panels) {
+    emitPanelConvolution(e, unit, op);
+  } else if (op.getFilterLayout() == FilterLayout::Depthwise) {
+    FlatBuffer input = FlatBuffer::get(e, op.getInput());
+    FlatBuffer filter = FlatBuffer::get(e, op.getFilter());
+    Epilogue epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1));
+    Window window = Window::get(e, op, input, epilogue.sizes);
+    WindowReduction reduction{WindowReduction::Weighted, unit.fma};
+    emitChannelWindow(e, unit, input, &filter, window, reduction,
+                      op.getAccumulatorType(), epilogue);
+  } else {
+    emitPlainConvolution(e, unit, op);
+  }
+  op.erase();
+}
+
+namespace {
+struct LowerConvolutionsPass
+    : hone::impl::LowerConvolutionsPassBase<LowerConvolutionsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<ConvWindowOp> ops;
+    getOperation().walk([&](ConvWindowOp op) {
+      if (isa<MemRefType>(op.getInput().getType()))
+        ops.push_back(op);
+    });
+    for (ConvWindowOp op : ops)
+      lowerConv(op, {vectorBits, fma});
+  }
+};
+} // namespace
