@@ -12,9 +12,13 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "passes/Buffer/Passes.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Rt/Passes.h"
 
 using namespace mlir;
 using namespace hone;
@@ -33,10 +37,15 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
 void hone::registerDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, graph::GraphDialect,
                   linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, rt::RtDialect,
-                  scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect, vector::VectorDialect>();
 }
 
 void hone::registerPasses() {
   registerTransformsPasses();
   registerGraphPasses();
+  registerBufferPasses();
+  registerRtPasses();
+  PassPipelineRegistration<>("hone-host-buffer", "the host function: from kernel calls to buffers with a plan",
+                             buildHostBufferPipeline);
+  PassPipelineRegistration<>("hone-host-llvm", "the host function: from buffers to LLVM", buildHostLlvmPipeline);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Moves every group of operations into a kernel function and merges equal kernels, so that later passes see one kernel
-// or the host function, never the whole model.
+// Moves every group of operations into a kernel function and merges equal
+// kernels, so that later passes see one kernel or the host function, never the
+// whole model.
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
@@ -27,7 +28,8 @@ using namespace hone::graph;
 
 namespace {
 
-/// Constants up to this size become part of the kernel; larger ones are arguments.
+/// Constants up to this size become part of the kernel; larger ones are
+/// arguments.
 constexpr int64_t kInlineConstantBytes = 64;
 /// A piece of work worth waking a thread for.
 constexpr int64_t kPieceElements = 32 * 1024;
@@ -41,14 +43,18 @@ using Group = SmallVector<Operation *, 4>;
 
 /// Operations that stay on the host, or belong to another one.
 bool staysOnHost(Operation *op) {
-  return !isa<GraphDialect>(op->getDialect()) || isa<ConstantOp, DimOp, LibraryOp>(op);
+  return !isa<GraphDialect>(op->getDialect()) ||
+         isa<ConstantOp, DimOp, LibraryOp>(op);
 }
 
 bool reportsErrors(Operation *op) {
-  return op->walk([](Operation *inner) {
-             return isa<GatherOp, ScatterOp, CheckedIndexOp, CheckedDivisorOp>(inner) ? WalkResult::interrupt()
-                                                                                     : WalkResult::advance();
-           }).wasInterrupted();
+  return op
+      ->walk([](Operation *inner) {
+        return isa<GatherOp, ScatterOp, CheckedIndexOp, CheckedDivisorOp>(inner)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 int64_t elements(Type type) {
@@ -90,12 +96,16 @@ double workOf(Operation *op) {
     swept = std::max(swept, double(elements(op->getOperand(0).getType())));
   double work = swept / kPieceElements;
   if (auto matmul = dyn_cast<MatmulOp>(op))
-    work += results * product(matmul.getLhs().getType().getShape().take_back(1)) / kPieceMacs;
+    work += results *
+            product(matmul.getLhs().getType().getShape().take_back(1)) /
+            kPieceMacs;
   else if (auto conv = dyn_cast<ConvOp>(op))
-    work += results * product(conv.getKernel()) * channelsPerOutput(conv) / kPieceMacs;
+    work += results * product(conv.getKernel()) * channelsPerOutput(conv) /
+            kPieceMacs;
   else if (auto conv = dyn_cast<ConvTransposeOp>(op))
     work += double(elements(conv.getInput().getType())) *
-            product(conv.getFilter().getType().getShape().drop_front(1)) / kPieceMacs;
+            product(conv.getFilter().getType().getShape().drop_front(1)) /
+            kPieceMacs;
   else if (auto pool = dyn_cast<PoolOp>(op))
     work += results * product(pool.getKernel()) / kPieceElements;
   return work;
@@ -112,24 +122,31 @@ int64_t piecesOf(const Group &group) {
   }
   if (work < 2)
     return 1;
-  return dynamic ? kDynamicPieces : std::min<int64_t>(kMaxPieces, int64_t(work));
+  return dynamic ? kDynamicPieces
+                 : std::min<int64_t>(kMaxPieces, int64_t(work));
 }
 
 /// A scalar as a kernel argument of type index, and back.
 Value toIndex(OpBuilder &builder, Location loc, Value value) {
   if (auto type = dyn_cast<FloatType>(value.getType()))
-    value = arith::BitcastOp::create(builder, loc, builder.getIntegerType(type.getWidth()), value);
+    value = arith::BitcastOp::create(
+        builder, loc, builder.getIntegerType(type.getWidth()), value);
   if (value.getType().isIndex())
     return value;
-  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), value);
+  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                    value);
 }
 
 Value fromIndex(OpBuilder &builder, Location loc, Value index, Type type) {
   if (type.isIndex())
     return index;
-  Type integer = isa<FloatType>(type) ? builder.getIntegerType(type.getIntOrFloatBitWidth()) : type;
+  Type integer = isa<FloatType>(type)
+                     ? builder.getIntegerType(type.getIntOrFloatBitWidth())
+                     : type;
   Value value = arith::IndexCastOp::create(builder, loc, integer, index);
-  return integer == type ? value : arith::BitcastOp::create(builder, loc, type, value).getResult();
+  return integer == type
+             ? value
+             : arith::BitcastOp::create(builder, loc, type, value).getResult();
 }
 
 /// What the operations of a group read and what others read of them.
@@ -157,9 +174,11 @@ LogicalResult findBoundary(const Group &group, Boundary &boundary) {
       continue;
     if (isa<RankedTensorType>(value.getType())) {
       auto constant = dyn_cast_or_null<graph::ConstantOp>(producer);
-      bool small = constant && elements(value.getType()) *
-                                       int64_t(elementBytes(constant.getType().getElementType())) <=
-                                   kInlineConstantBytes;
+      bool small =
+          constant &&
+          elements(value.getType()) *
+                  int64_t(elementBytes(constant.getType().getElementType())) <=
+              kInlineConstantBytes;
       if (small && elementBytes(constant.getType().getElementType()) != 0)
         boundary.constants.insert(value);
       else
@@ -169,12 +188,14 @@ LogicalResult findBoundary(const Group &group, Boundary &boundary) {
     } else if (value.getType().isIntOrIndexOrFloat()) {
       boundary.scalars.insert(value);
     } else {
-      return group.back()->emitError("reads a value of type ") << value.getType() << ", which no kernel can take";
+      return group.back()->emitError("reads a value of type ")
+             << value.getType() << ", which no kernel can take";
     }
   }
   for (Operation *op : group)
     for (Value result : op->getResults())
-      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !isInside(user); }))
+      if (llvm::any_of(result.getUsers(),
+                       [&](Operation *user) { return !isInside(user); }))
         boundary.results.push_back(result);
   return success();
 }
@@ -182,7 +203,8 @@ LogicalResult findBoundary(const Group &group, Boundary &boundary) {
 class Outliner {
 public:
   explicit Outliner(ModuleOp module)
-      : module(module), builder(module.getContext()), symbols(module), unknown(builder.getUnknownLoc()) {}
+      : module(module), builder(module.getContext()), symbols(module),
+        unknown(builder.getUnknownLoc()) {}
 
   LogicalResult run(func::FuncOp host) {
     DimBuilder dims(host);
@@ -231,7 +253,8 @@ private:
     }
     // A value of a group may be read before the group's last operation.
     if (unsorted && !sortTopologically(&block))
-      return block.getParentOp()->emitError("has groups of operations that depend on each other");
+      return block.getParentOp()->emitError(
+          "has groups of operations that depend on each other");
     return success();
   }
 
@@ -255,15 +278,19 @@ private:
       types.push_back(type);
       for (int64_t i = 0; i < type.getRank(); ++i)
         if (type.isDynamicDim(i))
-          sizes.push_back(dims.materialize(builder, last->getLoc(), dims.dim(builder, last->getLoc(), result, i)));
+          sizes.push_back(
+              dims.materialize(builder, last->getLoc(),
+                               dims.dim(builder, last->getLoc(), result, i)));
     }
     SmallVector<Location> locs;
     for (Operation *op : group)
       locs.push_back(op->getLoc());
-    auto call = rt::CallOp::create(builder, builder.getFusedLoc(locs), types, kernel.getSymName(),
+    auto call = rt::CallOp::create(builder, builder.getFusedLoc(locs), types,
+                                   kernel.getSymName(),
                                    boundary.tensors.getArrayRef(), args, sizes);
     llvm::SmallPtrSet<Operation *, 8> members(group.begin(), group.end());
-    for (auto [result, replacement] : llvm::zip_equal(boundary.results, call.getResults()))
+    for (auto [result, replacement] :
+         llvm::zip_equal(boundary.results, call.getResults()))
       result.replaceUsesWithIf(replacement, [&](OpOperand &use) {
         Operation *user = use.getOwner();
         for (Operation *op = user; op; op = op->getParentOp())
@@ -276,7 +303,8 @@ private:
     return success();
   }
 
-  /// The kernel that computes the group: a new one, or an equal one made before.
+  /// The kernel that computes the group: a new one, or an equal one made
+  /// before.
   func::FuncOp kernelFor(const Group &group, const Boundary &boundary) {
     SmallVector<Type> inputs, results;
     for (Value tensor : boundary.tensors)
@@ -285,10 +313,12 @@ private:
     for (Value result : boundary.results)
       results.push_back(result.getType());
 
-    auto kernel = func::FuncOp::create(unknown, "kernel", builder.getFunctionType(inputs, results));
+    auto kernel = func::FuncOp::create(
+        unknown, "kernel", builder.getFunctionType(inputs, results));
     kernel.setPrivate();
     kernel->setAttr(rt::kKernelAttr, builder.getUnitAttr());
-    kernel->setAttr(rt::kPiecesAttr, builder.getI64IntegerAttr(piecesOf(group)));
+    kernel->setAttr(rt::kPiecesAttr,
+                    builder.getI64IntegerAttr(piecesOf(group)));
     Block *body = kernel.addEntryBlock();
     OpBuilder inner = OpBuilder::atBlockEnd(body);
     IRMapping map;
@@ -296,11 +326,14 @@ private:
       inner.clone(*constant.getDefiningOp(), map);
       sources.insert(constant.getDefiningOp());
     }
-    for (auto [value, argument] : llvm::zip(boundary.tensors, body->getArguments()))
-      map.map(value, argument);
     for (auto [value, argument] :
-         llvm::zip_equal(boundary.scalars, body->getArguments().drop_front(boundary.tensors.size())))
-      map.map(value, fromIndex(inner, group.front()->getLoc(), argument, value.getType()));
+         llvm::zip(boundary.tensors, body->getArguments()))
+      map.map(value, argument);
+    for (auto [value, argument] : llvm::zip_equal(
+             boundary.scalars,
+             body->getArguments().drop_front(boundary.tensors.size())))
+      map.map(value, fromIndex(inner, group.front()->getLoc(), argument,
+                               value.getType()));
     std::string hint;
     for (Operation *op : group) {
       Operation *clone = inner.clone(*op, map);
@@ -323,7 +356,8 @@ private:
     // The printed form without names and locations is the kernel's identity.
     std::string text;
     llvm::raw_string_ostream stream(text);
-    kernel->print(stream, OpPrintingFlags().useLocalScope().printGenericOpForm());
+    kernel->print(stream,
+                  OpPrintingFlags().useLocalScope().printGenericOpForm());
     auto [entry, isNew] = kernels.try_emplace(text, kernel);
     if (!isNew) {
       kernel->erase();
@@ -334,12 +368,14 @@ private:
     return kernel;
   }
 
-  /// A kernel of one map reads each element of an operand of the result's shape before it writes that element.
+  /// A kernel of one map reads each element of an operand of the result's shape
+  /// before it writes that element.
   void markInPlace(func::FuncOp kernel) {
     Block &body = kernel.getBody().front();
     MapOp map;
     for (Operation &op : body.without_terminator()) {
-      if (isa<graph::ConstantOp>(op) || isa<arith::ArithDialect>(op.getDialect()))
+      if (isa<graph::ConstantOp>(op) ||
+          isa<arith::ArithDialect>(op.getDialect()))
         continue;
       if (map || !isa<MapOp>(op))
         return;
@@ -349,9 +385,12 @@ private:
       return;
     for (BlockArgument argument : body.getArguments()) {
       bool identity = argument.getType() == map->getResult(0).getType() &&
-                      llvm::all_of(argument.getUsers(), [&](Operation *user) { return user == map; });
+                      llvm::all_of(argument.getUsers(), [&](Operation *user) {
+                        return user == map;
+                      });
       if (identity)
-        kernel.setArgAttr(argument.getArgNumber(), rt::kInPlaceAttr, builder.getI64IntegerAttr(0));
+        kernel.setArgAttr(argument.getArgNumber(), rt::kInPlaceAttr,
+                          builder.getI64IntegerAttr(0));
     }
   }
 
@@ -377,7 +416,8 @@ private:
   SetVector<Operation *> sources;
 };
 
-struct OutlineKernelsPass : hone::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
+struct OutlineKernelsPass
+    : hone::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
   using Base::Base;
   void runOnOperation() override {
     SmallVector<func::FuncOp> hosts;

@@ -40,6 +40,7 @@ static void findArraySizes(func::FuncOp function, int64_t &pointers, int64_t &nu
     } else if (isa<rt::LibraryOp, rt::SetOutputOp>(op)) {
       numbers = std::max<int64_t>(numbers, ranks(op->getOperands()));
       values = std::max<int64_t>(values, op->getNumOperands());
+      pointers = std::max<int64_t>(pointers, op->getNumOperands());
       results = std::max<int64_t>(results, op->getNumResults());
     }
   });

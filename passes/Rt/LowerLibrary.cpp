@@ -4,6 +4,7 @@
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Rt/HostCode.h"
 #include "passes/Rt/Passes.h"
 
@@ -13,6 +14,8 @@ using namespace hone;
 namespace {
 
 int32_t kindOf(Type type) {
+  if (isa<NoneType>(type))
+    return HONE_KIND_NONE;
   if (isa<graph::SequenceType>(type))
     return HONE_KIND_SEQUENCE;
   return isa<graph::OptionalType>(type) ? HONE_KIND_OPTIONAL : HONE_KIND_TENSOR;
@@ -33,6 +36,8 @@ void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type, ValueRang
                 int64_t position, int64_t &numbers) {
   int64_t offset = position * kValueBytes;
   storeHeader(code, b, loc, type, frame.values, offset);
+  if (isa<NoneType>(type))
+    return;
   code.store(b, loc, parts.front(), frame.values, offset + kValueData);
   auto buffer = dyn_cast<MemRefType>(type);
   if (!buffer)
@@ -42,36 +47,16 @@ void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type, ValueRang
   numbers += buffer.getRank();
 }
 
-/// The parameters of a library function, by kind, in the order of their names.
-struct Config {
-  SmallVector<int64_t> integers;
-  SmallVector<double> floats;
-  SmallVector<StringRef> strings;
-
-  LogicalResult add(Attribute attr) {
-    if (auto flag = dyn_cast<BoolAttr>(attr))
-      integers.push_back(flag.getValue());
-    else if (auto integer = dyn_cast<IntegerAttr>(attr))
-      integers.push_back(integer.getInt());
-    else if (auto number = dyn_cast<FloatAttr>(attr))
-      floats.push_back(number.getValueAsDouble());
-    else if (auto string = dyn_cast<StringAttr>(attr))
-      strings.push_back(string.getValue());
-    else if (isa<UnitAttr>(attr))
-      integers.push_back(1);
-    else if (auto numbers = dyn_cast<DenseI64ArrayAttr>(attr)) {
-      integers.push_back(numbers.size());
-      llvm::append_range(integers, numbers.asArrayRef());
-    } else if (auto array = dyn_cast<ArrayAttr>(attr)) {
-      integers.push_back(array.size());
-      for (Attribute entry : array)
-        if (failed(add(entry)))
-          return failure();
-    } else
-      return failure();
-    return success();
-  }
-};
+/// A parameter of a library function as it lies in memory; nothing for kinds that no function takes.
+std::optional<int64_t> configEntry(Attribute attr) {
+  if (auto flag = dyn_cast<BoolAttr>(attr))
+    return flag.getValue();
+  if (auto integer = dyn_cast<IntegerAttr>(attr))
+    return integer.getInt();
+  if (auto number = dyn_cast<FloatAttr>(attr))
+    return llvm::bit_cast<int64_t>(number.getValueAsDouble());
+  return std::nullopt;
+}
 
 struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
   LowerLibrary(const TypeConverter &types, HostCode &code)
@@ -81,26 +66,26 @@ struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
     const HostFrame &frame = code.frame(op);
-    Config config;
-    if (op.getConfig())
-      for (NamedAttribute entry : *op.getConfig())
-        if (failed(config.add(entry.getValue())))
+    SmallVector<int64_t> config;
+    if (DictionaryAttr entries = op.getConfigAttr())
+      for (NamedAttribute entry : entries) {
+        std::optional<int64_t> value = configEntry(entry.getValue());
+        if (!value)
           return b.notifyMatchFailure(op, "a parameter of unknown kind");
+        config.push_back(*value);
+      }
     int64_t numbers = 0, position = 0;
     for (auto [operand, parts] : llvm::zip_equal(op.getOperands(), adaptor.getOperands()))
       storeValue(code, b, loc, operand.getType(), parts, frame, position++, numbers);
+    for (int64_t i = 0; i < position; ++i)
+      code.store(b, loc, code.pointer(b, loc, frame.values, i * kValueBytes), frame.pointers, 8 * i);
     for (auto [index, type] : llvm::enumerate(op.getResultTypes()))
       storeHeader(code, b, loc, type, frame.results, index * kValueBytes);
 
-    Value ints = table(loc, b.getI64Type(), config.integers.size(), b.getI64TensorAttr(config.integers), b);
-    Value reals = table(loc, b.getF64Type(), config.floats.size(),
-                        DenseElementsAttr::get(RankedTensorType::get(config.floats.size(), b.getF64Type()),
-                                               ArrayRef<double>(config.floats)),
-                        b);
-    Value status = code.call(b, loc, ("hone_lib_" + op.getFunction()).str(), code.i32Type,
-                             {frame.frame, code.i32(b, loc, op.getNode()), frame.values,
-                              code.i32(b, loc, op.getNumOperands()), frame.results,
-                              code.i32(b, loc, op.getNumResults()), ints, reals, strings(loc, config.strings, b)});
+    Value status =
+        code.call(b, loc, ("hone_lib_" + op.getFunction()).str(), code.i32Type,
+                  {frame.frame, code.i32(b, loc, op.getNode()), frame.pointers, code.i32(b, loc, op.getNumOperands()),
+                   frame.results, code.i32(b, loc, op.getNumResults()), table(loc, config, b)});
     code.returnIf(b, loc, status);
 
     SmallVector<SmallVector<Value>> results;
@@ -108,58 +93,59 @@ struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
       int64_t offset = index * kValueBytes;
       SmallVector<Value> &parts = results.emplace_back();
       parts.push_back(code.loadPointer(b, loc, frame.results, offset + kValueData));
-      auto buffer = dyn_cast<MemRefType>(type);
-      if (!buffer || buffer.hasStaticShape())
-        continue;
-      Value dims = code.loadPointer(b, loc, frame.results, offset + kValueDims);
-      for (int64_t axis = 0; axis < buffer.getRank(); ++axis)
-        if (buffer.isDynamicDim(axis))
-          parts.push_back(code.loadIndex(b, loc, dims, 8 * axis));
+      if (auto buffer = dyn_cast<MemRefType>(type))
+        checkShape(op, buffer, frame, offset, parts, b);
     }
     b.replaceOpWithMultiple(op, std::move(results));
     return success();
   }
 
 private:
-  std::string freshName() const {
-    int64_t number = 0;
-    while (code.module.lookupSymbol("hone_config_" + std::to_string(number)))
-      ++number;
-    return "hone_config_" + std::to_string(number);
-  }
-
-  Value table(Location loc, Type type, size_t count, Attribute data, OpBuilder &b) const {
-    if (count == 0)
-      return LLVM::ZeroOp::create(b, loc, code.ptrType);
-    OpBuilder top = OpBuilder::atBlockBegin(code.module.getBody());
-    auto global = LLVM::GlobalOp::create(top, loc, LLVM::LLVMArrayType::get(type, count), true,
-                                         LLVM::Linkage::Private, freshName(), data);
-    return LLVM::AddressOfOp::create(b, loc, global);
-  }
-
-  /// hone_string entries; the text lies in globals of its own.
-  Value strings(Location loc, ArrayRef<StringRef> texts, OpBuilder &b) const {
-    if (texts.empty())
-      return LLVM::ZeroOp::create(b, loc, code.ptrType);
-    OpBuilder top = OpBuilder::atBlockBegin(code.module.getBody());
-    auto entry = LLVM::LLVMStructType::getLiteral(b.getContext(), {code.ptrType, code.i64Type});
-    auto type = LLVM::LLVMArrayType::get(entry, texts.size());
-    SmallVector<LLVM::GlobalOp> globals;
-    for (StringRef text : texts)
-      globals.push_back(LLVM::GlobalOp::create(top, loc, LLVM::LLVMArrayType::get(b.getI8Type(), text.size()), true,
-                                               LLVM::Linkage::Private, freshName(), b.getStringAttr(text)));
-    auto list = LLVM::GlobalOp::create(top, loc, type, true, LLVM::Linkage::Private, freshName(), Attribute());
-    OpBuilder inner(b.getContext());
-    inner.createBlock(&list.getInitializerRegion());
-    Value value = LLVM::UndefOp::create(inner, loc, type);
-    for (auto [index, text] : llvm::enumerate(texts)) {
-      Value start = LLVM::AddressOfOp::create(inner, loc, globals[index]);
-      Value size = LLVM::ConstantOp::create(inner, loc, code.i64Type, inner.getI64IntegerAttr(text.size()));
-      value = LLVM::InsertValueOp::create(inner, loc, value, start, ArrayRef<int64_t>{int64_t(index), 0});
-      value = LLVM::InsertValueOp::create(inner, loc, value, size, ArrayRef<int64_t>{int64_t(index), 1});
+  /// Appends the dynamic dimensions of a result. Rank and fixed dimensions are the data's to get wrong.
+  void checkShape(rt::LibraryOp op, MemRefType type, const HostFrame &frame, int64_t offset,
+                  SmallVectorImpl<Value> &parts, ConversionPatternRewriter &b) const {
+    Location loc = op.getLoc();
+    Value rank = LLVM::LoadOp::create(b, loc, code.i32Type,
+                                      code.pointer(b, loc, frame.results, offset + kValueRank));
+    require(op, frame, arith::ExtSIOp::create(b, loc, code.i64Type, rank), type.getRank(), b);
+    if (type.getRank() == 0)
+      return;
+    Value dims = code.loadPointer(b, loc, frame.results, offset + kValueDims);
+    for (auto [axis, size] : llvm::enumerate(type.getShape())) {
+      Value actual = LLVM::LoadOp::create(b, loc, code.i64Type, code.pointer(b, loc, dims, 8 * int64_t(axis)));
+      if (ShapedType::isDynamic(size))
+        parts.push_back(code.toIndex(b, loc, actual));
+      else
+        require(op, frame, actual, size, b);
     }
-    LLVM::ReturnOp::create(inner, loc, value);
-    return LLVM::AddressOfOp::create(b, loc, list);
+  }
+
+  void require(rt::LibraryOp op, const HostFrame &frame, Value actual, int64_t expected,
+               ConversionPatternRewriter &b) const {
+    Location loc = op.getLoc();
+    Value limit = code.i64(b, loc, expected);
+    Value fits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, actual, limit);
+    auto branch = scf::IfOp::create(b, loc, code.i32Type, fits, true);
+    OpBuilder then = branch.getThenBodyBuilder(), otherwise = branch.getElseBodyBuilder();
+    scf::YieldOp::create(then, loc, code.i32(then, loc, 0));
+    Value status = code.call(otherwise, loc, "hone_rt_fail", code.i32Type,
+                             {frame.frame, code.i32(otherwise, loc, op.getNode()),
+                              code.i32(otherwise, loc, HONE_SHAPE_MISMATCH), actual, limit});
+    scf::YieldOp::create(otherwise, loc, status);
+    code.returnIf(b, loc, branch.getResult(0));
+  }
+
+  /// The parameters as a table; null for none.
+  Value table(Location loc, ArrayRef<int64_t> config, OpBuilder &b) const {
+    if (config.empty())
+      return LLVM::ZeroOp::create(b, loc, code.ptrType);
+    std::string name;
+    for (int64_t number = 0; name.empty() || code.module.lookupSymbol(name); ++number)
+      name = "hone_config_" + std::to_string(number);
+    OpBuilder top = OpBuilder::atBlockBegin(code.module.getBody());
+    auto global = LLVM::GlobalOp::create(top, loc, LLVM::LLVMArrayType::get(code.i64Type, config.size()), true,
+                                         LLVM::Linkage::Private, name, top.getI64TensorAttr(config));
+    return LLVM::AddressOfOp::create(b, loc, global);
   }
 
   HostCode &code;

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/Patterns.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Rt/HostCode.h"
@@ -367,6 +368,17 @@ struct LowerFreeDim : RtPattern<graph::DimOp> {
   }
 };
 
+/// An operand that is absent.
+struct LowerNone : RtPattern<ub::PoisonOp> {
+  using RtPattern::RtPattern;
+  LogicalResult matchAndRewrite(ub::PoisonOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
+    if (!isa<NoneType>(op.getType()))
+      return rewriter.notifyMatchFailure(op, "not the absent value");
+    rewriter.replaceOpWithMultiple(op, {ValueRange()});
+    return success();
+  }
+};
+
 struct LowerReturn : RtPattern<func::ReturnOp> {
   using RtPattern::RtPattern;
   LogicalResult matchAndRewrite(func::ReturnOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
@@ -399,6 +411,7 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
         return std::nullopt;
       return code.ptrType;
     });
+    types.addConversion([](NoneType, SmallVectorImpl<Type> &) { return success(); });
     types.addConversion([&](MemRefType type, SmallVectorImpl<Type> &parts) {
       parts.push_back(code.ptrType);
       parts.append(type.getNumDynamicDims(), IndexType::get(type.getContext()));
@@ -408,7 +421,7 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
     patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerFree, LowerConstant, LowerView, LowerDim,
                  LowerLoad, LowerStore, LowerCopy, LowerDispatch, LowerCheck, LowerSlotBytes, LowerOutputDim,
                  LowerFreeDim>(types, code);
-    patterns.add<LowerReturn>(types, code);
+    patterns.add<LowerNone, LowerReturn>(types, code);
     populateLibraryPatterns(patterns, types, code);
     ConversionTarget target(getContext());
     target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect, math::MathDialect,

@@ -478,18 +478,22 @@ hone_value *hone_rt_value_new(hone_frame *frame, const hone_value *value);
 hone_value *hone_rt_tensor_new(hone_frame *frame, const void *data,
                                int32_t type, int32_t rank, const int64_t *dims);
 
-/* Library functions: int32_t hone_lib_NAME(...) of this type. `inputs` are
- * tensors, sequences, optionals, or of kind NONE where an operand is absent. Each
- * of `outputs` has kind, rank and type set to what the caller expects; the
- * function fills the rest, data and dims in blocks of the session. The
- * parameters are those of the operation in the alphabetical order of their
- * names, by kind (NULL for none); a list is its length among `integers`,
- * followed by its entries. Failures are reported for `node`. */
-typedef int32_t (*hone_lib_fn)(hone_frame *frame, int32_t node,
-                               const hone_value *inputs, int32_t input_count,
-                               hone_value *outputs, int32_t output_count,
-                               const int64_t *integers, const double *floats,
-                               const hone_string *strings);
+/* A library function, `hone_lib_<name>`: work whose result sizes only the data
+ * decide, values that are no tensors, strings. The list, with operands, config
+ * and results of each, is compiler/Import/Onnx/LIBRARY.md.
+ * - An absent operand is a NULL pointer or of kind HONE_KIND_NONE.
+ * - `config`: the parameters in alphabetical order of their names; integers and
+ *   bools as they are, floats as the bits of a double.
+ * - The caller sets kind, type (HONE_TYPE_UNDEFINED: not known) and rank (-1:
+ *   any) of each result to what it expects. The function makes the results in
+ *   blocks of the session and fills them completely. Their rank, element width
+ *   and fixed dimensions may differ from what was expected wherever the data
+ *   decide them, so the caller checks these.
+ * Returns 0, or what hone_rt_fail returned for `node`. */
+typedef int32_t hone_library_fn(hone_frame *frame, int32_t node,
+                                const hone_value *const *operands,
+                                int32_t operand_count, hone_value *results,
+                                int32_t result_count, const int64_t *config);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The host function's road from kernel calls over tensors to LLVM.
+#include "compiler/Pipeline/Phases.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MathToLibm/MathToLibm.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Buffer/Passes.h"
+#include "passes/Rt/Passes.h"
+
+using namespace mlir;
+using namespace hone;
+
+// After: hone_rt, scf, arith, memref types.
+void hone::buildHostBufferPipeline(OpPassManager &pm) {
+  pm.addPass(createBufferizeHostPass());
+  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createReuseBuffersPass());
+  pm.addPass(createPlanArenaPass());
+}
+
+// After: llvm.
+void hone::buildHostLlvmPipeline(OpPassManager &pm) {
+  pm.addPass(createLowerRtPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(arith::createArithExpandOpsPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  // Early returns need plain branches.
+  pm.addPass(createReturnStatusPass());
+}

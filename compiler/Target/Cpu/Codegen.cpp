@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// LLVM's optimizer and code generator, set up for kernels and for the host function.
+#include "compiler/Target/Cpu/Codegen.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace llvm;
+using namespace hone;
+
+/// Kernels that were vectorized on the way here must not be unrolled and vectorized again.
+static bool usesVectors(const Module &module) {
+  for (const Function &function : module)
+    for (const BasicBlock &block : function)
+      for (const Instruction &instruction : block) {
+        if (instruction.getType()->isVectorTy())
+          return true;
+        for (const Value *operand : instruction.operand_values())
+          if (operand->getType()->isVectorTy())
+            return true;
+      }
+  return false;
+}
+
+static std::unique_ptr<TargetMachine> makeMachine(const CpuLevel &level, CodeKind kind, std::string &error) {
+  Triple triple(sys::getDefaultTargetTriple());
+  const Target *target = TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return nullptr;
+  TargetOptions options;
+  // A multiplication and an addition may become one operation; nothing else of fast math.
+  options.AllowFPOpFusion = FPOpFusion::Fast;
+  options.FunctionSections = options.DataSections = true;
+  CodeGenOptLevel effort = kind == CodeKind::Kernel ? CodeGenOptLevel::Default : CodeGenOptLevel::Less;
+  return std::unique_ptr<TargetMachine>(target->createTargetMachine(triple, level.cpu, level.features, options,
+                                                                    Reloc::PIC_, CodeModel::Small, effort));
+}
+
+static void optimize(Module &module, TargetMachine &machine, CodeKind kind) {
+  PipelineTuningOptions tuning;
+  bool scalar = kind == CodeKind::Kernel && !usesVectors(module);
+  tuning.LoopVectorization = tuning.LoopInterleaving = scalar;
+  tuning.SLPVectorization = scalar;
+  PassBuilder builder(&machine, tuning);
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager graphs;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder
+      .buildPerModuleDefaultPipeline(kind == CodeKind::Kernel ? OptimizationLevel::O2 : OptimizationLevel::O1)
+      .run(module, modules);
+}
+
+Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind, CodeForm form, SmallVectorImpl<char> &out) {
+  initializeCpuTarget();
+  std::string error;
+  std::unique_ptr<TargetMachine> machine = makeMachine(level, kind, error);
+  if (!machine)
+    return createStringError(error);
+  module.setTargetTriple(machine->getTargetTriple());
+  module.setDataLayout(machine->createDataLayout());
+  for (Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr(Attribute::NoUnwind);
+    // Vectors of the level's width are used as they are, whatever LLVM prefers on this processor.
+    function.addFnAttr("prefer-vector-width", std::to_string(level.vectorBits));
+    function.addFnAttr("target-cpu", level.cpu);
+    if (!level.features.empty())
+      function.addFnAttr("target-features", level.features);
+  }
+  optimize(module, *machine, kind);
+  raw_svector_ostream stream(out);
+  legacy::PassManager passes;
+  CodeGenFileType type = form == CodeForm::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, type))
+    return createStringError("the target cannot emit this kind of file");
+  passes.run(module);
+  return Error::success();
+}
