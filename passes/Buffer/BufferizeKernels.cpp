@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Bufferizes one kernel. No operation of a kernel overwrites a value that is
+// read later, so every result gets a buffer of its own and there is nothing to
+// analyse: what the kernel returns is written into arguments, reshapes and
+// slices are views, and the rest are temporaries.
+#include "passes/Buffer/KernelEmission.h"
+#include "passes/Buffer/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace hone {
+#define GEN_PASS_DEF_BUFFERIZEKERNELSPASS
+#include "passes/Buffer/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+using namespace hone::buffer;
+
+namespace {
+MemRefType bufferType(Type tensor) {
+  auto type = cast<RankedTensorType>(tensor);
+  return MemRefType::get(type.getShape(), type.getElementType());
+}
+
+bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
+
+class KernelBufferizer {
+public:
+  explicit KernelBufferizer(func::FuncOp kernel)
+      : kernel(kernel), builder(kernel.getContext()) {}
+
+  LogicalResult run() {
+    if (!kernel.getBody().hasOneBlock())
+      return kernel.emitError("a kernel must have one block");
+    Block &body = kernel.getBody().front();
+    auto returnOp = cast<func::ReturnOp>(body.getTerminator());
+    addResultArguments(returnOp);
+    SmallVector<Operation *> ops;
+    for (Operation &op : body.without_terminator())
+      ops.push_back(&op);
+    for (Operation *op : ops) {
+      builder.setInsertionPoint(op);
+      if (failed(bufferize(op)))
+        return failure();
+    }
+    builder.setInsertionPoint(returnOp);
+    for (auto [value, target] :
+         llvm::zip_equal(returnOp.getOperands(), results)) {
+      Value buffer = bufferOf(value);
+      if (!buffer)
+        return failure();
+      if (!writtenInPlace.contains(target))
+        copyBuffer(builder, returnOp.getLoc(), buffer, target);
+    }
+    returnOp->setOperands({});
+    for (Operation *op : llvm::reverse(ops))
+      if (handled.contains(op)) {
+        op->dropAllUses();
+        op->erase();
+      }
+    return success();
+  }
+
+private:
+  /// Tensor arguments become buffers, results arguments behind them.
+  void addResultArguments(func::ReturnOp returnOp) {
+    Block &body = kernel.getBody().front();
+    unsigned tensors = 0;
+    for (BlockArgument argument : body.getArguments()) {
+      if (!isTensor(argument))
+        continue;
+      tensors = argument.getArgNumber() + 1;
+      argument.setType(bufferType(argument.getType()));
+      buffers[argument] = argument;
+    }
+    for (auto [i, value] : llvm::enumerate(returnOp.getOperands())) {
+      Value target = body.insertArgument(
+          tensors + i, bufferType(value.getType()), value.getLoc());
+      results.push_back(target);
+    }
+    if (ArrayAttr old = kernel.getArgAttrsAttr()) {
+      SmallVector<Attribute> attributes(old.begin(), old.end());
+      attributes.insert(attributes.begin() + tensors, results.size(),
+                        builder.getDictionaryAttr({}));
+      kernel.setArgAttrsAttr(builder.getArrayAttr(attributes));
+    }
+    kernel->removeAttr(kernel.getResAttrsAttrName());
+    kernel.setFunctionType(
+        builder.getFunctionType(body.getArgumentTypes(), {}));
+    for (auto [value, target] :
+         llvm::zip_equal(returnOp.getOperands(), results))
+      assignTarget(value, target);
+  }
+
+  /// Lets what computes `value` write to `target`, through reshapes.
+  void assignTarget(Value value, Value target) {
+    Operation *op = value.getDefiningOp();
+    if (!op || targets.contains(value))
+      return;
+    if (isa<SliceOp, tensor::EmptyOp, tensor::CastOp>(op) ||
+        op->hasTrait<OpTrait::ConstantLike>())
+      return;
+    if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+      Value input = reshape.getInput();
+      if (input.getDefiningOp() && !targets.contains(input)) {
+        assignTarget(input, target);
+        return;
+      }
+      return;
+    }
+    targets[value] = target;
+    writtenInPlace.insert(target);
+  }
+
+  /// Sizes of a tensor at the insertion point.
+  FailureOr<SmallVector<OpFoldResult>> sizesOf(Value value, Location loc) {
+    if (Value buffer = buffers.lookup(value))
+      return memref::getMixedSizes(builder, loc, buffer);
+    if (auto empty = value.getDefiningOp<tensor::EmptyOp>())
+      return empty.getMixedSizes();
+    if (auto fill = value.getDefiningOp<linalg::FillOp>())
+      return sizesOf(fill.getOutputs().front(), loc);
+    if (cast<RankedTensorType>(value.getType()).hasStaticShape())
+      return getAsIndexOpFoldResult(
+          builder.getContext(),
+          cast<RankedTensorType>(value.getType()).getShape());
+    emitError(loc) << "size of a tensor in a kernel is not known";
+    return failure();
+  }
+
+  static SmallVector<OpFoldResult> mixedSizes(Builder &builder, Type type,
+                                              ValueRange dynamic) {
+    SmallVector<OpFoldResult> sizes;
+    for (int64_t size : cast<ShapedType>(type).getShape()) {
+      if (!ShapedType::isDynamic(size)) {
+        sizes.push_back(builder.getIndexAttr(size));
+        continue;
+      }
+      sizes.push_back(dynamic.front());
+      dynamic = dynamic.drop_front();
+    }
+    return sizes;
+  }
+
+  /// The sizes with those that the type knows put in.
+  SmallVector<OpFoldResult> typedSizes(Location loc, Type type,
+                                       ArrayRef<OpFoldResult> sizes) {
+    SmallVector<OpFoldResult> typed;
+    for (auto [size, mixed] :
+         llvm::zip_equal(cast<ShapedType>(type).getShape(), sizes)) {
+      if (!ShapedType::isDynamic(size))
+        typed.push_back(builder.getIndexAttr(size));
+      else
+        typed.push_back(
+            getValueOrCreateConstantIndexOp(builder, loc, mixed));
+    }
+    return typed;
+  }
+
+  /// The buffer that `result` will be written to.
+  Value allocate(Value result, ArrayRef<OpFoldResult> mixed) {
+    Location loc = result.getLoc();
+    MemRefType type = bufferType(result.getType());
+    SmallVector<OpFoldResult> sizes = typedSizes(loc, type, mixed);
+    Value buffer = targets.lookup(result);
+    if (buffer && buffer.getType() != type)
+      buffer = viewAs(builder, loc, buffer, sizes);
+    if (!buffer) {
+      SmallVector<Value> dynamic;
+      for (OpFoldResult size : sizes)
+        if (auto value = dyn_cast<Value>(size))
+          dynamic.push_back(value);
+      buffer = memref::AllocOp::create(builder, loc, type, dynamic,
+                                       builder.getI64IntegerAttr(64));
+    }
+    buffers[result] = buffer;
+    return buffer;
+  }
+
+  /// The buffer that holds a tensor; null after an error.
+  Value bufferOf(Value value) {
+    if (Value buffer = buffers.lookup(value))
+      return buffer;
+    Location loc = value.getLoc();
+    Attribute constant;
+    if (matchPattern(value, m_Constant(&constant)))
+      return buffers[value] =
+                 constantBuffer(value, cast<ElementsAttr>(constant));
+    FailureOr<SmallVector<OpFoldResult>> sizes = failure();
+    if (value.getDefiningOp<tensor::EmptyOp>() ||
+        value.getDefiningOp<linalg::FillOp>())
+      sizes = sizesOf(value, loc);
+    if (failed(sizes)) {
+      emitError(loc) << "a kernel cannot hold this tensor in memory";
+      return {};
+    }
+    Value buffer = allocate(value, *sizes);
+    if (auto fill = value.getDefiningOp<linalg::FillOp>())
+      fillBuffer(builder, loc, fill.getInputs().front(), buffer);
+    return buffer;
+  }
+
+  Value constantBuffer(Value value, ElementsAttr data) {
+    auto module = kernel->getParentOfType<ModuleOp>();
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    MemRefType type = bufferType(value.getType());
+    auto global = memref::GlobalOp::create(
+        builder, value.getLoc(),
+        (kernel.getSymName() + "_constant").str(),
+        builder.getStringAttr("private"), type,
+        cast<ElementsAttr>(data), /*constant=*/true,
+        builder.getI64IntegerAttr(64));
+    SymbolTable(module).insert(global);
+    Operation *definition = value.getDefiningOp();
+    builder.setInsertionPoint(definition);
+    handled.insert(definition);
+    return memref::GetGlobalOp::create(builder, value.getLoc(), type,
+                                       global.getSymName());
+  }
+
+  Value contiguousBufferOf(Value value) {
+    Value buffer = bufferOf(value);
+    if (!buffer ||
+        cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
+      return buffer;
+    auto type = cast<MemRefType>(buffer.getType());
+    SmallVector<Value> dynamic;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (type.isDynamicDim(i))
+        dynamic.push_back(
+            memref::DimOp::create(builder, value.getLoc(), buffer, i));
+    Value copy = memref::AllocOp::create(
+        builder, value.getLoc(),
+        MemRefType::get(type.getShape(), type.getElementType()), dynamic,
+        builder.getI64IntegerAttr(64));
+    copyBuffer(builder, value.getLoc(), buffer, copy);
+    return buffers[value] = copy;
+  }
+
+  LogicalResult bufferize(Operation *op) {
+    bool touchesTensors = llvm::any_of(op->getOperands(), isTensor) ||
+                          llvm::any_of(op->getResults(), isTensor);
+    if (!touchesTensors)
+      return bufferizeRegions(op);
+    for (Value operand : op->getOperands())
+      if (isa<BlockArgument>(operand) && isTensor(operand))
+        return op->emitOpError("reads a tensor of an inner block");
+    handled.insert(op);
+    Location loc = op->getLoc();
+    // Constants, fills and empty tensors come into being where they are used.
+    if (isa<tensor::EmptyOp, linalg::FillOp>(op))
+      return success();
+    if (op->hasTrait<OpTrait::ConstantLike>())
+      return success();
+    if (isa<DestinationStyleOpInterface>(op))
+      return bufferizeDestinationStyle(op);
+    return TypeSwitch<Operation *, LogicalResult>(op)
+        .Case([&](tensor::DimOp dim) { return bufferizeDim(dim); })
+        .Case([&](tensor::ExtractOp extract) {
+          return bufferizeExtract(extract);
+        })
+        .Case([&](tensor::FromElementsOp from) {
+          return bufferizeFromElements(from);
+        })
+        .Case([&](tensor::CastOp cast) {
+          Value source = contiguousBufferOf(cast.getSource());
+          if (!source)
+            return failure();
+          auto sizes = sizesOf(cast.getSource(), loc);
+          return setView(cast.getDest(), source,
+                         typedSizes(loc, cast.getType(), *sizes));
+        })
+        .Case([&](ReshapeOp reshape) {
+          Value source = contiguousBufferOf(reshape.getInput());
+          if (!source)
+            return failure();
+          return setView(
+              reshape.getResult(), source,
+              mixedSizes(builder, reshape.getType(), reshape.getDims()));
+        })
+        .Case([&](SliceOp slice) {
+          Value source = bufferOf(slice.getInput());
+          if (!source)
+            return failure();
+          buffers[slice.getResult()] = sliceBuffer(
+              builder, slice, source,
+              mixedSizes(builder, slice.getType(), slice.getDims()));
+          return success();
+        })
+        .Case([&](ConcatOp concat) {
+          Value target = allocate(
+              concat.getResult(),
+              mixedSizes(builder, concat.getType(), concat.getDims()));
+          SmallVector<Value> inputs;
+          for (Value input : concat.getInputs()) {
+            inputs.push_back(contiguousBufferOf(input));
+            if (!inputs.back())
+              return failure();
+          }
+          emitConcat(builder, concat, inputs, target);
+          return success();
+        })
+        .Case([&](PadOp pad) {
+          Value source = contiguousBufferOf(pad.getInput());
+          if (!source)
+            return failure();
+          SmallVector<OpFoldResult> sizes;
+          for (auto [i, size] :
+               llvm::enumerate(memref::getMixedSizes(builder, loc, source)))
+            sizes.push_back(sum(builder, loc, size,
+                                builder.getIndexAttr(pad.getLow()[i] +
+                                                     pad.getHigh()[i])));
+          emitPad(builder, pad, source, allocate(pad.getResult(), sizes));
+          return success();
+        })
+        .Case([&](ScatterOp scatter) -> LogicalResult {
+          if (!scatter.getAxis() &&
+              scatter.getIndices().getType().getShape().empty())
+            return scatter.emitOpError("has scalar indices");
+          if (!scatter.getAxis() &&
+              ShapedType::isDynamic(
+                  scatter.getIndices().getType().getShape().back()))
+            return scatter.emitOpError("has indices of unknown depth");
+          Value input = contiguousBufferOf(scatter.getInput());
+          Value indices = contiguousBufferOf(scatter.getIndices());
+          Value updates = contiguousBufferOf(scatter.getUpdates());
+          if (!input || !indices || !updates)
+            return failure();
+          Value target = allocate(scatter.getResult(),
+                                  memref::getMixedSizes(builder, loc, input));
+          emitScatter(builder, scatter, input, indices, updates, target);
+          return success();
+        })
+        .Case([&](CumulateOp cumulate) {
+          Value source = contiguousBufferOf(cumulate.getInput());
+          if (!source)
+            return failure();
+          Value target = allocate(cumulate.getResult(),
+                                  memref::getMixedSizes(builder, loc, source));
+          emitCumulate(builder, cumulate, source, target);
+          return success();
+        })
+        .Case([&](TopKOp topK) {
+          Value source = contiguousBufferOf(topK.getInput());
+          if (!source)
+            return failure();
+          SmallVector<OpFoldResult> sizes = mixedSizes(
+              builder, topK.getValues().getType(), topK.getDims());
+          Value values = allocate(topK.getValues(), sizes);
+          Value indices = allocate(topK.getIndices(), sizes);
+          emitTopK(builder, topK, source, values, indices);
+          return success();
+        })
+        .Default([](Operation *op) {
+          return op->emitOpError("cannot be part of a kernel");
+        });
+  }
+
+  LogicalResult setView(Value result, Value source,
+                        ArrayRef<OpFoldResult> sizes) {
+    buffers[result] = source.getType() == bufferType(result.getType())
+                          ? source
+                          : viewAs(builder, result.getLoc(), source, sizes);
+    return success();
+  }
+
+  LogicalResult bufferizeDestinationStyle(Operation *op) {
+    auto styled = cast<DestinationStyleOpInterface>(op);
+    Location loc = op->getLoc();
+    bool anyLayout = isa<linalg::GenericOp>(op);
+    SmallVector<Value> operands(op->getOperands());
+    for (OpOperand *input : styled.getDpsInputOperands()) {
+      if (!isTensor(input->get()))
+        continue;
+      Value buffer = anyLayout ? bufferOf(input->get())
+                               : contiguousBufferOf(input->get());
+      if (!buffer)
+        return failure();
+      operands[input->getOperandNumber()] = buffer;
+    }
+    for (OpOperand &init : styled.getDpsInitsMutable()) {
+      Value value = init.get();
+      FailureOr<SmallVector<OpFoldResult>> sizes = sizesOf(value, loc);
+      if (failed(sizes))
+        return failure();
+      Value buffer = allocate(styled.getTiedOpResult(&init), *sizes);
+      operands[init.getOperandNumber()] = buffer;
+      if (value.getDefiningOp<tensor::EmptyOp>())
+        continue;
+      if (auto fill = value.getDefiningOp<linalg::FillOp>()) {
+        fillBuffer(builder, loc, fill.getInputs().front(), buffer);
+        continue;
+      }
+      Value old = bufferOf(value);
+      if (!old)
+        return failure();
+      copyBuffer(builder, loc, old, buffer);
+    }
+    if (failed(bufferizeRegions(op)))
+      return failure();
+    builder.setInsertionPoint(op);
+    Operation *buffered = Operation::create(
+        loc, op->getName(), TypeRange{}, operands,
+        op->getDiscardableAttrDictionary(), op->getPropertiesStorage(),
+        BlockRange{}, op->getNumRegions());
+    for (auto [from, to] :
+         llvm::zip_equal(op->getRegions(), buffered->getRegions()))
+      to.takeBody(from);
+    builder.insert(buffered);
+    return success();
+  }
+
+  /// Reads of tensors inside the regions of `op` become reads of buffers.
+  LogicalResult bufferizeRegions(Operation *op) {
+    SmallVector<Operation *> inner;
+    for (Region &region : op->getRegions())
+      region.walk([&](Operation *nested) {
+        if (llvm::any_of(nested->getOperands(), isTensor) ||
+            llvm::any_of(nested->getResults(), isTensor))
+          inner.push_back(nested);
+      });
+    for (Operation *nested : inner) {
+      if (!isa<tensor::DimOp, tensor::ExtractOp>(nested))
+        return nested->emitOpError("cannot be part of a kernel's region");
+      Value source = bufferOf(nested->getOperand(0));
+      if (!source)
+        return failure();
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPoint(nested);
+      Value replacement;
+      if (auto dim = dyn_cast<tensor::DimOp>(nested))
+        replacement = memref::DimOp::create(builder, dim.getLoc(), source,
+                                            dim.getIndex());
+      else
+        replacement = memref::LoadOp::create(
+            builder, nested->getLoc(), source,
+            cast<tensor::ExtractOp>(nested).getIndices());
+      nested->getResult(0).replaceAllUsesWith(replacement);
+      nested->erase();
+    }
+    return success();
+  }
+
+  LogicalResult bufferizeDim(tensor::DimOp dim) {
+    std::optional<int64_t> index = dim.getConstantIndex();
+    FailureOr<SmallVector<OpFoldResult>> sizes =
+        sizesOf(dim.getSource(), dim.getLoc());
+    if (failed(sizes) || !index || *index >= int64_t(sizes->size()))
+      return dim.emitOpError("cannot be resolved in a kernel");
+    dim.getResult().replaceAllUsesWith(getValueOrCreateConstantIndexOp(
+        builder, dim.getLoc(), (*sizes)[*index]));
+    return success();
+  }
+
+  LogicalResult bufferizeExtract(tensor::ExtractOp extract) {
+    Value source = bufferOf(extract.getTensor());
+    if (!source)
+      return failure();
+    extract.getResult().replaceAllUsesWith(
+        memref::LoadOp::create(builder, extract.getLoc(), source,
+                               extract.getIndices())
+            .getResult());
+    return success();
+  }
+
+  LogicalResult bufferizeFromElements(tensor::FromElementsOp from) {
+    Location loc = from.getLoc();
+    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(
+        builder.getContext(), from.getType().getShape());
+    Value target = allocate(from.getResult(), sizes);
+    int64_t count = from.getElements().size();
+    Value flat = viewAs(
+        builder, loc, target, OpFoldResult(builder.getIndexAttr(count)));
+    auto once = scf::ForallOp::create(
+        builder, loc, ArrayRef<OpFoldResult>{builder.getIndexAttr(1)},
+        ValueRange{}, std::nullopt);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(once.getBody());
+    for (auto [i, element] : llvm::enumerate(from.getElements())) {
+      Value index = arith::ConstantIndexOp::create(builder, loc, i);
+      memref::StoreOp::create(builder, loc, element, flat, index);
+    }
+    return success();
+  }
+
+  func::FuncOp kernel;
+  OpBuilder builder;
+  DenseMap<Value, Value> buffers;  ///< Of tensors.
+  DenseMap<Value, Value> targets;  ///< Result arguments of tensors.
+  SmallVector<Value> results;      ///< The result arguments.
+  DenseSet<Value> writtenInPlace;
+  llvm::SmallPtrSet<Operation *, 16> handled; ///< To be erased.
+};
+
+struct BufferizeKernelsPass
+    : hone::impl::BufferizeKernelsPassBase<BufferizeKernelsPass> {
+  using Base::Base;
+  void runOnOperation() override {
+    for (auto kernel :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (kernel->hasAttr("hone.kernel") && !kernel.isExternal())
+        if (failed(KernelBufferizer(kernel).run()))
+          return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Loops around bodies: which dimension becomes vectors, in which order the
+// others run, and what is carried in registers.
+#include "passes/Cpu/LoopEmission.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Cpu/LoopBody.h"
+#include "passes/Cpu/Transpose.h"
+
+using namespace mlir;
+using namespace hone;
+
+namespace {
+/// Elements of one block of a loop that is cut for threads.
+constexpr int64_t kBlock = 2048;
+/// With fewer parallel iterations than this, the vector loop is cut as well.
+constexpr int64_t kEnoughIterations = 64;
+
+class StageEmitter {
+public:
+  StageEmitter(Emitter &e, LoopStage stage, const LoopOptions &options,
+               bool parallel)
+      : e(e), nest(std::move(stage.nest)), inits(std::move(stage.inits)),
+        options(options), parallel(parallel) {
+    inits.resize(nest.accesses.size() - nest.numInputs());
+  }
+
+  void emit() {
+    nest.collapse(e);
+    if (parallel && emitTransposed(e, nest, options))
+      return;
+    int vectorDim = chooseVectorDim(nest);
+    if (vectorDim >= 0) {
+      VectorCost cost = vectorCost(nest, vectorDim);
+      lanes = std::max<int64_t>(
+          1, options.vectorBits / std::max(cost.width, 8u));
+      std::optional<int64_t> extent = nest.extent(vectorDim);
+      while (extent && lanes > *extent)
+        lanes /= 2;
+      unroll = cost.ops + 10 * cost.math <= 16   ? 4
+               : cost.ops + 10 * cost.math <= 40 ? 2
+                                                 : 1;
+    }
+    if (lanes <= 1)
+      vectorDim = -1;
+    bool reduces = false;
+    for (unsigned i = 0; i < inits.size(); ++i)
+      reduces |= nest.isReduced(i);
+
+    SmallVector<unsigned> outer;
+    for (unsigned i = 0; i < nest.dims.size(); ++i)
+      if (!nest.dims[i].reduction && int(i) != vectorDim)
+        outer.push_back(i);
+    if (vectorDim < 0 && !reduces && !parallel && !outer.empty())
+      outer.pop_back(); // becomes the scalar loop
+    else if (vectorDim < 0 && !reduces && outer.size() > 1)
+      outer.pop_back();
+    int64_t block = reduces ? lanes * unroll : kBlock;
+    bool cuts = vectorDim >= 0 && !nest.dims[vectorDim].reduction &&
+                parallel && shouldCut(outer, vectorDim, block);
+    SmallVector<Value> extents;
+    for (unsigned i : outer)
+      extents.push_back(nest.dims[i].extent);
+    Value size = vectorDim >= 0 ? nest.dims[vectorDim].extent : Value();
+    if (cuts)
+      extents.push_back(e.ceilDiv(size, block));
+
+    run(extents, [&](ValueRange ivs) {
+      LoopNest inner = nest;
+      for (size_t i = outer.size(); i-- > 0;)
+        inner.fix(e, outer[i], ivs[i]);
+      if (vectorDim < 0) {
+        emitScalar(inner, reduces);
+        return;
+      }
+      unsigned dim = vectorDim;
+      for (unsigned i : outer)
+        dim -= int(i) < vectorDim;
+      Value low = e.cst(0), high = size;
+      if (cuts) {
+        low = e.mul(ivs.back(), block);
+        high = constantOf(size) && *constantOf(size) % block == 0
+                   ? e.add(low, block)
+                   : e.min(e.add(low, block), size);
+      }
+      if (!reduces)
+        emitElementwise(inner, dim, low, high);
+      else if (inner.dims[dim].reduction)
+        emitInnerReduction(inner, dim);
+      else
+        emitOuterReduction(inner, dim, low, high);
+    });
+  }
+
+private:
+  void run(ArrayRef<Value> extents, function_ref<void(ValueRange)> body) {
+    if (parallel)
+      return parallelLoop(e, extents, body);
+    SmallVector<Value> ivs;
+    nestLoops(extents, ivs, body);
+  }
+
+  void nestLoops(ArrayRef<Value> extents, SmallVector<Value> &ivs,
+                 function_ref<void(ValueRange)> body) {
+    if (extents.empty())
+      return body(ivs);
+    e.loop(e.cst(0), extents.front(), [&](Value iv) {
+      ivs.push_back(iv);
+      nestLoops(extents.drop_front(), ivs, body);
+      ivs.pop_back();
+    });
+  }
+
+  bool shouldCut(ArrayRef<unsigned> outer, unsigned vectorDim, int64_t block) {
+    int64_t iterations = 1;
+    for (unsigned i : outer) {
+      std::optional<int64_t> extent = nest.extent(i);
+      if (!extent)
+        return false;
+      iterations *= *extent;
+    }
+    std::optional<int64_t> size = nest.extent(vectorDim);
+    if (outer.empty())
+      return !size || *size > block;
+    return iterations < kEnoughIterations && (!size || *size >= 4 * block);
+  }
+
+  /// Runs `step` over [low, high): vectors, several at a time, then one, then
+  /// scalars.
+  void vectorLoops(Value low, Value high,
+                   function_ref<void(Value iv, int64_t lanes, int64_t count)>
+                       step) {
+    Value size = e.sub(high, low);
+    Value at = low;
+    auto loopBy = [&](int64_t width, int64_t count) {
+      int64_t stride = width * count;
+      Value whole = e.sub(size, e.rem(size, e.cst(stride)));
+      Value end = e.add(low, whole);
+      e.loop(at, end, stride, {}, [&](Value iv, ValueRange) {
+        step(iv, width, count);
+        return SmallVector<Value>();
+      });
+      at = end;
+    };
+    if (unroll > 1)
+      loopBy(lanes, unroll);
+    loopBy(lanes, 1);
+    if (constantOf(at) && constantOf(high) && *constantOf(at) >= *constantOf(high))
+      return;
+    e.loop(at, high, [&](Value iv) { step(iv, 1, 1); });
+  }
+
+  void emitElementwise(LoopNest &inner, unsigned dim, Value low,
+                       Value high) {
+    // Reduction loops that accumulate nothing are loops all the same.
+    withOthersFixed(inner, dim, [&](LoopNest &innermost) {
+      LoopBody body(e, innermost);
+      vectorLoops(low, high, [&](Value iv, int64_t width, int64_t count) {
+        for (int64_t i = 0; i < count; ++i)
+          body.emit(e.add(iv, i * width), width, {});
+      });
+    });
+  }
+
+  /// Loops over all dimensions but `dim`.
+  void withOthersFixed(LoopNest &inner, unsigned dim,
+                       function_ref<void(LoopNest &)> emit) {
+    if (inner.dims.size() == 1)
+      return emit(inner);
+    unsigned next = dim == 0 ? 1 : 0;
+    e.loop(e.cst(0), inner.dims[next].extent, [&](Value iv) {
+      LoopNest fixed = inner;
+      fixed.fix(e, next, iv);
+      withOthersFixed(fixed, dim - (next < dim), emit);
+    });
+  }
+
+  /// Loops over all dimensions but `keep` (-1: all) that carry values.
+  SmallVector<Value> carryThrough(
+      LoopNest &inner, int keep, ValueRange carried,
+      function_ref<SmallVector<Value>(LoopNest &, ValueRange)> emit) {
+    if (inner.dims.empty() || (inner.dims.size() == 1 && keep == 0))
+      return emit(inner, carried);
+    unsigned next = keep == 0 ? 1 : 0;
+    return e.loop(e.cst(0), inner.dims[next].extent, 1, carried,
+                  [&](Value iv, ValueRange values) {
+                    LoopNest fixed = inner;
+                    fixed.fix(e, next, iv);
+                    return carryThrough(fixed,
+                                        keep < 0 ? keep : keep - (int(next) < keep),
+                                        values, emit);
+                  });
+  }
+
+  SmallVector<unsigned> reducedOutputs() {
+    SmallVector<unsigned> reduced;
+    for (unsigned i = 0; i < inits.size(); ++i)
+      if (nest.isReduced(i))
+        reduced.push_back(i);
+    return reduced;
+  }
+
+  /// What output `i` is accumulated from, for `width` elements at `iv` along
+  /// `dim`, or for a scalar where `dim` is -1.
+  Value initOf(LoopNest &inner, unsigned i, int dim, Value iv, int64_t width) {
+    if (Value init = inits[i]) {
+      if (width == 1)
+        return init;
+      auto type = VectorType::get(width, init.getType());
+      return vector::BroadcastOp::create(e.builder, e.loc, type, init);
+    }
+    NestAccess &access = inner.output(i);
+    Value offset = offsetOf(access, dim, iv);
+    if (width == 1)
+      return memref::LoadOp::create(e.builder, e.loc, access.flat, offset);
+    auto type = VectorType::get(width, access.elementType());
+    return vector::LoadOp::create(e.builder, e.loc, type, access.flat, offset);
+  }
+
+  Value offsetOf(NestAccess &access, int dim, Value iv) {
+    return dim < 0 ? access.base
+                   : e.add(access.base, e.mul(iv, access.strides[dim]));
+  }
+
+  void storeOutput(LoopNest &inner, unsigned i, int dim, Value iv,
+                   Value value) {
+    NestAccess &access = inner.output(i);
+    Value offset = offsetOf(access, dim, iv);
+    if (isa<VectorType>(value.getType()))
+      vector::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
+    else
+      memref::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
+  }
+
+  /// Vectors of results beside each other; reduction loops run inside.
+  void emitOuterReduction(LoopNest &inner, unsigned dim, Value low,
+                          Value high) {
+    SmallVector<unsigned> reduced = reducedOutputs();
+    vectorLoops(low, high, [&](Value iv, int64_t width, int64_t count) {
+      SmallVector<Value> carried;
+      for (int64_t k = 0; k < count; ++k)
+        for (unsigned i : reduced)
+          carried.push_back(
+              initOf(inner, i, dim, e.add(iv, k * width), width));
+      SmallVector<Value> results = carryThrough(
+          inner, dim, carried, [&](LoopNest &innermost, ValueRange values) {
+            LoopBody body(e, innermost);
+            SmallVector<Value> next;
+            for (int64_t k = 0; k < count; ++k)
+              llvm::append_range(
+                  next,
+                  body.emit(e.add(iv, k * width), width,
+                            values.slice(k * reduced.size(), reduced.size())));
+            return next;
+          });
+      for (int64_t k = 0; k < count; ++k)
+        for (auto [n, i] : llvm::enumerate(reduced))
+          storeOutput(inner, i, dim, e.add(iv, k * width),
+                      results[k * reduced.size() + n]);
+    });
+  }
+
+  /// One result for each of several vectors of partial ones.
+  void emitInnerReduction(LoopNest &inner, unsigned dim) {
+    SmallVector<unsigned> reduced = reducedOutputs();
+    size_t outputs = reduced.size();
+    // Carried: `unroll` vectors and a scalar for each output.
+    SmallVector<Value> carried;
+    for (int64_t k = 0; k <= unroll; ++k)
+      for (unsigned i : reduced) {
+        Value neutral = arith::ConstantOp::create(
+            e.builder, e.loc, neutralOf(combinerOf(nest, i)));
+        if (k < unroll)
+          neutral = vector::BroadcastOp::create(
+              e.builder, e.loc, VectorType::get(lanes, neutral.getType()),
+              neutral);
+        carried.push_back(neutral);
+      }
+    SmallVector<Value> sums = carryThrough(
+        inner, dim, carried, [&](LoopNest &innermost, ValueRange values) {
+          return emitReductionRow(innermost, values, outputs);
+        });
+    for (auto [n, i] : llvm::enumerate(reduced)) {
+      Operation *combiner = combinerOf(nest, i);
+      SmallVector<Value> parts;
+      for (int64_t k = 0; k < unroll; ++k)
+        parts.push_back(sums[k * outputs + n]);
+      while (parts.size() > 1) {
+        SmallVector<Value> halved;
+        for (size_t k = 0; k + 1 < parts.size(); k += 2)
+          halved.push_back(
+              applyCombiner(e, combiner, parts[k], parts[k + 1]));
+        if (parts.size() % 2)
+          halved.push_back(parts.back());
+        parts = halved;
+      }
+      Value sum = reduceVector(e, combiner, parts.front());
+      sum = applyCombiner(e, combiner, sum, sums[unroll * outputs + n]);
+      Attribute init;
+      if (!inits[i] || !matchPattern(inits[i], m_Constant(&init)) ||
+          init != neutralOf(combiner))
+        sum = applyCombiner(e, combiner, initOf(inner, i, -1, {}, 1), sum);
+      storeOutput(inner, i, -1, {}, sum);
+    }
+  }
+
+  SmallVector<Value> emitReductionRow(LoopNest &innermost, ValueRange values,
+                                      size_t outputs) {
+    LoopBody body(e, innermost);
+    Value size = innermost.dims[0].extent;
+    SmallVector<Value> carried(values);
+    Value at = e.cst(0);
+    auto loopBy = [&](int64_t count) {
+      int64_t stride = lanes * count;
+      Value end = e.sub(size, e.rem(size, e.cst(stride)));
+      size_t used = count * outputs;
+      SmallVector<Value> active(carried.begin(), carried.begin() + used);
+      SmallVector<Value> results = e.loop(
+          at, end, stride, active, [&](Value iv, ValueRange accumulators) {
+            SmallVector<Value> next;
+            for (int64_t k = 0; k < count; ++k)
+              llvm::append_range(
+                  next, body.emit(e.add(iv, k * lanes), lanes,
+                                  accumulators.slice(k * outputs, outputs)));
+            return next;
+          });
+      llvm::copy(results, carried.begin());
+      at = end;
+    };
+    if (unroll > 1)
+      loopBy(unroll);
+    loopBy(1);
+    if (constantOf(at) && constantOf(at) == constantOf(size))
+      return carried;
+    SmallVector<Value> scalars(carried.end() - outputs, carried.end());
+    scalars = e.loop(at, size, 1, scalars,
+                     [&](Value iv, ValueRange accumulators) {
+                       return body.emit(iv, 1, accumulators);
+                     });
+    llvm::copy(scalars, carried.end() - outputs);
+    return carried;
+  }
+
+  void emitScalar(LoopNest &inner, bool reduces) {
+    if (!reduces) {
+      if (inner.dims.empty()) {
+        LoopBody(e, inner).emit({}, 1, {});
+        return;
+      }
+      withOthersFixed(inner, inner.dims.size() - 1, [&](LoopNest &innermost) {
+        LoopBody body(e, innermost);
+        e.loop(e.cst(0), innermost.dims[0].extent,
+               [&](Value iv) { body.emit(iv, 1, {}); });
+      });
+      return;
+    }
+    SmallVector<unsigned> reduced = reducedOutputs();
+    SmallVector<Value> carried;
+    for (unsigned i : reduced)
+      carried.push_back(initOf(inner, i, -1, {}, 1));
+    int last = int(inner.dims.size()) - 1;
+    SmallVector<Value> results = carryThrough(
+        inner, last, carried, [&](LoopNest &innermost, ValueRange values) {
+          LoopBody body(e, innermost);
+          if (innermost.dims.empty())
+            return body.emit({}, 1, values);
+          return e.loop(e.cst(0), innermost.dims[0].extent, 1, values,
+                        [&](Value iv, ValueRange accumulators) {
+                          return body.emit(iv, 1, accumulators);
+                        });
+        });
+    for (auto [n, i] : llvm::enumerate(reduced))
+      storeOutput(inner, i, -1, {}, results[n]);
+  }
+
+  Emitter &e;
+  LoopNest nest;
+  SmallVector<Value> inits;
+  const LoopOptions &options;
+  bool parallel;
+  int64_t lanes = 1;
+  int64_t unroll = 1;
+};
+} // namespace
+
+void hone::parallelLoop(Emitter &e, ArrayRef<Value> extents,
+                        function_ref<void(ValueRange)> body) {
+  SmallVector<OpFoldResult> sizes;
+  for (Value extent : extents)
+    sizes.push_back(getAsOpFoldResult(extent));
+  if (sizes.empty())
+    sizes.push_back(e.builder.getIndexAttr(1));
+  auto forall = scf::ForallOp::create(e.builder, e.loc, sizes, ValueRange{},
+                                      std::nullopt);
+  OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToStart(forall.getBody());
+  SmallVector<Value> ivs = forall.getInductionVars();
+  body(ValueRange(ivs).take_front(extents.size()));
+}
+
+void hone::emitStage(Emitter &e, LoopStage stage, const LoopOptions &options,
+                     bool parallel) {
+  StageEmitter(e, std::move(stage), options, parallel).emit();
+}
+
+int hone::chooseVectorDim(const LoopNest &nest) {
+  int best = -1;
+  int64_t bestScore = std::numeric_limits<int64_t>::min();
+  for (unsigned i = 0; i < nest.dims.size(); ++i) {
+    VectorCost cost = vectorCost(nest, i);
+    std::optional<int64_t> extent = nest.extent(i);
+    // Gathering elements pays only where much is computed of them.
+    if (!cost.possible || (cost.strided > 0 && cost.math == 0) ||
+        (extent && *extent < 4))
+      continue;
+    // Long dimensions are better than short ones; of equal ones the inner.
+    int64_t score = -16 * cost.strided + (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
+    if (score >= bestScore) {
+      best = i;
+      bestScore = score;
+    }
+  }
+  return best;
+}
