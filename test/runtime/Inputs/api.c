@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Uses every function of runtime.h: api MODEL.so. */
+#include "hone/runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void check(int condition, const char *what, const char *message) {
+  if (condition)
+    return;
+  fprintf(stderr, "%s: %s\n", what, message);
+  exit(1);
+}
+
+static hone_value tensor(void *data, const int64_t *dims, int32_t rank,
+                         int32_t type) {
+  hone_value value;
+  memset(&value, 0, sizeof(value));
+  value.kind = HONE_KIND_TENSOR;
+  value.as.tensor.data = data;
+  value.as.tensor.dims = dims;
+  value.as.tensor.rank = rank;
+  value.as.tensor.type = type;
+  return value;
+}
+
+static void setInputs(hone_runner *runner) {
+  static float x[8] = {-2, -1, 0, 1, 2, 3, 4, 5};
+  static int64_t index[2] = {1, 0};
+  static const int64_t xDims[2] = {2, 4}, indexDims[1] = {2};
+  static hone_sequence empty;
+  hone_value value = tensor(x, xDims, 2, HONE_TYPE_FLOAT);
+  check(!hone_runner_set_input(runner, "x", &value), "x",
+        hone_runner_message(runner));
+  value = tensor(index, indexDims, 1, HONE_TYPE_INT64);
+  check(!hone_runner_set_input(runner, "index", &value), "index",
+        hone_runner_message(runner));
+  memset(&value, 0, sizeof(value));
+  value.kind = HONE_KIND_SEQUENCE;
+  value.as.sequence = &empty;
+  check(!hone_runner_set_input(runner, "table", &value), "table",
+        hone_runner_message(runner));
+}
+
+int main(int argc, char **argv) {
+  char why[256] = "";
+  hone_library *library;
+  hone_runner *first, *second;
+  hone_pool pool;
+  hone_session_options options;
+  hone_session_stats stats;
+  const hone_value *twice;
+  hone_value buffer;
+  float mine[8] = {0};
+  static const int64_t dims[2] = {2, 4};
+  const int64_t *outputDims;
+  int64_t arenaBytes;
+
+  check(argc == 2, "usage", "api MODEL.so");
+  check(hone_library_open("no.so", NULL, &library, why, sizeof(why)) ==
+                HONE_BAD_MODEL &&
+            !library && strstr(why, "no.so"),
+        "missing file", why);
+  check(hone_library_open(argv[1], "nothing", &library, why, sizeof(why)) ==
+                HONE_BAD_MODEL &&
+            strstr(why, "no symbol 'nothing'"),
+        "missing symbol", why);
+  check(!hone_library_open(argv[1], "hone_tiny_model", &library, why,
+                           sizeof(why)),
+        "open", why);
+  check(!strcmp(hone_library_descriptor(library)->name, "tiny"), "name", "");
+  check(hone_library_input(library, "x")->rank == 2, "input", "");
+  check(hone_library_output(library, "positive")->type == HONE_TYPE_INT64,
+        "output", "");
+  check(!hone_library_input(library, "y"), "no such input", "");
+
+  /* One with threads of its own, one on a pool that is given. */
+  memset(&options, 0, sizeof(options));
+  options.size = sizeof(options);
+  options.threads = 2;
+  check(!hone_runner_create(library, &options, &first, why, sizeof(why)),
+        "create", why);
+  check(!hone_pool_create(3, &pool) && pool.threads == 3, "pool", "");
+  options.pool = &pool;
+  check(!hone_runner_create(library, &options, &second, why, sizeof(why)),
+        "create", why);
+
+  check(hone_runner_run(first) == HONE_WRONG_CALL, "nothing set", "");
+  puts(hone_runner_message(first));
+  check(hone_runner_set_input(first, "y", NULL) == HONE_WRONG_CALL, "y", "");
+  puts(hone_runner_message(first));
+  setInputs(first);
+  setInputs(second);
+  check(!hone_runner_prepare(first, &arenaBytes, &outputDims), "prepare",
+        hone_runner_message(first));
+  printf("arena %d, twice %dx%d\n", (int)arenaBytes, (int)outputDims[0],
+         (int)outputDims[1]);
+  check(!hone_runner_run(first), "run", hone_runner_message(first));
+  twice = hone_runner_output(first, "twice");
+  printf("twice ends with %g\n", ((float *)twice->as.tensor.data)[7]);
+  check(!hone_runner_output(first, "thrice"), "no such output", "");
+
+  buffer = tensor(mine, dims, 2, HONE_TYPE_FLOAT);
+  check(!hone_runner_set_output(second, "twice", &buffer), "set_output", "");
+  check(!hone_runner_run(second), "run", hone_runner_message(second));
+  check(hone_runner_output(second, "twice")->as.tensor.data == mine, "mine",
+        "");
+  printf("mine ends with %g\n", mine[7]);
+  hone_runner_stats(first, &stats);
+  printf("%d threads\n", (int)stats.threads);
+  hone_runner_stats(second, &stats);
+  printf("%d threads\n", (int)stats.threads);
+
+  hone_runner_destroy(first);
+  hone_runner_destroy(second);
+  hone_pool_destroy(&pool);
+  hone_library_close(library);
+
+  printf("%s is %d bits\n", hone_type_name(HONE_TYPE_BFLOAT16),
+         hone_type_bits(HONE_TYPE_BFLOAT16));
+  printf("2x4 int4 is %d bytes\n",
+         (int)hone_tensor_bytes(HONE_TYPE_INT4, 2, dims));
+  check(hone_cpu_features() != 0 && hone_runtime_version()[0], "facts", "");
+  return 0;
+}
