@@ -17,6 +17,17 @@ def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def SimplifyPass : Pass<"hone-simplify", "::mlir::func::FuncOp"> {
+  let summary = "algebraic simplification of hone operations";
+  let description = [{
+    Removes identities and double movements, turns transposes of unit dimensions into reshapes, folds a multiplication
+    or addition by constants behind a convolution or matrix product into its weights and bias, moves transposes into
+    matrix products, merges pads into convolutions, and removes duplicates and dead operations.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
   let summary = "run convolutions, pools and what lies between them with channels last";
   let description = [{

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Runs all simplification patterns to a fixed point.
+#include "passes/Graph/Simplify.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Graph/Passes.h"
+
+namespace hone {
+#define GEN_PASS_DEF_SIMPLIFYPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+
+namespace {
+struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
+  using Base::Base;
+
+  LogicalResult initialize(MLIRContext *context) override {
+    RewritePatternSet owned(context);
+    hone::populateSimplifyMapPatterns(owned);
+    hone::populateSimplifyMovementPatterns(owned);
+    hone::populateSimplifyContractionPatterns(owned);
+    hone::graph::ReshapeOp::getCanonicalizationPatterns(owned, context);
+    hone::graph::TransposeOp::getCanonicalizationPatterns(owned, context);
+    populateMathAlgebraicSimplificationPatterns(owned);
+    for (RegisteredOperationName name : context->getRegisteredOperations())
+      if (isa<arith::ArithDialect, scf::SCFDialect>(name.getDialect()))
+        name.getCanonicalizationPatterns(owned, context);
+    patterns = std::move(owned);
+    return success();
+  }
+
+  void runOnOperation() override {
+    GreedyRewriteConfig config;
+    config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+    if (failed(applyPatternsGreedily(getOperation(), patterns, config))) {
+      getOperation()->emitError("hone-simplify did not converge");
+      signalPassFailure();
+    }
+  }
+
+private:
+  FrozenRewritePatternSet patterns;
+};
+} // namespace

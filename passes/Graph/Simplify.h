@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Families of simplification patterns, and what they share.
+#ifndef HONE_PASSES_GRAPH_SIMPLIFY_H
+#define HONE_PASSES_GRAPH_SIMPLIFY_H
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/DimBuilder.h"
+#include "dialects/Graph/Graph.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace hone {
+
+/// Maps: identities, unused and equal operands and results, constant parts.
+void populateSimplifyMapPatterns(mlir::RewritePatternSet &patterns);
+/// Reshapes, transposes, slices, gathers, concatenations.
+void populateSimplifyMovementPatterns(mlir::RewritePatternSet &patterns);
+/// Matrix products and convolutions with what surrounds them.
+void populateSimplifyContractionPatterns(mlir::RewritePatternSet &patterns);
+/// Scales behind contractions with constant weights.
+void populateFoldAffinePatterns(mlir::RewritePatternSet &patterns);
+
+inline mlir::RankedTensorType tensorType(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType());
+}
+
+/// A map that takes over `body`, whose arguments fit `inputs`.
+graph::MapOp createMap(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::TypeRange results, mlir::ValueRange inputs,
+                       mlir::ValueRange dims, mlir::Region &body);
+
+/// `value` under other sizes; itself where they are those it has.
+mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Location loc,
+                      graph::DimBuilder &dims, mlir::Value value,
+                      llvm::ArrayRef<mlir::OpFoldResult> sizes);
+
+/// Whether `value` is known at compile time.
+inline bool isConstant(mlir::Value value) {
+  return value.getDefiningOp<graph::ConstantOp>() != nullptr;
+}
+
+} // namespace hone
+
+#endif // HONE_PASSES_GRAPH_SIMPLIFY_H

@@ -1,0 +1,199 @@
+// RUN: hone-opt %s --split-input-file --hone-simplify --cse | FileCheck %s
+
+// CHECK-LABEL: func.func @identity_map(
+// CHECK-SAME:    %[[X:.+]]: tensor<?x4xf32>
+// CHECK-NEXT:    return %[[X]]
+func.func @identity_map(%x: tensor<?x4xf32>, %n: index) -> tensor<?x4xf32> {
+  %one = hone.constant dense<1.0> : tensor<4xf32>
+  %r = hone.map ins(%x, %one : tensor<?x4xf32>, tensor<4xf32>) dims(%n) -> tensor<?x4xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %m = arith.mulf %e, %f : f32
+    hone.yield %m : f32
+  }
+  return %r : tensor<?x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @inputs_and_results(
+// CHECK-SAME:    %[[X:.+]]: tensor<4xf32>, %[[Y:.+]]: tensor<4xf32>
+// CHECK:         %[[R:.+]] = hone.map ins(%[[X]] : tensor<4xf32>) -> tensor<4xf32>
+// CHECK-NEXT:    ^bb0(%[[E:.+]]: f32):
+// CHECK-NEXT:      arith.mulf %[[E]], %[[E]]
+// CHECK:         return %[[R]], %[[R]]
+func.func @inputs_and_results(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %a, %b, %c = hone.map ins(%x, %y, %x : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+    -> tensor<4xf32>, tensor<4xf32>, tensor<4xf32> {
+  ^bb0(%e: f32, %f: f32, %g: f32):
+    %m = arith.mulf %e, %g : f32
+    hone.yield %m, %f, %m : f32, f32, f32
+  }
+  return %a, %c : tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
+// The part that hangs on constants only becomes a map of its own.
+// CHECK-LABEL: func.func @constant_part(
+// CHECK-DAG:     %[[C:.+]] = hone.constant dense<[1.000000e+00, 2.000000e+00]>
+// CHECK:         %[[P:.+]] = hone.map ins(%[[C]] : tensor<2xf32>) -> tensor<2xf32>
+// CHECK:           math.sqrt
+// CHECK:         hone.map ins(%{{.+}}, %[[P]] :
+// CHECK-NOT:       math.sqrt
+func.func @constant_part(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %c = hone.constant dense<[[1.0, 2.0]]> : tensor<1x2xf32>
+  %r = hone.map ins(%x, %c : tensor<3x2xf32>, tensor<1x2xf32>) -> tensor<3x2xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = math.sqrt %f : f32
+    %m = arith.addf %e, %s : f32
+    hone.yield %m : f32
+  }
+  return %r : tensor<3x2xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @divide(
+// CHECK-DAG:     arith.constant 2.500000e-01 : f32
+// CHECK:         arith.mulf
+// CHECK:         arith.divf
+func.func @divide(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %four = arith.constant 4.0 : f32
+  %three = arith.constant 3.0 : f32
+  %r = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %a = arith.divf %e, %four : f32
+    %b = arith.divf %a, %three : f32
+    hone.yield %b : f32
+  }
+  return %r : tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @movement(
+// CHECK-SAME:    %[[X:.+]]: tensor<?x1x6xf32>, %[[N:.+]]: index
+// CHECK-DAG:     %[[T:.+]] = hone.reshape %[[X]] dims(%{{.+}}) : tensor<?x1x6xf32> -> tensor<1x?x6xf32>
+// CHECK-DAG:     %[[S:.+]] = hone.slice %[[X]] at [0, 0, 4] dims(%{{.+}}) steps [1, 1, -2] : tensor<?x1x6xf32> -> tensor<?x1x2xf32>
+// CHECK-DAG:     %[[R:.+]] = hone.reshape %[[X]] dims(%{{.+}}) : tensor<?x1x6xf32> -> tensor<?x6xf32>
+// CHECK:         return %[[T]], %[[S]], %[[R]]
+func.func @movement(%x: tensor<?x1x6xf32>, %n: index) -> (tensor<1x?x6xf32>, tensor<?x1x2xf32>, tensor<?x6xf32>) {
+  %t = hone.transpose %x [1, 0, 2] : tensor<?x1x6xf32> -> tensor<1x?x6xf32>
+  %s = hone.slice %x at [0, 0, 0] dims(%n) steps [1, 1, 2] : tensor<?x1x6xf32> -> tensor<?x1x3xf32>
+  %s2 = hone.slice %s at [0, 0, 2] dims(%n) steps [1, 1, -1] : tensor<?x1x3xf32> -> tensor<?x1x2xf32>
+  %r = hone.reduce sum %x axes [1] : tensor<?x1x6xf32> -> tensor<?x6xf32>
+  return %t, %s2, %r : tensor<1x?x6xf32>, tensor<?x1x2xf32>, tensor<?x6xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @concat(
+// CHECK-SAME:    %[[X:.+]]: tensor<2x3xf32>, %[[Y:.+]]: tensor<2x4xf32>
+// CHECK-DAG:     %[[C:.+]] = hone.concat %[[X]], %[[Y]], %[[X]] axis 1
+// CHECK-DAG:     %[[S:.+]] = hone.slice %[[Y]] at [0, 1] steps [1, 1]
+// CHECK:         return %[[C]], %[[S]]
+func.func @concat(%x: tensor<2x3xf32>, %y: tensor<2x4xf32>) -> (tensor<2x10xf32>, tensor<2x2xf32>) {
+  %empty = hone.constant dense<> : tensor<2x0xf32>
+  %a = hone.concat %x, %empty, %y axis 1 : tensor<2x3xf32>, tensor<2x0xf32>, tensor<2x4xf32> -> tensor<2x7xf32>
+  %s = hone.slice %a at [0, 4] steps [1, 1] : tensor<2x7xf32> -> tensor<2x2xf32>
+  %b = hone.concat %a, %x axis 1 : tensor<2x7xf32>, tensor<2x3xf32> -> tensor<2x10xf32>
+  return %b, %s : tensor<2x10xf32>, tensor<2x2xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @gather(
+// CHECK-DAG:     %[[S:.+]] = hone.slice %{{.+}} at [0, 5] steps [1, 1] : tensor<4x6xf32> -> tensor<4x1xf32>
+// CHECK-DAG:     %[[A:.+]] = hone.reshape %[[S]] : tensor<4x1xf32> -> tensor<4xf32>
+// CHECK-DAG:     %[[B:.+]] = hone.slice %{{.+}} at [1, 0] steps [2, 1] : tensor<4x6xf32> -> tensor<2x6xf32>
+// CHECK-DAG:     %[[C:.+]] = hone.gather
+// CHECK:         return %[[A]], %[[B]], %[[C]]
+func.func @gather(%x: tensor<4x6xf32>) -> (tensor<4xf32>, tensor<2x6xf32>, tensor<2x6xf32>) {
+  %last = hone.constant dense<-1> : tensor<i64>
+  %odd = hone.constant dense<[1, 3]> : tensor<2xi64>
+  %wrong = hone.constant dense<[1, 4]> : tensor<2xi64>
+  %a = hone.gather %x[%last] axis 1 : tensor<4x6xf32>, tensor<i64> -> tensor<4xf32>
+  %b = hone.gather %x[%odd] axis 0 : tensor<4x6xf32>, tensor<2xi64> -> tensor<2x6xf32>
+  %c = hone.gather %x[%wrong] axis 0 : tensor<4x6xf32>, tensor<2xi64> -> tensor<2x6xf32>
+  return %a, %b, %c : tensor<4xf32>, tensor<2x6xf32>, tensor<2x6xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @pad_conv(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x2x5xf32>
+// CHECK:         hone.conv %[[X]], {{.+}} pads [1, 2]
+func.func @pad_conv(%x: tensor<1x2x5xf32>, %w: tensor<4x2x3xf32>) -> tensor<1x4x6xf32> {
+  %zero = arith.constant 0.0 : f32
+  %p = hone.pad %x with %zero low [0, 0, 1] high [0, 0, 1] : tensor<1x2x5xf32>, f32 -> tensor<1x2x7xf32>
+  %c = hone.conv %p, %w kernel [3] strides [1] dilations [1] pads [0, 1] group 1
+    : tensor<1x2x7xf32>, tensor<4x2x3xf32> -> tensor<1x4x6xf32>
+  return %c : tensor<1x4x6xf32>
+}
+
+// -----
+
+// Batch normalisation: the scale goes into the filter, one addition stays.
+// CHECK-LABEL: func.func @scaled_conv(
+// CHECK:         %[[BIAS:.+]] = hone.map ins(%{{.+}}, %{{.+}}, %{{.+}} : tensor<2x1xf32>, tensor<2x1xf32>, tensor<2x1xf32>)
+// CHECK:         %[[W:.+]] = hone.map ins(%{{.+}}, %{{.+}} : tensor<2x1x1xf32>, tensor<2x1x1xf32>) -> tensor<2x1x1xf32>
+// CHECK:         %[[C:.+]] = hone.conv %{{.+}}, %[[W]]
+// CHECK:         hone.map ins(%[[C]], %[[BIAS]] :
+// CHECK-NEXT:    ^bb0(%[[E:.+]]: f32, %[[B:.+]]: f32):
+// CHECK-NEXT:      %[[S:.+]] = arith.addf %[[E]], %[[B]]
+// CHECK-NEXT:      hone.yield %[[S]]
+func.func @scaled_conv(%x: tensor<1x1x5xf32>) -> tensor<1x2x5xf32> {
+  %w = hone.constant dense<[[[1.0]], [[2.0]]]> : tensor<2x1x1xf32>
+  %mean = hone.constant dense<[[3.0], [4.0]]> : tensor<2x1xf32>
+  %scale = hone.constant dense<[[5.0], [6.0]]> : tensor<2x1xf32>
+  %shift = hone.constant dense<[[7.0], [8.0]]> : tensor<2x1xf32>
+  %c = hone.conv %x, %w kernel [1] strides [1] dilations [1] pads [0, 0] group 1
+    : tensor<1x1x5xf32>, tensor<2x1x1xf32> -> tensor<1x2x5xf32>
+  %r = hone.map ins(%c, %mean, %scale, %shift : tensor<1x2x5xf32>, tensor<2x1xf32>, tensor<2x1xf32>, tensor<2x1xf32>)
+    -> tensor<1x2x5xf32> {
+  ^bb0(%e: f32, %m: f32, %s: f32, %t: f32):
+    %0 = arith.subf %e, %m : f32
+    %1 = arith.mulf %0, %s : f32
+    %2 = arith.addf %1, %t : f32
+    hone.yield %2 : f32
+  }
+  return %r : tensor<1x2x5xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @transpose_rhs(
+// CHECK-SAME:    %[[X:.+]]: tensor<2x3x4xf32>, %[[Y:.+]]: tensor<5x2x4xf32>
+// CHECK:         %[[T:.+]] = hone.transpose %[[Y]] [1, 0, 2]
+// CHECK:         hone.matmul %[[X]], %[[T]] transpose_rhs
+func.func @transpose_rhs(%x: tensor<2x3x4xf32>, %y: tensor<5x2x4xf32>) -> tensor<2x3x5xf32> {
+  %t = hone.transpose %y [1, 2, 0] : tensor<5x2x4xf32> -> tensor<2x4x5xf32>
+  %r = hone.matmul %x, %t : tensor<2x3x4xf32>, tensor<2x4x5xf32> -> tensor<2x3x5xf32>
+  return %r : tensor<2x3x5xf32>
+}
+
+// -----
+
+// Rows of all batches are one product, and what follows works on them too.
+// CHECK-LABEL: func.func @merge_rows(
+// CHECK-SAME:    %[[X:.+]]: tensor<?x3x4xf32>
+// CHECK:         %[[N:.+]] = hone.dim "n"
+// CHECK:         %[[ROWS:.+]] = arith.muli
+// CHECK:         %[[L:.+]] = hone.reshape %[[X]] dims(%[[ROWS]]) : tensor<?x3x4xf32> -> tensor<?x4xf32>
+// CHECK:         %[[M:.+]] = hone.matmul %[[L]], %{{.+}} dims(%[[ROWS]]) : tensor<?x4xf32>, tensor<4x4xf32> -> tensor<?x4xf32>
+// CHECK:         %[[A:.+]] = hone.map ins(%[[M]], %{{.+}}, %[[L]] : tensor<?x4xf32>, tensor<4xf32>, tensor<?x4xf32>)
+// CHECK:         %[[R:.+]] = hone.reshape %[[A]] dims(%[[N]]) : tensor<?x4xf32> -> tensor<?x3x4xf32>
+// CHECK:         return %[[R]]
+func.func @merge_rows(%x: tensor<?x3x4xf32> {hone.dims = ["n", 3, 4]}, %w: tensor<4x4xf32>, %b: tensor<1x1x4xf32>)
+    -> tensor<?x3x4xf32> {
+  %n = hone.dim "n"
+  %m = hone.matmul %x, %w dims(%n) : tensor<?x3x4xf32>, tensor<4x4xf32> -> tensor<?x3x4xf32>
+  %r = hone.map ins(%m, %b, %x : tensor<?x3x4xf32>, tensor<1x1x4xf32>, tensor<?x3x4xf32>) dims(%n)
+    -> tensor<?x3x4xf32> {
+  ^bb0(%e: f32, %f: f32, %g: f32):
+    %0 = arith.addf %e, %f : f32
+    %1 = arith.addf %0, %g : f32
+    hone.yield %1 : f32
+  }
+  return %r : tensor<?x3x4xf32>
+}
