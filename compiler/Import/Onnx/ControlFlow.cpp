@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// If, Loop, Scan and SequenceMap: structured control flow on the host, around
+// the kernels of the bodies.
+#include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/Library.h"
+#include "compiler/Import/Onnx/Loops.h"
+#include "compiler/Import/Onnx/OpTable.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+namespace {
+
+/// The one element of a bool tensor, as i1.
+Value condition(NodeBuilder &n, Val v) {
+  if (!v || !v.isTensor() || v.elem != ElementType::Bool ||
+      (v.isStatic() && v.type().getNumElements() != 1)) {
+    (void)n.error("needs a condition that is one bool");
+    return {};
+  }
+  return n.hostScalar(v).value;
+}
+
+/// A bool tensor without dimensions that holds an i1.
+Val boolTensor(NodeBuilder &n, Value bit) {
+  Value stored =
+      arith::ExtUIOp::create(n.b, n.loc, n.b.getI8Type(), bit);
+  Value tensor = tensor::FromElementsOp::create(
+      n.b, n.loc, RankedTensorType::get({}, n.b.getI8Type()), stored);
+  n.importer.elements[tensor] = {bit};
+  return {tensor, ElementType::Bool};
+}
+
+std::optional<bool> knownCondition(Value value) {
+  APInt number;
+  if (value && matchPattern(value, m_ConstantInt(&number)))
+    return !number.isZero();
+  return std::nullopt;
+}
+
+//===- If -----------------------------------------------------------------===//
+
+LogicalResult importIf(NodeBuilder &n) {
+  const Graph *branches[] = {n.graphAttr("then_branch"),
+                             n.graphAttr("else_branch")};
+  if (!branches[0] || !branches[1])
+    return n.error("lacks a branch");
+  Value chosen = condition(n, n.in(0));
+  if (n.failed())
+    return failure();
+  if (std::optional<bool> known = knownCondition(chosen)) {
+    SmallVector<Val> results;
+    if (failed(n.importer.importSubgraph(n, *branches[*known ? 0 : 1], {},
+                                         results)))
+      return failure();
+    for (auto [i, v] : llvm::enumerate(results))
+      n.out(i, v);
+    return success();
+  }
+
+  // The results' types are known once both branches are there.
+  auto shape = scf::IfOp::create(n.b, n.loc, TypeRange(), chosen,
+                                 /*addThenBlock=*/true, /*addElseBlock=*/true);
+  SmallVector<Val> results[2];
+  Block *blocks[] = {shape.thenBlock(), shape.elseBlock()};
+  OpBuilder::InsertPoint after = n.b.saveInsertionPoint();
+  bool imported = true;
+  for (int i = 0; i < 2 && imported; ++i) {
+    n.b.setInsertionPointToEnd(blocks[i]);
+    imported = succeeded(
+        n.importer.importSubgraph(n, *branches[i], {}, results[i]));
+  }
+  n.b.restoreInsertionPoint(after);
+  if (!imported)
+    return failure();
+  if (results[0].size() != results[1].size())
+    return n.error("has branches of different numbers of outputs");
+  SmallVector<mlir::Type> types;
+  for (auto [i, a] : llvm::enumerate(results[0])) {
+    const Val &b = results[1][i];
+    mlir::Type type = commonType(a.value.getType(), b.value.getType());
+    if (!type || a.elem != b.elem)
+      return n.error("has branches whose outputs " + Twine(i) +
+                     " differ in type or number of dimensions");
+    types.push_back(type);
+  }
+  for (int i = 0; i < 2; ++i) {
+    n.b.setInsertionPointToEnd(blocks[i]);
+    SmallVector<Value> yielded;
+    for (auto [v, type] : llvm::zip(results[i], types))
+      yielded.push_back(castTo(n, v, type).value);
+    scf::YieldOp::create(n.b, n.loc, yielded);
+  }
+  n.b.setInsertionPoint(shape);
+  auto op = scf::IfOp::create(n.b, n.loc, types, chosen, true, true);
+  op.getThenRegion().takeBody(shape.getThenRegion());
+  op.getElseRegion().takeBody(shape.getElseRegion());
+  shape.erase();
+  n.b.setInsertionPointAfter(op);
+  for (auto [i, value] : llvm::enumerate(op.getResults()))
+    n.out(i, {value, results[0][i].elem});
+  return success();
+}
+
+//===- Loop ---------------------------------------------------------------===//
+
+/// One Loop node as a `scf.while` over iteration number, condition, carried
+/// values and a sequence for each scan output.
+struct LoopImport {
+  NodeBuilder &n;
+  const Graph &body;
+  SmallVector<Val> initial;     ///< carried values before the loop
+  size_t scans;                 ///< number of scan outputs
+  SmallVector<mlir::Type> types; ///< of carried values, then of sequences
+  SmallVector<Val> scanned;     ///< elements of the last import, for their type
+
+  Val emptySequence(mlir::Type type) {
+    return LibraryCall(n, "sequence_empty")
+        .result(type, ElementType::Undefined)({});
+  }
+
+  /// Imports the body into `block` and yields; gives the types that come back.
+  FailureOr<SmallVector<mlir::Type>> importBody(Block *block) {
+    OpBuilder &b = n.b;
+    b.setInsertionPointToEnd(block);
+    Value iteration = block->getArgument(0);
+    SmallVector<Val> arguments{
+        n.fromSizes({OpFoldResult(iteration)}, {}),
+        boolTensor(n, block->getArgument(1))};
+    for (auto [i, v] : llvm::enumerate(initial))
+      arguments.push_back({block->getArgument(i + 2), v.elem});
+    SmallVector<Val> out;
+    if (failed(n.importer.importSubgraph(n, body, arguments, out)))
+      return failure();
+    if (out.size() != 1 + initial.size() + scans)
+      return n.error("has a body with a wrong number of outputs");
+    Value keepGoing = condition(n, out[0]);
+    if (n.failed())
+      return failure();
+    Value one = arith::ConstantIndexOp::create(b, n.loc, 1);
+    SmallVector<Value> yielded{
+        arith::AddIOp::create(b, n.loc, iteration, one), keepGoing};
+    SmallVector<mlir::Type> result;
+    for (auto [i, v] : llvm::enumerate(initial)) {
+      const Val &next = out[i + 1];
+      mlir::Type type = commonType(types[i], next.value.getType());
+      if (!type || next.elem != v.elem)
+        return n.error("carries a value whose type or number of dimensions "
+                       "changes");
+      result.push_back(type);
+      yielded.push_back(type == types[i] ? castTo(n, next, type).value
+                                         : next.value);
+    }
+    scanned.clear();
+    for (size_t i = 0; i < scans; ++i) {
+      const Val &element = out[1 + initial.size() + i];
+      if (!element.isTensor())
+        return n.error("collects what is no tensor");
+      scanned.push_back(element);
+      result.push_back(sequenceOf(element.value.getType()));
+      Val sequence{block->getArgument(2 + initial.size() + i), element.elem};
+      yielded.push_back(LibraryCall(n, "sequence_append")
+                            .setType("type", element.elem)
+                            .result(result.back(), element.elem)(
+                                {sequence, element})
+                            .value);
+    }
+    scf::YieldOp::create(b, n.loc, yielded);
+    return result;
+  }
+
+  /// Scan output `i`, stacked along a new first axis; empty without a step.
+  Val stacked(size_t i, Value steps, Val sequence) {
+    OpBuilder &b = n.b;
+    const Val &element = scanned[i];
+    SmallVector<int64_t> shape{ShapedType::kDynamic};
+    llvm::append_range(shape, element.shape());
+    auto type =
+        RankedTensorType::get(shape, element.type().getElementType());
+    Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
+    Value none = arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::eq,
+                                       steps, zero);
+    auto choice = scf::IfOp::create(b, n.loc, TypeRange(type), none,
+                                    /*addThenBlock=*/true,
+                                    /*addElseBlock=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(choice.thenBlock());
+    Sizes dims{n.index(0)};
+    for (int64_t size : element.shape())
+      dims.push_back(n.index(ShapedType::isDynamic(size) ? 0 : size));
+    Val empty = n.filled(element.elem, dims, 0);
+    scf::YieldOp::create(b, n.loc, castTo(n, empty, type).value);
+    b.setInsertionPointToEnd(choice.elseBlock());
+    Val all = LibraryCall(n, "concat_from_sequence")
+                  .set("axis", 0)
+                  .set("new_axis", 1)
+                  .result(type, element.elem)({sequence});
+    scf::YieldOp::create(b, n.loc, all.value);
+    return {choice.getResult(0), element.elem};
+  }
+
+  LogicalResult run(Value limit, Value start) {
+    OpBuilder &b = n.b;
+    for (const Val &v : initial)
+      types.push_back(v.value.getType());
+    for (size_t i = 0; i < scans; ++i)
+      types.push_back(sequenceOf(UnrankedTensorType::get(b.getF32Type())));
+    Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
+    // The carried types are widened until the body maps them to themselves.
+    for (int attempt = 0; attempt < 16; ++attempt) {
+      SmallVector<Value> operands{zero, start};
+      for (auto [i, v] : llvm::enumerate(initial))
+        operands.push_back(castTo(n, v, types[i]).value);
+      for (size_t i = 0; i < scans; ++i)
+        operands.push_back(emptySequence(types[initial.size() + i]).value);
+      SmallVector<mlir::Type> all;
+      for (Value operand : operands)
+        all.push_back(operand.getType());
+      SmallVector<Location> locations(all.size(), n.loc);
+      auto loop = scf::WhileOp::create(b, n.loc, all, operands);
+      OpBuilder::InsertPoint after = b.saveInsertionPoint();
+      Block *before = b.createBlock(&loop.getBefore(), {}, all, locations);
+      Value inside =
+          arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::slt,
+                                before->getArgument(0), limit);
+      Value go = arith::AndIOp::create(b, n.loc, inside, before->getArgument(1));
+      scf::ConditionOp::create(b, n.loc, go, before->getArguments());
+      Block *block = b.createBlock(&loop.getAfter(), {}, all, locations);
+      FailureOr<SmallVector<mlir::Type>> next = importBody(block);
+      b.restoreInsertionPoint(after);
+      if (failed(next))
+        return failure();
+      if (*next == types) {
+        for (size_t i = 0; i < initial.size(); ++i)
+          n.out(i, {loop.getResult(i + 2), initial[i].elem});
+        for (size_t i = 0; i < scans; ++i)
+          n.out(initial.size() + i,
+                stacked(i, loop.getResult(0),
+                        {loop.getResult(2 + initial.size() + i),
+                         scanned[i].elem}));
+        return success();
+      }
+      types = *next;
+      n.importer.discard(loop);
+    }
+    return n.error("carries values whose shapes do not settle");
+  }
+};
+
+LogicalResult importLoop(NodeBuilder &n) {
+  const Graph *body = n.graphAttr("body");
+  if (!body)
+    return n.error("lacks its body");
+  size_t carried = n.numInputs() > 2 ? n.numInputs() - 2 : 0;
+  if (body->inputs.size() != carried + 2 ||
+      body->outputs.size() < carried + 1)
+    return n.error("has a body whose inputs or outputs do not fit");
+  SmallVector<Val> initial;
+  for (size_t i = 0; i < carried; ++i) {
+    if (!n.has(i + 2))
+      return n.error("leaves out a carried value");
+    initial.push_back(n.in(i + 2));
+  }
+  Value limit, start;
+  if (n.has(0)) {
+    std::optional<Sizes> trips = n.elements(n.in(0));
+    if (!trips || trips->size() != 1)
+      return n.error("needs a trip count that is one number");
+    limit = n.value(trips->front());
+  } else {
+    limit = arith::ConstantIndexOp::create(
+        n.b, n.loc, std::numeric_limits<int64_t>::max());
+  }
+  if (n.has(1))
+    start = condition(n, n.in(1));
+  else
+    start = arith::ConstantIntOp::create(n.b, n.loc, 1, 1);
+  if (n.failed())
+    return failure();
+  LoopImport loop{n, *body, initial, body->outputs.size() - carried - 1, {}, {}};
+  return loop.run(limit, start);
+}
+
+//===- Scan ---------------------------------------------------------------===//
+
+LogicalResult importScan(NodeBuilder &n) {
+  const Graph *body = n.graphAttr("body");
+  if (!body)
+    return n.error("lacks its body");
+  if (n.opset < 9)
+    return n.error("is of the form of opset 8, with a batch axis; convert the "
+                   "model to opset 9 with onnx.version_converter");
+  int64_t count = n.intAttr("num_scan_inputs");
+  int64_t states = static_cast<int64_t>(n.numInputs()) - count;
+  int64_t collected = static_cast<int64_t>(body->outputs.size()) - states;
+  if (count < 1 || states < 0 || collected < 0 ||
+      body->inputs.size() != n.numInputs())
+    return n.error("has a body whose inputs or outputs do not fit");
+  Ints inputAxes = n.intsAttr("scan_input_axes", Ints(count, 0));
+  Ints inputDirections = n.intsAttr("scan_input_directions", Ints(count, 0));
+  Ints outputAxes = n.intsAttr("scan_output_axes", Ints(collected, 0));
+  Ints outputDirections =
+      n.intsAttr("scan_output_directions", Ints(collected, 0));
+  if (static_cast<int64_t>(inputAxes.size()) != count ||
+      static_cast<int64_t>(inputDirections.size()) != count ||
+      static_cast<int64_t>(outputAxes.size()) != collected ||
+      static_cast<int64_t>(outputDirections.size()) != collected)
+    return n.error("has axes or directions that do not fit its inputs and "
+                   "outputs");
+  SmallVector<Val> carried, scanned;
+  for (int64_t i = 0; i < states; ++i)
+    carried.push_back(n.in(i));
+  StepLoop loop{n, n.index(0)};
+  for (int64_t i = 0; i < count; ++i) {
+    Val v = n.in(states + i);
+    int64_t axis = n.axis(inputAxes[i], v.rank());
+    if (n.failed())
+      return failure();
+    Ints order{axis};
+    for (int64_t k = 0; k < v.rank(); ++k)
+      if (k != axis)
+        order.push_back(k);
+    scanned.push_back(n.transpose(v, order));
+    loop.reverseScanned.push_back(inputDirections[i] != 0);
+    if (i == 0)
+      loop.steps = n.dim(scanned[0], 0);
+    else
+      n.agree(loop.steps, n.dim(scanned.back(), 0), "the scanned axes");
+  }
+  for (int64_t direction : outputDirections)
+    loop.reverseCollected.push_back(direction != 0);
+  SmallVector<Val> results = loop.run(
+      carried, scanned, collected,
+      [&](ArrayRef<Val> state, ArrayRef<Val> elements, Val) {
+        SmallVector<Val> arguments(state), out;
+        arguments.append(elements.begin(), elements.end());
+        if (failed(n.importer.importSubgraph(n, *body, arguments, out)))
+          out.clear();
+        return out;
+      });
+  if (results.empty())
+    return failure();
+  for (auto [i, v] : llvm::enumerate(results)) {
+    int64_t k = static_cast<int64_t>(i) - states;
+    if (k >= 0) {
+      int64_t axis = n.axis(outputAxes[k], v.rank());
+      Ints order;
+      for (int64_t d = 1; d < v.rank(); ++d)
+        order.push_back(d);
+      order.insert(order.begin() + axis, 0);
+      v = n.transpose(v, order);
+    }
+    n.out(i, v);
+  }
+  return success();
+}
+
+//===- SequenceMap --------------------------------------------------------===//
+
+LogicalResult importSequenceMap(NodeBuilder &n) {
+  const Graph *body = n.graphAttr("body");
+  if (!body)
+    return n.error("lacks its body");
+  auto isSequence = [](Val v) {
+    return v && isa<graph::SequenceType>(v.value.getType());
+  };
+  if (!isSequence(n.in(0)))
+    return n.error("needs a sequence as its first input");
+  OpBuilder &b = n.b;
+  auto int64Scalar = RankedTensorType::get({}, b.getI64Type());
+  Val length = LibraryCall(n, "sequence_length")
+                   .result(int64Scalar, ElementType::Int64)({n.in(0)});
+  std::optional<Sizes> count = n.elements(length);
+  if (!count)
+    return failure();
+  Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, n.loc, 1);
+  SmallVector<mlir::Type> types(
+      body->outputs.size(),
+      sequenceOf(UnrankedTensorType::get(b.getF32Type())));
+  // The element types follow from the body: it is imported twice.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    SmallVector<Value> initial;
+    for (mlir::Type type : types)
+      initial.push_back(LibraryCall(n, "sequence_empty")
+                            .result(type, ElementType::Undefined)({})
+                            .value);
+    auto loop = scf::ForOp::create(b, n.loc, zero, n.value(count->front()), one,
+                                   initial);
+    OpBuilder::InsertPoint after = b.saveInsertionPoint();
+    Block *block = loop.getBody();
+    b.setInsertionPointToStart(block);
+    Val at = n.fromSizes({OpFoldResult(block->getArgument(0))}, {});
+    SmallVector<Val> arguments, out;
+    for (Val v : n.allInputs()) {
+      if (!isSequence(v)) {
+        arguments.push_back(v);
+        continue;
+      }
+      mlir::Type element =
+          cast<graph::SequenceType>(v.value.getType()).getElementType();
+      arguments.push_back(
+          LibraryCall(n, "sequence_at").result(element, v.elem)({v, at}));
+    }
+    LogicalResult imported =
+        n.importer.importSubgraph(n, *body, arguments, out);
+    SmallVector<Value> yielded;
+    SmallVector<mlir::Type> next;
+    for (auto [i, v] : llvm::enumerate(out)) {
+      if (failed(imported) || !v.isTensor())
+        break;
+      next.push_back(sequenceOf(v.value.getType()));
+      yielded.push_back(LibraryCall(n, "sequence_append")
+                            .setType("type", v.elem)
+                            .result(next.back(), v.elem)(
+                                {{block->getArgument(i + 1), v.elem}, v})
+                            .value);
+    }
+    if (succeeded(imported) && yielded.size() == types.size())
+      scf::YieldOp::create(b, n.loc, yielded);
+    b.restoreInsertionPoint(after);
+    if (failed(imported))
+      return failure();
+    if (yielded.size() != types.size())
+      return n.error("has a body whose outputs are no tensors");
+    if (next == types) {
+      for (auto [i, value] : llvm::enumerate(loop.getResults()))
+        n.out(i, {value, out[i].elem});
+      return success();
+    }
+    types = next;
+    n.importer.discard(loop);
+  }
+  return n.error("has outputs whose types do not settle");
+}
+
+} // namespace
+
+void hone::onnx::addControlFlow(OpTable &table) {
+  table.add("If", importIf, 1);
+  table.addAny("Loop", importLoop, 0, kVariadic);
+  table.add("Scan", importScan, 1, kVariadic);
+  table.addAny("SequenceMap", importSequenceMap, 1, kVariadic);
+}

@@ -1,0 +1,634 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Walks the graphs of a model: scopes, subgraphs, model-local functions, inputs
+// and outputs.
+#include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/OpTable.h"
+#include "compiler/Import/Onnx/Reader.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+/// Erases what shape arithmetic and unused constants leave behind.
+static void eraseDead(Region &region) {
+  for (Block &block : llvm::reverse(region))
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+      for (Region &nested : op.getRegions())
+        eraseDead(nested);
+      if (isOpTriviallyDead(&op))
+        op.erase();
+    }
+}
+
+/// Functions may call functions and graphs may hold graphs; a small file must
+/// not ask for endless work.
+static constexpr int kMaxDepth = 100;
+static constexpr int64_t kMaxNodes = 2'000'000;
+static constexpr unsigned kMaxMessages = 50;
+
+GraphImporter::GraphImporter(MLIRContext &context, const Model &model,
+                             StringRef file, const ImportOptions &options,
+                             std::shared_ptr<llvm::MemoryBuffer> bytes)
+    : builder(&context), context(context), model(model), file(file),
+      options(options), bytes(std::move(bytes)) {}
+
+void GraphImporter::error(const Twine &message) {
+  hasErrors = true;
+  if (++reported > kMaxMessages)
+    return;
+  emitError(UnknownLoc::get(&context)) << file << ": " << message;
+}
+
+Location GraphImporter::locOf(const Node &node) {
+  StringRef name = node.name;
+  if (name.empty())
+    for (StringRef output : node.outputs)
+      if (name.empty())
+        name = output;
+  return NameLoc::get(
+      StringAttr::get(&context, name.empty() ? node.opType : name));
+}
+
+static std::string functionKey(StringRef domain, StringRef name,
+                               StringRef overload) {
+  return (domain + ":" + name + ":" + overload).str();
+}
+
+const Function *GraphImporter::findFunction(const Node &node) {
+  return functions.lookup(functionKey(node.domain, node.opType, node.overload));
+}
+
+//===- The model ----------------------------------------------------------===//
+
+OwningOpRef<ModuleOp> GraphImporter::run() {
+  for (const Function &f : model.functions)
+    if (!functions.try_emplace(functionKey(f.domain, f.name, f.overload), &f)
+             .second)
+      error("the function '" + f.name + "' of domain '" + f.domain +
+            "' is defined twice");
+  if (model.opsets.empty()) {
+    error("the model does not say which operator sets it uses (no "
+          "opset_import); convert it with onnx.version_converter");
+    return nullptr;
+  }
+  if (failed(importOpsets(model.opsets, modelOpsets)))
+    return nullptr;
+  reportUnknown();
+
+  Location loc = UnknownLoc::get(&context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  llvm::scope_exit clear([&] {
+    for (Operation *op : discarded)
+      op->dropAllReferences();
+    for (Operation *op : discarded)
+      op->destroy();
+  });
+  builder.setInsertionPointToEnd(module->getBody());
+  function = func::FuncOp::create(builder, loc, "main",
+                                  FunctionType::get(&context, {}, {}));
+  function.addEntryBlock();
+  Scope scope;
+  scope.opsets = &modelOpsets;
+  builder.setInsertionPointToEnd(&function.getBody().front());
+  if (failed(importArguments(scope)))
+    return nullptr;
+  dimBuilder = std::make_unique<graph::DimBuilder>(function);
+  importInitializers(model.graph, scope);
+  importNodes(model.graph.nodes, scope);
+  if (!hasErrors)
+    importReturn(scope);
+  if (reported > kMaxMessages)
+    emitError(loc) << file << ": and " << reported - kMaxMessages
+                   << " more errors";
+  if (hasErrors)
+    return nullptr;
+  eraseDead(function.getBody());
+  if (failed(verify(*module))) {
+    error("the model is not consistent (see above)");
+    return nullptr;
+  }
+  return module;
+}
+
+LogicalResult GraphImporter::importOpsets(ArrayRef<OpsetImport> imports,
+                                          llvm::StringMap<int64_t> &opsets) {
+  for (const OpsetImport &import : imports) {
+    opsets[import.domain] = import.version;
+    if (!import.domain.empty())
+      continue;
+    if (import.version > kNewestOpset) {
+      error("opset " + Twine(import.version) +
+            " is newer than any that is known here; the newest is " +
+            Twine(kNewestOpset));
+      return failure();
+    }
+    if (import.version < kOldestOpset) {
+      error("opset " + Twine(import.version) +
+            " is older than any that is supported; the oldest is " +
+            Twine(kOldestOpset) + "; convert it with onnx.version_converter");
+      return failure();
+    }
+  }
+  return success();
+}
+
+void GraphImporter::collectUnknown(
+    ArrayRef<Node> nodes, llvm::StringMap<int64_t> &opsets,
+    std::map<std::string, SmallVector<std::string>> &unknown, int depth) {
+  if (depth > kMaxDepth)
+    return;
+  for (const Node &node : nodes) {
+    if (!findFunction(node) && !OpTable::get().find(node.domain, node.opType)) {
+      auto opset = opsets.find(node.domain);
+      std::string version =
+          opset == opsets.end() ? "unknown" : std::to_string(opset->second);
+      unknown[("'" + node.opType + "' of domain '" +
+               (node.domain.empty() ? "ai.onnx" : node.domain) + "', opset " +
+               version)
+                  .str()]
+          .push_back(cast<NameLoc>(locOf(node)).getName().str());
+    }
+    for (const AttributeProto &attribute : node.attributes)
+      for (const Graph &graph : attribute.graphs)
+        collectUnknown(graph.nodes, opsets, unknown, depth + 1);
+  }
+}
+
+void GraphImporter::reportUnknown() {
+  std::map<std::string, SmallVector<std::string>> unknown;
+  collectUnknown(model.graph.nodes, modelOpsets, unknown, 0);
+  for (const Function &f : model.functions) {
+    llvm::StringMap<int64_t> opsets;
+    for (const OpsetImport &import : f.opsets)
+      opsets[import.domain] = import.version;
+    collectUnknown(f.nodes, opsets, unknown, 0);
+  }
+  if (unknown.empty())
+    return;
+  std::string message;
+  for (const auto &[op, nodes] : unknown) {
+    message += "\n  " + op + ": node '" + nodes.front() + "'";
+    if (nodes.size() > 1)
+      message += " and " + std::to_string(nodes.size() - 1) + " more";
+  }
+  error((unknown.size() == 1 ? Twine("an operator is")
+                             : Twine(unknown.size()) + " operators are") +
+        " not supported; export the model without " +
+        (unknown.size() == 1 ? "it:" : "them:") + message);
+}
+
+//===- Inputs and outputs -------------------------------------------------===//
+
+mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
+                                      SmallVectorImpl<Attribute> *dims,
+                                      std::string &problem) {
+  switch (type.kind) {
+  case TypeKind::Tensor: {
+    elem = type.element;
+    mlir::Type element = storageType(&context, elem);
+    if (!element) {
+      problem = "has element type " + elementTypeName(elem) +
+                ", which is not supported";
+      return {};
+    }
+    if (!type.hasShape) {
+      problem = "has no shape; give it at least a number of dimensions "
+                "(onnx.shape_inference may find it)";
+      return {};
+    }
+    SmallVector<int64_t> shape;
+    for (const Dimension &dimension : type.shape) {
+      int64_t size = dimension.size;
+      if (size < 0 && !dimension.name.empty())
+        if (auto it = options.dims.find(dimension.name);
+            it != options.dims.end())
+          size = it->second;
+      shape.push_back(size < 0 ? ShapedType::kDynamic : size);
+      if (!dims)
+        continue;
+      if (size >= 0)
+        dims->push_back(builder.getI64IntegerAttr(size));
+      else
+        dims->push_back(builder.getStringAttr(
+            dimension.name.empty() ? freshDimName() : dimension.name.str()));
+    }
+    SmallVector<int64_t> fixed;
+    for (int64_t size : shape)
+      fixed.push_back(ShapedType::isDynamic(size) ? 1 : size);
+    if (elementCount(fixed) < 0 ||
+        packedBytes(ElementType::Double, elementCount(fixed)) < 0) {
+      problem = "is too large";
+      return {};
+    }
+    return RankedTensorType::get(shape, element);
+  }
+  case TypeKind::Sequence:
+  case TypeKind::Optional: {
+    if (!type.inner) {
+      problem = "has no element type";
+      return {};
+    }
+    mlir::Type inner = convertType(*type.inner, elem, nullptr, problem);
+    // A sequence may hold tensors of any rank: those are not known here.
+    if (!inner)
+      return {};
+    if (type.kind == TypeKind::Sequence)
+      return graph::SequenceType::get(&context, inner);
+    return graph::OptionalType::get(&context, inner);
+  }
+  case TypeKind::None:
+    problem = "has no type";
+    return {};
+  case TypeKind::Map:
+    problem = "is a map, which is not supported";
+    return {};
+  case TypeKind::SparseTensor:
+    problem = "is a sparse tensor, which is supported for constants alone";
+    return {};
+  case TypeKind::Opaque:
+    problem = "is opaque, which is not supported";
+    return {};
+  }
+  problem = "has an unknown type";
+  return {};
+}
+
+LogicalResult GraphImporter::importArguments(Scope &scope) {
+  llvm::StringSet<> constants;
+  for (const Tensor &tensor : model.graph.initializers)
+    constants.insert(tensor.name);
+  Block &entry = function.getBody().front();
+  SmallVector<mlir::Type> types;
+  for (const ValueInfo &input : model.graph.inputs) {
+    // Up to IR version 3 every initializer was an input as well.
+    if (constants.contains(input.name))
+      continue;
+    std::string problem;
+    ElementType elem;
+    SmallVector<Attribute> dims;
+    mlir::Type type = convertType(input.type, elem, &dims, problem);
+    if (!type) {
+      error("the input '" + input.name + "' " + problem);
+      continue;
+    }
+    unsigned number = types.size();
+    types.push_back(type);
+    BlockArgument argument = entry.addArgument(type, builder.getUnknownLoc());
+    function.setFunctionType(FunctionType::get(&context, types, {}));
+    function.setArgAttr(number, "hone.name", builder.getStringAttr(input.name));
+    function.setArgAttr(number, "hone.type",
+                        builder.getStringAttr(elementTypeName(elem)));
+    if (isa<RankedTensorType>(type))
+      function.setArgAttr(number, "hone.dims", builder.getArrayAttr(dims));
+    if (!define(input.name, {argument, elem}, scope, "input"))
+      continue;
+  }
+  return failure(hasErrors && types.empty() && !model.graph.inputs.empty());
+}
+
+void GraphImporter::importReturn(Scope &scope) {
+  llvm::StringSet<> inputNames;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, "hone.dims"))
+      for (Attribute dim : dims)
+        if (auto name = dyn_cast<StringAttr>(dim))
+          inputNames.insert(name.getValue());
+
+  SmallVector<Value> values;
+  SmallVector<DictionaryAttr> attributes;
+  llvm::StringSet<> names;
+  for (const ValueInfo &output : model.graph.outputs) {
+    const Val *found = lookup(output.name, scope);
+    if (!found || found->poisoned || !*found) {
+      error("no node gives the output '" + output.name + "'");
+      continue;
+    }
+    if (!names.insert(output.name).second) {
+      error("the output '" + output.name + "' is listed twice");
+      continue;
+    }
+    const TypeProto *declared = &output.type;
+    ElementType declaredElement = declared->element;
+    if (declared->kind == TypeKind::Tensor &&
+        declaredElement != ElementType::Undefined &&
+        declaredElement != found->elem) {
+      error("the output '" + output.name + "' is declared as " +
+            elementTypeName(declaredElement) + " but computed as " +
+            elementTypeName(found->elem));
+      continue;
+    }
+    SmallVector<NamedAttribute> named;
+    named.push_back(
+        builder.getNamedAttr("hone.name", builder.getStringAttr(output.name)));
+    named.push_back(builder.getNamedAttr(
+        "hone.type", builder.getStringAttr(elementTypeName(found->elem))));
+    if (found->isTensor()) {
+      SmallVector<Attribute> dims;
+      for (int64_t i = 0; i < found->rank(); ++i) {
+        Size size =
+            dimBuilder->dim(builder, builder.getUnknownLoc(), found->value, i);
+        if (std::optional<int64_t> number = graph::DimBuilder::constant(size)) {
+          dims.push_back(builder.getI64IntegerAttr(*number));
+          continue;
+        }
+        if (auto dim = cast<Value>(size).getDefiningOp<graph::DimOp>()) {
+          dims.push_back(dim.getNameAttr());
+          continue;
+        }
+        // A name that inputs have too would claim that the sizes are equal.
+        StringRef label;
+        if (declared->hasShape &&
+            declared->shape.size() == static_cast<size_t>(found->rank()))
+          label = declared->shape[i].name;
+        bool usable = !label.empty() && !inputNames.contains(label);
+        dims.push_back(
+            builder.getStringAttr(usable ? label.str() : freshDimName()));
+      }
+      named.push_back(
+          builder.getNamedAttr("hone.dims", builder.getArrayAttr(dims)));
+    }
+    values.push_back(found->value);
+    attributes.push_back(builder.getDictionaryAttr(named));
+  }
+  func::ReturnOp::create(builder, builder.getUnknownLoc(), values);
+  function.setFunctionType(FunctionType::get(
+      &context, function.getArgumentTypes(), TypeRange(ValueRange(values))));
+  for (auto [i, dictionary] : llvm::enumerate(attributes))
+    function.setResultAttrs(i, dictionary);
+}
+
+//===- Names --------------------------------------------------------------===//
+
+bool GraphImporter::define(StringRef name, Val value, Scope &scope,
+                           const Twine &what) {
+  if (scope.values.try_emplace(name, value).second)
+    return true;
+  error("the name '" + name + "' is given twice: " + what +
+        " repeats it; every value needs a name of its own");
+  return false;
+}
+
+const Val *GraphImporter::lookup(StringRef name, Scope &scope) {
+  for (Scope *at = &scope; at; at = at->outer)
+    if (auto it = at->values.find(name); it != at->values.end())
+      return &it->second;
+  return nullptr;
+}
+
+void GraphImporter::importInitializers(const Graph &graph, Scope &scope) {
+  for (const Tensor &tensor : graph.initializers) {
+    std::string problem;
+    std::optional<Val> value = constant(
+        tensor, NameLoc::get(StringAttr::get(&context, tensor.name)), problem);
+    if (!value) {
+      error("the initializer '" + tensor.name + "': " + problem);
+      value = Val();
+      value->poisoned = true;
+    }
+    define(tensor.name, *value, scope, "an initializer");
+  }
+}
+
+//===- Nodes --------------------------------------------------------------===//
+
+void GraphImporter::importNodes(ArrayRef<Node> nodes, Scope &scope) {
+  for (const Node &node : nodes)
+    for (StringRef output : node.outputs)
+      if (!output.empty())
+        scope.later.insert(output);
+  for (const Node &node : nodes) {
+    if (++importedNodes > kMaxNodes) {
+      if (importedNodes == kMaxNodes + 1)
+        error("the model has more than " + Twine(kMaxNodes) +
+              " nodes once its functions are inlined");
+      return;
+    }
+    importNode(node, scope);
+  }
+}
+
+void GraphImporter::importNode(const Node &node, Scope &scope) {
+  Location loc = locOf(node);
+  std::string where = "node '" + cast<NameLoc>(loc).getName().str() + "' (" +
+                      node.opType.str() + ")";
+  SmallVector<Val> inputs;
+  bool poisoned = false;
+  for (StringRef name : node.inputs) {
+    if (name.empty()) {
+      inputs.push_back({});
+      continue;
+    }
+    const Val *value = lookup(name, scope);
+    if (!value) {
+      if (scope.later.contains(name))
+        error(where + ": its input '" + name +
+              "' is given by a node that comes later, or by a cycle; sort the "
+              "nodes of the model");
+      else
+        error(where + ": its input '" + name + "' is given by nothing");
+      poisoned = true;
+      continue;
+    }
+    poisoned |= value->poisoned;
+    inputs.push_back(*value);
+  }
+
+  SmallVector<Val> results;
+  const Function *called = findFunction(node);
+  const OpEntry *entry =
+      called ? nullptr : OpTable::get().find(node.domain, node.opType);
+  if (poisoned || (!called && !entry)) {
+    // Reported already.
+  } else if (called) {
+    if (failed(importCall(node, *called, inputs, scope, loc, results)))
+      results.clear();
+  } else {
+    auto opset = scope.opsets->find(node.domain);
+    int64_t version = opset == scope.opsets->end() ? -1 : opset->second;
+    NodeBuilder n(*this, scope, node, version, loc, inputs);
+    int given = inputs.size();
+    while (given > 0 && !inputs[given - 1])
+      --given;
+    if (version < 0) {
+      error(where + ": the model does not say which version of domain '" +
+            (node.domain.empty() ? "ai.onnx" : node.domain) + "' it uses");
+    } else if (given < entry->minInputs || given > entry->maxInputs) {
+      if (failed(n.error("has " + Twine(given) + " inputs, but needs " +
+                         (given < entry->minInputs ? "at least " : "at most ") +
+                         Twine(given < entry->minInputs ? entry->minInputs
+                                                        : entry->maxInputs))))
+        results.clear();
+    } else {
+      bool usable = true;
+      for (int i = 0; i < given && usable; ++i) {
+        if (!inputs[i] && i < entry->minInputs && !entry->anyValue)
+          usable = succeeded(n.error("lacks its input " + Twine(i)));
+        else if (inputs[i] && !inputs[i].isTensor() && !entry->anyValue)
+          usable = succeeded(n.error("takes a tensor as input " + Twine(i) +
+                                     ", not a sequence or an optional"));
+      }
+      if (usable && succeeded(entry->import(n)) && !n.failed())
+        results.assign(n.results().begin(), n.results().end());
+      else if (usable && !n.failed())
+        results.clear(), error(where + ": could not be imported");
+    }
+  }
+
+  for (auto [i, name] : llvm::enumerate(node.outputs)) {
+    if (name.empty())
+      continue;
+    Val value = i < results.size() ? results[i] : Val();
+    if (!value && !results.empty()) {
+      error(where + ": its output " + Twine(i) + " is not supported");
+    }
+    if (!value)
+      value.poisoned = hasErrors = true;
+    define(name, value, scope, where);
+  }
+}
+
+LogicalResult GraphImporter::importCall(const Node &node,
+                                        const Function &callee,
+                                        ArrayRef<Val> inputs, Scope &scope,
+                                        Location loc,
+                                        SmallVectorImpl<Val> &results) {
+  if (depth >= kMaxDepth) {
+    error("the function '" + callee.name +
+          "' calls itself, or functions are nested too deep");
+    return failure();
+  }
+  llvm::StringMap<int64_t> opsets;
+  if (failed(importOpsets(callee.opsets, opsets)))
+    return failure();
+  Call call;
+  call.function = &callee;
+  call.outer = scope.call;
+  for (const AttributeProto &attribute : callee.attributeDefaults)
+    call.attributes[attribute.name] = &attribute;
+  for (const AttributeProto &attribute : node.attributes) {
+    const AttributeProto *value = &attribute;
+    if (!attribute.refName.empty())
+      value = scope.call ? scope.call->attributes.lookup(attribute.refName)
+                         : nullptr;
+    if (value)
+      call.attributes[attribute.name] = value;
+  }
+  Scope inner;
+  inner.call = &call;
+  inner.opsets = &opsets;
+  if (inputs.size() > callee.inputs.size()) {
+    error("node '" + node.name + "' gives the function '" + callee.name +
+          "' more inputs than it has");
+    return failure();
+  }
+  for (auto [i, name] : llvm::enumerate(callee.inputs))
+    define(name, i < inputs.size() ? inputs[i] : Val(), inner,
+           "an input of function '" + callee.name + "'");
+  ++depth;
+  importNodes(callee.nodes, inner);
+  --depth;
+  for (StringRef name : callee.outputs) {
+    const Val *value = lookup(name, inner);
+    if (!value) {
+      error("nothing in the function '" + callee.name + "' gives its output '" +
+            name + "'");
+      return failure();
+    }
+    results.push_back(*value);
+  }
+  return success();
+}
+
+LogicalResult GraphImporter::importSubgraph(NodeBuilder &node,
+                                            const Graph &graph,
+                                            ArrayRef<Val> arguments,
+                                            SmallVectorImpl<Val> &results) {
+  if (depth >= kMaxDepth)
+    return node.error("nests graphs too deep");
+  if (arguments.size() != graph.inputs.size())
+    return node.error("has a subgraph of " + Twine(graph.inputs.size()) +
+                      " inputs where " + Twine(arguments.size()) +
+                      " are given");
+  Scope scope;
+  scope.outer = &node.scope;
+  scope.call = node.scope.call;
+  scope.opsets = node.scope.opsets;
+  for (auto [info, value] : llvm::zip(graph.inputs, arguments))
+    if (!define(info.name, value, scope, "an input of a subgraph"))
+      return failure();
+  bool hadErrors = hasErrors;
+  hasErrors = false;
+  ++depth;
+  importInitializers(graph, scope);
+  importNodes(graph.nodes, scope);
+  --depth;
+  for (const ValueInfo &output : graph.outputs) {
+    const Val *value = lookup(output.name, scope);
+    if (!value && !hasErrors)
+      error("nothing in a subgraph of node '" + node.node.name +
+            "' gives its output '" + output.name + "'");
+    results.push_back(value ? *value : Val());
+    hasErrors |= results.back().poisoned;
+  }
+  bool ok = !hasErrors;
+  hasErrors |= hadErrors;
+  return success(ok);
+}
+
+//===- Entry points -------------------------------------------------------===//
+
+void hone::onnx::registerImportDialects(DialectRegistry &registry) {
+  registry
+      .insert<hone::graph::GraphDialect, arith::ArithDialect, func::FuncDialect,
+              math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();
+}
+
+static OwningOpRef<ModuleOp>
+importBytes(MLIRContext &context, std::shared_ptr<llvm::MemoryBuffer> bytes,
+            StringRef name, StringRef folder, const ImportOptions &options) {
+  context.loadDialect<hone::graph::GraphDialect, arith::ArithDialect,
+                      func::FuncDialect, math::MathDialect, scf::SCFDialect,
+                      tensor::TensorDialect>();
+  llvm::Expected<Model> model = parseModel(bytes->getBuffer(), folder);
+  if (!model) {
+    emitError(UnknownLoc::get(&context))
+        << name << ": " << llvm::toString(model.takeError());
+    return nullptr;
+  }
+  return GraphImporter(context, *model, name, options, bytes).run();
+}
+
+OwningOpRef<ModuleOp> hone::onnx::importOnnx(MLIRContext &context,
+                                             StringRef path,
+                                             const ImportOptions &options) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  if (!file) {
+    emitError(UnknownLoc::get(&context))
+        << path << ": cannot be read: " << file.getError().message();
+    return nullptr;
+  }
+  StringRef folder = llvm::sys::path::parent_path(path);
+  return importBytes(context, std::move(*file), path,
+                     folder.empty() ? "." : folder, options);
+}
+
+OwningOpRef<ModuleOp>
+hone::onnx::importOnnx(MLIRContext &context,
+                       std::shared_ptr<llvm::MemoryBuffer> bytes,
+                       StringRef name, const ImportOptions &options) {
+  return importBytes(context, std::move(bytes), name, "", options);
+}
+
+LogicalResult hone::onnx::checkOnnx(MLIRContext &context, StringRef path,
+                                    const ImportOptions &options) {
+  return success(static_cast<bool>(importOnnx(context, path, options)));
+}

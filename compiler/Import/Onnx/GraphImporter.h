@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Walks the graphs of one model and imports node by node.
+#ifndef HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
+#define HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
+
+#include "compiler/Import/Onnx/NodeBuilder.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
+#include "dialects/Graph/DimBuilder.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <map>
+
+namespace hone::onnx {
+
+/// The call of a model-local function that nodes are imported for.
+struct Call {
+  const Function *function = nullptr;
+  llvm::StringMap<const AttributeProto *> attributes;
+  const Call *outer = nullptr;
+};
+
+/// Names that nodes of one graph see.
+struct Scope {
+  Scope *outer = nullptr;
+  llvm::StringMap<Val> values;
+  /// Names that some node of the graph gives, for the message about one that
+  /// comes too late.
+  llvm::StringSet<> later;
+  const Call *call = nullptr;
+  llvm::StringMap<int64_t> *opsets = nullptr;
+};
+
+class GraphImporter {
+public:
+  GraphImporter(mlir::MLIRContext &context, const Model &model,
+                llvm::StringRef file, const ImportOptions &options,
+                std::shared_ptr<llvm::MemoryBuffer> bytes);
+
+  mlir::OwningOpRef<mlir::ModuleOp> run();
+
+  /// Imports a subgraph at the insertion point. `arguments` are its inputs;
+  /// what it does not name itself, it sees from `scope`. The results may be
+  /// values from outside.
+  mlir::LogicalResult importSubgraph(NodeBuilder &node, const Graph &graph,
+                                     llvm::ArrayRef<Val> arguments,
+                                     llvm::SmallVectorImpl<Val> &results);
+
+  /// The constant of a tensor of the file.
+  std::optional<Val> constant(const Tensor &tensor, mlir::Location loc,
+                              std::string &problem);
+
+  void error(const llvm::Twine &message);
+  /// A type of the model as one of the IR; null (with `problem`) for what is
+  /// not supported.
+  mlir::Type convertType(const TypeProto &type, ElementType &elem,
+                         llvm::SmallVectorImpl<mlir::Attribute> *dims,
+                         std::string &problem);
+  /// Takes an attempt that is replaced out of the module. It is kept until the
+  /// end, as sizes that are remembered may point into it.
+  void discard(mlir::Operation *op) {
+    op->remove();
+    discarded.push_back(op);
+  }
+  std::string freshDimName() { return "?" + std::to_string(anonymousDims++); }
+
+  mlir::OpBuilder builder;
+  std::unique_ptr<graph::DimBuilder> dimBuilder;
+  /// Elements of small tensors that are computed on the host: index for
+  /// integers, i1 for bool, floats as they are.
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> elements;
+  bool hasErrors = false;
+
+private:
+  mlir::LogicalResult importOpsets(llvm::ArrayRef<OpsetImport> imports,
+                                   llvm::StringMap<int64_t> &opsets);
+  void reportUnknown();
+  void
+  collectUnknown(llvm::ArrayRef<Node> nodes, llvm::StringMap<int64_t> &opsets,
+                 std::map<std::string, llvm::SmallVector<std::string>> &unknown,
+                 int depth);
+  mlir::LogicalResult importArguments(Scope &scope);
+  void importReturn(Scope &scope);
+  void importInitializers(const Graph &graph, Scope &scope);
+  void importNodes(llvm::ArrayRef<Node> nodes, Scope &scope);
+  void importNode(const Node &node, Scope &scope);
+  mlir::LogicalResult importCall(const Node &node, const Function &function,
+                                 llvm::ArrayRef<Val> inputs, Scope &scope,
+                                 mlir::Location loc,
+                                 llvm::SmallVectorImpl<Val> &results);
+  bool define(llvm::StringRef name, Val value, Scope &scope,
+              const llvm::Twine &what);
+  const Val *lookup(llvm::StringRef name, Scope &scope);
+  const Function *findFunction(const Node &node);
+  mlir::Location locOf(const Node &node);
+
+  mlir::MLIRContext &context;
+  const Model &model;
+  std::string file;
+  const ImportOptions &options;
+  std::shared_ptr<llvm::MemoryBuffer> bytes;
+  mlir::func::FuncOp function;
+  llvm::StringMap<const Function *> functions;
+  llvm::StringMap<int64_t> modelOpsets;
+  unsigned anonymousDims = 0, resources = 0, reported = 0;
+  int64_t importedNodes = 0;
+  std::vector<mlir::Operation *> discarded;
+  int depth = 0;
+};
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H

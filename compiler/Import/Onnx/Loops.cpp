@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Counted loops with carried tensors.
+#include "compiler/Import/Onnx/Loops.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+Val hone::onnx::castTo(NodeBuilder &n, Val v, mlir::Type type) {
+  if (v.value.getType() == type)
+    return v;
+  // Sequences whose element types differ in dimensions alone are one at run
+  // time.
+  if (!isa<RankedTensorType>(type))
+    return {UnrealizedConversionCastOp::create(n.b, n.loc, type, v.value)
+                .getResult(0),
+            v.elem};
+  Sizes dims = n.dims(v);
+  Value cast = tensor::CastOp::create(n.b, n.loc, type, v.value);
+  n.dimBuilder.learn(cast, dims);
+  return {cast, v.elem};
+}
+
+Val hone::onnx::leadingElement(NodeBuilder &n, Val v, Value i) {
+  Sizes sizes = n.dims(v), offsets(v.rank(), n.index(0)),
+        strides(v.rank(), n.index(1));
+  Sizes rest(llvm::drop_begin(sizes));
+  sizes[0] = n.index(1);
+  offsets[0] = i;
+  RankedTensorType type = n.tensorType(v.elem, rest);
+  Value element = tensor::ExtractSliceOp::create(n.b, n.loc, type, v.value,
+                                                 offsets, sizes, strides);
+  n.dimBuilder.learn(element, rest);
+  return {element, v.elem};
+}
+
+/// The tensor with its element `i` along the leading axis replaced.
+static Value insertLeading(NodeBuilder &n, Val element, Value into, Value i) {
+  Sizes rest = n.dims(element), offsets{OpFoldResult(i)}, sizes{n.index(1)};
+  offsets.append(rest.size(), n.index(0));
+  sizes.append(rest.begin(), rest.end());
+  Sizes strides(sizes.size(), n.index(1));
+  return tensor::InsertSliceOp::create(n.b, n.loc, element.value, into, offsets,
+                                       sizes, strides);
+}
+
+SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
+                               size_t collected, Body body) {
+  OpBuilder &b = n.b;
+  Location loc = n.loc;
+  SmallVector<Sizes> carriedDims;
+  SmallVector<Value> initial;
+  for (Val v : carried) {
+    carriedDims.push_back(v.isTensor() ? n.dims(v) : Sizes());
+    initial.push_back(v.value);
+  }
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value count = n.value(steps);
+
+  // What is collected gets its place before the loop, once the body has shown
+  // its shape: the body is built in a loop without those, which is replaced.
+  auto shape = scf::ForOp::create(b, loc, zero, count, one, initial);
+  OpBuilder::InsertPoint after = b.saveInsertionPoint();
+  Block *block = shape.getBody();
+  b.setInsertionPointToStart(block);
+  Value forward = block->getArgument(0);
+  Value backward;
+  auto position = [&](bool fromEnd) -> Value {
+    if (!fromEnd)
+      return forward;
+    if (!backward) {
+      Value last = arith::SubIOp::create(b, loc, count, one);
+      backward = arith::SubIOp::create(b, loc, last, forward);
+    }
+    return backward;
+  };
+  SmallVector<Val> arguments, elements;
+  for (auto [i, v] : llvm::enumerate(carried)) {
+    Val argument{block->getArgument(i + 1), v.elem};
+    if (v.isTensor())
+      n.dimBuilder.learn(argument.value, carriedDims[i]);
+    arguments.push_back(argument);
+  }
+  Value step = position(reverse);
+  for (auto [i, v] : llvm::enumerate(scanned))
+    elements.push_back(leadingElement(
+        n, v,
+        position(i < reverseScanned.size() ? reverseScanned[i] : reverse)));
+  SmallVector<Val> next =
+      body(arguments, elements, n.fromSizes({OpFoldResult(step)}, {}));
+  if (n.failed() || next.size() != carried.size() + collected) {
+    b.restoreInsertionPoint(after);
+    return {};
+  }
+  for (size_t i = 0; i < carried.size(); ++i) {
+    if (carried[i].isTensor() && next[i].isTensor() &&
+        next[i].rank() == carried[i].rank() && next[i].elem == carried[i].elem)
+      next[i] =
+          castTo(n, n.withDims(next[i], carriedDims[i], "a carried value"),
+                 carried[i].value.getType());
+    if (next[i].value.getType() != carried[i].value.getType())
+      (void)n.error("carries a value whose type changes from step to step");
+  }
+  SmallVector<Sizes> collectedDims;
+  SmallVector<Value> places;
+  b.setInsertionPoint(shape);
+  for (const Val &v : ArrayRef(next).drop_front(carried.size())) {
+    Sizes dims{steps};
+    if (!v.isTensor()) {
+      (void)n.error("collects what is no tensor");
+      break;
+    }
+    for (int64_t i = 0; i < v.rank(); ++i) {
+      Size size = n.dim(v, i);
+      // The size must be known before the loop.
+      auto value = dyn_cast<Value>(size);
+      if (value && shape->isAncestor(value.getParentBlock()->getParentOp())) {
+        (void)n.error("collects elements whose size is known in the loop "
+                      "alone");
+        break;
+      }
+      dims.push_back(size);
+    }
+    if (n.failed())
+      break;
+    collectedDims.push_back(dims);
+    places.push_back(n.filled(v.elem, dims, 0).value);
+  }
+  if (n.failed()) {
+    b.restoreInsertionPoint(after);
+    return {};
+  }
+
+  // The same body, with the places as further arguments.
+  initial.append(places.begin(), places.end());
+  auto loop = scf::ForOp::create(b, loc, zero, count, one, initial);
+  loop.getRegion().takeBody(shape.getRegion());
+  shape.erase();
+  if (!block->empty() && isa<scf::YieldOp>(block->back()))
+    block->back().erase();
+  b.setInsertionPointToEnd(block);
+  SmallVector<Value> yielded;
+  for (const Val &v : ArrayRef(next).take_front(carried.size()))
+    yielded.push_back(v.value);
+  for (size_t i = 0; i < collected; ++i) {
+    Value place = block->addArgument(places[i].getType(), loc);
+    yielded.push_back(insertLeading(
+        n, next[carried.size() + i], place,
+        position(i < reverseCollected.size() ? reverseCollected[i] : reverse)));
+  }
+  scf::YieldOp::create(b, loc, yielded);
+  b.setInsertionPointAfter(loop);
+  SmallVector<Val> results;
+  for (auto [i, value] : llvm::enumerate(loop.getResults())) {
+    bool isCarried = i < carried.size();
+    results.push_back({value, isCarried ? carried[i].elem : next[i].elem});
+    if (isa<RankedTensorType>(value.getType()))
+      n.dimBuilder.learn(value, isCarried ? carriedDims[i]
+                                          : collectedDims[i - carried.size()]);
+  }
+  return results;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A counted loop over the leading axis of some tensors, for recurrent cells and
+// for Scan.
+#ifndef HONE_COMPILER_IMPORT_ONNX_LOOPS_H
+#define HONE_COMPILER_IMPORT_ONNX_LOOPS_H
+
+#include "compiler/Import/Onnx/NodeBuilder.h"
+
+namespace hone::onnx {
+
+/// `steps` times: the body gets the carried values (whose shapes do not
+/// change), element `i` of each scanned tensor, and `i` as an int64 scalar
+/// tensor. It returns the carried values, then the elements to collect. `i`
+/// runs backwards where `reverse` is set; collected elements lie at their own
+/// `i`.
+struct StepLoop {
+  using Body = llvm::function_ref<llvm::SmallVector<Val>(
+      llvm::ArrayRef<Val> carried, llvm::ArrayRef<Val> elements, Val step)>;
+
+  NodeBuilder &n;
+  Size steps;
+  bool reverse = false;
+  /// For each scanned tensor and for each collected one, where they differ from
+  /// `reverse`.
+  llvm::SmallVector<bool> reverseScanned = {}, reverseCollected = {};
+
+  /// The carried values after the last step, then the collected tensors. Empty
+  /// after an error.
+  llvm::SmallVector<Val> run(llvm::ArrayRef<Val> carried,
+                             llvm::ArrayRef<Val> scanned, size_t collected,
+                             Body body);
+};
+
+/// A view of element `i` of a tensor along its leading axis.
+Val leadingElement(NodeBuilder &n, Val v, mlir::Value i);
+/// `v` as the more general `type` (dynamic where that is dynamic).
+Val castTo(NodeBuilder &n, Val v, mlir::Type type);
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_LOOPS_H

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From an ONNX file to a module of the `hone` dialect.
+#ifndef HONE_COMPILER_IMPORT_ONNX_ONNXIMPORTER_H
+#define HONE_COMPILER_IMPORT_ONNX_ONNXIMPORTER_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+namespace hone::onnx {
+
+/// The newest operator set that the importer knows.
+constexpr int64_t kNewestOpset = 28;
+constexpr int64_t kOldestOpset = 6;
+
+struct ImportOptions {
+  llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
+};
+
+/// Imports the file. Weights stay in the mapped file, which lives as long as
+/// the context. Every error is told through the diagnostics of the context, as
+/// many at once as can be found; the result is then null.
+mlir::OwningOpRef<mlir::ModuleOp> importOnnx(mlir::MLIRContext &context,
+                                             llvm::StringRef path,
+                                             const ImportOptions &options = {});
+
+/// Imports a model from memory. `name` stands for the file in messages;
+/// external data is refused.
+mlir::OwningOpRef<mlir::ModuleOp>
+importOnnx(mlir::MLIRContext &context,
+           std::shared_ptr<llvm::MemoryBuffer> bytes, llvm::StringRef name,
+           const ImportOptions &options = {});
+
+/// Loads the dialects that imported modules use.
+void registerImportDialects(mlir::DialectRegistry &registry);
+
+/// Reports every operator, type and attribute of the file that would not
+/// import.
+mlir::LogicalResult checkOnnx(mlir::MLIRContext &context, llvm::StringRef path,
+                              const ImportOptions &options = {});
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_ONNXIMPORTER_H

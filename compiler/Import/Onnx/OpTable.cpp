@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From (domain, operator) to the function that imports it.
+#include "compiler/Import/Onnx/OpTable.h"
+
+using namespace hone::onnx;
+
+static std::string keyOf(llvm::StringRef domain, llvm::StringRef opType) {
+  return (domain + ":" + opType).str();
+}
+
+const OpTable &OpTable::get() {
+  static const OpTable table = [] {
+    OpTable t;
+    for (auto add : {addElementwise, addActivations, addCasts, addReductions, addControlFlow, addEinsum, addQuantization, addRandom, addRecurrent, addResize, addSearch, addSequences, addSignals, addStrings})
+      add(t);
+    return t;
+  }();
+  return table;
+}
+
+const OpEntry *OpTable::find(llvm::StringRef domain,
+                             llvm::StringRef opType) const {
+  auto it = entries.find(keyOf(domain, opType));
+  return it == entries.end() ? nullptr : &it->second;
+}
+
+void OpTable::add(llvm::StringRef opType, ImportFunction import, int minInputs,
+                  int maxInputs) {
+  entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs,
+                                    false};
+}
+
+void OpTable::addAny(llvm::StringRef opType, ImportFunction import,
+                     int minInputs, int maxInputs) {
+  entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs,
+                                    true};
+}

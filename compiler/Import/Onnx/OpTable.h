@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From (domain, operator) to the function that imports it.
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPTABLE_H
+#define HONE_COMPILER_IMPORT_ONNX_OPTABLE_H
+
+#include "compiler/Import/Onnx/NodeBuilder.h"
+
+#include "llvm/ADT/StringMap.h"
+
+#include <functional>
+
+namespace hone::onnx {
+
+/// Sets the outputs of the node, or reports an error. Required inputs are
+/// there, and are tensors unless the entry says otherwise.
+using ImportFunction = std::function<mlir::LogicalResult(NodeBuilder &)>;
+
+constexpr int kVariadic = 1 << 30;
+
+struct OpEntry {
+  ImportFunction import;
+  int minInputs, maxInputs;
+  bool anyValue; ///< takes sequences and optionals, or absent inputs, where
+                 ///< others take tensors
+};
+
+class OpTable {
+public:
+  /// The operators of all families.
+  static const OpTable &get();
+
+  const OpEntry *find(llvm::StringRef domain, llvm::StringRef opType) const;
+
+  void add(llvm::StringRef opType, ImportFunction import, int minInputs,
+           int maxInputs);
+  void add(llvm::StringRef opType, ImportFunction import, int inputs) {
+    add(opType, std::move(import), inputs, inputs);
+  }
+  /// For operators that take sequences and optionals too.
+  void addAny(llvm::StringRef opType, ImportFunction import, int minInputs,
+              int maxInputs);
+  /// The domain of the operators that are added next; "" is ONNX's own.
+  void setDomain(llvm::StringRef name) { domain = name.str(); }
+
+private:
+  std::string domain;
+  llvm::StringMap<OpEntry> entries;
+};
+
+// One per file of operators.
+void addElementwise(OpTable &table);
+void addActivations(OpTable &table);
+void addCasts(OpTable &table);
+void addReductions(OpTable &table);
+void addContractions(OpTable &table);
+void addConvolutions(OpTable &table);
+void addPooling(OpTable &table);
+void addNormalization(OpTable &table);
+void addShapeOps(OpTable &table);
+void addMovement(OpTable &table);
+void addGather(OpTable &table);
+void addControlFlow(OpTable &table);
+void addEinsum(OpTable &table);
+void addQuantization(OpTable &table);
+void addRandom(OpTable &table);
+void addRecurrent(OpTable &table);
+void addResize(OpTable &table);
+void addSearch(OpTable &table);
+void addSequences(OpTable &table);
+void addSignals(OpTable &table);
+void addStrings(OpTable &table);
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_OPTABLE_H

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reductions, arg-reductions and running sums.
+#include "compiler/Import/Onnx/OpTable.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+using hone::graph::ReduceKind;
+
+namespace {
+
+/// What to reduce, along which axes; nothing where the node passes its input
+/// through.
+struct Reduction {
+  Val x;
+  Ints axes;
+  bool keepdims;
+};
+
+/// `axesAsInput`: the opset from which the axes are an input.
+std::optional<Reduction> parse(NodeBuilder &n, int64_t axesAsInput) {
+  Reduction r{n.in(0), {}, n.intAttr("keepdims", 1) != 0};
+  if (n.opset >= axesAsInput && !n.has(1) && n.intAttr("noop_with_empty_axes"))
+    return std::nullopt;
+  std::optional<Ints> axes =
+      n.axes("axes", n.opset >= axesAsInput ? 1 : SIZE_MAX, r.x.rank());
+  if (axes && axes->empty() && n.opset >= axesAsInput &&
+      n.intAttr("noop_with_empty_axes"))
+    return std::nullopt;
+  if (!axes || axes->empty())
+    for (int64_t i = 0; i < r.x.rank(); ++i)
+      r.axes.push_back(i);
+  else
+    r.axes = *axes;
+  return r;
+}
+
+using Step = Scalar (*)(const Scalar &);
+
+/// f16 is reduced between its maps in f32, so that nothing overflows on the
+/// way.
+Val widened(NodeBuilder &n, Val x) {
+  bool narrow =
+      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
+  return narrow ? n.cast(x, ElementType::Float) : x;
+}
+
+void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
+                  ReduceKind kind, Step before = nullptr,
+                  Step after = nullptr) {
+  table.add(
+      name,
+      [=](NodeBuilder &n) {
+        std::optional<Reduction> r = parse(n, axesAsInput);
+        if (n.failed())
+          return failure();
+        Val x = n.in(0);
+        bool computes = before || after;
+        if (computes)
+          x = widened(n, x);
+        if (before)
+          x = n.map(x, [&](Scalar s) { return before(s); });
+        if (r)
+          x = n.reduce(kind, x, r->axes, r->keepdims);
+        if (after)
+          x = n.map(x, [&](Scalar s) { return after(s); });
+        return n.out(computes ? n.cast(x, n.in(0).elem) : x);
+      },
+      1, 2);
+}
+
+Scalar square(const Scalar &x) { return x * x; }
+
+/// Square root of an integer is cut.
+Scalar root(const Scalar &x) {
+  if (x.isFloat())
+    return sqrt(x);
+  ScalarBuilder &s = *x.builder;
+  return s.toInt(sqrt(s.toFloat(x, s.builder.getF64Type())), x.type(),
+                 x.isUnsigned);
+}
+
+Scalar logarithm(const Scalar &x) {
+  if (x.isFloat())
+    return log(x);
+  ScalarBuilder &s = *x.builder;
+  return s.toInt(log(s.toFloat(x, s.builder.getF64Type())), x.type(),
+                 x.isUnsigned);
+}
+
+LogicalResult importReduceMean(NodeBuilder &n) {
+  std::optional<Reduction> r = parse(n, 18);
+  if (n.failed())
+    return failure();
+  return n.out(r ? n.mean(r->x, r->axes, r->keepdims) : n.in(0));
+}
+
+/// max + log(sum(exp(x - max))); where the maximum is infinite, it is not
+/// subtracted.
+LogicalResult importLogSumExp(NodeBuilder &n) {
+  std::optional<Reduction> r = parse(n, 18);
+  if (n.failed())
+    return failure();
+  Val x = widened(n, n.in(0));
+  if (!isFloat(x.elem))
+    x = n.cast(x, ElementType::Double);
+  Ints axes = r ? r->axes : Ints();
+  Val top = n.reduce(ReduceKind::Max, x, axes, /*keepdims=*/true);
+  Val shift = n.map(top, [](Scalar m) {
+    return select(eq(m - m, 0), m, m.builder->like(m, 0));
+  });
+  Val powers = n.map({x, shift}, x.elem,
+                     [](ArrayRef<Scalar> a) { return exp(a[0] - a[1]); });
+  Val total = n.sum(powers, axes, /*keepdims=*/true);
+  Val result = n.map({total, shift}, x.elem,
+                     [](ArrayRef<Scalar> a) { return log(a[0]) + a[1]; });
+  if (r && !r->keepdims)
+    result = n.squeeze(result, axes);
+  return n.out(n.cast(result, n.in(0).elem));
+}
+
+LogicalResult importArg(NodeBuilder &n, bool max) {
+  Val x = n.in(0);
+  if (x.rank() == 0 || !x.type().getElementType().isIntOrFloat() ||
+      isSmallFloat(x.elem))
+    return n.error("takes tensors of numbers with at least one dimension");
+  int64_t axis = n.axisAttr("axis", 0, x.rank());
+  bool keepdims = n.intAttr("keepdims", 1),
+       last = n.intAttr("select_last_index", 0);
+  if (n.failed())
+    return failure();
+  if (x.shape()[axis] == 0)
+    return n.error("looks for an element of an empty axis");
+  ReduceKind kind = isUnsigned(x.elem)
+                        ? (max ? ReduceKind::UMax : ReduceKind::UMin)
+                        : (max ? ReduceKind::Max : ReduceKind::Min);
+  Sizes sizes = n.dims(x);
+  if (keepdims)
+    sizes[axis] = n.index(1);
+  else
+    sizes.erase(sizes.begin() + axis);
+  return n.out({graph::ArgReduceOp::create(
+                    n.b, n.loc, n.tensorType(ElementType::Int64, sizes),
+                    x.value, kind, axis, keepdims, last),
+                ElementType::Int64});
+}
+
+LogicalResult importCumulate(NodeBuilder &n, ReduceKind kind) {
+  Val x = n.in(0);
+  std::optional<Ints> axes = n.requireInts(1, "axis");
+  if (!axes)
+    return failure();
+  if (axes->size() != 1 || !x.type().getElementType().isIntOrFloat() ||
+      isSmallFloat(x.elem))
+    return n.error("takes a tensor of numbers and one axis");
+  int64_t axis = n.axis(axes->front(), x.rank());
+  if (n.failed())
+    return failure();
+  return n.out({graph::CumulateOp::create(n.b, n.loc, x.type(), x.value, kind,
+                                          axis, n.intAttr("exclusive") != 0,
+                                          n.intAttr("reverse") != 0),
+                x.elem});
+}
+
+} // namespace
+
+void hone::onnx::addReductions(OpTable &table) {
+  addReduction(table, "ReduceSum", 13, ReduceKind::Sum);
+  addReduction(table, "ReduceProd", 18, ReduceKind::Prod);
+  addReduction(table, "ReduceMax", 18, ReduceKind::Max);
+  addReduction(table, "ReduceMin", 18, ReduceKind::Min);
+  addReduction(table, "ReduceL1", 18, ReduceKind::Sum, abs);
+  addReduction(table, "ReduceL2", 18, ReduceKind::Sum, square, root);
+  addReduction(table, "ReduceSumSquare", 18, ReduceKind::Sum, square);
+  addReduction(table, "ReduceLogSum", 18, ReduceKind::Sum, nullptr, logarithm);
+  table.add("ReduceMean", importReduceMean, 1, 2);
+  table.add("ReduceLogSumExp", importLogSumExp, 1, 2);
+  table.add("ArgMax", [](NodeBuilder &n) { return importArg(n, true); }, 1);
+  table.add("ArgMin", [](NodeBuilder &n) { return importArg(n, false); }, 1);
+  table.add(
+      "CumSum",
+      [](NodeBuilder &n) { return importCumulate(n, ReduceKind::Sum); }, 2);
+  table.add(
+      "CumProd",
+      [](NodeBuilder &n) { return importCumulate(n, ReduceKind::Prod); }, 2);
+}

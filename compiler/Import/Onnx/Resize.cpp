@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Resize and Upsample: one pass per resized axis, each a weighted sum of a few
+// gathered neighbours. Positions and weights are small tensors that constant
+// folding computes where the sizes are known.
+#include "compiler/Import/Onnx/OpTable.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace hone::onnx;
+
+namespace {
+
+struct ResizeAxis {
+  int64_t axis;
+  Size from, to;
+  std::optional<float> scale; ///< as the model gives it; else to / from
+  Val roi;                    ///< the region of interest, if it is used
+  int64_t roiStart, roiEnd;   ///< positions in `roi`
+};
+
+struct Resizer {
+  NodeBuilder &n;
+  StringRef mode, coordinates, nearest;
+  float cubic, extrapolation;
+  bool excludeOutside, antialias;
+  bool legacyNearest = false; ///< opset 10: rounds down, up where it shrinks
+
+  Scalar scaleOf(ScalarBuilder &s, const ResizeAxis &a) const {
+    mlir::Type f32 = n.b.getF32Type();
+    if (a.scale)
+      return s.constant(f32, *a.scale);
+    return s.toFloat(s.size(a.to), f32) / s.toFloat(s.size(a.from), f32);
+  }
+
+  /// The place in the input, as a fraction, of index `s.index(0)` of the
+  /// result.
+  Scalar source(ScalarBuilder &s, const ResizeAxis &a) const {
+    mlir::Type f32 = n.b.getF32Type();
+    Scalar x = s.toFloat(s.index(0), f32), scale = scaleOf(s, a);
+    Scalar from = s.toFloat(s.size(a.from), f32);
+    Scalar to = s.toFloat(s.size(a.to), f32);
+    Scalar halfPixel = (x + 0.5) / scale - 0.5;
+    if (coordinates == "align_corners")
+      return select(le(to, 1), s.like(x, 0),
+                    x * (from - 1.0) / max(to - 1.0, s.like(x, 1)));
+    if (coordinates == "asymmetric")
+      return x / scale;
+    if (coordinates == "pytorch_half_pixel")
+      return select(le(to, 1), s.like(x, 0), halfPixel);
+    if (coordinates == "tf_half_pixel_for_nn")
+      return (x + 0.5) / scale;
+    if (coordinates == "half_pixel_symmetric") {
+      Scalar adjustment = to / (scale * from);
+      return from / 2.0 * (1.0 - adjustment) + halfPixel;
+    }
+    if (coordinates == "tf_crop_and_resize") {
+      auto edge = [&](int64_t i) {
+        return s.toFloat(
+            s.element(a.roi.value, a.roi.elem, {s.indexConstant(i)}), f32);
+      };
+      Scalar start = edge(a.roiStart), end = edge(a.roiEnd);
+      Scalar last = from - 1.0;
+      return select(le(to, 1), 0.5 * (start + end) * last,
+                    start * last +
+                        x * (end - start) * last / max(to - 1.0, s.like(x, 1)));
+    }
+    return halfPixel;
+  }
+
+  /// An input index inside the axis.
+  Scalar inside(ScalarBuilder &s, Scalar i, const ResizeAxis &a) const {
+    Scalar last = s.size(a.from) - s.indexConstant(1);
+    return max(min(i, last), s.indexConstant(0));
+  }
+
+  /// Index tensor of one tap: `place` gives the float position.
+  Val indices(const ResizeAxis &a,
+              function_ref<Scalar(ScalarBuilder &)> place) const {
+    return n.compute({a.to}, ElementType::Int64, [&](ScalarBuilder &s) {
+      return s.cast(inside(s, s.toIndex(place(s)), a), ElementType::Int64);
+    });
+  }
+
+  Val gatherTap(Val x, const ResizeAxis &a, Val at) const {
+    return n.gather(x, at, a.axis);
+  }
+
+  /// A vector along the axis, ready to broadcast.
+  Val alongAxis(Val vector, Val x, const ResizeAxis &a) const {
+    Sizes dims(x.rank(), n.index(1));
+    dims[a.axis] = a.to;
+    return n.reshape(vector, dims);
+  }
+
+  Val nearestPass(Val x, const ResizeAxis &a) const {
+    return gatherTap(x, a, indices(a, [&](ScalarBuilder &s) {
+                       Scalar at = source(s, a);
+                       if (legacyNearest)
+                         return select(lt(scaleOf(s, a), 1), ceil(at),
+                                       floor(at));
+                       if (nearest == "floor")
+                         return floor(at);
+                       if (nearest == "ceil")
+                         return ceil(at);
+                       if (nearest == "round_prefer_ceil")
+                         return floor(at + 0.5);
+                       return ceil(at - 0.5);
+                     }));
+  }
+
+  /// The weight of a tap at distance `d` (in input elements).
+  Scalar kernelWeight(Scalar d) const {
+    ScalarBuilder &s = *d.builder;
+    d = abs(d);
+    if (mode == "linear")
+      return max(1.0 - d, s.like(d, 0));
+    double a = cubic;
+    Scalar near = ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0;
+    Scalar far = ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
+    return select(le(d, 1), near, select(lt(d, 2), far, s.like(d, 0)));
+  }
+
+  /// A weighted sum of the neighbours; antialiasing widens the kernel where the
+  /// axis shrinks.
+  Val filteredPass(Val x, const ResizeAxis &a) const {
+    double support = mode == "linear" ? 1 : 2, stretch = 1;
+    if (antialias) {
+      std::optional<float> scale = a.scale;
+      if (!scale && n.known(a.to) && n.known(a.from) && *n.known(a.from) > 0)
+        scale = static_cast<float>(*n.known(a.to)) / *n.known(a.from);
+      if (!scale) {
+        (void)n.error("antialiases with a scale that is not known at compile "
+                      "time");
+        return x;
+      }
+      stretch = std::min(1.0, static_cast<double>(*scale));
+    }
+    int64_t reach = static_cast<int64_t>(std::ceil(support / stretch));
+    if (reach > 256) {
+      (void)n.error("shrinks an axis more than 128 times with antialias");
+      return x;
+    }
+    auto distance = [&](ScalarBuilder &s, int64_t tap) {
+      Scalar at = source(s, a);
+      return (floor(at) + static_cast<double>(tap)) - at;
+    };
+    auto rawWeight = [&](ScalarBuilder &s, int64_t tap) {
+      Scalar weight = kernelWeight(distance(s, tap) * stretch);
+      if (!excludeOutside && !antialias)
+        return weight;
+      if (!excludeOutside)
+        return weight;
+      Scalar i = s.toIndex(floor(source(s, a)) + static_cast<double>(tap));
+      Scalar outside = bitOr(lt(i, 0), ge(i, s.size(a.from)));
+      return select(outside, s.like(weight, 0), weight);
+    };
+    bool normalize = excludeOutside || antialias;
+    Val total;
+    for (int64_t tap = 1 - reach; tap <= reach; ++tap) {
+      Val at = indices(a, [&](ScalarBuilder &s) {
+        return floor(source(s, a)) + static_cast<double>(tap);
+      });
+      Val weight = n.compute({a.to}, ElementType::Float, [&](ScalarBuilder &s) {
+        Scalar own = rawWeight(s, tap);
+        if (!normalize)
+          return own;
+        Scalar sum = s.like(own, 0);
+        for (int64_t other = 1 - reach; other <= reach; ++other)
+          sum = sum + rawWeight(s, other);
+        return own / sum;
+      });
+      Val term = n.map({gatherTap(x, a, at), alongAxis(weight, x, a)}, x.elem,
+                       [](ArrayRef<Scalar> v) {
+                         return v[0] * v[0].builder->toFloat(v[1], v[0].type());
+                       });
+      total = total ? n.map({total, term}, x.elem,
+                            [](ArrayRef<Scalar> v) { return v[0] + v[1]; })
+                    : term;
+    }
+    return total;
+  }
+
+  /// tf_crop_and_resize: places outside the input get a fixed value.
+  Val extrapolate(Val x, const ResizeAxis &a) const {
+    Val outside = n.compute({a.to}, ElementType::Bool, [&](ScalarBuilder &s) {
+      Scalar at = source(s, a);
+      Scalar last = s.toFloat(s.size(a.from), n.b.getF32Type()) - 1.0;
+      return bitOr(lt(at, 0), gt(at, last));
+    });
+    return n.map(
+        {x, alongAxis(outside, x, a)}, x.elem, [&](ArrayRef<Scalar> v) {
+          return select(v[1], v[0].builder->like(v[0], extrapolation), v[0]);
+        });
+  }
+
+  LogicalResult run(Val x, ArrayRef<ResizeAxis> axes) const {
+    if (mode != "nearest" && mode != "linear" && mode != "cubic")
+      return n.error("has the unknown mode '" + mode + "'");
+    ElementType elem = x.elem;
+    if (!isFloat(elem) && !isInteger(elem))
+      return n.error("resizes a tensor of " + elementTypeName(elem));
+    Val result = x;
+    if (mode != "nearest" && elem != ElementType::Double)
+      result = n.cast(x, ElementType::Float);
+    for (const ResizeAxis &a : axes) {
+      if (n.same(a.from, a.to) && a.scale.value_or(1) == 1 &&
+          coordinates != "tf_crop_and_resize")
+        continue;
+      result =
+          mode == "nearest" ? nearestPass(result, a) : filteredPass(result, a);
+      if (n.failed())
+        return failure();
+    }
+    if (coordinates == "tf_crop_and_resize")
+      for (const ResizeAxis &a : axes)
+        result = extrapolate(result, a);
+    if (result.elem != elem && !isFloat(elem))
+      result = n.map(result, [](Scalar v) { return roundEven(v); });
+    return n.out(n.cast(result, elem));
+  }
+};
+
+/// floor(size * scale), in float as the format defines it.
+Size scaled(NodeBuilder &n, Size size, float scale) {
+  if (std::optional<int64_t> known = n.known(size))
+    return n.index(
+        static_cast<int64_t>(std::floor(static_cast<float>(*known) * scale)));
+  if (scale == std::floor(scale))
+    return n.mul(size, static_cast<int64_t>(scale));
+  ScalarBuilder s(n.b, n.loc);
+  mlir::Type f32 = n.b.getF32Type();
+  Scalar product = s.toFloat(s.wrap(n.value(size)), f32) * scale;
+  return n.toSize(s.toIndex(floor(product)));
+}
+
+LogicalResult resizeByScales(NodeBuilder &n, Resizer &resizer, Val x,
+                             ArrayRef<double> scales) {
+  if (static_cast<int64_t>(scales.size()) != x.rank())
+    return n.error("has " + Twine(scales.size()) + " scales for " +
+                   Twine(x.rank()) + " dimensions");
+  SmallVector<ResizeAxis> axes;
+  for (int64_t i = 0; i < x.rank(); ++i) {
+    float scale = scales[i];
+    if (!(scale > 0) || scale > 65536)
+      return n.error("has a scale that is not a positive number");
+    Size from = n.dim(x, i);
+    axes.push_back({i, from, scaled(n, from, scale), scale, {}, 0, 0});
+  }
+  return resizer.run(x, axes);
+}
+
+LogicalResult importResize(NodeBuilder &n) {
+  Val x = n.in(0);
+  StringRef mode = n.stringAttr("mode", "nearest");
+  Resizer resizer{n,
+                  mode == "bilinear" ? "linear" : mode,
+                  n.stringAttr("coordinate_transformation_mode", "half_pixel"),
+                  n.stringAttr("nearest_mode", "round_prefer_floor"),
+                  n.floatAttr("cubic_coeff_a", -0.75f),
+                  n.floatAttr("extrapolation_value", 0),
+                  n.intAttr("exclude_outside") != 0,
+                  n.intAttr("antialias") != 0};
+  if (n.opset < 11) {
+    resizer.coordinates = "asymmetric";
+    resizer.legacyNearest = true;
+    std::optional<SmallVector<double>> scales = n.knownNumbers(n.in(1));
+    if (!scales)
+      return n.error("needs scales that are known at compile time");
+    return resizeByScales(n, resizer, x, *scales);
+  }
+  Ints order;
+  for (int64_t i = 0; i < x.rank(); ++i)
+    order.push_back(i);
+  if (std::optional<Ints> axes = n.axes("axes", 99, x.rank(), false))
+    order = *axes;
+  if (n.failed())
+    return failure();
+
+  bool cropped = resizer.coordinates == "tf_crop_and_resize";
+  Val roi = n.in(1);
+  if (cropped && !roi)
+    return n.error("needs a region of interest");
+  SmallVector<ResizeAxis> axes;
+  int64_t count = order.size();
+  auto add = [&](int64_t i, Size to, std::optional<float> scale) {
+    axes.push_back(
+        {order[i], n.dim(x, order[i]), to, scale, roi, i, i + count});
+  };
+  bool hasScales =
+      n.has(2) && !(n.in(2).isStatic() && n.in(2).type().getNumElements() == 0);
+  if (hasScales) {
+    std::optional<SmallVector<double>> scales = n.knownNumbers(n.in(2));
+    if (!scales)
+      return n.error("needs scales that are known at compile time");
+    if (static_cast<int64_t>(scales->size()) != count)
+      return n.error("has " + Twine(scales->size()) + " scales for " +
+                     Twine(count) + " dimensions");
+    for (int64_t i = 0; i < count; ++i) {
+      float scale = (*scales)[i];
+      if (!(scale > 0) || scale > 65536)
+        return n.error("has a scale that is not a positive number");
+      add(i, scaled(n, n.dim(x, order[i]), scale), scale);
+    }
+    return resizer.run(x, axes);
+  }
+  if (!n.has(3))
+    return n.error("has neither scales nor sizes");
+  std::optional<Sizes> sizes = n.elements(n.in(3));
+  if (!sizes)
+    return failure();
+  if (static_cast<int64_t>(sizes->size()) != count)
+    return n.error("has " + Twine(sizes->size()) + " sizes for " +
+                   Twine(count) + " dimensions");
+  StringRef policy = n.stringAttr("keep_aspect_ratio_policy", "stretch");
+  if (policy == "stretch") {
+    for (int64_t i = 0; i < count; ++i)
+      add(i, n.max((*sizes)[i], n.index(0)), std::nullopt);
+    return resizer.run(x, axes);
+  }
+  if (policy != "not_larger" && policy != "not_smaller")
+    return n.error("has the unknown keep_aspect_ratio_policy '" + policy + "'");
+  std::optional<float> scale;
+  for (int64_t i = 0; i < count; ++i) {
+    std::optional<int64_t> to = n.known((*sizes)[i]);
+    std::optional<int64_t> from = n.known(n.dim(x, order[i]));
+    if (!to || !from || *from == 0)
+      return n.error("keeps the aspect ratio of sizes that are not known at "
+                     "compile time");
+    float ratio = static_cast<float>(*to) / static_cast<float>(*from);
+    if (!scale)
+      scale = ratio;
+    else
+      scale = policy == "not_larger" ? std::min(*scale, ratio)
+                                     : std::max(*scale, ratio);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t from = *n.known(n.dim(x, order[i]));
+    add(i, n.index(static_cast<int64_t>(std::floor(*scale * from + 0.5f))),
+        scale);
+  }
+  return resizer.run(x, axes);
+}
+
+LogicalResult importUpsample(NodeBuilder &n) {
+  Val x = n.in(0);
+  StringRef mode = n.stringAttr("mode", "nearest");
+  Resizer resizer{n,
+                  mode == "bilinear" ? "linear" : mode,
+                  "asymmetric",
+                  "floor",
+                  -0.75f,
+                  0,
+                  false,
+                  false};
+  if (n.has(1)) {
+    std::optional<SmallVector<double>> scales = n.knownNumbers(n.in(1));
+    if (!scales)
+      return n.error("needs scales that are known at compile time");
+    return resizeByScales(n, resizer, x, *scales);
+  }
+  std::optional<SmallVector<float>> attribute = n.floatsAttr("scales");
+  if (!attribute)
+    return n.error("has no scales");
+  SmallVector<double> scales(attribute->begin(), attribute->end());
+  return resizeByScales(n, resizer, x, scales);
+}
+
+} // namespace
+
+void hone::onnx::addResize(OpTable &table) {
+  table.add("Resize", importResize, 1, 4);
+  table.add("Upsample", importUpsample, 1, 2);
+}

@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The builders of NodeBuilder that broadcast, move, reduce and contract
+// tensors.
+#include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/NodeBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+static constexpr int64_t kMaxFollowed = 64;
+
+RankedTensorType NodeBuilder::tensorType(ElementType elem,
+                                         ArrayRef<Size> dims) {
+  SmallVector<int64_t> shape, fixed;
+  for (Size size : dims) {
+    std::optional<int64_t> number = known(size);
+    if (number && *number < 0) {
+      (void)error("gives a tensor of negative size " + Twine(*number));
+      number = 0;
+    }
+    shape.push_back(number.value_or(ShapedType::kDynamic));
+    fixed.push_back(number.value_or(1));
+  }
+  int64_t count = elementCount(fixed);
+  if (count < 0 || packedBytes(ElementType::Double, count) < 0) {
+    (void)error("gives a tensor that is too large");
+    shape.assign(shape.size(), 0);
+  }
+  mlir::Type element = storageType(b.getContext(), elem);
+  if (!element) {
+    (void)error("gives a tensor of " + elementTypeName(elem) +
+                ", which is not supported");
+    element = b.getF32Type();
+  }
+  return RankedTensorType::get(shape, element);
+}
+
+SmallVector<Value> NodeBuilder::dynamic(ArrayRef<Size> dims) {
+  SmallVector<Value> result;
+  for (Size size : dims)
+    if (!known(size))
+      result.push_back(llvm::cast<Value>(size));
+  return result;
+}
+
+//===- Broadcast ----------------------------------------------------------===//
+
+Sizes NodeBuilder::broadcastDims(ArrayRef<Val> values) {
+  int64_t rank = 0;
+  for (Val v : values)
+    rank = std::max(rank, v.rank());
+  Sizes result(rank, index(1));
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    Size &size = result[axis];
+    // Known sizes first: one above 1 decides, and the free ones must follow it.
+    for (Val v : values) {
+      int64_t own = axis - (rank - v.rank());
+      if (own < 0 || v.type().isDynamicDim(own) || v.shape()[own] == 1)
+        continue;
+      if (known(size) == 1)
+        size = index(v.shape()[own]);
+      else if (known(size) != v.shape()[own])
+        (void)error("has inputs whose sizes " + Twine(*known(size)) + " and " +
+                    Twine(v.shape()[own]) + " do not broadcast");
+    }
+    if (known(size) != 1)
+      continue;
+    for (Val v : values) {
+      int64_t own = axis - (rank - v.rank());
+      if (own < 0 || !v.type().isDynamicDim(own))
+        continue;
+      Size next = dim(v, own);
+      if (known(size) == 1)
+        size = next;
+      else if (!same(size, next)) {
+        Scalar left = host().size(size), right = host().size(next);
+        size = toSize(select(eq(left, 1), right, left));
+      }
+    }
+  }
+  return result;
+}
+
+Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
+  int64_t lead = static_cast<int64_t>(target.size()) - v.rank();
+  Sizes own = dims(v), aligned = own;
+  bool fits = true;
+  for (int64_t i = 0; i < v.rank(); ++i) {
+    if (known(own[i]) == 1 || same(own[i], target[lead + i]))
+      continue;
+    fits = false;
+    aligned[i] = target[lead + i];
+  }
+  if (fits)
+    return v;
+  return move(aligned, v.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> indices;
+    for (int64_t i = 0; i < v.rank(); ++i) {
+      Scalar zero = s.indexConstant(0);
+      if (known(own[i]) == 1) {
+        indices.push_back(zero);
+        continue;
+      }
+      Scalar coordinate = s.index(i);
+      if (!same(own[i], target[lead + i])) {
+        // 1, or equal: nothing else may be read.
+        Scalar broadcast = eq(s.size(own[i]), 1);
+        coordinate =
+            s.checkedIndex(select(broadcast, zero, coordinate), own[i]);
+      }
+      indices.push_back(coordinate);
+    }
+    return s.extract(v.value, indices);
+  });
+}
+
+Val NodeBuilder::expand(Val v, ArrayRef<Size> target) {
+  int64_t lead = static_cast<int64_t>(target.size()) - v.rank();
+  Sizes own = dims(v);
+  bool equal = lead == 0;
+  for (int64_t i = 0; i < v.rank() && equal; ++i)
+    equal = same(own[i], target[i]);
+  if (equal)
+    return v;
+  if (std::optional<Val> moved =
+          moveOnHost({v}, target, [&](ArrayRef<int64_t> at) {
+            int64_t position = 0;
+            for (int64_t i = 0; i < v.rank(); ++i)
+              position = position * v.shape()[i] +
+                         (v.shape()[i] == 1 ? 0 : at[lead + i]);
+            return std::make_pair(size_t(0), position);
+          }))
+    return *moved;
+  Val aligned = alignTo(v, target);
+  auto op =
+      graph::MapOp::create(b, loc, mlir::TypeRange(tensorType(v.elem, target)),
+                           ValueRange(aligned.value), dynamic(target),
+                           [&](OpBuilder &inner, Location, ValueRange x) {
+                             graph::YieldOp::create(inner, loc, x[0]);
+                           });
+  return {op->getResult(0), v.elem};
+}
+
+bool NodeBuilder::agree(Size x, Size y, const Twine &what) {
+  std::optional<int64_t> left = known(x), right = known(y);
+  if (!left || !right || *left == *right)
+    return true;
+  (void)error(what + " do not agree: " + Twine(*left) + " and " +
+              Twine(*right));
+  return false;
+}
+
+Val NodeBuilder::withDims(Val v, ArrayRef<Size> target, const Twine &what) {
+  Sizes own = dims(v);
+  bool equal = true;
+  for (int64_t i = 0; i < v.rank(); ++i) {
+    if (!agree(own[i], target[i], what))
+      return v;
+    equal &= same(own[i], target[i]);
+  }
+  if (equal)
+    return v;
+  return move(target, v.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> indices;
+    for (int64_t i = 0; i < v.rank(); ++i)
+      indices.push_back(same(own[i], target[i])
+                            ? s.index(i)
+                            : s.checkedIndex(s.index(i), own[i]));
+    return s.extract(v.value, indices);
+  });
+}
+
+//===- Movement -----------------------------------------------------------===//
+
+std::optional<Val> NodeBuilder::moveOnHost(ArrayRef<Val> values,
+                                           ArrayRef<Size> sizes, Pick pick) {
+  SmallVector<int64_t> shape;
+  for (Size size : sizes) {
+    std::optional<int64_t> number = known(size);
+    if (!number || *number < 0)
+      return std::nullopt;
+    shape.push_back(*number);
+  }
+  int64_t count = elementCount(shape);
+  if (count < 0 || count > kMaxFollowed)
+    return std::nullopt;
+  ScalarBuilder s(b, loc, &dimBuilder);
+  SmallVector<SmallVector<Scalar>> scalars;
+  for (Val v : values)
+    if (!v.isStatic() || !hostScalars(v, s, scalars.emplace_back()))
+      return std::nullopt;
+  SmallVector<Scalar> results;
+  SmallVector<int64_t> at(shape.size());
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t rest = i;
+    for (int64_t axis = shape.size() - 1; axis >= 0; --axis) {
+      at[axis] = rest % shape[axis];
+      rest /= shape[axis];
+    }
+    auto [input, position] = pick(at);
+    if (position < 0 || position >= static_cast<int64_t>(scalars[input].size()))
+      return std::nullopt;
+    results.push_back(scalars[input][position]);
+  }
+  return fromScalars(results, shape, values.front().elem);
+}
+
+Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
+  Sizes own = dims(v);
+  if (own.size() == target.size() &&
+      llvm::all_of(llvm::zip(own, target), [&](auto pair) {
+        return same(std::get<0>(pair), std::get<1>(pair));
+      }))
+    return v;
+  Size before = product(own), after = product(target);
+  std::optional<int64_t> had = known(before), wanted = known(after);
+  if (had && wanted && *had != *wanted) {
+    (void)error("reshapes a tensor of " + Twine(*had) + " elements to " +
+                Twine(*wanted));
+    return v;
+  }
+  Sizes sizes(target);
+  if (!same(before, after)) {
+    // Data or free dimensions decide: no more elements may be claimed than
+    // there are.
+    for (auto [i, size] : llvm::enumerate(sizes)) {
+      if (known(size))
+        continue;
+      Sizes others = sizes;
+      others[i] = index(1);
+      size = min(max(size, index(0)),
+                 floorDiv(before, max(product(others), index(1))));
+      break;
+    }
+  }
+  int64_t position = 0;
+  if (std::optional<Val> moved = moveOnHost({v}, sizes, [&](ArrayRef<int64_t>) {
+        return std::make_pair(size_t(0), position++);
+      }))
+    return *moved;
+  return {graph::ReshapeOp::create(b, loc, tensorType(v.elem, sizes), v.value,
+                                   dynamic(sizes)),
+          v.elem};
+}
+
+Val NodeBuilder::transpose(Val v, ArrayRef<int64_t> permutation) {
+  bool identity = true;
+  Sizes own = dims(v), sizes;
+  for (auto [i, axis] : llvm::enumerate(permutation)) {
+    identity &= static_cast<int64_t>(i) == axis;
+    sizes.push_back(own[axis]);
+  }
+  if (identity)
+    return v;
+  if (std::optional<Val> moved =
+          moveOnHost({v}, sizes, [&](ArrayRef<int64_t> at) {
+            int64_t position = 0;
+            for (int64_t i = 0; i < v.rank(); ++i)
+              position = position * v.shape()[i] +
+                         at[llvm::find(permutation, i) - permutation.begin()];
+            return std::make_pair(size_t(0), position);
+          }))
+    return *moved;
+  return {graph::TransposeOp::create(b, loc, tensorType(v.elem, sizes), v.value,
+                                     permutation),
+          v.elem};
+}
+
+Val NodeBuilder::slice(Val v, ArrayRef<Size> offsets, ArrayRef<Size> sizes,
+                       ArrayRef<int64_t> steps) {
+  Ints by(steps);
+  by.resize(v.rank(), 1);
+  Sizes own = dims(v);
+  bool whole = true, allKnown = v.isStatic();
+  SmallVector<int64_t> staticOffsets;
+  SmallVector<Value> dynamicOffsets;
+  for (int64_t i = 0; i < v.rank(); ++i) {
+    whole &= known(offsets[i]) == 0 && by[i] == 1 && same(own[i], sizes[i]);
+    std::optional<int64_t> offset = known(offsets[i]);
+    allKnown &= offset.has_value();
+    staticOffsets.push_back(offset.value_or(ShapedType::kDynamic));
+    if (!offset)
+      dynamicOffsets.push_back(llvm::cast<Value>(offsets[i]));
+  }
+  if (whole)
+    return v;
+  if (allKnown)
+    if (std::optional<Val> moved =
+            moveOnHost({v}, sizes, [&](ArrayRef<int64_t> at) {
+              int64_t position = 0;
+              for (int64_t i = 0; i < v.rank(); ++i)
+                position =
+                    position * v.shape()[i] + staticOffsets[i] + at[i] * by[i];
+              return std::make_pair(size_t(0), position);
+            }))
+      return *moved;
+  return {graph::SliceOp::create(b, loc, tensorType(v.elem, sizes), v.value,
+                                 dynamicOffsets, dynamic(sizes), staticOffsets,
+                                 by),
+          v.elem};
+}
+
+Val NodeBuilder::sliceAxis(Val v, int64_t axis, Size from, Size size) {
+  Sizes offsets(v.rank(), index(0)), sizes = dims(v);
+  offsets[axis] = from;
+  sizes[axis] = size;
+  return slice(v, offsets, sizes);
+}
+
+Val NodeBuilder::concat(ArrayRef<Val> values, int64_t axis) {
+  if (values.size() == 1)
+    return values.front();
+  Sizes sizes = dims(values.front());
+  // A known size is the better one to hold the others to.
+  for (Val v : values)
+    for (int64_t i = 0; i < v.rank(); ++i)
+      if (i != axis && !known(sizes[i]))
+        sizes[i] = dim(v, i);
+  Size total = index(0);
+  SmallVector<Val> parts;
+  SmallVector<int64_t> starts;
+  for (Val v : values) {
+    starts.push_back(known(total).value_or(0));
+    sizes[axis] = dim(v, axis);
+    parts.push_back(withDims(v, sizes, "the sizes of its inputs"));
+    total = add(total, sizes[axis]);
+  }
+  sizes[axis] = total;
+  if (std::optional<Val> moved =
+          moveOnHost(parts, sizes, [&](ArrayRef<int64_t> at) {
+            size_t part = parts.size() - 1;
+            while (part > 0 && starts[part] > at[axis])
+              --part;
+            // Empty parts start where the next does.
+            int64_t position = 0;
+            for (int64_t i = 0; i < parts[part].rank(); ++i)
+              position = position * parts[part].shape()[i] + at[i] -
+                         (i == axis ? starts[part] : 0);
+            return std::make_pair(part, position);
+          }))
+    return *moved;
+  SmallVector<Value> operands;
+  for (Val v : parts)
+    operands.push_back(v.value);
+  return {graph::ConcatOp::create(b, loc,
+                                  tensorType(values.front().elem, sizes),
+                                  operands, dynamic(sizes), axis),
+          values.front().elem};
+}
+
+Val NodeBuilder::pad(Val v, Value value, ArrayRef<int64_t> low,
+                     ArrayRef<int64_t> high) {
+  Sizes sizes = dims(v);
+  bool none = true;
+  for (int64_t i = 0; i < v.rank(); ++i) {
+    sizes[i] = add(add(sizes[i], low[i]), high[i]);
+    none &= low[i] == 0 && high[i] == 0;
+  }
+  if (none)
+    return v;
+  return {graph::PadOp::create(b, loc, tensorType(v.elem, sizes), v.value,
+                               value, low, high),
+          v.elem};
+}
+
+Val NodeBuilder::gather(Val v, Val indices, int64_t axis) {
+  Sizes sizes, own = dims(v), places = dims(indices);
+  sizes.append(own.begin(), own.begin() + axis);
+  sizes.append(places.begin(), places.end());
+  sizes.append(own.begin() + axis + 1, own.end());
+  if (std::optional<Ints> numbers = knownInts(indices);
+      numbers && v.isStatic()) {
+    int64_t size = v.shape()[axis];
+    for (int64_t number : *numbers)
+      if (number < -size || number >= size) {
+        (void)error("gathers element " + Twine(number) + " of " + Twine(size));
+        return v;
+      }
+    if (std::optional<Val> moved =
+            moveOnHost({v}, sizes, [&](ArrayRef<int64_t> at) {
+              int64_t place = 0;
+              for (int64_t i = 0; i < indices.rank(); ++i)
+                place = place * indices.shape()[i] + at[axis + i];
+              int64_t number = (*numbers)[place];
+              int64_t position = 0;
+              for (int64_t i = 0; i < v.rank(); ++i) {
+                int64_t coordinate = i < axis ? at[i]
+                                     : i == axis
+                                         ? (number < 0 ? number + size : number)
+                                         : at[i + indices.rank() - 1];
+                position = position * v.shape()[i] + coordinate;
+              }
+              return std::make_pair(size_t(0), position);
+            }))
+      return *moved;
+  }
+  return {graph::GatherOp::create(b, loc, tensorType(v.elem, sizes), v.value,
+                                  indices.value, axis),
+          v.elem};
+}
+
+Val NodeBuilder::squeeze(Val v, ArrayRef<int64_t> axes) {
+  Sizes sizes;
+  for (auto [i, size] : llvm::enumerate(dims(v)))
+    if (!llvm::is_contained(axes, static_cast<int64_t>(i)))
+      sizes.push_back(size);
+    else if (known(size) && *known(size) != 1)
+      (void)error("removes a dimension of size " + Twine(*known(size)));
+  return failed() ? v : reshape(v, sizes);
+}
+
+Val NodeBuilder::unsqueeze(Val v, ArrayRef<int64_t> axes) {
+  Sizes sizes, own = dims(v);
+  auto next = own.begin();
+  for (int64_t i = 0, rank = v.rank() + axes.size(); i < rank; ++i)
+    sizes.push_back(llvm::is_contained(axes, i) ? index(1) : *next++);
+  return reshape(v, sizes);
+}
+
+//===- Reductions and contractions ----------------------------------------===//
+
+std::optional<Val> NodeBuilder::reduceOnHost(graph::ReduceKind kind, Val v,
+                                             ArrayRef<int64_t> axes,
+                                             ArrayRef<Size> sizes) {
+  ScalarBuilder s(b, loc, &dimBuilder);
+  SmallVector<Scalar> elements;
+  // Whole reductions of integers: products and sums of sizes.
+  if (!isInteger(v.elem) || static_cast<int64_t>(axes.size()) != v.rank() ||
+      !v.isStatic() || !hostScalars(v, s, elements) || elements.empty())
+    return std::nullopt;
+  Scalar result = elements.front();
+  for (const Scalar &x : llvm::drop_begin(elements)) {
+    switch (kind) {
+    case graph::ReduceKind::Sum:
+      result = result + x;
+      break;
+    case graph::ReduceKind::Prod:
+      result = result * x;
+      break;
+    case graph::ReduceKind::Max:
+      result = hone::onnx::max(result, x);
+      break;
+    case graph::ReduceKind::Min:
+      result = hone::onnx::min(result, x);
+      break;
+    default:
+      return std::nullopt;
+    }
+  }
+  SmallVector<int64_t> shape(sizes.size(), 1);
+  return fromScalars(result, shape, v.elem);
+}
+
+Val NodeBuilder::reduce(graph::ReduceKind kind, Val v, ArrayRef<int64_t> axes,
+                        bool keepdims) {
+  Sizes sizes;
+  for (auto [i, size] : llvm::enumerate(dims(v))) {
+    if (!llvm::is_contained(axes, static_cast<int64_t>(i)))
+      sizes.push_back(size);
+    else if (keepdims)
+      sizes.push_back(index(1));
+  }
+  if (isUnsigned(v.elem) || v.elem == ElementType::Bool) {
+    if (kind == graph::ReduceKind::Max)
+      kind = graph::ReduceKind::UMax;
+    else if (kind == graph::ReduceKind::Min)
+      kind = graph::ReduceKind::UMin;
+  }
+  if (!v.type().getElementType().isIntOrFloat() || isSmallFloat(v.elem))
+    (void)error("does not reduce " + elementTypeName(v.elem));
+  if (std::optional<Val> folded = reduceOnHost(kind, v, axes, sizes))
+    return *folded;
+  return {graph::ReduceOp::create(b, loc, tensorType(v.elem, sizes), v.value,
+                                  kind, axes, keepdims),
+          v.elem};
+}
+
+Val NodeBuilder::mean(Val v, ArrayRef<int64_t> axes, bool keepdims) {
+  Size count = index(1);
+  for (int64_t axis : axes)
+    count = mul(count, dim(v, axis));
+  Val total = sum(v, axes, keepdims);
+  std::optional<int64_t> number = known(count);
+  if (isFloat(v.elem) && number)
+    return map(total, [&](Scalar x) {
+      return x * (1.0 / static_cast<double>(*number));
+    });
+  Val divisor = cast(fromSizes({count}, {}), v.elem);
+  return map({total, divisor}, v.elem,
+             [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
+}
+
+Val NodeBuilder::matmul(Val lhs, Val rhs, bool transposeRhs) {
+  if (lhs.rank() < 2 || rhs.rank() < 2 || lhs.elem != rhs.elem ||
+      !lhs.type().getElementType().isIntOrFloat() || isSmallFloat(lhs.elem) ||
+      lhs.elem == ElementType::Bool) {
+    (void)error("multiplies matrices that do not fit together");
+    return lhs;
+  }
+  Sizes left = dims(lhs), right = dims(rhs);
+  size_t inner = right.size() - (transposeRhs ? 1 : 2),
+         columns = right.size() - (transposeRhs ? 2 : 1);
+  // The inner size of the right side counts: it is the weights' as a rule, and
+  // known.
+  left.back() = right[inner];
+  lhs = withDims(lhs, left, "the inner sizes of the product");
+  if (failed())
+    return lhs;
+
+  int64_t batch = std::max(left.size(), right.size()) - 2;
+  // The shape of the batch dimensions alone, and both sides brought to it.
+  auto batchDims = [&](ArrayRef<Size> sizes, int64_t i) {
+    int64_t own = i - (batch - (static_cast<int64_t>(sizes.size()) - 2));
+    return own < 0 ? index(1) : sizes[own];
+  };
+  Sizes sizes;
+  for (int64_t i = 0; i < batch; ++i) {
+    Size x = batchDims(left, i), y = batchDims(right, i);
+    if (known(x) == 1 || same(x, y)) {
+      sizes.push_back(y);
+    } else if (known(y) == 1) {
+      sizes.push_back(x);
+    } else if (known(x) && known(y)) {
+      (void)error("has batches of " + Twine(*known(x)) + " and " +
+                  Twine(*known(y)) + ", which do not broadcast");
+      return lhs;
+    } else if (known(x) || known(y)) {
+      sizes.push_back(known(x) ? x : y);
+    } else {
+      Scalar p = host().size(x), q = host().size(y);
+      sizes.push_back(toSize(select(eq(p, 1), q, p)));
+    }
+  }
+  auto aligned = [&](Val v, Sizes own) {
+    Sizes target = sizes;
+    target.append(own.end() - 2, own.end());
+    return alignTo(v, target);
+  };
+  lhs = aligned(lhs, left);
+  rhs = aligned(rhs, right);
+  sizes.push_back(left[left.size() - 2]);
+  sizes.push_back(right[columns]);
+  return {graph::MatmulOp::create(b, loc, tensorType(lhs.elem, sizes),
+                                  lhs.value, rhs.value, dynamic(sizes),
+                                  transposeRhs, /*panels=*/false),
+          lhs.elem};
+}
