@@ -271,8 +271,8 @@ void takeStrings(Array &array, const std::vector<char> &raw,
     array.strings.push_back(std::move(text));
     views.push_back({array.strings.back().data(), array.strings.back().size()});
   }
-  array.data.resize(views.size() * sizeof(hone_string));
-  memcpy(array.data.data(), views.data(), array.data.size());
+  const char *bytes = reinterpret_cast<const char *>(views.data());
+  array.data.assign(bytes, bytes + views.size() * sizeof(hone_string));
 }
 
 std::string descrOf(int32_t type) {

@@ -88,6 +88,8 @@ TEST(Session, OutputsMayBecomeInputsElsewhere) {
   TinySession first, second;
   TinyCall call, next;
   ASSERT_EQ(call.run(first.session), HONE_OK);
+  // The first session's next run reuses what stood behind the elements.
+  EXPECT_EQ(call.outputs[tiny::Grown].as.sequence->storage, nullptr);
   next.inputs[tiny::Table] = call.outputs[tiny::Grown];
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(next.run(second.session), HONE_OK) << second.message();
@@ -479,15 +481,20 @@ TEST(Session, KeepsDenormalsWhateverTheCallerSet) {
   hone_session_options options = {};
   options.threads = 3; // its workers start with the mode of this thread
   TinySession session(options);
-  static std::atomic<int> flushing;
-  flushing = 0;
-  tiny::onPiece = [](int64_t, int64_t) {
+  static std::atomic<int> flushing, workers;
+  flushing = workers = 0;
+  tiny::onPiece = [](int64_t, int64_t thread) {
     if (_mm_getcsr() & flush)
       ++flushing;
+    workers += thread != 0;
+    // Until a worker has come this thread takes no other piece.
+    for (int i = 0; workers == 0 && i < 1000; ++i)
+      usleep(1000);
   };
   TinyCall call(100);
   EXPECT_EQ(call.run(session.session), HONE_OK);
   tiny::onPiece = nullptr;
+  EXPECT_GT(workers.load(), 0);
   EXPECT_EQ(flushing.load(), 0);
   EXPECT_EQ(_mm_getcsr() & flush, flush);
   _mm_setcsr(saved);
