@@ -15,7 +15,11 @@ static constexpr int64_t kBlockBytes = 512 << 10;
 static constexpr int64_t kMinBlockWork = 64 << 10;
 /// Iterations of the parallel loop that are enough to balance threads.
 static constexpr int64_t kEnoughBlocks = 16;
-/// Along K, what a packed piece of a transposed operand holds.
+/// Rows of the right-hand side that are further apart, in bytes, collide in the
+/// L1 cache: they are packed, if there are enough left-hand rows to pay for it.
+static constexpr int64_t kFarApart = 1 << 10;
+static constexpr int64_t kMinPackedRows = 24;
+/// Along K, what a packed piece of the right-hand side holds.
 static constexpr int64_t kPackedK = 512;
 /// Row tiles in a block where the number of rows is not known.
 static constexpr int64_t kDynamicBlockTiles = 16;
@@ -48,10 +52,13 @@ private:
   };
   Rows splitDynamicRows();
   void chooseBlocks();
+  bool rowsAreFarApart() const;
 
   void emitColumns(Value firstTile, Value lastTile, bool tail);
   void emitWholeK(Value firstTile, Value lastTile, Value remaining);
   void emitChunkedK(Value firstTile, Value lastTile, Value remaining);
+  void pack(Value kStart, Value kCount, Value remaining);
+  void packRows(Value kStart, Value kCount, Value remaining);
   void packTransposed(Value kStart, Value kCount, Value remaining);
 
   using TileBody =
@@ -94,7 +101,8 @@ void ContractionEmitter::emit() {
   } else {
     split = splitDynamicRows();
   }
-  packs = problem.layout == RhsLayout::Transposed;
+  packs = problem.layout == RhsLayout::Transposed ||
+          (problem.layout == RhsLayout::RowMajor && rowsAreFarApart());
   chunked = packs && (!k || *k > kPackedK);
   chooseBlocks();
   if (packs)
@@ -151,6 +159,12 @@ ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
   return {shape.rows, large, small, rest, tiles};
 }
 
+bool ContractionEmitter::rowsAreFarApart() const {
+  std::optional<int64_t> m = constantOf(problem.m), n = constantOf(problem.n);
+  int64_t bytes = problem.b.elementType().getIntOrFloatBitWidth() / 8;
+  return (!n || *n * bytes >= kFarApart) && (!m || *m >= kMinPackedRows);
+}
+
 void ContractionEmitter::chooseBlocks() {
   tilesPerBlock = kDynamicBlockTiles;
   std::optional<int64_t> tiles = constantOf(split.tiles);
@@ -186,7 +200,7 @@ void ContractionEmitter::emitColumns(Value firstTile, Value lastTile,
   if (chunked)
     return emitChunkedK(firstTile, lastTile, remaining);
   if (packs)
-    packTransposed(e.cst(0), problem.k, remaining);
+    pack(e.cst(0), problem.k, remaining);
   emitWholeK(firstTile, lastTile, remaining);
 }
 
@@ -220,7 +234,7 @@ void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
   });
   e.loop(e.cst(0), problem.k, kPackedK, {}, [&](Value kStart, ValueRange) {
     Value kCount = e.min(e.cst(kPackedK), e.sub(problem.k, kStart));
-    packTransposed(kStart, kCount, remaining);
+    pack(kStart, kCount, remaining);
     forEachTile(
         firstTile, lastTile, [&](int64_t rows, Value row, Value inBlock) {
           RegisterTile tile = tileOf(rows);
@@ -343,6 +357,27 @@ static void transposeSquare(Emitter &e, MutableArrayRef<Value> rows) {
       rows[i | bit] = vector::ShuffleOp::create(e.builder, e.loc, a, b, high);
     }
   }
+}
+
+void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
+  if (problem.layout == RhsLayout::Transposed)
+    packTransposed(kStart, kCount, remaining);
+  else
+    packRows(kStart, kCount, remaining);
+}
+
+/// packed[k][column] = b[kStart + k][firstColumn + column].
+void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
+  Value source = e.add(e.add(bBase, firstColumn), e.mul(kStart, problem.n));
+  SmallVector<Value> masks;
+  for (int64_t c = 0; c < columns; c += lanes)
+    masks.push_back(makeMask(e, remaining, e.cst(c), lanes));
+  e.loop(e.cst(0), kCount, [&](Value k) {
+    Value row = e.add(source, e.mul(k, problem.n));
+    for (int64_t c = 0; c < columns; c += lanes)
+      packed.store(e, e.add(e.mul(k, columns), c),
+                   problem.b.load(e, e.add(row, c), lanes, masks[c / lanes]));
+  });
 }
 
 /// packed[k][column] = b[firstColumn + column][kStart + k], in squares; a
