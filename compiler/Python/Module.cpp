@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The extension module behind the Python package: compiling, and running what
 // was compiled.
+#include "compiler/Python/Compile.h"
 #include "compiler/Python/Model.h"
 #include "compiler/Python/Values.h"
 
@@ -49,7 +50,11 @@ nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
 } // namespace
 
 NB_MODULE(_hone, m) {
+  nb::exception<CompileError>(m, "CompileError", PyExc_RuntimeError);
   nb::exception<RunError>(m, "RunError", PyExc_RuntimeError);
+
+  m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
+        nb::arg("cpu"), nb::arg("dims"), nb::arg("threads"), nb::arg("symbol"));
 
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string &, const std::string &, int,

@@ -11,11 +11,11 @@ import shutil
 import tempfile
 
 from . import _hone
-from ._hone import RunError
+from ._hone import CompileError, RunError
 
 __all__ = ["CompileError", "Model", "RunError", "Value", "compile", "load"]
 
-RunError.__module__ = "hone"
+CompileError.__module__ = RunError.__module__ = "hone"
 
 Value = collections.namedtuple("Value", "name kind type shape dtype")
 Value.__doc__ = """An input or output of a model. `kind` is tensor, sequence, optional or map; `type`
@@ -48,3 +48,28 @@ def load(path, *, threads=0, cpu="", symbol="hone_model"):
     """Opens a compiled model. `threads` of 0 is one per processor; `cpu` forces one of its
     CPU levels."""
     return Model(_hone.Model(os.fspath(path), symbol, threads, cpu))
+
+
+def compile(model, *, output=None, cpu="native", dims=None, threads=0, symbol="hone_model"):
+    """Compiles an ONNX model, given as a path or as bytes, and opens it.
+
+    `output` keeps the library in that place. `cpu` is a comma-separated list of CPU levels or
+    names, as in `hone compile --cpu`; `dims` fixes free dimensions ({"n": 1}); `threads`, 0 for
+    one per processor, is what the model is compiled for and run with.
+
+    Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
+    OSError when the library cannot be written."""
+    if not isinstance(model, bytes):
+        model = bytes(model) if isinstance(model, (bytearray, memoryview)) else os.fspath(model)
+    options = dict(cpu=cpu, dims=dict(dims or {}), threads=threads, symbol=symbol)
+    if output is not None:
+        _hone.compile(model, os.fspath(output), **options)
+        return load(output, threads=threads, symbol=symbol)
+    folder = tempfile.mkdtemp(prefix="hone-")
+    try:
+        library = os.path.join(folder, "model.so")
+        _hone.compile(model, library, **options)
+        return load(library, threads=threads, symbol=symbol)
+    finally:
+        # The library stays mapped.
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Compiling from Python.
+#ifndef HONE_COMPILER_PYTHON_COMPILE_H
+#define HONE_COMPILER_PYTHON_COMPILE_H
+
+#include <nanobind/nanobind.h>
+
+#include <stdexcept>
+
+namespace hone::python {
+
+/// Thrown for what becomes hone.CompileError.
+struct CompileError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Compiles the file `model`, or the bytes where it is a bytes object, to the
+/// library `output`.
+void compile(nanobind::object model, const std::string &output,
+             const std::string &cpu, nanobind::dict dims, int64_t threads,
+             const std::string &symbol);
+
+} // namespace hone::python
+
+#endif // HONE_COMPILER_PYTHON_COMPILE_H
