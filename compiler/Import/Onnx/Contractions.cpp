@@ -17,7 +17,8 @@ LogicalResult importMatMul(NodeBuilder &n) {
 LogicalResult importGemm(NodeBuilder &n) {
   Val a = n.in(0), b = n.in(1);
   if (a.rank() != 2 || b.rank() != 2)
-    return n.error("takes two matrices, not tensors of " + Twine(a.rank()) + " and " + Twine(b.rank()) + " dimensions");
+    return n.error("takes two matrices, not tensors of " + Twine(a.rank()) +
+                   " and " + Twine(b.rank()) + " dimensions");
   float alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   if (n.intAttr("transA"))
     a = n.transpose(a, {1, 0});
@@ -28,7 +29,8 @@ LogicalResult importGemm(NodeBuilder &n) {
   if (!adds && alpha == 1)
     return n.out(product);
   auto scaled = [](const Scalar &x, float by) { return by == 1 ? x : x * by; };
-  if (!isFloat(product.elem) && (alpha != std::floor(alpha) || beta != std::floor(beta)))
+  if (!isFloat(product.elem) &&
+      (alpha != std::floor(alpha) || beta != std::floor(beta)))
     return n.error("scales integers by a fraction");
   if (!adds)
     return n.out(n.map(product, [&](Scalar x) { return scaled(x, alpha); }));
@@ -38,8 +40,9 @@ LogicalResult importGemm(NodeBuilder &n) {
   if (n.opset < 7 && !n.intAttr("broadcast") && c.rank() != 2)
     return n.error("adds a tensor that has another shape than the product");
   c = n.alignTo(c, n.dims(product));
-  return n.out(n.map({product, c}, product.elem,
-                     [&](ArrayRef<Scalar> x) { return scaled(x[0], alpha) + scaled(x[1], beta); }));
+  return n.out(n.map({product, c}, product.elem, [&](ArrayRef<Scalar> x) {
+    return scaled(x[0], alpha) + scaled(x[1], beta);
+  }));
 }
 
 } // namespace
@@ -69,8 +72,9 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   x = n.withDims(x, own, "the channels of input and weights");
   std::optional<int64_t> outChannels = NodeBuilder::known(n.dim(w, 0));
   if (outChannels && *outChannels % windows.group != 0)
-    (void)n.error("has " + Twine(*outChannels) + " output channels, no multiple of its " + Twine(windows.group) +
-                  " groups");
+    (void)n.error("has " + Twine(*outChannels) +
+                  " output channels, no multiple of its " +
+                  Twine(windows.group) + " groups");
   if (n.failed())
     return x;
   // Padding that is negative cuts.
@@ -85,15 +89,18 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   Windows rest = windows;
   rest.pads = pads;
   mlir::Type element = x.type().getElementType();
-  if (llvm::any_of(low, [](int64_t p) { return p < 0; }) || llvm::any_of(high, [](int64_t p) { return p < 0; }))
+  if (llvm::any_of(low, [](int64_t p) { return p < 0; }) ||
+      llvm::any_of(high, [](int64_t p) { return p < 0; }))
     x = n.pad(x, n.host().constant(element, 0).value, low, high);
   Sizes sizes{own[0], n.dim(w, 0)};
   for (int64_t i = 0; i < spatial; ++i)
     sizes.push_back(rest.outputSize(n, n.dim(x, 2 + i), i, /*ceil=*/false));
   if (n.failed())
     return x;
-  return {graph::ConvOp::create(n.b, n.loc, n.tensorType(x.elem, sizes), x.value, w.value, n.dynamic(sizes),
-                                rest.strides, rest.dilations, rest.pads, rest.group, /*channelsLast=*/false,
+  return {graph::ConvOp::create(n.b, n.loc, n.tensorType(x.elem, sizes),
+                                x.value, w.value, n.dynamic(sizes),
+                                rest.strides, rest.dilations, rest.pads,
+                                rest.group, /*channelsLast=*/false,
                                 graph::FilterLayout::Plain, rest.kernel),
           x.elem};
 }
@@ -105,16 +112,19 @@ Val hone::onnx::addChannelBias(NodeBuilder &n, Val y, Val bias) {
   }
   Sizes sizes(y.rank() - 1, n.index(1));
   sizes[0] = n.dim(y, 1);
-  bias = n.reshape(n.withDims(bias, {sizes[0]}, "the sizes of bias and channels"), sizes);
-  return n.map({y, bias}, y.elem, [](ArrayRef<Scalar> a) { return a[0] + a[1]; });
+  bias = n.reshape(
+      n.withDims(bias, {sizes[0]}, "the sizes of bias and channels"), sizes);
+  return n.map({y, bias}, y.elem,
+               [](ArrayRef<Scalar> a) { return a[0] + a[1]; });
 }
 
 namespace {
 
 bool checkConvolution(NodeBuilder &n, Val x, Val w) {
   if (x.rank() < 3 || x.rank() > 5 || w.rank() != x.rank())
-    return succeeded(n.error("takes an input of 3 to 5 dimensions and weights of as many, not " + Twine(x.rank()) +
-                             " and " + Twine(w.rank())));
+    return succeeded(n.error(
+        "takes an input of 3 to 5 dimensions and weights of as many, not " +
+        Twine(x.rank()) + " and " + Twine(w.rank())));
   if (x.elem != w.elem || !isFloat(x.elem) || isSmallFloat(x.elem))
     return succeeded(n.error("takes input and weights of one float type"));
   return true;
@@ -138,18 +148,21 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   if (!checkConvolution(n, x, w))
     return failure();
   int64_t spatial = x.rank() - 2;
-  std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w), /*transposed=*/true);
+  std::optional<Windows> windows =
+      Windows::parse(n, x, kernelOf(n, w), /*transposed=*/true);
   if (!windows)
     return failure();
   Ints outputPadding = n.intsAttr("output_padding", Ints(spatial, 0));
   std::optional<Ints> outputShape = n.intsAttr("output_shape");
   if (static_cast<int64_t>(outputPadding.size()) != spatial)
-    return n.error("has output_padding of another length than its spatial dimensions");
+    return n.error(
+        "has output_padding of another length than its spatial dimensions");
   // output_shape may name batch and channels as well.
   if (outputShape && outputShape->size() == static_cast<size_t>(x.rank()))
     outputShape->erase(outputShape->begin(), outputShape->begin() + 2);
   if (outputShape && static_cast<int64_t>(outputShape->size()) != spatial)
-    return n.error("has an output_shape of another length than its spatial dimensions");
+    return n.error(
+        "has an output_shape of another length than its spatial dimensions");
   Sizes own = n.dims(x);
   own[1] = n.dim(w, 0);
   x = n.withDims(x, own, "the channels of input and weights");
@@ -164,19 +177,22 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   for (int64_t i = 0; i < spatial; ++i) {
     // The size without padding; what is asked for decides the padding.
     Size full = n.add(n.mul(n.add(n.dim(x, 2 + i), -1), windows->strides[i]),
-                      (windows->kernel[i] - 1) * windows->dilations[i] + 1 + outputPadding[i]);
+                      (windows->kernel[i] - 1) * windows->dilations[i] + 1 +
+                          outputPadding[i]);
     std::optional<Size> wanted;
     if (outputShape)
       wanted = n.index((*outputShape)[i]);
     else if (autoPad.starts_with("SAME"))
       wanted = n.mul(n.dim(x, 2 + i), windows->strides[i]);
     if (!wanted) {
-      sizes.push_back(n.add(full, -(windows->pads[i] + windows->pads[spatial + i])));
+      sizes.push_back(
+          n.add(full, -(windows->pads[i] + windows->pads[spatial + i])));
       continue;
     }
     std::optional<int64_t> total = NodeBuilder::known(n.sub(full, *wanted));
     if (!total)
-      return n.error("has an output shape over a free dimension that does not decide its padding");
+      return n.error("has an output shape over a free dimension that does not "
+                     "decide its padding");
     bool upper = autoPad == "SAME_UPPER";
     int64_t padding = std::max<int64_t>(*total, 0);
     windows->pads[i] = upper ? padding / 2 : padding - padding / 2;
@@ -185,8 +201,10 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
-  Val y{graph::ConvTransposeOp::create(n.b, n.loc, n.tensorType(x.elem, sizes), x.value, w.value, n.dynamic(sizes),
-                                       windows->strides, windows->dilations, windows->pads, windows->group),
+  Val y{graph::ConvTransposeOp::create(n.b, n.loc, n.tensorType(x.elem, sizes),
+                                       x.value, w.value, n.dynamic(sizes),
+                                       windows->strides, windows->dilations,
+                                       windows->pads, windows->group),
         x.elem};
   if (n.has(2))
     y = addChannelBias(n, y, n.in(2));

@@ -28,8 +28,7 @@ Value condition(NodeBuilder &n, Val v) {
 
 /// A bool tensor without dimensions that holds an i1.
 Val boolTensor(NodeBuilder &n, Value bit) {
-  Value stored =
-      arith::ExtUIOp::create(n.b, n.loc, n.b.getI8Type(), bit);
+  Value stored = arith::ExtUIOp::create(n.b, n.loc, n.b.getI8Type(), bit);
   Value tensor = tensor::FromElementsOp::create(
       n.b, n.loc, RankedTensorType::get({}, n.b.getI8Type()), stored);
   n.importer.elements[tensor] = {bit};
@@ -72,8 +71,8 @@ LogicalResult importIf(NodeBuilder &n) {
   bool imported = true;
   for (int i = 0; i < 2 && imported; ++i) {
     n.b.setInsertionPointToEnd(blocks[i]);
-    imported = succeeded(
-        n.importer.importSubgraph(n, *branches[i], {}, results[i]));
+    imported =
+        succeeded(n.importer.importSubgraph(n, *branches[i], {}, results[i]));
   }
   n.b.restoreInsertionPoint(after);
   if (!imported)
@@ -114,10 +113,10 @@ LogicalResult importIf(NodeBuilder &n) {
 struct LoopImport {
   NodeBuilder &n;
   const Graph &body;
-  SmallVector<Val> initial;     ///< carried values before the loop
-  size_t scans;                 ///< number of scan outputs
+  SmallVector<Val> initial;      ///< carried values before the loop
+  size_t scans;                  ///< number of scan outputs
   SmallVector<mlir::Type> types; ///< of carried values, then of sequences
-  SmallVector<Val> scanned;     ///< elements of the last import, for their type
+  SmallVector<Val> scanned; ///< elements of the last import, for their type
 
   Val emptySequence(mlir::Type type) {
     return LibraryCall(n, "sequence_empty")
@@ -129,9 +128,8 @@ struct LoopImport {
     OpBuilder &b = n.b;
     b.setInsertionPointToEnd(block);
     Value iteration = block->getArgument(0);
-    SmallVector<Val> arguments{
-        n.fromSizes({OpFoldResult(iteration)}, {}),
-        boolTensor(n, block->getArgument(1))};
+    SmallVector<Val> arguments{n.fromSizes({OpFoldResult(iteration)}, {}),
+                               boolTensor(n, block->getArgument(1))};
     for (auto [i, v] : llvm::enumerate(initial))
       arguments.push_back({block->getArgument(i + 2), v.elem});
     SmallVector<Val> out;
@@ -143,8 +141,8 @@ struct LoopImport {
     if (n.failed())
       return failure();
     Value one = arith::ConstantIndexOp::create(b, n.loc, 1);
-    SmallVector<Value> yielded{
-        arith::AddIOp::create(b, n.loc, iteration, one), keepGoing};
+    SmallVector<Value> yielded{arith::AddIOp::create(b, n.loc, iteration, one),
+                               keepGoing};
     SmallVector<mlir::Type> result;
     for (auto [i, v] : llvm::enumerate(initial)) {
       const Val &next = out[i + 1];
@@ -164,11 +162,11 @@ struct LoopImport {
       scanned.push_back(element);
       result.push_back(sequenceOf(element.value.getType()));
       Val sequence{block->getArgument(2 + initial.size() + i), element.elem};
-      yielded.push_back(LibraryCall(n, "sequence_append")
-                            .setType("type", element.elem)
-                            .result(result.back(), element.elem)(
-                                {sequence, element})
-                            .value);
+      yielded.push_back(
+          LibraryCall(n, "sequence_append")
+              .setType("type", element.elem)
+              .result(result.back(), element.elem)({sequence, element})
+              .value);
     }
     scf::YieldOp::create(b, n.loc, yielded);
     return result;
@@ -180,11 +178,10 @@ struct LoopImport {
     const Val &element = scanned[i];
     SmallVector<int64_t> shape{ShapedType::kDynamic};
     llvm::append_range(shape, element.shape());
-    auto type =
-        RankedTensorType::get(shape, element.type().getElementType());
+    auto type = RankedTensorType::get(shape, element.type().getElementType());
     Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
-    Value none = arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::eq,
-                                       steps, zero);
+    Value none =
+        arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::eq, steps, zero);
     auto choice = scf::IfOp::create(b, n.loc, TypeRange(type), none,
                                     /*addThenBlock=*/true,
                                     /*addElseBlock=*/true);
@@ -225,10 +222,10 @@ struct LoopImport {
       auto loop = scf::WhileOp::create(b, n.loc, all, operands);
       OpBuilder::InsertPoint after = b.saveInsertionPoint();
       Block *before = b.createBlock(&loop.getBefore(), {}, all, locations);
-      Value inside =
-          arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::slt,
-                                before->getArgument(0), limit);
-      Value go = arith::AndIOp::create(b, n.loc, inside, before->getArgument(1));
+      Value inside = arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::slt,
+                                           before->getArgument(0), limit);
+      Value go =
+          arith::AndIOp::create(b, n.loc, inside, before->getArgument(1));
       scf::ConditionOp::create(b, n.loc, go, before->getArguments());
       Block *block = b.createBlock(&loop.getAfter(), {}, all, locations);
       FailureOr<SmallVector<mlir::Type>> next = importBody(block);
@@ -240,9 +237,9 @@ struct LoopImport {
           n.out(i, {loop.getResult(i + 2), initial[i].elem});
         for (size_t i = 0; i < scans; ++i)
           n.out(initial.size() + i,
-                stacked(i, loop.getResult(0),
-                        {loop.getResult(2 + initial.size() + i),
-                         scanned[i].elem}));
+                stacked(
+                    i, loop.getResult(0),
+                    {loop.getResult(2 + initial.size() + i), scanned[i].elem}));
         return success();
       }
       types = *next;
@@ -257,8 +254,7 @@ LogicalResult importLoop(NodeBuilder &n) {
   if (!body)
     return n.error("lacks its body");
   size_t carried = n.numInputs() > 2 ? n.numInputs() - 2 : 0;
-  if (body->inputs.size() != carried + 2 ||
-      body->outputs.size() < carried + 1)
+  if (body->inputs.size() != carried + 2 || body->outputs.size() < carried + 1)
     return n.error("has a body whose inputs or outputs do not fit");
   SmallVector<Val> initial;
   for (size_t i = 0; i < carried; ++i) {
@@ -273,8 +269,8 @@ LogicalResult importLoop(NodeBuilder &n) {
       return n.error("needs a trip count that is one number");
     limit = n.value(trips->front());
   } else {
-    limit = arith::ConstantIndexOp::create(
-        n.b, n.loc, std::numeric_limits<int64_t>::max());
+    limit = arith::ConstantIndexOp::create(n.b, n.loc,
+                                           std::numeric_limits<int64_t>::max());
   }
   if (n.has(1))
     start = condition(n, n.in(1));
@@ -282,7 +278,8 @@ LogicalResult importLoop(NodeBuilder &n) {
     start = arith::ConstantIntOp::create(n.b, n.loc, 1, 1);
   if (n.failed())
     return failure();
-  LoopImport loop{n, *body, initial, body->outputs.size() - carried - 1, {}, {}};
+  LoopImport loop{n,  *body, initial, body->outputs.size() - carried - 1,
+                  {}, {}};
   return loop.run(limit, start);
 }
 

@@ -133,9 +133,8 @@ struct EinsumImport {
       }
       return n.unsqueeze(ordered(t, own).v, missing);
     };
-    Val product =
-        n.map({spread(a), spread(b)}, a.v.elem,
-              [](ArrayRef<Scalar> v) { return v[0] * v[1]; });
+    Val product = n.map({spread(a), spread(b)}, a.v.elem,
+                        [](ArrayRef<Scalar> v) { return v[0] * v[1]; });
     return sumOut({product, labels}, needed);
   }
 

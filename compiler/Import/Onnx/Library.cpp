@@ -24,9 +24,8 @@ SmallVector<Val> LibraryCall::call(ArrayRef<Val> operands) {
     values.push_back(operand.value);
   DictionaryAttr dictionary =
       config.empty() ? DictionaryAttr() : n.b.getDictionaryAttr(config);
-  auto op = graph::LibraryOp::create(n.b, n.loc, types,
-                                     n.b.getStringAttr(function), values,
-                                     dictionary);
+  auto op = graph::LibraryOp::create(
+      n.b, n.loc, types, n.b.getStringAttr(function), values, dictionary);
   SmallVector<Val> results;
   for (auto [value, elem] : llvm::zip(op.getResults(), elems))
     results.push_back({value, elem});

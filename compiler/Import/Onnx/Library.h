@@ -36,7 +36,9 @@ public:
 
   llvm::SmallVector<Val> call(llvm::ArrayRef<Val> operands);
   /// The one result.
-  Val operator()(llvm::ArrayRef<Val> operands) { return call(operands).front(); }
+  Val operator()(llvm::ArrayRef<Val> operands) {
+    return call(operands).front();
+  }
 
 private:
   NodeBuilder &n;

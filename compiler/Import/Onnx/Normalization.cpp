@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Normalizations and the softmax family, as reductions and elementwise formulas.
+// Normalizations and the softmax family, as reductions and elementwise
+// formulas.
 #include "compiler/Import/Onnx/OpTable.h"
 
 using namespace mlir;
@@ -11,7 +12,8 @@ namespace {
 
 /// Sums of f16 are held in f32 between the formulas.
 Val widened(NodeBuilder &n, Val x) {
-  bool narrow = x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
+  bool narrow =
+      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
   return narrow ? n.cast(x, ElementType::Float) : x;
 }
 
@@ -26,11 +28,13 @@ bool checkFloat(NodeBuilder &n, int64_t minRank) {
   Val x = n.in(0);
   if (isFloat(x.elem) && !isSmallFloat(x.elem) && x.rank() >= minRank)
     return true;
-  (void)n.error("takes a float tensor of at least " + Twine(minRank) + " dimensions");
+  (void)n.error("takes a float tensor of at least " + Twine(minRank) +
+                " dimensions");
   return false;
 }
 
-/// A vector with one element per channel, shaped to meet a tensor of `rank` dimensions.
+/// A vector with one element per channel, shaped to meet a tensor of `rank`
+/// dimensions.
 Val perChannel(NodeBuilder &n, Val v, Val x) {
   Sizes sizes(x.rank() - 1, n.index(1));
   if (v.rank() != 1) {
@@ -38,7 +42,9 @@ Val perChannel(NodeBuilder &n, Val v, Val x) {
     return v;
   }
   sizes[0] = n.dim(x, 1);
-  return n.reshape(n.withDims(widened(n, v), {sizes[0]}, "the sizes of channels and parameters"), sizes);
+  return n.reshape(n.withDims(widened(n, v), {sizes[0]},
+                              "the sizes of channels and parameters"),
+                   sizes);
 }
 
 struct Moments {
@@ -49,7 +55,8 @@ Moments moments(NodeBuilder &n, Val x, ArrayRef<int64_t> axes) {
   Moments m;
   m.mean = n.mean(x, axes, /*keepdims=*/true);
   m.centered = n.map({x, m.mean}, x.elem, [](Args a) { return a[0] - a[1]; });
-  m.variance = n.mean(n.map(m.centered, [](Scalar d) { return d * d; }), axes, /*keepdims=*/true);
+  m.variance = n.mean(n.map(m.centered, [](Scalar d) { return d * d; }), axes,
+                      /*keepdims=*/true);
   return m;
 }
 
@@ -61,9 +68,11 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 2))
     return failure();
   Val x = n.in(0);
-  double epsilon = n.floatAttr("epsilon", 1e-5f), momentum = n.floatAttr("momentum", 0.9f);
+  double epsilon = n.floatAttr("epsilon", 1e-5f),
+         momentum = n.floatAttr("momentum", 0.9f);
   if (n.opset < 9 && n.intAttr("spatial", 1) == 0)
-    return n.error("has spatial=0, which is not supported; export it with opset 9 or later");
+    return n.error("has spatial=0, which is not supported; export it with "
+                   "opset 9 or later");
   Val scale = perChannel(n, n.in(1), x), shift = perChannel(n, n.in(2), x);
   Val mean = perChannel(n, n.in(3), x), variance = perChannel(n, n.in(4), x);
   if (n.failed())
@@ -73,7 +82,9 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
     axes.append(axesFrom(2, x.rank()));
     Moments m = moments(n, widened(n, x), axes);
     auto running = [&](Val old, Val now, Val like) {
-      Val mixed = n.map({old, now}, old.elem, [&](Args a) { return a[0] * momentum + a[1] * (1 - momentum); });
+      Val mixed = n.map({old, now}, old.elem, [&](Args a) {
+        return a[0] * momentum + a[1] * (1 - momentum);
+      });
       return n.cast(n.reshape(mixed, {n.dim(x, 1)}), like.elem);
     };
     if (n.wants(1))
@@ -84,8 +95,10 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
     variance = m.variance;
   }
   // Per channel: one factor and one summand.
-  Val factor = n.map({scale, variance}, scale.elem, [&](Args a) { return a[0] * rsqrt(a[1] + epsilon); });
-  Val summand = n.map({shift, mean, factor}, shift.elem, [](Args a) { return a[0] - a[1] * a[2]; });
+  Val factor = n.map({scale, variance}, scale.elem,
+                     [&](Args a) { return a[0] * rsqrt(a[1] + epsilon); });
+  Val summand = n.map({shift, mean, factor}, shift.elem,
+                      [](Args a) { return a[0] - a[1] * a[2]; });
   return n.out(n.map({x, factor, summand}, x.elem, [&](Args a) {
     ScalarBuilder &s = *a[0].builder;
     return a[0] * s.toFloat(a[1], a[0].type()) + s.toFloat(a[2], a[0].type());
@@ -123,11 +136,13 @@ LogicalResult importRmsNormalization(NodeBuilder &n) {
   Val x = widened(n, n.in(0));
   int64_t axis = n.axisAttr("axis", -1, x.rank());
   double epsilon = n.floatAttr("epsilon", 1e-5f);
-  Val squares = n.mean(n.map(x, [](Scalar v) { return v * v; }), axesFrom(axis, x.rank()), /*keepdims=*/true);
+  Val squares = n.mean(n.map(x, [](Scalar v) { return v * v; }),
+                       axesFrom(axis, x.rank()), /*keepdims=*/true);
   Val inverse = inverseRoot(n, squares, epsilon);
   if (n.in(1).rank() > x.rank())
     return n.error("has a scale of more dimensions than its input");
-  return n.out(n.map({x, inverse, n.cast(n.in(1), x.elem)}, n.in(1).elem, [](Args a) { return a[0] * a[1] * a[2]; }));
+  return n.out(n.map({x, inverse, n.cast(n.in(1), x.elem)}, n.in(1).elem,
+                     [](Args a) { return a[0] * a[1] * a[2]; }));
 }
 
 LogicalResult importInstanceNormalization(NodeBuilder &n) {
@@ -152,22 +167,30 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
   if (!channels || groups < 1 || *channels % groups != 0)
     return n.error("needs channels that are a known multiple of num_groups");
   Sizes own = n.dims(x);
-  Size inner = n.mul(n.product(ArrayRef(own).drop_front(2)), *channels / groups);
+  Size inner =
+      n.mul(n.product(ArrayRef(own).drop_front(2)), *channels / groups);
   Val grouped = n.reshape(x, {own[0], n.index(groups), inner});
   Moments m = moments(n, grouped, {2});
   Val inverse = inverseRoot(n, m.variance, n.floatAttr("epsilon", 1e-5f));
-  Val normal = n.map({m.centered, inverse}, x.elem, [](Args a) { return a[0] * a[1]; });
+  Val normal =
+      n.map({m.centered, inverse}, x.elem, [](Args a) { return a[0] * a[1]; });
   // Up to opset 20 scale and bias have one element per group.
   Val scale = n.in(1), shift = n.in(2);
   if (scale.rank() != 1 || shift.rank() != 1)
     return n.error("has parameters that are no vectors");
   if (scale.shape()[0] == groups && *channels != groups) {
-    auto perGroup = [&](Val v) { return n.reshape(n.withDims(widened(n, v), n.sizes({groups}), "parameters and groups"), n.sizes({groups, 1})); };
-    Val y = n.map({normal, perGroup(scale), perGroup(shift)}, n.in(0).elem, [](Args a) { return a[0] * a[1] + a[2]; });
+    auto perGroup = [&](Val v) {
+      return n.reshape(
+          n.withDims(widened(n, v), n.sizes({groups}), "parameters and groups"),
+          n.sizes({groups, 1}));
+    };
+    Val y = n.map({normal, perGroup(scale), perGroup(shift)}, n.in(0).elem,
+                  [](Args a) { return a[0] * a[1] + a[2]; });
     return n.out(n.reshape(y, own));
   }
-  return n.out(n.map({n.reshape(normal, own), perChannel(n, scale, x), perChannel(n, shift, x)}, n.in(0).elem,
-                     [](Args a) { return a[0] * a[1] + a[2]; }));
+  return n.out(n.map({n.reshape(normal, own), perChannel(n, scale, x),
+                      perChannel(n, shift, x)},
+                     n.in(0).elem, [](Args a) { return a[0] * a[1] + a[2]; }));
 }
 
 LogicalResult importMeanVariance(NodeBuilder &n) {
@@ -181,7 +204,8 @@ LogicalResult importMeanVariance(NodeBuilder &n) {
   if (n.failed())
     return failure();
   Moments m = moments(n, x, axes);
-  return n.out(n.map({m.centered, m.variance}, n.in(0).elem, [](Args a) { return a[0] / (sqrt(a[1]) + 1e-9); }));
+  return n.out(n.map({m.centered, m.variance}, n.in(0).elem,
+                     [](Args a) { return a[0] / (sqrt(a[1]) + 1e-9); }));
 }
 
 LogicalResult importLpNormalization(NodeBuilder &n) {
@@ -191,7 +215,8 @@ LogicalResult importLpNormalization(NodeBuilder &n) {
   int64_t axis = n.axisAttr("axis", -1, x.rank()), p = n.intAttr("p", 2);
   if (p != 1 && p != 2)
     return n.error("has a p that is neither 1 nor 2");
-  Val total = n.sum(n.map(x, [&](Scalar v) { return p == 1 ? abs(v) : v * v; }), {axis}, /*keepdims=*/true);
+  Val total = n.sum(n.map(x, [&](Scalar v) { return p == 1 ? abs(v) : v * v; }),
+                    {axis}, /*keepdims=*/true);
   return n.out(n.map({x, total}, n.in(0).elem, [&](Args a) {
     Scalar norm = p == 1 ? a[1] : sqrt(a[1]);
     // A vector of zeros stays one.
@@ -206,16 +231,21 @@ LogicalResult importLrn(NodeBuilder &n) {
   int64_t size = n.intAttr("size", 0);
   if (size < 1 || size > (1 << 20))
     return n.error("has a size that is out of range");
-  double alpha = n.floatAttr("alpha", 1e-4f), beta = n.floatAttr("beta", 0.75f), bias = n.floatAttr("bias", 1.0f);
-  // A running window over the channels: a pool with the channels as its spatial dimension.
+  double alpha = n.floatAttr("alpha", 1e-4f), beta = n.floatAttr("beta", 0.75f),
+         bias = n.floatAttr("bias", 1.0f);
+  // A running window over the channels: a pool with the channels as its spatial
+  // dimension.
   Sizes own = n.dims(x);
   Size rest = n.product(ArrayRef(own).drop_front(2));
-  Val squares = n.reshape(n.map(x, [](Scalar v) { return v * v; }), {own[0], n.index(1), own[1], rest});
+  Val squares = n.reshape(n.map(x, [](Scalar v) { return v * v; }),
+                          {own[0], n.index(1), own[1], rest});
   Ints pads{(size - 1) / 2, 0, size - 1 - (size - 1) / 2, 0}, ones{1, 1};
   Sizes sizes = n.dims(squares);
-  auto sums = graph::PoolOp::create(n.b, n.loc, squares.type(), mlir::Type(), squares.value, n.dynamic(sizes),
-                                    graph::PoolKind::Sum, Ints{size, 1}, ones, ones, pads, /*countIncludePad=*/false,
-                                    /*channelsLast=*/false, /*columnMajor=*/false, /*isUnsigned=*/false);
+  auto sums = graph::PoolOp::create(
+      n.b, n.loc, squares.type(), mlir::Type(), squares.value, n.dynamic(sizes),
+      graph::PoolKind::Sum, Ints{size, 1}, ones, ones, pads,
+      /*countIncludePad=*/false,
+      /*channelsLast=*/false, /*columnMajor=*/false, /*isUnsigned=*/false);
   Val windows = n.reshape({sums.getResult(), x.elem}, own);
   return n.out(n.map({x, windows}, n.in(0).elem, [&](Args a) {
     Scalar base = a[1] * (alpha / size) + bias;
@@ -239,7 +269,8 @@ LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
     return failure();
   Sizes own = n.dims(n.in(0)), shape = n.dims(x);
   if (flattens && axis != x.rank() - 1) {
-    Size rows = n.product(ArrayRef(shape).take_front(axis)), columns = n.product(ArrayRef(shape).drop_front(axis));
+    Size rows = n.product(ArrayRef(shape).take_front(axis)),
+         columns = n.product(ArrayRef(shape).drop_front(axis));
     x = n.reshape(x, {rows, columns});
     axis = 1;
   }
@@ -248,28 +279,37 @@ LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
   if (kind == SoftmaxKind::Hardmax) {
     Sizes sizes = n.dims(x);
     sizes[axis] = n.index(1);
-    Val first{graph::ArgReduceOp::create(n.b, n.loc, n.tensorType(ElementType::Int64, sizes), x.value, ReduceKind::Max,
-                                         axis, /*keepdims=*/true, /*last=*/false),
+    Val first{graph::ArgReduceOp::create(
+                  n.b, n.loc, n.tensorType(ElementType::Int64, sizes), x.value,
+                  ReduceKind::Max, axis, /*keepdims=*/true, /*last=*/false),
               ElementType::Int64};
-    auto op = graph::MapOp::create(n.b, n.loc, mlir::TypeRange(n.tensorType(n.in(0).elem, n.dims(x))),
-                                   ValueRange(first.value), n.dynamic(n.dims(x)),
-                                   [&](OpBuilder &b, Location loc, ValueRange a) {
-                                     ScalarBuilder s(b, loc);
-                                     Scalar hit = eq(s.toIndex(s.wrap(a[0])), s.index(axis));
-                                     Scalar one = s.constant(b.getF32Type(), 1), zero = s.constant(b.getF32Type(), 0);
-                                     Scalar value = s.toFloat(select(hit, one, zero), computeType(b.getContext(), n.in(0).elem));
-                                     graph::YieldOp::create(b, loc, s.store(value, n.in(0).elem));
-                                   });
+    auto op = graph::MapOp::create(
+        n.b, n.loc, mlir::TypeRange(n.tensorType(n.in(0).elem, n.dims(x))),
+        ValueRange(first.value), n.dynamic(n.dims(x)),
+        [&](OpBuilder &b, Location loc, ValueRange a) {
+          ScalarBuilder s(b, loc);
+          Scalar hit = eq(s.toIndex(s.wrap(a[0])), s.index(axis));
+          Scalar one = s.constant(b.getF32Type(), 1),
+                 zero = s.constant(b.getF32Type(), 0);
+          Scalar value = s.toFloat(select(hit, one, zero),
+                                   computeType(b.getContext(), n.in(0).elem));
+          graph::YieldOp::create(b, loc, s.store(value, n.in(0).elem));
+        });
     result = {op->getResult(0), n.in(0).elem};
   } else if (kind == SoftmaxKind::Softmax) {
-    Val powers = n.map({x, top}, x.elem, [](Args a) { return exp(a[0] - a[1]); });
-    Val inverse = n.map(n.sum(powers, {axis}, /*keepdims=*/true), [](Scalar v) { return 1.0 / v; });
-    result = n.map({powers, inverse}, n.in(0).elem, [](Args a) { return a[0] * a[1]; });
+    Val powers =
+        n.map({x, top}, x.elem, [](Args a) { return exp(a[0] - a[1]); });
+    Val inverse = n.map(n.sum(powers, {axis}, /*keepdims=*/true),
+                        [](Scalar v) { return 1.0 / v; });
+    result = n.map({powers, inverse}, n.in(0).elem,
+                   [](Args a) { return a[0] * a[1]; });
   } else {
     Val centered = n.map({x, top}, x.elem, [](Args a) { return a[0] - a[1]; });
-    Val total = n.sum(n.map(centered, [](Scalar v) { return exp(v); }), {axis}, /*keepdims=*/true);
+    Val total = n.sum(n.map(centered, [](Scalar v) { return exp(v); }), {axis},
+                      /*keepdims=*/true);
     Val logs = n.map(total, [](Scalar v) { return log(v); });
-    result = n.map({centered, logs}, n.in(0).elem, [](Args a) { return a[0] - a[1]; });
+    result = n.map({centered, logs}, n.in(0).elem,
+                   [](Args a) { return a[0] - a[1]; });
   }
   return n.out(n.reshape(result, own));
 }
@@ -285,7 +325,10 @@ void hone::onnx::addNormalization(OpTable &table) {
   table.add("MeanVarianceNormalization", importMeanVariance, 1);
   table.add("LpNormalization", importLpNormalization, 1);
   table.add("LRN", importLrn, 1);
-  for (auto [name, kind] : {std::pair("Softmax", SoftmaxKind::Softmax), std::pair("LogSoftmax", SoftmaxKind::LogSoftmax),
+  for (auto [name, kind] : {std::pair("Softmax", SoftmaxKind::Softmax),
+                            std::pair("LogSoftmax", SoftmaxKind::LogSoftmax),
                             std::pair("Hardmax", SoftmaxKind::Hardmax)})
-    table.add(name, [kind = kind](NodeBuilder &n) { return importSoftmax(n, kind); }, 1);
+    table.add(
+        name, [kind = kind](NodeBuilder &n) { return importSoftmax(n, kind); },
+        1);
 }

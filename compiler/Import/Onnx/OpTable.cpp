@@ -11,7 +11,12 @@ static std::string keyOf(llvm::StringRef domain, llvm::StringRef opType) {
 const OpTable &OpTable::get() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto add : {addElementwise, addActivations, addCasts, addReductions, addControlFlow, addEinsum, addQuantization, addRandom, addRecurrent, addResize, addSearch, addSequences, addSignals, addStrings})
+    for (auto add :
+         {addElementwise, addActivations, addCasts, addReductions,
+          addContractions, addPooling, addNormalization, addShapeOps,
+          addMovement, addGather, addControlFlow, addEinsum, addQuantization,
+          addRandom, addRecurrent, addResize, addSearch, addSequences,
+          addSignals, addStrings})
       add(t);
     return t;
   }();

@@ -53,7 +53,6 @@ void addActivations(OpTable &table);
 void addCasts(OpTable &table);
 void addReductions(OpTable &table);
 void addContractions(OpTable &table);
-void addConvolutions(OpTable &table);
 void addPooling(OpTable &table);
 void addNormalization(OpTable &table);
 void addShapeOps(OpTable &table);

@@ -11,7 +11,8 @@ namespace {
 
 std::optional<Windows> windowsOf(NodeBuilder &n) {
   Val x = n.in(0);
-  if (x.rank() < 3 || x.rank() > 5 || !x.type().getElementType().isIntOrFloat() || isSmallFloat(x.elem)) {
+  if (x.rank() < 3 || x.rank() > 5 ||
+      !x.type().getElementType().isIntOrFloat() || isSmallFloat(x.elem)) {
     (void)n.error("takes a tensor of numbers with 3 to 5 dimensions");
     return std::nullopt;
   }
@@ -29,17 +30,21 @@ std::optional<Windows> windowsOf(NodeBuilder &n) {
 }
 
 /// The pooled tensor, and for max the indices if they are asked for.
-std::pair<Val, Val> pool(NodeBuilder &n, Val x, const Windows &w, PoolKind kind, bool includePad, bool indices) {
+std::pair<Val, Val> pool(NodeBuilder &n, Val x, const Windows &w, PoolKind kind,
+                         bool includePad, bool indices) {
   bool ceil = n.intAttr("ceil_mode");
   Sizes sizes{n.dim(x, 0), n.dim(x, 1)};
   for (int64_t i = 2; i < x.rank(); ++i)
     sizes.push_back(w.outputSize(n, n.dim(x, i), i - 2, ceil));
   if (n.failed())
     return {x, x};
-  mlir::Type indexType = indices ? n.tensorType(ElementType::Int64, sizes) : mlir::Type();
-  auto op = graph::PoolOp::create(n.b, n.loc, n.tensorType(x.elem, sizes), indexType, x.value, n.dynamic(sizes), kind,
-                                  w.kernel, w.strides, w.dilations, w.pads, includePad, /*channelsLast=*/false,
-                                  n.intAttr("storage_order") != 0, isUnsigned(x.elem));
+  mlir::Type indexType =
+      indices ? n.tensorType(ElementType::Int64, sizes) : mlir::Type();
+  auto op = graph::PoolOp::create(
+      n.b, n.loc, n.tensorType(x.elem, sizes), indexType, x.value,
+      n.dynamic(sizes), kind, w.kernel, w.strides, w.dilations, w.pads,
+      includePad, /*channelsLast=*/false, n.intAttr("storage_order") != 0,
+      isUnsigned(x.elem));
   return {{op.getResult(), x.elem}, {op.getIndices(), ElementType::Int64}};
 }
 
@@ -47,7 +52,8 @@ LogicalResult importMaxPool(NodeBuilder &n) {
   std::optional<Windows> windows = windowsOf(n);
   if (!windows)
     return failure();
-  auto [result, indices] = pool(n, n.in(0), *windows, PoolKind::Max, false, n.wants(1));
+  auto [result, indices] =
+      pool(n, n.in(0), *windows, PoolKind::Max, false, n.wants(1));
   n.out(0, result);
   if (n.wants(1))
     n.out(1, indices);
@@ -60,19 +66,25 @@ LogicalResult importAveragePool(NodeBuilder &n) {
     return failure();
   if (!isFloat(n.in(0).elem))
     return n.error("takes floats alone");
-  return n.out(pool(n, n.in(0), *windows, PoolKind::Average, n.intAttr("count_include_pad") != 0, false).first);
+  return n.out(pool(n, n.in(0), *windows, PoolKind::Average,
+                    n.intAttr("count_include_pad") != 0, false)
+                   .first);
 }
 
 /// |x|^p, and the root after the sum.
 Val power(NodeBuilder &n, Val x, double p) {
   return n.map(x, [&](Scalar v) {
     Scalar size = abs(v);
-    return p == 1 ? size : p == 2 ? v * v : pow(size, size.builder->like(size, p));
+    return p == 1   ? size
+           : p == 2 ? v * v
+                    : pow(size, size.builder->like(size, p));
   });
 }
 
 Val root(NodeBuilder &n, Val x, double p) {
-  return n.map(x, [&](Scalar v) { return p == 1 ? v : p == 2 ? sqrt(v) : pow(v, v.builder->like(v, 1 / p)); });
+  return n.map(x, [&](Scalar v) {
+    return p == 1 ? v : p == 2 ? sqrt(v) : pow(v, v.builder->like(v, 1 / p));
+  });
 }
 
 LogicalResult importLpPool(NodeBuilder &n) {
@@ -80,7 +92,9 @@ LogicalResult importLpPool(NodeBuilder &n) {
   if (!windows)
     return failure();
   double p = n.intAttr("p", 2);
-  Val sums = pool(n, power(n, n.in(0), p), *windows, PoolKind::Sum, false, false).first;
+  Val sums =
+      pool(n, power(n, n.in(0), p), *windows, PoolKind::Sum, false, false)
+          .first;
   return n.out(n.failed() ? sums : root(n, sums, p));
 }
 
@@ -100,21 +114,26 @@ LogicalResult importGlobalAverage(NodeBuilder &n) {
 LogicalResult importGlobalMax(NodeBuilder &n) {
   if (n.in(0).rank() < 2)
     return n.error("takes a tensor of at least 2 dimensions");
-  return n.out(n.reduce(ReduceKind::Max, n.in(0), spatialAxes(n.in(0)), /*keepdims=*/true));
+  return n.out(n.reduce(ReduceKind::Max, n.in(0), spatialAxes(n.in(0)),
+                        /*keepdims=*/true));
 }
 
 LogicalResult importGlobalLp(NodeBuilder &n) {
   if (n.in(0).rank() < 2)
     return n.error("takes a tensor of at least 2 dimensions");
   double p = n.intAttr("p", 2);
-  return n.out(root(n, n.sum(power(n, n.in(0), p), spatialAxes(n.in(0)), /*keepdims=*/true), p));
+  return n.out(root(
+      n, n.sum(power(n, n.in(0), p), spatialAxes(n.in(0)), /*keepdims=*/true),
+      p));
 }
 
 /// Puts each element where its index says, everything else 0.
 LogicalResult importMaxUnpool(NodeBuilder &n) {
   Val x = n.in(0), indices = n.in(1);
-  if (x.rank() < 3 || indices.rank() != x.rank() || indices.elem != ElementType::Int64)
-    return n.error("takes a tensor of at least 3 dimensions and indices of its shape");
+  if (x.rank() < 3 || indices.rank() != x.rank() ||
+      indices.elem != ElementType::Int64)
+    return n.error(
+        "takes a tensor of at least 3 dimensions and indices of its shape");
   std::optional<Ints> kernel = n.intsAttr("kernel_shape");
   std::optional<Windows> w = Windows::parse(n, x, kernel);
   if (!w)
@@ -131,13 +150,18 @@ LogicalResult importMaxUnpool(NodeBuilder &n) {
       return n.error("has an output_shape of another length than its input's");
     sizes = *wanted;
   }
-  // Indices count in a tensor of the natural sizes: one that is larger holds it in its first corner.
+  // Indices count in a tensor of the natural sizes: one that is larger holds it
+  // in its first corner.
   Sizes flat{n.product(natural)}, updates{n.product(n.dims(x))};
   Val zeros = n.filled(x.elem, flat, 0);
-  Val places = n.reshape(n.withDims(indices, n.dims(x), "the sizes of input and indices"), updates);
+  Val places = n.reshape(
+      n.withDims(indices, n.dims(x), "the sizes of input and indices"),
+      updates);
   Val values = n.reshape(x, updates);
-  Val scattered{graph::ScatterOp::create(n.b, n.loc, zeros.type(), zeros.value, places.value, values.value,
-                                         graph::ScatterKind::Assign, n.b.getI64IntegerAttr(0)),
+  Val scattered{graph::ScatterOp::create(n.b, n.loc, zeros.type(), zeros.value,
+                                         places.value, values.value,
+                                         graph::ScatterKind::Assign,
+                                         n.b.getI64IntegerAttr(0)),
                 x.elem};
   Val result = n.reshape(scattered, natural);
   bool grows = false;
@@ -148,8 +172,10 @@ LogicalResult importMaxUnpool(NodeBuilder &n) {
   // With an explicit shape the indices are those of that shape.
   flat = {n.product(sizes)};
   zeros = n.filled(x.elem, flat, 0);
-  scattered = {graph::ScatterOp::create(n.b, n.loc, zeros.type(), zeros.value, places.value, values.value,
-                                        graph::ScatterKind::Assign, n.b.getI64IntegerAttr(0)),
+  scattered = {graph::ScatterOp::create(n.b, n.loc, zeros.type(), zeros.value,
+                                        places.value, values.value,
+                                        graph::ScatterKind::Assign,
+                                        n.b.getI64IntegerAttr(0)),
                x.elem};
   return n.out(n.reshape(scattered, sizes));
 }

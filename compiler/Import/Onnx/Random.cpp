@@ -16,10 +16,10 @@ void setSeed(NodeBuilder &n, LibraryCall &call) {
 /// Uniform or normal numbers; of the shape of an input (`like`) or of an
 /// attribute.
 LogicalResult importRandom(NodeBuilder &n, bool normal, bool like) {
-  Sizes dims =
-      like ? n.dims(n.in(0)) : n.sizes(n.intsAttr("shape", ArrayRef<int64_t>()));
-  ElementType elem = like && isFloat(n.in(0).elem) ? n.in(0).elem
-                                                   : ElementType::Float;
+  Sizes dims = like ? n.dims(n.in(0))
+                    : n.sizes(n.intsAttr("shape", ArrayRef<int64_t>()));
+  ElementType elem =
+      like && isFloat(n.in(0).elem) ? n.in(0).elem : ElementType::Float;
   if (n.hasAttr("dtype"))
     elem = static_cast<ElementType>(n.intAttr("dtype"));
   if (!isFloat(elem) || isSmallFloat(elem))
@@ -62,9 +62,7 @@ LogicalResult importMultinomial(NodeBuilder &n) {
     return n.error("takes a negative number of samples");
   LibraryCall call(n, "multinomial");
   setSeed(n, call);
-  call.set("sample_size", size)
-      .setType("type", elem)
-      .setType("x_type", x.elem);
+  call.set("sample_size", size).setType("type", elem).setType("x_type", x.elem);
   return n.out(call.sized(elem, {n.dim(x, 0), n.index(size)})({x}));
 }
 
@@ -96,7 +94,8 @@ LogicalResult importDft(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
-  bool inverse = n.intAttr("inverse") != 0, onesided = n.intAttr("onesided") != 0;
+  bool inverse = n.intAttr("inverse") != 0,
+       onesided = n.intAttr("onesided") != 0;
   Size length = n.dim(x, axis);
   SmallVector<Val> operands{x};
   if (n.has(1)) {
@@ -109,9 +108,8 @@ LogicalResult importDft(NodeBuilder &n) {
     length = n.mul(n.sub(length, n.index(1)), 2);
   }
   Sizes dims = n.dims(x);
-  dims[axis] = onesided && !inverse
-                   ? n.add(n.floorDiv(length, n.index(2)), 1)
-                   : length;
+  dims[axis] =
+      onesided && !inverse ? n.add(n.floorDiv(length, n.index(2)), 1) : length;
   dims.back() = n.index(onesided && inverse ? 1 : 2);
   return n.out(LibraryCall(n, "dft")
                    .set("axis", axis)
@@ -131,10 +129,8 @@ LogicalResult importStft(NodeBuilder &n) {
   for (size_t i = 2; i < 4; ++i)
     if (n.has(i))
       operands.push_back(n.in(i));
-  SmallVector<int64_t> shape{ShapedType::isDynamic(x.shape()[0])
-                                 ? -1
-                                 : x.shape()[0],
-                             -1, -1, 2};
+  SmallVector<int64_t> shape{
+      ShapedType::isDynamic(x.shape()[0]) ? -1 : x.shape()[0], -1, -1, 2};
   return n.out(LibraryCall(n, "stft")
                    .set("onesided", n.intAttr("onesided", 1))
                    .setType("type", x.elem)
@@ -171,8 +167,7 @@ LogicalResult importMelWeights(NodeBuilder &n) {
 void hone::onnx::addRandom(OpTable &table) {
   auto random = [&](StringRef name, bool normal, bool like) {
     table.add(
-        name,
-        [=](NodeBuilder &n) { return importRandom(n, normal, like); },
+        name, [=](NodeBuilder &n) { return importRandom(n, normal, like); },
         like ? 1 : 0, like ? 1 : 0);
   };
   random("RandomUniform", false, false);

@@ -41,10 +41,10 @@ LogicalResult importConstruct(NodeBuilder &n) {
     if (!type)
       return n.error("joins tensors of different numbers of dimensions");
   }
-  return n.out(LibraryCall(n, "sequence_construct")
-                   .setType("type", n.in(0).elem)
-                   .result(type, n.in(0).elem)(
-                       SmallVector<Val>(n.allInputs())));
+  return n.out(
+      LibraryCall(n, "sequence_construct")
+          .setType("type", n.in(0).elem)
+          .result(type, n.in(0).elem)(SmallVector<Val>(n.allInputs())));
 }
 
 LogicalResult importEmpty(NodeBuilder &n) {
@@ -54,9 +54,9 @@ LogicalResult importEmpty(NodeBuilder &n) {
   if (!element)
     return n.error("makes a sequence of " + elementTypeName(elem) +
                    ", which is not supported");
-  return n.out(LibraryCall(n, "sequence_empty")
-                   .result(sequenceOf(UnrankedTensorType::get(element)),
-                           elem)({}));
+  return n.out(
+      LibraryCall(n, "sequence_empty")
+          .result(sequenceOf(UnrankedTensorType::get(element)), elem)({}));
 }
 
 LogicalResult importAt(NodeBuilder &n) {
@@ -102,8 +102,7 @@ LogicalResult importLength(NodeBuilder &n) {
 }
 
 LogicalResult importConcat(NodeBuilder &n) {
-  auto element =
-      dyn_cast_or_null<RankedTensorType>(rankedElement(n, n.in(0)));
+  auto element = dyn_cast_or_null<RankedTensorType>(rankedElement(n, n.in(0)));
   if (!element)
     return failure();
   bool newAxis = n.intAttr("new_axis") != 0;
@@ -128,8 +127,7 @@ LogicalResult importSplit(NodeBuilder &n) {
     return failure();
   SmallVector<int64_t> shape(x.rank() - (keepdims ? 0 : 1),
                              ShapedType::kDynamic);
-  mlir::Type element =
-      RankedTensorType::get(shape, x.type().getElementType());
+  mlir::Type element = RankedTensorType::get(shape, x.type().getElementType());
   SmallVector<Val> operands{x};
   if (n.has(1))
     operands.push_back(n.in(1));
@@ -153,17 +151,15 @@ LogicalResult importOptional(NodeBuilder &n) {
         n.importer.convertType(*type->type, elem, nullptr, problem);
     if (!inner)
       return n.error("has a type that " + problem);
-    return n.out(
-        LibraryCall(n, "optional_empty")
-            .result(graph::OptionalType::get(n.b.getContext(), inner),
-                    elem)({}));
+    return n.out(LibraryCall(n, "optional_empty")
+                     .result(graph::OptionalType::get(n.b.getContext(), inner),
+                             elem)({}));
   }
   Val v = n.in(0);
   return n.out(
       LibraryCall(n, "optional_make")
           .setType("type", v.isTensor() ? v.elem : ElementType::Undefined)
-          .result(graph::OptionalType::get(n.b.getContext(),
-                                           v.value.getType()),
+          .result(graph::OptionalType::get(n.b.getContext(), v.value.getType()),
                   v.elem)({v}));
 }
 

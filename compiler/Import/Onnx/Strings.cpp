@@ -21,8 +21,8 @@ bool isText(NodeBuilder &n, Val v) {
 Val texts(NodeBuilder &n, ArrayRef<StringRef> values) {
   auto type = RankedTensorType::get({static_cast<int64_t>(values.size())},
                                     graph::StringType::get(n.b.getContext()));
-  return {graph::ConstantOp::create(
-              n.b, n.loc, DenseStringElementsAttr::get(type, values)),
+  return {graph::ConstantOp::create(n.b, n.loc,
+                                    DenseStringElementsAttr::get(type, values)),
           ElementType::String};
 }
 
@@ -66,11 +66,11 @@ LogicalResult importNormalizer(NodeBuilder &n) {
   SmallVector<int64_t> shape{-1};
   if (x.rank() == 2)
     shape.insert(shape.begin(), 1);
-  return n.out(LibraryCall(n, "string_normalizer")
-                   .set("case_action", number)
-                   .set("is_case_sensitive", n.intAttr("is_case_sensitive"))
-                   .tensor(ElementType::String,
-                           shape)({x, texts(n, stopwords)}));
+  return n.out(
+      LibraryCall(n, "string_normalizer")
+          .set("case_action", number)
+          .set("is_case_sensitive", n.intAttr("is_case_sensitive"))
+          .tensor(ElementType::String, shape)({x, texts(n, stopwords)}));
 }
 
 LogicalResult importRegex(NodeBuilder &n) {
@@ -78,8 +78,8 @@ LogicalResult importRegex(NodeBuilder &n) {
   if (!isText(n, x))
     return failure();
   return n.out(LibraryCall(n, "regex_full_match")
-                   .sized(ElementType::Bool, n.dims(x))(
-                       {x, texts(n, {n.stringAttr("pattern")})}));
+                   .sized(ElementType::Bool,
+                          n.dims(x))({x, texts(n, {n.stringAttr("pattern")})}));
 }
 
 LogicalResult importTfIdf(NodeBuilder &n) {
@@ -101,9 +101,8 @@ LogicalResult importTfIdf(NodeBuilder &n) {
                             n.constantInts(*indexes)};
   if (auto weights = n.floatsAttr("weights")) {
     SmallVector<double> values(weights->begin(), weights->end());
-    operands.push_back(n.constant(ElementType::Float,
-                                  {static_cast<int64_t>(values.size())},
-                                  values));
+    operands.push_back(n.constant(
+        ElementType::Float, {static_cast<int64_t>(values.size())}, values));
   }
   if (x.rank() < 1 || x.rank() > 2)
     return n.error("needs one or two dimensions");

@@ -26,7 +26,9 @@ std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val w) {
   return kernel;
 }
 
-std::optional<Windows> Windows::parse(NodeBuilder &n, Val x, std::optional<Ints> kernel, bool transposed) {
+std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
+                                      std::optional<Ints> kernel,
+                                      bool transposed) {
   if (!kernel)
     return std::nullopt;
   size_t spatial = x.rank() - 2;
@@ -40,15 +42,21 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x, std::optional<Ints>
     (void)n.error(reason);
     return std::nullopt;
   };
-  if (w.kernel.size() != spatial || w.strides.size() != spatial || w.dilations.size() != spatial ||
-      w.pads.size() != 2 * spatial)
-    return fail("has kernel_shape, strides, dilations or pads of another length than its " + Twine(spatial) +
-                " spatial dimensions");
-  auto inRange = [](int64_t low) { return [low](int64_t v) { return v >= low && v < kMaxWindow; }; };
-  if (!llvm::all_of(w.kernel, inRange(1)) || !llvm::all_of(w.strides, inRange(1)) ||
-      !llvm::all_of(w.dilations, inRange(1)) || !llvm::all_of(w.pads, inRange(-kMaxWindow)) || w.group < 1 ||
+  if (w.kernel.size() != spatial || w.strides.size() != spatial ||
+      w.dilations.size() != spatial || w.pads.size() != 2 * spatial)
+    return fail("has kernel_shape, strides, dilations or pads of another "
+                "length than its " +
+                Twine(spatial) + " spatial dimensions");
+  auto inRange = [](int64_t low) {
+    return [low](int64_t v) { return v >= low && v < kMaxWindow; };
+  };
+  if (!llvm::all_of(w.kernel, inRange(1)) ||
+      !llvm::all_of(w.strides, inRange(1)) ||
+      !llvm::all_of(w.dilations, inRange(1)) ||
+      !llvm::all_of(w.pads, inRange(-kMaxWindow)) || w.group < 1 ||
       w.group >= kMaxWindow)
-    return fail("has a kernel, stride, dilation, pad or group that is out of range");
+    return fail(
+        "has a kernel, stride, dilation, pad or group that is out of range");
 
   StringRef autoPad = n.stringAttr("auto_pad", "NOTSET");
   if (autoPad == "VALID") {
@@ -56,13 +64,17 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x, std::optional<Ints>
   } else if (autoPad == "SAME_UPPER" || autoPad == "SAME_LOWER") {
     w.pads.assign(2 * spatial, 0);
     for (size_t i = 0; i < spatial && !transposed; ++i) {
-      // ceil(in / stride) windows; with a stride of 1 the input's size does not matter.
+      // ceil(in / stride) windows; with a stride of 1 the input's size does not
+      // matter.
       std::optional<int64_t> size = NodeBuilder::known(n.dim(x, 2 + i));
       if (!size && w.strides[i] != 1)
-        return fail("has auto_pad with a stride over a free dimension; export it with explicit pads");
+        return fail("has auto_pad with a stride over a free dimension; export "
+                    "it with explicit pads");
       int64_t total = w.extent(i) - 1;
       if (size)
-        total = (llvm::divideCeilSigned(*size, w.strides[i]) - 1) * w.strides[i] + w.extent(i) - *size;
+        total =
+            (llvm::divideCeilSigned(*size, w.strides[i]) - 1) * w.strides[i] +
+            w.extent(i) - *size;
       total = std::max<int64_t>(total, 0);
       w.pads[i] = autoPad == "SAME_UPPER" ? total / 2 : total - total / 2;
       w.pads[spatial + i] = total - w.pads[i];
@@ -75,19 +87,22 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x, std::optional<Ints>
   return w;
 }
 
-hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i, bool ceil) const {
+hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
+                                     bool ceil) const {
   int64_t spatial = kernel.size(), low = pads[i], high = pads[spatial + i];
   Size room = n.add(input, low + high - extent(i));
   Size stride = n.index(strides[i]);
   std::optional<int64_t> known = NodeBuilder::known(room);
   if (known && *known < 0) {
-    (void)n.error("has a window of " + Twine(extent(i)) + " over a padded input of " + Twine(*known + extent(i)));
+    (void)n.error("has a window of " + Twine(extent(i)) +
+                  " over a padded input of " + Twine(*known + extent(i)));
     return n.index(1);
   }
   if (!ceil)
     return n.add(n.floorDiv(room, stride), 1);
   Size count = n.add(n.ceilDiv(room, stride), 1);
-  // The last window starts at (count - 1) * stride; it must start before input and low padding end.
+  // The last window starts at (count - 1) * stride; it must start before input
+  // and low padding end.
   Scalar last = n.host().size(n.mul(n.add(count, -1), strides[i]));
   Scalar end = n.host().size(n.add(input, low));
   Scalar size = n.host().size(count);

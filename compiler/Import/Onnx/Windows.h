@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attributes that convolution and pooling share, and the convolution that several operators are made of.
+// Attributes that convolution and pooling share, and the convolution that
+// several operators are made of.
 #ifndef HONE_COMPILER_IMPORT_ONNX_WINDOWS_H
 #define HONE_COMPILER_IMPORT_ONNX_WINDOWS_H
 
@@ -9,16 +10,21 @@
 
 namespace hone::onnx {
 
-/// Windows over the spatial dimensions: one entry per dimension, of pads all low ones and then all high ones.
+/// Windows over the spatial dimensions: one entry per dimension, of pads all
+/// low ones and then all high ones.
 struct Windows {
   Ints kernel, strides, dilations, pads;
   int64_t group = 1;
 
-  /// Reads the attributes for an input [N, C, spatial..]; `auto_pad` is resolved into pads (but for transposed
-  /// convolutions, where it depends on more). Nothing and an error of the node where they make no sense.
-  static std::optional<Windows> parse(NodeBuilder &n, Val x, std::optional<Ints> kernel, bool transposed = false);
+  /// Reads the attributes for an input [N, C, spatial..]; `auto_pad` is
+  /// resolved into pads (but for transposed convolutions, where it depends on
+  /// more). Nothing and an error of the node where they make no sense.
+  static std::optional<Windows> parse(NodeBuilder &n, Val x,
+                                      std::optional<Ints> kernel,
+                                      bool transposed = false);
 
-  /// Size along spatial dimension `i`. In ceil mode the last window may reach over the end, but not start there.
+  /// Size along spatial dimension `i`. In ceil mode the last window may reach
+  /// over the end, but not start there.
   Size outputSize(NodeBuilder &n, Size input, int64_t i, bool ceil) const;
 
   int64_t extent(int64_t i) const { return (kernel[i] - 1) * dilations[i] + 1; }

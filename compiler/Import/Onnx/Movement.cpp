@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Data movement with places that do not depend on data: transpose, slice,
+// concatenate, split, pad, tile.
+#include "compiler/Import/Onnx/OpTable.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+namespace {
+
+LogicalResult importTranspose(NodeBuilder &n) {
+  Val x = n.in(0);
+  Ints permutation;
+  if (std::optional<Ints> given = n.intsAttr("perm")) {
+    permutation = *given;
+  } else {
+    for (int64_t i = x.rank() - 1; i >= 0; --i)
+      permutation.push_back(i);
+  }
+  if (static_cast<int64_t>(permutation.size()) != x.rank())
+    return n.error("permutes " + Twine(permutation.size()) +
+                   " dimensions of a tensor that has " + Twine(x.rank()));
+  for (int64_t &axis : permutation)
+    axis = n.axis(axis, x.rank());
+  Ints sorted = permutation;
+  llvm::sort(sorted);
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    return n.error("has a permutation that names a dimension twice");
+  if (n.failed())
+    return failure();
+  return n.out(n.transpose(x, permutation));
+}
+
+LogicalResult importConcat(NodeBuilder &n) {
+  Val first = n.in(0);
+  if (!n.hasAttr("axis") && n.opset >= 4)
+    return n.error("lacks the attribute 'axis'");
+  int64_t axis = n.axisAttr("axis", 1, first.rank());
+  for (Val v : n.allInputs()) {
+    if (!v || v.rank() != first.rank() || v.elem != first.elem)
+      return n.error(
+          "joins tensors of different types or numbers of dimensions");
+  }
+  if (n.failed())
+    return failure();
+  Val joined = n.concat(n.allInputs(), axis);
+  return n.failed() ? failure() : n.out(joined);
+}
+
+LogicalResult importSplit(NodeBuilder &n) {
+  Val x = n.in(0);
+  int64_t axis = n.axisAttr("axis", 0, x.rank());
+  if (n.failed())
+    return failure();
+  Size size = n.dim(x, axis);
+  size_t count = n.numOutputs();
+  Sizes parts;
+  if (n.opset >= 13 && n.has(1)) {
+    std::optional<Sizes> given = n.elements(n.in(1));
+    if (!given)
+      return failure();
+    parts = *given;
+  } else if (std::optional<Ints> given = n.intsAttr("split")) {
+    parts = n.sizes(*given);
+  } else {
+    int64_t chunks = n.intAttr("num_outputs", count);
+    if (chunks < 1 || chunks != static_cast<int64_t>(count))
+      return n.error("has a num_outputs that is not the number of its outputs");
+    Size chunk = n.ceilDiv(size, n.index(chunks));
+    std::optional<int64_t> whole = NodeBuilder::known(size);
+    if (n.opset < 18 && whole && *whole % chunks != 0)
+      return n.error("splits a dimension of " + Twine(*whole) + " into " +
+                     Twine(chunks) + " equal parts");
+    parts.assign(chunks, chunk);
+    Scalar rest = n.host().size(n.sub(size, n.mul(chunk, chunks - 1)));
+    parts.back() = n.toSize(max(rest, n.host().indexConstant(0)));
+  }
+  if (parts.size() < count)
+    return n.error("has more outputs than sizes");
+  Size from = n.index(0);
+  for (size_t i = 0; i < count; ++i) {
+    std::optional<int64_t> number = NodeBuilder::known(parts[i]);
+    if (number && *number < 0)
+      return n.error("has a part of " + Twine(*number));
+    // Sizes from data must stay inside.
+    Scalar room = n.host().size(n.sub(size, from));
+    Scalar part = n.host().size(parts[i]);
+    std::optional<int64_t> left = NodeBuilder::known(n.toSize(room));
+    if (number && left && *number > *left)
+      return n.error("splits more than the " +
+                     Twine(*NodeBuilder::known(size)) +
+                     " elements of its axis");
+    if (!(number && left) && !n.same(parts[i], n.toSize(room)) &&
+        !isKnownNonNegative(part.value))
+      part = min(max(part, n.host().indexConstant(0)), room);
+    n.out(i, n.sliceAxis(x, axis, from, n.toSize(part)));
+    from = n.add(from, parts[i]);
+  }
+  return success();
+}
+
+/// Where a slice starts along a dimension, and how many elements it takes.
+std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
+                                 int64_t step, Size size) {
+  ScalarBuilder &s = n.host();
+  Scalar d = s.size(size), zero = s.indexConstant(0);
+  auto fromEnd = [&](Size at) {
+    std::optional<int64_t> number = NodeBuilder::known(at);
+    Scalar v = s.size(at);
+    if (number)
+      return *number < 0 ? d + v : v;
+    if (isKnownNonNegative(v.value))
+      return v;
+    return select(lt(v, zero), v + d, v);
+  };
+  Scalar first = fromEnd(start), last = fromEnd(end);
+  if (step > 0) {
+    first = min(max(first, zero), d);
+    last = min(max(last, zero), d);
+    Scalar count =
+        max(s.size(n.ceilDiv(n.toSize(last - first), n.index(step))), zero);
+    return {n.toSize(first), n.toSize(count)};
+  }
+  Scalar top = d - 1;
+  first = min(max(first, s.indexConstant(-1)), top);
+  // "Beyond the start" is the lowest numbers; what they become with the size
+  // added still lies there.
+  last = max(min(last, top), s.indexConstant(-1));
+  Scalar count =
+      max(s.size(n.ceilDiv(n.toSize(first - last), n.index(-step))), zero);
+  // An empty slice reads nothing, wherever it starts.
+  return {n.toSize(max(first, zero)), n.toSize(count)};
+}
+
+LogicalResult importSlice(NodeBuilder &n) {
+  Val x = n.in(0);
+  std::optional<Sizes> starts, ends;
+  std::optional<Ints> axes, steps;
+  if (n.opset >= 10) {
+    if (!n.has(1) || !n.has(2))
+      return n.error("lacks starts or ends");
+    starts = n.elements(n.in(1));
+    ends = n.elements(n.in(2));
+    axes = n.requireInts(3, "axes");
+    steps = n.requireInts(4, "steps");
+    if (n.failed())
+      return failure();
+  } else {
+    std::optional<Ints> from = n.intsAttr("starts"), to = n.intsAttr("ends");
+    if (!from || !to)
+      return n.error("lacks starts or ends");
+    starts = n.sizes(*from);
+    ends = n.sizes(*to);
+    axes = n.intsAttr("axes");
+  }
+  size_t count = starts->size();
+  if (!axes) {
+    axes.emplace();
+    for (size_t i = 0; i < count; ++i)
+      axes->push_back(i);
+  }
+  if (!steps)
+    steps = Ints(count, 1);
+  if (ends->size() != count || axes->size() != count || steps->size() != count)
+    return n.error("has starts, ends, axes and steps of different lengths");
+  Sizes offsets(x.rank(), n.index(0)), sizes = n.dims(x);
+  Ints by(x.rank(), 1);
+  llvm::SmallBitVector seen(x.rank());
+  for (size_t i = 0; i < count; ++i) {
+    int64_t axis = n.axis((*axes)[i], x.rank());
+    if (n.failed())
+      return failure();
+    if (seen.test(axis))
+      return n.error("names axis " + Twine(axis) + " twice");
+    seen.set(axis);
+    if ((*steps)[i] == 0)
+      return n.error("has a step of 0");
+    // A step beyond any size takes one element, as does one of that size.
+    by[axis] = std::max<int64_t>(std::min<int64_t>((*steps)[i], INT32_MAX),
+                                 -INT32_MAX);
+    std::tie(offsets[axis], sizes[axis]) =
+        sliceRange(n, (*starts)[i], (*ends)[i], by[axis], sizes[axis]);
+  }
+  return n.out(n.slice(x, offsets, sizes, by));
+}
+
+/// Where coordinate `i` of the padded tensor lies in one of `size` elements.
+Scalar reflected(ScalarBuilder &s, Scalar i, Scalar size, StringRef mode) {
+  Scalar zero = s.indexConstant(0), last = size - 1;
+  if (mode == "edge")
+    return clampTo(i, zero, last);
+  Scalar one = s.indexConstant(1);
+  if (mode == "wrap")
+    return floorMod(i, max(size, one));
+  // Back and forth with a period of twice the distance between the ends.
+  Scalar period = max(last * 2, one);
+  Scalar folded = floorMod(i, period);
+  return select(gt(folded, last), period - folded, folded);
+}
+
+LogicalResult importPad(NodeBuilder &n) {
+  Val x = n.in(0);
+  StringRef mode = n.stringAttr("mode", "constant");
+  if (mode != "constant" && mode != "reflect" && mode != "edge" &&
+      mode != "wrap")
+    return n.error("has a mode that ONNX does not define: '" + mode + "'");
+  std::optional<Sizes> pads;
+  if (n.opset >= 11) {
+    if (!n.has(1))
+      return n.error("lacks pads");
+    pads = n.elements(n.in(1));
+  } else if (std::optional<Ints> given =
+                 n.intsAttr(n.hasAttr("paddings") ? "paddings" : "pads")) {
+    pads = n.sizes(*given);
+  }
+  if (!pads)
+    return n.error("lacks pads");
+  Sizes low(x.rank(), n.index(0)), high = low;
+  std::optional<Ints> axes =
+      n.axes("axes", n.opset >= 18 ? 3 : SIZE_MAX, x.rank(), /*sorted=*/false);
+  if (!axes) {
+    axes.emplace();
+    for (int64_t i = 0; i < x.rank(); ++i)
+      axes->push_back(i);
+  }
+  if (n.failed())
+    return failure();
+  if (pads->size() != 2 * axes->size())
+    return n.error("has " + Twine(pads->size()) + " pads for " +
+                   Twine(axes->size()) + " axes");
+  bool allKnown = true;
+  Ints lowInts(x.rank(), 0), highInts(x.rank(), 0);
+  for (auto [i, axis] : llvm::enumerate(*axes)) {
+    low[axis] = (*pads)[i];
+    high[axis] = (*pads)[axes->size() + i];
+    std::optional<int64_t> l = NodeBuilder::known(low[axis]),
+                           h = NodeBuilder::known(high[axis]);
+    allKnown &= l && h;
+    lowInts[axis] = l.value_or(0);
+    highInts[axis] = h.value_or(0);
+    if (std::abs(lowInts[axis]) > INT32_MAX ||
+        std::abs(highInts[axis]) > INT32_MAX)
+      return n.error("has pads that are out of range");
+  }
+  // The value to pad with, as it is stored.
+  auto padding = [&](ScalarBuilder &s) -> Value {
+    if (n.opset >= 11 && n.has(2))
+      return s.extract(n.in(2).value,
+                       SmallVector<Scalar>(n.in(2).rank(), s.indexConstant(0)));
+    mlir::Type element = x.type().getElementType();
+    if (!element.isIntOrFloat())
+      return s
+          .fail(s.boolean(false),
+                "pads " + elementTypeName(x.elem) + " with no value")
+          .value;
+    return s.constant(element, n.opset < 11 ? n.floatAttr("value", 0) : 0)
+        .value;
+  };
+  if (n.has(2) && (n.in(2).elem != x.elem || n.in(2).rank() > 1))
+    return n.error("pads with a value that is no scalar of the input's type");
+  if (mode == "constant" && allKnown) {
+    Value value;
+    std::optional<SmallVector<double>> known =
+        n.opset >= 11 && n.has(2) ? n.knownNumbers(n.in(2)) : std::nullopt;
+    if (known && known->size() == 1 && elementBits(x.elem) <= 32)
+      value =
+          n.host().constant(x.type().getElementType(), known->front()).value;
+    else
+      value = padding(n.host());
+    return n.out(n.pad(x, value, lowInts, highInts));
+  }
+  Sizes own = n.dims(x), sizes;
+  for (int64_t i = 0; i < x.rank(); ++i) {
+    Scalar size = n.host().size(n.add(n.add(own[i], low[i]), high[i]));
+    sizes.push_back(n.toSize(max(size, n.host().indexConstant(0))));
+  }
+  return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> indices;
+    Scalar inside = s.boolean(true);
+    for (int64_t i = 0; i < x.rank(); ++i) {
+      Scalar at = s.index(i), size = s.size(own[i]);
+      if (NodeBuilder::known(low[i]) != 0)
+        at = at - s.size(low[i]);
+      if (mode == "constant") {
+        if (NodeBuilder::known(low[i]) != 0 ||
+            NodeBuilder::known(high[i]) != 0) {
+          inside = bitAnd(inside, bitAnd(ge(at, 0), lt(at, size)));
+          at = clampTo(at, s.indexConstant(0),
+                       max(size - 1, s.indexConstant(0)));
+        }
+      } else if (NodeBuilder::known(low[i]) != 0 ||
+                 NodeBuilder::known(high[i]) != 0) {
+        at = reflected(s, at, size, mode);
+      }
+      indices.push_back(at);
+    }
+    if (mode != "constant")
+      return s.extract(x.value, indices);
+    // Nothing is read outside: an empty tensor has no element to clamp to.
+    Scalar value = s.wrap(padding(s));
+    auto branch =
+        scf::IfOp::create(s.builder, s.loc, mlir::TypeRange(value.type()),
+                          inside.value, /*else=*/true);
+    OpBuilder then = branch.getThenBodyBuilder(),
+              otherwise = branch.getElseBodyBuilder();
+    ScalarBuilder inner(then, s.loc);
+    SmallVector<Scalar> places;
+    for (const Scalar &index : indices)
+      places.push_back(inner.wrap(index.value));
+    scf::YieldOp::create(then, s.loc, inner.extract(x.value, places));
+    scf::YieldOp::create(otherwise, s.loc, value.value);
+    return branch.getResult(0);
+  }));
+}
+
+LogicalResult importTile(NodeBuilder &n) {
+  Val x = n.in(0);
+  std::optional<Sizes> repeats = n.elements(n.in(1));
+  if (!repeats)
+    return failure();
+  if (static_cast<int64_t>(repeats->size()) != x.rank())
+    return n.error("has " + Twine(repeats->size()) + " repeats for " +
+                   Twine(x.rank()) + " dimensions");
+  Sizes own = n.dims(x), sizes;
+  bool onlyOnes = true;
+  for (auto [size, repeat] : llvm::zip(own, *repeats)) {
+    std::optional<int64_t> number = NodeBuilder::known(repeat);
+    if (number && *number < 0)
+      return n.error("repeats " + Twine(*number) + " times");
+    onlyOnes &= number == 1 || NodeBuilder::known(size) == 1;
+    Scalar times = max(n.host().size(repeat), n.host().indexConstant(0));
+    sizes.push_back(n.mul(size, n.toSize(times)));
+  }
+  if (onlyOnes)
+    return n.out(n.expand(x, sizes));
+  return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> indices;
+    for (int64_t i = 0; i < x.rank(); ++i) {
+      Scalar at = s.index(i);
+      if (NodeBuilder::known(own[i]) == 1)
+        at = s.indexConstant(0);
+      else if (NodeBuilder::known((*repeats)[i]) != 1)
+        at = truncMod(at, s.size(own[i]));
+      indices.push_back(at);
+    }
+    return s.extract(x.value, indices);
+  }));
+}
+
+LogicalResult importDepthToSpace(NodeBuilder &n) {
+  Val x = n.in(0);
+  int64_t block = n.intAttr("blocksize", 0);
+  if (x.rank() != 4 || block < 1 || block > INT32_MAX)
+    return n.error("takes a tensor of 4 dimensions and a positive blocksize");
+  Sizes own = n.dims(x);
+  std::optional<int64_t> channels = NodeBuilder::known(own[1]);
+  if (channels && *channels % (block * block) != 0)
+    return n.error(
+        "has channels that are no multiple of the square of its blocksize");
+  Size depth = n.floorDiv(own[1], n.index(block * block)), by = n.index(block);
+  bool columnsFirst = n.stringAttr("mode", "DCR") == "CRD";
+  Val split = columnsFirst
+                  ? n.reshape(x, {own[0], depth, by, by, own[2], own[3]})
+                  : n.reshape(x, {own[0], by, by, depth, own[2], own[3]});
+  Val moved = n.transpose(split, columnsFirst ? Ints{0, 1, 4, 2, 5, 3}
+                                              : Ints{0, 3, 4, 1, 5, 2});
+  return n.out(n.reshape(
+      moved, {own[0], depth, n.mul(own[2], block), n.mul(own[3], block)}));
+}
+
+LogicalResult importSpaceToDepth(NodeBuilder &n) {
+  Val x = n.in(0);
+  int64_t block = n.intAttr("blocksize", 0);
+  if (x.rank() != 4 || block < 1 || block > INT32_MAX)
+    return n.error("takes a tensor of 4 dimensions and a positive blocksize");
+  Sizes own = n.dims(x);
+  for (Size size : ArrayRef(own).drop_front(2))
+    if (std::optional<int64_t> number = NodeBuilder::known(size);
+        number && *number % block != 0)
+      return n.error("has sizes that are no multiple of its blocksize");
+  Size by = n.index(block), rows = n.floorDiv(own[2], by),
+       columns = n.floorDiv(own[3], by);
+  Val moved = n.transpose(n.reshape(x, {own[0], own[1], rows, by, columns, by}),
+                          {0, 3, 5, 1, 2, 4});
+  return n.out(
+      n.reshape(moved, {own[0], n.mul(own[1], block * block), rows, columns}));
+}
+
+LogicalResult importTrilu(NodeBuilder &n) {
+  Val x = n.in(0);
+  mlir::Type element = x.type().getElementType();
+  if (x.rank() < 2 || !element.isIntOrFloat())
+    return n.error("takes a tensor of numbers with at least 2 dimensions");
+  bool upper = n.intAttr("upper", 1);
+  Size k = n.index(0);
+  if (n.has(1)) {
+    if (!isInteger(n.in(1).elem) || n.in(1).rank() > 1)
+      return n.error("takes a diagonal that is an integer");
+    k = n.toSize(n.hostScalar(n.in(1)));
+  }
+  Sizes sizes = n.dims(x);
+  return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> at;
+    for (int64_t i = 0; i < x.rank(); ++i)
+      at.push_back(s.index(i));
+    Scalar diagonal = at[x.rank() - 2] + s.size(k), column = at[x.rank() - 1];
+    Scalar keeps = upper ? ge(column, diagonal) : le(column, diagonal);
+    Scalar value = s.wrap(s.extract(x.value, at));
+    return select(keeps, value, s.constant(element, 0)).value;
+  }));
+}
+
+LogicalResult importReverseSequence(NodeBuilder &n) {
+  Val x = n.in(0), lengths = n.in(1);
+  int64_t time = n.axisAttr("time_axis", 0, x.rank()),
+          batch = n.axisAttr("batch_axis", 1, x.rank());
+  if (n.failed() || time == batch || lengths.rank() != 1 ||
+      lengths.elem != ElementType::Int64)
+    return n.error("takes two different axes and one int64 length per batch");
+  Sizes sizes = n.dims(x);
+  lengths =
+      n.withDims(lengths, {sizes[batch]}, "the sizes of batch and lengths");
+  return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> at;
+    for (int64_t i = 0; i < x.rank(); ++i)
+      at.push_back(s.index(i));
+    Scalar length = s.element(lengths.value, lengths.elem, {at[batch]});
+    Scalar last = s.toIndex(length) - 1;
+    at[time] = select(le(at[time], last),
+                      s.checkedIndex(last - at[time], sizes[time]), at[time]);
+    return s.extract(x.value, at);
+  }));
+}
+
+} // namespace
+
+void hone::onnx::addMovement(OpTable &table) {
+  table.add("Transpose", importTranspose, 1);
+  table.add("Concat", importConcat, 1, kVariadic);
+  table.add("Split", importSplit, 1, 2);
+  table.add("Slice", importSlice, 1, 5);
+  table.add("Pad", importPad, 1, 4);
+  table.add("Tile", importTile, 2);
+  table.add("DepthToSpace", importDepthToSpace, 1);
+  table.add("SpaceToDepth", importSpaceToDepth, 1);
+  table.add("Trilu", importTrilu, 1, 2);
+  table.add("ReverseSequence", importReverseSequence, 2);
+}

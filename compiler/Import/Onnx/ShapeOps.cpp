@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operators that give constants, sizes, or another view of the same elements.
+#include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/OpTable.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+namespace {
+
+LogicalResult importConstant(NodeBuilder &n) {
+  if (const Tensor *tensor = n.tensorAttr("value")
+                                 ? n.tensorAttr("value")
+                                 : n.tensorAttr("sparse_value")) {
+    std::string problem;
+    if (std::optional<Val> value = n.importer.constant(*tensor, n.loc, problem))
+      return n.out(*value);
+    return n.error("its value: " + problem);
+  }
+  if (n.hasAttr("value_int"))
+    return n.out(n.fromSizes({n.index(n.intAttr("value_int"))}, {}));
+  if (n.hasAttr("value_float"))
+    return n.out(n.scalar(ElementType::Float, n.floatAttr("value_float")));
+  if (std::optional<Ints> values = n.intsAttr("value_ints"))
+    return n.out(n.constantInts(*values));
+  if (std::optional<SmallVector<float>> values = n.floatsAttr("value_floats")) {
+    SmallVector<double> wide(values->begin(), values->end());
+    return n.out(n.constant(ElementType::Float,
+                            {static_cast<int64_t>(wide.size())}, wide));
+  }
+  std::optional<std::vector<StringRef>> strings =
+      n.stringsAttr("value_strings");
+  SmallVector<int64_t> shape;
+  if (strings)
+    shape.push_back(strings->size());
+  else if (n.hasAttr("value_string"))
+    strings = {n.stringAttr("value_string")};
+  else
+    return n.error("has no value");
+  auto type = RankedTensorType::get(
+      shape, storageType(n.b.getContext(), ElementType::String));
+  return n.out({graph::ConstantOp::create(
+                    n.b, n.loc, DenseStringElementsAttr::get(type, *strings)),
+                ElementType::String});
+}
+
+LogicalResult importConstantOfShape(NodeBuilder &n) {
+  std::optional<Sizes> sizes = n.elements(n.in(0));
+  if (!sizes)
+    return failure();
+  Val value = n.scalar(ElementType::Float, 0);
+  if (const Tensor *tensor = n.tensorAttr("value")) {
+    std::string problem;
+    std::optional<Val> constant = n.importer.constant(*tensor, n.loc, problem);
+    if (!constant)
+      return n.error("its value: " + problem);
+    if (!constant->isStatic() || constant->type().getNumElements() != 1)
+      return n.error("has a value that is not one element");
+    value = n.reshape(*constant, {});
+  }
+  return n.out(n.expand(value, *sizes));
+}
+
+LogicalResult importShape(NodeBuilder &n) {
+  int64_t rank = n.in(0).rank();
+  auto clamp = [&](int64_t v) {
+    return std::min(std::max<int64_t>(v < 0 ? v + rank : v, 0), rank);
+  };
+  int64_t start = clamp(n.intAttr("start", 0)),
+          end = clamp(n.intAttr("end", rank));
+  Sizes sizes = n.dims(n.in(0));
+  return n.out(n.fromSizes(
+      ArrayRef(sizes).slice(start, std::max<int64_t>(end - start, 0))));
+}
+
+LogicalResult importReshape(NodeBuilder &n) {
+  Val x = n.in(0);
+  std::optional<Sizes> wanted;
+  if (n.has(1)) {
+    if (n.in(1).rank() != 1)
+      return n.error("takes a shape that is a vector");
+    wanted = n.elements(n.in(1));
+  } else if (std::optional<Ints> shape = n.intsAttr("shape")) {
+    wanted = n.sizes(*shape);
+  }
+  if (!wanted)
+    return n.error("lacks a shape");
+  bool keepsZero = n.intAttr("allowzero");
+  Sizes own = n.dims(x), sizes;
+  std::optional<size_t> inferred;
+  for (auto [i, size] : llvm::enumerate(*wanted)) {
+    std::optional<int64_t> number = NodeBuilder::known(size);
+    sizes.push_back(size);
+    if (number && *number == 0 && !keepsZero) {
+      if (i >= own.size())
+        return n.error("copies dimension " + Twine(i) +
+                       " of an input that has " + Twine(own.size()));
+      sizes.back() = own[i];
+    } else if (number && *number == -1) {
+      if (inferred)
+        return n.error("leaves two dimensions open");
+      inferred = i;
+      sizes.back() = n.index(1);
+    } else if (number && *number < 0) {
+      return n.error("asks for a dimension of " + Twine(*number));
+    }
+  }
+  Size total = n.product(own);
+  if (inferred) {
+    Size others = n.product(sizes);
+    std::optional<int64_t> had = NodeBuilder::known(total),
+                           rest = NodeBuilder::known(others);
+    if (had && rest && (*rest == 0 || *had % *rest != 0))
+      return n.error("cannot split " + Twine(*had) + " elements by " +
+                     Twine(*rest));
+    sizes[*inferred] = n.floorDiv(total, others);
+    return n.out(n.reshape(x, sizes));
+  }
+  // What data decide may be 0 or -1 as well.
+  SmallVector<size_t> open;
+  ScalarBuilder &s = n.host();
+  Size others = n.index(1);
+  for (auto [i, size] : llvm::enumerate(sizes)) {
+    auto value = llvm::dyn_cast<Value>(size);
+    if (value && !isKnownNonNegative(value)) {
+      Scalar v = s.size(size);
+      if (!keepsZero && i < own.size())
+        v = select(eq(v, 0), s.size(own[i]), v);
+      size = n.toSize(v);
+      open.push_back(i);
+      others =
+          n.mul(others, n.toSize(select(eq(v, -1), s.indexConstant(1), v)));
+    } else {
+      others = n.mul(others, size);
+    }
+  }
+  if (!open.empty()) {
+    Size rest = n.floorDiv(total, others);
+    for (size_t i : open) {
+      Scalar v = s.size(sizes[i]);
+      sizes[i] =
+          n.toSize(max(select(eq(v, -1), s.size(rest), v), s.indexConstant(0)));
+    }
+  }
+  return n.out(n.reshape(x, sizes));
+}
+
+LogicalResult importFlatten(NodeBuilder &n) {
+  Sizes sizes = n.dims(n.in(0));
+  int64_t rank = sizes.size(), axis = n.intAttr("axis", 1);
+  if (axis < -rank || axis > rank)
+    return n.error("has an axis outside its input");
+  if (axis < 0)
+    axis += rank;
+  return n.out(
+      n.reshape(n.in(0), {n.product(ArrayRef(sizes).take_front(axis)),
+                          n.product(ArrayRef(sizes).drop_front(axis))}));
+}
+
+LogicalResult importSqueeze(NodeBuilder &n) {
+  Val x = n.in(0);
+  std::optional<Ints> axes =
+      n.axes("axes", n.opset >= 13 ? 1 : SIZE_MAX, x.rank());
+  if (!axes) {
+    axes.emplace();
+    for (int64_t i = 0; i < x.rank(); ++i) {
+      if (x.type().isDynamicDim(i))
+        return n.error("does not say which dimensions to remove, and one is "
+                       "free; give it axes");
+      if (x.shape()[i] == 1)
+        axes->push_back(i);
+    }
+  }
+  if (n.failed())
+    return failure();
+  return n.out(n.squeeze(x, *axes));
+}
+
+LogicalResult importUnsqueeze(NodeBuilder &n) {
+  Val x = n.in(0);
+  std::optional<Ints> axes =
+      n.opset >= 13 ? n.requireInts(1, "axes") : n.intsAttr("axes");
+  if (!axes)
+    return n.error("lacks axes");
+  if (axes->size() > 64)
+    return n.error("has more than 64 axes");
+  int64_t rank = x.rank() + axes->size();
+  for (int64_t &axis : *axes)
+    axis = n.axis(axis, rank);
+  llvm::sort(*axes);
+  if (std::adjacent_find(axes->begin(), axes->end()) != axes->end())
+    return n.error("names the same axis twice");
+  if (n.failed())
+    return failure();
+  return n.out(n.unsqueeze(x, *axes));
+}
+
+LogicalResult importExpand(NodeBuilder &n) {
+  Val x = n.in(0);
+  std::optional<Sizes> wanted = n.elements(n.in(1));
+  if (!wanted)
+    return failure();
+  // Both broadcast: a 1 in the shape keeps the input's size.
+  Sizes own = n.dims(x), sizes = *wanted;
+  if (sizes.size() < own.size())
+    sizes.insert(sizes.begin(), own.size() - sizes.size(), n.index(1));
+  size_t lead = sizes.size() - own.size();
+  for (size_t i = 0; i < own.size(); ++i) {
+    Size &size = sizes[lead + i];
+    std::optional<int64_t> have = NodeBuilder::known(own[i]),
+                           want = NodeBuilder::known(size);
+    if (want == 1 || n.same(own[i], size)) {
+      size = own[i];
+    } else if (have == 1) {
+      continue;
+    } else if (have && want) {
+      return n.error("cannot bring a dimension of " + Twine(*have) + " to " +
+                     Twine(*want));
+    } else if (have && !want) {
+      size = own[i];
+    } else if (!want) {
+      Scalar v = n.host().size(size);
+      size = n.toSize(select(eq(v, 1), n.host().size(own[i]), v));
+    }
+  }
+  return n.out(n.expand(x, sizes));
+}
+
+LogicalResult importRange(NodeBuilder &n) {
+  ElementType elem = n.in(0).elem;
+  for (size_t i = 0; i < 3; ++i)
+    if (n.in(i).elem != elem || n.in(i).rank() != 0)
+      return n.error("takes three scalars of one type");
+  ScalarBuilder &s = n.host();
+  Scalar start = n.hostScalar(n.in(0)), limit = n.hostScalar(n.in(1)),
+         step = n.hostScalar(n.in(2));
+  Size count;
+  if (isInteger(elem)) {
+    std::optional<int64_t> by = NodeBuilder::known(n.toSize(step));
+    if (by && *by == 0)
+      return n.error("has a step of 0");
+    if (by) {
+      Scalar room = *by > 0 ? limit - start : start - limit;
+      count = n.toSize(
+          max(s.size(n.ceilDiv(n.toSize(room), n.index(std::abs(*by)))),
+              s.indexConstant(0)));
+    } else {
+      Scalar safe = select(eq(step, 0), s.indexConstant(1), step);
+      Value quotient = arith::CeilDivSIOp::create(
+          n.b, n.loc, (limit - start).value, safe.value);
+      count = n.toSize(max(s.wrap(quotient), s.indexConstant(0)));
+    }
+  } else if (start.isFloat()) {
+    Scalar whole =
+        s.toInt(ceil((limit - start) / step), n.b.getIndexType(), false);
+    count = n.toSize(max(whole, s.indexConstant(0)));
+  } else {
+    return n.error("takes numbers alone");
+  }
+  if (n.failed() || s.failed())
+    return n.error("takes numbers alone");
+  std::optional<int64_t> number = NodeBuilder::known(count);
+  if (number && *number <= 64 &&
+      (elem == ElementType::Int64 || elem == ElementType::Int32)) {
+    Sizes values;
+    for (int64_t i = 0; i < *number; ++i)
+      values.push_back(n.toSize(start + step * static_cast<double>(i)));
+    return n.out(n.fromSizes(values, {*number}, elem));
+  }
+  mlir::Type type = computeType(n.b.getContext(), elem);
+  return n.out(n.compute({count}, elem, [&](ScalarBuilder &body) {
+    auto inner = [&](Val v) { return body.element(v.value, elem, {}); };
+    Scalar position = body.index(0);
+    Scalar i = position;
+    if (isInteger(elem)) {
+      i = body.cast(position, elem);
+      i.isUnsigned = isUnsigned(elem);
+    } else {
+      i = body.toFloat(position, type);
+    }
+    return inner(n.in(0)) + i * inner(n.in(2));
+  }));
+}
+
+LogicalResult importEyeLike(NodeBuilder &n) {
+  Val x = n.in(0);
+  if (x.rank() != 2)
+    return n.error("takes a matrix");
+  auto elem = static_cast<ElementType>(
+      n.intAttr("dtype", static_cast<int64_t>(x.elem)));
+  mlir::Type type = computeType(n.b.getContext(), elem);
+  if (!type || !type.isIntOrFloat())
+    return n.error("gives elements of " + elementTypeName(elem) +
+                   ", which is not supported");
+  int64_t k = n.intAttr("k", 0);
+  return n.out(n.compute(n.dims(x), elem, [&](ScalarBuilder &s) {
+    Scalar hit = eq(s.index(0) + static_cast<double>(k), s.index(1));
+    if (type.isInteger(1))
+      return hit;
+    return select(hit, s.constant(type, 1, isUnsigned(elem)),
+                  s.constant(type, 0, isUnsigned(elem)));
+  }));
+}
+
+} // namespace
+
+void hone::onnx::addShapeOps(OpTable &table) {
+  table.add("Constant", importConstant, 0);
+  table.add("ConstantOfShape", importConstantOfShape, 1);
+  table.add("Shape", importShape, 1);
+  table.add(
+      "Size",
+      [](NodeBuilder &n) {
+        return n.out(n.fromSizes({n.product(n.dims(n.in(0)))}, {}));
+      },
+      1);
+  table.add("Reshape", importReshape, 1, 2);
+  table.add("Flatten", importFlatten, 1);
+  table.add("Squeeze", importSqueeze, 1, 2);
+  table.add("Unsqueeze", importUnsqueeze, 1, 2);
+  table.add("Expand", importExpand, 2);
+  table.add("Range", importRange, 3);
+  table.add("EyeLike", importEyeLike, 1);
+}
