@@ -17,8 +17,12 @@
 #include "mlir/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "passes/Buffer/Passes.h"
+#include "passes/Convert/Passes.h"
+#include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/Passes.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Rt/Passes.h"
+#include "passes/Tile/Passes.h"
 
 using namespace mlir;
 using namespace hone;
@@ -44,7 +48,12 @@ void hone::registerPasses() {
   registerTransformsPasses();
   registerGraphPasses();
   registerBufferPasses();
+  registerConvertPasses();
+  registerCpuContractionPasses();
+  registerCpuPasses();
+  registerTilePasses();
   registerRtPasses();
+  registerKernelPipelines();
   PassPipelineRegistration<>("hone-host-buffer", "the host function: from kernel calls to buffers with a plan",
                              buildHostBufferPipeline);
   PassPipelineRegistration<>("hone-host-llvm", "the host function: from buffers to LLVM", buildHostLlvmPipeline);

@@ -36,6 +36,8 @@ struct GraphOptions {
 void registerDialects(mlir::DialectRegistry &registry);
 /// Every pass and pipeline, for command lines.
 void registerPasses();
+/// The pipelines of kernels, with the processor as options; part of the above.
+void registerKernelPipelines();
 
 /// graph: `hone` functions -> host function and kernels, on the whole module.
 void buildGraphPipeline(mlir::OpPassManager &pm, const GraphOptions &options = {});

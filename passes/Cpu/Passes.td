@@ -20,4 +20,36 @@ def VectorizeLoopsPass : Pass<"hone-vectorize-loops", "::mlir::func::FuncOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def LowerKernelAbiPass : Pass<"hone-lower-kernel-abi", "::mlir::ModuleOp"> {
+  let summary = "give kernels their C signature";
+  let description = [{
+    Before: functions with `hone.kernel` over memrefs and indices, with top-level `scf.forall`. After: functions
+    `(ptrs, dims, begin, end, context) -> i32`. Pointers and dynamic sizes are read from the tables; each `scf.forall`
+    runs the part of its iterations that belongs to pieces [begin, end) of `hone.pieces`. If a loop reads what an earlier
+    one wrote and there are several pieces, piece 0 runs everything. Small temporaries move to the stack, the others to the
+    thread's scratch memory (`hone.scratch` holds their bytes, if known). Checks report to `hone_rt_fail`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::LLVM::LLVMDialect"];
+}
+
+def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
+  let summary = "replace math functions by arithmetic where that is accurate";
+  let description = [{
+    exp, expm1, log, log1p, tanh and erf of f32 become polynomials, on scalars and vectors; f16 and bf16 go through f32.
+    Maxima and minima that propagate NaN become comparisons, bf16 conversions integer arithmetic. Multiplications and
+    additions may be contracted to fused ones. All else is left to libm.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerKernelToLlvmPass : Pass<"hone-lower-kernel-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "convert what is left of a kernel to the LLVM dialect";
+  let description = [{
+    Before: functions with the kernel ABI over arith, math, memref, scf and vector. After: `llvm` only. Horizontal
+    reductions of floats may be reassociated.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
 #endif // HONE_PASSES_CPU_PASSES

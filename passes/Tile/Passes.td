@@ -16,4 +16,15 @@ def FuseEpiloguesPass : Pass<"hone-fuse-epilogues", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect", "::hone::graph::GraphDialect"];
 }
 
+def FuseLoopsPass : Pass<"hone-fuse-loops", "::mlir::func::FuncOp"> {
+  let summary = "fuse elementwise linalg.generic into what reads it";
+  let description = [{
+    A producer moves into its only user, reductions included. With several users it is computed again where that is
+    cheap; else the first user, if it takes each element once, computes it and keeps the result for the others. Operands
+    that are constants of one value become scalars. Left alone: what a region reads at computed places.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 #endif // HONE_PASSES_TILE_PASSES

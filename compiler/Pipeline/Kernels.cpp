@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A kernel's road from hone operations over tensors to LLVM.
+#include "compiler/Pipeline/Phases.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Buffer/Passes.h"
+#include "passes/Convert/Passes.h"
+#include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/Passes.h"
+#include "passes/Tile/Passes.h"
+
+using namespace mlir;
+using namespace hone;
+
+// After: kernel operations of hone, linalg, tensor, arith, scf in bodies.
+void hone::buildKernelTilePipeline(OpPassManager &pm, const KernelTarget &) {
+  OpPassManager &kernel = pm.nest<func::FuncOp>();
+  // Contractions take the maps behind them first; what is left becomes linalg.
+  kernel.addPass(createFuseEpiloguesPass());
+  kernel.addPass(createConvertToLinalgPass());
+  kernel.addPass(createCanonicalizerPass());
+  kernel.addPass(createFuseLoopsPass());
+  kernel.addPass(createCSEPass());
+}
+
+// After: scf, vector, memref, arith, math.
+void hone::buildKernelBufferPipeline(OpPassManager &pm,
+                                     const KernelTarget &target) {
+  pm.addPass(createBufferizeKernelsPass());
+  OpPassManager &kernel = pm.nest<func::FuncOp>();
+  LowerContractionsPassOptions contractions;
+  contractions.vectorBits = target.vectorBits;
+  contractions.fma = target.fma;
+  kernel.addPass(createLowerContractionsPass(contractions));
+  VectorizeLoopsPassOptions loops;
+  loops.vectorBits = target.vectorBits;
+  kernel.addPass(createVectorizeLoopsPass(loops));
+  kernel.addPass(createCanonicalizerPass());
+  kernel.addPass(createCSEPass());
+}
+
+// After: llvm.
+void hone::buildKernelLlvmPipeline(OpPassManager &pm,
+                                   const KernelTarget &target) {
+  pm.addPass(createLowerKernelAbiPass());
+  pm.addPass(createExpandMathPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createLowerKernelToLlvmPass());
+}
+
+namespace {
+struct KernelOptions : PassPipelineOptions<KernelOptions> {
+  Option<unsigned> vectorBits{*this, "vector-bits",
+                              llvm::cl::desc("width of a vector register"),
+                              llvm::cl::init(256)};
+  Option<bool> fma{*this, "fma",
+                   llvm::cl::desc("the CPU has fused multiply-add"),
+                   llvm::cl::init(true)};
+
+  KernelTarget target() const {
+    KernelTarget target;
+    target.vectorBits = vectorBits;
+    target.vectorRegisters = vectorBits >= 512 ? 32 : 16;
+    target.fma = fma;
+    return target;
+  }
+};
+} // namespace
+
+void hone::registerKernelPipelines() {
+  using Build = void (*)(OpPassManager &, const KernelTarget &);
+  auto add = [](StringRef name, StringRef text, Build build) {
+    PassPipelineRegistration<KernelOptions>(
+        name, text, [build](OpPassManager &pm, const KernelOptions &options) {
+          build(pm, options.target());
+        });
+  };
+  add("hone-kernel-tile", "a kernel: fused operations on tensors",
+      buildKernelTilePipeline);
+  add("hone-kernel-buffer", "a kernel: loops and vectors on buffers",
+      buildKernelBufferPipeline);
+  add("hone-kernel-llvm", "a kernel: from loops to LLVM with the kernel ABI",
+      buildKernelLlvmPipeline);
+}
