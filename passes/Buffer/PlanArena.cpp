@@ -133,8 +133,10 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     DenseMap<int64_t, rt::OutputDimsOp> known;
     run.walk([&](rt::OutputDimsOp op) { known[op.getIndex()] = op; });
     int64_t position = 0;
+    SmallVector<bool> isKnown;
     for (auto [index, attr] : llvm::enumerate(run->getAttrOfType<ArrayAttr>("hone.outputs"))) {
       auto tensor = dyn_cast<RankedTensorType>(cast<DictionaryAttr>(attr).getAs<TypeAttr>("type").getValue());
+      isKnown.push_back(known.count(index));
       if (!tensor)
         continue;
       rt::OutputDimsOp op = known.lookup(index);
@@ -154,6 +156,7 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     }
     for (auto &[index, op] : known)
       op.erase();
+    run->setAttr("hone.known_outputs", DenseBoolArrayAttr::get(run.getContext(), isKnown));
   }
 
   /// Conditions over the free dimensions are checked once for each set of them.

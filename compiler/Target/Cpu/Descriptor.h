@@ -15,6 +15,7 @@ struct ValueInfo {
   std::vector<int64_t> dims;         ///< as in hone_value_info
   std::vector<std::string> dimNames; ///< "" where there is none
   int32_t kind = 1, type = 0, rank = 0, elementKind = 0;
+  bool dataDependent = false; ///< an output whose shape the free dimensions do not decide
 };
 
 struct KernelInfo {

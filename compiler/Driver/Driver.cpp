@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The phases of a compile, one after the other.
+#include "compiler/Driver/Driver.h"
+#include "compiler/Driver/Files.h"
+#include "compiler/Driver/Header.h"
+#include "compiler/Driver/Kernels.h"
+#include "compiler/Driver/ModelTables.h"
+#include "compiler/Driver/Session.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Target/Cpu/Link.h"
+#include "compiler/Target/Cpu/Weights.h"
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/Graph.h"
+#include "dialects/Rt/Rt.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "passes/Analysis/Sizes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace hone;
+
+namespace {
+
+/// Weights beyond this lie in a file of their own: code reaches a library's sections by 32-bit offsets.
+constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
+
+class Compile {
+public:
+  Compile(Session &session, std::vector<CpuLevel> levels, Phase last)
+      : session(session), options(session.options), levels(std::move(levels)), last(last) {}
+
+  Outcome run();
+
+private:
+  Outcome lowerGraph();
+  Outcome printPhase();
+  Outcome planHost();
+  Outcome writeWeights();
+  Outcome compileKernels();
+  Outcome compileHost();
+  Outcome linkAll();
+  Outcome emitText(StringRef text);
+  Outcome internal(StringRef what);
+  Outcome status() const { return session.isCancelled() ? Outcome::Cancelled : Outcome::Done; }
+
+  std::string weightsPath() const { return options.output + ".weights"; }
+
+  Session &session;
+  const CompileOptions &options;
+  std::vector<CpuLevel> levels;
+  Phase last;
+  OwningOpRef<ModuleOp> module;
+  ModelInfo info;
+  TemporaryFolder folder;
+  std::vector<std::string> objects;
+  std::string assembly;
+  bool hasWeightsObject = false;
+};
+
+} // namespace
+
+Outcome Compile::internal(StringRef what) {
+  std::string path = writeReproducer(options, what);
+  session.error(("internal error: " + what).str());
+  session.note(path.empty() ? "please report it together with the model"
+                            : "please report it with '" + path + "'; it holds no weight values");
+  return Outcome::Internal;
+}
+
+Outcome Compile::emitText(StringRef text) {
+  if (options.output.empty() || options.output == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    return Outcome::Done;
+  }
+  if (llvm::Error error = writeFileAtomically(options.output, text))
+    return session.fail(std::move(error), Outcome::CannotWrite);
+  return Outcome::Done;
+}
+
+Outcome Compile::run() {
+  if (!session.begin("import", 0))
+    return Outcome::Cancelled;
+  module = session.import();
+  if (!module)
+    return Outcome::UserError;
+  if (last == Phase::Import)
+    return emitText(printIr(*module));
+  if (Outcome outcome = lowerGraph(); outcome != Outcome::Done)
+    return outcome;
+  if (last <= Phase::Llvm)
+    return printPhase();
+  bool files = last >= Phase::Obj;
+  if (files)
+    if (llvm::Error error = folder.create(options.output))
+      return session.fail(std::move(error), Outcome::CannotWrite);
+  using Step = Outcome (Compile::*)();
+  SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels, &Compile::compileHost};
+  if (files) {
+    steps.insert(steps.begin() + 1, &Compile::writeWeights);
+    steps.push_back(&Compile::linkAll);
+  }
+  for (auto step : steps)
+    if (Outcome outcome = (this->*step)(); outcome != Outcome::Done)
+      return outcome;
+  return files ? Outcome::Done : emitText(assembly);
+}
+
+Outcome Compile::lowerGraph() {
+  if (!session.begin("graph", 0.1))
+    return Outcome::Cancelled;
+  PassManager pm(&session.context());
+  buildGraphPipeline(pm);
+  if (failed(pm.run(*module)))
+    return internal("the graph phase failed");
+  for (auto function : module->getOps<func::FuncOp>())
+    session.stats.kernels += function->hasAttr(rt::kKernelAttr);
+  module->walk([&](rt::CallOp) { ++session.stats.calls; });
+  return status();
+}
+
+/// IR of the host and of every kernel, as it is for the first level.
+Outcome Compile::printPhase() {
+  if (last == Phase::Graph)
+    return emitText(printIr(*module));
+  KernelTarget target = kernelTarget(levels.front(), options.threads);
+  std::string text;
+  for (auto kernel : module->getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(rt::kKernelAttr))
+      continue;
+    OwningOpRef<ModuleOp> lowered = isolateKernel(kernel);
+    if (failed(lowerKernel(*lowered, target, last)))
+      return internal(("kernel '" + kernel.getSymName() + "' could not be lowered").str());
+    text += printIr(*lowered);
+  }
+  if (last >= Phase::Buffer)
+    if (Outcome outcome = planHost(); outcome != Outcome::Done)
+      return outcome;
+  for (auto kernel : llvm::make_early_inc_range(module->getOps<func::FuncOp>()))
+    if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Tile)
+      kernel.eraseBody();
+  if (last == Phase::Llvm) {
+    PassManager pm(&session.context());
+    buildHostLlvmPipeline(pm);
+    if (failed(pm.run(*module)))
+      return internal("the host function could not be lowered");
+  }
+  return emitText(printIr(*module) + text);
+}
+
+Outcome Compile::planHost() {
+  if (!session.begin("plan", 0.2))
+    return Outcome::Cancelled;
+  PassManager pm(&session.context());
+  buildHostBufferPipeline(pm);
+  if (failed(pm.run(*module)))
+    return internal("the memory of the model could not be planned");
+  info = readModelInfo(*module);
+  info.symbol = options.symbol;
+  info.name = llvm::sys::path::stem(options.input).str();
+  info.producer = "hone " HONE_VERSION;
+  for (const CpuLevel &level : levels)
+    info.levels.push_back({level.name, level.required, 0});
+  session.stats.arenaBytes = info.arenaBytes;
+  session.stats.lowerBoundBytes = info.lowerBoundBytes;
+  session.stats.weightBytes = info.weightBytes;
+  session.stats.levels = levels.size();
+  return status();
+}
+
+/// The bytes of a constant as they lie in memory; `storage` holds them where they have to be made.
+static ArrayRef<char> constantData(rt::ConstantOp constant, int64_t bytes, std::vector<char> &storage) {
+  std::optional<graph::ConstantBytes> data = graph::constantBytes(constant.getValue());
+  if (data && !data->splat && int64_t(data->data.size()) == bytes)
+    return data->data;
+  storage.assign(bytes, 0);
+  if (data && data->splat) {
+    for (int64_t i = 0; i + data->width <= bytes; i += data->width)
+      memcpy(storage.data() + i, data->data.data(), data->width);
+    return storage;
+  }
+  // Elements of 2 and 4 bits: a byte each in the attribute, packed from the low bits up in memory.
+  auto dense = dyn_cast<DenseIntElementsAttr>(constant.getValue());
+  if (!dense)
+    return {};
+  unsigned bits = dense.getElementType().getIntOrFloatBitWidth();
+  int64_t position = 0;
+  for (const APInt &value : dense.getValues<APInt>()) {
+    storage[position * bits / 8] |= char(value.getZExtValue() << (position * bits % 8));
+    ++position;
+  }
+  return storage;
+}
+
+Outcome Compile::writeWeights() {
+  SmallVector<rt::ConstantOp> constants;
+  module->walk([&](rt::ConstantOp constant) {
+    if (!isa<graph::StringType>(constant.getType().getElementType()))
+      constants.push_back(constant);
+  });
+  if (info.weightBytes == 0)
+    return Outcome::Done;
+  if (!session.begin("weights", 0.25))
+    return Outcome::Cancelled;
+  llvm::sort(constants, [](rt::ConstantOp a, rt::ConstantOp b) { return a.getOffset() < b.getOffset(); });
+  bool raw = info.weightBytes >= kLargestInlineWeights;
+  if (raw)
+    info.weightsFile = llvm::sys::path::filename(weightsPath()).str();
+  std::string path = folder.file("weights.o");
+  auto writer = WeightsWriter::create(path, raw ? WeightsWriter::Form::Raw : WeightsWriter::Form::Object,
+                                      info.weightBytes);
+  if (!writer)
+    return session.fail(writer.takeError(), Outcome::CannotWrite);
+  for (auto [index, constant] : llvm::enumerate(constants)) {
+    int64_t end = index + 1 < constants.size() ? constants[index + 1].getOffset() : info.weightBytes;
+    std::optional<int64_t> bytes = staticBytes(constant.getType());
+    std::vector<char> storage;
+    ArrayRef<char> data = bytes ? constantData(constant, *bytes, storage) : ArrayRef<char>();
+    if (!bytes || int64_t(data.size()) != *bytes || int64_t(constant.getOffset()) + *bytes > end)
+      return internal("a constant has no data of its type");
+    writer->write(constant.getOffset(), data);
+    graph::releaseConstant(constant.getValue());
+  }
+  if (llvm::Error error = writer->finish())
+    return session.fail(std::move(error), Outcome::CannotWrite);
+  hasWeightsObject = !raw;
+  if (hasWeightsObject)
+    objects.push_back(path);
+  return status();
+}
+
+Outcome Compile::compileKernels() {
+  if (!session.begin("kernels", 0.3))
+    return Outcome::Cancelled;
+  SmallVector<KernelJob> jobs;
+  size_t number = 0;
+  for (auto kernel : module->getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(rt::kKernelAttr))
+      continue;
+    for (auto [index, level] : llvm::enumerate(levels))
+      jobs.push_back({kernel, &level, index, kernelTarget(level, options.threads),
+                      kernelSymbol(info.kernels[number], index)});
+    ++number;
+  }
+  bool files = last >= Phase::Obj;
+  std::vector<std::string> paths(jobs.size()), texts(jobs.size()), problems(jobs.size());
+  std::vector<int64_t> scratch(jobs.size());
+  std::atomic<size_t> next = 0, done = 0;
+  std::atomic<int64_t> codeBytes = 0;
+  std::atomic<bool> cannotWrite = false;
+  auto work = [&] {
+    for (size_t i; (i = next++) < jobs.size() && !session.isCancelled();) {
+      KernelCode result;
+      if (llvm::Error error = compileKernel(jobs[i], files ? CodeForm::Object : CodeForm::Assembly, result)) {
+        problems[i] = llvm::toString(std::move(error));
+        next = jobs.size();
+        return;
+      }
+      scratch[i] = result.scratchBytes;
+      codeBytes += result.code.size();
+      StringRef code(result.code.data(), result.code.size());
+      if (files) {
+        paths[i] = folder.file("kernel" + std::to_string(i) + ".o");
+        if (llvm::Error error = writeFile(paths[i], code)) {
+          problems[i] = llvm::toString(std::move(error));
+          cannotWrite = true;
+          next = jobs.size();
+          return;
+        }
+      } else
+        texts[i] = code.str();
+      size_t finished = ++done;
+      session.progress("kernel " + std::to_string(finished) + " of " + std::to_string(jobs.size()),
+                       0.3 + 0.6 * finished / jobs.size());
+    }
+  };
+  llvm::ThreadPoolTaskGroup group(session.pool());
+  for (unsigned i = 0; i < session.pool().getMaxConcurrency(); ++i)
+    group.async(work);
+  group.wait();
+  for (const std::string &problem : problems)
+    if (!problem.empty()) {
+      if (!cannotWrite)
+        return internal(problem);
+      session.error(problem);
+      return Outcome::CannotWrite;
+    }
+  for (auto [job, bytes] : llvm::zip_equal(jobs, scratch)) {
+    int64_t &most = info.levels[job.levelIndex].scratchBytes;
+    most = std::max(most, bytes);
+  }
+  session.stats.codeBytes += codeBytes;
+  llvm::append_range(objects, paths);
+  for (const std::string &text : texts)
+    assembly += text;
+  return status();
+}
+
+Outcome Compile::compileHost() {
+  if (!session.begin("host", 0.9))
+    return Outcome::Cancelled;
+  PassManager pm(&session.context());
+  buildHostLlvmPipeline(pm);
+  if (failed(pm.run(*module)))
+    return internal("the host function could not be lowered");
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*module, context, "host");
+  if (!code)
+    return internal("the host function could not be translated");
+  // Nothing reads the IR any more, and linking takes memory of its own.
+  module = {};
+  session.dropContext();
+  addDescriptor(*code, info);
+  llvm::Expected<std::vector<CpuLevel>> baseline = parseCpuLevels("x86-64");
+  if (!baseline)
+    return session.fail(baseline.takeError(), Outcome::Internal);
+  bool files = last >= Phase::Obj;
+  SmallVector<char, 0> out;
+  if (llvm::Error error = emitCode(*code, baseline->front(), CodeKind::Host,
+                                   files ? CodeForm::Object : CodeForm::Assembly, out))
+    return session.fail(std::move(error), Outcome::Internal);
+  session.stats.codeBytes += out.size();
+  StringRef text(out.data(), out.size());
+  if (!files) {
+    assembly += text;
+    return Outcome::Done;
+  }
+  objects.push_back(folder.file("host.o"));
+  if (llvm::Error error = writeFile(objects.back(), text))
+    return session.fail(std::move(error), Outcome::CannotWrite);
+  return status();
+}
+
+Outcome Compile::linkAll() {
+  if (!session.begin("link", 0.95))
+    return Outcome::Cancelled;
+  LinkJob job;
+  job.objects = objects;
+  job.output = folder.file("out");
+  job.symbol = options.symbol;
+  job.directory = folder.path();
+  job.relocatable = last == Phase::Obj;
+  if (!job.relocatable) {
+    job.objects.push_back(folder.file("libhone_core.a"));
+    if (llvm::Error error = writeFile(job.objects.back(), coreArchive()))
+      return session.fail(std::move(error), Outcome::CannotWrite);
+  }
+  if (llvm::Error error = link(job)) {
+    // A full disk shows up here as well.
+    session.error(llvm::toString(std::move(error)));
+    return Outcome::Internal;
+  }
+  if (session.isCancelled())
+    return Outcome::Cancelled;
+  uint64_t size = 0;
+  if (!llvm::sys::fs::file_size(job.output, size))
+    session.stats.outputBytes = size;
+  if (options.header) {
+    SmallString<128> path(options.output);
+    llvm::sys::path::replace_extension(path, "h");
+    if (llvm::Error error = writeFileAtomically(path, makeHeader(info)))
+      return session.fail(std::move(error), Outcome::CannotWrite);
+  }
+  if (!info.weightsFile.empty())
+    if (llvm::Error error = publish(folder.file("weights.o"), weightsPath()))
+      return session.fail(std::move(error), Outcome::CannotWrite);
+  if (llvm::Error error = publish(job.output, options.output))
+    return session.fail(std::move(error), Outcome::CannotWrite);
+  return Outcome::Done;
+}
+
+static bool isIdentifier(StringRef name) {
+  auto isLetter = [](char c) { return llvm::isAlpha(c) || c == '_'; };
+  return !name.empty() && isLetter(name.front()) &&
+         llvm::all_of(name, [&](char c) { return isLetter(c) || llvm::isDigit(c); });
+}
+
+Outcome hone::compile(const CompileOptions &options, const CompileCallbacks &callbacks, CompileStats *stats) {
+  Session session(options, callbacks, stats);
+  std::optional<Phase> last = parsePhase(options.emit);
+  if (!last) {
+    session.error("unknown phase '" + options.emit + "'");
+    return Outcome::WrongUsage;
+  }
+  if (!isIdentifier(options.symbol)) {
+    session.error("'" + options.symbol + "' is no C identifier");
+    return Outcome::WrongUsage;
+  }
+  if (*last >= Phase::Obj && (options.output.empty() || options.output == "-")) {
+    session.error("an output file is needed");
+    return Outcome::WrongUsage;
+  }
+  llvm::Expected<std::vector<CpuLevel>> levels = parseCpuLevels(options.cpu);
+  if (!levels)
+    return session.fail(levels.takeError(), Outcome::WrongUsage);
+  return Compile(session, std::move(*levels), *last).run();
+}
+
+Outcome hone::check(const CompileOptions &options, const CompileCallbacks &callbacks) {
+  Session session(options, callbacks, nullptr);
+  onnx::ImportOptions imported;
+  for (const auto &[name, size] : options.dims)
+    imported.dims[name] = size;
+  return failed(onnx::checkOnnx(session.context(), options.input, imported)) ? Outcome::UserError : Outcome::Done;
+}
+
+std::string hone::writeReproducer(const CompileOptions &options, StringRef reason) {
+  if (options.output.empty() || options.output == "-")
+    return "";
+  // The failed compile has changed its IR: the model is imported once more, in silence.
+  CompileCallbacks silent;
+  Session session(options, silent, nullptr);
+  OwningOpRef<ModuleOp> module = session.import();
+  if (!module)
+    return "";
+  std::string path = options.output + ".reproducer.mlir";
+  std::string text = "// " + reason.str() + "\n" + printIr(*module, options.reproducerWithWeights);
+  if (llvm::Error error = writeFileAtomically(path, text)) {
+    llvm::consumeError(std::move(error));
+    return "";
+  }
+  return path;
+}

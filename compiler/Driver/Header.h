@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The C header of a model.
+#ifndef HONE_COMPILER_DRIVER_HEADER_H
+#define HONE_COMPILER_DRIVER_HEADER_H
+
+#include "compiler/Target/Cpu/Descriptor.h"
+
+namespace hone {
+
+/// A header that stands alone: typed functions over the descriptor.
+std::string makeHeader(const ModelInfo &info);
+
+} // namespace hone
+
+#endif // HONE_COMPILER_DRIVER_HEADER_H

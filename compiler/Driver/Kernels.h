@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Kernels on their own road: each alone, once per CPU level, many at a time.
+#ifndef HONE_COMPILER_DRIVER_KERNELS_H
+#define HONE_COMPILER_DRIVER_KERNELS_H
+
+#include "compiler/Pipeline/Phases.h"
+#include "compiler/Target/Cpu/Codegen.h"
+#include "compiler/Target/Cpu/Descriptor.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace hone {
+
+/// What the pipelines may assume at a level.
+KernelTarget kernelTarget(const CpuLevel &level, int64_t threads);
+
+/// A module of one kernel.
+mlir::OwningOpRef<mlir::ModuleOp> isolateKernel(mlir::func::FuncOp kernel);
+
+/// Takes the module up to and including `phase` (tile, buffer or llvm).
+mlir::LogicalResult lowerKernel(mlir::ModuleOp module, const KernelTarget &target, Phase phase);
+
+struct KernelJob {
+  mlir::func::FuncOp kernel;
+  const CpuLevel *level;
+  size_t levelIndex;
+  KernelTarget target;
+  std::string symbol; ///< name of the code
+};
+
+struct KernelCode {
+  llvm::SmallVector<char, 0> code;
+  int64_t scratchBytes = 0;
+};
+
+/// Compiles one kernel for one level.
+llvm::Error compileKernel(const KernelJob &job, CodeForm form, KernelCode &result);
+
+} // namespace hone
+
+#endif // HONE_COMPILER_DRIVER_KERNELS_H

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the descriptor of a model tells, read from the attributes of its planned host module.
+#include "compiler/Driver/ModelTables.h"
+#include "dialects/Graph/Graph.h"
+#include "dialects/Rt/Rt.h"
+#include "hone/abi.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace hone;
+
+int32_t hone::elementTypeCode(StringRef name) {
+  return llvm::StringSwitch<int32_t>(name)
+      .Case("float", HONE_TYPE_FLOAT)
+      .Case("uint8", HONE_TYPE_UINT8)
+      .Case("int8", HONE_TYPE_INT8)
+      .Case("uint16", HONE_TYPE_UINT16)
+      .Case("int16", HONE_TYPE_INT16)
+      .Case("int32", HONE_TYPE_INT32)
+      .Case("int64", HONE_TYPE_INT64)
+      .Case("string", HONE_TYPE_STRING)
+      .Case("bool", HONE_TYPE_BOOL)
+      .Case("float16", HONE_TYPE_FLOAT16)
+      .Case("double", HONE_TYPE_DOUBLE)
+      .Case("uint32", HONE_TYPE_UINT32)
+      .Case("uint64", HONE_TYPE_UINT64)
+      .Case("complex64", HONE_TYPE_COMPLEX64)
+      .Case("complex128", HONE_TYPE_COMPLEX128)
+      .Case("bfloat16", HONE_TYPE_BFLOAT16)
+      .Case("float8e4m3fn", HONE_TYPE_FLOAT8E4M3FN)
+      .Case("float8e4m3fnuz", HONE_TYPE_FLOAT8E4M3FNUZ)
+      .Case("float8e5m2", HONE_TYPE_FLOAT8E5M2)
+      .Case("float8e5m2fnuz", HONE_TYPE_FLOAT8E5M2FNUZ)
+      .Case("uint4", HONE_TYPE_UINT4)
+      .Case("int4", HONE_TYPE_INT4)
+      .Case("float4e2m1", HONE_TYPE_FLOAT4E2M1)
+      .Case("float8e8m0", HONE_TYPE_FLOAT8E8M0)
+      .Case("uint2", HONE_TYPE_UINT2)
+      .Case("int2", HONE_TYPE_INT2)
+      .Default(HONE_TYPE_UNDEFINED);
+}
+
+/// The tensor type in a value's type, and the kinds around it.
+static RankedTensorType tensorIn(Type type, ValueInfo &info) {
+  info.kind = HONE_KIND_TENSOR;
+  info.elementKind = HONE_KIND_NONE;
+  if (auto optional = dyn_cast<graph::OptionalType>(type)) {
+    info.kind = HONE_KIND_OPTIONAL;
+    type = optional.getElementType();
+    info.elementKind = isa<graph::SequenceType>(type) ? HONE_KIND_SEQUENCE : HONE_KIND_TENSOR;
+    if (auto sequence = dyn_cast<graph::SequenceType>(type))
+      type = sequence.getElementType();
+  } else if (auto sequence = dyn_cast<graph::SequenceType>(type)) {
+    info.kind = HONE_KIND_SEQUENCE;
+    info.elementKind = HONE_KIND_TENSOR;
+    type = sequence.getElementType();
+  }
+  return dyn_cast<RankedTensorType>(type);
+}
+
+static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims, bool isInput) {
+  ValueInfo info;
+  if (auto name = attrs.getAs<StringAttr>(rt::kNameAttr))
+    info.name = name.getValue().str();
+  if (auto type = attrs.getAs<StringAttr>(rt::kTypeAttr))
+    info.type = elementTypeCode(type.getValue());
+  RankedTensorType tensor = tensorIn(attrs.getAs<TypeAttr>("type").getValue(), info);
+  if (!tensor) {
+    info.rank = -1;
+    return info;
+  }
+  info.rank = tensor.getRank();
+  auto labels = attrs.getAs<ArrayAttr>(rt::kDimsAttr);
+  bool named = false;
+  for (int64_t i = 0; i < tensor.getRank(); ++i) {
+    auto label = labels && i < int64_t(labels.size()) ? dyn_cast<StringAttr>(labels[i]) : StringAttr();
+    std::string name = label ? label.getValue().str() : "";
+    auto free = llvm::find(freeDims, name);
+    if (!tensor.isDynamicDim(i))
+      info.dims.push_back(tensor.getDimSize(i));
+    else if (isInput && info.kind == HONE_KIND_TENSOR && free != freeDims.end())
+      info.dims.push_back(HONE_DIM_FREE(free - freeDims.begin()));
+    else
+      info.dims.push_back(HONE_DIM_UNKNOWN);
+    // Names that the importer made up are no labels.
+    info.dimNames.push_back(StringRef(name).starts_with("?") ? "" : name);
+    named |= !info.dimNames.back().empty();
+  }
+  if (!named)
+    info.dimNames.clear();
+  return info;
+}
+
+ModelInfo hone::readModelInfo(ModuleOp host) {
+  ModelInfo info;
+  auto strings = [&](StringRef name, std::vector<std::string> &out) {
+    if (auto array = host->getAttrOfType<ArrayAttr>(name))
+      for (Attribute entry : array)
+        out.push_back(cast<StringAttr>(entry).getValue().str());
+  };
+  strings(rt::kFreeDimsAttr, info.freeDims);
+  strings(rt::kNodesAttr, info.nodes);
+  auto run = host.lookupSymbol<func::FuncOp>(rt::kRunName);
+  for (Attribute input : run->getAttrOfType<ArrayAttr>("hone.inputs"))
+    info.inputs.push_back(readValue(cast<DictionaryAttr>(input), info.freeDims, true));
+  for (Attribute output : run->getAttrOfType<ArrayAttr>("hone.outputs"))
+    info.outputs.push_back(readValue(cast<DictionaryAttr>(output), info.freeDims, false));
+  if (auto known = run->getAttrOfType<DenseBoolArrayAttr>("hone.known_outputs"))
+    for (auto [output, isKnown] : llvm::zip(info.outputs, known.asArrayRef()))
+      output.dataDependent = !isKnown;
+  if (auto slots = host->getAttrOfType<ArrayAttr>(rt::kSlotsAttr))
+    for (Attribute attr : slots) {
+      auto slot = cast<DenseI64ArrayAttr>(attr);
+      info.slots.push_back({int32_t(slot[0]), int32_t(slot[1]), slot[2], slot[3]});
+    }
+  if (auto arena = host->getAttrOfType<DenseI64ArrayAttr>(rt::kArenaAttr)) {
+    info.arenaBytes = arena[0];
+    info.lowerBoundBytes = arena[1];
+  }
+  if (auto bytes = host->getAttrOfType<IntegerAttr>(rt::kWeightBytesAttr))
+    info.weightBytes = bytes.getInt();
+  if (auto memory = host->getAttrOfType<IntegerAttr>(rt::kMemoryAttr))
+    info.memory = memory.getInt();
+  for (auto kernel : host.getOps<func::FuncOp>())
+    if (kernel->hasAttr(rt::kKernelAttr)) {
+      auto pieces = kernel->getAttrOfType<IntegerAttr>(rt::kPiecesAttr);
+      info.kernels.push_back({kernel.getSymName().str(), pieces ? pieces.getInt() : 1});
+    }
+  return info;
+}

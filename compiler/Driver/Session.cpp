@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// State of one compile: options, IR context, messages, times.
+#include "compiler/Driver/Session.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Pipeline/Phases.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace hone;
+
+/// "node 'x': " where the message does not say that itself.
+static std::string describeLocation(Location loc, StringRef message) {
+  auto name = loc->findInstanceOf<NameLoc>();
+  if (!name || name.getName().empty() || message.contains("'" + name.getName().str() + "'"))
+    return "";
+  return "node '" + name.getName().str() + "': ";
+}
+
+static const char *severityText(DiagnosticSeverity severity) {
+  switch (severity) {
+  case DiagnosticSeverity::Error:
+    return "error: ";
+  case DiagnosticSeverity::Warning:
+    return "warning: ";
+  case DiagnosticSeverity::Note:
+  case DiagnosticSeverity::Remark:
+    return "note: ";
+  }
+  return "";
+}
+
+Session::Session(const CompileOptions &options, const CompileCallbacks &callbacks, CompileStats *stats)
+    : options(options), stats(stats ? *stats : ownStats), callbacks(callbacks) {
+  threads = std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency(options.jobs));
+  DialectRegistry registry;
+  registerDialects(registry);
+  onnx::registerImportDialects(registry);
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  mlirContext = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  mlirContext->setThreadPool(*threads);
+  // Kernels are compiled on several threads, where no dialect may be loaded any more.
+  mlirContext->loadAllAvailableDialects();
+  mlirContext->getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+      return success();
+    std::string text = diagnostic.str();
+    std::string where = this->options.input.empty() ? "" : this->options.input + ": ";
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!this->callbacks.message)
+      return success();
+    this->callbacks.message(severityText(diagnostic.getSeverity()) + where +
+                            describeLocation(diagnostic.getLocation(), text) + text);
+    for (Diagnostic &note : diagnostic.getNotes())
+      this->callbacks.message("note: " + note.str());
+    return success();
+  });
+}
+
+Session::~Session() {
+  finishPhase();
+  dropContext();
+}
+
+void Session::dropContext() { mlirContext.reset(); }
+
+void Session::error(StringRef text) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (callbacks.message)
+    callbacks.message(("error: " + text).str());
+}
+
+void Session::note(StringRef text) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (callbacks.message)
+    callbacks.message(("note: " + text).str());
+}
+
+Outcome Session::fail(llvm::Error problem, Outcome outcome) {
+  error(llvm::toString(std::move(problem)));
+  return outcome;
+}
+
+void Session::finishPhase() {
+  if (!phase.empty())
+    stats.seconds.push_back(
+        {phase, std::chrono::duration<double>(std::chrono::steady_clock::now() - phaseBegin).count()});
+  phase.clear();
+}
+
+bool Session::begin(StringRef name, double fraction) {
+  finishPhase();
+  phase = name.str();
+  phaseBegin = std::chrono::steady_clock::now();
+  return progress(name, fraction);
+}
+
+bool Session::progress(StringRef what, double fraction) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (callbacks.progress && !callbacks.progress(what, fraction))
+    cancelled = true;
+  return !cancelled;
+}
+
+OwningOpRef<ModuleOp> Session::import() {
+  onnx::ImportOptions imported;
+  for (const auto &[name, size] : options.dims)
+    imported.dims[name] = size;
+  StringRef input = options.input;
+  if (input.ends_with(".mlir") && !options.bytes)
+    return parseSourceFile<ModuleOp>(input, ParserConfig(mlirContext.get()));
+  if (options.bytes)
+    return onnx::importOnnx(*mlirContext, options.bytes, input, imported);
+  return onnx::importOnnx(*mlirContext, input, imported);
+}
+
+std::string hone::printIr(Operation *op, bool withWeights) {
+  OpPrintingFlags flags;
+  if (!withWeights) {
+    flags.elideLargeElementsAttrs(64);
+    flags.elideLargeResourceString(64);
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  op->print(stream, flags);
+  stream << "\n";
+  return text;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The model as a graph: shapes, folding, simplification, layout, fusion groups, and last the cut into kernels.
+#include "compiler/Pipeline/Phases.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Graph/Passes.h"
+
+using namespace mlir;
+using namespace hone;
+
+// After: kernels of hone operations; host: hone_rt, scf, arith, constants and views.
+void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
+  OpPassManager &graph = pm.nest<func::FuncOp>();
+  graph.addPass(createInferShapesPass());
+  graph.addPass(createFoldConstantsPass());
+  graph.addPass(createSimplifyPass());
+  graph.addPass(createChooseLayoutPass());
+  graph.addPass(createFoldConstantsPass());
+  graph.addPass(createSimplifyPass());
+  graph.addPass(createPackWeightsPass());
+  graph.addPass(createFuseMapsPass());
+  graph.addPass(createCSEPass());
+  graph.addPass(createFormGroupsPass());
+  if (options.outline)
+    pm.addPass(createOutlineKernelsPass());
+}

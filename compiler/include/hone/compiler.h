@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Hone as a compiler inside another program.
+ *
+ *   hone_compiler *compiler = hone_compiler_create();
+ *   hone_compiler_set(compiler, "cpu", "x86-64-v3,x86-64-v4");
+ *   hone_compiler_on_message(compiler, print, NULL);
+ *   int status = hone_compile_file(compiler, "model.onnx", "model.so");
+ *   hone_compiler_destroy(compiler);
+ *
+ * Compilers of different threads work at the same time; one compiler serves one
+ * call at a time. Nothing is printed, no signal handler is installed, and the
+ * process is never ended. */
+#ifndef HONE_COMPILER_H
+#define HONE_COMPILER_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define HONE_COMPILER_EXPORT __attribute__((visibility("default")))
+#else
+#define HONE_COMPILER_EXPORT
+#endif
+
+/* What a compile ends with: the exit codes of `hone compile`. */
+typedef enum hone_compile_status {
+  HONE_COMPILE_OK = 0,
+  HONE_COMPILE_BAD_INPUT = 1,    /* the model is at fault; messages say where */
+  HONE_COMPILE_WRONG_OPTION = 2, /* an option or its value is */
+  HONE_COMPILE_INTERNAL = 70,    /* the compiler is; a reproducer was written */
+  HONE_COMPILE_CANNOT_WRITE = 74,
+  HONE_COMPILE_CANCELLED = 130
+} hone_compile_status;
+
+typedef struct hone_compiler hone_compiler;
+
+/* One message without a line end: "error: model.onnx: node 'x' (Op): ...". May
+ * be called from any thread, never from two at once. */
+typedef void (*hone_message_fn)(void *user, const char *message);
+
+/* What is being done and how much of the whole is behind, from 0 to 1. Nonzero
+ * cancels the compile. */
+typedef int (*hone_progress_fn)(void *user, const char *what, double fraction);
+
+HONE_COMPILER_EXPORT const char *hone_compiler_version(void);
+
+/* NULL when there is no memory. */
+HONE_COMPILER_EXPORT hone_compiler *hone_compiler_create(void);
+HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
+
+/* Options are those of `hone compile`, without dashes: "cpu", "symbol", "emit",
+ * "header" ("true"), "threads" (that the cost model assumes), "jobs" (threads
+ * of the compiler), "reproducer-with-weights". "dim" takes "NAME=N" and adds up.
+ * Returns HONE_COMPILE_OK or HONE_COMPILE_WRONG_OPTION. */
+HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler, const char *option, const char *value);
+
+HONE_COMPILER_EXPORT void hone_compiler_on_message(hone_compiler *compiler, hone_message_fn function, void *user);
+HONE_COMPILER_EXPORT void hone_compiler_on_progress(hone_compiler *compiler, hone_progress_fn function, void *user);
+
+/* Compile to a file, which appears whole or not at all. Return a
+ * hone_compile_status. */
+HONE_COMPILER_EXPORT int hone_compile_file(hone_compiler *compiler, const char *model, const char *output);
+/* `name` stands for the file in messages; the bytes are read during the call. */
+HONE_COMPILER_EXPORT int hone_compile_bytes(hone_compiler *compiler, const void *bytes, size_t size, const char *name,
+                                            const char *output);
+
+/* All messages of the last compile, one a line; valid until the next. */
+HONE_COMPILER_EXPORT const char *hone_compiler_messages(const hone_compiler *compiler);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* HONE_COMPILER_H */
