@@ -67,6 +67,7 @@ static void showStats(const CompileStats &stats) {
                << "arena      " << stats.arenaBytes << " bytes, bound " << stats.lowerBoundBytes << "\n"
                << "weights    " << stats.weightBytes << " bytes\ncode       " << stats.codeBytes << " bytes\n"
                << "library    " << stats.outputBytes << " bytes\n";
+  llvm::outs().flush();
 }
 
 static int usage(const llvm::Twine &message) {
@@ -78,11 +79,13 @@ static int run(const CompileOptions &options, bool checkOnly) {
   CompileCallbacks callbacks{showMessage, showProgress};
   if (checkOnly)
     return static_cast<int>(check(options, callbacks));
+  // Linking resets LLVM's options: what is needed afterwards is read now.
+  bool wantsStats = stats;
   CompileStats found;
   Outcome outcome = compile(options, callbacks, &found);
   if (isatty(STDERR_FILENO))
     std::fputs("\r\033[K", stderr);
-  if (stats && outcome == Outcome::Done)
+  if (wantsStats && outcome == Outcome::Done)
     showStats(found);
   return static_cast<int>(outcome);
 }
