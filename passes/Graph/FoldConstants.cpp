@@ -139,7 +139,8 @@ private:
     if (!isa<arith::ArithDialect>(op->getDialect()) ||
         op->getNumResults() == 0 || failed(rewriter.tryFold(op, folded)))
       return false;
-    rewriter.replaceOp(op, folded);
+    if (!folded.empty()) // else it was changed in place
+      rewriter.replaceOp(op, folded);
     return true;
   }
 
