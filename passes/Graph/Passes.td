@@ -5,6 +5,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def InferShapesPass : Pass<"hone-infer-shapes", "::mlir::func::FuncOp"> {
+  let summary = "make result types as static as the arguments allow";
+  let description = [{
+    Walks the function once. A named dimension whose argument has a static size there becomes that constant; index
+    arithmetic is folded; `tensor.dim` becomes arithmetic over `hone.dim`; a `?` whose size is known turns static, and
+    equal sizes become equal values. Types of the function's results follow. Left alone: sizes that only data decide.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "evaluate operations on constants";
   let description = [{
@@ -46,6 +57,26 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
     channels last becomes `panels`, or `depthwise` where each channel has its own filter. A weight with several users
     is packed once; a source that nothing uses any more is freed. Left alone: integer weights, batched ones, and
     products so narrow that panels would mostly be padding.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect"];
+}
+
+def FuseMapsPass : Pass<"hone-fuse-maps", "::mlir::func::FuncOp"> {
+  let summary = "merge maps that feed each other into one";
+  let description = [{
+    The body of a map is put in place of the element that a second map reads, where the first has no other user or is
+    so cheap that computing it again costs less than storing it. Left alone: producers that would be computed once for
+    each element of a larger result, and bodies that would grow beyond what one loop should hold.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
+  let summary = "number the groups of operations that become one kernel each";
+  let description = [{
+    Sets `hone.group` on operations that will share a kernel: a contraction or pool with the maps that follow on its
+    own shape; maps and reductions over trailing axes that share their leading dimensions (softmax, normalisation);
+    maps with the data movement that feeds them. No path leaves a group and enters it again.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect"];
 }

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Carries what is known of the arguments' sizes through the function.
+#include "dialects/Graph/DimBuilder.h"
+#include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/PatternMatch.h"
+#include "passes/Graph/Passes.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace hone {
+#define GEN_PASS_DEF_INFERSHAPESPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone::graph;
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+namespace {
+
+class ShapeInference {
+public:
+  explicit ShapeInference(func::FuncOp function)
+      : function(function), dims(function), rewriter(function.getContext()) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult specialise();
+  void visit(Operation *op);
+  /// The same index in normal form; null for operations that are none.
+  OpFoldResult normalised(Operation *op);
+  void refineResults(Operation *op);
+  template <typename OpTy>
+  void refineFromDims(OpTy op, ArrayRef<int64_t> known = {});
+  SmallVector<int64_t> knownSizes(Operation *op);
+  void refineIf(scf::IfOp op);
+  void setShape(Value value, ArrayRef<int64_t> shape);
+
+  func::FuncOp function;
+  DimBuilder dims;
+  IRRewriter rewriter;
+  llvm::StringMap<int64_t> sizes; // of free dimensions that are free no more
+};
+
+} // namespace
+
+/// Sizes of named dimensions that the types of the arguments fix.
+LogicalResult ShapeInference::specialise() {
+  for (BlockArgument argument : function.getArguments()) {
+    auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                      "hone.dims");
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!names || !type)
+      continue;
+    if (static_cast<int64_t>(names.size()) != type.getRank())
+      return function.emitError("argument ")
+             << argument.getArgNumber() << " has " << names.size()
+             << " names for " << type.getRank() << " dimensions";
+    for (auto [name, size] : llvm::zip(names, type.getShape())) {
+      auto text = dyn_cast<StringAttr>(name);
+      if (!text || ShapedType::isDynamic(size))
+        continue;
+      auto [it, isNew] = sizes.try_emplace(text.getValue(), size);
+      if (!isNew && it->second != size)
+        return function.emitError("dimension '")
+               << text.getValue() << "' is both " << it->second << " and "
+               << size;
+    }
+  }
+  for (BlockArgument argument : function.getArguments()) {
+    auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                      "hone.dims");
+    if (!names || !isa<RankedTensorType>(argument.getType()))
+      continue;
+    SmallVector<int64_t> shape(typeOf(argument).getShape());
+    for (auto [name, size] : llvm::zip(names, shape))
+      if (auto text = dyn_cast<StringAttr>(name); text && sizes.count(text))
+        size = sizes.lookup(text);
+    setShape(argument, shape);
+  }
+  return success();
+}
+
+OpFoldResult ShapeInference::normalised(Operation *op) {
+  if (auto dim = dyn_cast<DimOp>(op)) {
+    auto it = sizes.find(dim.getName());
+    if (it != sizes.end())
+      return rewriter.getIndexAttr(it->second);
+    return dims.named(dim.getName());
+  }
+  Location loc = op->getLoc();
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    std::optional<int64_t> index = dim.getConstantIndex();
+    auto type = dyn_cast<RankedTensorType>(dim.getSource().getType());
+    if (!index || !type || *index < 0 || *index >= type.getRank())
+      return {};
+    if (!type.isDynamicDim(*index))
+      return rewriter.getIndexAttr(type.getDimSize(*index));
+    return dims.dim(rewriter, loc, dim.getSource(), *index);
+  }
+  if (op->getNumResults() != 1 || !op->getResult(0).getType().isIndex() ||
+      op->getNumOperands() != 2)
+    return {};
+  auto operand = [&](unsigned i) -> OpFoldResult {
+    if (std::optional<int64_t> value =
+            getConstantIntValue(OpFoldResult(op->getOperand(i))))
+      return rewriter.getIndexAttr(*value);
+    return op->getOperand(i);
+  };
+  auto divisorIsPositive = [&] {
+    std::optional<int64_t> value = DimBuilder::constant(operand(1));
+    return value && *value > 0;
+  };
+  return llvm::TypeSwitch<Operation *, OpFoldResult>(op)
+      .Case([&](arith::AddIOp) {
+        return dims.add(rewriter, loc, operand(0), operand(1));
+      })
+      .Case([&](arith::SubIOp) {
+        return dims.sub(rewriter, loc, operand(0), operand(1));
+      })
+      .Case([&](arith::MulIOp) {
+        return dims.mul(rewriter, loc, operand(0), operand(1));
+      })
+      .Case([&](arith::MaxSIOp) {
+        return dims.max(rewriter, loc, operand(0), operand(1));
+      })
+      .Case([&](arith::MinSIOp) {
+        return dims.min(rewriter, loc, operand(0), operand(1));
+      })
+      .Case([&](arith::FloorDivSIOp) {
+        return divisorIsPositive()
+                   ? dims.floorDiv(rewriter, loc, operand(0), operand(1))
+                   : OpFoldResult();
+      })
+      .Case([&](arith::CeilDivSIOp) {
+        return divisorIsPositive()
+                   ? dims.ceilDiv(rewriter, loc, operand(0), operand(1))
+                   : OpFoldResult();
+      })
+      .Default([](Operation *) { return OpFoldResult(); });
+}
+
+/// Gives a result a more precise shape. Operations of other dialects may need
+/// the type they had.
+void ShapeInference::setShape(Value value, ArrayRef<int64_t> shape) {
+  RankedTensorType old = typeOf(value);
+  if (old.getShape() == shape)
+    return;
+  value.setType(old.clone(shape));
+  Value cast;
+  for (OpOperand &use : llvm::make_early_inc_range(value.getUses())) {
+    Operation *user = use.getOwner();
+    if (isa<GraphDialect>(user->getDialect()) ||
+        isa<tensor::ExtractOp, tensor::DimOp, tensor::CastOp>(user) ||
+        (isa<func::ReturnOp>(user) && user->getParentOp() == function))
+      continue;
+    if (!cast) {
+      rewriter.setInsertionPointAfterValue(value);
+      cast = tensor::CastOp::create(rewriter, value.getLoc(), old, value);
+    }
+    use.set(cast);
+  }
+}
+
+/// Makes static each dimension whose operand in `dims` is constant, or whose
+/// size is in `known`.
+template <typename OpTy>
+void ShapeInference::refineFromDims(OpTy op, ArrayRef<int64_t> known) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<Value> dynamic;
+  unsigned next = 0;
+  for (auto [i, size] : llvm::enumerate(shape)) {
+    if (!ShapedType::isDynamic(size))
+      continue;
+    Value operand = op.getDims()[next++];
+    std::optional<int64_t> number = getConstantIntValue(OpFoldResult(operand));
+    if (!number && !known.empty() && !ShapedType::isDynamic(known[i]))
+      number = known[i];
+    if (number && *number >= 0)
+      size = *number;
+    else
+      dynamic.push_back(operand);
+  }
+  if (dynamic.size() == op.getDims().size())
+    return;
+  op.getDimsMutable().assign(dynamic);
+  for (Value result : op->getResults())
+    setShape(result, shape);
+}
+
+/// Sizes of the result that operands determine, dynamic where they do not.
+SmallVector<int64_t> ShapeInference::knownSizes(Operation *op) {
+  SmallVector<int64_t> shape(typeOf(op->getResult(0)).getRank(),
+                             ShapedType::kDynamic);
+  auto reduced = [&](RankedTensorType input, ArrayRef<int64_t> axes,
+                     bool keepdims) {
+    shape.clear();
+    for (auto [i, size] : llvm::enumerate(input.getShape())) {
+      if (!llvm::is_contained(axes, static_cast<int64_t>(i)))
+        shape.push_back(size);
+      else if (keepdims)
+        shape.push_back(1);
+    }
+  };
+  llvm::TypeSwitch<Operation *>(op)
+      .Case([&](MapOp map) {
+        for (Value input : map.getInputs()) {
+          RankedTensorType type = typeOf(input);
+          int64_t offset = shape.size() - type.getRank();
+          for (int64_t i = 0; i < type.getRank(); ++i)
+            if (!type.isDynamicDim(i) && type.getDimSize(i) != 1)
+              shape[offset + i] = type.getDimSize(i);
+        }
+      })
+      .Case([&](ReduceOp reduce) {
+        reduced(reduce.getInput().getType(), reduce.getAxes(),
+                reduce.getKeepdims());
+      })
+      .Case([&](ArgReduceOp reduce) {
+        reduced(reduce.getInput().getType(),
+                {static_cast<int64_t>(reduce.getAxis())}, reduce.getKeepdims());
+      })
+      .Case<CumulateOp, ScatterOp>([&](auto like) {
+        llvm::copy(typeOf(like.getInput()).getShape(), shape.begin());
+      })
+      .Case([&](TransposeOp transpose) {
+        for (auto [i, from] : llvm::enumerate(transpose.getPermutation()))
+          shape[i] = typeOf(transpose.getInput()).getDimSize(from);
+      })
+      .Case([&](PadOp pad) {
+        for (auto [i, size] :
+             llvm::enumerate(typeOf(pad.getInput()).getShape()))
+          if (!ShapedType::isDynamic(size))
+            shape[i] = size + pad.getLow()[i] + pad.getHigh()[i];
+      })
+      .Case([&](GatherOp gather) {
+        ArrayRef<int64_t> input = gather.getInput().getType().getShape();
+        shape.assign(input.begin(), input.end());
+        ArrayRef<int64_t> indices = gather.getIndices().getType().getShape();
+        shape.erase(shape.begin() + gather.getAxis());
+        shape.insert(shape.begin() + gather.getAxis(), indices.begin(),
+                     indices.end());
+      })
+      .Case([&](MatmulOp matmul) {
+        ArrayRef<int64_t> lhs = matmul.getLhs().getType().getShape();
+        shape[shape.size() - 2] = lhs[lhs.size() - 2];
+      });
+  return shape;
+}
+
+void ShapeInference::refineResults(Operation *op) {
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<MapOp, MatmulOp>(
+          [&](auto shaped) { refineFromDims(shaped, knownSizes(op)); })
+      .Case<TopKOp, ConvOp, ConvTransposeOp, PoolOp, ReshapeOp, SliceOp,
+            ConcatOp>([&](auto shaped) { refineFromDims(shaped); })
+      .Case<ReduceOp, ArgReduceOp, CumulateOp, ScatterOp, TransposeOp, PadOp,
+            GatherOp>([&](auto) {
+        SmallVector<int64_t> shape(typeOf(op->getResult(0)).getShape());
+        for (auto [size, known] : llvm::zip_equal(shape, knownSizes(op)))
+          if (ShapedType::isDynamic(size))
+            size = known;
+        setShape(op->getResult(0), shape);
+      })
+      .Case([&](tensor::CastOp cast) {
+        for (OpOperand &use :
+             llvm::make_early_inc_range(cast.getResult().getUses()))
+          if (isa<GraphDialect>(use.getOwner()->getDialect()))
+            use.set(cast.getSource());
+      })
+      .Case([&](scf::IfOp branch) { refineIf(branch); });
+}
+
+/// A result of which both branches know more than the type says.
+void ShapeInference::refineIf(scf::IfOp op) {
+  if (op.getNumResults() == 0)
+    return;
+  for (OpResult result : op.getResults()) {
+    unsigned i = result.getResultNumber();
+    OpOperand &first = op.thenYield()->getOpOperand(i);
+    OpOperand &second = op.elseYield()->getOpOperand(i);
+    auto a = first.get().getDefiningOp<tensor::CastOp>();
+    auto b = second.get().getDefiningOp<tensor::CastOp>();
+    if (!a || !b || a.getSource().getType() != b.getSource().getType())
+      continue;
+    auto type = dyn_cast<RankedTensorType>(a.getSource().getType());
+    if (!type)
+      continue;
+    first.set(a.getSource());
+    second.set(b.getSource());
+    setShape(result, type.getShape());
+  }
+}
+
+void ShapeInference::visit(Operation *op) {
+  rewriter.setInsertionPoint(op);
+  if (OpFoldResult index = normalised(op)) {
+    Value value = op->getResult(0);
+    if (dyn_cast<Value>(index) == value)
+      return;
+    Value replacement = dims.materialize(rewriter, op->getLoc(), index);
+    rewriter.replaceAllUsesWith(value, replacement);
+    return;
+  }
+  SmallVector<Value> folded;
+  if (isa<arith::ArithDialect>(op->getDialect()) && op->getNumResults() == 1 &&
+      succeeded(rewriter.tryFold(op, folded))) {
+    rewriter.replaceAllUsesWith(op->getResults(), folded);
+    return;
+  }
+  refineResults(op);
+}
+
+LogicalResult ShapeInference::run() {
+  if (failed(specialise()))
+    return failure();
+  SmallVector<Operation *> operations;
+  function.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+    operations.push_back(op);
+    return isa<MapOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
+  // Operations with regions are refined behind what they hold.
+  SmallVector<Operation *> open;
+  auto close = [&](Operation *next) {
+    while (!open.empty() && (!next || !open.back()->isProperAncestor(next)))
+      refineResults(open.pop_back_val());
+  };
+  for (Operation *op : operations) {
+    close(op);
+    if (isa<scf::IfOp>(op))
+      open.push_back(op);
+    else
+      visit(op);
+  }
+  close(nullptr);
+  for (Operation *op : llvm::reverse(operations))
+    if (op->getNumResults() && isOpTriviallyDead(op) && !isa<ConstantOp>(op))
+      rewriter.eraseOp(op);
+
+  auto ret = cast<func::ReturnOp>(function.getBody().back().getTerminator());
+  function.setFunctionType(rewriter.getFunctionType(
+      function.getBody().getArgumentTypes(), ret.getOperandTypes()));
+  return success();
+}
+
+namespace {
+struct InferShapesPass : hone::impl::InferShapesPassBase<InferShapesPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
+    if (failed(ShapeInference(getOperation()).run()))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,135 @@
+// RUN: hone-opt %s --split-input-file --hone-form-groups | FileCheck %s
+
+// The residual operand comes from elsewhere; a value that others need is no obstacle.
+// CHECK-LABEL: func.func @behind_matmul(
+// CHECK:         hone.map{{.*}}-> tensor<4x8xf32> {
+// CHECK:         hone.matmul {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.map ins(%{{.+}}, %{{.+}} : {{.+}}) -> tensor<4x8xf32> attributes {hone.group = 0 : i64}
+// CHECK:         hone.map ins(%{{.+}} : {{.+}}) -> tensor<4x8xf32> attributes {hone.group = 0 : i64}
+func.func @behind_matmul(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %n = hone.map ins(%x : tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %m = hone.matmul %x, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %a = hone.map ins(%m, %n : tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.addf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  %b = hone.map ins(%a : tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    hone.yield %0 : f32
+  }
+  return %a, %b : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// The map needs something that is computed from the product: no group.
+// CHECK-LABEL: func.func @not_convex(
+// CHECK-NOT:     hone.group
+func.func @not_convex(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %m = hone.matmul %x, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %t = hone.reshape %m : tensor<4x8xf32> -> tensor<8x4xf32>
+  %u = hone.transpose %t [1, 0] : tensor<8x4xf32> -> tensor<4x8xf32>
+  %a = hone.map ins(%m, %u : tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.addf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  return %a : tensor<4x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @softmax(
+// CHECK:         hone.map {{.*}} attributes {hone.group = 0 : i64}
+// CHECK:         hone.reduce max {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.map {{.*}} attributes {hone.group = 0 : i64}
+// CHECK:         hone.reduce sum {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.map {{.*}} attributes {hone.group = 0 : i64}
+func.func @softmax(%x: tensor<?x8x16xf32> {hone.dims = ["n", 8, 16]}) -> tensor<?x8x16xf32> {
+  %n = hone.dim "n"
+  %scaled = hone.map ins(%x : tensor<?x8x16xf32>) dims(%n) -> tensor<?x8x16xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %max = hone.reduce max %scaled axes [2] keepdims : tensor<?x8x16xf32> -> tensor<?x8x1xf32>
+  %exp = hone.map ins(%scaled, %max : tensor<?x8x16xf32>, tensor<?x8x1xf32>) dims(%n) -> tensor<?x8x16xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.subf %e, %f : f32
+    %1 = math.exp %0 : f32
+    hone.yield %1 : f32
+  }
+  %sum = hone.reduce sum %exp axes [2] keepdims : tensor<?x8x16xf32> -> tensor<?x8x1xf32>
+  %r = hone.map ins(%exp, %sum : tensor<?x8x16xf32>, tensor<?x8x1xf32>) dims(%n) -> tensor<?x8x16xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.divf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  return %r : tensor<?x8x16xf32>
+}
+
+// -----
+
+// Two groups that would wait for each other: the second map stays out.
+// CHECK-LABEL: func.func @two_groups(
+// CHECK:         hone.matmul {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.map {{.+}} attributes {hone.group = 0 : i64}
+// CHECK:         hone.matmul {{.+}} {hone.group = 1 : i64}
+// CHECK:         hone.map {{.+}} attributes {hone.group = 1 : i64}
+// CHECK:         hone.map
+// CHECK-NOT:     hone.group
+func.func @two_groups(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %m = hone.matmul %x, %x : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %a = hone.map ins(%m : tensor<4x4xf32>) -> tensor<4x4xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    hone.yield %0 : f32
+  }
+  %p = hone.matmul %a, %x : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %b = hone.map ins(%p : tensor<4x4xf32>) -> tensor<4x4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %q = hone.transpose %b [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %c = hone.map ins(%a, %q : tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.addf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  return %c : tensor<4x4xf32>
+}
+
+// -----
+
+// Rows that are too short, reductions along other axes, and single rows have no group.
+// CHECK-LABEL: func.func @left_alone(
+// CHECK-NOT:     hone.group
+func.func @left_alone(%x: tensor<8x2xf32>, %y: tensor<8x16xf32>, %z: tensor<1x16xf32>)
+    -> (tensor<8x1xf32>, tensor<1x16xf32>, tensor<1x1xf32>) {
+  %a = hone.reduce sum %x axes [1] keepdims : tensor<8x2xf32> -> tensor<8x1xf32>
+  %b = hone.map ins(%a : tensor<8x1xf32>) -> tensor<8x1xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %c = hone.reduce sum %y axes [0] keepdims : tensor<8x16xf32> -> tensor<1x16xf32>
+  %d = hone.map ins(%c : tensor<1x16xf32>) -> tensor<1x16xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %f = hone.reduce sum %z axes [1] keepdims : tensor<1x16xf32> -> tensor<1x1xf32>
+  %g = hone.map ins(%f : tensor<1x1xf32>) -> tensor<1x1xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  return %b, %d, %g : tensor<8x1xf32>, tensor<1x16xf32>, tensor<1x1xf32>
+}

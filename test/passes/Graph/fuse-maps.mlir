@@ -1,0 +1,127 @@
+// RUN: hone-opt %s --split-input-file --hone-fuse-maps | FileCheck %s
+
+// CHECK-LABEL: func.func @chain(
+// CHECK-SAME:    %[[X:.+]]: tensor<4x8xf32>, %[[Y:.+]]: tensor<8xf32>
+// CHECK:         %[[R:.+]] = hone.map ins(%[[X]], %[[Y]] : tensor<4x8xf32>, tensor<8xf32>)
+// CHECK-NEXT:    ^bb0(%[[E:.+]]: f32, %[[F:.+]]: f32):
+// CHECK-NEXT:      %[[A:.+]] = math.exp %[[E]]
+// CHECK-NEXT:      %[[B:.+]] = arith.mulf %[[A]], %[[F]]
+// CHECK-NEXT:      %[[C:.+]] = arith.addf %[[B]], %[[E]]
+// CHECK:         return %[[R]]
+func.func @chain(%x: tensor<4x8xf32>, %y: tensor<8xf32>) -> tensor<4x8xf32> {
+  %a = hone.map ins(%x : tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %b = hone.map ins(%a, %y : tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.mulf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  %c = hone.map ins(%b, %x : tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.addf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  return %c : tensor<4x8xf32>
+}
+
+// -----
+
+// Coordinates are those of the result; along a broadcast dimension, 0.
+// CHECK-LABEL: func.func @coordinates(
+// CHECK:         hone.map -> tensor<2x4x8xi64>
+// CHECK-DAG:       hone.index 1
+// CHECK-DAG:       arith.constant 0 : index
+func.func @coordinates() -> tensor<2x4x8xi64> {
+  %a = hone.map -> tensor<4x1xi64> {
+    %i = hone.index 0
+    %j = hone.index 1
+    %k = arith.addi %i, %j : index
+    %0 = arith.index_cast %k : index to i64
+    hone.yield %0 : i64
+  }
+  %b = hone.map ins(%a : tensor<4x1xi64>) -> tensor<2x4x8xi64> {
+  ^bb0(%e: i64):
+    hone.yield %e : i64
+  }
+  return %b : tensor<2x4x8xi64>
+}
+
+// -----
+
+// A cast is cheap: every user has its own.
+// CHECK-LABEL: func.func @cheap_twice(
+// CHECK-COUNT-2: hone.map ins(%{{.+}} : tensor<4xi8>) -> tensor<4xf32>
+// CHECK-NOT:     hone.map
+func.func @cheap_twice(%x: tensor<4xi8>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %a = hone.map ins(%x : tensor<4xi8>) -> tensor<4xf32> {
+  ^bb0(%e: i8):
+    %0 = arith.sitofp %e : i8 to f32
+    hone.yield %0 : f32
+  }
+  %b = hone.map ins(%a : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %c = hone.map ins(%a : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.log %e : f32
+    hone.yield %0 : f32
+  }
+  return %b, %c : tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
+// Left alone: dear and broadcast; dear and used twice; needed by others; read at computed places.
+// CHECK-LABEL: func.func @left_alone(
+// CHECK-COUNT-8: hone.map
+func.func @left_alone(%x: tensor<4xf32>) -> (tensor<2x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xf32>) {
+  %c0 = arith.constant 0 : index
+  %dear = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %a = hone.map ins(%dear : tensor<4xf32>) -> tensor<2x4xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    hone.yield %0 : f32
+  }
+  %twice = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.log %e : f32
+    hone.yield %0 : f32
+  }
+  %b = hone.map ins(%twice : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    hone.yield %0 : f32
+  }
+  %c = hone.map ins(%twice : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.sqrt %e : f32
+    hone.yield %0 : f32
+  }
+  %shared = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    hone.yield %0 : f32
+  }
+  %r = hone.reduce sum %shared axes [0] keepdims : tensor<4xf32> -> tensor<1xf32>
+  %d = hone.map ins(%shared : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %0 = math.sqrt %e : f32
+    hone.yield %0 : f32
+  }
+  %f = hone.map ins(%r : tensor<1xf32>) -> tensor<1xf32> {
+  ^bb0(%e: f32):
+    %g = tensor.extract %d[%c0] : tensor<4xf32>
+    %0 = arith.addf %e, %g : f32
+    hone.yield %0 : f32
+  }
+  return %a, %b, %c, %d, %f : tensor<2x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xf32>
+}
