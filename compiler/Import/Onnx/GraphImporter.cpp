@@ -267,6 +267,7 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
     constants.insert(tensor.name);
   Block &entry = function.getBody().front();
   SmallVector<mlir::Type> types;
+  SmallVector<DictionaryAttr> attributes;
   for (const ValueInfo &input : model.graph.inputs) {
     // Up to IR version 3 every initializer was an input as well.
     if (constants.contains(input.name))
@@ -279,18 +280,19 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
       error("the input '" + input.name + "' " + problem);
       continue;
     }
-    unsigned number = types.size();
     types.push_back(type);
     BlockArgument argument = entry.addArgument(type, builder.getUnknownLoc());
-    function.setFunctionType(FunctionType::get(&context, types, {}));
-    function.setArgAttr(number, "hone.name", builder.getStringAttr(input.name));
-    function.setArgAttr(number, "hone.type",
-                        builder.getStringAttr(elementTypeName(elem)));
+    NamedAttrList named;
+    named.set("hone.name", builder.getStringAttr(input.name));
+    named.set("hone.type", builder.getStringAttr(elementTypeName(elem)));
     if (isa<RankedTensorType>(type))
-      function.setArgAttr(number, "hone.dims", builder.getArrayAttr(dims));
-    if (!define(input.name, {argument, elem}, scope, "input"))
-      continue;
+      named.set("hone.dims", builder.getArrayAttr(dims));
+    attributes.push_back(named.getDictionary(&context));
+    define(input.name, {argument, elem}, scope, "input");
   }
+  function.setFunctionType(FunctionType::get(&context, types, {}));
+  for (auto [i, dictionary] : llvm::enumerate(attributes))
+    function.setArgAttrs(i, dictionary);
   return failure(hasErrors && types.empty() && !model.graph.inputs.empty());
 }
 
