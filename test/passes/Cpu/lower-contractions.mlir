@@ -1,0 +1,118 @@
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-contractions{vector-bits=256},canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-contractions{vector-bits=512},canonicalize,cse))' | FileCheck %s --check-prefix=WIDE
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-contractions{vector-bits=128 fma=false},canonicalize,cse))' | FileCheck %s --check-prefix=NARROW
+
+// One vector for each accumulator of a 6 x 16 tile, four steps of K in the loop, the bias added before the store.
+// CHECK-LABEL: func.func @panels(
+// CHECK-SAME:    memref<12x64xf32>, %{{.+}}: memref<2x64x16xf32>, %[[BIAS:.+]]: memref<32xf32>
+// CHECK:         scf.forall
+// CHECK:           scf.for
+// CHECK:             %[[SUMS:.+]]:12 = scf.for {{.*}} iter_args
+// CHECK-COUNT-2:       vector.load
+// CHECK:               memref.load
+// CHECK:               vector.broadcast
+// CHECK-COUNT-48:      vector.fma
+// CHECK-NOT:           vector.fma
+// CHECK:               scf.yield
+// CHECK:             vector.load %[[BIAS]]
+// CHECK:             arith.addf %[[SUMS]]#0
+// CHECK:             vector.store
+// CHECK-NOT:     vector.masked
+// WIDE-LABEL:  func.func @panels(
+// WIDE:          iter_args({{.*}}vector<16xf32>
+// NARROW-LABEL: func.func @panels(
+// NARROW-NOT:    vector.fma
+// NARROW:        arith.mulf {{.*}} vector<4xf32>
+func.func @panels(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %bias: memref<32xf32>, %out: memref<12x32xf32>) {
+  hone.contract ins(%a, %b : memref<12x64xf32>, memref<2x64x16xf32>) extras(%bias : memref<32xf32>)
+      maps [affine_map<(d0, d1) -> (d1)>] outs(%out : memref<12x32xf32>) panels {
+  ^bb0(%acc: f32, %x: f32):
+    %s = arith.addf %acc, %x : f32
+    hone.epilogue_yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Seven rows are a tile of four and one of three; the last columns are masked where they are stored only.
+// CHECK-LABEL: func.func @tails(
+// CHECK:         scf.forall
+// CHECK:           scf.if
+// CHECK:             scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>) {
+// CHECK-COUNT-8:     vector.store
+// CHECK:           } else {
+// CHECK:             vector.create_mask
+// CHECK-NOT:         vector.maskedload
+// CHECK:             vector.maskedstore
+func.func @tails(%a: memref<7x64xf32>, %b: memref<2x64x16xf32>, %out: memref<7x30xf32>) {
+  hone.contract ins(%a, %b : memref<7x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<7x30xf32>) panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A transposed operand is packed in squares; batches that the operands share are part of the parallel loop.
+// CHECK-LABEL: func.func @transposed(
+// CHECK:         %[[SCRATCH:.+]] = memref.alloca() {{.*}} : memref<1024xf32>
+// CHECK:         scf.forall (%{{.+}}) in (24)
+// CHECK:           vector.shuffle
+// CHECK:           vector.store %{{.+}}, %[[SCRATCH]]
+// CHECK:           vector.fma
+func.func @transposed(%a: memref<12x32x64xf32>, %b: memref<12x32x64xf32>, %out: memref<12x32x32xf32>) {
+  hone.contract ins(%a, %b : memref<12x32x64xf32>, memref<12x32x64xf32>) maps [] outs(%out : memref<12x32x32xf32>) transpose_rhs {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A matrix and a vector: accumulators of several panels.
+// CHECK-LABEL: func.func @vector(
+// CHECK:         scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>) {
+func.func @vector(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x128xf32>) {
+  hone.contract ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A costly epilogue is emitted once, in a loop over the tile in scratch.
+// CHECK-LABEL: func.func @costly_epilogue(
+// CHECK:         memref.alloca
+// CHECK:         scf.forall
+// CHECK-COUNT-1: math.erf {{.*}} vector<8xf32>
+// CHECK-NOT:     math.erf
+func.func @costly_epilogue(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %out: memref<12x32xf32>) {
+  hone.contract ins(%a, %b : memref<12x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<12x32xf32>) panels {
+  ^bb0(%acc: f32):
+    %e = math.erf %acc : f32
+    hone.epilogue_yield %e : f32
+  }
+  return
+}
+
+// -----
+
+// Rows that are not known: tiles of six and of five, then what is left of fewer.
+// CHECK-LABEL: func.func @dynamic_rows(
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK-COUNT-48: vector.fma
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK-COUNT-40: vector.fma
+// CHECK:         scf.if
+func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: memref<?x32xf32>) {
+  hone.contract ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}

@@ -1,0 +1,81 @@
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-convolutions{vector-bits=256},canonicalize,cse))' | FileCheck %s
+
+// A kernel of one element is a matrix product over all pixels.
+// CHECK-LABEL: func.func @pointwise(
+// CHECK:         scf.forall
+// CHECK:           scf.for {{.*}} iter_args
+// CHECK-COUNT-48:  vector.fma
+func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<1x24x24x16xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x24x24x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<1x24x24x16xf32>)
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// The first tile of a row leaves its first pixel out of the first kernel column (5 rows of the tile), the last one its
+// last pixel of the last column; between, the three columns are one loop along K.
+// CHECK-LABEL: func.func @borders(
+// CHECK-DAG:     %[[C32:.+]] = arith.constant 32 : index
+// CHECK-DAG:     %[[C64:.+]] = arith.constant 64 : index
+// CHECK-DAG:     %[[C96:.+]] = arith.constant 96 : index
+// CHECK:         scf.forall
+// CHECK:           scf.for {{.*}} iter_args
+// CHECK:             scf.for %{{.+}} to %[[C32]] {{.*}} iter_args
+// CHECK-COUNT-40:      vector.fma
+// CHECK-NOT:           vector.fma
+// CHECK:             scf.for %{{.+}} to %[[C64]] {{.*}} iter_args
+// CHECK-COUNT-48:      vector.fma
+// CHECK:             scf.for %{{.+}} to %[[C96]] {{.*}} iter_args
+// CHECK-COUNT-48:      vector.fma
+// CHECK:             scf.for %{{.+}} to %[[C64]] {{.*}} iter_args
+// CHECK-COUNT-48:      vector.fma
+// CHECK:             scf.for %{{.+}} to %[[C32]] {{.*}} iter_args
+// CHECK-COUNT-40:      vector.fma
+// CHECK-NOT:     memref.alloc
+func.func @borders(%x: memref<1x18x18x32xf32>, %f: memref<1x3x3x32x16xf32>, %out: memref<1x18x18x16xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x18x18x32xf32>, memref<1x3x3x32x16xf32>) maps [] outs(%out : memref<1x18x18x16xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last filter panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Depthwise: eight pixels of eight channels, each tap and each input loaded once.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK:         scf.forall
+// CHECK:           scf.for {{.*}} iter_args
+// CHECK-COUNT-13:    vector.load
+// CHECK-NOT:         vector.load
+// CHECK:             scf.yield
+func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: memref<1x9x8x8xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x10x10x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x9x8x8xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 0, 0, 0] group 8 channels_last filter depthwise {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A filter that is not packed: vectors of pixels inside, scalars at the borders.
+// CHECK-LABEL: func.func @plain(
+// CHECK:         scf.forall
+// CHECK:           arith.mulf {{.*}} : f32
+// CHECK:           vector.fma
+// CHECK:           arith.mulf {{.*}} : f32
+func.func @plain(%x: memref<1x2x9x20xf32>, %f: memref<3x2x3x3xf32>, %out: memref<1x3x9x20xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x2x9x20xf32>, memref<3x2x3x3xf32>) maps [] outs(%out : memref<1x3x9x20xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}

@@ -1,0 +1,32 @@
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-pooling{vector-bits=256},canonicalize,cse))' | FileCheck %s
+
+// Vectors of channels; an average divides by the elements inside the input.
+// CHECK-LABEL: func.func @average(
+// CHECK:         scf.forall
+// CHECK:           arith.addf {{.*}} : vector<8xf32>
+// CHECK:           arith.divf {{.*}} : vector<8xf32>
+func.func @average(%x: memref<1x9x9x16xf32>, %out: memref<1x9x9x16xf32>) {
+  hone.pool_window average ins(%x : memref<1x9x9x16xf32>) maps [] outs(%out : memref<1x9x9x16xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] channels_last {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// With indices: element by element, the first of equal elements wins.
+// CHECK-LABEL: func.func @indices(
+// CHECK:         scf.forall
+// CHECK:           %[[LARGER:.+]] = arith.cmpf ugt
+// CHECK:           arith.select
+// CHECK:           arith.index_cast
+func.func @indices(%x: memref<1x3x9x9xf32>, %out: memref<1x3x7x7xf32>, %positions: memref<1x3x7x7xi64>) {
+  hone.pool_window max ins(%x : memref<1x3x9x9xf32>) maps [] outs(%out, %positions : memref<1x3x7x7xf32>, memref<1x3x7x7xi64>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] indices {
+  ^bb0(%acc: f32, %index: i64):
+    hone.epilogue_yield %acc, %index : f32, i64
+  }
+  return
+}
