@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import sys
+import tempfile
 import unittest
 import warnings
 
@@ -81,8 +82,10 @@ def main():
     for items in runner._test_items.values():
         cases += [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(args.only, n)]
     results = {}
-    for (name, _), result in workers.run_cases(cases, run_case, args.jobs, args.timeout):
-        results[name] = result
+    # Reports of internal errors land in the folder for temporary files.
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:
+        for (name, _), result in workers.run_cases(cases, run_case, args.jobs, args.timeout):
+            results[name] = result
     if args.json:
         rows = {n: r._asdict() for n, r in sorted(results.items())}
         pathlib.Path(args.json).write_text(json.dumps(rows, indent=1))

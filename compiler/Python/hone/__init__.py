@@ -7,7 +7,6 @@
 """
 import collections
 import os
-import shutil
 import tempfile
 
 from . import _hone
@@ -71,5 +70,9 @@ def compile(model, *, output=None, cpu="native", dims=None, threads=0, symbol="h
         _hone.compile(model, library, **options)
         return load(library, threads=threads, symbol=symbol)
     finally:
-        # The library stays mapped.
-        shutil.rmtree(folder, ignore_errors=True)
+        # The library stays mapped. What else lies there is the report of an internal
+        # error, which the message names.
+        if os.path.exists(library):
+            os.remove(library)
+        if not os.listdir(folder):
+            os.rmdir(folder)
