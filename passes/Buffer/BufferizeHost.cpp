@@ -215,7 +215,7 @@ private:
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case<rt::CallOp, graph::ConstantOp, graph::DimOp, graph::ReshapeOp, graph::LibraryOp, tensor::CastOp,
               tensor::DimOp, tensor::ExtractOp, tensor::FromElementsOp, tensor::EmptyOp, tensor::ExtractSliceOp,
-              tensor::InsertSliceOp, cf::AssertOp, scf::IfOp, scf::ForOp, scf::WhileOp>(
+              tensor::InsertSliceOp, cf::AssertOp, scf::IfOp, scf::ForOp, scf::WhileOp, UnrealizedConversionCastOp>(
             [&](auto typed) { return bufferize(typed); })
         .Case([&](func::ReturnOp typed) { return bufferizeReturn(typed); })
         .Default([&](Operation *other) -> LogicalResult {
@@ -387,6 +387,18 @@ private:
     return success();
   }
 
+  /// Sequences and optionals are one kind of pointer, whatever the IR knows of their elements.
+  LogicalResult bufferize(UnrealizedConversionCastOp op) {
+    auto isHandle = [](Type type) { return isa<graph::SequenceType, graph::OptionalType>(type); };
+    if (op.getNumOperands() != 1 || op.getNumResults() != 1 || !isHandle(op.getOperand(0).getType()) ||
+        !isHandle(op.getType(0)))
+      return op.emitError("cannot be run by the host function");
+    map.map(op.getResult(0),
+            UnrealizedConversionCastOp::create(builder, op.getLoc(), op.getType(0), map.lookup(op.getOperand(0)))
+                .getResult(0));
+    return success();
+  }
+
   LogicalResult bufferize(cf::AssertOp op) {
     rt::CheckOp::create(builder, op.getLoc(), map.lookup(op.getArg()), numberOfNode(module, op.getLoc()),
                         kShapeMismatch);
@@ -408,9 +420,14 @@ private:
   LogicalResult bufferize(scf::IfOp op) {
     auto types = llvm::map_to_vector(op.getResultTypes(), convertType);
     auto made = scf::IfOp::create(builder, op.getLoc(), types, map.lookup(op.getCondition()), false);
-    for (auto [from, to] : llvm::zip_equal(op->getRegions(), made->getRegions()))
-      if (!from.empty() && failed(bufferizeRegion(from.front(), to.emplaceBlock())))
+    for (auto [from, to] : llvm::zip_equal(op->getRegions(), made->getRegions())) {
+      if (from.empty())
+        continue;
+      // The builder may have made a block, and a terminator in it.
+      to.getBlocks().clear();
+      if (failed(bufferizeRegion(from.front(), to.emplaceBlock())))
         return failure();
+    }
     map.map(op.getResults(), made.getResults());
     return success();
   }

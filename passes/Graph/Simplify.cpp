@@ -31,7 +31,8 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
     for (RegisteredOperationName name : context->getRegisteredOperations())
       if (isa<arith::ArithDialect, scf::SCFDialect>(name.getDialect()))
         name.getCanonicalizationPatterns(owned, context);
-    patterns = std::move(owned);
+    // It would give a loop's tensor the shape of its first value for good.
+    patterns = FrozenRewritePatternSet(std::move(owned), {"(anonymous namespace)::ForOpTensorCastFolder"});
     return success();
   }
 

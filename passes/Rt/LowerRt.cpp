@@ -379,6 +379,18 @@ struct LowerNone : RtPattern<ub::PoisonOp> {
   }
 };
 
+/// Between types of one handle.
+struct LowerCast : RtPattern<UnrealizedConversionCastOp> {
+  using RtPattern::RtPattern;
+  LogicalResult matchAndRewrite(UnrealizedConversionCastOp op, Adaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (adaptor.getInputs().size() != 1 || adaptor.getInputs().front().size() != 1)
+      return rewriter.notifyMatchFailure(op, "not one handle");
+    rewriter.replaceOp(op, adaptor.getInputs().front().front());
+    return success();
+  }
+};
+
 struct LowerReturn : RtPattern<func::ReturnOp> {
   using RtPattern::RtPattern;
   LogicalResult matchAndRewrite(func::ReturnOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
@@ -421,7 +433,7 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
     patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerFree, LowerConstant, LowerView, LowerDim,
                  LowerLoad, LowerStore, LowerCopy, LowerDispatch, LowerCheck, LowerSlotBytes, LowerOutputDim,
                  LowerFreeDim>(types, code);
-    patterns.add<LowerNone, LowerReturn>(types, code);
+    patterns.add<LowerCast, LowerNone, LowerReturn>(types, code);
     populateLibraryPatterns(patterns, types, code);
     ConversionTarget target(getContext());
     target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect, math::MathDialect,
