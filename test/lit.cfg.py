@@ -24,6 +24,7 @@ config.substitutions += [
     ("%cxx", config.hone_cxx),
     ("%cc", config.hone_cc),
     ("%build", config.hone_build),
+    ("%llvm_libs", os.path.join(os.path.dirname(config.llvm_tools), "lib")),
     ("%source", config.hone_source),
     ("%data", os.path.join(config.hone_source, "test", "data")),
 ]
