@@ -42,7 +42,7 @@ public:
       return kernel.emitError("a kernel must have one block");
     Block &body = kernel.getBody().front();
     auto returnOp = cast<func::ReturnOp>(body.getTerminator());
-    addResultArguments(returnOp);
+    addBufferArguments(returnOp);
     SmallVector<Operation *> ops;
     for (Operation &op : body.without_terminator())
       ops.push_back(&op);
@@ -66,38 +66,52 @@ public:
         op->dropAllUses();
         op->erase();
       }
+    finishSignature();
     return success();
   }
 
 private:
-  /// Tensor arguments become buffers, results arguments behind them.
-  void addResultArguments(func::ReturnOp returnOp) {
+  /// New arguments: buffers of the tensors and of the results, then scalars.
+  void addBufferArguments(func::ReturnOp returnOp) {
     Block &body = kernel.getBody().front();
-    unsigned tensors = 0;
-    for (BlockArgument argument : body.getArguments()) {
-      if (!isTensor(argument))
+    oldArguments = body.getNumArguments();
+    SmallVector<Attribute> attributes;
+    SmallVector<BlockArgument> scalars;
+    for (unsigned i = 0; i < oldArguments; ++i) {
+      BlockArgument argument = body.getArgument(i);
+      if (!isTensor(argument)) {
+        scalars.push_back(argument);
         continue;
-      tensors = argument.getArgNumber() + 1;
-      argument.setType(bufferType(argument.getType()));
-      buffers[argument] = argument;
+      }
+      buffers[argument] =
+          body.addArgument(bufferType(argument.getType()), argument.getLoc());
+      DictionaryAttr old = kernel.getArgAttrDict(i);
+      attributes.push_back(old ? old : builder.getDictionaryAttr({}));
     }
-    for (auto [i, value] : llvm::enumerate(returnOp.getOperands())) {
-      Value target = body.insertArgument(
-          tensors + i, bufferType(value.getType()), value.getLoc());
-      results.push_back(target);
+    for (Value value : returnOp.getOperands()) {
+      results.push_back(
+          body.addArgument(bufferType(value.getType()), value.getLoc()));
+      attributes.push_back(builder.getDictionaryAttr({}));
     }
-    if (ArrayAttr old = kernel.getArgAttrsAttr()) {
-      SmallVector<Attribute> attributes(old.begin(), old.end());
-      attributes.insert(attributes.begin() + tensors, results.size(),
-                        builder.getDictionaryAttr({}));
-      kernel.setArgAttrsAttr(builder.getArrayAttr(attributes));
+    for (BlockArgument scalar : scalars) {
+      scalar.replaceAllUsesWith(
+          body.addArgument(scalar.getType(), scalar.getLoc()));
+      attributes.push_back(builder.getDictionaryAttr({}));
     }
-    kernel->removeAttr(kernel.getResAttrsAttrName());
-    kernel.setFunctionType(
-        builder.getFunctionType(body.getArgumentTypes(), {}));
+    argumentAttributes = builder.getArrayAttr(attributes);
     for (auto [value, target] :
          llvm::zip_equal(returnOp.getOperands(), results))
       assignTarget(value, target);
+  }
+
+  void finishSignature() {
+    Block &body = kernel.getBody().front();
+    body.eraseArguments(0, oldArguments);
+    kernel.removeArgAttrsAttr();
+    kernel.removeResAttrsAttr();
+    kernel.setFunctionType(
+        builder.getFunctionType(body.getArgumentTypes(), {}));
+    kernel.setArgAttrsAttr(argumentAttributes);
   }
 
   /// Lets what computes `value` write to `target`, through reshapes.
@@ -251,9 +265,6 @@ private:
                           llvm::any_of(op->getResults(), isTensor);
     if (!touchesTensors)
       return bufferizeRegions(op);
-    for (Value operand : op->getOperands())
-      if (isa<BlockArgument>(operand) && isTensor(operand))
-        return op->emitOpError("reads a tensor of an inner block");
     handled.insert(op);
     Location loc = op->getLoc();
     // Constants, fills and empty tensors come into being where they are used.
@@ -497,6 +508,8 @@ private:
   DenseMap<Value, Value> buffers;  ///< Of tensors.
   DenseMap<Value, Value> targets;  ///< Result arguments of tensors.
   SmallVector<Value> results;      ///< The result arguments.
+  unsigned oldArguments = 0;
+  ArrayAttr argumentAttributes;
   DenseSet<Value> writtenInPlace;
   llvm::SmallPtrSet<Operation *, 16> handled; ///< To be erased.
 };
