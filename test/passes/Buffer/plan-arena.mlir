@@ -1,0 +1,54 @@
+// RUN: hone-opt %s --split-input-file --hone-plan-arena | FileCheck %s
+
+// Three slots of 64 bytes; the third begins when the first is dead: two fit.
+// CHECK-LABEL: hone.arena = array<i64: 128, 128>
+// CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0>, array<i64: 4, 6, 64, 64>, array<i64: 6, 8, 64, 0>]
+// CHECK:       func.func @hone_prepare()
+// CHECK:         hone_rt.slot_bytes 0, %c64
+// CHECK:         hone_rt.output_dim 0, %c16
+module {
+  func.func private @k(tensor<16xf32>) -> tensor<16xf32> attributes {hone.kernel}
+  func.func @hone_run() attributes {hone.inputs = [], hone.outputs = [{type = tensor<16xf32>}]} {
+    %x = hone_rt.input 0 : memref<16xf32>
+    %0 = hone_rt.slot 0 : memref<16xf32>
+    hone_rt.dispatch @k ins(%x : memref<16xf32>) outs(%0 : memref<16xf32>)
+    %1 = hone_rt.slot 1 : memref<16xf32>
+    hone_rt.dispatch @k ins(%0 : memref<16xf32>) outs(%1 : memref<16xf32>)
+    %2 = hone_rt.slot 2 : memref<16xf32>
+    hone_rt.dispatch @k ins(%1 : memref<16xf32>) outs(%2 : memref<16xf32>)
+    %y = hone_rt.output 0 : memref<16xf32>
+    hone_rt.dispatch @k ins(%2 : memref<16xf32>) outs(%y : memref<16xf32>)
+    hone_rt.output_dims 0 : memref<16xf32>
+    return
+  }
+}
+
+// -----
+
+// A free dimension: the runtime plans with the sizes that the preparation computes. A check of it moves there as well.
+// CHECK-LABEL: hone.arena = array<i64: -1, -1>
+// CHECK:       func.func @hone_prepare()
+// CHECK:         %[[N:.+]] = hone.dim "n"
+// CHECK:         %[[B:.+]] = arith.muli %[[N]], %c32
+// CHECK:         hone_rt.slot_bytes 0, %[[B]]
+// CHECK:         hone_rt.output_dim 0, %[[N]]
+// CHECK:         hone_rt.output_dim 1, %c-1
+// CHECK:         hone_rt.check %{{.+}} node 0 status 4
+// CHECK:       func.func @hone_run
+// CHECK-NOT:     hone_rt.check
+module attributes {hone.nodes = ["add"]} {
+  func.func private @k(tensor<?x8xf32>) -> tensor<?x8xf32> attributes {hone.kernel}
+  func.func @hone_run() attributes {hone.inputs = [], hone.outputs = [{type = tensor<?xf32>}, {type = tensor<?xi64>}]} {
+    %n = hone.dim "n"
+    %c4 = arith.constant 4 : index
+    %fits = arith.cmpi uge, %n, %c4 : index
+    hone_rt.check %fits node 0 status 4
+    %x = hone_rt.input 0 dims(%n) : memref<?x8xf32>
+    %0 = hone_rt.slot 0 dims(%n) : memref<?x8xf32>
+    hone_rt.dispatch @k ins(%x : memref<?x8xf32>) outs(%0 : memref<?x8xf32>)
+    %r = hone_rt.library "nonzero"(%0) node 0 : (memref<?x8xf32>) -> memref<?xi64>
+    hone_rt.output_dims 0 dims(%n) : memref<?xf32>
+    hone_rt.set_output 1, %r : memref<?xi64>
+    return
+  }
+}

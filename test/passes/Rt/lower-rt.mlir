@@ -1,0 +1,77 @@
+// RUN: hone-opt %s --split-input-file --hone-host-llvm | FileCheck %s
+
+// A kernel call: pointers, dynamic dimensions and scalars in arrays; a failure returns at once.
+// CHECK:       hone.kernels = {{\[}}["k0", 4]]
+// CHECK:       llvm.func @hone_prepare(%{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr) -> i32
+// CHECK-LABEL: llvm.func @hone_run(
+// CHECK-SAME:    %[[FRAME:.+]]: !llvm.ptr) -> i32
+// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_dispatch(%[[FRAME]], %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}})
+// CHECK:         llvm.cond_br %{{.+}} ^[[EXIT:.+]](%[[STATUS]] : i32), ^
+// CHECK:         llvm.intr.memcpy
+// CHECK:       ^[[EXIT]](%[[RETURNED:.+]]: i32):
+// CHECK:         llvm.return %[[RETURNED]]
+module attributes {hone.arena = array<i64: -1, -1>, hone.free_dims = ["n"], hone.slots = [array<i64: 0, 4, -1, -1>]} {
+  func.func private @k0(tensor<?xf32>, index) -> tensor<?xf32> attributes {hone.kernel, hone.pieces = 4 : i64}
+  func.func @hone_prepare() {
+    %n = hone.dim "n"
+    hone_rt.slot_bytes 0, %n
+    return
+  }
+  func.func @hone_run() {
+    %n = hone.dim "n"
+    %x = hone_rt.input 0 dims(%n) : memref<?xf32>
+    %s = hone_rt.slot 0 dims(%n) : memref<?xf32>
+    hone_rt.dispatch @k0 ins(%x : memref<?xf32>) outs(%s : memref<?xf32>) args(%n)
+    %y = hone_rt.output 0 dims(%n) : memref<?xf32>
+    hone_rt.copy %s to %y : memref<?xf32>, memref<?xf32>
+    return
+  }
+}
+
+// -----
+
+// A library call passes values; the rank and the fixed dimensions it comes back with are checked.
+// CHECK:       llvm.mlir.global private constant @hone_config_0(dense<[0, 1]>
+// CHECK-LABEL: llvm.func @hone_run
+// CHECK:         llvm.call @hone_lib_unique
+// CHECK:         llvm.call @hone_rt_fail
+// CHECK:         llvm.call @hone_rt_set_output
+module {
+  func.func @hone_prepare() {
+    return
+  }
+  func.func @hone_run() {
+    %x = hone_rt.input 0 : memref<4xf32>
+    %r = hone_rt.library "unique"(%x) config {axis = 0 : i64, type = 1 : i64} node 0 : (memref<4xf32>) -> memref<2x?xf32>
+    hone_rt.set_output 0, %r : memref<2x?xf32>
+    return
+  }
+}
+
+// -----
+
+// Branches and loops pass a buffer as pointer and dimensions.
+// CHECK-LABEL: llvm.func @hone_run
+// CHECK:         llvm.br ^{{.+}}(%{{.+}}, %{{.+}} : !llvm.ptr, i64)
+// CHECK:         llvm.call @hone_rt_set_output
+module attributes {hone.free_dims = ["n"]} {
+  func.func @hone_prepare() {
+    return
+  }
+  func.func @hone_run() {
+    %n = hone.dim "n"
+    %c = hone_rt.input 0 : memref<i1>
+    %x = hone_rt.input 1 dims(%n) : memref<?xf32>
+    %flags = hone_rt.view %c : memref<i1> -> memref<i1>
+    %c4 = arith.constant 4 : index
+    %small = arith.cmpi ult, %n, %c4 : index
+    %r = scf.if %small -> memref<?xf32> {
+      scf.yield %x : memref<?xf32>
+    } else {
+      %b = hone_rt.alloc dims(%c4) : memref<?xf32>
+      scf.yield %b : memref<?xf32>
+    }
+    hone_rt.set_output 0, %r : memref<?xf32>
+    return
+  }
+}
