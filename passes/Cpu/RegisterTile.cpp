@@ -9,8 +9,11 @@ using namespace hone;
 
 /// Columns of a weight panel.
 static constexpr int64_t kPanel = 16;
-/// Steps along K in one iteration of the loop.
-static constexpr int64_t kUnroll = 4;
+/// Steps along K in one iteration of the loop, at most; and multiply-adds in
+/// one iteration, above which LLVM's scheduler moves loads so far up that it
+/// spills.
+static constexpr int64_t kMaxUnroll = 4;
+static constexpr int64_t kMaxUnrolledTerms = 28;
 /// Accumulators that hide the latency of a multiply-add: 4 cycles, 2 a cycle.
 static constexpr int64_t kLatencyHiding = 8;
 
@@ -67,9 +70,10 @@ RegisterTile::RegisterTile(Emitter &e, const VectorUnit &unit, Type accumulator,
       accumulator(accumulator), sets(1) {
   int64_t one = shape.rows * shape.vectors;
   int64_t free = unit.registers() - shape.vectors - (unit.fma ? 1 : 2);
-  while (sets < kUnroll && sets * one < kLatencyHiding &&
+  while (sets < kMaxUnroll && sets * one < kLatencyHiding &&
          2 * sets * one <= free)
     sets *= 2;
+  unroll = std::clamp<int64_t>(kMaxUnrolledTerms / one, sets, kMaxUnroll);
 }
 
 SmallVector<Value> RegisterTile::zeros() const { return startFrom({}); }
@@ -131,14 +135,15 @@ SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
     return inner;
   };
   // Whole iterations, then what is left: at once where its length is known.
-  Value whole =
-      count ? e.cst(*count / kUnroll * kUnroll)
-            : e.sub(segment.count, e.rem(segment.count, e.cst(kUnroll)));
-  values = e.loop(
-      e.cst(0), whole, kUnroll, values,
-      [&](Value k, ValueRange carried) { return steps(k, kUnroll, carried); });
+  Value whole = count
+                    ? e.cst(*count / unroll * unroll)
+                    : e.sub(segment.count, e.rem(segment.count, e.cst(unroll)));
+  values =
+      e.loop(e.cst(0), whole, unroll, values, [&](Value k, ValueRange carried) {
+        return steps(k, unroll, carried);
+      });
   if (count)
-    return steps(whole, *count % kUnroll, values);
+    return steps(whole, *count % unroll, values);
   return e.loop(
       whole, segment.count, 1, values,
       [&](Value k, ValueRange carried) { return steps(k, 1, carried); });

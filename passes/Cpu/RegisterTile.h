@@ -67,7 +67,7 @@ private:
   Emitter &e;
   bool fma;
   mlir::Type accumulator;
-  int64_t sets;
+  int64_t sets, unroll;
 };
 
 } // namespace hone

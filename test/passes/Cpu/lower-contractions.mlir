@@ -2,7 +2,7 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-contractions{vector-bits=512},canonicalize,cse))' | FileCheck %s --check-prefix=WIDE
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-contractions{vector-bits=128 fma=false},canonicalize,cse))' | FileCheck %s --check-prefix=NARROW
 
-// One vector for each accumulator of a 6 x 16 tile, four steps of K in the loop, the bias added before the store.
+// One vector for each accumulator of a 6 x 16 tile, two steps of K in the loop, the bias added before the store.
 // CHECK-LABEL: func.func @panels(
 // CHECK-SAME:    memref<12x64xf32>, %{{.+}}: memref<2x64x16xf32>, %[[BIAS:.+]]: memref<32xf32>
 // CHECK:         scf.forall
@@ -11,7 +11,7 @@
 // CHECK-COUNT-2:       vector.load
 // CHECK:               memref.load
 // CHECK:               vector.broadcast
-// CHECK-COUNT-48:      vector.fma
+// CHECK-COUNT-24:      vector.fma
 // CHECK-NOT:           vector.fma
 // CHECK:               scf.yield
 // CHECK:             vector.load %[[BIAS]]
@@ -105,9 +105,9 @@ func.func @costly_epilogue(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %out:
 // Rows that are not known: tiles of six and of five, then what is left of fewer.
 // CHECK-LABEL: func.func @dynamic_rows(
 // CHECK:         scf.for {{.*}} iter_args
-// CHECK-COUNT-48: vector.fma
+// CHECK-COUNT-24: vector.fma
 // CHECK:         scf.for {{.*}} iter_args
-// CHECK-COUNT-40: vector.fma
+// CHECK-COUNT-20: vector.fma
 // CHECK:         scf.if
 func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: memref<?x32xf32>) {
   hone.contract ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {

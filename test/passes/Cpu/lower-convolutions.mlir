@@ -4,7 +4,7 @@
 // CHECK-LABEL: func.func @pointwise(
 // CHECK:         scf.forall
 // CHECK:           scf.for {{.*}} iter_args
-// CHECK-COUNT-48:  vector.fma
+// CHECK-COUNT-24:  vector.fma
 func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<1x24x24x16xf32>) {
   hone.conv_window ins(%x, %f : memref<1x24x24x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<1x24x24x16xf32>)
       kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
@@ -25,16 +25,16 @@ func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %o
 // CHECK:         scf.forall
 // CHECK:           scf.for {{.*}} iter_args
 // CHECK:             scf.for %{{.+}} to %[[C32]] {{.*}} iter_args
-// CHECK-COUNT-40:      vector.fma
+// CHECK-COUNT-20:      vector.fma
 // CHECK-NOT:           vector.fma
 // CHECK:             scf.for %{{.+}} to %[[C64]] {{.*}} iter_args
-// CHECK-COUNT-48:      vector.fma
+// CHECK-COUNT-24:      vector.fma
 // CHECK:             scf.for %{{.+}} to %[[C96]] {{.*}} iter_args
-// CHECK-COUNT-48:      vector.fma
+// CHECK-COUNT-24:      vector.fma
 // CHECK:             scf.for %{{.+}} to %[[C64]] {{.*}} iter_args
-// CHECK-COUNT-48:      vector.fma
+// CHECK-COUNT-24:      vector.fma
 // CHECK:             scf.for %{{.+}} to %[[C32]] {{.*}} iter_args
-// CHECK-COUNT-40:      vector.fma
+// CHECK-COUNT-20:      vector.fma
 // CHECK-NOT:     memref.alloc
 func.func @borders(%x: memref<1x18x18x32xf32>, %f: memref<1x3x3x32x16xf32>, %out: memref<1x18x18x16xf32>) {
   hone.conv_window ins(%x, %f : memref<1x18x18x32xf32>, memref<1x3x3x32x16xf32>) maps [] outs(%out : memref<1x18x18x16xf32>)
