@@ -33,6 +33,14 @@ void hone::buildKernelBufferPipeline(OpPassManager &pm,
   contractions.vectorBits = target.vectorBits;
   contractions.fma = target.fma;
   kernel.addPass(createLowerContractionsPass(contractions));
+  LowerConvolutionsPassOptions convolutions;
+  convolutions.vectorBits = target.vectorBits;
+  convolutions.fma = target.fma;
+  kernel.addPass(createLowerConvolutionsPass(convolutions));
+  LowerPoolingPassOptions pooling;
+  pooling.vectorBits = target.vectorBits;
+  pooling.fma = target.fma;
+  kernel.addPass(createLowerPoolingPass(pooling));
   VectorizeLoopsPassOptions loops;
   loops.vectorBits = target.vectorBits;
   kernel.addPass(createVectorizeLoopsPass(loops));
