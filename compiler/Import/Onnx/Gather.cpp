@@ -30,21 +30,18 @@ LogicalResult importGatherElements(NodeBuilder &n) {
     return n.error(
         "takes indices of int32 or int64 with as many dimensions as its input");
   Sizes own = n.dims(x), sizes = n.dims(indices);
+  for (int64_t i = 0; i < x.rank(); ++i)
+    if (i != axis && !n.same(own[i], sizes[i]))
+      n.require(le(n.host().size(sizes[i]), n.host().size(own[i])),
+                "the indices are inside its input");
+  if (n.failed())
+    return failure();
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> at;
     for (int64_t i = 0; i < x.rank(); ++i)
       at.push_back(s.index(i));
     Scalar place = s.element(indices.value, indices.elem, at);
-    for (int64_t i = 0; i < x.rank(); ++i) {
-      std::optional<int64_t> have = NodeBuilder::known(own[i]),
-                             want = NodeBuilder::known(sizes[i]);
-      bool inside =
-          n.same(own[i], sizes[i]) || (have && want && *want <= *have);
-      if (i == axis)
-        at[i] = s.checkedIndex(place, own[i], /*wrap=*/true);
-      else if (!inside)
-        at[i] = s.checkedIndex(at[i], own[i]);
-    }
+    at[axis] = s.checkedIndex(place, own[axis], /*wrap=*/true);
     return s.extract(x.value, at);
   }));
 }

@@ -6,6 +6,7 @@
 #include "compiler/Import/Onnx/Reader.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -53,8 +54,10 @@ Location GraphImporter::locOf(const Node &node) {
     for (StringRef output : node.outputs)
       if (name.empty())
         name = output;
+  // Messages name the node, and its operator behind it.
   return NameLoc::get(
-      StringAttr::get(&context, name.empty() ? node.opType : name));
+      StringAttr::get(&context, name.empty() ? node.opType : name),
+      NameLoc::get(StringAttr::get(&context, node.opType)));
 }
 
 static std::string functionKey(StringRef domain, StringRef name,
@@ -596,9 +599,10 @@ void hone::onnx::registerImportDialects(DialectRegistry &registry) {
 static OwningOpRef<ModuleOp>
 importBytes(MLIRContext &context, std::shared_ptr<llvm::MemoryBuffer> bytes,
             StringRef name, StringRef folder, const ImportOptions &options) {
-  context.loadDialect<hone::graph::GraphDialect, arith::ArithDialect,
-                      func::FuncDialect, math::MathDialect, scf::SCFDialect,
-                      tensor::TensorDialect>();
+  context
+      .loadDialect<hone::graph::GraphDialect, arith::ArithDialect,
+                   cf::ControlFlowDialect, func::FuncDialect, math::MathDialect,
+                   scf::SCFDialect, tensor::TensorDialect>();
   llvm::Expected<Model> model = parseModel(bytes->getBuffer(), folder);
   if (!model) {
     emitError(UnknownLoc::get(&context))

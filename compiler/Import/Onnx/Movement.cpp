@@ -101,6 +101,38 @@ LogicalResult importSplit(NodeBuilder &n) {
   return success();
 }
 
+/// Tables of positions and masks are constants that a model cuts to its free
+/// sizes: such a cut is inside the table, or the model does not fit its input.
+/// Then the sizes are those that the model names, and not their minimum with
+/// the table's, which nothing else would equal.
+std::optional<std::pair<Size, Size>> tableRange(NodeBuilder &n, Val table,
+                                                Size start, Size end,
+                                                int64_t step, Size size) {
+  std::optional<int64_t> whole = NodeBuilder::known(size);
+  auto *constant = table.value.getDefiningOp();
+  bool known = NodeBuilder::known(start) && NodeBuilder::known(end);
+  auto usable = [&](Size at) {
+    std::optional<int64_t> number = NodeBuilder::known(at);
+    return number ? *number >= 0 && *number <= *whole : NodeBuilder::isFree(at);
+  };
+  while (auto slice = llvm::dyn_cast_or_null<graph::SliceOp>(constant))
+    constant = slice.getInput().getDefiningOp();
+  if (!llvm::isa_and_nonnull<graph::ConstantOp>(constant) || known || !whole ||
+      step != 1 || !usable(start) || !usable(end))
+    return std::nullopt;
+  ScalarBuilder &s = n.host();
+  Scalar first = s.size(start), last = s.size(end);
+  Scalar inside = le(last, static_cast<double>(*whole));
+  Size count = n.sub(end, start);
+  if (!isKnownNonNegative(first.value))
+    inside = bitAnd(inside, ge(first, 0));
+  if (auto value = llvm::dyn_cast<Value>(count);
+      value && !isKnownNonNegative(value))
+    inside = bitAnd(inside, le(first, last));
+  n.require(inside, "the sizes lie inside the table that is cut to them");
+  return std::make_pair(start, count);
+}
+
 /// Where a slice starts along a dimension, and how many elements it takes.
 std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
                                  int64_t step, Size size) {
@@ -134,6 +166,66 @@ std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
   return {n.toSize(max(first, zero)), n.toSize(count)};
 }
 
+/// A slice whose axes or steps only the run knows: for each dimension a start,
+/// a step and a size, all values of the host.
+LogicalResult sliceAtRun(NodeBuilder &n, ArrayRef<Size> starts,
+                         ArrayRef<Size> ends) {
+  Val x = n.in(0);
+  ScalarBuilder &s = n.host();
+  std::optional<Sizes> steps, axes;
+  if (n.has(4))
+    steps = n.elements(n.in(4));
+  else
+    steps = Sizes(starts.size(), n.index(1));
+  if (n.has(3)) {
+    axes = n.elements(n.in(3));
+  } else {
+    axes.emplace();
+    for (size_t i = 0; i < starts.size(); ++i)
+      axes->push_back(n.index(i));
+  }
+  if (!steps || !axes || ends.size() != starts.size() ||
+      steps->size() != starts.size() || axes->size() != starts.size())
+    return n.error("has starts, ends, axes and steps of different lengths");
+  Sizes sizes = n.dims(x), firsts(x.rank(), n.index(0)),
+        by(x.rank(), n.index(1));
+  Scalar zero = s.indexConstant(0), one = s.indexConstant(1);
+  for (size_t i = 0; i < starts.size(); ++i) {
+    Scalar axis = s.size((*axes)[i]), step = s.size((*steps)[i]);
+    axis = select(lt(axis, 0), axis + static_cast<double>(x.rank()), axis);
+    n.require(bitAnd(ge(axis, 0), lt(axis, static_cast<double>(x.rank()))),
+              "the axes are inside its input");
+    n.require(ne(step, 0), "no step is 0");
+    for (int64_t d = 0; d < x.rank(); ++d) {
+      Scalar hit = eq(axis, static_cast<double>(d));
+      Scalar size = s.size(n.dim(x, d)), last = size - 1;
+      auto place = [&](Size at) {
+        Scalar v = s.size(at);
+        return select(lt(v, 0), v + size, v);
+      };
+      Scalar forward = gt(step, 0), minusOne = s.indexConstant(-1);
+      Scalar first = place(starts[i]), end = place(ends[i]);
+      first = select(forward, clampTo(first, zero, size),
+                     clampTo(first, minusOne, last));
+      end = select(forward, clampTo(end, zero, size),
+                   clampTo(end, minusOne, last));
+      Scalar length = select(forward, end - first, first - end);
+      Scalar width = max(select(forward, step, zero - step), one);
+      Scalar count =
+          max(s.size(n.ceilDiv(n.toSize(length), n.toSize(width))), zero);
+      sizes[d] = n.toSize(select(hit, count, s.size(sizes[d])));
+      firsts[d] = n.toSize(select(hit, first, s.size(firsts[d])));
+      by[d] = n.toSize(select(hit, step, s.size(by[d])));
+    }
+  }
+  return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &body) {
+    SmallVector<Scalar> at;
+    for (int64_t d = 0; d < x.rank(); ++d)
+      at.push_back(body.size(firsts[d]) + body.index(d) * body.size(by[d]));
+    return body.extract(x.value, at);
+  }));
+}
+
 LogicalResult importSlice(NodeBuilder &n) {
   Val x = n.in(0);
   std::optional<Sizes> starts, ends;
@@ -143,6 +235,9 @@ LogicalResult importSlice(NodeBuilder &n) {
       return n.error("lacks starts or ends");
     starts = n.elements(n.in(1));
     ends = n.elements(n.in(2));
+    if ((n.has(3) && !n.knownInts(n.in(3))) ||
+        (n.has(4) && !n.knownInts(n.in(4))))
+      return starts && ends ? sliceAtRun(n, *starts, *ends) : failure();
     axes = n.requireInts(3, "axes");
     steps = n.requireInts(4, "steps");
     if (n.failed())
@@ -180,8 +275,11 @@ LogicalResult importSlice(NodeBuilder &n) {
     // A step beyond any size takes one element, as does one of that size.
     by[axis] = std::max<int64_t>(std::min<int64_t>((*steps)[i], INT32_MAX),
                                  -INT32_MAX);
+    std::optional<std::pair<Size, Size>> range =
+        tableRange(n, x, (*starts)[i], (*ends)[i], by[axis], sizes[axis]);
     std::tie(offsets[axis], sizes[axis]) =
-        sliceRange(n, (*starts)[i], (*ends)[i], by[axis], sizes[axis]);
+        range ? *range
+              : sliceRange(n, (*starts)[i], (*ends)[i], by[axis], sizes[axis]);
   }
   return n.out(n.slice(x, offsets, sizes, by));
 }
@@ -218,8 +316,28 @@ LogicalResult importPad(NodeBuilder &n) {
   if (!pads)
     return n.error("lacks pads");
   Sizes low(x.rank(), n.index(0)), high = low;
-  std::optional<Ints> axes =
-      n.axes("axes", n.opset >= 18 ? 3 : SIZE_MAX, x.rank(), /*sorted=*/false);
+  std::optional<Ints> axes;
+  if (n.opset >= 18 && n.has(3) && !n.knownInts(n.in(3))) {
+    // Which dimension a pad belongs to, the run decides.
+    std::optional<Sizes> places = n.elements(n.in(3));
+    if (!places || pads->size() != 2 * places->size())
+      return n.error("has pads and axes of different lengths");
+    Sizes spread(2 * x.rank(), n.index(0));
+    ScalarBuilder &s = n.host();
+    for (auto [i, place] : llvm::enumerate(*places)) {
+      Scalar axis = s.size(place);
+      axis = select(lt(axis, 0), axis + static_cast<double>(x.rank()), axis);
+      for (size_t d = 0; d < spread.size(); ++d) {
+        Size given = (*pads)[d < spread.size() / 2 ? i : places->size() + i];
+        Scalar hit = eq(axis, static_cast<double>(d % x.rank()));
+        spread[d] = n.toSize(select(hit, s.size(given), s.size(spread[d])));
+      }
+    }
+    pads = spread;
+  } else {
+    axes = n.axes("axes", n.opset >= 18 ? 3 : SIZE_MAX, x.rank(),
+                  /*sorted=*/false);
+  }
   if (!axes) {
     axes.emplace();
     for (int64_t i = 0; i < x.rank(); ++i)
@@ -261,15 +379,16 @@ LogicalResult importPad(NodeBuilder &n) {
   if (n.has(2) && (n.in(2).elem != x.elem || n.in(2).rank() > 1))
     return n.error("pads with a value that is no scalar of the input's type");
   if (mode == "constant" && allKnown) {
-    Value value;
-    std::optional<SmallVector<double>> known =
-        n.opset >= 11 && n.has(2) ? n.knownNumbers(n.in(2)) : std::nullopt;
-    if (known && known->size() == 1 && elementBits(x.elem) <= 32)
-      value =
-          n.host().constant(x.type().getElementType(), known->front()).value;
-    else
-      value = padding(n.host());
-    return n.out(n.pad(x, value, lowInts, highInts));
+    // A value that only the run knows is read inside the map below.
+    std::optional<SmallVector<double>> number;
+    if (n.opset < 11 || !n.has(2))
+      number = {n.opset < 11 ? n.floatAttr("value", 0) : 0.0};
+    else if (elementBits(x.elem) <= 32)
+      number = n.knownNumbers(n.in(2));
+    mlir::Type element = x.type().getElementType();
+    if (number && number->size() == 1 && element.isIntOrFloat())
+      return n.out(n.pad(x, n.host().constant(element, number->front()).value,
+                         lowInts, highInts));
   }
   Sizes own = n.dims(x), sizes;
   for (int64_t i = 0; i < x.rank(); ++i) {

@@ -473,9 +473,10 @@ Val NodeBuilder::mapWith(
     function_ref<Value(ScalarBuilder &, ArrayRef<Scalar>)> body) {
   Sizes sizes = broadcastDims(values);
   RankedTensorType type = tensorType(result, sizes);
-  // A constant of one element goes into the body as a number.
+  // What has one known element goes into the body: a constant as a number, a
+  // size as the value of the host.
   SmallVector<mlir::Attribute> numbers;
-  SmallVector<Value> operands;
+  SmallVector<Value> known, operands;
   for (Val v : values) {
     DenseElementsAttr dense;
     bool single = v.type().getElementType().isIntOrFloat() &&
@@ -483,7 +484,11 @@ Val NodeBuilder::mapWith(
                   dense.getNumElements() == 1;
     numbers.push_back(single ? *dense.getValues<mlir::Attribute>().begin()
                              : mlir::Attribute());
-    if (!single)
+    auto followed = importer.elements.find(v.value);
+    bool isSize = followed != importer.elements.end() && isInteger(v.elem) &&
+                  followed->second.size() == 1;
+    known.push_back(isSize ? followed->second.front() : Value());
+    if (!single && !isSize)
       operands.push_back(alignTo(v, sizes).value);
   }
   std::string problem;
@@ -492,7 +497,7 @@ Val NodeBuilder::mapWith(
       [&](OpBuilder &inner, Location, ValueRange arguments) {
         ScalarBuilder s(inner, loc);
         SmallVector<Scalar> scalars;
-        for (auto [v, number] : llvm::zip(values, numbers)) {
+        for (auto [v, number, size] : llvm::zip(values, numbers, known)) {
           if (!v.type().getElementType().isIntOrFloat()) {
             scalars.push_back(
                 s.fail(s.boolean(false),
@@ -500,6 +505,10 @@ Val NodeBuilder::mapWith(
             continue;
           }
           Value stored;
+          if (size) {
+            scalars.push_back(s.cast(s.wrap(size), v.elem));
+            continue;
+          }
           if (number) {
             stored = arith::ConstantOp::create(inner, loc,
                                                llvm::cast<TypedAttr>(number));

@@ -143,6 +143,8 @@ public:
   /// the above.
   ScalarBuilder &host() { return hostBuilder; }
   Size toSize(const Scalar &x);
+  /// True where free dimensions alone decide the size.
+  static bool isFree(Size size);
 
   //===- Elements of small tensors ----------------------------------------===//
 
@@ -212,6 +214,9 @@ public:
   llvm::SmallVector<mlir::Value> dynamic(llvm::ArrayRef<Size> dims);
   /// The shape that ONNX's broadcasting gives.
   Sizes broadcastDims(llvm::ArrayRef<Val> inputs);
+  /// The elements under sizes that are known to be the same, though not
+  /// provably.
+  Val relabel(Val v, llvm::ArrayRef<Size> dims);
   /// The tensor with every dimension provably 1 or that of the (longer or
   /// equal) shape; a map where that needs work.
   Val alignTo(Val v, llvm::ArrayRef<Size> dims);
@@ -242,6 +247,9 @@ public:
   Val mean(Val v, llvm::ArrayRef<int64_t> axes, bool keepdims);
   Val matmul(Val lhs, Val rhs, bool transposeRhs = false);
 
+  /// Ends the run with an error of this node unless the condition holds; an
+  /// error of the model where it is known not to.
+  bool require(const Scalar &condition, const llvm::Twine &what);
   /// Where two sizes must be equal: an error if they are known to differ.
   bool agree(Size x, Size y, const llvm::Twine &what);
   /// `v` with sizes that are provably `dims`, of the same rank; checked at run

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reductions, arg-reductions and running sums.
 #include "compiler/Import/Onnx/OpTable.h"
+#include "compiler/Import/Onnx/RuntimeAxes.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -8,30 +9,68 @@ using hone::graph::ReduceKind;
 
 namespace {
 
-/// What to reduce, along which axes; nothing where the node passes its input
-/// through.
+/// What to reduce, along which axes.
 struct Reduction {
   Val x;
   Ints axes;
-  bool keepdims;
+  /// Instead of the axes, where only the run knows them.
+  SmallVector<Scalar> flags;
+  /// How many dimensions stay without keepdims.
+  int64_t rank = 0;
+  bool keepdims = true;
 };
 
-/// `axesAsInput`: the opset from which the axes are an input.
+/// `axesAsInput`: the opset from which the axes are an input. Nothing where the
+/// node passes its input through.
 std::optional<Reduction> parse(NodeBuilder &n, int64_t axesAsInput) {
-  Reduction r{n.in(0), {}, n.intAttr("keepdims", 1) != 0};
-  if (n.opset >= axesAsInput && !n.has(1) && n.intAttr("noop_with_empty_axes"))
-    return std::nullopt;
-  std::optional<Ints> axes =
-      n.axes("axes", n.opset >= axesAsInput ? 1 : SIZE_MAX, r.x.rank());
-  if (axes && axes->empty() && n.opset >= axesAsInput &&
-      n.intAttr("noop_with_empty_axes"))
-    return std::nullopt;
-  if (!axes || axes->empty())
+  Reduction r;
+  r.x = n.in(0);
+  r.keepdims = n.intAttr("keepdims", 1) != 0;
+  bool asInput = n.opset >= axesAsInput && n.has(1);
+  bool none =
+      asInput && n.in(1).isStatic() && n.in(1).type().getNumElements() == 0;
+  if (asInput && !none && !n.knownInts(n.in(1))) {
+    r.flags = axisFlags(n, n.in(1), r.x.rank());
+    r.rank = r.x.rank() - (n.failed() ? 0 : n.in(1).type().getNumElements());
+    if (r.rank < 0)
+      (void)n.error("has more axes than its input has dimensions");
+    return r;
+  }
+  std::optional<Ints> axes;
+  if (!none)
+    axes = n.axes("axes", n.opset >= axesAsInput ? 1 : SIZE_MAX, r.x.rank());
+  if (!axes || axes->empty()) {
+    if (n.opset >= axesAsInput && n.intAttr("noop_with_empty_axes"))
+      return std::nullopt;
     for (int64_t i = 0; i < r.x.rank(); ++i)
       r.axes.push_back(i);
-  else
+  } else {
     r.axes = *axes;
+  }
   return r;
+}
+
+Val reduce(NodeBuilder &n, ReduceKind kind, Val x, const Reduction &r,
+           bool keepdims) {
+  if (r.flags.empty())
+    return n.reduce(kind, x, r.axes, keepdims);
+  Sizes sizes = n.dims(x);
+  Val result = alongFlagged(n, x, r.flags, n.index(1), [&](Val v, int64_t i) {
+    return n.reduce(kind, v, {i}, /*keepdims=*/true);
+  });
+  return keepdims ? result
+                  : n.reshape(result, sizesWithout(n, sizes, r.flags, r.rank));
+}
+
+/// The number of elements that each result is made of.
+Size countOf(NodeBuilder &n, const Reduction &r) {
+  Size count = n.index(1);
+  for (int64_t axis : r.axes)
+    count = n.mul(count, n.dim(r.x, axis));
+  for (auto [i, flag] : llvm::enumerate(r.flags))
+    count = n.mul(count, n.toSize(select(flag, n.host().size(n.dim(r.x, i)),
+                                         n.host().indexConstant(1))));
+  return count;
 }
 
 using Step = Scalar (*)(const Scalar &);
@@ -60,7 +99,7 @@ void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
         if (before)
           x = n.map(x, [&](Scalar s) { return before(s); });
         if (r)
-          x = n.reduce(kind, x, r->axes, r->keepdims);
+          x = reduce(n, kind, x, *r, r->keepdims);
         if (after)
           x = n.map(x, [&](Scalar s) { return after(s); });
         return n.out(computes ? n.cast(x, n.in(0).elem) : x);
@@ -91,7 +130,14 @@ LogicalResult importReduceMean(NodeBuilder &n) {
   std::optional<Reduction> r = parse(n, 18);
   if (n.failed())
     return failure();
-  return n.out(r ? n.mean(r->x, r->axes, r->keepdims) : n.in(0));
+  if (!r)
+    return n.out(n.in(0));
+  if (r->flags.empty())
+    return n.out(n.mean(r->x, r->axes, r->keepdims));
+  Val count = n.cast(n.fromSizes({countOf(n, *r)}, {}), r->x.elem);
+  Val total = reduce(n, ReduceKind::Sum, r->x, *r, r->keepdims);
+  return n.out(n.map({total, count}, r->x.elem,
+                     [](ArrayRef<Scalar> a) { return a[0] / a[1]; }));
 }
 
 /// max + log(sum(exp(x - max))); where the maximum is infinite, it is not
@@ -103,18 +149,21 @@ LogicalResult importLogSumExp(NodeBuilder &n) {
   Val x = widened(n, n.in(0));
   if (!isFloat(x.elem))
     x = n.cast(x, ElementType::Double);
-  Ints axes = r ? r->axes : Ints();
-  Val top = n.reduce(ReduceKind::Max, x, axes, /*keepdims=*/true);
+  Reduction along = r.value_or(Reduction());
+  Val top = reduce(n, ReduceKind::Max, x, along, /*keepdims=*/true);
   Val shift = n.map(top, [](Scalar m) {
     return select(eq(m - m, 0), m, m.builder->like(m, 0));
   });
   Val powers = n.map({x, shift}, x.elem,
                      [](ArrayRef<Scalar> a) { return exp(a[0] - a[1]); });
-  Val total = n.sum(powers, axes, /*keepdims=*/true);
+  Val total = reduce(n, ReduceKind::Sum, powers, along, /*keepdims=*/true);
   Val result = n.map({total, shift}, x.elem,
                      [](ArrayRef<Scalar> a) { return log(a[0]) + a[1]; });
   if (r && !r->keepdims)
-    result = n.squeeze(result, axes);
+    result =
+        r->flags.empty()
+            ? n.squeeze(result, r->axes)
+            : n.reshape(result, sizesWithout(n, n.dims(x), r->flags, r->rank));
   return n.out(n.cast(result, n.in(0).elem));
 }
 
@@ -146,19 +195,22 @@ LogicalResult importArg(NodeBuilder &n, bool max) {
 
 LogicalResult importCumulate(NodeBuilder &n, ReduceKind kind) {
   Val x = n.in(0);
-  std::optional<Ints> axes = n.requireInts(1, "axis");
-  if (!axes)
-    return failure();
-  if (axes->size() != 1 || !x.type().getElementType().isIntOrFloat() ||
-      isSmallFloat(x.elem))
+  if (!x.type().getElementType().isIntOrFloat() || isSmallFloat(x.elem) ||
+      !n.in(1).isStatic() || n.in(1).type().getNumElements() != 1)
     return n.error("takes a tensor of numbers and one axis");
-  int64_t axis = n.axis(axes->front(), x.rank());
-  if (n.failed())
-    return failure();
-  return n.out({graph::CumulateOp::create(n.b, n.loc, x.type(), x.value, kind,
-                                          axis, n.intAttr("exclusive") != 0,
-                                          n.intAttr("reverse") != 0),
-                x.elem});
+  bool exclusive = n.intAttr("exclusive"), reverse = n.intAttr("reverse");
+  auto along = [&](Val v, int64_t axis) {
+    return Val{graph::CumulateOp::create(n.b, n.loc, v.type(), v.value, kind,
+                                         axis, exclusive, reverse),
+               v.elem};
+  };
+  if (std::optional<Ints> axes = n.knownInts(n.in(1))) {
+    int64_t axis = n.axis(axes->front(), x.rank());
+    return n.failed() ? failure() : n.out(along(x, axis));
+  }
+  SmallVector<Scalar> flags = axisFlags(n, n.in(1), x.rank());
+  return n.failed() ? failure()
+                    : n.out(alongFlagged(n, x, flags, std::nullopt, along));
 }
 
 } // namespace

@@ -2,8 +2,10 @@
 // Operators that give constants, sizes, or another view of the same elements.
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/OpTable.h"
+#include "compiler/Import/Onnx/RuntimeAxes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -161,6 +163,15 @@ LogicalResult importFlatten(NodeBuilder &n) {
 
 LogicalResult importSqueeze(NodeBuilder &n) {
   Val x = n.in(0);
+  if (n.opset >= 13 && n.has(1) && !n.knownInts(n.in(1))) {
+    SmallVector<Scalar> flags = axisFlags(n, n.in(1), x.rank());
+    if (n.failed())
+      return failure();
+    int64_t rank = x.rank() - n.in(1).type().getNumElements();
+    if (rank < 0)
+      return n.error("has more axes than its input has dimensions");
+    return n.out(n.reshape(x, sizesWithout(n, n.dims(x), flags, rank)));
+  }
   std::optional<Ints> axes =
       n.axes("axes", n.opset >= 13 ? 1 : SIZE_MAX, x.rank());
   if (!axes) {
@@ -180,6 +191,14 @@ LogicalResult importSqueeze(NodeBuilder &n) {
 
 LogicalResult importUnsqueeze(NodeBuilder &n) {
   Val x = n.in(0);
+  if (n.opset >= 13 && n.has(1) && !n.knownInts(n.in(1))) {
+    if (!n.in(1).isStatic() || n.in(1).type().getNumElements() > 64)
+      return n.error("has axes whose number is not known");
+    int64_t rank = x.rank() + n.in(1).type().getNumElements();
+    SmallVector<Scalar> flags = axisFlags(n, n.in(1), rank);
+    return n.failed() ? failure()
+                      : n.out(n.reshape(x, sizesWithOnes(n, n.dims(x), flags)));
+  }
   std::optional<Ints> axes =
       n.opset >= 13 ? n.requireInts(1, "axes") : n.intsAttr("axes");
   if (!axes)
@@ -271,16 +290,20 @@ LogicalResult importRange(NodeBuilder &n) {
   }
   mlir::Type type = computeType(n.b.getContext(), elem);
   return n.out(n.compute({count}, elem, [&](ScalarBuilder &body) {
-    auto inner = [&](Val v) { return body.element(v.value, elem, {}); };
-    Scalar position = body.index(0);
-    Scalar i = position;
     if (isInteger(elem)) {
-      i = body.cast(position, elem);
-      i.isUnsigned = isUnsigned(elem);
-    } else {
-      i = body.toFloat(position, type);
+      Scalar first = body.wrap(start.value), by = body.wrap(step.value);
+      return body.cast(first + body.index(0) * by, elem);
     }
-    return inner(n.in(0)) + i * inner(n.in(2));
+    // Numbers that are no sizes are read where they are needed.
+    auto number = [&](Val v, const Scalar &known) {
+      APFloat value(0.0);
+      if (matchPattern(known.value, m_ConstantFloat(&value)))
+        return body.wrap(arith::ConstantOp::create(
+            body.builder, body.loc, FloatAttr::get(type, value)));
+      return body.element(v.value, elem, {});
+    };
+    return number(n.in(0), start) +
+           body.toFloat(body.index(0), type) * number(n.in(2), step);
   }));
 }
 

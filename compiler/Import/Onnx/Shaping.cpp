@@ -5,7 +5,9 @@
 #include "compiler/Import/Onnx/NodeBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -96,25 +98,70 @@ Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
   }
   if (fits)
     return v;
+  // 1, or equal: checked once, so that no element needs it. A known size above
+  // 1 leaves the second alone.
+  ScalarBuilder &s = host();
+  bool broadcasts = false;
+  for (int64_t i = 0; i < v.rank(); ++i) {
+    if (same(own[i], aligned[i]))
+      continue;
+    Scalar have = s.size(own[i]);
+    Scalar equal = eq(have, s.size(aligned[i]));
+    std::optional<int64_t> known = this->known(own[i]);
+    bool mayBeOne = !known || *known == 1;
+    broadcasts |= mayBeOne;
+    require(mayBeOne ? bitOr(equal, eq(have, 1)) : equal,
+            "the sizes of its inputs broadcast");
+  }
+  if (!broadcasts)
+    return relabel(v, aligned);
   return move(aligned, v.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> indices;
     for (int64_t i = 0; i < v.rank(); ++i) {
       Scalar zero = s.indexConstant(0);
-      if (known(own[i]) == 1) {
+      if (known(own[i]) == 1)
         indices.push_back(zero);
-        continue;
-      }
-      Scalar coordinate = s.index(i);
-      if (!same(own[i], target[lead + i])) {
-        // 1, or equal: nothing else may be read.
-        Scalar broadcast = eq(s.size(own[i]), 1);
-        coordinate =
-            s.checkedIndex(select(broadcast, zero, coordinate), own[i]);
-      }
-      indices.push_back(coordinate);
+      else if (same(own[i], aligned[i]))
+        indices.push_back(s.index(i));
+      else
+        indices.push_back(select(eq(s.size(own[i]), 1), zero, s.index(i)));
     }
     return s.extract(v.value, indices);
   });
+}
+
+Val NodeBuilder::relabel(Val v, ArrayRef<Size> target) {
+  return {graph::ReshapeOp::create(b, loc, tensorType(v.elem, target), v.value,
+                                   dynamic(target)),
+          v.elem};
+}
+
+bool NodeBuilder::require(const Scalar &condition, const Twine &what) {
+  APInt number;
+  if (matchPattern(condition.value, m_ConstantInt(&number))) {
+    if (number.isZero())
+      (void)error("does not hold: " + what);
+    return !number.isZero();
+  }
+  cf::AssertOp::create(b, loc, condition.value, what.str());
+  return true;
+}
+
+bool NodeBuilder::isFree(Size size) {
+  SmallVector<Value> pending;
+  if (auto value = llvm::dyn_cast<Value>(size))
+    pending.push_back(value);
+  for (int visited = 0; !pending.empty(); ++visited) {
+    Operation *op = pending.pop_back_val().getDefiningOp();
+    if (!op || visited > 64)
+      return false;
+    if (isa<graph::DimOp, arith::ConstantOp>(op))
+      continue;
+    if (!isa<arith::ArithDialect>(op->getDialect()))
+      return false;
+    llvm::append_range(pending, op->getOperands());
+  }
+  return true;
 }
 
 Val NodeBuilder::expand(Val v, ArrayRef<Size> target) {
@@ -163,14 +210,10 @@ Val NodeBuilder::withDims(Val v, ArrayRef<Size> target, const Twine &what) {
   }
   if (equal)
     return v;
-  return move(target, v.elem, [&](ScalarBuilder &s) {
-    SmallVector<Scalar> indices;
-    for (int64_t i = 0; i < v.rank(); ++i)
-      indices.push_back(same(own[i], target[i])
-                            ? s.index(i)
-                            : s.checkedIndex(s.index(i), own[i]));
-    return s.extract(v.value, indices);
-  });
+  for (int64_t i = 0; i < v.rank(); ++i)
+    if (!same(own[i], target[i]))
+      require(eq(host().size(own[i]), host().size(target[i])), what + " agree");
+  return relabel(v, target);
 }
 
 //===- Movement -----------------------------------------------------------===//
@@ -222,20 +265,11 @@ Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
                 Twine(*wanted));
     return v;
   }
+  // Data or free dimensions decide.
+  if (!same(before, after))
+    require(eq(host().size(before), host().size(after)),
+            "the number of elements stays");
   Sizes sizes(target);
-  if (!same(before, after)) {
-    // Data or free dimensions decide: no more elements may be claimed than
-    // there are.
-    for (auto [i, size] : llvm::enumerate(sizes)) {
-      if (known(size))
-        continue;
-      Sizes others = sizes;
-      others[i] = index(1);
-      size = min(max(size, index(0)),
-                 floorDiv(before, max(product(others), index(1))));
-      break;
-    }
-  }
   int64_t position = 0;
   if (std::optional<Val> moved = moveOnHost({v}, sizes, [&](ArrayRef<int64_t>) {
         return std::make_pair(size_t(0), position++);
