@@ -214,15 +214,19 @@ Outcome Compile::writeWeights() {
                                       info.weightBytes);
   if (!writer)
     return session.fail(writer.takeError(), Outcome::CannotWrite);
+  int64_t position = 0;
   for (auto [index, constant] : llvm::enumerate(constants)) {
-    int64_t end = index + 1 < constants.size() ? constants[index + 1].getOffset() : info.weightBytes;
-    std::optional<int64_t> bytes = staticBytes(constant.getType());
-    std::vector<char> storage;
-    ArrayRef<char> data = bytes ? constantData(constant, *bytes, storage) : ArrayRef<char>();
-    if (!bytes || int64_t(data.size()) != *bytes || int64_t(constant.getOffset()) + *bytes > end)
-      return internal("a constant has no data of its type");
-    writer->write(constant.getOffset(), data);
-    graph::releaseConstant(constant.getValue());
+    int64_t offset = constant.getOffset(), bytes = staticBytes(constant.getType()).value_or(-1);
+    if (bytes != 0 && offset >= position) { // else its storage was written under another type
+      std::vector<char> storage;
+      ArrayRef<char> data = constantData(constant, bytes, storage);
+      if (int64_t(data.size()) != bytes || offset + bytes > info.weightBytes)
+        return internal("a constant has no data of its type");
+      writer->write(offset, data);
+      position = offset + bytes;
+    }
+    if (index + 1 == constants.size() || constants[index + 1].getOffset() != constant.getOffset())
+      graph::releaseConstant(constant.getValue());
   }
   if (llvm::Error error = writer->finish())
     return session.fail(std::move(error), Outcome::CannotWrite);

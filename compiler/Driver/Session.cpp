@@ -3,6 +3,7 @@
 #include "compiler/Driver/Session.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Pipeline/Phases.h"
+#include "dialects/Rt/Rt.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -17,7 +18,7 @@ static std::string describeLocation(Location loc, StringRef message) {
   auto name = loc->findInstanceOf<NameLoc>();
   if (!name || name.getName().empty() || message.contains("'" + name.getName().str() + "'"))
     return "";
-  return "node '" + name.getName().str() + "': ";
+  return rt::describeNode(loc) + ": ";
 }
 
 static const char *severityText(DiagnosticSeverity severity) {

@@ -20,6 +20,16 @@ void RtDialect::initialize() {
       >();
 }
 
+std::string hone::rt::describeNode(Location loc) {
+  auto name = loc->findInstanceOf<NameLoc>();
+  if (!name)
+    return "";
+  std::string text = ("node '" + name.getName().getValue() + "'").str();
+  if (auto type = dyn_cast<NameLoc>(name.getChildLoc()))
+    text += (" (" + type.getName().getValue() + ")").str();
+  return text;
+}
+
 LogicalResult CallOp::verify() {
   size_t dynamic = 0;
   for (Type type : getResultTypes())

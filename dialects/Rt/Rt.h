@@ -38,6 +38,9 @@ inline constexpr llvm::StringLiteral kEntryName = "main";
 inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
 inline constexpr llvm::StringLiteral kRunName = "hone_run";
 
+/// "node 'x' (Gather)" for the node at `loc`, "" where there is none.
+std::string describeNode(mlir::Location loc);
+
 } // namespace hone::rt
 
 #endif // HONE_DIALECTS_RT_RT_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Rebuilds the host function over buffers, in one sweep. Later passes share memory between them.
+#include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -246,11 +247,18 @@ private:
     Value &buffer = constants[op.getValue()];
     if (!buffer) {
       MemRefType type = bufferType(op.getType());
+      std::optional<int64_t> bytes = staticBytes(type);
+      if (!bytes)
+        return op.emitError("is larger than memory");
+      // Constants of one storage under several types lie in one place.
+      const void *storage = graph::constantStorage(op.getValue());
+      auto [place, isNew] =
+          weightOffsets.try_emplace(storage ? storage : op.getValue().getAsOpaquePointer(), weightBytes);
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(top);
-      buffer = rt::ConstantOp::create(builder, op.getLoc(), type, weightBytes, op.getValue());
-      if (!isa<graph::StringType>(type.getElementType()))
-        weightBytes = llvm::alignTo(weightBytes + *staticBytes(type), kWeightAlignment);
+      buffer = rt::ConstantOp::create(builder, op.getLoc(), type, place->second, op.getValue());
+      if (isNew && !isa<graph::StringType>(type.getElementType()))
+        weightBytes = llvm::alignTo(weightBytes + *bytes, kWeightAlignment);
     }
     map.map(op.getResult(), buffer);
     return success();
@@ -586,6 +594,7 @@ private:
   SizeAnalysis sizes;
   llvm::StringMap<Value> freeDim;
   DenseMap<Attribute, Value> constants;
+  DenseMap<const void *, int64_t> weightOffsets; ///< by storage
   DenseMap<Value, unsigned> outputOf; ///< tensors that are computed in the caller's memory
   DenseSet<Value> owned;              ///< buffers that an insertion may write to: nothing else shows them
   int64_t weightBytes = 0;
@@ -608,9 +617,7 @@ struct BufferizeHostPass : hone::impl::BufferizeHostPassBase<BufferizeHostPass> 
 } // namespace
 
 int32_t hone::numberOfNode(ModuleOp module, Location loc) {
-  StringRef text;
-  if (auto name = loc->findInstanceOf<NameLoc>())
-    text = name.getName();
+  std::string text = rt::describeNode(loc);
   SmallVector<Attribute> nodes;
   if (auto known = module->getAttrOfType<ArrayAttr>(rt::kNodesAttr))
     llvm::append_range(nodes, known);

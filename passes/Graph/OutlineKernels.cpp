@@ -323,7 +323,7 @@ private:
     OpBuilder inner = OpBuilder::atBlockEnd(body);
     IRMapping map;
     for (Value constant : boundary.constants) {
-      inner.clone(*constant.getDefiningOp(), map);
+      cloneConstant(inner, constant, map);
       sources.insert(constant.getDefiningOp());
     }
     for (auto [value, argument] :
@@ -368,6 +368,20 @@ private:
     return kernel;
   }
 
+  /// Kernels hold their constants themselves: a resource may be gone when they are compiled.
+  static void cloneConstant(OpBuilder &builder, Value value, IRMapping &map) {
+    auto constant = value.getDefiningOp<graph::ConstantOp>();
+    std::optional<ConstantBytes> bytes;
+    if (constant && isa<DenseResourceElementsAttr>(constant.getValue()))
+      bytes = constantBytes(constant.getValue());
+    if (!bytes) {
+      builder.clone(*value.getDefiningOp(), map);
+      return;
+    }
+    auto attr = DenseElementsAttr::getFromRawBuffer(constant.getType(), bytes->data);
+    map.map(value, graph::ConstantOp::create(builder, constant.getLoc(), attr).getResult());
+  }
+
   /// A kernel of one map reads each element of an operand of the result's shape
   /// before it writes that element.
   void markInPlace(func::FuncOp kernel) {
@@ -395,9 +409,7 @@ private:
   }
 
   int32_t nodeFor(Location loc) {
-    std::string text;
-    if (auto name = loc->findInstanceOf<NameLoc>())
-      text = name.getName().str();
+    std::string text = rt::describeNode(loc);
     auto [entry, isNew] = nodeNumbers.try_emplace(text, nodes.size());
     if (isNew)
       nodes.push_back(text);

@@ -91,13 +91,11 @@ bool HostCode::isPrepare(Operation *inside) const {
 Value HostCode::pointer(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
   if (bytes == 0)
     return base;
-  SmallVector<LLVM::GEPArg> offset;
-  // Beyond 31 bits the offset must be a value.
-  if (bytes >= int64_t(1) << 31)
-    offset.push_back(i64(b, loc, bytes));
-  else
-    offset.push_back(int32_t(bytes));
-  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, offset, LLVM::GEPNoWrapFlags::inbounds);
+  // The operation holds small offsets only in itself.
+  if (bytes >= int64_t(1) << 28)
+    return pointer(b, loc, base, i64(b, loc, bytes));
+  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, ArrayRef<LLVM::GEPArg>{int32_t(bytes)},
+                             LLVM::GEPNoWrapFlags::inbounds);
 }
 
 Value HostCode::pointer(OpBuilder &b, Location loc, Value base, Value bytes) const {

@@ -67,7 +67,7 @@ Error hone::link(const LinkJob &job) {
     std::vector<std::string> flags = {"-shared",     "--no-undefined", "--gc-sections", "--as-needed",
                                       "--hash-style=gnu", "-z",        "relro",         "-z",
                                       "now",         "--strip-debug",  "--version-script", exports,
-                                      "--build-id=sha1"};
+                                      "--build-id=fast"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
   }
   arguments.insert(arguments.end(), job.objects.begin(), job.objects.end());

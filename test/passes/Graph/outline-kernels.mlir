@@ -48,7 +48,7 @@ func.func @group(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
 // -----
 
 // Captured tensors and scalars become arguments, scalars as index; errors keep kernels of different nodes apart.
-// CHECK-LABEL: module attributes {hone.nodes = ["first", "second"]}
+// CHECK-LABEL: module attributes {hone.nodes = ["node 'first'", "node 'second'"]}
 // CHECK:       func.func @captured
 // CHECK-SAME:    %[[X:.+]]: tensor<4xf32>, %[[I:.+]]: tensor<6xi64>, %[[S:.+]]: f32)
 // CHECK:         %[[BITS:.+]] = arith.bitcast %[[S]] : f32 to i32
