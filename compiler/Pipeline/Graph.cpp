@@ -14,11 +14,20 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createInferShapesPass());
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createSimplifyPass());
+  graph.addPass(createCSEPass());
+  // What maps do to a convolution's result in several steps is folded into its
+  // weights in one.
+  graph.addPass(createFuseMapsPass());
+  graph.addPass(createSimplifyPass());
+  graph.addPass(createFoldConstantsPass());
   graph.addPass(createChooseLayoutPass());
+  graph.addPass(createSimplifyPass());
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createSimplifyPass());
-  graph.addPass(createPackWeightsPass());
+  graph.addPass(createCSEPass());
   graph.addPass(createFuseMapsPass());
+  graph.addPass(createPackWeightsPass());
+  graph.addPass(createInferShapesPass());
   graph.addPass(createCSEPass());
   graph.addPass(createFormGroupsPass());
   if (options.outline)

@@ -124,7 +124,10 @@ struct SinkReshape : OpRewritePattern<MapOp> {
     ReshapeOp reshape;
     for (Value input : map.getInputs()) {
       auto candidate = input.getDefiningOp<ReshapeOp>();
+      // Only toward the product's own rank: never back and forth.
       if (candidate && candidate->hasOneUse() &&
+          tensorType(candidate.getInput()).getRank() == 2 &&
+          candidate.getType().getRank() > 2 &&
           candidate.getType().getShape() ==
               tensorType(map.getResult(0)).getShape() &&
           comesFromMatmul(candidate.getInput())) {
