@@ -3,7 +3,7 @@
 // and inside each the register tiles of the block. A block's rows stay in the
 // L2 cache while the columns go by.
 #include "passes/Cpu/Contraction.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Cpu/Dots.h"
 
 using namespace mlir;
 using namespace hone;
@@ -19,6 +19,8 @@ static constexpr int64_t kEnoughBlocks = 16;
 /// L1 cache: they are packed, if there are enough left-hand rows to pay for it.
 static constexpr int64_t kFarApart = 1 << 10;
 static constexpr int64_t kMinPackedRows = 24;
+/// So few rows against a transposed operand are dot products, without packing.
+static constexpr int64_t kMaxDotRows = 4;
 /// Along K, what a packed piece of the right-hand side holds.
 static constexpr int64_t kPackedK = 512;
 /// Row tiles in a block where the number of rows is not known.
@@ -57,9 +59,11 @@ private:
   void emitColumns(Value firstTile, Value lastTile, bool tail);
   void emitWholeK(Value firstTile, Value lastTile, Value remaining);
   void emitChunkedK(Value firstTile, Value lastTile, Value remaining);
+  void emitDotRows(Value firstRow, Value lastRow, Value remaining);
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
   void packTransposed(Value kStart, Value kCount, Value remaining);
+  SmallVector<Value> columnSources(Value kStart, Value remaining) const;
 
   using TileBody =
       function_ref<void(int64_t rows, Value firstRow, Value rowInBlock)>;
@@ -80,7 +84,7 @@ private:
   int64_t lanes = 0, columns = 0;
   Rows split;
   int64_t tilesPerBlock = 1;
-  bool packs = false, chunked = false;
+  bool packs = false, chunked = false, dots = false;
   FlatBuffer packed, partial;
 
   // Of the iteration that is being emitted:
@@ -93,6 +97,9 @@ void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
   lanes = unit.lanes(problem.accumulator);
   shape = chooseTile(unit, problem.accumulator, m, constantOf(problem.n));
+  dots = problem.layout == RhsLayout::Transposed && m && *m <= kMaxDotRows;
+  if (dots)
+    shape = {1, 2};
   columns = shape.vectors * lanes;
   if (m) {
     RowSplit fixed = splitRows(std::max<int64_t>(*m, 1), shape.rows);
@@ -101,7 +108,7 @@ void ContractionEmitter::emit() {
   } else {
     split = splitDynamicRows();
   }
-  packs = problem.layout == RhsLayout::Transposed ||
+  packs = (problem.layout == RhsLayout::Transposed && !dots) ||
           (problem.layout == RhsLayout::RowMajor && rowsAreFarApart());
   chunked = packs && (!k || *k > kPackedK);
   chooseBlocks();
@@ -197,11 +204,37 @@ void ContractionEmitter::chooseBlocks() {
 void ContractionEmitter::emitColumns(Value firstTile, Value lastTile,
                                      bool tail) {
   Value remaining = tail ? e.sub(problem.n, firstColumn) : nullptr;
-  if (chunked)
-    return emitChunkedK(firstTile, lastTile, remaining);
-  if (packs)
-    pack(e.cst(0), problem.k, remaining);
-  emitWholeK(firstTile, lastTile, remaining);
+  if (dots)
+    return emitDotRows(firstTile, lastTile, remaining);
+  auto tiles = [&] {
+    if (chunked)
+      return emitChunkedK(firstTile, lastTile, remaining);
+    if (packs)
+      pack(e.cst(0), problem.k, remaining);
+    emitWholeK(firstTile, lastTile, remaining);
+  };
+  if (problem.layout != RhsLayout::Transposed || constantOf(problem.m))
+    return tiles();
+  // So few rows are all in one block.
+  Value few = e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(kMaxDotRows));
+  e.branch(few, [&] { emitDotRows(e.cst(0), problem.m, remaining); }, tiles);
+}
+
+/// Rows of the transposed operand are contiguous, as are those of the left-hand
+/// side.
+void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
+                                     Value remaining) {
+  SmallVector<Value> sources = columnSources(e.cst(0), remaining);
+  e.loop(firstRow, lastRow, [&](Value row) {
+    Value a = e.add(aBase, e.mul(row, problem.k));
+    SmallVector<Value> sums;
+    for (int64_t v = 0; v < shape.vectors; ++v)
+      sums.push_back(
+          emitDots(e, unit, problem.accumulator, problem.a, a, problem.b,
+                   ArrayRef(sources).slice(v * lanes, lanes), problem.k));
+    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, shape.vectors,
+                      {sums}, remaining);
+  });
 }
 
 void ContractionEmitter::emitWholeK(Value firstTile, Value lastTile,
@@ -338,27 +371,6 @@ void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
   });
 }
 
-/// Transposes a square of vectors: one exchange for each bit of the lane
-/// number.
-static void transposeSquare(Emitter &e, MutableArrayRef<Value> rows) {
-  int64_t size = rows.size();
-  for (int64_t bit = size / 2; bit > 0; bit /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < size; ++lane) {
-      bool second = lane & bit;
-      low.push_back(second ? size + (lane ^ bit) : lane);
-      high.push_back(second ? size + lane : (lane ^ bit));
-    }
-    for (int64_t i = 0; i < size; ++i) {
-      if (i & bit)
-        continue;
-      Value a = rows[i], b = rows[i | bit];
-      rows[i] = vector::ShuffleOp::create(e.builder, e.loc, a, b, low);
-      rows[i | bit] = vector::ShuffleOp::create(e.builder, e.loc, a, b, high);
-    }
-  }
-}
-
 void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
   if (problem.layout == RhsLayout::Transposed)
     packTransposed(kStart, kCount, remaining);
@@ -380,10 +392,10 @@ void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
   });
 }
 
-/// packed[k][column] = b[firstColumn + column][kStart + k], in squares; a
+/// Where the rows of a transposed operand that are columns of the tile start; a
 /// column that does not exist repeats the last.
-void ContractionEmitter::packTransposed(Value kStart, Value kCount,
-                                        Value remaining) {
+SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
+                                                     Value remaining) const {
   SmallVector<Value> sources;
   for (int64_t c = 0; c < columns; ++c) {
     Value column = e.cst(c);
@@ -392,6 +404,13 @@ void ContractionEmitter::packTransposed(Value kStart, Value kCount,
     column = e.add(firstColumn, column);
     sources.push_back(e.add(e.add(bBase, e.mul(column, problem.k)), kStart));
   }
+  return sources;
+}
+
+/// packed[k][column] = b[firstColumn + column][kStart + k], in squares.
+void ContractionEmitter::packTransposed(Value kStart, Value kCount,
+                                        Value remaining) {
+  SmallVector<Value> sources = columnSources(kStart, remaining);
   Value whole = e.sub(kCount, e.rem(kCount, e.cst(lanes)));
   e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
     for (int64_t c = 0; c < columns; c += lanes) {

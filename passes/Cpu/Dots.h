@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dot products of one row with several others, and transposes of squares.
+#ifndef HONE_PASSES_CPU_DOTS_H
+#define HONE_PASSES_CPU_DOTS_H
+
+#include "passes/Cpu/Emit.h"
+
+namespace hone {
+
+/// Transposes as many vectors as each has lanes (a power of two).
+void transposeSquare(Emitter &e, llvm::MutableArrayRef<mlir::Value> rows);
+
+/// One vector: lane i is the sum over k in [0, count) of a[aOffset + k] *
+/// b[bOffsets[i] + k].
+mlir::Value emitDots(Emitter &e, const VectorUnit &unit, mlir::Type accumulator,
+                     const FlatBuffer &a, mlir::Value aOffset,
+                     const FlatBuffer &b, llvm::ArrayRef<mlir::Value> bOffsets,
+                     mlir::Value count);
+
+} // namespace hone
+
+#endif // HONE_PASSES_CPU_DOTS_H
