@@ -79,6 +79,18 @@ void *hone_rt_alloc(hone_frame *frame, int64_t bytes) {
   return block;
 }
 
+void *hone_rt_scratch(hone_kernel_context *context, int64_t bytes) {
+  hone_session &s = *context->frame->session;
+  hone::Region &region = s.grownScratch[context->thread];
+  if (!region.reserve(s.allocator, bytes)) {
+    hone_rt_fail(context->frame, -1, HONE_OUT_OF_MEMORY, bytes, 0);
+    return nullptr;
+  }
+  context->scratch = region.data();
+  context->scratch_bytes = region.bytes();
+  return context->scratch;
+}
+
 void hone_rt_free(hone_frame *frame, void *block) {
   frame->session->blocks.free(block);
 }

@@ -32,6 +32,7 @@ struct Cutter {
 void cutTables(hone_session &s, Cutter &cutter) {
   const hone_descriptor &model = *s.model;
   cutter.cut(s.contexts, s.pool.threads);
+  cutter.cut(s.grownScratch, s.pool.threads);
   cutter.cut(s.freeDims, model.free_dim_count);
   cutter.cut(s.freeDimsBound, model.free_dim_count);
   cutter.cut(s.slotBytes, model.slot_count);
@@ -323,6 +324,8 @@ void hone::destroySession(hone_session *s) {
   hone_allocator allocator = s->allocator;
   s->blocks.release(allocator);
   s->arena.release(allocator);
+  for (int64_t i = 0; s->grownScratch && i < s->pool.threads; ++i)
+    s->grownScratch[i].release(allocator);
   s->scratch.release(allocator);
   s->tables.release(allocator);
   allocator.release(allocator.self, s, sizeof(hone_session));
@@ -366,6 +369,8 @@ void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
   stats->lower_bound_bytes = s->plan ? s->plan->lowerBoundBytes : -1;
   stats->block_bytes = s->blocks.bytes();
   stats->scratch_bytes = s->scratch.bytes();
+  for (int64_t i = 0; i < s->pool.threads; ++i)
+    stats->scratch_bytes += s->grownScratch[i].bytes();
   stats->threads = s->pool.threads;
   stats->plans = s->plansMade;
   stats->level = s->level->name;

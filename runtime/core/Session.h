@@ -43,6 +43,9 @@ struct hone_session {
 
   /// The fixed tables below are cut from one piece of memory.
   hone::Region tables, scratch, arena;
+  /// Per thread: scratch for kernels whose need depends on dimensions, where it
+  /// is more than the level's.
+  hone::Region *grownScratch;
   hone::Blocks blocks;
   hone::DimsPlan plans[hone::planCount];
   hone::DimsPlan *plan;

@@ -430,6 +430,11 @@ int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
  * that only the data decide. */
 void *hone_rt_alloc(hone_frame *frame, int64_t bytes);
 
+/* This thread's scratch memory, grown to at least `bytes`; its content is lost.
+ * For kernels whose need depends on dimensions; once it has grown, a call
+ * allocates nothing. NULL: no memory, and the failure is stored. */
+void *hone_rt_scratch(hone_kernel_context *context, int64_t bytes);
+
 /* Gives a block back before the run ends, so that loops do not grow. NULL is
  * fine. */
 void hone_rt_free(hone_frame *frame, void *block);
