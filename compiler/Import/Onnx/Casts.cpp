@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Conversions between element types.
+#include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -11,14 +12,10 @@ namespace {
 
 /// Text and numbers are converted by the runtime.
 Val castText(NodeBuilder &n, Val x, ElementType to) {
-  NamedAttribute type("type", n.b.getStringAttr(elementTypeName(
-                                  to == ElementType::String ? x.elem : to)));
-  StringRef function =
-      to == ElementType::String ? "number_to_string" : "string_to_number";
-  auto op = graph::LibraryOp::create(
-      n.b, n.loc, mlir::TypeRange(n.tensorType(to, n.dims(x))), function,
-      ValueRange(x.value), n.b.getDictionaryAttr(type));
-  return {op->getResult(0), to};
+  bool toText = to == ElementType::String;
+  return LibraryCall(n, toText ? "string_from_number" : "string_to_number")
+      .setType("type", toText ? x.elem : to)
+      .sized(to, n.dims(x))({x});
 }
 
 LogicalResult castTo(NodeBuilder &n, ElementType to) {

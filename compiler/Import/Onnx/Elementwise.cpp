@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Elementwise operators: arithmetic, comparison, logic, bits, selection.
+#include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
 #include <limits>
@@ -34,6 +35,10 @@ LogicalResult binary(NodeBuilder &n, bool predicate, Formula formula) {
   if (a.elem != b.elem)
     return n.error("has inputs of types " + elementTypeName(a.elem) + " and " +
                    elementTypeName(b.elem));
+  if (a.elem == ElementType::String && n.node.opType == "Equal")
+    return n.out(
+        LibraryCall(n, "string_equal")
+            .sized(ElementType::Bool, n.broadcastDims({a, b}))({a, b}));
   return n.out(n.map({a, b}, predicate ? ElementType::Bool : a.elem,
                      [&](Args x) { return formula(n, x); }));
 }

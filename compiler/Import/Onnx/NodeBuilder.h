@@ -81,6 +81,8 @@ public:
   /// node speaks.
   mlir::LogicalResult error(const llvm::Twine &reason);
   bool failed() const { return hasError; }
+  /// For a node that is imported with the help of another builder.
+  void followError(const NodeBuilder &other) { hasError |= other.hasError; }
 
   //===- Attributes -------------------------------------------------------===//
 

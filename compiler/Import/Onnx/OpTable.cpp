@@ -12,12 +12,17 @@ const OpTable &OpTable::get() {
   static const OpTable table = [] {
     OpTable t;
     for (auto add :
-         {addElementwise, addActivations, addCasts, addReductions,
-          addContractions, addPooling, addNormalization, addShapeOps,
-          addMovement, addGather, addControlFlow, addEinsum, addQuantization,
-          addRandom, addRecurrent, addResize, addSearch, addSequences,
-          addSignals, addStrings})
+         {addElementwise,  addActivations, addCasts,         addReductions,
+          addContractions, addPooling,     addNormalization, addShapeOps,
+          addMovement,     addGather,      addLosses,        addAttention,
+          addControlFlow,  addEinsum,      addQuantization,  addRandom,
+          addRecurrent,    addResize,      addSearch,        addSequences,
+          addSignals,      addStrings})
       add(t);
+    t.moveText({"Transpose", "Concat", "Split", "Slice", "Tile", "Expand",
+                "Gather", "GatherElements", "GatherND", "ScatterElements",
+                "ScatterND", "Scatter", "Where", "DepthToSpace", "SpaceToDepth",
+                "ReverseSequence", "Pad"});
     return t;
   }();
   return table;

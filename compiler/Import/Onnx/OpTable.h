@@ -39,6 +39,8 @@ public:
   /// For operators that take sequences and optionals too.
   void addAny(llvm::StringRef opType, ImportFunction import, int minInputs,
               int maxInputs);
+  /// Operators that move elements of any type, strings too.
+  void moveText(llvm::ArrayRef<llvm::StringRef> names);
   /// The domain of the operators that are added next; "" is ONNX's own.
   void setDomain(llvm::StringRef name) { domain = name.str(); }
 
@@ -57,6 +59,8 @@ void addPooling(OpTable &table);
 void addNormalization(OpTable &table);
 void addShapeOps(OpTable &table);
 void addMovement(OpTable &table);
+void addLosses(OpTable &table);
+void addAttention(OpTable &table);
 void addGather(OpTable &table);
 void addControlFlow(OpTable &table);
 void addEinsum(OpTable &table);
