@@ -82,6 +82,11 @@ Outcome Compile::emitText(StringRef text) {
 }
 
 Outcome Compile::run() {
+  // A place that cannot be written to shows up before the work, not after it.
+  bool files = last >= Phase::Obj;
+  if (files)
+    if (llvm::Error error = folder.create(options.output))
+      return session.fail(std::move(error), Outcome::CannotWrite);
   if (!session.begin("import", 0))
     return Outcome::Cancelled;
   module = session.import();
@@ -93,10 +98,6 @@ Outcome Compile::run() {
     return outcome;
   if (last <= Phase::Llvm)
     return printPhase();
-  bool files = last >= Phase::Obj;
-  if (files)
-    if (llvm::Error error = folder.create(options.output))
-      return session.fail(std::move(error), Outcome::CannotWrite);
   using Step = Outcome (Compile::*)();
   SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels, &Compile::compileHost};
   if (files) {

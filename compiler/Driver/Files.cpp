@@ -5,8 +5,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace llvm;
 using namespace hone;
@@ -16,17 +15,36 @@ TemporaryFolder::~TemporaryFolder() {
     sys::fs::remove_directories(folder);
 }
 
+/// How the names of a process's folders begin.
+static SmallString<128> folderPrefix(StringRef output, int process) {
+  SmallString<128> prefix = sys::path::parent_path(output);
+  if (prefix.empty())
+    prefix = ".";
+  sys::path::append(prefix, "." + sys::path::filename(output) + ".tmp-" + Twine(process) + "-");
+  return prefix;
+}
+
+void hone::removeTemporaryFolders(StringRef output, int process) {
+  SmallString<128> prefix = folderPrefix(output, process);
+  std::error_code error;
+  std::vector<std::string> found;
+  for (sys::fs::directory_iterator entry(sys::path::parent_path(prefix), error), end; !error && entry != end;
+       entry.increment(error))
+    if (StringRef(entry->path()).starts_with(prefix))
+      found.push_back(entry->path());
+  for (const std::string &folder : found)
+    sys::fs::remove_directories(folder);
+}
+
 Error TemporaryFolder::create(StringRef output) {
-  SmallString<128> parent = sys::path::parent_path(output), made;
-  if (parent.empty())
-    parent = ".";
-  sys::path::append(parent, "." + sys::path::filename(output) + ".tmp");
-  SmallString<128> absolute = parent;
+  SmallString<128> absolute = folderPrefix(output, getpid()), made;
+  if (sys::fs::is_directory(output))
+    return createFileError(output, std::make_error_code(std::errc::is_a_directory));
   if (std::error_code error = sys::fs::make_absolute(absolute))
     return createFileError(output, error);
   // A name of its own for each compile: several may write to one folder.
   for (int attempt = 0; attempt < 100; ++attempt) {
-    sys::fs::createUniquePath(absolute + "-%%%%%%%%", made, /*MakeAbsolute=*/false);
+    sys::fs::createUniquePath(absolute + "%%%%%%%%", made, /*MakeAbsolute=*/false);
     std::error_code error = sys::fs::create_directory(made, /*IgnoreExisting=*/false);
     if (!error) {
       folder = made.str().str();
@@ -70,8 +88,6 @@ Error hone::writeFileAtomically(StringRef path, StringRef data) {
 }
 
 Error hone::publish(StringRef from, StringRef to) {
-  if (sys::fs::is_directory(to))
-    return createFileError(to, std::make_error_code(std::errc::is_a_directory));
   if (std::error_code error = sys::fs::rename(from, to))
     return createFileError(to, error);
   return Error::success();

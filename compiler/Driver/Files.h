@@ -26,6 +26,9 @@ private:
   std::string folder;
 };
 
+/// Removes what a process that was ended by a signal left beside `output`.
+void removeTemporaryFolders(llvm::StringRef output, int process);
+
 llvm::Error writeFile(llvm::StringRef path, llvm::StringRef data);
 /// Writes beside the place and renames.
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::StringRef data);

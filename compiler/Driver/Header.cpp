@@ -124,8 +124,8 @@ public:
     out << "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nconst hone_descriptor *" << symbol << "(void);\n\n";
     out << "/* A session with the default options, or NULL with the reason in `message`. */\n"
         << "static inline hone_session *" << symbol << "_create(int32_t threads, char *message, size_t bytes) {\n"
-        << "  hone_session_options options = {0};\n  hone_session *session = NULL;\n"
-        << "  options.size = sizeof options;\n  options.threads = threads;\n  const hone_descriptor *model = " << symbol
+        << "  hone_session_options options = {sizeof options, threads, NULL, NULL, NULL};\n"
+        << "  hone_session *session = NULL;\n  const hone_descriptor *model = " << symbol
         << "();\n  model->api->session_create(model, &options, &session, message, bytes);\n  return session;\n}\n\n"
         << "static inline void " << symbol << "_destroy(hone_session *session) {\n  " << symbol
         << "()->api->session_destroy(session);\n}\n\n"

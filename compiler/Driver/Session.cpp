@@ -50,7 +50,8 @@ Session::Session(const CompileOptions &options, const CompileCallbacks &callback
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
       return success();
     std::string text = diagnostic.str();
-    std::string where = this->options.input.empty() ? "" : this->options.input + ": ";
+    const std::string &input = this->options.input;
+    std::string where = input.empty() || StringRef(text).contains(input) ? "" : input + ": ";
     std::lock_guard<std::mutex> lock(mutex);
     if (!this->callbacks.message)
       return success();

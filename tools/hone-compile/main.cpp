@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The programs behind `hone compile` and `hone check`.
 #include "compiler/Driver/Driver.h"
+#include "compiler/Driver/Files.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
@@ -134,6 +135,8 @@ int main(int argc, char **argv) {
     continue;
   if (WIFEXITED(status))
     return WEXITSTATUS(status);
+  if (!options.output.empty())
+    removeTemporaryFolders(options.output, child);
   if (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM)
     return static_cast<int>(Outcome::Cancelled);
   showMessage(("error: internal error: the compiler was ended by signal " + llvm::Twine(WTERMSIG(status))).str());

@@ -84,8 +84,13 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
   const Target *target = TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return createStringError(error);
-  std::unique_ptr<MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, level.cpu, level.features));
-  if (!info || !info->isCPUStringValid(level.cpu) || !info->checkFeatures("+64bit"))
+  // Asked of a generic processor first: LLVM prints a warning for names that it does not know.
+  std::unique_ptr<MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
+  if (info && info->isCPUStringValid(level.cpu))
+    info.reset(target->createMCSubtargetInfo(triple, level.cpu, level.features));
+  else
+    info.reset();
+  if (!info || !info->checkFeatures("+64bit"))
     return createStringError("unknown CPU level '" + name + "'; known are native, x86-64-v2, x86-64-v3, x86-64-v4 and "
                                                             "LLVM's names of 64-bit x86 processors");
   for (const Feature &feature : kFeatures)
