@@ -34,7 +34,7 @@ hone_library_fn hone_lib_take, hone_lib_gather, hone_lib_concat,
 
 // Random numbers.
 hone_library_fn hone_lib_random_uniform, hone_lib_random_normal,
-    hone_lib_bernoulli, hone_lib_multinomial;
+    hone_lib_bernoulli, hone_lib_multinomial, hone_lib_dropout;
 
 // Numerics.
 hone_library_fn hone_lib_det, hone_lib_dft, hone_lib_stft, hone_lib_window,

@@ -151,6 +151,42 @@ HONE_LIBRARY(bernoulli) {
   return HONE_OK;
 }
 
+HONE_LIBRARY(dropout) {
+  Generator generator(seedOf(call.option(0), call.floatOption(1)));
+  Tensor x = floatingOperand(call, call.option(2));
+  double ratio = 0.5;
+  if (!x || (call.has(1) && !call.floating(1, ratio)))
+    return call.status;
+  bool training = false;
+  if (call.has(2)) {
+    Tensor mode = call.tensorOfType(2, HONE_TYPE_BOOL);
+    if (!mode)
+      return call.status;
+    if (mode.count != 1)
+      return call.fail(HONE_SHAPE_MISMATCH, mode.count, 1);
+    training = integerAt(mode, 0) != 0;
+  }
+  if (training && !(ratio >= 0 && ratio <= 1))
+    return call.fail(HONE_BAD_VALUE);
+  Tensor y = call.make(0, x.type, x.rank, x.dims), mask;
+  if (!y)
+    return call.status;
+  if (call.resultCount > 1) {
+    mask = call.make(1, HONE_TYPE_BOOL, x.rank, x.dims);
+    if (!mask)
+      return call.status;
+  }
+  training = training && ratio > 0;
+  double scale = training ? 1 / (1 - ratio) : 1;
+  for (int64_t i = 0; i < x.count; ++i) {
+    bool keep = !training || generator.uniform() >= ratio;
+    putFloating(y, i, keep ? floatingAt(x, i) * scale : 0.0);
+    if (mask)
+      mask.as<uint8_t>()[i] = keep;
+  }
+  return HONE_OK;
+}
+
 HONE_LIBRARY(multinomial) {
   int64_t samples = call.option(1), type = call.option(3);
   Generator generator(seedOf(call.option(0), call.floatOption(2)));

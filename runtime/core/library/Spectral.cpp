@@ -163,8 +163,10 @@ double windowAt(int64_t kind, double turn) {
 HONE_LIBRARY(dft) {
   bool inverse = call.option(1), onesided = call.option(2);
   Tensor x = call.tensorOfType(0, call.option(3));
+  int64_t wanted = call.option(0);
   int32_t axis;
-  if (!x || !call.axis(call.option(0), x.rank, axis))
+  if (!x || (call.has(2) && !call.integer(2, wanted)) ||
+      !call.axis(wanted, x.rank, axis))
     return call.status;
   if (!isFloating(x.type))
     return call.misuse(x.type);

@@ -89,6 +89,27 @@ TEST_F(Random, MultinomialFollowsTheWeights) {
             HONE_BAD_VALUE);
 }
 
+TEST_F(Random, Dropout) {
+  auto *x = list<float>({1, 2, 3, 4});
+  auto *on = tensor<uint8_t>({}, {1}, HONE_TYPE_BOOL);
+  auto drop = [&](const hone_value *ratio, const hone_value *training) {
+    return call(hone_lib_dropout, {x, ratio, training},
+                {1, bitsOf(0), HONE_TYPE_FLOAT}, 2);
+  };
+  // Uniform numbers 0.549, 0.715, 0.603, 0.545.
+  expectOk(drop(scalar<float>(0.6f), on));
+  expectNear<float>({0, 5, 7.5f, 0}, 1e-5);
+  EXPECT_EQ(elements<uint8_t>(1), (std::vector<uint8_t>{0, 1, 1, 0}));
+  expectOk(drop(nullptr, on));
+  EXPECT_EQ(elements<float>(), (F32s{2, 4, 6, 8}));
+  expectOk(drop(scalar<float>(1), on));
+  EXPECT_EQ(elements<float>(), (F32s{0, 0, 0, 0}));
+  expectOk(drop(scalar<float>(0.6f), nullptr));
+  EXPECT_EQ(elements<float>(), (F32s{1, 2, 3, 4}));
+  EXPECT_EQ(elements<uint8_t>(1), (std::vector<uint8_t>{1, 1, 1, 1}));
+  EXPECT_EQ(drop(scalar<float>(NAN), on), HONE_BAD_VALUE);
+}
+
 class Spectra : public LibraryTest {
 protected:
   const hone_value *five() { // 1, 2+i, 3, 4-i, 5+2i
@@ -149,6 +170,16 @@ TEST_F(Spectra, CutAndPadded) {
   EXPECT_EQ(dft(x, false, false, nullptr, -1), HONE_INDEX_OUT_OF_RANGE);
   EXPECT_EQ(dft(tensor<double>({1, 3}, {1, 2, 3}), false, false, nullptr, 0),
             HONE_SHAPE_MISMATCH);
+}
+
+TEST_F(Spectra, AxisAsAnOperand) {
+  auto *x = tensor<double>({2, 2, 1}, {1, 10, 2, 30});
+  expectOk(call(hone_lib_dft, {x, nullptr, scalar<int64_t>(-3)},
+                {1, 0, 0, HONE_TYPE_DOUBLE}));
+  EXPECT_EQ(elements<double>(), (Doubles{3, 0, 40, 0, -1, 0, -20, 0}));
+  EXPECT_EQ(call(hone_lib_dft, {x, nullptr, scalar<int64_t>(3)},
+                 {1, 0, 0, HONE_TYPE_DOUBLE}),
+            HONE_INDEX_OUT_OF_RANGE);
 }
 
 TEST_F(Spectra, InnerAxesAreApart) {
