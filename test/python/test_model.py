@@ -151,7 +151,7 @@ class RunTest(unittest.TestCase):
 
 class KindsTest(unittest.TestCase):
     def test_sequence(self):
-        info = helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None)
+        info = helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, ["?"])
         position = helper.make_tensor("p", TensorProto.INT64, [], [1])
         node = helper.make_node("SequenceAt", ["s", "p"], ["y"])
         model = hone.compile(graph_model([node], [info], [float_info("y", None)], [position]).SerializeToString())
@@ -160,7 +160,7 @@ class KindsTest(unittest.TestCase):
 
     def test_sequence_output(self):
         node = helper.make_node("SequenceConstruct", ["a", "b"], ["s"])
-        info = helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None)
+        info = helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, ["?"])
         model = hone.compile(graph_model([node], [float_info("a", [2]), float_info("b", [3])], [info]).SerializeToString())
         got = model.run({"a": np.zeros(2, np.float32), "b": np.ones(3, np.float32)})["s"]
         self.assertIsInstance(got, list)

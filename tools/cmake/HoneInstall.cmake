@@ -17,11 +17,8 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/HoneConfigVersion.cmake"
 install(FILES "${PROJECT_BINARY_DIR}/HoneConfig.cmake"
   "${PROJECT_BINARY_DIR}/HoneConfigVersion.cmake" DESTINATION "${package}")
 
-foreach(folder IN ITEMS runtime compiler)
-  if(EXISTS "${PROJECT_SOURCE_DIR}/${folder}/include")
-    install(DIRECTORY "${folder}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
-  endif()
-endforeach()
+install(DIRECTORY runtime/include/ compiler/include/
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 set(cpp "${CMAKE_INSTALL_INCLUDEDIR}/hone-cpp")
 install(DIRECTORY dialects passes compiler DESTINATION "${cpp}"
   FILES_MATCHING PATTERN "*.h" PATTERN "*.td"
