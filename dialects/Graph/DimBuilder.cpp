@@ -147,7 +147,17 @@ OpFoldResult DimBuilder::valueOf(OpBuilder &at, Location loc,
   for (const auto &[monomial, coefficient] : polynomial) {
     Value term = monomial.empty() || coefficient != 1 ? constantOf(coefficient)
                                                       : Value();
-    for (unsigned atom : monomial)
+    SmallVector<unsigned, 2> factors(monomial);
+    // One order of the free dimensions, whoever asks: equal products are then
+    // equal operations.
+    llvm::sort(factors, [&](unsigned a, unsigned b) {
+      auto first = atoms[a].getDefiningOp<DimOp>();
+      auto second = atoms[b].getDefiningOp<DimOp>();
+      if (first && second)
+        return first.getName() < second.getName();
+      return first || second ? static_cast<bool>(first) : a < b;
+    });
+    for (unsigned atom : factors)
       term = term ? arith::MulIOp::create(builder, loc, term, atoms[atom])
                         .getResult()
                   : atoms[atom];

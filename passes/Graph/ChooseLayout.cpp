@@ -23,11 +23,11 @@ static constexpr int64_t typicalDim = 64;
 /// What one more kernel costs, in bytes moved.
 static constexpr int64_t kernelBytes = 16 * 1024;
 
-/// Cost of transposing `type` by `permutation`: nothing where that only moves
-/// dimensions of size 1.
+/// Cost of transposing `type`: next to nothing where that only moves dimensions
+/// of size 1, but neighbours had better agree.
 static int64_t transposeCost(RankedTensorType type, ArrayRef<int64_t> order) {
   if (movesOnlyUnits(type.getShape(), order))
-    return 0;
+    return 1;
   int64_t bytes = std::max(1u, elementBytes(type.getElementType()));
   for (int64_t size : type.getShape())
     bytes *= ShapedType::isDynamic(size) ? typicalDim : size;
@@ -133,8 +133,13 @@ void LayoutProblem::addValue(Value value) {
   if (!type || !hasChannelsLastOrder(type.getRank()))
     return;
   int64_t cost = transposeCost(type, channelsLastOrder(type.getRank()));
-  if (cost == 0)
-    return;
+  // A map behind a convolution costs nothing in its order, and a sweep of its
+  // own in another.
+  Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<ConvOp, PoolOp>(op) &&
+      llvm::any_of(value.getUsers(),
+                   [](Operation *user) { return isa<MapOp>(user); }))
+    cost *= 2;
   unsigned producer = producerNode(value);
   SmallVector<unsigned> consumers;
   for (OpOperand &use : value.getUses())

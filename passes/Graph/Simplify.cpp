@@ -32,7 +32,8 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
       if (isa<arith::ArithDialect, scf::SCFDialect>(name.getDialect()))
         name.getCanonicalizationPatterns(owned, context);
     // It would give a loop's tensor the shape of its first value for good.
-    patterns = FrozenRewritePatternSet(std::move(owned), {"(anonymous namespace)::ForOpTensorCastFolder"});
+    patterns = FrozenRewritePatternSet(
+        std::move(owned), {"(anonymous namespace)::ForOpTensorCastFolder"});
     return success();
   }
 

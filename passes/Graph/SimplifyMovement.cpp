@@ -255,10 +255,36 @@ struct ReduceUnits : OpRewritePattern<ReduceOp> {
   }
 };
 
+/// A reduction whose dropped dimensions come back as ones keeps them.
+struct KeepReducedDims : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ReshapeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto reduce = op.getInput().getDefiningOp<ReduceOp>();
+    if (!reduce || reduce.getKeepdims() || !reduce->hasOneUse())
+      return rewriter.notifyMatchFailure(op, "no reduction of its own");
+    SmallVector<int64_t> shape(reduce.getInput().getType().getShape());
+    for (int64_t axis : reduce.getAxes())
+      shape[axis] = 1;
+    if (op.getType().getShape() != ArrayRef(shape))
+      return rewriter.notifyMatchFailure(op, "another shape");
+    DimBuilder dims = dimsOf(op);
+    for (auto [i, size] : llvm::enumerate(shape))
+      if (size != 1 &&
+          !dims.equal(dims.dim(rewriter, op.getLoc(), reduce.getInput(), i),
+                      dims.dim(rewriter, op.getLoc(), op.getResult(), i)))
+        return rewriter.notifyMatchFailure(op, "sizes may differ");
+    rewriter.replaceOpWithNewOp<ReduceOp>(op, op.getType(), reduce.getInput(),
+                                          reduce.getKind(), reduce.getAxes(),
+                                          /*keepdims=*/true);
+    return success();
+  }
+};
+
 } // namespace
 
 void hone::populateSimplifyMovementPatterns(RewritePatternSet &patterns) {
   patterns.add<TransposeUnits, DropEqualReshape, DropWholeSlice, MergeSlices,
                SliceOneOperand, FlattenConcat, DropZeroPad, GatherSlice,
-               ReduceUnits>(patterns.getContext());
+               ReduceUnits, KeepReducedDims>(patterns.getContext());
 }

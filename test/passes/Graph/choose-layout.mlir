@@ -140,3 +140,29 @@ func.func @left_alone(%x: tensor<1x2x8x8xf32>) -> (tensor<1x2x8x8xf32>, tensor<1
     : tensor<1x2x8x8xf32> -> tensor<1x2x8x8xf32>, tensor<1x2x8x8xi64>
   return %p, %i : tensor<1x2x8x8xf32>, tensor<1x2x8x8xi64>
 }
+
+// -----
+
+// Squeeze and excite: one order all through, though transposes would cost nothing.
+// CHECK-LABEL: func.func @units(
+// CHECK:         hone.conv {{.+}} -> tensor<1x1x1x4xf32>
+// CHECK-NEXT:    hone.map
+// CHECK:         hone.conv
+// CHECK-NEXT:    hone.map {{.+}} -> tensor<1x1x1x4xf32>
+func.func @units(%x: tensor<1x4x1x1xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<1x4x1x1xf32> {
+  %c = hone.conv %x, %w kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
+    : tensor<1x4x1x1xf32>, tensor<4x4x1x1xf32> -> tensor<1x4x1x1xf32>
+  %m = hone.map ins(%c : tensor<1x4x1x1xf32>) -> tensor<1x4x1x1xf32> {
+  ^bb0(%e: f32):
+    %s = math.exp %e : f32
+    hone.yield %s : f32
+  }
+  %d = hone.conv %m, %w kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
+    : tensor<1x4x1x1xf32>, tensor<4x4x1x1xf32> -> tensor<1x4x1x1xf32>
+  %n = hone.map ins(%d : tensor<1x4x1x1xf32>) -> tensor<1x4x1x1xf32> {
+  ^bb0(%e: f32):
+    %s = math.exp %e : f32
+    hone.yield %s : f32
+  }
+  return %n : tensor<1x4x1x1xf32>
+}

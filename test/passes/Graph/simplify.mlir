@@ -197,3 +197,14 @@ func.func @merge_rows(%x: tensor<?x3x4xf32> {hone.dims = ["n", 3, 4]}, %w: tenso
   }
   return %r : tensor<?x3x4xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @keepdims(
+// CHECK-NEXT:    %[[R:.+]] = hone.reduce{{ +}}sum %{{.+}} axes [1] keepdims : tensor<4x8xf32> -> tensor<4x1xf32>
+// CHECK-NEXT:    return %[[R]]
+func.func @keepdims(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
+  %s = hone.reduce sum %x axes [1] : tensor<4x8xf32> -> tensor<4xf32>
+  %r = hone.reshape %s : tensor<4xf32> -> tensor<4x1xf32>
+  return %r : tensor<4x1xf32>
+}
