@@ -69,7 +69,7 @@ private:
       function_ref<void(int64_t rows, Value firstRow, Value rowInBlock)>;
   void forEachTile(Value firstTile, Value lastTile, TileBody body);
   RegisterTile tileOf(int64_t rows) const {
-    return RegisterTile(e, unit, problem.accumulator, {rows, shape.vectors});
+    return RegisterTile(e, unit, problem.accumulator, {rows, vectors});
   }
   RegisterTile::Segment segmentOf(int64_t rows, Value firstRow, Value kStart,
                                   Value kCount, Value remaining) const;
@@ -81,7 +81,7 @@ private:
   Epilogue &epilogue;
 
   TileShape shape;
-  int64_t lanes = 0, columns = 0;
+  int64_t lanes = 0, columns = 0; ///< Of a whole tile.
   Rows split;
   int64_t tilesPerBlock = 1;
   bool packs = false, chunked = false, dots = false;
@@ -90,6 +90,7 @@ private:
   // Of the iteration that is being emitted:
   SmallVector<Value> batch;
   Value aBase, bBase, firstColumn;
+  int64_t vectors = 0; ///< Fewer in the last tile of a row.
 };
 } // namespace
 
@@ -203,7 +204,16 @@ void ContractionEmitter::chooseBlocks() {
 
 void ContractionEmitter::emitColumns(Value firstTile, Value lastTile,
                                      bool tail) {
-  Value remaining = tail ? e.sub(problem.n, firstColumn) : nullptr;
+  vectors = shape.vectors;
+  Value remaining;
+  if (tail) {
+    remaining = e.sub(problem.n, firstColumn);
+    if (std::optional<int64_t> n = constantOf(problem.n)) {
+      int64_t left = *n % columns;
+      vectors = (left + lanes - 1) / lanes;
+      remaining = left % lanes ? e.cst(left) : nullptr;
+    }
+  }
   if (dots)
     return emitDotRows(firstTile, lastTile, remaining);
   auto tiles = [&] {
@@ -228,12 +238,12 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
   e.loop(firstRow, lastRow, [&](Value row) {
     Value a = e.add(aBase, e.mul(row, problem.k));
     SmallVector<Value> sums;
-    for (int64_t v = 0; v < shape.vectors; ++v)
+    for (int64_t v = 0; v < vectors; ++v)
       sums.push_back(
           emitDots(e, unit, problem.accumulator, problem.a, a, problem.b,
                    ArrayRef(sources).slice(v * lanes, lanes), problem.k));
-    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, shape.vectors,
-                      {sums}, remaining);
+    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, vectors, {sums},
+                      remaining);
   });
 }
 
@@ -243,7 +253,7 @@ void ContractionEmitter::emitWholeK(Value firstTile, Value lastTile,
     RegisterTile tile = tileOf(rows);
     SmallVector<Value> sums = tile.accumulate(
         segmentOf(rows, row, e.cst(0), problem.k, remaining), tile.zeros());
-    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, shape.vectors,
+    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, vectors,
                       {tile.finish(sums)}, remaining);
   });
 }
@@ -256,7 +266,7 @@ void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
   };
   auto load = [&](int64_t rows, Value row) {
     SmallVector<Value> values;
-    for (int64_t i = 0; i < rows * shape.vectors; ++i)
+    for (int64_t i = 0; i < rows * vectors; ++i)
       values.push_back(partial.load(e, offsetOf(row, i), lanes));
     return values;
   };
@@ -280,7 +290,7 @@ void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
     return SmallVector<Value>();
   });
   forEachTile(firstTile, lastTile, [&](int64_t rows, Value row, Value inBlock) {
-    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, shape.vectors,
+    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, vectors,
                       {load(rows, inBlock)}, remaining);
   });
 }
@@ -301,7 +311,7 @@ RegisterTile::Segment ContractionEmitter::segmentOf(int64_t rows,
   Value a = e.add(e.add(aBase, e.mul(firstRow, problem.k)), kStart);
   for (int64_t r = 0; r < rows; ++r)
     segment.aOffsets.push_back(e.add(a, e.mul(problem.k, r)));
-  for (int64_t v = 0; v < shape.vectors; ++v) {
+  for (int64_t v = 0; v < vectors; ++v) {
     Value column = e.cst(v * lanes);
     if (packs) {
       segment.bOffsets.push_back(column);
@@ -382,11 +392,11 @@ void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
 void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
   Value source = e.add(e.add(bBase, firstColumn), e.mul(kStart, problem.n));
   SmallVector<Value> masks;
-  for (int64_t c = 0; c < columns; c += lanes)
+  for (int64_t c = 0; c < vectors * lanes; c += lanes)
     masks.push_back(makeMask(e, remaining, e.cst(c), lanes));
   e.loop(e.cst(0), kCount, [&](Value k) {
     Value row = e.add(source, e.mul(k, problem.n));
-    for (int64_t c = 0; c < columns; c += lanes)
+    for (int64_t c = 0; c < vectors * lanes; c += lanes)
       packed.store(e, e.add(e.mul(k, columns), c),
                    problem.b.load(e, e.add(row, c), lanes, masks[c / lanes]));
   });
@@ -397,7 +407,7 @@ void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
 SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
                                                      Value remaining) const {
   SmallVector<Value> sources;
-  for (int64_t c = 0; c < columns; ++c) {
+  for (int64_t c = 0; c < vectors * lanes; ++c) {
     Value column = e.cst(c);
     if (remaining)
       column = e.min(column, e.sub(remaining, e.cst(1)));
@@ -413,7 +423,7 @@ void ContractionEmitter::packTransposed(Value kStart, Value kCount,
   SmallVector<Value> sources = columnSources(kStart, remaining);
   Value whole = e.sub(kCount, e.rem(kCount, e.cst(lanes)));
   e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
-    for (int64_t c = 0; c < columns; c += lanes) {
+    for (int64_t c = 0; c < vectors * lanes; c += lanes) {
       SmallVector<Value> square;
       for (int64_t i = 0; i < lanes; ++i)
         square.push_back(problem.b.load(e, e.add(sources[c + i], k), lanes));
@@ -424,7 +434,7 @@ void ContractionEmitter::packTransposed(Value kStart, Value kCount,
     return SmallVector<Value>();
   });
   e.loop(whole, kCount, [&](Value k) {
-    for (int64_t c = 0; c < columns; ++c)
+    for (int64_t c = 0; c < vectors * lanes; ++c)
       packed.store(e, e.add(e.mul(k, columns), c),
                    problem.b.load(e, e.add(sources[c], k)));
   });

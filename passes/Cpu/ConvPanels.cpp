@@ -66,10 +66,11 @@ private:
   Value groupIn, groupOut; ///< Channels of a group.
   size_t last;             ///< The last spatial dimension.
   TileShape shape;
-  int64_t columns;
+  int64_t columns; ///< Of a whole tile.
 
   // Of the iteration that is being emitted:
   Value firstChannel, inputChannel;
+  int64_t vectors = 0;             ///< Fewer in the last tile of a group.
   SmallVector<Value> panelOffsets; ///< One for each vector.
   SmallVector<Value> outer;        ///< Output coordinates but the last two.
 };
@@ -139,9 +140,10 @@ void PanelEmitter::emit() {
     firstChannel = e.add(e.mul(place[1], groupOut), column);
     inputChannel = e.mul(place[1], groupIn);
 
-    auto block = [&](Value remaining) {
+    auto block = [&](int64_t width, Value remaining) {
+      vectors = width;
       panelOffsets.clear();
-      for (int64_t v = 0; v < shape.vectors; ++v) {
+      for (int64_t v = 0; v < vectors; ++v) {
         Value inGroup = e.add(column, v * lanes);
         Value panel =
             columns % kPanel == 0
@@ -160,12 +162,17 @@ void PanelEmitter::emit() {
       e.loop(low, high, [&](Value row) { emitRow(row, remaining); });
     };
     std::optional<int64_t> channels = constantOf(groupOut);
-    if (channels && *channels % columns == 0)
-      return block(nullptr);
+    int64_t left = channels ? *channels % columns : columns;
+    auto whole = [&] { block(shape.vectors, nullptr); };
+    if (left == 0)
+      return whole();
     Value fits =
         e.cmp(arith::CmpIPredicate::sle, e.add(column, columns), groupOut);
-    e.branch(
-        fits, [&] { block(nullptr); }, [&] { block(e.sub(groupOut, column)); });
+    e.branch(fits, whole, [&] {
+      bool masked = left % lanes != 0 || !channels;
+      block((left + lanes - 1) / lanes,
+            masked ? e.sub(groupOut, column) : nullptr);
+    });
   });
 }
 
@@ -236,7 +243,7 @@ void PanelEmitter::emitDynamicRow(Value remaining) {
 void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
                             Value remaining) {
-  RegisterTile tile(e, unit, accumulator, {rows, shape.vectors});
+  RegisterTile tile(e, unit, accumulator, {rows, vectors});
   Value aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
   aOffset = e.add(aOffset, e.mul(window.start(e, last, firstPixel),
                                  input.strides[window.bufferDim(last)]));
@@ -246,7 +253,7 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
   coordinates.push_back(firstPixel);
   coordinates.push_back(firstChannel);
   epilogue.emitTile(epilogue.at(coordinates), epilogue.rank() - 2, rows,
-                    shape.vectors, {tile.finish(sums)}, remaining);
+                    vectors, {tile.finish(sums)}, remaining);
 }
 
 /// Loops over the kernel's dimensions from `d` on. `bOffset` counts the kernel

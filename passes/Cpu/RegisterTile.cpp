@@ -20,6 +20,9 @@ static constexpr int64_t kLatencyHiding = 8;
 int64_t hone::maxTileRows(const VectorUnit &unit, int64_t vectors) {
   // One register is for the broadcast, one more for products without FMA.
   int64_t free = unit.registers() - vectors - (unit.fma ? 1 : 2);
+  // Tall tiles of one vector make LLVM's scheduler spill.
+  if (vectors == 1)
+    free = unit.registers() / 2;
   return std::max<int64_t>(free / vectors, 1);
 }
 
@@ -50,14 +53,18 @@ TileShape hone::chooseTile(const VectorUnit &unit, Type accumulator,
     if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >= unit.registers())
       continue;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
-    double rowCost =
-        split.large * cyclesOf(split.rows, vectors) +
-        (split.small ? split.small * cyclesOf(split.rows - 1, vectors) : 0);
-    int64_t width = vectors * lanes;
-    double cost = rowCost * ((columns + width - 1) / width);
+    auto cost = [&](int64_t width) {
+      double small = split.small ? cyclesOf(split.rows - 1, width) : 0;
+      return split.large * cyclesOf(split.rows, width) + split.small * small;
+    };
+    int64_t whole = columns / (vectors * lanes);
+    int64_t left = columns % (vectors * lanes);
+    double total = whole * cost(vectors);
+    if (left)
+      total += cost((left + lanes - 1) / lanes);
     // Few rows stream the right-hand side: the wider tile has more streams.
-    if (cost < bestCost || (rowsOfM <= 2 && cost <= bestCost * 1.05)) {
-      bestCost = cost;
+    if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
+      bestCost = total;
       best = {maxRows, vectors};
     }
   }
