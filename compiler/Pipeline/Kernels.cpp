@@ -9,9 +9,16 @@
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Passes.h"
 #include "passes/Tile/Passes.h"
+#include "passes/Verify/Passes.h"
 
 using namespace mlir;
 using namespace hone;
+
+static std::unique_ptr<Pass> verifyAfter(StringRef phase) {
+  VerifyKernelsPassOptions options;
+  options.phase = phase.str();
+  return createVerifyKernelsPass(options);
+}
 
 // After: kernel operations of hone, linalg, tensor, arith, scf in bodies.
 void hone::buildKernelTilePipeline(OpPassManager &pm, const KernelTarget &) {
@@ -22,6 +29,7 @@ void hone::buildKernelTilePipeline(OpPassManager &pm, const KernelTarget &) {
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createFuseLoopsPass());
   kernel.addPass(createCSEPass());
+  pm.addPass(verifyAfter("tile"));
 }
 
 // After: scf, vector, memref, arith, math.
@@ -44,17 +52,21 @@ void hone::buildKernelBufferPipeline(OpPassManager &pm,
   VectorizeLoopsPassOptions loops;
   loops.vectorBits = target.vectorBits;
   kernel.addPass(createVectorizeLoopsPass(loops));
-  kernel.addPass(createCanonicalizerPass());
+  // No canonicalization: it would take the loop of one iteration away that
+  // makes one piece do what cannot be divided.
   kernel.addPass(createCSEPass());
+  pm.addPass(verifyAfter("buffer"));
 }
 
 // After: llvm.
 void hone::buildKernelLlvmPipeline(OpPassManager &pm,
                                    const KernelTarget &target) {
   pm.addPass(createLowerKernelAbiPass());
+  pm.addPass(createCanonicalizerPass());
   pm.addPass(createExpandMathPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());
+  pm.addPass(verifyAfter("llvm"));
 }
 
 namespace {

@@ -23,6 +23,7 @@
 #include "passes/Graph/Passes.h"
 #include "passes/Rt/Passes.h"
 #include "passes/Tile/Passes.h"
+#include "passes/Verify/Passes.h"
 
 using namespace mlir;
 using namespace hone;
@@ -52,6 +53,7 @@ void hone::registerPasses() {
   registerCpuContractionPasses();
   registerCpuPasses();
   registerTilePasses();
+  registerVerifyPasses();
   registerRtPasses();
   registerKernelPipelines();
   PassPipelineRegistration<>("hone-host-buffer", "the host function: from kernel calls to buffers with a plan",

@@ -136,8 +136,11 @@ private:
 
   /// Sizes of a tensor at the insertion point.
   FailureOr<SmallVector<OpFoldResult>> sizesOf(Value value, Location loc) {
-    if (Value buffer = buffers.lookup(value))
+    if (Value buffer = buffers.lookup(value)) {
+      if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
+        return alloc.getMixedSizes();
       return memref::getMixedSizes(builder, loc, buffer);
+    }
     if (auto empty = value.getDefiningOp<tensor::EmptyOp>())
       return empty.getMixedSizes();
     if (auto fill = value.getDefiningOp<linalg::FillOp>())

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Checks of what each phase leaves behind.
+#ifndef HONE_PASSES_VERIFY_PASSES
+#define HONE_PASSES_VERIFY_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def VerifyKernelsPass : Pass<"hone-verify-kernels", "::mlir::ModuleOp"> {
+  let summary = "check that a kernel is in the form that a phase ends with";
+  let description = [{
+    After `tile`: functions with `hone.kernel` hold linalg, tensor and scalar operations, kernel operations of hone in
+    destination style, and the hone operations that are bufferized as they are. After `buffer`: no tensors, no linalg,
+    and of hone only checks; every loop nest is below a top-level `scf.forall`. After `llvm`: only the llvm dialect.
+    The first operation that does not belong is reported.
+  }];
+  let options = [Option<"phase", "phase", "std::string", "", "tile, buffer or llvm">];
+}
+
+#endif // HONE_PASSES_VERIFY_PASSES

@@ -1,0 +1,89 @@
+// RUN: hone-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(func.func(hone-convert-to-linalg),hone-bufferize-kernels,cse)' | FileCheck %s
+
+// What is returned is written in place, through the reshape; scalars come last.
+// CHECK-LABEL: func.func private @in_place(
+// CHECK-SAME:    %[[X:.+]]: memref<8x6xf32>, %[[R:.+]]: memref<4x12xf32>, %[[N:.+]]: index)
+// CHECK:         %[[VIEW:.+]] = memref.reinterpret_cast %[[R]] {{.*}} to memref<8x6xf32>
+// CHECK:         linalg.generic {{.*}} ins(%[[X]] {{.*}} outs(%[[VIEW]]
+// CHECK-NOT:     linalg.generic
+// CHECK-NOT:     memref.alloc
+func.func private @in_place(%x: tensor<8x6xf32>, %n: index) -> tensor<4x12xf32> attributes {hone.kernel} {
+  %m = hone.map ins(%x : tensor<8x6xf32>) -> tensor<8x6xf32> {
+  ^bb0(%a: f32):
+    %i = arith.index_cast %n : index to i32
+    %f = arith.sitofp %i : i32 to f32
+    %s = arith.addf %a, %f : f32
+    hone.yield %s : f32
+  }
+  %r = hone.reshape %m : tensor<8x6xf32> -> tensor<4x12xf32>
+  return %r : tensor<4x12xf32>
+}
+
+// -----
+
+// A slice is a view.
+// CHECK-LABEL: func.func private @slice(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<4x8xf32>
+// CHECK:         %[[VIEW:.+]] = memref.reinterpret_cast %{{.+}} to offset: [4], sizes: [4, 4], strides: [8, 1]
+// CHECK:         linalg.generic {{.*}} ins(%[[VIEW]]
+func.func private @slice(%x: tensor<4x8xf32>) -> tensor<4x4xf32> attributes {hone.kernel} {
+  %s = hone.slice %x at [0, 4] steps [1, 1] : tensor<4x8xf32> -> tensor<4x4xf32>
+  %r = hone.map ins(%s : tensor<4x4xf32>) -> tensor<4x4xf32> {
+  ^bb0(%a: f32):
+    %n = arith.negf %a : f32
+    hone.yield %n : f32
+  }
+  return %r : tensor<4x4xf32>
+}
+
+// -----
+
+// Inputs are copied into columns of the result.
+// CHECK-LABEL: func.func private @concat(
+// CHECK-SAME:    %[[X:.+]]: memref<4x2xf32>, %[[Y:.+]]: memref<4x3xf32>, %[[R:.+]]: memref<4x5xf32>)
+// CHECK-DAG:     %[[LEFT:.+]] = memref.reinterpret_cast %[[R]] to offset: [0], sizes: [4, 2], strides: [5, 1]
+// CHECK-DAG:     %[[RIGHT:.+]] = memref.reinterpret_cast %[[R]] to offset: [2], sizes: [4, 3], strides: [5, 1]
+// CHECK-DAG:     linalg.generic {{.*}} outs(%[[LEFT]]
+// CHECK-DAG:     linalg.generic {{.*}} outs(%[[RIGHT]]
+func.func private @concat(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>) -> tensor<4x5xf32> attributes {hone.kernel} {
+  %r = hone.concat %x, %y axis 1 : tensor<4x2xf32>, tensor<4x3xf32> -> tensor<4x5xf32>
+  return %r : tensor<4x5xf32>
+}
+
+// -----
+
+// Updates are taken in order, in one iteration.
+// CHECK-LABEL: func.func private @scatter(
+// CHECK:         scf.forall ({{.*}}) in (1) {
+// CHECK:           linalg.generic
+// CHECK:           scf.for
+// CHECK:             hone.checked_index {{.*}} {hone.node = 2 : i32}
+// CHECK:             memref.store
+func.func private @scatter(%x: tensor<5xf32>, %i: tensor<3xi64>, %u: tensor<3xf32>) -> tensor<5xf32> attributes {hone.kernel} {
+  %r = hone.scatter sum %u into %x[%i] axis 0 {hone.node = 2 : i32} : tensor<5xf32>, tensor<3xi64>, tensor<3xf32>
+  return %r : tensor<5xf32>
+}
+
+// -----
+
+// A constant lies in the kernel; a uniform one is a scalar.
+// CHECK: memref.global "private" constant @[[DATA:.+]] : memref<2xf32>
+// CHECK-LABEL: func.func private @constant(
+// CHECK:         memref.get_global @[[DATA]]
+func.func private @constant(%x: tensor<2xf32>) -> tensor<2xf32> attributes {hone.kernel} {
+  %c = hone.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %r = hone.map ins(%x, %c : tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    hone.yield %s : f32
+  }
+  return %r : tensor<2xf32>
+}
+
+// -----
+
+func.func private @unknown(%x: tensor<2xf32>) -> tensor<2xf32> attributes {hone.kernel} {
+  // expected-error @below {{'hone.library' op cannot be part of a kernel}}
+  %r = hone.library "nonzero"(%x) : (tensor<2xf32>) -> tensor<2xf32>
+  return %r : tensor<2xf32>
+}

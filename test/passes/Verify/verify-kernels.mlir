@@ -1,0 +1,22 @@
+// RUN: hone-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=tile})'
+// RUN: hone-opt %S/Inputs/buffered.mlir --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=buffer})'
+// RUN: hone-opt %S/Inputs/lowered.mlir --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=llvm})'
+
+func.func private @fits(%x: tensor<4xf32>) -> tensor<2x2xf32> attributes {hone.kernel} {
+  %r = hone.reshape %x : tensor<4xf32> -> tensor<2x2xf32>
+  return %r : tensor<2x2xf32>
+}
+
+// The host function is not looked at.
+func.func @main(%x: tensor<4x5xf32>) -> tensor<4xf32> {
+  %r = hone.reduce sum %x axes [1] : tensor<4x5xf32> -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}
+
+// -----
+
+func.func private @reduction(%x: tensor<4x5xf32>) -> tensor<4xf32> attributes {hone.kernel} {
+  // expected-error @below {{'hone.reduce' op must not be left in a kernel after the 'tile' phase}}
+  %r = hone.reduce sum %x axes [1] : tensor<4x5xf32> -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}
