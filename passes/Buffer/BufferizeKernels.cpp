@@ -11,7 +11,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace hone {
@@ -232,11 +231,10 @@ private:
     MemRefType type = bufferType(value.getType());
     auto global = memref::GlobalOp::create(
         builder, value.getLoc(),
-        (kernel.getSymName() + "_constant").str(),
+        (kernel.getSymName() + "_constant" + Twine(constants++)).str(),
         builder.getStringAttr("private"), type,
         cast<ElementsAttr>(data), /*constant=*/true,
         builder.getI64IntegerAttr(64));
-    SymbolTable(module).insert(global);
     Operation *definition = value.getDefiningOp();
     builder.setInsertionPoint(definition);
     handled.insert(definition);
@@ -511,7 +509,7 @@ private:
   DenseMap<Value, Value> buffers;  ///< Of tensors.
   DenseMap<Value, Value> targets;  ///< Result arguments of tensors.
   SmallVector<Value> results;      ///< The result arguments.
-  unsigned oldArguments = 0;
+  unsigned oldArguments = 0, constants = 0;
   ArrayAttr argumentAttributes;
   DenseSet<Value> writtenInPlace;
   llvm::SmallPtrSet<Operation *, 16> handled; ///< To be erased.
