@@ -20,6 +20,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createFuseMapsPass());
   graph.addPass(createSimplifyPass());
   graph.addPass(createFoldConstantsPass());
+  graph.addPass(createDecomposeConvTransposePass());
+  graph.addPass(createFoldConstantsPass());
   graph.addPass(createChooseLayoutPass());
   graph.addPass(createSimplifyPass());
   graph.addPass(createFoldConstantsPass());

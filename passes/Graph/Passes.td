@@ -39,6 +39,16 @@ def SimplifyPass : Pass<"hone-simplify", "::mlir::func::FuncOp"> {
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def DecomposeConvTransposePass : Pass<"hone-decompose-conv-transpose", "::mlir::func::FuncOp"> {
+  let summary = "turn transposed convolutions into convolutions";
+  let description = [{
+    A transposed convolution of stride s with a constant filter becomes a convolution of stride 1 with s times the
+    channels per axis, whose results are moved side by side. Left alone: groups, dilations, shapes that are not known,
+    and strides so far above the kernel that most of the filled-up filter would be zeros.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
+}
+
 def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
   let summary = "run convolutions, pools and what lies between them with channels last";
   let description = [{

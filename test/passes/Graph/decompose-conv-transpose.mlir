@@ -1,0 +1,40 @@
+// RUN: hone-opt %s --pass-pipeline='builtin.module(func.func(hone-decompose-conv-transpose))' | FileCheck %s
+
+// A kernel of the size of its stride: one tap, four phases of five channels.
+// CHECK-LABEL: func.func @kernel_is_stride(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x3x4x4xf32>)
+// CHECK:         %[[IN:.+]] = hone.transpose %[[X]] [0, 2, 3, 1]
+// CHECK:         %[[C:.+]] = hone.conv %[[IN]], %{{.+}} kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last
+// CHECK-SAME:      tensor<20x3x1x1xf32> -> tensor<1x4x4x20xf32>
+// CHECK:         %[[P:.+]] = hone.reshape %[[C]] : tensor<1x4x4x20xf32> -> tensor<1x4x4x2x2x5xf32>
+// CHECK:         %[[T:.+]] = hone.transpose %[[P]] [0, 1, 3, 2, 4, 5]
+// CHECK:         %[[F:.+]] = hone.reshape %[[T]] : {{.*}} -> tensor<1x8x8x5xf32>
+// CHECK-NOT:     hone.slice
+// CHECK:         hone.transpose %[[F]] [0, 3, 1, 2]
+func.func @kernel_is_stride(%x: tensor<1x3x4x4xf32>) -> tensor<1x5x8x8xf32> {
+  %w = hone.constant dense<1.0> : tensor<3x5x2x2xf32>
+  %r = hone.conv_transpose %x, %w strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
+    : tensor<1x3x4x4xf32>, tensor<3x5x2x2xf32> -> tensor<1x5x8x8xf32>
+  return %r : tensor<1x5x8x8xf32>
+}
+
+// Overlapping windows: two taps per phase, and the pads crop.
+// CHECK-LABEL: func.func @overlap(
+// CHECK:         hone.pad
+// CHECK:         hone.conv {{.*}} kernel [2] strides [1] dilations [1] pads [1, 1]
+// CHECK:         hone.slice %{{.+}} at [0, 1, 0]
+func.func @overlap(%x: tensor<1x3x4xf32>) -> tensor<1x5x7xf32> {
+  %w = hone.constant dense<1.0> : tensor<3x5x3xf32>
+  %r = hone.conv_transpose %x, %w strides [2] dilations [1] pads [1, 1] group 1
+    : tensor<1x3x4xf32>, tensor<3x5x3xf32> -> tensor<1x5x7xf32>
+  return %r : tensor<1x5x7xf32>
+}
+
+// CHECK-LABEL: func.func @groups(
+// CHECK:         hone.conv_transpose
+func.func @groups(%x: tensor<1x4x4xf32>) -> tensor<1x4x8xf32> {
+  %w = hone.constant dense<1.0> : tensor<4x2x2xf32>
+  %r = hone.conv_transpose %x, %w strides [2] dilations [1] pads [0, 0] group 2
+    : tensor<1x4x4xf32>, tensor<4x2x2xf32> -> tensor<1x4x8xf32>
+  return %r : tensor<1x4x8xf32>
+}
