@@ -70,8 +70,13 @@ static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims,
     info.rank = -1;
     return info;
   }
-  info.rank = tensor.getRank();
   auto labels = attrs.getAs<ArrayAttr>(rt::kDimsAttr);
+  if (auto packed = rt::packedShape(attrs); packed && info.kind == HONE_KIND_TENSOR) {
+    info.rank = packed->size();
+    info.dims.assign(packed->begin(), packed->end());
+    return info;
+  }
+  info.rank = tensor.getRank();
   bool named = false;
   for (int64_t i = 0; i < tensor.getRank(); ++i) {
     auto label = labels && i < int64_t(labels.size()) ? dyn_cast<StringAttr>(labels[i]) : StringAttr();

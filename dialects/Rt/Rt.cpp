@@ -20,6 +20,18 @@ void RtDialect::initialize() {
       >();
 }
 
+std::optional<SmallVector<int64_t>> hone::rt::packedShape(DictionaryAttr value) {
+  auto type = value.getAs<StringAttr>(kTypeAttr);
+  auto dims = value.getAs<ArrayAttr>(kDimsAttr);
+  if (!type || !dims || !llvm::is_contained({"uint4", "int4", "float4e2m1", "uint2", "int2"}, type.getValue()) ||
+      !llvm::all_of(dims, llvm::IsaPred<IntegerAttr>))
+    return std::nullopt;
+  SmallVector<int64_t> shape;
+  for (auto size : dims.getAsRange<IntegerAttr>())
+    shape.push_back(size.getInt());
+  return shape;
+}
+
 std::string hone::rt::describeNode(Location loc) {
   auto name = loc->findInstanceOf<NameLoc>();
   if (!name)

@@ -38,6 +38,10 @@ inline constexpr llvm::StringLiteral kEntryName = "main";
 inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
 inline constexpr llvm::StringLiteral kRunName = "hone_run";
 
+/// The shape of an input or output whose elements have 2 or 4 bits. In the IR it is a row of bytes, of another shape;
+/// the model's stands in `hone.dims`. Nothing for other types.
+std::optional<llvm::SmallVector<int64_t>> packedShape(mlir::DictionaryAttr value);
+
 /// "node 'x' (Gather)" for the node at `loc`, "" where there is none.
 std::string describeNode(mlir::Location loc);
 

@@ -216,7 +216,7 @@ private:
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case<rt::CallOp, graph::ConstantOp, graph::DimOp, graph::ReshapeOp, graph::LibraryOp, tensor::CastOp,
               tensor::DimOp, tensor::ExtractOp, tensor::FromElementsOp, tensor::EmptyOp, tensor::ExtractSliceOp,
-              tensor::InsertSliceOp, cf::AssertOp, scf::IfOp, scf::ForOp, scf::WhileOp, UnrealizedConversionCastOp>(
+              tensor::InsertSliceOp, arith::SelectOp, cf::AssertOp, scf::IfOp, scf::ForOp, scf::WhileOp, UnrealizedConversionCastOp>(
             [&](auto typed) { return bufferize(typed); })
         .Case([&](func::ReturnOp typed) { return bufferizeReturn(typed); })
         .Default([&](Operation *other) -> LogicalResult {
@@ -384,6 +384,20 @@ private:
                                      dimsOf(source));
     rt::CopyOp::create(builder, op.getLoc(), source, place);
     map.map(op.getResult(), target);
+    return success();
+  }
+
+  /// Of buffers; of numbers it stays.
+  LogicalResult bufferize(arith::SelectOp op) {
+    if (!isa<RankedTensorType>(op.getType())) {
+      builder.clone(*op, map);
+      return success();
+    }
+    auto made = scf::IfOp::create(builder, op.getLoc(), convertType(op.getType()), map.lookup(op.getCondition()), true);
+    OpBuilder then = made.getThenBodyBuilder(), otherwise = made.getElseBodyBuilder();
+    scf::YieldOp::create(then, op.getLoc(), map.lookup(op.getTrueValue()));
+    scf::YieldOp::create(otherwise, op.getLoc(), map.lookup(op.getFalseValue()));
+    map.map(op.getResult(), made.getResult(0));
     return success();
   }
 

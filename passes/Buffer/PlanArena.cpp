@@ -139,6 +139,11 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       isKnown.push_back(known.count(index));
       if (!tensor)
         continue;
+      if (auto packed = rt::packedShape(cast<DictionaryAttr>(attr))) {
+        for (int64_t size : *packed)
+          rt::OutputDimOp::create(sizes.builder, run.getLoc(), position++, sizes.constant(size));
+        continue;
+      }
       rt::OutputDimsOp op = known.lookup(index);
       ValueRange dims = op ? ValueRange(op.getDims()) : ValueRange();
       ArrayRef<int64_t> shape = op ? cast<MemRefType>(op.getType()).getShape() : tensor.getShape();

@@ -368,7 +368,8 @@ private:
     return kernel;
   }
 
-  /// Kernels hold their constants themselves: a resource may be gone when they are compiled.
+  /// Kernels hold their constants themselves: a resource may be gone when they
+  /// are compiled.
   static void cloneConstant(OpBuilder &builder, Value value, IRMapping &map) {
     auto constant = value.getDefiningOp<graph::ConstantOp>();
     std::optional<ConstantBytes> bytes;
@@ -378,8 +379,10 @@ private:
       builder.clone(*value.getDefiningOp(), map);
       return;
     }
-    auto attr = DenseElementsAttr::getFromRawBuffer(constant.getType(), bytes->data);
-    map.map(value, graph::ConstantOp::create(builder, constant.getLoc(), attr).getResult());
+    auto attr =
+        DenseElementsAttr::getFromRawBuffer(constant.getType(), bytes->data);
+    map.map(value, graph::ConstantOp::create(builder, constant.getLoc(), attr)
+                       .getResult());
   }
 
   /// A kernel of one map reads each element of an operand of the result's shape
