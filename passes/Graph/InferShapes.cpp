@@ -58,6 +58,10 @@ LogicalResult ShapeInference::specialise() {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     if (!names || !type)
       continue;
+    // Packed elements are bytes in another shape than the model's.
+    if (static_cast<int64_t>(names.size()) != type.getRank() &&
+        llvm::all_of(names, llvm::IsaPred<IntegerAttr>))
+      continue;
     if (static_cast<int64_t>(names.size()) != type.getRank())
       return function.emitError("argument ")
              << argument.getArgNumber() << " has " << names.size()

@@ -166,19 +166,43 @@ LogicalResult importBitShift(NodeBuilder &n) {
   if (n.in(0).elem != n.in(1).elem || !isInteger(n.in(0).elem))
     return n.error("takes two tensors of one integer type");
   return n.out(n.map({n.in(0), n.in(1)}, n.in(0).elem, [&](Args x) {
-    // A shift by the width or more is undefined for the processor; ONNX gives
-    // 0.
-    Scalar inside = lt(
-        x[1], x[0].type().isIndex() ? 64 : x[0].type().getIntOrFloatBitWidth());
-    Scalar by = select(inside, x[1], x[1].builder->like(x[1], 0));
-    Scalar shifted =
-        direction == "LEFT" ? shiftLeft(x[0], by) : shiftRight(x[0], by);
-    return select(inside, shifted, x[0].builder->like(x[0], 0));
+    // Shifts by less than 0 or by the width and more are undefined for the
+    // processor; here all bits leave, and the sign comes in from the left.
+    ScalarBuilder &s = *x[0].builder;
+    Scalar none = s.like(x[1], 0);
+    Scalar inside = lt(x[1], static_cast<double>(elementBits(n.in(0).elem)));
+    if (!x[1].isUnsigned)
+      inside = bitAnd(inside, ge(x[1], 0));
+    Scalar by = select(inside, x[1], none);
+    bool left = direction == "LEFT";
+    Scalar gone = s.like(x[0], 0);
+    if (!left && !x[0].isUnsigned)
+      gone = select(lt(x[0], 0), s.like(x[0], -1), gone);
+    return select(inside, left ? shiftLeft(x[0], by) : shiftRight(x[0], by),
+                  gone);
   }));
 }
 
+LogicalResult importTrainingDropout(NodeBuilder &n) {
+  Val x = n.in(0);
+  if (!isFloat(x.elem) || !isFloat((n.has(1) ? n.in(1) : x).elem))
+    return n.error("needs floats");
+  Sizes dims = n.dims(x);
+  SmallVector<Val> results =
+      LibraryCall(n, "dropout")
+          .set("has_seed", n.hasAttr("seed"))
+          .setFloat("seed", static_cast<double>(n.intAttr("seed")))
+          .setType("type", x.elem)
+          .sized(x.elem, dims)
+          .sized(ElementType::Bool, dims)
+          .call({x, n.has(1) ? n.in(1) : absentOperand(n), n.in(2)});
+  n.out(0, results[0]);
+  n.out(1, results[1]);
+  return success();
+}
+
 LogicalResult importDropout(NodeBuilder &n) {
-  // At inference, data passes. Only a training_mode that is known to be true
+  // At inference, data passes. A training_mode that is not known to be false
   // asks for random numbers.
   if (n.has(2)) {
     std::optional<Ints> training;
@@ -189,8 +213,7 @@ LogicalResult importDropout(NodeBuilder &n) {
         n.has(1) ? n.knownNumbers(n.in(1)) : std::nullopt;
     bool keepsAll = ratio && ratio->size() == 1 && ratio->front() == 0;
     if ((!known || *known != 0) && !keepsAll)
-      return n.error("has a training_mode that is not known to be false; "
-                     "training is not supported");
+      return importTrainingDropout(n);
   }
   n.out(0, n.in(0));
   if (n.wants(1))

@@ -3,6 +3,7 @@
 // and outputs.
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/OpTable.h"
+#include "compiler/Import/Onnx/PackedTypes.h"
 #include "compiler/Import/Onnx/Reader.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -10,6 +11,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/ScopeExit.h"
@@ -202,6 +204,9 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
                 ", which is not supported";
       return {};
     }
+    // The elements of a sequence may have any rank.
+    if (!type.hasShape && !dims)
+      return UnrankedTensorType::get(element);
     if (!type.hasShape) {
       problem = "has no shape; give it at least a number of dimensions "
                 "(onnx.shape_inference may find it)";
@@ -283,6 +288,16 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
       error("the input '" + input.name + "' " + problem);
       continue;
     }
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    bool packed = tensor && isPacked(elem);
+    if (packed && !tensor.hasStaticShape()) {
+      error("the input '" + input.name +
+            "' has free dimensions and elements of " + elementTypeName(elem) +
+            ", which is not supported; give it sizes");
+      continue;
+    }
+    if (packed)
+      type = packedType(builder, tensor.getShape(), elem);
     types.push_back(type);
     BlockArgument argument = entry.addArgument(type, builder.getUnknownLoc());
     NamedAttrList named;
@@ -291,7 +306,11 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
     if (isa<RankedTensorType>(type))
       named.set("hone.dims", builder.getArrayAttr(dims));
     attributes.push_back(named.getDictionary(&context));
-    define(input.name, {argument, elem}, scope, "input");
+    Value value = argument;
+    if (packed)
+      value = unpackElements(builder, builder.getUnknownLoc(), argument,
+                             tensor.getShape(), elem);
+    define(input.name, {value, elem}, scope, "input");
   }
   function.setFunctionType(FunctionType::get(&context, types, {}));
   for (auto [i, dictionary] : llvm::enumerate(attributes))
@@ -360,7 +379,18 @@ void GraphImporter::importReturn(Scope &scope) {
       named.push_back(
           builder.getNamedAttr("hone.dims", builder.getArrayAttr(dims)));
     }
-    values.push_back(found->value);
+    Value value = found->value;
+    if (found->isTensor() && isPacked(found->elem)) {
+      if (!found->isStatic()) {
+        error("the output '" + output.name +
+              "' has free dimensions and elements of " +
+              elementTypeName(found->elem) + ", which is not supported");
+        continue;
+      }
+      value =
+          packElements(builder, builder.getUnknownLoc(), value, found->elem);
+    }
+    values.push_back(value);
     attributes.push_back(builder.getDictionaryAttr(named));
   }
   func::ReturnOp::create(builder, builder.getUnknownLoc(), values);
@@ -602,7 +632,7 @@ importBytes(MLIRContext &context, std::shared_ptr<llvm::MemoryBuffer> bytes,
   context
       .loadDialect<hone::graph::GraphDialect, arith::ArithDialect,
                    cf::ControlFlowDialect, func::FuncDialect, math::MathDialect,
-                   scf::SCFDialect, tensor::TensorDialect>();
+                   scf::SCFDialect, tensor::TensorDialect, ub::UBDialect>();
   llvm::Expected<Model> model = parseModel(bytes->getBuffer(), folder);
   if (!model) {
     emitError(UnknownLoc::get(&context))

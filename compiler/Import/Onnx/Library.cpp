@@ -2,6 +2,8 @@
 // Calls of the runtime's library functions, and types of sequences.
 #include "compiler/Import/Onnx/Library.h"
 
+#include "mlir/Dialect/UB/IR/UBOps.h"
+
 using namespace mlir;
 using namespace hone::onnx;
 
@@ -34,6 +36,18 @@ SmallVector<Val> LibraryCall::call(ArrayRef<Val> operands) {
   return results;
 }
 
+Val hone::onnx::texts(NodeBuilder &n, ArrayRef<StringRef> values) {
+  auto type = RankedTensorType::get({static_cast<int64_t>(values.size())},
+                                    graph::StringType::get(n.b.getContext()));
+  return {graph::ConstantOp::create(n.b, n.loc,
+                                    DenseStringElementsAttr::get(type, values)),
+          ElementType::String};
+}
+
+Val hone::onnx::absentOperand(NodeBuilder &n) {
+  return {ub::PoisonOp::create(n.b, n.loc, n.b.getNoneType())};
+}
+
 mlir::Type hone::onnx::sequenceOf(mlir::Type element) {
   if (auto tensor = dyn_cast<RankedTensorType>(element))
     element = RankedTensorType::get(
@@ -55,6 +69,10 @@ mlir::Type hone::onnx::commonType(mlir::Type a, mlir::Type b) {
     if (isa<UnrankedTensorType>(y))
       return a;
     mlir::Type element = commonType(x, y);
+    // Tensors of different ranks are one sequence still.
+    auto p = dyn_cast<RankedTensorType>(x), q = dyn_cast<RankedTensorType>(y);
+    if (!element && p && q && p.getElementType() == q.getElementType())
+      element = UnrankedTensorType::get(p.getElementType());
     return element ? graph::SequenceType::get(a.getContext(), element)
                    : mlir::Type();
   }

@@ -49,6 +49,12 @@ private:
   llvm::SmallVector<std::pair<unsigned, Sizes>> known;
 };
 
+/// A constant vector of strings.
+Val texts(NodeBuilder &n, llvm::ArrayRef<llvm::StringRef> values);
+
+/// An operand that is left out before others that are there.
+Val absentOperand(NodeBuilder &n);
+
 /// A sequence of tensors like `element`, with all its dimensions free.
 mlir::Type sequenceOf(mlir::Type element);
 /// A type that both can be cast to: dynamic where they differ. Null for

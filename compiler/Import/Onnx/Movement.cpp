@@ -501,8 +501,10 @@ LogicalResult importSpaceToDepth(NodeBuilder &n) {
       return n.error("has sizes that are no multiple of its blocksize");
   Size by = n.index(block), rows = n.floorDiv(own[2], by),
        columns = n.floorDiv(own[3], by);
+  bool columnsFirst = n.stringAttr("mode", "DCR") == "CRD";
   Val moved = n.transpose(n.reshape(x, {own[0], own[1], rows, by, columns, by}),
-                          {0, 3, 5, 1, 2, 4});
+                          columnsFirst ? Ints{0, 1, 3, 5, 2, 4}
+                                       : Ints{0, 3, 5, 1, 2, 4});
   return n.out(
       n.reshape(moved, {own[0], n.mul(own[1], block * block), rows, columns}));
 }
@@ -547,8 +549,8 @@ LogicalResult importReverseSequence(NodeBuilder &n) {
       at.push_back(s.index(i));
     Scalar length = s.element(lengths.value, lengths.elem, {at[batch]});
     Scalar last = s.toIndex(length) - 1;
-    at[time] = select(le(at[time], last),
-                      s.checkedIndex(last - at[time], sizes[time]), at[time]);
+    Scalar place = select(le(at[time], last), last - at[time], at[time]);
+    at[time] = s.checkedIndex(place, sizes[time]);
     return s.extract(x.value, at);
   }));
 }

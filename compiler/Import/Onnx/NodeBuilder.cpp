@@ -208,7 +208,7 @@ bool NodeBuilder::hostScalars(Val v, ScalarBuilder &s,
   return true;
 }
 
-Val NodeBuilder::fromScalars(ArrayRef<Scalar> scalars, ArrayRef<int64_t> shape,
+Val NodeBuilder::fromHost(ArrayRef<Scalar> scalars, ArrayRef<int64_t> shape,
                              ElementType elem) {
   mlir::Type element = storageType(b.getContext(), elem);
   auto type = RankedTensorType::get(shape, element);
@@ -395,7 +395,7 @@ Val NodeBuilder::fromSizes(ArrayRef<Size> sizes, ArrayRef<int64_t> shape,
   SmallVector<Scalar> scalars;
   for (Size size : sizes)
     scalars.push_back(s.size(size));
-  return fromScalars(scalars, shape, elem);
+  return fromHost(scalars, shape, elem);
 }
 
 Val NodeBuilder::filled(ElementType elem, ArrayRef<Size> dims, double value) {
@@ -450,7 +450,7 @@ std::optional<Val> NodeBuilder::mapOnHost(ArrayRef<Val> values,
       return std::nullopt;
     results.push_back(x);
   }
-  return fromScalars(results, shape, result);
+  return fromHost(results, shape, result);
 }
 
 Val NodeBuilder::map(ArrayRef<Val> values, ElementType result, Body body) {

@@ -174,6 +174,9 @@ public:
   }
   /// Every element is `value`.
   Val filled(ElementType elem, llvm::ArrayRef<Size> dims, double value);
+  /// A tensor of scalars of the host.
+  Val fromHost(llvm::ArrayRef<Scalar> scalars, llvm::ArrayRef<int64_t> shape,
+               ElementType elem);
   /// A tensor of sizes with the given shape, of int64 or int32.
   Val fromSizes(llvm::ArrayRef<Size> sizes, llvm::ArrayRef<int64_t> shape,
                 ElementType elem = ElementType::Int64);
@@ -267,8 +270,6 @@ private:
                                Body body);
   bool hostScalars(Val v, ScalarBuilder &s,
                    llvm::SmallVectorImpl<Scalar> &scalars);
-  Val fromScalars(llvm::ArrayRef<Scalar> scalars, llvm::ArrayRef<int64_t> shape,
-                  ElementType elem);
   /// Element of the result at some coordinates: number of the input, and
   /// position in it.
   using Pick =

@@ -11,13 +11,15 @@ static std::string keyOf(llvm::StringRef domain, llvm::StringRef opType) {
 const OpTable &OpTable::get() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto add :
-         {addElementwise,  addActivations, addCasts,         addReductions,
-          addContractions, addPooling,     addNormalization, addShapeOps,
-          addMovement,     addGather,      addLosses,        addAttention,
-          addControlFlow,  addEinsum,      addQuantization,  addRandom,
-          addRecurrent,    addResize,      addSearch,        addSequences,
-          addSignals,      addStrings})
+    for (auto add : {addElementwise,   addActivations,    addCasts,
+                     addReductions,    addContractions,   addPooling,
+                     addNormalization, addShapeOps,       addMovement,
+                     addGather,        addLosses,         addAttention,
+                     addSampling,      addTraining,       addIntegerConvolution,
+                     addControlFlow,   addEinsum,         addQuantization,
+                     addRandom,        addRecurrent,      addResize,
+                     addSearch,        addSequences,      addSignals,
+                     addStrings,       addMachineLearning})
       add(t);
     t.moveText({"Transpose", "Concat", "Split", "Slice", "Tile", "Expand",
                 "Gather", "GatherElements", "GatherND", "ScatterElements",

@@ -164,20 +164,25 @@ LogicalResult importMaxUnpool(NodeBuilder &n) {
                                          n.b.getI64IntegerAttr(0)),
                 x.elem};
   Val result = n.reshape(scattered, natural);
-  bool grows = false;
   for (auto [own, size] : llvm::zip(natural, sizes))
-    grows |= !n.same(own, size);
-  if (!grows)
+    n.require(ge(n.host().size(size), n.host().size(own)),
+              "the output shape holds all that is unpooled");
+  bool same = llvm::all_of(llvm::zip(natural, sizes), [&](auto pair) {
+    return n.same(std::get<0>(pair), std::get<1>(pair));
+  });
+  if (same)
     return n.out(result);
-  // With an explicit shape the indices are those of that shape.
-  flat = {n.product(sizes)};
-  zeros = n.filled(x.elem, flat, 0);
-  scattered = {graph::ScatterOp::create(n.b, n.loc, zeros.type(), zeros.value,
-                                        places.value, values.value,
-                                        graph::ScatterKind::Assign,
-                                        n.b.getI64IntegerAttr(0)),
-               x.elem};
-  return n.out(n.reshape(scattered, sizes));
+  return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> at;
+    Scalar inside = s.boolean(true);
+    for (auto [i, own] : llvm::enumerate(natural)) {
+      Scalar fits = lt(s.index(i), s.size(own));
+      inside = bitAnd(inside, fits);
+      at.push_back(select(fits, s.index(i), s.indexConstant(0)));
+    }
+    Scalar value = s.wrap(s.extract(result.value, at));
+    return select(inside, value, s.like(value, 0)).value;
+  }));
 }
 
 } // namespace

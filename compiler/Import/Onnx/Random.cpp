@@ -77,16 +77,36 @@ LogicalResult importDet(NodeBuilder &n) {
       LibraryCall(n, "det").setType("type", x.elem).sized(x.elem, dims)({x}));
 }
 
+/// The run tells the axis, so all sizes but the last are known after the call.
+LogicalResult importDftOfAnyAxis(NodeBuilder &n, bool inverse, bool onesided) {
+  Val x = n.in(0);
+  SmallVector<int64_t> shape(x.rank(), -1);
+  shape.back() = onesided && inverse ? 1 : 2;
+  return n.out(LibraryCall(n, "dft")
+                   .set("axis", 0)
+                   .set("inverse", inverse)
+                   .set("onesided", onesided)
+                   .setType("type", x.elem)
+                   .tensor(x.elem, shape)(
+                       {x, n.has(1) ? n.in(1) : absentOperand(n), n.in(2)}));
+}
+
 LogicalResult importDft(NodeBuilder &n) {
   Val x = n.in(0);
   if (!isFloat(x.elem) || x.rank() < 2)
     return n.error("needs a float signal with real and imaginary parts");
+  bool inverse = n.intAttr("inverse") != 0,
+       onesided = n.intAttr("onesided") != 0;
   int64_t axis;
   if (n.opset < 20) {
     axis = n.axisAttr("axis", 1, x.rank());
   } else {
     axis = x.rank() - 2;
-    if (std::optional<Ints> given = n.requireInts(2, "axis")) {
+    std::optional<Ints> given;
+    if (n.has(2)) {
+      given = n.knownInts(n.in(2));
+      if (!given)
+        return importDftOfAnyAxis(n, inverse, onesided);
       if (given->size() != 1)
         return n.error("needs one axis");
       axis = n.axis(given->front(), x.rank());
@@ -94,8 +114,6 @@ LogicalResult importDft(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
-  bool inverse = n.intAttr("inverse") != 0,
-       onesided = n.intAttr("onesided") != 0;
   Size length = n.dim(x, axis);
   SmallVector<Val> operands{x};
   if (n.has(1)) {
@@ -123,12 +141,9 @@ LogicalResult importStft(NodeBuilder &n) {
   Val x = n.in(0);
   if (!isFloat(x.elem) || x.rank() < 2)
     return n.error("needs a float signal");
-  if (n.has(3) && !n.has(2))
-    return n.error("has a frame length and no window; give it a window");
   SmallVector<Val> operands{x, n.in(1)};
-  for (size_t i = 2; i < 4; ++i)
-    if (n.has(i))
-      operands.push_back(n.in(i));
+  for (size_t i = 2; i < n.numInputs(); ++i)
+    operands.push_back(n.has(i) ? n.in(i) : absentOperand(n));
   SmallVector<int64_t> shape{
       ShapedType::isDynamic(x.shape()[0]) ? -1 : x.shape()[0], -1, -1, 2};
   return n.out(LibraryCall(n, "stft")

@@ -4,6 +4,8 @@
 // folding computes where the sizes are known.
 #include "compiler/Import/Onnx/OpTable.h"
 
+#include "mlir/IR/Matchers.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -17,6 +19,8 @@ struct ResizeAxis {
   std::optional<float> scale; ///< as the model gives it; else to / from
   Val roi;                    ///< the region of interest, if it is used
   int64_t roiStart, roiEnd;   ///< positions in `roi`
+  Val scales = {};            ///< where only the run knows the scale
+  int64_t scaleAt = 0;
 };
 
 struct Resizer {
@@ -30,6 +34,9 @@ struct Resizer {
     mlir::Type f32 = n.b.getF32Type();
     if (a.scale)
       return s.constant(f32, *a.scale);
+    if (a.scales)
+      return s.element(a.scales.value, a.scales.elem,
+                       {s.indexConstant(a.scaleAt)});
     return s.toFloat(s.size(a.to), f32) / s.toFloat(s.size(a.from), f32);
   }
 
@@ -41,6 +48,9 @@ struct Resizer {
     Scalar from = s.toFloat(s.size(a.from), f32);
     Scalar to = s.toFloat(s.size(a.to), f32);
     Scalar halfPixel = (x + 0.5) / scale - 0.5;
+    // A scale makes a size that need not be whole.
+    if (a.scale || a.scales)
+      to = from * scale;
     if (coordinates == "align_corners")
       return select(le(to, 1), s.like(x, 0),
                     x * (from - 1.0) / max(to - 1.0, s.like(x, 1)));
@@ -127,7 +137,8 @@ struct Resizer {
     double support = mode == "linear" ? 1 : 2, stretch = 1;
     if (antialias) {
       std::optional<float> scale = a.scale;
-      if (!scale && n.known(a.to) && n.known(a.from) && *n.known(a.from) > 0)
+      if (!scale && !a.scales && n.known(a.to) && n.known(a.from) &&
+          *n.known(a.from) > 0)
         scale = static_cast<float>(*n.known(a.to)) / *n.known(a.from);
       if (!scale) {
         (void)n.error("antialiases with a scale that is not known at compile "
@@ -204,7 +215,7 @@ struct Resizer {
     if (mode != "nearest" && elem != ElementType::Double)
       result = n.cast(x, ElementType::Float);
     for (const ResizeAxis &a : axes) {
-      if (n.same(a.from, a.to) && a.scale.value_or(1) == 1 &&
+      if (n.same(a.from, a.to) && !a.scales && a.scale.value_or(1) == 1 &&
           coordinates != "tf_crop_and_resize")
         continue;
       result =
@@ -250,6 +261,29 @@ LogicalResult resizeByScales(NodeBuilder &n, Resizer &resizer, Val x,
   return resizer.run(x, axes);
 }
 
+/// Scales that only the run knows, one for each of the axes.
+LogicalResult resizeAtRun(NodeBuilder &n, Resizer &resizer, Val scales,
+                          ArrayRef<int64_t> order, Val roi) {
+  Val x = n.in(0);
+  int64_t count = order.size();
+  if (scales.elem != ElementType::Float || scales.rank() != 1 ||
+      scales.shape()[0] != count)
+    return n.error("takes one float scale for each of " + Twine(count) +
+                   " dimensions");
+  SmallVector<ResizeAxis> axes;
+  for (int64_t i = 0; i < count; ++i) {
+    Size from = n.dim(x, order[i]);
+    Scalar scale = n.hostScalar(n.sliceAxis(scales, 0, n.index(i), n.index(1)));
+    ScalarBuilder &s = n.host();
+    n.require(bitAnd(gt(scale, 0), le(scale, 65536)),
+              "the scales are positive numbers");
+    Scalar to = floor(s.toFloat(s.size(from), n.b.getF32Type()) * scale);
+    axes.push_back({order[i], from, n.toSize(s.toIndex(to)), std::nullopt, roi,
+                    i, i + count, scales, i});
+  }
+  return resizer.run(x, axes);
+}
+
 LogicalResult importResize(NodeBuilder &n) {
   Val x = n.in(0);
   StringRef mode = n.stringAttr("mode", "nearest");
@@ -265,8 +299,11 @@ LogicalResult importResize(NodeBuilder &n) {
     resizer.coordinates = "asymmetric";
     resizer.legacyNearest = true;
     std::optional<SmallVector<double>> scales = n.knownNumbers(n.in(1));
+    Ints all;
+    for (int64_t i = 0; i < x.rank(); ++i)
+      all.push_back(i);
     if (!scales)
-      return n.error("needs scales that are known at compile time");
+      return resizeAtRun(n, resizer, n.in(1), all, {});
     return resizeByScales(n, resizer, x, *scales);
   }
   Ints order;
@@ -292,7 +329,7 @@ LogicalResult importResize(NodeBuilder &n) {
   if (hasScales) {
     std::optional<SmallVector<double>> scales = n.knownNumbers(n.in(2));
     if (!scales)
-      return n.error("needs scales that are known at compile time");
+      return resizeAtRun(n, resizer, n.in(2), order, roi);
     if (static_cast<int64_t>(scales->size()) != count)
       return n.error("has " + Twine(scales->size()) + " scales for " +
                      Twine(count) + " dimensions");
@@ -320,24 +357,28 @@ LogicalResult importResize(NodeBuilder &n) {
   }
   if (policy != "not_larger" && policy != "not_smaller")
     return n.error("has the unknown keep_aspect_ratio_policy '" + policy + "'");
-  std::optional<float> scale;
+  // The smallest or largest of the ratios, the same for all axes.
+  ScalarBuilder &s = n.host();
+  mlir::Type f32 = n.b.getF32Type();
+  auto number = [&](Size size) { return s.toFloat(s.size(size), f32); };
+  Scalar scale;
   for (int64_t i = 0; i < count; ++i) {
-    std::optional<int64_t> to = n.known((*sizes)[i]);
-    std::optional<int64_t> from = n.known(n.dim(x, order[i]));
-    if (!to || !from || *from == 0)
-      return n.error("keeps the aspect ratio of sizes that are not known at "
-                     "compile time");
-    float ratio = static_cast<float>(*to) / static_cast<float>(*from);
-    if (!scale)
+    Scalar ratio = number((*sizes)[i]) / number(n.dim(x, order[i]));
+    if (i == 0)
       scale = ratio;
     else
-      scale = policy == "not_larger" ? std::min(*scale, ratio)
-                                     : std::max(*scale, ratio);
+      scale =
+          select(policy == "not_larger" ? lt(ratio, scale) : gt(ratio, scale),
+                 ratio, scale);
   }
+  APFloat known(0.0f);
+  bool isKnown = matchPattern(scale.value, m_ConstantFloat(&known));
+  Val shared = isKnown ? Val() : n.fromHost(scale, {1}, ElementType::Float);
   for (int64_t i = 0; i < count; ++i) {
-    int64_t from = *n.known(n.dim(x, order[i]));
-    add(i, n.index(static_cast<int64_t>(std::floor(*scale * from + 0.5f))),
-        scale);
+    Scalar size = floor(number(n.dim(x, order[i])) * scale + 0.5);
+    add(i, n.toSize(s.toIndex(size)),
+        isKnown ? std::optional<float>(known.convertToFloat()) : std::nullopt);
+    axes.back().scales = shared;
   }
   return resizer.run(x, axes);
 }
@@ -355,8 +396,11 @@ LogicalResult importUpsample(NodeBuilder &n) {
                   false};
   if (n.has(1)) {
     std::optional<SmallVector<double>> scales = n.knownNumbers(n.in(1));
+    Ints all;
+    for (int64_t i = 0; i < x.rank(); ++i)
+      all.push_back(i);
     if (!scales)
-      return n.error("needs scales that are known at compile time");
+      return resizeAtRun(n, resizer, n.in(1), all, {});
     return resizeByScales(n, resizer, x, *scales);
   }
   std::optional<SmallVector<float>> attribute = n.floatsAttr("scales");

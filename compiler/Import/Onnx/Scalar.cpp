@@ -215,8 +215,10 @@ Value ScalarBuilder::store(const Scalar &x, ElementType type, bool saturate) {
 Scalar ScalarBuilder::toIndex(const Scalar &x) {
   if (x.type().isIndex())
     return x;
+  if (x.isFloat())
+    return toInt(x, builder.getIndexType(), /*isUnsigned=*/false);
   if (!x.isInt())
-    return fail(indexConstant(0), "uses as an index what is no integer");
+    return fail(indexConstant(0), "uses as an index what is no number");
   if (x.isUnsigned)
     return wrap(builder.createOrFold<arith::IndexCastUIOp>(
         loc, builder.getIndexType(), x.value));
@@ -308,9 +310,11 @@ Scalar ScalarBuilder::cast(const Scalar &x, ElementType type, bool saturate) {
   if (x.isFloat()) {
     if (bits >= 8)
       return toInt(x, wide, toUnsigned);
-    Scalar whole = toInt(clampTo(x, toUnsigned ? 0 : -(1 << (bits - 1)),
-                                 (1 << (toUnsigned ? bits : bits - 1)) - 1),
-                         wide, toUnsigned);
+    // Two and four bits are what is left of a whole number.
+    Scalar whole = toInt(x, builder.getI32Type(), /*isUnsigned=*/false);
+    whole.value = builder.createOrFold<arith::TruncIOp>(loc, wide, whole.value);
+    whole.isUnsigned = toUnsigned;
+    whole.value = store(whole, type);
     return whole;
   }
   Scalar result = x;
@@ -669,14 +673,29 @@ Scalar hone::onnx::sign(const Scalar &x) {
                 x.isUnsigned ? x : select(lt(x, 0), s.like(x, -1), x));
 }
 
+/// By squaring. An exponent below 0 gives the quotient of 1 and the power, cut.
+static Scalar integerPower(const Scalar &x, const Scalar &exponent) {
+  ScalarBuilder &s = *x.builder;
+  Scalar result = s.like(x, 1), square = x;
+  // From 2^6 on only 0, 1 and -1 have powers that fit, and those repeat.
+  for (int64_t bit = 0; bit < 6; ++bit) {
+    Scalar set = ne(bitAnd(exponent, s.like(exponent, 1 << bit)), 0);
+    result = select(set, result * square, result);
+    square = square * square;
+  }
+  if (exponent.isUnsigned)
+    return result;
+  Scalar small = eq(x * x, 1);
+  Scalar below = select(small, result, s.like(x, 0));
+  return select(lt(exponent, 0), below, result);
+}
+
 Scalar hone::onnx::pow(const Scalar &x, const Scalar &exponent) {
   if (!agree(x, exponent))
     return x;
   ScalarBuilder &s = *x.builder;
   if (!x.isFloat())
-    return s.wrap(
-        s.builder.createOrFold<math::IPowIOp>(s.loc, x.value, exponent.value),
-        x.isUnsigned);
+    return integerPower(x, exponent);
   return s.wrap(
       s.builder.createOrFold<math::PowFOp>(s.loc, x.value, exponent.value));
 }

@@ -248,7 +248,7 @@ std::optional<Val> NodeBuilder::moveOnHost(ArrayRef<Val> values,
       return std::nullopt;
     results.push_back(scalars[input][position]);
   }
-  return fromScalars(results, shape, values.front().elem);
+  return fromHost(results, shape, values.front().elem);
 }
 
 Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
@@ -485,7 +485,7 @@ std::optional<Val> NodeBuilder::reduceOnHost(graph::ReduceKind kind, Val v,
     }
   }
   SmallVector<int64_t> shape(sizes.size(), 1);
-  return fromScalars(result, shape, v.elem);
+  return fromHost(result, shape, v.elem);
 }
 
 Val NodeBuilder::reduce(graph::ReduceKind kind, Val v, ArrayRef<int64_t> axes,

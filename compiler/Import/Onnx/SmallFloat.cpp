@@ -168,7 +168,7 @@ Scalar hone::onnx::encodeSmallFloat(const Scalar &wide, ElementType type,
                   f.noMinusZero ? s.integer(i32, f.nan)
                                 : bitOr(s.integer(i32, f.nan), sign),
                   code);
-  else // Without NaN, ONNX takes the largest number.
-    code = select(isNan(x), s.integer(i32, f.largest), code);
+  else // Without NaN: minus zero.
+    code = select(isNan(x), s.integer(i32, 0x8), code);
   return narrow(code);
 }

@@ -17,15 +17,6 @@ bool isText(NodeBuilder &n, Val v) {
   return false;
 }
 
-/// A constant vector of strings.
-Val texts(NodeBuilder &n, ArrayRef<StringRef> values) {
-  auto type = RankedTensorType::get({static_cast<int64_t>(values.size())},
-                                    graph::StringType::get(n.b.getContext()));
-  return {graph::ConstantOp::create(n.b, n.loc,
-                                    DenseStringElementsAttr::get(type, values)),
-          ElementType::String};
-}
-
 LogicalResult importConcat(NodeBuilder &n) {
   if (!isText(n, n.in(0)) || !isText(n, n.in(1)))
     return failure();
