@@ -3,6 +3,7 @@
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace hone;
@@ -80,7 +81,8 @@ RegisterTile::RegisterTile(Emitter &e, const VectorUnit &unit, Type accumulator,
   while (sets < kMaxUnroll && sets * one < kLatencyHiding &&
          2 * sets * one <= free)
     sets *= 2;
-  unroll = std::clamp<int64_t>(kMaxUnrolledTerms / one, sets, kMaxUnroll);
+  int64_t fitting = llvm::bit_floor<uint64_t>(kMaxUnrolledTerms / one);
+  unroll = std::clamp(fitting, sets, kMaxUnroll);
 }
 
 SmallVector<Value> RegisterTile::zeros() const { return startFrom({}); }

@@ -42,7 +42,7 @@ func.func @panels(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %bias: memref<
 // CHECK:             scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>) {
 // CHECK-COUNT-8:     vector.store
 // CHECK:           } else {
-// CHECK:             vector.create_mask
+// CHECK:             vector.constant_mask
 // CHECK-NOT:         vector.maskedload
 // CHECK:             vector.maskedstore
 func.func @tails(%a: memref<7x64xf32>, %b: memref<2x64x16xf32>, %out: memref<7x30xf32>) {
