@@ -421,6 +421,17 @@ static std::optional<std::pair<Value, int64_t>> sameDim(Operation *op,
       .Default([](Operation *) { return std::nullopt; });
 }
 
+StringAttr DimBuilder::nameOf(BlockArgument argument, int64_t i) {
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  if (!function || argument.getOwner() != entry)
+    return {};
+  auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                    "hone.dims");
+  if (!names || i >= static_cast<int64_t>(names.size()))
+    return {};
+  return dyn_cast<StringAttr>(names[i]);
+}
+
 OpFoldResult DimBuilder::dim(OpBuilder &builder, Location loc, Value tensor,
                              int64_t i) {
   auto type = cast<ShapedType>(tensor.getType());
@@ -433,14 +444,7 @@ OpFoldResult DimBuilder::dim(OpBuilder &builder, Location loc, Value tensor,
 
   OpFoldResult result;
   if (auto argument = dyn_cast<BlockArgument>(tensor)) {
-    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-    auto names = function && argument.getOwner() == entry
-                     ? function.getArgAttrOfType<ArrayAttr>(
-                           argument.getArgNumber(), "hone.dims")
-                     : ArrayAttr();
-    if (auto name = names && i < static_cast<int64_t>(names.size())
-                        ? dyn_cast<StringAttr>(names[i])
-                        : StringAttr())
+    if (StringAttr name = nameOf(argument, i))
       result = named(name.getValue());
   } else {
     Operation *op = tensor.getDefiningOp();
@@ -459,4 +463,56 @@ OpFoldResult DimBuilder::dim(OpBuilder &builder, Location loc, Value tensor,
     result = tensor::DimOp::create(builder, loc, tensor, i).getResult();
   traced[{tensor, i}] = result;
   return result;
+}
+
+unsigned DimBuilder::unnamedAtom(const void *owner, int64_t number) {
+  auto [it, isNew] = unnamedAtoms.try_emplace({owner, number}, atoms.size());
+  if (isNew)
+    atoms.push_back(Value());
+  return it->second;
+}
+
+DimBuilder::Polynomial DimBuilder::sizeOf(Value tensor, int64_t i) {
+  auto type = cast<ShapedType>(tensor.getType());
+  if (!type.isDynamicDim(i))
+    return polynomialOf(
+        Builder(type.getContext()).getIndexAttr(type.getDimSize(i)));
+  if (auto argument = dyn_cast<BlockArgument>(tensor)) {
+    if (StringAttr name = nameOf(argument, i)) {
+      for (DimOp dim : entry->getOps<DimOp>())
+        if (dim.getName() == name.getValue())
+          return polynomialOf(dim.getResult());
+      return {{{unnamedAtom(name.getAsOpaquePointer(), 0)}, 1}};
+    }
+    return {{{unnamedAtom(tensor.getAsOpaquePointer(), i)}, 1}};
+  }
+  Operation *op = tensor.getDefiningOp();
+  if (std::optional<ValueRange> operands = explicitDims(op))
+    return polynomialOf((*operands)[llvm::count_if(
+        type.getShape().take_front(i), ShapedType::isDynamic)]);
+  if (auto pad = dyn_cast<PadOp>(op)) {
+    Polynomial added =
+        polynomialOf(Builder(op->getContext())
+                         .getIndexAttr(pad.getLow()[i] + pad.getHigh()[i]));
+    if (std::optional<Polynomial> result =
+            sum(sizeOf(pad.getInput(), i), added))
+      return *result;
+  } else if (auto source = sameDim(op, i)) {
+    return sizeOf(source->first, source->second);
+  }
+  return {{{unnamedAtom(tensor.getAsOpaquePointer(), i)}, 1}};
+}
+
+bool DimBuilder::sameSize(Value a, int64_t i, Value b, int64_t j) {
+  return sizeOf(a, i) == sizeOf(b, j);
+}
+
+bool DimBuilder::sameShape(Value a, Value b) {
+  int64_t rank = cast<ShapedType>(a.getType()).getRank();
+  if (rank != cast<ShapedType>(b.getType()).getRank())
+    return false;
+  for (int64_t i = 0; i < rank; ++i)
+    if (!sameSize(a, i, b, i))
+      return false;
+  return true;
 }

@@ -50,6 +50,10 @@ public:
   Ofr product(mlir::OpBuilder &builder, mlir::Location loc,
               llvm::ArrayRef<Ofr> factors);
 
+  /// Whether dimension `i` of `a` is known to equal dimension `j` of `b`.
+  /// Creates nothing: for patterns that may not match after all.
+  bool sameSize(mlir::Value a, int64_t i, mlir::Value b, int64_t j);
+  bool sameShape(mlir::Value a, mlir::Value b);
   /// True where both are the same polynomial.
   bool equal(Ofr a, Ofr b);
   static std::optional<int64_t> constant(Ofr value);
@@ -67,6 +71,10 @@ private:
   using Polynomial = std::map<llvm::SmallVector<unsigned, 2>, int64_t>;
 
   unsigned atomOf(mlir::Value value);
+  unsigned unnamedAtom(const void *owner, int64_t number);
+  /// The name of a free dimension of an argument of the function.
+  mlir::StringAttr nameOf(mlir::BlockArgument argument, int64_t i);
+  Polynomial sizeOf(mlir::Value tensor, int64_t i);
   Polynomial polynomialOf(Ofr value);
   Ofr valueOf(mlir::OpBuilder &builder, mlir::Location loc,
               const Polynomial &polynomial);
@@ -87,6 +95,8 @@ private:
       nullptr; ///< Last operation placed at the top of the function.
   llvm::SmallVector<mlir::Value> atoms;
   llvm::DenseMap<mlir::Value, unsigned> atomNumbers;
+  /// Atoms that have no value, for comparisons only.
+  llvm::DenseMap<std::pair<const void *, int64_t>, unsigned> unnamedAtoms;
   llvm::DenseMap<mlir::Value, Polynomial> known;
   std::map<Polynomial, llvm::SmallVector<mlir::Value, 1>> values;
   /// Results of operations that are no polynomials, by name and operands.

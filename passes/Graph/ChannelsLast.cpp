@@ -71,12 +71,8 @@ static bool keepsOrder(ReduceOp op) {
 static bool regroupsSpatial(ReshapeOp op, DimBuilder &dims) {
   if (!hasChannelsLastOrder(op.getType().getRank()))
     return false;
-  OpBuilder builder(op);
-  for (int64_t i : {0, 1})
-    if (!dims.equal(dims.dim(builder, op.getLoc(), op.getInput(), i),
-                    dims.dim(builder, op.getLoc(), op.getResult(), i)))
-      return false;
-  return true;
+  return dims.sameSize(op.getInput(), 0, op.getResult(), 0) &&
+         dims.sameSize(op.getInput(), 1, op.getResult(), 1);
 }
 
 LayoutRole hone::layoutRole(Operation *op, DimBuilder &dims) {

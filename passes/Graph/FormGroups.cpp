@@ -55,6 +55,12 @@ struct Group {
   Operation *first = nullptr, *last = nullptr; // in the order of the block
 };
 
+/// The leading `count` dimensions of `tensor`.
+struct Rows {
+  Value tensor;
+  int64_t count;
+};
+
 /// The groups of one block.
 class GroupBuilder {
 public:
@@ -77,9 +83,8 @@ private:
 
   void growRows(ReduceOp reduce);
   /// Whether `op` works on rows of the given leading sizes.
-  bool worksOnRows(Operation *op, ArrayRef<OpFoldResult> rows, int64_t rank,
-                   unsigned group);
-  bool hasRows(Value value, ArrayRef<OpFoldResult> rows);
+  bool worksOnRows(Operation *op, const Rows &rows, unsigned group);
+  bool hasRows(Value value, const Rows &rows);
 
   Block &block;
   DimBuilder &dims;
@@ -192,23 +197,17 @@ void GroupBuilder::followContraction(Operation *op) {
   }
 }
 
-bool GroupBuilder::hasRows(Value value, ArrayRef<OpFoldResult> rows) {
-  OpBuilder builder(block.getParentOp());
-  builder.setInsertionPointAfterValue(value);
-  if (tensorType(value).getRank() < static_cast<int64_t>(rows.size()))
+bool GroupBuilder::hasRows(Value value, const Rows &rows) {
+  if (tensorType(value).getRank() < rows.count)
     return false;
-  for (auto [i, size] : llvm::enumerate(rows)) {
-    if (tensorType(value).isDynamicDim(i) ==
-        DimBuilder::constant(size).has_value())
+  for (int64_t i = 0; i < rows.count; ++i)
+    if (!dims.sameSize(value, i, rows.tensor, i))
       return false;
-    if (!dims.equal(dims.dim(builder, value.getLoc(), value, i), size))
-      return false;
-  }
   return true;
 }
 
-bool GroupBuilder::worksOnRows(Operation *op, ArrayRef<OpFoldResult> rows,
-                               int64_t rank, unsigned group) {
+bool GroupBuilder::worksOnRows(Operation *op, const Rows &rows,
+                               unsigned group) {
   auto inGroup = [&](Value value) {
     Operation *producer = value.getDefiningOp();
     auto it = producer ? groupOf.find(producer) : groupOf.end();
@@ -229,9 +228,8 @@ bool GroupBuilder::worksOnRows(Operation *op, ArrayRef<OpFoldResult> rows,
   auto reduce = dyn_cast<ReduceOp>(op);
   if (!reduce || !hasRows(reduce.getInput(), rows))
     return false;
-  return llvm::all_of(reduce.getAxes(), [&](int64_t axis) {
-    return axis >= static_cast<int64_t>(rows.size());
-  });
+  return llvm::all_of(reduce.getAxes(),
+                      [&](int64_t axis) { return axis >= rows.count; });
 }
 
 /// Maps and reductions around `reduce` that run row by row with it.
@@ -253,15 +251,11 @@ void GroupBuilder::growRows(ReduceOp reduce) {
       (!ShapedType::isDynamic(length) && length < minRowLength) ||
       llvm::all_of(leading, [](int64_t size) { return size == 1; }))
     return;
-  OpBuilder builder(reduce);
-  SmallVector<OpFoldResult> rows;
-  for (size_t i = 0; i < leading.size(); ++i)
-    rows.push_back(dims.dim(builder, reduce.getLoc(), reduce.getInput(), i));
-
+  Rows rows{reduce.getInput(), static_cast<int64_t>(leading.size())};
   unsigned group = begin(reduce);
   auto consider = [&](Operation *op) {
     return isFree(op) && isa<MapOp, ReduceOp>(op) &&
-           worksOnRows(op, rows, rank, group) && tryAdd(group, op);
+           worksOnRows(op, rows, group) && tryAdd(group, op);
   };
   // A map in front, if its result is wanted nowhere else before the group ends.
   auto addProducers = [&](Operation *op) {

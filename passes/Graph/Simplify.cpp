@@ -17,6 +17,30 @@ namespace hone {
 using namespace mlir;
 
 namespace {
+
+/// A branch that is known is taken. (The patterns of scf would also turn small
+/// branches into selects, which tensors do not have.)
+struct TakeKnownBranch : OpRewritePattern<scf::IfOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(scf::IfOp op,
+                                PatternRewriter &rewriter) const override {
+    std::optional<int64_t> condition =
+        getConstantIntValue(OpFoldResult(op.getCondition()));
+    if (!condition)
+      return rewriter.notifyMatchFailure(op, "the condition is not known");
+    Region &region = *condition ? op.getThenRegion() : op.getElseRegion();
+    if (region.empty()) {
+      rewriter.eraseOp(op);
+      return success();
+    }
+    Operation *yield = region.front().getTerminator();
+    rewriter.inlineBlockBefore(&region.front(), op);
+    rewriter.replaceOp(op, yield->getOperands());
+    rewriter.eraseOp(yield);
+    return success();
+  }
+};
+
 struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
   using Base::Base;
 
@@ -29,11 +53,10 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
     hone::graph::TransposeOp::getCanonicalizationPatterns(owned, context);
     populateMathAlgebraicSimplificationPatterns(owned);
     for (RegisteredOperationName name : context->getRegisteredOperations())
-      if (isa<arith::ArithDialect, scf::SCFDialect>(name.getDialect()))
+      if (isa<arith::ArithDialect>(name.getDialect()))
         name.getCanonicalizationPatterns(owned, context);
-    // It would give a loop's tensor the shape of its first value for good.
-    patterns = FrozenRewritePatternSet(
-        std::move(owned), {"(anonymous namespace)::ForOpTensorCastFolder"});
+    owned.add<TakeKnownBranch>(context);
+    patterns = std::move(owned);
     return success();
   }
 

@@ -143,22 +143,21 @@ struct SinkReshape : OpRewritePattern<MapOp> {
     Location loc = map.getLoc();
     DimBuilder dims = dimsOf(map);
     Value source = reshape.getInput();
-    SmallVector<OpFoldResult> narrow = dims.dims(rewriter, loc, source);
-    SmallVector<OpFoldResult> wide =
-        dims.dims(rewriter, loc, reshape.getResult());
-    size_t shared = 0; // trailing dimensions that both shapes have
-    while (shared < std::min(narrow.size(), wide.size()) &&
-           dims.equal(narrow[narrow.size() - 1 - shared],
-                      wide[wide.size() - 1 - shared]))
+    // Trailing dimensions that both shapes have.
+    int64_t narrowRank = tensorType(source).getRank(), shared = 0;
+    int64_t wideRank = reshape.getType().getRank();
+    while (shared < std::min(narrowRank, wideRank) &&
+           dims.sameSize(source, narrowRank - 1 - shared, reshape.getResult(),
+                         wideRank - 1 - shared))
       ++shared;
-    SmallVector<Value> inputs;
-    for (Value input : map.getInputs()) {
-      FailureOr<Value> moved =
-          moveInput(input, reshape, narrow, shared, dims, rewriter);
-      if (failed(moved))
+    for (Value input : map.getInputs())
+      if (!canMove(input, reshape, shared))
         return rewriter.notifyMatchFailure(map, "an input is broadcast");
-      inputs.push_back(*moved);
-    }
+    SmallVector<OpFoldResult> narrow = dims.dims(rewriter, loc, source);
+    SmallVector<Value> inputs;
+    for (Value input : map.getInputs())
+      inputs.push_back(
+          moveInput(input, reshape, narrow, shared, dims, rewriter));
     SmallVector<int64_t> shape;
     SmallVector<Value> dynamic;
     dims.split(rewriter, loc, narrow, shape, dynamic);
@@ -194,22 +193,28 @@ private:
     return false;
   }
 
+  /// Whether `input` is of the shape that is reshaped, or varies only along
+  /// trailing dimensions that stay.
+  static bool canMove(Value input, ReshapeOp reshape, int64_t shared) {
+    RankedTensorType type = tensorType(input);
+    if (type.getShape() == reshape.getType().getShape())
+      return true;
+    return type.getRank() <= shared ||
+           llvm::all_of(type.getShape().drop_back(shared),
+                        [](int64_t size) { return size == 1; });
+  }
+
   /// `input` for the map on the shape before the reshape.
-  static FailureOr<Value> moveInput(Value input, ReshapeOp reshape,
-                                    ArrayRef<OpFoldResult> narrow,
-                                    size_t shared, DimBuilder &dims,
-                                    OpBuilder &builder) {
+  static Value moveInput(Value input, ReshapeOp reshape,
+                         ArrayRef<OpFoldResult> narrow, int64_t shared,
+                         DimBuilder &dims, OpBuilder &builder) {
     if (input == reshape.getResult())
       return reshape.getInput();
     RankedTensorType type = tensorType(input);
     if (type.getShape() == reshape.getType().getShape())
       return reshapeTo(builder, reshape.getLoc(), dims, input, narrow);
-    size_t rank = type.getRank();
-    if (rank <= shared)
+    if (type.getRank() <= shared)
       return input;
-    if (llvm::any_of(type.getShape().drop_back(shared),
-                     [](int64_t size) { return size != 1; }))
-      return failure();
     SmallVector<OpFoldResult> sizes =
         dims.dims(builder, reshape.getLoc(), input);
     return reshapeTo(builder, reshape.getLoc(), dims, input,

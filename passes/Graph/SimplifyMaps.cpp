@@ -62,7 +62,8 @@ struct InlineUniformInput : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MapOp map,
                                 PatternRewriter &rewriter) const override {
-    for (auto [i, input] : llvm::enumerate(map.getInputs())) {
+    for (unsigned i = 0; i < map.getInputs().size(); ++i) {
+      Value input = map.getInputs()[i];
       std::optional<ConstantBytes> bytes = constantBytes(input);
       bool one = tensorType(input).hasStaticShape() &&
                  tensorType(input).getNumElements() == 1;
@@ -166,7 +167,8 @@ struct DropLeadingOnes : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MapOp map,
                                 PatternRewriter &rewriter) const override {
-    for (auto [i, input] : llvm::enumerate(map.getInputs())) {
+    for (unsigned i = 0; i < map.getInputs().size(); ++i) {
+      Value input = map.getInputs()[i];
       auto constant = input.getDefiningOp<ConstantOp>();
       RankedTensorType type = tensorType(input);
       if (!constant || type.getRank() == 0 || type.getDimSize(0) != 1)

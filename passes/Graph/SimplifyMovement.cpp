@@ -18,8 +18,8 @@ Value hone::reshapeTo(OpBuilder &builder, Location loc, DimBuilder &dims,
   RankedTensorType type = tensorType(value).clone(shape);
   if (type == value.getType()) {
     SmallVector<OpFoldResult> own = dims.dims(builder, loc, value);
-    if (llvm::all_of(llvm::zip(own, sizes), [&](auto pair) {
-          return dims.equal(std::get<0>(pair), std::get<1>(pair));
+    if (llvm::all_of_zip(own, sizes, [&](OpFoldResult a, OpFoldResult b) {
+          return dims.equal(a, b);
         }))
       return value;
   }
@@ -28,14 +28,6 @@ Value hone::reshapeTo(OpBuilder &builder, Location loc, DimBuilder &dims,
 
 static DimBuilder dimsOf(Operation *op) {
   return DimBuilder(op->getParentOfType<func::FuncOp>());
-}
-
-static bool allEqual(DimBuilder &dims, OpBuilder &builder, Location loc,
-                     Value a, Value b) {
-  for (int64_t i = 0, rank = tensorType(a).getRank(); i < rank; ++i)
-    if (!dims.equal(dims.dim(builder, loc, a, i), dims.dim(builder, loc, b, i)))
-      return false;
-  return true;
 }
 
 namespace {
@@ -68,7 +60,7 @@ struct DropEqualReshape : OpRewritePattern<ReshapeOp> {
     if (op.getType() != op.getInput().getType())
       return rewriter.notifyMatchFailure(op, "changes the shape");
     DimBuilder dims = dimsOf(op);
-    if (!allEqual(dims, rewriter, op.getLoc(), op.getInput(), op.getResult()))
+    if (!dims.sameShape(op.getInput(), op.getResult()))
       return rewriter.notifyMatchFailure(op, "sizes may differ");
     rewriter.replaceOp(op, op.getInput());
     return success();
@@ -84,7 +76,7 @@ struct DropWholeSlice : OpRewritePattern<SliceOp> {
         llvm::any_of(op.getSteps(), [](int64_t step) { return step != 1; }))
       return rewriter.notifyMatchFailure(op, "leaves elements out");
     DimBuilder dims = dimsOf(op);
-    if (!allEqual(dims, rewriter, op.getLoc(), op.getInput(), op.getResult()))
+    if (!dims.sameShape(op.getInput(), op.getResult()))
       return rewriter.notifyMatchFailure(op, "may leave elements out");
     rewriter.replaceOp(op, op.getInput());
     return success();
@@ -208,6 +200,11 @@ struct GatherSlice : OpRewritePattern<GatherOp> {
           indexAt(i) != indexAt(0) + i * step)
         return rewriter.notifyMatchFailure(op, "indices are not a range");
 
+    SmallVector<int64_t> expected(type.getShape().take_front(axis));
+    llvm::append_range(expected, indexType.getShape());
+    llvm::append_range(expected, type.getShape().drop_front(axis + 1));
+    if (op.getType().getShape() != ArrayRef(expected))
+      return rewriter.notifyMatchFailure(op, "the type is less precise");
     DimBuilder dims = dimsOf(op);
     SmallVector<OpFoldResult> sizes =
         dims.dims(rewriter, op.getLoc(), op.getInput());
@@ -226,8 +223,6 @@ struct GatherSlice : OpRewritePattern<GatherOp> {
       result.push_back(rewriter.getIndexAttr(i));
     result.append(sizes.begin() + axis + 1, sizes.end());
     Value reshaped = reshapeTo(rewriter, op.getLoc(), dims, slice, result);
-    if (reshaped.getType() != op.getType())
-      return rewriter.notifyMatchFailure(op, "the type is less precise");
     rewriter.replaceOp(op, reshaped);
     return success();
   }
@@ -270,9 +265,7 @@ struct KeepReducedDims : OpRewritePattern<ReshapeOp> {
       return rewriter.notifyMatchFailure(op, "another shape");
     DimBuilder dims = dimsOf(op);
     for (auto [i, size] : llvm::enumerate(shape))
-      if (size != 1 &&
-          !dims.equal(dims.dim(rewriter, op.getLoc(), reduce.getInput(), i),
-                      dims.dim(rewriter, op.getLoc(), op.getResult(), i)))
+      if (size != 1 && !dims.sameSize(reduce.getInput(), i, op.getResult(), i))
         return rewriter.notifyMatchFailure(op, "sizes may differ");
     rewriter.replaceOpWithNewOp<ReduceOp>(op, op.getType(), reduce.getInput(),
                                           reduce.getKind(), reduce.getAxes(),

@@ -208,3 +208,40 @@ func.func @keepdims(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
   %r = hone.reshape %s : tensor<4xf32> -> tensor<4x1xf32>
   return %r : tensor<4x1xf32>
 }
+
+// -----
+
+// Sizes of a loop's tensors are not known: looking at them changes nothing.
+// CHECK-LABEL: func.func @loop(
+// CHECK:         scf.for
+// CHECK:           hone.reshape
+func.func @loop(%x: tensor<?xf32>, %n: index, %m: index) -> tensor<?xf32> {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %r = scf.for %i = %zero to %n step %one iter_args(%a = %x) -> (tensor<?xf32>) {
+    %b = hone.reshape %a dims(%m) : tensor<?xf32> -> tensor<?xf32>
+    scf.yield %b : tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @branches(
+// CHECK-SAME:    %[[X:.+]]: tensor<4xf32>, %[[Y:.+]]: tensor<4xf32>
+// CHECK:         %[[I:.+]] = scf.if
+// CHECK:         return %[[X]], %[[I]]
+func.func @branches(%x: tensor<4xf32>, %y: tensor<4xf32>, %p: i1) -> (tensor<4xf32>, tensor<4xf32>) {
+  %true = arith.constant true
+  %a = scf.if %true -> tensor<4xf32> {
+    scf.yield %x : tensor<4xf32>
+  } else {
+    scf.yield %y : tensor<4xf32>
+  }
+  %b = scf.if %p -> tensor<4xf32> {
+    scf.yield %x : tensor<4xf32>
+  } else {
+    scf.yield %y : tensor<4xf32>
+  }
+  return %a, %b : tensor<4xf32>, tensor<4xf32>
+}
