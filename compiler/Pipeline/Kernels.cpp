@@ -63,7 +63,9 @@ void hone::buildKernelLlvmPipeline(OpPassManager &pm,
                                    const KernelTarget &target) {
   pm.addPass(createLowerKernelAbiPass());
   pm.addPass(createCanonicalizerPass());
-  pm.addPass(createExpandMathPass());
+  ExpandMathPassOptions math;
+  math.fma = target.fma;
+  pm.addPass(createExpandMathPass(math));
   pm.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());
   pm.addPass(verifyAfter("llvm"));

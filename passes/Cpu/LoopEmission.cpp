@@ -17,6 +17,37 @@ constexpr int64_t kBlock = 2048;
 /// With fewer parallel iterations than this, the vector loop is cut as well.
 constexpr int64_t kEnoughIterations = 64;
 
+/// `count` vectors of `width` elements at a time.
+struct Step {
+  int64_t width, count;
+  int64_t stride() const { return width * count; }
+};
+
+/// Below this many elements a vector is not worth its set-up.
+constexpr int64_t kLeastWidth = 4;
+
+/// Steps for a loop of `extent` elements with vectors of `lanes`.
+SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
+                              std::optional<int64_t> extent) {
+  SmallVector<Step> steps;
+  auto add = [&](int64_t width, int64_t count) {
+    if (!extent || *extent >= width * count)
+      steps.push_back({width, count});
+  };
+  // Polynomials have more constants than there are registers: vectors of twice
+  // the width share each load of one.
+  if (cost.math > 0)
+    add(2 * lanes, 1);
+  else
+    add(lanes, cost.ops <= 16 ? 4 : 2);
+  add(lanes, 1);
+  for (int64_t width = lanes / 2; width >= kLeastWidth; width /= 2)
+    if (extent ? *extent % (2 * width) >= width : cost.math > 0)
+      add(width, 1);
+  steps.push_back({1, 1});
+  return steps;
+}
+
 class StageEmitter {
 public:
   StageEmitter(Emitter &e, LoopStage stage, const LoopOptions &options,
@@ -33,17 +64,11 @@ public:
     int vectorDim = chooseVectorDim(nest);
     if (vectorDim >= 0) {
       VectorCost cost = vectorCost(nest, vectorDim);
-      lanes = std::max<int64_t>(
-          1, options.vectorBits / std::max(cost.width, 8u));
-      std::optional<int64_t> extent = nest.extent(vectorDim);
-      while (extent && lanes > *extent)
-        lanes /= 2;
-      unroll = cost.ops + 10 * cost.math <= 16   ? 4
-               : cost.ops + 10 * cost.math <= 40 ? 2
-                                                 : 1;
+      int64_t lanes = options.vectorBits / cost.width;
+      steps = chooseSteps(cost, lanes, nest.extent(vectorDim));
+      if (steps.size() == 1)
+        vectorDim = -1;
     }
-    if (lanes <= 1)
-      vectorDim = -1;
     bool reduces = false;
     for (unsigned i = 0; i < inits.size(); ++i)
       reduces |= nest.isReduced(i);
@@ -56,7 +81,7 @@ public:
       outer.pop_back(); // becomes the scalar loop
     else if (vectorDim < 0 && !reduces && outer.size() > 1)
       outer.pop_back();
-    int64_t block = reduces ? lanes * unroll : kBlock;
+    int64_t block = reduces && vectorDim >= 0 ? steps.front().stride() : kBlock;
     bool cuts = vectorDim >= 0 && !nest.dims[vectorDim].reduction &&
                 parallel && shouldCut(outer, vectorDim, block);
     SmallVector<Value> extents;
@@ -126,29 +151,24 @@ private:
     return iterations < kEnoughIterations && (!size || *size >= 4 * block);
   }
 
-  /// Runs `step` over [low, high): vectors, several at a time, then one, then
-  /// scalars.
+  /// Runs `emit` over [low, high) in all steps.
   void vectorLoops(Value low, Value high,
-                   function_ref<void(Value iv, int64_t lanes, int64_t count)>
-                       step) {
+                   function_ref<void(Value iv, Step step)> emit) {
     Value size = e.sub(high, low);
     Value at = low;
-    auto loopBy = [&](int64_t width, int64_t count) {
-      int64_t stride = width * count;
-      Value whole = e.sub(size, e.rem(size, e.cst(stride)));
-      Value end = e.add(low, whole);
-      e.loop(at, end, stride, {}, [&](Value iv, ValueRange) {
-        step(iv, width, count);
+    for (Step step : steps) {
+      std::optional<int64_t> known = constantOf(e.sub(high, at));
+      if (known && *known <= 0)
+        return;
+      Value end = high;
+      if (step.stride() > 1)
+        end = e.add(low, e.sub(size, e.rem(size, e.cst(step.stride()))));
+      e.loop(at, end, step.stride(), {}, [&](Value iv, ValueRange) {
+        emit(iv, step);
         return SmallVector<Value>();
       });
       at = end;
-    };
-    if (unroll > 1)
-      loopBy(lanes, unroll);
-    loopBy(lanes, 1);
-    if (constantOf(at) && constantOf(high) && *constantOf(at) >= *constantOf(high))
-      return;
-    e.loop(at, high, [&](Value iv) { step(iv, 1, 1); });
+    }
   }
 
   void emitElementwise(LoopNest &inner, unsigned dim, Value low,
@@ -156,9 +176,9 @@ private:
     // Reduction loops that accumulate nothing are loops all the same.
     withOthersFixed(inner, dim, [&](LoopNest &innermost) {
       LoopBody body(e, innermost);
-      vectorLoops(low, high, [&](Value iv, int64_t width, int64_t count) {
-        for (int64_t i = 0; i < count; ++i)
-          body.emit(e.add(iv, i * width), width, {});
+      vectorLoops(low, high, [&](Value iv, Step step) {
+        for (int64_t i = 0; i < step.count; ++i)
+          body.emit(e.add(iv, i * step.width), step.width, {});
       });
     });
   }
@@ -237,7 +257,8 @@ private:
   void emitOuterReduction(LoopNest &inner, unsigned dim, Value low,
                           Value high) {
     SmallVector<unsigned> reduced = reducedOutputs();
-    vectorLoops(low, high, [&](Value iv, int64_t width, int64_t count) {
+    vectorLoops(low, high, [&](Value iv, Step step) {
+      int64_t width = step.width, count = step.count;
       SmallVector<Value> carried;
       for (int64_t k = 0; k < count; ++k)
         for (unsigned i : reduced)
@@ -265,38 +286,28 @@ private:
   void emitInnerReduction(LoopNest &inner, unsigned dim) {
     SmallVector<unsigned> reduced = reducedOutputs();
     size_t outputs = reduced.size();
-    // Carried: `unroll` vectors and a scalar for each output.
     SmallVector<Value> carried;
-    for (int64_t k = 0; k <= unroll; ++k)
-      for (unsigned i : reduced) {
-        Value neutral = arith::ConstantOp::create(
-            e.builder, e.loc, neutralOf(combinerOf(nest, i)));
-        if (k < unroll)
-          neutral = vector::BroadcastOp::create(
-              e.builder, e.loc, VectorType::get(lanes, neutral.getType()),
-              neutral);
-        carried.push_back(neutral);
-      }
+    for (Step sums : accumulatorSteps())
+      for (int64_t k = 0; k < sums.count; ++k)
+        for (unsigned i : reduced) {
+          Value neutral = arith::ConstantOp::create(
+              e.builder, e.loc, neutralOf(combinerOf(nest, i)));
+          if (sums.width > 1)
+            neutral = vector::BroadcastOp::create(
+                e.builder, e.loc, VectorType::get(sums.width, neutral.getType()),
+                neutral);
+          carried.push_back(neutral);
+        }
     SmallVector<Value> sums = carryThrough(
         inner, dim, carried, [&](LoopNest &innermost, ValueRange values) {
           return emitReductionRow(innermost, values, outputs);
         });
     for (auto [n, i] : llvm::enumerate(reduced)) {
-      Operation *combiner = combinerOf(nest, i);
       SmallVector<Value> parts;
-      for (int64_t k = 0; k < unroll; ++k)
-        parts.push_back(sums[k * outputs + n]);
-      while (parts.size() > 1) {
-        SmallVector<Value> halved;
-        for (size_t k = 0; k + 1 < parts.size(); k += 2)
-          halved.push_back(
-              applyCombiner(e, combiner, parts[k], parts[k + 1]));
-        if (parts.size() % 2)
-          halved.push_back(parts.back());
-        parts = halved;
-      }
-      Value sum = reduceVector(e, combiner, parts.front());
-      sum = applyCombiner(e, combiner, sum, sums[unroll * outputs + n]);
+      for (size_t k = n; k < sums.size(); k += outputs)
+        parts.push_back(sums[k]);
+      Operation *combiner = combinerOf(nest, i);
+      Value sum = combineParts(combiner, parts);
       Attribute init;
       if (!inits[i] || !matchPattern(inits[i], m_Constant(&init)) ||
           init != neutralOf(combiner))
@@ -305,40 +316,77 @@ private:
     }
   }
 
+  /// The accumulators of an inner reduction: those of the first step that has
+  /// their width serve the others.
+  SmallVector<Step> accumulatorSteps() {
+    SmallVector<Step> widths;
+    for (Step step : steps)
+      if (widths.empty() || widths.back().width != step.width)
+        widths.push_back(step);
+    return widths;
+  }
+
+  /// Combines accumulators pairwise; the last one is a scalar.
+  Value combineParts(Operation *combiner, SmallVector<Value> parts) {
+    Value sum = parts.pop_back_val();
+    while (!parts.empty()) {
+      // Those of one width first.
+      SmallVector<Value> same, rest;
+      for (Value part : parts)
+        (part.getType() == parts.front().getType() ? same : rest)
+            .push_back(part);
+      while (same.size() > 1) {
+        SmallVector<Value> halved;
+        for (size_t k = 0; k + 1 < same.size(); k += 2)
+          halved.push_back(applyCombiner(e, combiner, same[k], same[k + 1]));
+        if (same.size() % 2)
+          halved.push_back(same.back());
+        same = halved;
+      }
+      sum = applyCombiner(e, combiner, reduceVector(e, combiner, same.front()),
+                          sum);
+      parts = rest;
+    }
+    return sum;
+  }
+
   SmallVector<Value> emitReductionRow(LoopNest &innermost, ValueRange values,
                                       size_t outputs) {
     LoopBody body(e, innermost);
     Value size = innermost.dims[0].extent;
     SmallVector<Value> carried(values);
     Value at = e.cst(0);
-    auto loopBy = [&](int64_t count) {
-      int64_t stride = lanes * count;
-      Value end = e.sub(size, e.rem(size, e.cst(stride)));
-      size_t used = count * outputs;
-      SmallVector<Value> active(carried.begin(), carried.begin() + used);
+    size_t first = 0; // accumulator of the current width
+    for (size_t n = 0; n < steps.size(); ++n) {
+      Step step = steps[n];
+      if (n > 0 && steps[n - 1].width != step.width) {
+        size_t owner = n - 1;
+        while (owner > 0 && steps[owner - 1].width == steps[owner].width)
+          --owner;
+        first += steps[owner].count * outputs;
+      }
+      std::optional<int64_t> known = constantOf(e.sub(size, at));
+      if (known && *known <= 0)
+        return carried;
+      Value end = size;
+      if (step.stride() > 1)
+        end = e.sub(size, e.rem(size, e.cst(step.stride())));
+      size_t used = step.count * outputs;
+      SmallVector<Value> active(carried.begin() + first,
+                                carried.begin() + first + used);
       SmallVector<Value> results = e.loop(
-          at, end, stride, active, [&](Value iv, ValueRange accumulators) {
+          at, end, step.stride(), active,
+          [&](Value iv, ValueRange accumulators) {
             SmallVector<Value> next;
-            for (int64_t k = 0; k < count; ++k)
+            for (int64_t k = 0; k < step.count; ++k)
               llvm::append_range(
-                  next, body.emit(e.add(iv, k * lanes), lanes,
+                  next, body.emit(e.add(iv, k * step.width), step.width,
                                   accumulators.slice(k * outputs, outputs)));
             return next;
           });
-      llvm::copy(results, carried.begin());
+      llvm::copy(results, carried.begin() + first);
       at = end;
-    };
-    if (unroll > 1)
-      loopBy(unroll);
-    loopBy(1);
-    if (constantOf(at) && constantOf(at) == constantOf(size))
-      return carried;
-    SmallVector<Value> scalars(carried.end() - outputs, carried.end());
-    scalars = e.loop(at, size, 1, scalars,
-                     [&](Value iv, ValueRange accumulators) {
-                       return body.emit(iv, 1, accumulators);
-                     });
-    llvm::copy(scalars, carried.end() - outputs);
+    }
     return carried;
   }
 
@@ -379,8 +427,8 @@ private:
   SmallVector<Value> inits;
   const LoopOptions &options;
   bool parallel;
-  int64_t lanes = 1;
-  int64_t unroll = 1;
+  /// How the vector loop goes on, from its start to the scalars at its end.
+  SmallVector<Step> steps;
 };
 } // namespace
 
