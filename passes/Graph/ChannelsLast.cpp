@@ -238,7 +238,7 @@ Value ChannelsLastRewriter::mapInput(MapOp map, Value input, int64_t rank) {
   if (type.getRank() == rank)
     return channelsLast(input);
   input = channelsFirst(input);
-  if (type.getNumElements() == 1 && type.hasStaticShape())
+  if (type.hasStaticShape() && type.getNumElements() == 1)
     return input;
   rewriter.setInsertionPoint(map);
   SmallVector<int64_t> shape(rank - type.getRank(), 1);
