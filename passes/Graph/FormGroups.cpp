@@ -82,6 +82,7 @@ private:
   MapOp nextMap(Value value);
 
   void growRows(ReduceOp reduce);
+  void takeSlices(Operation *op);
   /// Whether `op` works on rows of the given leading sizes.
   bool worksOnRows(Operation *op, const Rows &rows, unsigned group);
   bool hasRows(Value value, const Rows &rows);
@@ -282,6 +283,36 @@ void GroupBuilder::growRows(ReduceOp reduce) {
     addProducers(groups[group].members[i]);
 }
 
+/// Slices that maps and reductions read are views inside their kernel: each
+/// reader takes its own.
+void GroupBuilder::takeSlices(Operation *op) {
+  auto viewsSlices = [&](Operation *reader) {
+    if (!isa<MapOp, ReduceOp>(reader) || reader->getBlock() != &block)
+      return false;
+    auto it = groupOf.find(reader);
+    return it == groupOf.end() ||
+           llvm::none_of(groups[it->second].members, isContraction);
+  };
+  if (!viewsSlices(op))
+    return;
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto slice = operand.get().getDefiningOp<SliceOp>();
+    if (!slice || !isFree(slice) ||
+        !llvm::all_of(slice->getUsers(), viewsSlices))
+      continue;
+    unsigned group = groupOf.count(op) ? groupOf.lookup(op) : begin(op);
+    Operation *own = slice;
+    if (!slice->hasOneUse()) {
+      own = OpBuilder(op).clone(*slice);
+      operand.set(own->getResult(0));
+    }
+    if (!tryAdd(group, own) && own != slice) {
+      operand.set(slice);
+      own->erase();
+    }
+  }
+}
+
 void GroupBuilder::run() {
   SmallVector<Operation *> operations;
   for (Operation &op : block)
@@ -292,6 +323,8 @@ void GroupBuilder::run() {
   for (Operation *op : operations)
     if (auto reduce = dyn_cast<ReduceOp>(op); reduce && isFree(op))
       growRows(reduce);
+  for (Operation *op : operations)
+    takeSlices(op);
 
   Builder builder(block.getParentOp()->getContext());
   for (const Group &group : groups) {

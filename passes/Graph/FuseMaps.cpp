@@ -67,16 +67,31 @@ static size_t numWideInputs(MapOp map) {
   });
 }
 
-/// A reason not to read `producer`'s inputs in `consumer`; null if there is
-/// none. A consumer reads the producer's results as inputs only.
-static const char *reasonAgainst(MapOp producer, MapOp consumer) {
+namespace {
+enum class Fusion {
+  None,
+  Move,   ///< nobody else needs the producer
+  Repeat, ///< others keep it, or do the same
+  Export, ///< others get it as a result of the consumer
+};
+
+/// What to do with the maps, or why nothing.
+struct Decision {
+  Fusion fusion;
+  const char *reason = "";
+};
+} // namespace
+
+/// A consumer reads the producer's results as inputs only.
+static Decision decide(MapOp producer, MapOp consumer) {
+  auto no = [](const char *reason) { return Decision{Fusion::None, reason}; };
   if (producer->getBlock() != consumer->getBlock())
-    return "in different blocks";
+    return no("in different blocks");
   if (!isScalarBody(producer))
-    return "the producer reads tensors by itself";
+    return no("the producer reads tensors by itself");
   if (bodySize(producer) + bodySize(consumer) > maxBodyOps ||
       producer.getInputs().size() + consumer.getInputs().size() > maxInputs)
-    return "the body would be too large";
+    return no("the body would be too large");
   // Where the producer is broadcast, its inputs must be: statically 1.
   RankedTensorType from = tensorType(producer.getResult(0));
   for (Value input : producer.getInputs()) {
@@ -84,44 +99,49 @@ static const char *reasonAgainst(MapOp producer, MapOp consumer) {
     int64_t offset = from.getRank() - type.getRank();
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (from.getDimSize(offset + i) == 1 && type.getDimSize(i) != 1)
-        return "an input is not known to be broadcast";
-  }
-
-  bool broadcast = !sameShape(producer.getResult(0), consumer.getResult(0));
-  int64_t cost = costOf(producer);
-  if (broadcast && cost > cheap)
-    return "it would be computed again for each element";
-  bool single = true;
-  for (Operation *user : producer->getUsers()) {
-    if (user == consumer)
-      continue;
-    single = false;
-    auto map = dyn_cast<MapOp>(user);
-    if (!map || map->getBlock() != producer->getBlock())
-      return "the result is needed by other operations";
+        return no("an input is not known to be broadcast");
   }
   // Read inside regions: as a tensor, not as an input.
   for (Value result : producer->getResults())
     for (OpOperand &use : result.getUses())
-      if (use.getOwner() == consumer &&
-          use.getOperandNumber() >= consumer.getInputs().size())
-        return "the result is read at computed places";
+      if (use.getOwner() != consumer &&
+          use.getOwner()->getParentOp() == consumer)
+        return no("the result is read at computed places");
+
+  bool broadcast = !sameShape(producer.getResult(0), consumer.getResult(0));
+  int64_t cost = costOf(producer);
+  if (broadcast && cost > cheap)
+    return no("it would be computed again for each element");
+  bool onlyMaps = true, later = true, single = true;
+  for (Operation *user : producer->getUsers()) {
+    if (user == consumer)
+      continue;
+    single = false;
+    onlyMaps &= isa<MapOp>(user) && user->getBlock() == producer->getBlock();
+    Operation *here = producer->getBlock()->findAncestorOpInBlock(*user);
+    later &= here && consumer->isBeforeInBlock(here);
+  }
   if (single)
-    return nullptr;
-  if (cost > cheap || numWideInputs(producer) > 1)
-    return "several users, and not cheap";
-  if (llvm::any_of(producer.getInputs(), [](Value input) {
-        return isContraction(input.getDefiningOp());
-      }))
-    return "it is free behind its contraction";
-  return nullptr;
+    return {Fusion::Move};
+  bool behindContraction = llvm::any_of(producer.getInputs(), [](Value input) {
+    return isContraction(input.getDefiningOp());
+  });
+  if (behindContraction)
+    return no("it is free behind its contraction");
+  if (onlyMaps && cost <= cheap && numWideInputs(producer) <= 1)
+    return {Fusion::Repeat};
+  if (broadcast || !later)
+    return no("others need the result, and it is not cheap");
+  return {Fusion::Export};
 }
 
 /// Reads the inputs of `producer` in `consumer` and computes its elements
-/// there.
-static void fuse(MapOp producer, MapOp consumer, IRRewriter &rewriter) {
+/// there; these are returned.
+static SmallVector<Value> fuse(MapOp producer, MapOp consumer,
+                               IRRewriter &rewriter) {
   Block &block = consumer.getBody().front();
   IRMapping mapping;
+  SmallVector<Value> elements;
   rewriter.modifyOpInPlace(consumer, [&] {
     for (auto [argument, input] :
          llvm::zip(producer.getBody().getArguments(), producer.getInputs())) {
@@ -154,20 +174,51 @@ static void fuse(MapOp producer, MapOp consumer, IRRewriter &rewriter) {
       }
     }
     auto yield = cast<YieldOp>(producer.getBody().front().getTerminator());
+    for (Value value : yield.getValues())
+      elements.push_back(mapping.lookupOrDefault(value));
     for (int i = static_cast<int>(consumer.getInputs().size()) - 1; i >= 0;
          --i) {
       auto result = dyn_cast<OpResult>(consumer.getInputs()[i]);
       if (!result || result.getOwner() != producer)
         continue;
-      Value element = yield.getValues()[result.getResultNumber()];
       rewriter.replaceAllUsesWith(block.getArgument(i),
-                                  mapping.lookupOrDefault(element));
+                                  elements[result.getResultNumber()]);
       consumer.getInputsMutable().erase(i);
       block.eraseArgument(i);
     }
   });
   remark::passed(consumer.getLoc(),
                  remark::RemarkOpts::name("fused").category("fuse-maps"));
+  return elements;
+}
+
+/// Makes `consumer` also give what others need of `producer`.
+static MapOp exportResults(MapOp producer, ArrayRef<Value> elements,
+                           MapOp consumer, IRRewriter &rewriter) {
+  auto yield = cast<YieldOp>(consumer.getBody().front().getTerminator());
+  SmallVector<Type> types(consumer->getResultTypes());
+  SmallVector<OpResult> exported;
+  rewriter.modifyOpInPlace(yield, [&] {
+    for (auto [result, element] : llvm::zip(producer->getResults(), elements)) {
+      if (result.use_empty())
+        continue;
+      // The shape as the consumer says it: equal, but maybe more static.
+      types.push_back(tensorType(consumer.getResult(0))
+                          .clone(tensorType(result).getElementType()));
+      exported.push_back(result);
+      yield.getValuesMutable().append(element);
+    }
+  });
+  rewriter.setInsertionPoint(consumer);
+  MapOp merged =
+      createMap(rewriter, consumer.getLoc(), types, consumer.getInputs(),
+                consumer.getDims(), consumer.getBody());
+  merged->setDiscardableAttrs(consumer->getDiscardableAttrDictionary());
+  unsigned count = consumer->getNumResults();
+  rewriter.replaceOp(consumer, merged->getResults().take_front(count));
+  for (auto [i, result] : llvm::enumerate(exported))
+    rewriter.replaceAllUsesWith(result, merged->getResult(count + i));
+  return merged;
 }
 
 namespace {
@@ -178,7 +229,6 @@ struct FuseMapsPass : hone::impl::FuseMapsPassBase<FuseMapsPass> {
     IRRewriter rewriter(&getContext());
     SmallVector<MapOp> maps;
     getOperation().walk([&](MapOp map) { maps.push_back(map); });
-    llvm::SmallPtrSet<Operation *, 16> erased;
     // Program order: each producer has taken in its own producers already.
     for (MapOp consumer : maps) {
       for (size_t i = 0; i < consumer.getInputs().size();) {
@@ -187,15 +237,18 @@ struct FuseMapsPass : hone::impl::FuseMapsPassBase<FuseMapsPass> {
           ++i;
           continue;
         }
-        if (const char *reason = reasonAgainst(producer, consumer)) {
+        Decision decision = decide(producer, consumer);
+        if (decision.fusion == Fusion::None) {
           remark::missed(
               consumer.getLoc(),
               remark::RemarkOpts::name("not-fused").category("fuse-maps"))
-              << reason;
+              << decision.reason;
           ++i;
           continue;
         }
-        fuse(producer, consumer, rewriter);
+        SmallVector<Value> elements = fuse(producer, consumer, rewriter);
+        if (decision.fusion == Fusion::Export)
+          consumer = exportResults(producer, elements, consumer, rewriter);
         if (producer->use_empty())
           rewriter.eraseOp(producer);
         i = 0;

@@ -108,6 +108,29 @@ func.func @two_groups(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
 
 // -----
 
+// A slice that maps read is a view in the kernel of each.
+// CHECK-LABEL: func.func @slices(
+// CHECK:         %[[B:.+]] = hone.slice {{.+}} {hone.group = 1 : i64}
+// CHECK:         %[[A:.+]] = hone.slice {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.map ins(%[[A]] {{.+}} attributes {hone.group = 0 : i64}
+// CHECK:         hone.map ins(%[[B]] {{.+}} attributes {hone.group = 1 : i64}
+func.func @slices(%x: tensor<4x8xf32>) -> (tensor<4x2xf32>, tensor<4x2xf32>) {
+  %s = hone.slice %x at [0, 2] steps [1, 1] : tensor<4x8xf32> -> tensor<4x2xf32>
+  %a = hone.map ins(%s : tensor<4x2xf32>) -> tensor<4x2xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %b = hone.map ins(%s : tensor<4x2xf32>) -> tensor<4x2xf32> {
+  ^bb0(%e: f32):
+    %0 = math.log %e : f32
+    hone.yield %0 : f32
+  }
+  return %a, %b : tensor<4x2xf32>, tensor<4x2xf32>
+}
+
+// -----
+
 // Rows that are too short, reductions along other axes, and single rows have no group.
 // CHECK-LABEL: func.func @left_alone(
 // CHECK-NOT:     hone.group
