@@ -17,8 +17,8 @@ Val hone::onnx::splitHeads(NodeBuilder &n, Val x, int64_t heads) {
   Sizes sizes = n.dims(x);
   std::optional<int64_t> width = NodeBuilder::known(sizes[2]);
   if (heads < 1 || (width && *width % heads != 0)) {
-    (void)n.error("cannot split " + Twine(width.value_or(0)) +
-                  " features among " + Twine(heads) + " heads");
+    n.fail("cannot split " + Twine(width.value_or(0)) + " features among " +
+           Twine(heads) + " heads");
     return x;
   }
   return n.transpose(n.reshape(x, {sizes[0], sizes[1], n.index(heads),
@@ -41,7 +41,7 @@ static Size groupOf(NodeBuilder &n, Val x, Val shared) {
   if (n.same(heads, others) || !h || !o)
     return n.index(1);
   if (*o < 1 || *h % *o != 0) {
-    (void)n.error("has " + Twine(*h) + " heads, no multiple of " + Twine(*o));
+    n.fail("has " + Twine(*h) + " heads, no multiple of " + Twine(*o));
     return n.index(1);
   }
   return n.index(*h / *o);
@@ -269,7 +269,7 @@ LogicalResult importFlexAttention(NodeBuilder &n) {
       return x;
     if (failed(n.importer.importSubgraph(n, *graph, {x}, results)) ||
         results.size() != 1 || !results[0].isTensor()) {
-      (void)n.error("has a '" + name + "' that does not give one tensor");
+      n.fail("has a '" + name + "' that does not give one tensor");
       return x;
     }
     return results[0];

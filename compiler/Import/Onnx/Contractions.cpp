@@ -72,9 +72,9 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   x = n.withDims(x, own, "the channels of input and weights");
   std::optional<int64_t> outChannels = NodeBuilder::known(n.dim(w, 0));
   if (outChannels && *outChannels % windows.group != 0)
-    (void)n.error("has " + Twine(*outChannels) +
-                  " output channels, no multiple of its " +
-                  Twine(windows.group) + " groups");
+    n.fail("has " + Twine(*outChannels) +
+           " output channels, no multiple of its " + Twine(windows.group) +
+           " groups");
   if (n.failed())
     return x;
   // Padding that is negative cuts.
@@ -107,7 +107,7 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
 
 Val hone::onnx::addChannelBias(NodeBuilder &n, Val y, Val bias) {
   if (bias.rank() != 1 || bias.elem != y.elem) {
-    (void)n.error("has a bias that is no vector of the input's type");
+    n.fail("has a bias that is no vector of the input's type");
     return y;
   }
   Sizes sizes(y.rank() - 1, n.index(1));

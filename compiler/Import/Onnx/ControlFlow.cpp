@@ -20,7 +20,7 @@ namespace {
 Value condition(NodeBuilder &n, Val v) {
   if (!v || !v.isTensor() || v.elem != ElementType::Bool ||
       (v.isStatic() && v.type().getNumElements() != 1)) {
-    (void)n.error("needs a condition that is one bool");
+    n.fail("needs a condition that is one bool");
     return {};
   }
   return n.hostScalar(v).value;

@@ -21,7 +21,7 @@ Val oldBroadcast(NodeBuilder &n, Val a, Val b) {
   int64_t axis = n.axisAttr("axis", 0, a.rank());
   Sizes sizes = n.dims(b);
   if (axis + b.rank() > a.rank()) {
-    (void)n.error("has an axis that does not fit its inputs");
+    n.fail("has an axis that does not fit its inputs");
     return b;
   }
   sizes.resize(a.rank() - axis, n.index(1));

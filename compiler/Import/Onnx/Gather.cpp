@@ -49,14 +49,14 @@ LogicalResult importGatherElements(NodeBuilder &n) {
 /// The length of the last dimension, by which an index tensor addresses.
 std::optional<int64_t> tupleLength(NodeBuilder &n, Val indices, int64_t limit) {
   if (indices.rank() == 0 || !isIndexTensor(indices)) {
-    (void)n.error("takes indices of int32 or int64 with at least 1 dimension");
+    n.fail("takes indices of int32 or int64 with at least 1 dimension");
     return std::nullopt;
   }
   std::optional<int64_t> length =
       NodeBuilder::known(n.dim(indices, indices.rank() - 1));
   if (!length || *length > limit) {
-    (void)n.error("has indices whose last dimension is not known, or longer "
-                  "than its input has dimensions");
+    n.fail("has indices whose last dimension is not known, or longer "
+           "than its input has dimensions");
     return std::nullopt;
   }
   return length;
@@ -103,8 +103,8 @@ std::optional<ScatterKind> scatterKind(NodeBuilder &n, ElementType elem) {
   if (name == "none")
     return ScatterKind::Assign;
   if (!isInteger(elem) && (!isFloat(elem) || isSmallFloat(elem))) {
-    (void)n.error("combines elements of " + elementTypeName(elem) +
-                  ", which are no numbers");
+    n.fail("combines elements of " + elementTypeName(elem) +
+           ", which are no numbers");
     return std::nullopt;
   }
   if (name == "add")
@@ -115,7 +115,7 @@ std::optional<ScatterKind> scatterKind(NodeBuilder &n, ElementType elem) {
     return isUnsignedType ? ScatterKind::UMax : ScatterKind::Max;
   if (name == "min")
     return isUnsignedType ? ScatterKind::UMin : ScatterKind::Min;
-  (void)n.error("has a reduction that ONNX does not define: '" + name + "'");
+  n.fail("has a reduction that ONNX does not define: '" + name + "'");
   return std::nullopt;
 }
 

@@ -38,7 +38,7 @@ Val channelParameter(NodeBuilder &n, Val parameter, int64_t rank,
   if (!parameter || parameter.rank() == 0)
     return parameter;
   if (parameter.rank() != 1) {
-    (void)n.error("has scales or zero points that are no vectors");
+    n.fail("has scales or zero points that are no vectors");
     return parameter;
   }
   if (parameter.shape()[0] == 1)
@@ -53,7 +53,7 @@ std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
                                       Val wZero) {
   if (x.rank() < 3 || x.rank() > 5 || w.rank() != x.rank() || !isByte(x) ||
       !isByte(w)) {
-    (void)n.error(
+    n.fail(
         "takes an input and weights of int8 or uint8 with 3 to 5 dimensions");
     return std::nullopt;
   }

@@ -103,7 +103,7 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
           castTo(n, n.withDims(next[i], carriedDims[i], "a carried value"),
                  carried[i].value.getType());
     if (next[i].value.getType() != carried[i].value.getType())
-      (void)n.error("carries a value whose type changes from step to step");
+      n.fail("carries a value whose type changes from step to step");
   }
   SmallVector<Sizes> collectedDims;
   SmallVector<Value> places;
@@ -111,7 +111,7 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
   for (const Val &v : ArrayRef(next).drop_front(carried.size())) {
     Sizes dims{steps};
     if (!v.isTensor()) {
-      (void)n.error("collects what is no tensor");
+      n.fail("collects what is no tensor");
       break;
     }
     for (int64_t i = 0; i < v.rank(); ++i) {
@@ -119,8 +119,8 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
       // The size must be known before the loop.
       auto value = dyn_cast<Value>(size);
       if (value && shape->isAncestor(value.getParentBlock()->getParentOp())) {
-        (void)n.error("collects elements whose size is known in the loop "
-                      "alone");
+        n.fail("collects elements whose size is known in the loop "
+               "alone");
         break;
       }
       dims.push_back(size);

@@ -25,7 +25,7 @@ Val tensorAttr(NodeBuilder &n, StringRef name) {
   std::string problem;
   if (std::optional<Val> value = n.importer.constant(*tensor, n.loc, problem))
     return *value;
-  (void)n.error("its attribute '" + name + "': " + problem);
+  n.fail("its attribute '" + name + "': " + problem);
   return {};
 }
 
@@ -100,12 +100,12 @@ LogicalResult importTreeEnsemble(NodeBuilder &n) {
     if (std::optional<Ints> values = n.intsAttr(name))
       operands.push_back(n.constantInts(*values));
     else
-      (void)n.error("lacks '" + name + "'");
+      n.fail("lacks '" + name + "'");
   };
   auto addTensor = [&](StringRef name, ElementType elem) {
     Val value = tensorAttr(n, name);
     if (!value || value.elem != elem)
-      (void)n.error("lacks '" + name + "' of type " + elementTypeName(elem));
+      n.fail("lacks '" + name + "' of type " + elementTypeName(elem));
     operands.push_back(value);
   };
   // In the order of LIBRARY.md.

@@ -27,7 +27,7 @@ void NodeBuilder::out(size_t i, Val value) {
     outputs[i] = value;
 }
 
-LogicalResult NodeBuilder::error(const Twine &reason) {
+void NodeBuilder::fail(const Twine &reason) {
   if (!hasError)
     importer.error(
         "node '" + llvm::cast<NameLoc>(loc).getName().getValue() + "' (" +
@@ -35,6 +35,10 @@ LogicalResult NodeBuilder::error(const Twine &reason) {
         (node.domain.empty() ? Twine() : "domain " + node.domain + ", ") +
         "opset " + Twine(opset) + "): " + reason);
   hasError = true;
+}
+
+LogicalResult NodeBuilder::error(const Twine &reason) {
+  fail(reason);
   return failure();
 }
 
@@ -55,8 +59,8 @@ const AttributeProto *NodeBuilder::attr(StringRef name) {
 void NodeBuilder::kind(const AttributeProto &attribute,
                        AttributeKind expected) {
   if (attribute.kind != expected)
-    (void)error("the attribute '" + attribute.name +
-                "' has another type than the operator asks for");
+    fail("the attribute '" + attribute.name +
+         "' has another type than the operator asks for");
 }
 
 int64_t NodeBuilder::intAttr(StringRef name, int64_t byDefault) {
@@ -131,8 +135,8 @@ int64_t NodeBuilder::axis(int64_t value, int64_t rank) {
   int64_t result = value < 0 ? value + rank : value;
   if (result >= 0 && result < rank)
     return result;
-  (void)error("the axis " + Twine(value) + " is outside a tensor of " +
-              Twine(rank) + " dimensions");
+  fail("the axis " + Twine(value) + " is outside a tensor of " + Twine(rank) +
+       " dimensions");
   return 0;
 }
 
@@ -156,7 +160,7 @@ std::optional<Ints> NodeBuilder::axes(StringRef attribute, size_t input,
   Ints ordered = *values;
   llvm::sort(ordered);
   if (std::adjacent_find(ordered.begin(), ordered.end()) != ordered.end()) {
-    (void)error("names the same axis twice");
+    fail("names the same axis twice");
     return Ints();
   }
   return sorted ? ordered : *values;
@@ -209,7 +213,7 @@ bool NodeBuilder::hostScalars(Val v, ScalarBuilder &s,
 }
 
 Val NodeBuilder::fromHost(ArrayRef<Scalar> scalars, ArrayRef<int64_t> shape,
-                             ElementType elem) {
+                          ElementType elem) {
   mlir::Type element = storageType(b.getContext(), elem);
   auto type = RankedTensorType::get(shape, element);
   SmallVector<mlir::Attribute> attributes;
@@ -251,7 +255,7 @@ std::optional<Sizes> NodeBuilder::elements(Val v) {
   SmallVector<Scalar> scalars;
   Sizes result;
   if (!isInteger(v.elem)) {
-    (void)error("takes a tensor of sizes that is " + elementTypeName(v.elem));
+    fail("takes a tensor of sizes that is " + elementTypeName(v.elem));
     return std::nullopt;
   }
   if (hostScalars(v, s, scalars)) {
@@ -260,7 +264,7 @@ std::optional<Sizes> NodeBuilder::elements(Val v) {
     return result;
   }
   if (!v.isStatic() || v.type().getNumElements() > (1 << 16)) {
-    (void)error("takes a tensor of sizes whose length is not known");
+    fail("takes a tensor of sizes whose length is not known");
     return std::nullopt;
   }
   for (int64_t i = 0, count = v.type().getNumElements(); i < count; ++i) {
@@ -338,8 +342,8 @@ std::optional<Ints> NodeBuilder::requireInts(size_t input, StringRef name) {
     return std::nullopt;
   std::optional<Ints> values = knownInts(in(input));
   if (!values)
-    (void)error("its input '" + name +
-                "' must be known at compile time; make it a constant");
+    fail("its input '" + name +
+         "' must be known at compile time; make it a constant");
   return values;
 }
 
@@ -523,7 +527,7 @@ Val NodeBuilder::mapWith(
         graph::YieldOp::create(inner, loc, yielded);
       });
   if (!problem.empty())
-    (void)error(problem);
+    fail(problem);
   return {op->getResult(0), result};
 }
 
@@ -545,7 +549,7 @@ Val NodeBuilder::move(ArrayRef<Size> sizes, ElementType result,
         graph::YieldOp::create(inner, loc, yielded);
       });
   if (!problem.empty())
-    (void)error(problem);
+    fail(problem);
   return {op->getResult(0), result};
 }
 

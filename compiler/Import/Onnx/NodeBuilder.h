@@ -80,6 +80,7 @@ public:
   /// Reports file, node, operator, opset and reason; only the first call of a
   /// node speaks.
   mlir::LogicalResult error(const llvm::Twine &reason);
+  void fail(const llvm::Twine &reason);
   bool failed() const { return hasError; }
   /// For a node that is imported with the help of another builder.
   void followError(const NodeBuilder &other) { hasError |= other.hasError; }

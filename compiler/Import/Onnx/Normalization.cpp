@@ -28,8 +28,7 @@ bool checkFloat(NodeBuilder &n, int64_t minRank) {
   Val x = n.in(0);
   if (isFloat(x.elem) && !isSmallFloat(x.elem) && x.rank() >= minRank)
     return true;
-  (void)n.error("takes a float tensor of at least " + Twine(minRank) +
-                " dimensions");
+  n.fail("takes a float tensor of at least " + Twine(minRank) + " dimensions");
   return false;
 }
 
@@ -38,7 +37,7 @@ bool checkFloat(NodeBuilder &n, int64_t minRank) {
 Val perChannel(NodeBuilder &n, Val v, Val x) {
   Sizes sizes(x.rank() - 1, n.index(1));
   if (v.rank() != 1) {
-    (void)n.error("has parameters that are no vectors");
+    n.fail("has parameters that are no vectors");
     return v;
   }
   sizes[0] = n.dim(x, 1);

@@ -13,17 +13,17 @@ std::optional<Windows> windowsOf(NodeBuilder &n) {
   Val x = n.in(0);
   if (x.rank() < 3 || x.rank() > 5 ||
       !x.type().getElementType().isIntOrFloat() || isSmallFloat(x.elem)) {
-    (void)n.error("takes a tensor of numbers with 3 to 5 dimensions");
+    n.fail("takes a tensor of numbers with 3 to 5 dimensions");
     return std::nullopt;
   }
   std::optional<Ints> kernel = n.intsAttr("kernel_shape");
   if (!kernel) {
-    (void)n.error("lacks the attribute 'kernel_shape'");
+    n.fail("lacks the attribute 'kernel_shape'");
     return std::nullopt;
   }
   std::optional<Windows> windows = Windows::parse(n, x, kernel);
   if (windows && llvm::any_of(windows->pads, [](int64_t p) { return p < 0; })) {
-    (void)n.error("has negative pads");
+    n.fail("has negative pads");
     return std::nullopt;
   }
   return windows;

@@ -23,8 +23,8 @@ Val hone::onnx::quantizationParameter(NodeBuilder &n, Val parameter, Val x,
     return n.reshape(parameter, dims);
   }
   if (parameter.rank() != x.rank()) {
-    (void)n.error("has scales of " + Twine(parameter.rank()) +
-                  " dimensions for a tensor of " + Twine(x.rank()));
+    n.fail("has scales of " + Twine(parameter.rank()) +
+           " dimensions for a tensor of " + Twine(x.rank()));
     return parameter;
   }
   axis = n.axis(axis, x.rank());
@@ -34,7 +34,7 @@ Val hone::onnx::quantizationParameter(NodeBuilder &n, Val parameter, Val x,
     std::optional<int64_t> size = n.known(dims[axis]);
     std::optional<int64_t> count = n.known(n.dim(parameter, axis));
     if (!size || !count || *count == 0) {
-      (void)n.error("needs a block_size where the sizes are not known");
+      n.fail("needs a block_size where the sizes are not known");
       return parameter;
     }
     block = (*size + *count - 1) / *count;

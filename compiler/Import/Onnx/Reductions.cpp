@@ -33,7 +33,7 @@ std::optional<Reduction> parse(NodeBuilder &n, int64_t axesAsInput) {
     r.flags = axisFlags(n, n.in(1), r.x.rank());
     r.rank = r.x.rank() - (n.failed() ? 0 : n.in(1).type().getNumElements());
     if (r.rank < 0)
-      (void)n.error("has more axes than its input has dimensions");
+      n.fail("has more axes than its input has dimensions");
     return r;
   }
   std::optional<Ints> axes;

@@ -48,12 +48,12 @@ struct Resizer {
     Scalar from = s.toFloat(s.size(a.from), f32);
     Scalar to = s.toFloat(s.size(a.to), f32);
     Scalar halfPixel = (x + 0.5) / scale - 0.5;
-    // A scale makes a size that need not be whole.
-    if (a.scale || a.scales)
-      to = from * scale;
-    if (coordinates == "align_corners")
-      return select(le(to, 1), s.like(x, 0),
-                    x * (from - 1.0) / max(to - 1.0, s.like(x, 1)));
+    if (coordinates == "align_corners") {
+      // A scale makes a size that need not be whole.
+      Scalar size = a.scale || a.scales ? from * scale : to;
+      return select(le(size, 1), s.like(x, 0),
+                    x * (from - 1.0) / max(size - 1.0, s.like(x, 1)));
+    }
     if (coordinates == "asymmetric")
       return x / scale;
     if (coordinates == "pytorch_half_pixel")
@@ -141,15 +141,15 @@ struct Resizer {
           *n.known(a.from) > 0)
         scale = static_cast<float>(*n.known(a.to)) / *n.known(a.from);
       if (!scale) {
-        (void)n.error("antialiases with a scale that is not known at compile "
-                      "time");
+        n.fail("antialiases with a scale that is not known at compile "
+               "time");
         return x;
       }
       stretch = std::min(1.0, static_cast<double>(*scale));
     }
     int64_t reach = static_cast<int64_t>(std::ceil(support / stretch));
     if (reach > 256) {
-      (void)n.error("shrinks an axis more than 128 times with antialias");
+      n.fail("shrinks an axis more than 128 times with antialias");
       return x;
     }
     auto distance = [&](ScalarBuilder &s, int64_t tap) {

@@ -17,7 +17,7 @@ mlir::Type elementOf(NodeBuilder &n, Val v) {
   if (auto type =
           v ? dyn_cast<graph::SequenceType>(v.value.getType()) : nullptr)
     return type.getElementType();
-  (void)n.error("needs a sequence");
+  n.fail("needs a sequence");
   return {};
 }
 
@@ -26,8 +26,8 @@ mlir::Type rankedElement(NodeBuilder &n, Val sequence) {
   mlir::Type type = elementOf(n, sequence);
   if (!type || isa<RankedTensorType>(type))
     return type;
-  (void)n.error("takes from a sequence whose elements have a number of "
-                "dimensions that is not known");
+  n.fail("takes from a sequence whose elements have a number of "
+         "dimensions that is not known");
   return {};
 }
 

@@ -20,7 +20,7 @@ RankedTensorType NodeBuilder::tensorType(ElementType elem,
   for (Size size : dims) {
     std::optional<int64_t> number = known(size);
     if (number && *number < 0) {
-      (void)error("gives a tensor of negative size " + Twine(*number));
+      fail("gives a tensor of negative size " + Twine(*number));
       number = 0;
     }
     shape.push_back(number.value_or(ShapedType::kDynamic));
@@ -28,13 +28,13 @@ RankedTensorType NodeBuilder::tensorType(ElementType elem,
   }
   int64_t count = elementCount(fixed);
   if (count < 0 || packedBytes(ElementType::Double, count) < 0) {
-    (void)error("gives a tensor that is too large");
+    fail("gives a tensor that is too large");
     shape.assign(shape.size(), 0);
   }
   mlir::Type element = storageType(b.getContext(), elem);
   if (!element) {
-    (void)error("gives a tensor of " + elementTypeName(elem) +
-                ", which is not supported");
+    fail("gives a tensor of " + elementTypeName(elem) +
+         ", which is not supported");
     element = b.getF32Type();
   }
   return RankedTensorType::get(shape, element);
@@ -65,8 +65,8 @@ Sizes NodeBuilder::broadcastDims(ArrayRef<Val> values) {
       if (known(size) == 1)
         size = index(v.shape()[own]);
       else if (known(size) != v.shape()[own])
-        (void)error("has inputs whose sizes " + Twine(*known(size)) + " and " +
-                    Twine(v.shape()[own]) + " do not broadcast");
+        fail("has inputs whose sizes " + Twine(*known(size)) + " and " +
+             Twine(v.shape()[own]) + " do not broadcast");
     }
     if (known(size) != 1)
       continue;
@@ -140,7 +140,7 @@ bool NodeBuilder::require(const Scalar &condition, const Twine &what) {
   APInt number;
   if (matchPattern(condition.value, m_ConstantInt(&number))) {
     if (number.isZero())
-      (void)error("does not hold: " + what);
+      fail("does not hold: " + what);
     return !number.isZero();
   }
   cf::AssertOp::create(b, loc, condition.value, what.str());
@@ -195,8 +195,7 @@ bool NodeBuilder::agree(Size x, Size y, const Twine &what) {
   std::optional<int64_t> left = known(x), right = known(y);
   if (!left || !right || *left == *right)
     return true;
-  (void)error(what + " do not agree: " + Twine(*left) + " and " +
-              Twine(*right));
+  fail(what + " do not agree: " + Twine(*left) + " and " + Twine(*right));
   return false;
 }
 
@@ -261,8 +260,8 @@ Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
   Size before = product(own), after = product(target);
   std::optional<int64_t> had = known(before), wanted = known(after);
   if (had && wanted && *had != *wanted) {
-    (void)error("reshapes a tensor of " + Twine(*had) + " elements to " +
-                Twine(*wanted));
+    fail("reshapes a tensor of " + Twine(*had) + " elements to " +
+         Twine(*wanted));
     return v;
   }
   // Data or free dimensions decide.
@@ -410,7 +409,7 @@ Val NodeBuilder::gather(Val v, Val indices, int64_t axis) {
     int64_t size = v.shape()[axis];
     for (int64_t number : *numbers)
       if (number < -size || number >= size) {
-        (void)error("gathers element " + Twine(number) + " of " + Twine(size));
+        fail("gathers element " + Twine(number) + " of " + Twine(size));
         return v;
       }
     if (std::optional<Val> moved =
@@ -442,7 +441,7 @@ Val NodeBuilder::squeeze(Val v, ArrayRef<int64_t> axes) {
     if (!llvm::is_contained(axes, static_cast<int64_t>(i)))
       sizes.push_back(size);
     else if (known(size) && *known(size) != 1)
-      (void)error("removes a dimension of size " + Twine(*known(size)));
+      fail("removes a dimension of size " + Twine(*known(size)));
   return failed() ? v : reshape(v, sizes);
 }
 
@@ -504,7 +503,7 @@ Val NodeBuilder::reduce(graph::ReduceKind kind, Val v, ArrayRef<int64_t> axes,
       kind = graph::ReduceKind::UMin;
   }
   if (!v.type().getElementType().isIntOrFloat() || isSmallFloat(v.elem))
-    (void)error("does not reduce " + elementTypeName(v.elem));
+    fail("does not reduce " + elementTypeName(v.elem));
   if (std::optional<Val> folded = reduceOnHost(kind, v, axes, sizes))
     return *folded;
   return {graph::ReduceOp::create(b, loc, tensorType(v.elem, sizes), v.value,
@@ -531,7 +530,7 @@ Val NodeBuilder::matmul(Val lhs, Val rhs, bool transposeRhs) {
   if (lhs.rank() < 2 || rhs.rank() < 2 || lhs.elem != rhs.elem ||
       !lhs.type().getElementType().isIntOrFloat() || isSmallFloat(lhs.elem) ||
       lhs.elem == ElementType::Bool) {
-    (void)error("multiplies matrices that do not fit together");
+    fail("multiplies matrices that do not fit together");
     return lhs;
   }
   Sizes left = dims(lhs), right = dims(rhs);
@@ -558,8 +557,8 @@ Val NodeBuilder::matmul(Val lhs, Val rhs, bool transposeRhs) {
     } else if (known(y) == 1) {
       sizes.push_back(x);
     } else if (known(x) && known(y)) {
-      (void)error("has batches of " + Twine(*known(x)) + " and " +
-                  Twine(*known(y)) + ", which do not broadcast");
+      fail("has batches of " + Twine(*known(x)) + " and " + Twine(*known(y)) +
+           ", which do not broadcast");
       return lhs;
     } else if (known(x) || known(y)) {
       sizes.push_back(known(x) ? x : y);

@@ -13,7 +13,7 @@ namespace {
 bool isText(NodeBuilder &n, Val v) {
   if (v.elem == ElementType::String)
     return true;
-  (void)n.error("needs a tensor of strings, not " + elementTypeName(v.elem));
+  n.fail("needs a tensor of strings, not " + elementTypeName(v.elem));
   return false;
 }
 

@@ -14,13 +14,13 @@ std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val w) {
   for (int64_t i = 2; i < w.rank(); ++i) {
     std::optional<int64_t> size = NodeBuilder::known(n.dim(w, i));
     if (!size) {
-      (void)n.error("has weights whose spatial sizes are not known");
+      n.fail("has weights whose spatial sizes are not known");
       return std::nullopt;
     }
     kernel.push_back(*size);
   }
   if (declared && *declared != kernel) {
-    (void)n.error("has a kernel_shape that is not that of its weights");
+    n.fail("has a kernel_shape that is not that of its weights");
     return std::nullopt;
   }
   return kernel;
@@ -39,7 +39,7 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
   w.pads = n.intsAttr("pads", Ints(2 * spatial, 0));
   w.group = n.intAttr("group", 1);
   auto fail = [&](const Twine &reason) -> std::optional<Windows> {
-    (void)n.error(reason);
+    n.fail(reason);
     return std::nullopt;
   };
   if (w.kernel.size() != spatial || w.strides.size() != spatial ||
@@ -94,8 +94,8 @@ hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
   Size stride = n.index(strides[i]);
   std::optional<int64_t> known = NodeBuilder::known(room);
   if (known && *known < 0) {
-    (void)n.error("has a window of " + Twine(extent(i)) +
-                  " over a padded input of " + Twine(*known + extent(i)));
+    n.fail("has a window of " + Twine(extent(i)) + " over a padded input of " +
+           Twine(*known + extent(i)));
     return n.index(1);
   }
   if (!ceil)
