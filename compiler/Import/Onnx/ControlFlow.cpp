@@ -44,6 +44,22 @@ std::optional<bool> knownCondition(Value value) {
 
 //===- If -----------------------------------------------------------------===//
 
+/// The first branch alone, where the condition must hold.
+LogicalResult importFirstBranch(NodeBuilder &n, const Graph &graph,
+                                scf::IfOp shape, Value chosen) {
+  shape.erase();
+  ScalarBuilder &s = n.host();
+  n.require(s.wrap(chosen),
+            "the sizes are those for which the first branch is made; the "
+            "second gives another number of dimensions");
+  SmallVector<Val> results;
+  if (failed(n.importer.importSubgraph(n, graph, {}, results)))
+    return failure();
+  for (auto [i, v] : llvm::enumerate(results))
+    n.out(i, v);
+  return success();
+}
+
 LogicalResult importIf(NodeBuilder &n) {
   const Graph *branches[] = {n.graphAttr("then_branch"),
                              n.graphAttr("else_branch")};
@@ -83,6 +99,11 @@ LogicalResult importIf(NodeBuilder &n) {
   for (auto [i, a] : llvm::enumerate(results[0])) {
     const Val &b = results[1][i];
     mlir::Type type = commonType(a.value.getType(), b.value.getType());
+    // "Drop a dimension if it is 1": the number of dimensions is fixed here, so
+    // the model is compiled for sizes of which that holds.
+    if (!type && a.isTensor() && b.isTensor() &&
+        NodeBuilder::isFree(OpFoldResult(chosen)))
+      return importFirstBranch(n, *branches[0], shape, chosen);
     if (!type || a.elem != b.elem)
       return n.error("has branches whose outputs " + Twine(i) +
                      " differ in type or number of dimensions");

@@ -2,6 +2,7 @@
 // Walks the graphs of a model: scopes, subgraphs, model-local functions, inputs
 // and outputs.
 #include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/NodeOrder.h"
 #include "compiler/Import/Onnx/OpTable.h"
 #include "compiler/Import/Onnx/PackedTypes.h"
 #include "compiler/Import/Onnx/Reader.h"
@@ -439,14 +440,14 @@ void GraphImporter::importNodes(ArrayRef<Node> nodes, Scope &scope) {
     for (StringRef output : node.outputs)
       if (!output.empty())
         scope.later.insert(output);
-  for (const Node &node : nodes) {
+  for (const Node *node : orderNodes(nodes)) {
     if (++importedNodes > kMaxNodes) {
       if (importedNodes == kMaxNodes + 1)
         error("the model has more than " + Twine(kMaxNodes) +
               " nodes once its functions are inlined");
       return;
     }
-    importNode(node, scope);
+    importNode(*node, scope);
   }
 }
 
@@ -465,8 +466,7 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     if (!value) {
       if (scope.later.contains(name))
         error(where + ": its input '" + name +
-              "' is given by a node that comes later, or by a cycle; sort the "
-              "nodes of the model");
+              "' depends on its own output; ONNX has no cycles");
       else
         error(where + ": its input '" + name + "' is given by nothing");
       poisoned = true;

@@ -65,6 +65,8 @@ void addAttention(OpTable &table);
 void addGather(OpTable &table);
 void addSampling(OpTable &table);
 void addTraining(OpTable &table);
+void addMicrosoft(OpTable &table);
+void addClassicModels(OpTable &table);
 void addIntegerConvolution(OpTable &table);
 void addControlFlow(OpTable &table);
 void addEinsum(OpTable &table);

@@ -66,7 +66,7 @@ struct Recurrence {
   Cell cell;
   int64_t gates, states; ///< per direction
   int64_t hidden = 0, directions = 1;
-  Size steps, batch;
+  Size steps = {}, batch = {};
   float clip = 0;
   bool linearBeforeReset = false, inputForget = false;
   SmallVector<Activation> activations; ///< of all directions
