@@ -308,9 +308,13 @@ RegisterTile::Segment ContractionEmitter::segmentOf(int64_t rows,
                                                     Value remaining) const {
   RegisterTile::Segment segment(problem.a, packs ? packed : problem.b);
   segment.count = kCount;
-  Value a = e.add(e.add(aBase, e.mul(firstRow, problem.k)), kStart);
+  Value a = e.add(aBase, kStart);
+  if (!problem.rowOffset)
+    a = e.add(a, e.mul(firstRow, problem.k));
   for (int64_t r = 0; r < rows; ++r)
-    segment.aOffsets.push_back(e.add(a, e.mul(problem.k, r)));
+    segment.aOffsets.push_back(
+        e.add(a, problem.rowOffset ? problem.rowOffset(e.add(firstRow, r))
+                                   : e.mul(problem.k, r)));
   for (int64_t v = 0; v < vectors; ++v) {
     Value column = e.cst(v * lanes);
     if (packs) {

@@ -5,6 +5,7 @@
 
 #include "passes/Cpu/Epilogue.h"
 #include "passes/Cpu/RegisterTile.h"
+#include <functional>
 
 namespace hone {
 
@@ -21,6 +22,9 @@ struct Contraction {
   RhsLayout layout;
   mlir::Type accumulator;
   mlir::Value m, n, k;
+  /// Where a row of `a` starts in its batch; rows follow each other if it is
+  /// null.
+  std::function<mlir::Value(mlir::Value row)> rowOffset;
   /// How far the operands move with each batch coordinate.
   llvm::SmallVector<mlir::Value> aBatchStrides, bBatchStrides;
 };

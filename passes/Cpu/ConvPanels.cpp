@@ -5,6 +5,7 @@
 // elements, and pixels next to a border are in tiles of their own.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace hone;
@@ -236,7 +237,14 @@ void PanelEmitter::emitDynamicRow(Value remaining) {
     inner(shape.rows, pixel);
     return SmallVector<Value>();
   });
-  e.loop(end, high, [&](Value pixel) { inner(1, pixel); });
+  Value rest = e.sub(high, end);
+  for (int64_t rows = llvm::bit_floor<uint64_t>(shape.rows - 1); rows > 0;
+       rows /= 2) {
+    Value bit = e.rem(e.div(rest, e.cst(rows)), e.cst(2));
+    e.branch(e.cmp(arith::CmpIPredicate::ne, bit, e.cst(0)),
+             [&] { inner(rows, end); });
+    end = e.add(end, e.mul(bit, rows));
+  }
   e.loop(high, pixels, single);
 }
 

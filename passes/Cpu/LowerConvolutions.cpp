@@ -23,9 +23,28 @@ static bool isMatrixProduct(ConvWindowOp op) {
   auto isZero = [](int64_t value) { return value == 0; };
   int64_t rank = cast<ShapedType>(op.getInput().getType()).getRank();
   return op.getGroup() == 1 && llvm::all_of(op.getKernel(), isOne) &&
-         llvm::all_of(op.getStrides(), isOne) &&
          llvm::all_of(op.getPads(), isZero) &&
          Epilogue::canMerge(op, 0, rank - 2);
+}
+
+/// Where the input pixel of an output pixel starts; both are counted over all
+/// of batch and space.
+static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
+                                                    const FlatBuffer &input) {
+  SmallVector<Value> sizes;
+  Value out = op.getOuts().front();
+  for (int64_t i = 0; i < cast<ShapedType>(out.getType()).getRank() - 1; ++i)
+    sizes.push_back(e.dim(out, i));
+  SmallVector<Value> strides = {input.strides[0]};
+  for (auto [i, stride] : llvm::enumerate(op.getStrides()))
+    strides.push_back(e.mul(input.strides[i + 1], stride));
+  return [&e, sizes, strides](Value pixel) {
+    Value offset = e.cst(0);
+    for (auto [coordinate, stride] :
+         llvm::zip_equal(e.delinearize(pixel, sizes), strides))
+      offset = e.add(offset, e.mul(coordinate, stride));
+    return offset;
+  };
 }
 
 static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
@@ -43,6 +62,8 @@ static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
                       {static_cast<int64_t>(problem.a.sizes.size()) - 1, 1});
     problem.m = epilogue.sizes[0];
     problem.n = epilogue.sizes[1];
+    if (!llvm::all_of(op.getStrides(), [](int64_t s) { return s == 1; }))
+      problem.rowOffset = strideOverPixels(e, op, problem.a);
     emitContraction(e, unit, problem, epilogue);
   } else if (panels) {
     emitPanelConvolution(e, unit, op);

@@ -208,8 +208,9 @@ TEST(ConvolutionTest, Groups) {
 
 TEST(ConvolutionTest, OneElementKernels) {
   for (bool isStatic : {true, false})
-    checkConvolution({2, 8, 5, 7, 36, 1, 1, 1, 0, 0, 1}, false, isStatic,
-                     kUnits[1]);
+    for (int64_t stride : {1, 2})
+      checkConvolution({2, 8, 5, 7, 36, 1, stride, 1, 0, 0, 1}, false, isStatic,
+                       kUnits[1]);
 }
 
 TEST(ConvolutionTest, Depthwise) {
