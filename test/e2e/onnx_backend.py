@@ -31,6 +31,8 @@ import workers  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 LIST = HERE / "onnx-backend-xfail.txt"
 HEADER = "# ONNX backend test cases that do not pass yet; a case that leaves never returns.\n"
+# The format leaves the generator open, so that these cases' numbers are one library's.
+RANDOM = re.compile("^test_bernoulli")
 
 
 class LazyBackend(Backend):
@@ -59,6 +61,8 @@ def run_case(item):
     except BaseException as e:  # noqa: BLE001: whatever it is, it is this case's
         kind = type(e).__name__
         verdict = {"CompileError": "compile", "RunError": "run", "AssertionError": "wrong"}.get(kind, "error")
+        if verdict == "wrong" and RANDOM.match(item[0]):
+            return "skip", "runs, but its reference holds another generator's random numbers"
         text = " ".join(str(e).split())[:300]
         return verdict, text if verdict in ("compile", "run", "wrong") else f"{kind}: {text}"
 
@@ -67,7 +71,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="regular expression on case names")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=180)
     parser.add_argument("--json", help="write every verdict to a file")
     parser.add_argument("--reasons", action="store_true", help="list why listed cases fail, by reason")
     parser.add_argument("--update", action="store_true")
