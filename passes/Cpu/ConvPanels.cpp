@@ -16,6 +16,9 @@ static constexpr int64_t kPanel = 16;
 static constexpr int64_t kBlockBytes = 256 << 10;
 static constexpr int64_t kEnoughBlocks = 16;
 static constexpr int64_t kMinBlockWork = 64 << 10;
+/// Loops along K in the code of a row; wide borders of large kernels need too
+/// many.
+static constexpr size_t kMaxLoopsPerRow = 48;
 
 namespace {
 /// Kernel elements [low, high) along the last dimension and the pixels of a
@@ -209,7 +212,13 @@ void PanelEmitter::emitRow(Value row, Value remaining) {
   outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
   if (!constantOf(window.out[last]) || !constantOf(window.in[last]))
     return emitDynamicRow(remaining);
-  for (const TileRun &run : planStaticRow())
+  SmallVector<TileRun> plan = planStaticRow();
+  size_t loops = 0;
+  for (const TileRun &run : plan)
+    loops += run.kernel.size();
+  if (loops > kMaxLoopsPerRow)
+    return emitDynamicRow(remaining);
+  for (const TileRun &run : plan)
     e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
       Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
       emitTile(run.rows, pixel, run.kernel, nullptr, nullptr, remaining);
