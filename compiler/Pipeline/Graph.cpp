@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Verify/Passes.h"
 
 using namespace mlir;
 using namespace hone;
@@ -32,6 +33,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createInferShapesPass());
   graph.addPass(createCSEPass());
   graph.addPass(createFormGroupsPass());
-  if (options.outline)
-    pm.addPass(createOutlineKernelsPass());
+  if (!options.outline)
+    return;
+  pm.addPass(createOutlineKernelsPass());
+  pm.addPass(createVerifyHostPass({"graph"}));
 }

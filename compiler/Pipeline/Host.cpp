@@ -13,6 +13,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
 #include "passes/Rt/Passes.h"
+#include "passes/Verify/Passes.h"
 
 using namespace mlir;
 using namespace hone;
@@ -23,6 +24,7 @@ void hone::buildHostBufferPipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createReuseBuffersPass());
   pm.addPass(createPlanArenaPass());
+  pm.addPass(createVerifyHostPass({"buffer"}));
 }
 
 // After: llvm.
@@ -38,4 +40,5 @@ void hone::buildHostLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
   // Early returns need plain branches.
   pm.addPass(createReturnStatusPass());
+  pm.addPass(createVerifyHostPass({"llvm"}));
 }

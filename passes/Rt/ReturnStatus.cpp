@@ -34,7 +34,8 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
     Location loc = function.getLoc();
     Block *exit = builder.createBlock(&function.getBody(), function.getBody().end(), builder.getI32Type(), loc);
     LLVM::ReturnOp::create(builder, loc, exit->getArgument(0));
-    for (LLVM::CallOp call : calls) {
+    // From the end: a split moves all operations behind it.
+    for (LLVM::CallOp call : llvm::reverse(calls)) {
       Block *block = call->getBlock();
       Block *rest = block->splitBlock(call);
       rest->moveBefore(exit);

@@ -16,4 +16,14 @@ def VerifyKernelsPass : Pass<"hone-verify-kernels", "::mlir::ModuleOp"> {
   let options = [Option<"phase", "phase", "std::string", "", "tile, buffer or llvm">];
 }
 
+def VerifyHostPass : Pass<"hone-verify-host", "::mlir::ModuleOp"> {
+  let summary = "check that the host function is in the form that a phase ends with";
+  let description = [{
+    Kernels are not looked into. After `graph`: calls of kernels and of library functions, constants, views, slices,
+    control flow and scalars; no other operation of hone. After `buffer`: no tensors, and no `hone_rt.call`. After
+    `llvm`: only the llvm dialect. The first operation that does not belong is reported.
+  }];
+  let options = [Option<"phase", "phase", "std::string", "", "graph, buffer or llvm">];
+}
+
 #endif // HONE_PASSES_VERIFY_PASSES

@@ -8,6 +8,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
 
 using namespace llvm;
 using namespace hone;
@@ -35,7 +36,9 @@ static std::unique_ptr<TargetMachine> makeMachine(const CpuLevel &level, CodeKin
   // A multiplication and an addition may become one operation; nothing else of fast math.
   options.AllowFPOpFusion = FPOpFusion::Fast;
   options.FunctionSections = options.DataSections = true;
-  CodeGenOptLevel effort = kind == CodeKind::Kernel ? CodeGenOptLevel::Default : CodeGenOptLevel::Less;
+  // A host function may have ten thousand calls in a row, and much of LLVM is quadratic in that; its own time is
+  // nothing beside that of the calls.
+  CodeGenOptLevel effort = kind == CodeKind::Kernel ? CodeGenOptLevel::Default : CodeGenOptLevel::None;
   return std::unique_ptr<TargetMachine>(target->createTargetMachine(triple, level.cpu, level.features, options,
                                                                     Reloc::PIC_, CodeModel::Small, effort));
 }
@@ -55,9 +58,12 @@ static void optimize(Module &module, TargetMachine &machine, CodeKind kind) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder
-      .buildPerModuleDefaultPipeline(kind == CodeKind::Kernel ? OptimizationLevel::O2 : OptimizationLevel::O1)
-      .run(module, modules);
+  ModulePassManager passes;
+  if (kind == CodeKind::Kernel)
+    passes = builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2);
+  else
+    passes.addPass(createModuleToFunctionPassAdaptor(EarlyCSEPass()));
+  passes.run(module, modules);
 }
 
 Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind, CodeForm form, SmallVectorImpl<char> &out) {
