@@ -61,6 +61,7 @@ def Graph_MapOp : Graph_Op<"map", [Pure, AttrSizedOperandSegments, SingleBlock, 
     - (C2) each dimension of an input is 1 (broadcast; statically) or that of the result; a dynamic one equals it
     - (C3) the region has one argument per input, of its element type
     - (C4) the terminator yields one value per result, of its element type
+    - (C5) coordinates are asked for inside the rank only
     ```mlir
     %r = hone.map ins(%a, %b : tensor<4x?xf32>, tensor<?xf32>) dims(%n) -> tensor<4x?xf32> {
     ^bb0(%x: f32, %y: f32):
@@ -171,6 +172,8 @@ def Graph_MatmulOp : Graph_ShapedOp<"matmul"> {
     Products and sums are in the element type of the result.
     - (C1) the ranks are at least 2 and the inner dimensions agree
     - (C2) element types of the operands are equal
+    - (C3) the result has the rows of `lhs` and the columns of `rhs`
+    - (C4) batch dimensions of operands are 1 or those of the result
   }];
   let arguments = (ins Graph_Tensor:$lhs, Graph_Tensor:$rhs, Graph_Dims:$dims, UnitAttr:$transposeRhs, UnitAttr:$panels);
   let results = (outs Graph_Tensor:$result);
@@ -190,6 +193,7 @@ def Graph_ConvOp : Graph_ShapedOp<"conv"> {
     - (C2) C and OC are multiples of `group` and agree with the filter
     - (C3) the result's spatial sizes follow from input, filter and attributes
     - (C4) filter layouts other than plain need `channels_last`
+    - (C5) the filter has the shape that its layout and `kernel` say
   }];
   let arguments = (ins Graph_Tensor:$input, Graph_Tensor:$filter, Graph_Dims:$dims, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast,
@@ -314,6 +318,7 @@ def Graph_GatherOp : Graph_ShapedOp<"gather", [AllElementTypesMatch<["input", "r
     The shape of the result is that of the input with dimension `axis` replaced by the dimensions of `indices`.
     An index out of range ends the run with an error.
     - (C1) `axis` is inside the rank
+    - (C2) the result has that shape
   }];
   let arguments = (ins Graph_Tensor:$input, RankedTensorOf<[I32, I64]>:$indices, I64Attr:$axis);
   let results = (outs Graph_Tensor:$result);

@@ -59,6 +59,10 @@ LogicalResult MapOp::verify() {
       return emitOpError("region argument ")
              << argument.getArgNumber()
              << " is not of the element type of its input";
+  for (IndexOp index : block.getOps<IndexOp>())
+    if (static_cast<int64_t>(index.getAxis()) >= shape.getRank()) // C5
+      return emitOpError("region asks for coordinate ")
+             << index.getAxis() << " of a result of rank " << shape.getRank();
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   if (!yield || yield.getValues().size() != getNumResults()) // C4
     return emitOpError("region must yield one value per result");
@@ -131,6 +135,28 @@ LogicalResult MatmulOp::verify() {
   if (differ(inner, rhsInner)) // C1
     return emitOpError("inner dimensions ")
            << inner << " and " << rhsInner << " differ";
+  int64_t rank = result.getRank(), columns = result.getDimSize(rank - 1);
+  int64_t rhsColumns =
+      rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 2 : 1));
+  if (getPanels() && !ShapedType::isDynamic(columns)) {
+    columns = llvm::divideCeil(columns, 16);
+    rhsColumns = rhs.getDimSize(0);
+  }
+  if (differ(lhs.getDimSize(lhs.getRank() - 2), result.getDimSize(rank - 2)) ||
+      differ(rhsColumns, columns)) // C3
+    return emitOpError("result must have the rows of the left and the columns "
+                       "of the right operand");
+  for (RankedTensorType operand : {lhs, rhs}) {
+    if (getPanels() && operand == rhs)
+      break;
+    if (operand.getRank() > rank) // C4
+      return emitOpError("result has a lower rank than an operand");
+    for (int64_t i = 3; i <= operand.getRank(); ++i) {
+      int64_t size = operand.getDimSize(operand.getRank() - i);
+      if (size != 1 && differ(size, result.getDimSize(rank - i))) // C4
+        return emitOpError("batch dimensions do not broadcast to the result");
+    }
+  }
   return verifyDims(*this, result, getDims());
 }
 
@@ -152,6 +178,26 @@ static LogicalResult verifyWindow(Operation *op, int64_t rank,
       llvm::any_of(dilations, notPositive)) // C1
     return op->emitOpError("strides and dilations must be positive");
   return success();
+}
+
+/// Shape of a packed filter; dynamic where channels are not known.
+static SmallVector<int64_t> packedFilterShape(ConvOp op, int64_t channels,
+                                              int64_t outputs) {
+  SmallVector<int64_t> shape;
+  int64_t group = op.getGroup();
+  bool panels = op.getFilterLayout() == FilterLayout::Panels;
+  if (panels)
+    shape.push_back(ShapedType::isDynamic(outputs)
+                        ? ShapedType::kDynamic
+                        : group * llvm::divideCeil(outputs / group, 16));
+  llvm::append_range(shape, op.getKernel());
+  if (!panels)
+    shape.push_back(outputs);
+  else
+    shape.append({ShapedType::isDynamic(channels) ? ShapedType::kDynamic
+                                                  : channels / group,
+                  16});
+  return shape;
 }
 
 LogicalResult ConvOp::verify() {
@@ -180,6 +226,13 @@ LogicalResult ConvOp::verify() {
          differ(filter.getDimSize(1), channels / group))) // C2
       return emitOpError(
           "filter does not agree with the channels of input and result");
+    for (int64_t i = 0; i < spatial; ++i)
+      if (differ(filter.getDimSize(i + 2), getKernel()[i])) // C5
+        return emitOpError("filter does not have the sizes of the kernel");
+  } else if (failed(verifyCompatibleShape(
+                 packedFilterShape(*this, channels, outputs),
+                 filter.getShape()))) { // C5
+    return emitOpError("packed filter has the wrong shape");
   }
   for (int64_t i = 0; i < spatial; ++i) {
     int64_t d = getChannelsLast() ? i + 1 : i + 2, size = input.getDimSize(d);
@@ -323,8 +376,13 @@ LogicalResult GatherOp::verify() {
   if (failed(verifyAxis(*this, getAxis(), input.getRank()))) // C1
     return failure();
   if (result.getRank() != input.getRank() + indices.getRank() - 1)
-    return emitOpError(
+    return emitOpError( // C2
         "result rank must be that of input and indices together, less one");
+  SmallVector<int64_t> expected(input.getShape().take_front(getAxis()));
+  llvm::append_range(expected, indices.getShape());
+  llvm::append_range(expected, input.getShape().drop_front(getAxis() + 1));
+  if (failed(verifyCompatibleShape(expected, result.getShape()))) // C2
+    return emitOpError("result shape does not follow from the operands");
   return success();
 }
 
