@@ -144,13 +144,66 @@ struct LoopImport {
         .result(type, ElementType::Undefined)({});
   }
 
+  /// The iteration number or the condition as the body declares it: some files
+  /// have vectors of one element there.
+  Val asDeclared(Val v, size_t input) {
+    const TypeProto &type = body.inputs[input].type;
+    return type.hasShape && type.shape.size() == 1 ? n.reshape(v, n.sizes({1}))
+                                                   : v;
+  }
+
+  /// True where the body hands its condition through.
+  bool keepsCondition() const {
+    StringRef name = body.outputs[0].name;
+    for (const Node &node : llvm::reverse(body.nodes))
+      if (node.opType == "Identity" && node.domain.empty() &&
+          node.inputs.size() == 1 && node.outputs.size() == 1 &&
+          node.outputs[0] == name)
+        name = node.inputs[0];
+    return name == body.inputs[1].name;
+  }
+
+  /// The body `trips` times, one after the other.
+  LogicalResult unroll(int64_t trips) {
+    SmallVector<SmallVector<Val>> collected(scans);
+    ScalarBuilder &s = n.host();
+    for (int64_t i = 0; i < trips; ++i) {
+      SmallVector<Val> arguments{
+          asDeclared(n.fromSizes({n.index(i)}, {}), 0),
+          asDeclared(n.fromHost(s.boolean(true), {}, ElementType::Bool), 1)};
+      arguments.append(initial);
+      SmallVector<Val> out;
+      if (failed(n.importer.importSubgraph(n, body, arguments, out)))
+        return failure();
+      if (out.size() != 1 + initial.size() + scans)
+        return n.error("has a body with a wrong number of outputs");
+      for (size_t k = 0; k < initial.size(); ++k)
+        initial[k] = out[1 + k];
+      for (size_t k = 0; k < scans; ++k) {
+        const Val &element = out[1 + initial.size() + k];
+        if (!element.isTensor() ||
+            (!collected[k].empty() &&
+             (element.rank() + 1 != collected[k][0].rank() ||
+              element.elem != collected[k][0].elem)))
+          return n.error("collects elements of different kinds");
+        collected[k].push_back(n.unsqueeze(element, {0}));
+      }
+    }
+    for (auto [k, v] : llvm::enumerate(initial))
+      n.out(k, v);
+    for (auto [k, parts] : llvm::enumerate(collected))
+      n.out(initial.size() + k, n.concat(parts, 0));
+    return success(!n.failed());
+  }
+
   /// Imports the body into `block` and yields; gives the types that come back.
   FailureOr<SmallVector<mlir::Type>> importBody(Block *block) {
     OpBuilder &b = n.b;
     b.setInsertionPointToEnd(block);
     Value iteration = block->getArgument(0);
-    SmallVector<Val> arguments{n.fromSizes({OpFoldResult(iteration)}, {}),
-                               boolTensor(n, block->getArgument(1))};
+    SmallVector<Val> arguments{
+        asDeclared(n.fromSizes({OpFoldResult(iteration)}, {}), 0),
+        asDeclared(boolTensor(n, block->getArgument(1)), 1)};
     for (auto [i, v] : llvm::enumerate(initial))
       arguments.push_back({block->getArgument(i + 2), v.elem});
     SmallVector<Val> out;
@@ -301,6 +354,11 @@ LogicalResult importLoop(NodeBuilder &n) {
     return failure();
   LoopImport loop{n,  *body, initial, body->outputs.size() - carried - 1,
                   {}, {}};
+  // A few steps are cheaper one after the other, and may change ranks.
+  APInt trips;
+  if (matchPattern(limit, m_ConstantInt(&trips)) && trips.sge(1) &&
+      trips.sle(4) && knownCondition(start) == true && loop.keepsCondition())
+    return loop.unroll(trips.getSExtValue());
   return loop.run(limit, start);
 }
 

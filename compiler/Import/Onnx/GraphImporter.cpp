@@ -487,7 +487,10 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
       results.clear();
   } else {
     auto opset = scope.opsets->find(node.domain);
-    int64_t version = opset == scope.opsets->end() ? -1 : opset->second;
+    // Optimizers forget to import the domains of their own operators.
+    int64_t version = opset != scope.opsets->end() ? opset->second
+                      : node.domain.empty()        ? -1
+                                                   : 1;
     NodeBuilder n(*this, scope, node, version, loc, inputs);
     int given = inputs.size();
     while (given > 0 && !inputs[given - 1])

@@ -17,7 +17,13 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
                    "integer class for each");
   StringRef reduction = n.stringAttr("reduction", "mean");
   bool ignores = n.hasAttr("ignore_index");
-  int64_t ignored = n.intAttr("ignore_index", -1);
+  Size ignored = n.index(n.intAttr("ignore_index", -1));
+  if (n.has(3)) { // Training graphs give it as an input.
+    if (!isInteger(n.in(3).elem) || n.in(3).rank() > 1)
+      return n.error("has an ignore_index that is no integer");
+    ignores = true;
+    ignored = n.toSize(n.hostScalar(n.in(3)));
+  }
   Sizes sizes = n.dims(logs);
   Size classes = sizes[1];
   sizes.erase(sizes.begin() + 1);
@@ -41,7 +47,7 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
   // its weight is 0.
   auto chosen = [&](ScalarBuilder &s, Scalar index, Scalar &counts) {
     counts =
-        ignores ? ne(index, static_cast<double>(ignored)) : s.boolean(true);
+        ignores ? ne(index, s.size(ignored)) : s.boolean(true);
     return s.checkedIndex(select(counts, index, s.indexConstant(0)), classes);
   };
   mlir::Type type = computeType(n.b.getContext(), wide);
@@ -118,4 +124,7 @@ LogicalResult importNegativeLogLikelihood(NodeBuilder &n) {
 void hone::onnx::addLosses(OpTable &table) {
   table.add("NegativeLogLikelihoodLoss", importNegativeLogLikelihood, 2, 3);
   table.add("SoftmaxCrossEntropyLoss", importSoftmaxCrossEntropy, 2, 3);
+  table.setDomain("com.microsoft");
+  table.add("SoftmaxCrossEntropyLossInternal", importSoftmaxCrossEntropy, 2, 4);
+  table.setDomain("");
 }
