@@ -16,7 +16,8 @@ struct hone_compiler {
   void *progressUser = nullptr;
   std::string messages;
 
-  int run(std::string input, std::shared_ptr<llvm::MemoryBuffer> bytes, const char *output) {
+  int run(std::string input, std::shared_ptr<llvm::MemoryBuffer> bytes,
+          const char *output) {
     messages.clear();
     CompileOptions run = options;
     run.input = std::move(input);
@@ -29,7 +30,8 @@ struct hone_compiler {
         message(messageUser, text.str().c_str());
     };
     callbacks.progress = [this](StringRef what, double fraction) {
-      return !progress || progress(progressUser, what.str().c_str(), fraction) == 0;
+      return !progress ||
+             progress(progressUser, what.str().c_str(), fraction) == 0;
     };
     return static_cast<int>(compile(run, callbacks));
   }
@@ -37,18 +39,22 @@ struct hone_compiler {
 
 const char *hone_compiler_version(void) { return HONE_VERSION; }
 
-hone_compiler *hone_compiler_create(void) { return new (std::nothrow) hone_compiler; }
+hone_compiler *hone_compiler_create(void) {
+  return new (std::nothrow) hone_compiler;
+}
 
 void hone_compiler_destroy(hone_compiler *compiler) { delete compiler; }
 
 static bool setFlag(bool &flag, StringRef value) {
-  if (value != "true" && value != "false" && value != "1" && value != "0" && value != "")
+  if (value != "true" && value != "false" && value != "1" && value != "0" &&
+      value != "")
     return false;
   flag = value != "false" && value != "0";
   return true;
 }
 
-int hone_compiler_set(hone_compiler *compiler, const char *option, const char *value) {
+int hone_compiler_set(hone_compiler *compiler, const char *option,
+                      const char *value) {
   CompileOptions &options = compiler->options;
   StringRef name(option ? option : ""), text(value ? value : "");
   bool known = true;
@@ -77,24 +83,33 @@ int hone_compiler_set(hone_compiler *compiler, const char *option, const char *v
   return known ? HONE_COMPILE_OK : HONE_COMPILE_WRONG_OPTION;
 }
 
-void hone_compiler_on_message(hone_compiler *compiler, hone_message_fn function, void *user) {
+void hone_compiler_on_message(hone_compiler *compiler, hone_message_fn function,
+                              void *user) {
   compiler->message = function;
   compiler->messageUser = user;
 }
 
-void hone_compiler_on_progress(hone_compiler *compiler, hone_progress_fn function, void *user) {
+void hone_compiler_on_progress(hone_compiler *compiler,
+                               hone_progress_fn function, void *user) {
   compiler->progress = function;
   compiler->progressUser = user;
 }
 
-int hone_compile_file(hone_compiler *compiler, const char *model, const char *output) {
+int hone_compile_file(hone_compiler *compiler, const char *model,
+                      const char *output) {
   return compiler->run(model ? model : "", nullptr, output);
 }
 
-int hone_compile_bytes(hone_compiler *compiler, const void *bytes, size_t size, const char *name, const char *output) {
+int hone_compile_bytes(hone_compiler *compiler, const void *bytes, size_t size,
+                       const char *name, const char *output) {
   StringRef data(static_cast<const char *>(bytes), size);
   std::string label = name ? name : "model";
-  return compiler->run(label, llvm::MemoryBuffer::getMemBuffer(data, label, /*RequiresNullTerminator=*/false), output);
+  return compiler->run(label,
+                       llvm::MemoryBuffer::getMemBuffer(
+                           data, label, /*RequiresNullTerminator=*/false),
+                       output);
 }
 
-const char *hone_compiler_messages(const hone_compiler *compiler) { return compiler->messages.c_str(); }
+const char *hone_compiler_messages(const hone_compiler *compiler) {
+  return compiler->messages.c_str();
+}

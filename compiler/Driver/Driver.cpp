@@ -24,13 +24,15 @@ using namespace hone;
 
 namespace {
 
-/// Weights beyond this lie in a file of their own: code reaches a library's sections by 32-bit offsets.
+/// Weights beyond this lie in a file of their own: code reaches a library's
+/// sections by 32-bit offsets.
 constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
 
 class Compile {
 public:
   Compile(Session &session, std::vector<CpuLevel> levels, Phase last)
-      : session(session), options(session.options), levels(std::move(levels)), last(last) {}
+      : session(session), options(session.options), levels(std::move(levels)),
+        last(last) {}
 
   Outcome run();
 
@@ -44,7 +46,9 @@ private:
   Outcome linkAll();
   Outcome emitText(StringRef text);
   Outcome internal(StringRef what);
-  Outcome status() const { return session.isCancelled() ? Outcome::Cancelled : Outcome::Done; }
+  Outcome status() const {
+    return session.isCancelled() ? Outcome::Cancelled : Outcome::Done;
+  }
 
   std::string weightsPath() const { return options.output + ".weights"; }
 
@@ -66,7 +70,8 @@ Outcome Compile::internal(StringRef what) {
   std::string path = writeReproducer(options, what);
   session.error(("internal error: " + what).str());
   session.note(path.empty() ? "please report it together with the model"
-                            : "please report it with '" + path + "'; it holds no weight values");
+                            : "please report it with '" + path +
+                                  "'; it holds no weight values");
   return Outcome::Internal;
 }
 
@@ -99,7 +104,8 @@ Outcome Compile::run() {
   if (last <= Phase::Llvm)
     return printPhase();
   using Step = Outcome (Compile::*)();
-  SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels, &Compile::compileHost};
+  SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels,
+                             &Compile::compileHost};
   if (files) {
     steps.insert(steps.begin() + 1, &Compile::writeWeights);
     steps.push_back(&Compile::linkAll);
@@ -134,7 +140,8 @@ Outcome Compile::printPhase() {
       continue;
     OwningOpRef<ModuleOp> lowered = isolateKernel(kernel);
     if (failed(lowerKernel(*lowered, target, last)))
-      return internal(("kernel '" + kernel.getSymName() + "' could not be lowered").str());
+      return internal(
+          ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
     text += printIr(*lowered);
   }
   if (last >= Phase::Buffer)
@@ -172,9 +179,12 @@ Outcome Compile::planHost() {
   return status();
 }
 
-/// The bytes of a constant as they lie in memory; `storage` holds them where they have to be made.
-static ArrayRef<char> constantData(rt::ConstantOp constant, int64_t bytes, std::vector<char> &storage) {
-  std::optional<graph::ConstantBytes> data = graph::constantBytes(constant.getValue());
+/// The bytes of a constant as they lie in memory; `storage` holds them where
+/// they have to be made.
+static ArrayRef<char> constantData(rt::ConstantOp constant, int64_t bytes,
+                                   std::vector<char> &storage) {
+  std::optional<graph::ConstantBytes> data =
+      graph::constantBytes(constant.getValue());
   if (data && !data->splat && int64_t(data->data.size()) == bytes)
     return data->data;
   storage.assign(bytes, 0);
@@ -183,14 +193,16 @@ static ArrayRef<char> constantData(rt::ConstantOp constant, int64_t bytes, std::
       memcpy(storage.data() + i, data->data.data(), data->width);
     return storage;
   }
-  // Elements of 2 and 4 bits: a byte each in the attribute, packed from the low bits up in memory.
+  // Elements of 2 and 4 bits: a byte each in the attribute, packed from the low
+  // bits up in memory.
   auto dense = dyn_cast<DenseIntElementsAttr>(constant.getValue());
   if (!dense)
     return {};
   unsigned bits = dense.getElementType().getIntOrFloatBitWidth();
   int64_t position = 0;
   for (const APInt &value : dense.getValues<APInt>()) {
-    storage[position * bits / 8] |= char(value.getZExtValue() << (position * bits % 8));
+    storage[position * bits / 8] |=
+        char(value.getZExtValue() << (position * bits % 8));
     ++position;
   }
   return storage;
@@ -206,19 +218,24 @@ Outcome Compile::writeWeights() {
     return Outcome::Done;
   if (!session.begin("weights", 0.25))
     return Outcome::Cancelled;
-  llvm::sort(constants, [](rt::ConstantOp a, rt::ConstantOp b) { return a.getOffset() < b.getOffset(); });
+  llvm::sort(constants, [](rt::ConstantOp a, rt::ConstantOp b) {
+    return a.getOffset() < b.getOffset();
+  });
   bool raw = info.weightBytes >= kLargestInlineWeights;
   if (raw)
     info.weightsFile = llvm::sys::path::filename(weightsPath()).str();
   std::string path = folder.file("weights.o");
-  auto writer = WeightsWriter::create(path, raw ? WeightsWriter::Form::Raw : WeightsWriter::Form::Object,
-                                      info.weightBytes);
+  auto writer = WeightsWriter::create(
+      path, raw ? WeightsWriter::Form::Raw : WeightsWriter::Form::Object,
+      info.weightBytes);
   if (!writer)
     return session.fail(writer.takeError(), Outcome::CannotWrite);
   int64_t position = 0;
   for (auto [index, constant] : llvm::enumerate(constants)) {
-    int64_t offset = constant.getOffset(), bytes = staticBytes(constant.getType()).value_or(-1);
-    if (bytes != 0 && offset >= position) { // else its storage was written under another type
+    int64_t offset = constant.getOffset(),
+            bytes = staticBytes(constant.getType()).value_or(-1);
+    if (bytes != 0 &&
+        offset >= position) { // else its storage was written under another type
       std::vector<char> storage;
       ArrayRef<char> data = constantData(constant, bytes, storage);
       if (int64_t(data.size()) != bytes || offset + bytes > info.weightBytes)
@@ -226,7 +243,8 @@ Outcome Compile::writeWeights() {
       writer->write(offset, data);
       position = offset + bytes;
     }
-    if (index + 1 == constants.size() || constants[index + 1].getOffset() != constant.getOffset())
+    if (index + 1 == constants.size() ||
+        constants[index + 1].getOffset() != constant.getOffset())
       graph::releaseConstant(constant.getValue());
   }
   if (llvm::Error error = writer->finish())
@@ -246,12 +264,14 @@ Outcome Compile::compileKernels() {
     if (!kernel->hasAttr(rt::kKernelAttr))
       continue;
     for (auto [index, level] : llvm::enumerate(levels))
-      jobs.push_back({kernel, &level, index, kernelTarget(level, options.threads),
+      jobs.push_back({kernel, &level, index,
+                      kernelTarget(level, options.threads),
                       kernelSymbol(info.kernels[number], index)});
     ++number;
   }
   bool files = last >= Phase::Obj;
-  std::vector<std::string> paths(jobs.size()), texts(jobs.size()), problems(jobs.size());
+  std::vector<std::string> paths(jobs.size()), texts(jobs.size()),
+      problems(jobs.size());
   std::vector<int64_t> scratch(jobs.size());
   std::atomic<size_t> next = 0, done = 0;
   std::atomic<int64_t> codeBytes = 0;
@@ -259,7 +279,8 @@ Outcome Compile::compileKernels() {
   auto work = [&] {
     for (size_t i; (i = next++) < jobs.size() && !session.isCancelled();) {
       KernelCode result;
-      if (llvm::Error error = compileKernel(jobs[i], files ? CodeForm::Object : CodeForm::Assembly, result)) {
+      if (llvm::Error error = compileKernel(
+              jobs[i], files ? CodeForm::Object : CodeForm::Assembly, result)) {
         problems[i] = llvm::toString(std::move(error));
         next = jobs.size();
         return;
@@ -278,7 +299,8 @@ Outcome Compile::compileKernels() {
       } else
         texts[i] = code.str();
       size_t finished = ++done;
-      session.progress("kernel " + std::to_string(finished) + " of " + std::to_string(jobs.size()),
+      session.progress("kernel " + std::to_string(finished) + " of " +
+                           std::to_string(jobs.size()),
                        0.3 + 0.6 * finished / jobs.size());
     }
   };
@@ -312,7 +334,8 @@ Outcome Compile::compileHost() {
   if (failed(pm.run(*module)))
     return internal("the host function could not be lowered");
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*module, context, "host");
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(*module, context, "host");
   if (!code)
     return internal("the host function could not be translated");
   // Nothing reads the IR any more, and linking takes memory of its own.
@@ -324,8 +347,9 @@ Outcome Compile::compileHost() {
     return session.fail(baseline.takeError(), Outcome::Internal);
   bool files = last >= Phase::Obj;
   SmallVector<char, 0> out;
-  if (llvm::Error error = emitCode(*code, baseline->front(), CodeKind::Host,
-                                   files ? CodeForm::Object : CodeForm::Assembly, out))
+  if (llvm::Error error =
+          emitCode(*code, baseline->front(), CodeKind::Host,
+                   files ? CodeForm::Object : CodeForm::Assembly, out))
     return session.fail(std::move(error), Outcome::Internal);
   session.stats.codeBytes += out.size();
   StringRef text(out.data(), out.size());
@@ -380,10 +404,12 @@ Outcome Compile::linkAll() {
 static bool isIdentifier(StringRef name) {
   auto isLetter = [](char c) { return llvm::isAlpha(c) || c == '_'; };
   return !name.empty() && isLetter(name.front()) &&
-         llvm::all_of(name, [&](char c) { return isLetter(c) || llvm::isDigit(c); });
+         llvm::all_of(name,
+                      [&](char c) { return isLetter(c) || llvm::isDigit(c); });
 }
 
-Outcome hone::compile(const CompileOptions &options, const CompileCallbacks &callbacks, CompileStats *stats) {
+Outcome hone::compile(const CompileOptions &options,
+                      const CompileCallbacks &callbacks, CompileStats *stats) {
   Session session(options, callbacks, stats);
   std::optional<Phase> last = parsePhase(options.emit);
   if (!last) {
@@ -394,7 +420,8 @@ Outcome hone::compile(const CompileOptions &options, const CompileCallbacks &cal
     session.error("'" + options.symbol + "' is no C identifier");
     return Outcome::WrongUsage;
   }
-  if (*last >= Phase::Obj && (options.output.empty() || options.output == "-")) {
+  if (*last >= Phase::Obj &&
+      (options.output.empty() || options.output == "-")) {
     session.error("an output file is needed");
     return Outcome::WrongUsage;
   }
@@ -404,25 +431,31 @@ Outcome hone::compile(const CompileOptions &options, const CompileCallbacks &cal
   return Compile(session, std::move(*levels), *last).run();
 }
 
-Outcome hone::check(const CompileOptions &options, const CompileCallbacks &callbacks) {
+Outcome hone::check(const CompileOptions &options,
+                    const CompileCallbacks &callbacks) {
   Session session(options, callbacks, nullptr);
   onnx::ImportOptions imported;
   for (const auto &[name, size] : options.dims)
     imported.dims[name] = size;
-  return failed(onnx::checkOnnx(session.context(), options.input, imported)) ? Outcome::UserError : Outcome::Done;
+  return failed(onnx::checkOnnx(session.context(), options.input, imported))
+             ? Outcome::UserError
+             : Outcome::Done;
 }
 
-std::string hone::writeReproducer(const CompileOptions &options, StringRef reason) {
+std::string hone::writeReproducer(const CompileOptions &options,
+                                  StringRef reason) {
   if (options.output.empty() || options.output == "-")
     return "";
-  // The failed compile has changed its IR: the model is imported once more, in silence.
+  // The failed compile has changed its IR: the model is imported once more, in
+  // silence.
   CompileCallbacks silent;
   Session session(options, silent, nullptr);
   OwningOpRef<ModuleOp> module = session.import();
   if (!module)
     return "";
   std::string path = options.output + ".reproducer.mlir";
-  std::string text = "// " + reason.str() + "\n" + printIr(*module, options.reproducerWithWeights);
+  std::string text = "// " + reason.str() + "\n" +
+                     printIr(*module, options.reproducerWithWeights);
   if (llvm::Error error = writeFileAtomically(path, text)) {
     llvm::consumeError(std::move(error));
     return "";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From a model file to an artefact: what the command line, the C API and the Python package share.
+// From a model file to an artefact: what the command line, the C API and the
+// Python package share.
 #ifndef HONE_COMPILER_DRIVER_DRIVER_H
 #define HONE_COMPILER_DRIVER_DRIVER_H
 
@@ -21,18 +22,18 @@ struct CompileOptions {
   std::string cpu = "native";
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
-  int64_t threads = 0;     ///< that the cost model assumes; 0: not known
-  unsigned jobs = 0;       ///< threads of the compiler; 0: one per processor
-  bool header = false;     ///< a C header beside the library
+  int64_t threads = 0; ///< that the cost model assumes; 0: not known
+  unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
+  bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;
 };
 
 /// How a compile ended; also the exit code of the program.
 enum class Outcome {
   Done = 0,
-  UserError = 1,   ///< the input is at fault
-  WrongUsage = 2,  ///< the options are
-  Internal = 70,   ///< the compiler is; a reproducer was written
+  UserError = 1,  ///< the input is at fault
+  WrongUsage = 2, ///< the options are
+  Internal = 70,  ///< the compiler is; a reproducer was written
   CannotWrite = 74,
   Cancelled = 130,
 };
@@ -40,24 +41,30 @@ enum class Outcome {
 struct CompileStats {
   std::vector<std::pair<std::string, double>> seconds; ///< by phase, in order
   int64_t kernels = 0, calls = 0, levels = 0;
-  int64_t arenaBytes = -1, lowerBoundBytes = -1, weightBytes = 0, codeBytes = 0, outputBytes = 0;
+  int64_t arenaBytes = -1, lowerBoundBytes = -1, weightBytes = 0, codeBytes = 0,
+          outputBytes = 0;
 };
 
 struct CompileCallbacks {
-  /// One message, "error: file: node 'x' (Op): ..." and the like, without a line end.
+  /// One message, "error: file: node 'x' (Op): ..." and the like, without a
+  /// line end.
   std::function<void(llvm::StringRef)> message;
   /// What is being done, and how much of the whole is behind. False cancels.
   std::function<bool(llvm::StringRef, double)> progress;
 };
 
 /// May run on any thread, and several at the same time.
-Outcome compile(const CompileOptions &options, const CompileCallbacks &callbacks, CompileStats *stats = nullptr);
+Outcome compile(const CompileOptions &options,
+                const CompileCallbacks &callbacks,
+                CompileStats *stats = nullptr);
 
 /// Tells everything about the file that would not compile.
 Outcome check(const CompileOptions &options, const CompileCallbacks &callbacks);
 
-/// Writes the imported model beside the output, for a report of an internal error. Returns the path, or "".
-std::string writeReproducer(const CompileOptions &options, llvm::StringRef reason);
+/// Writes the imported model beside the output, for a report of an internal
+/// error. Returns the path, or "".
+std::string writeReproducer(const CompileOptions &options,
+                            llvm::StringRef reason);
 
 } // namespace hone
 

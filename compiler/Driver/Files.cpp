@@ -20,7 +20,8 @@ static SmallString<128> folderPrefix(StringRef output, int process) {
   SmallString<128> prefix = sys::path::parent_path(output);
   if (prefix.empty())
     prefix = ".";
-  sys::path::append(prefix, "." + sys::path::filename(output) + ".tmp-" + Twine(process) + "-");
+  sys::path::append(prefix, "." + sys::path::filename(output) + ".tmp-" +
+                                Twine(process) + "-");
   return prefix;
 }
 
@@ -28,8 +29,9 @@ void hone::removeTemporaryFolders(StringRef output, int process) {
   SmallString<128> prefix = folderPrefix(output, process);
   std::error_code error;
   std::vector<std::string> found;
-  for (sys::fs::directory_iterator entry(sys::path::parent_path(prefix), error), end; !error && entry != end;
-       entry.increment(error))
+  for (sys::fs::directory_iterator entry(sys::path::parent_path(prefix), error),
+       end;
+       !error && entry != end; entry.increment(error))
     if (StringRef(entry->path()).starts_with(prefix))
       found.push_back(entry->path());
   for (const std::string &folder : found)
@@ -39,13 +41,16 @@ void hone::removeTemporaryFolders(StringRef output, int process) {
 Error TemporaryFolder::create(StringRef output) {
   SmallString<128> absolute = folderPrefix(output, getpid()), made;
   if (sys::fs::is_directory(output))
-    return createFileError(output, std::make_error_code(std::errc::is_a_directory));
+    return createFileError(output,
+                           std::make_error_code(std::errc::is_a_directory));
   if (std::error_code error = sys::fs::make_absolute(absolute))
     return createFileError(output, error);
   // A name of its own for each compile: several may write to one folder.
   for (int attempt = 0; attempt < 100; ++attempt) {
-    sys::fs::createUniquePath(absolute + "%%%%%%%%", made, /*MakeAbsolute=*/false);
-    std::error_code error = sys::fs::create_directory(made, /*IgnoreExisting=*/false);
+    sys::fs::createUniquePath(absolute + "%%%%%%%%", made,
+                              /*MakeAbsolute=*/false);
+    std::error_code error =
+        sys::fs::create_directory(made, /*IgnoreExisting=*/false);
     if (!error) {
       folder = made.str().str();
       return Error::success();

@@ -32,7 +32,8 @@ void removeTemporaryFolders(llvm::StringRef output, int process);
 llvm::Error writeFile(llvm::StringRef path, llvm::StringRef data);
 /// Writes beside the place and renames.
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::StringRef data);
-/// Puts a finished file in its place, with the permissions that a new file would have had.
+/// Puts a finished file in its place, with the permissions that a new file
+/// would have had.
 llvm::Error publish(llvm::StringRef from, llvm::StringRef to);
 
 } // namespace hone

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The C header of a model: the contract's text, then functions with one typed parameter for each input and output.
+// The C header of a model: the contract's text, then functions with one typed
+// parameter for each input and output.
 #include "compiler/Driver/Header.h"
 #include "hone/abi.h"
 #include "llvm/ADT/StringExtras.h"
@@ -28,7 +29,9 @@ const char *cType(int32_t type) {
   case HONE_TYPE_INT16:
   case HONE_TYPE_INT32:
   case HONE_TYPE_INT64:
-    return type == HONE_TYPE_INT16 ? "int16_t" : type == HONE_TYPE_INT32 ? "int32_t" : "int64_t";
+    return type == HONE_TYPE_INT16   ? "int16_t"
+           : type == HONE_TYPE_INT32 ? "int32_t"
+                                     : "int64_t";
   case HONE_TYPE_UINT16:
   case HONE_TYPE_FLOAT16:
   case HONE_TYPE_BFLOAT16:
@@ -47,7 +50,8 @@ const char *cType(int32_t type) {
   }
 }
 
-/// C identifiers for names of the model: unique, and none of the language's words.
+/// C identifiers for names of the model: unique, and none of the language's
+/// words.
 class Identifiers {
 public:
   explicit Identifiers(ArrayRef<StringRef> taken) {
@@ -71,13 +75,18 @@ private:
 };
 
 constexpr StringRef kWords[] = {
-    "auto",   "break",  "case",   "char",   "const",    "continue", "default",  "do",       "double",   "else",
-    "enum",   "extern", "float",  "for",    "goto",     "if",       "inline",   "int",      "long",     "register",
-    "return", "short",  "signed", "sizeof", "static",   "struct",   "switch",   "typedef",  "union",    "unsigned",
-    "void",   "while",  "class",  "new",    "delete",   "this",     "template", "operator", "public",   "private",
-    "and",    "or",     "not",    "xor",    "bool",     "true",     "false",    "try",      "catch",    "throw",
-    "using",  "friend", "export", "virtual", "namespace", "explicit", "typename", "restrict", "protected", "mutable",
-    "session", "inputs", "outputs", "status", "model",  "known",    "api"};
+    "auto",      "break",    "case",     "char",     "const",     "continue",
+    "default",   "do",       "double",   "else",     "enum",      "extern",
+    "float",     "for",      "goto",     "if",       "inline",    "int",
+    "long",      "register", "return",   "short",    "signed",    "sizeof",
+    "static",    "struct",   "switch",   "typedef",  "union",     "unsigned",
+    "void",      "while",    "class",    "new",      "delete",    "this",
+    "template",  "operator", "public",   "private",  "and",       "or",
+    "not",       "xor",      "bool",     "true",     "false",     "try",
+    "catch",     "throw",    "using",    "friend",   "export",    "virtual",
+    "namespace", "explicit", "typename", "restrict", "protected", "mutable",
+    "session",   "inputs",   "outputs",  "status",   "model",     "known",
+    "api"};
 
 std::string shapeText(const ValueInfo &value, ArrayRef<std::string> freeDims) {
   if (value.rank < 0)
@@ -91,14 +100,17 @@ std::string shapeText(const ValueInfo &value, ArrayRef<std::string> freeDims) {
     else if (dim != HONE_DIM_UNKNOWN)
       text += freeDims[HONE_DIM_FREE_INDEX(dim)];
     else
-      text += i < int32_t(value.dimNames.size()) && !value.dimNames[i].empty() ? value.dimNames[i] : "?";
+      text += i < int32_t(value.dimNames.size()) && !value.dimNames[i].empty()
+                  ? value.dimNames[i]
+                  : "?";
   }
   return text + "]";
 }
 
 bool isTensor(const ValueInfo &value) { return value.kind == HONE_KIND_TENSOR; }
 bool isStatic(const ValueInfo &value) {
-  return isTensor(value) && value.rank >= 0 && all_of(value.dims, [](int64_t dim) { return dim >= 0; });
+  return isTensor(value) && value.rank >= 0 &&
+         all_of(value.dims, [](int64_t dim) { return dim >= 0; });
 }
 
 class HeaderWriter {
@@ -114,25 +126,39 @@ public:
       outputs.push_back(names.get(value.name, "output"));
     const std::string &symbol = info.symbol;
     std::string guard = "HONE_MODEL_" + StringRef(symbol).upper() + "_H";
-    out << "/* Made by " << info.producer << " from '" << comment(info.name) << "'.\n";
+    out << "/* Made by " << info.producer << " from '" << comment(info.name)
+        << "'.\n";
     for (const ValueInfo &value : info.inputs)
-      out << " * input  " << comment(value.name) << ": " << shapeText(value, info.freeDims) << "\n";
+      out << " * input  " << comment(value.name) << ": "
+          << shapeText(value, info.freeDims) << "\n";
     for (const ValueInfo &value : info.outputs)
-      out << " * output " << comment(value.name) << ": " << shapeText(value, info.freeDims) << "\n";
+      out << " * output " << comment(value.name) << ": "
+          << shapeText(value, info.freeDims) << "\n";
     out << " */\n#ifndef " << guard << "\n#define " << guard << "\n\n";
-    out << StringRef(_binary_abi_h_start, _binary_abi_h_end - _binary_abi_h_start);
-    out << "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nconst hone_descriptor *" << symbol << "(void);\n\n";
-    out << "/* A session with the default options, or NULL with the reason in `message`. */\n"
-        << "static inline hone_session *" << symbol << "_create(int32_t threads, char *message, size_t bytes) {\n"
-        << "  hone_session_options options = {sizeof options, threads, NULL, NULL, NULL};\n"
-        << "  hone_session *session = NULL;\n  const hone_descriptor *model = " << symbol
-        << "();\n  model->api->session_create(model, &options, &session, message, bytes);\n  return session;\n}\n\n"
-        << "static inline void " << symbol << "_destroy(hone_session *session) {\n  " << symbol
+    out << StringRef(_binary_abi_h_start,
+                     _binary_abi_h_end - _binary_abi_h_start);
+    out << "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nconst "
+           "hone_descriptor *"
+        << symbol << "(void);\n\n";
+    out << "/* A session with the default options, or NULL with the reason in "
+           "`message`. */\n"
+        << "static inline hone_session *" << symbol
+        << "_create(int32_t threads, char *message, size_t bytes) {\n"
+        << "  hone_session_options options = {sizeof options, threads, NULL, "
+           "NULL, NULL};\n"
+        << "  hone_session *session = NULL;\n  const hone_descriptor *model = "
+        << symbol
+        << "();\n  model->api->session_create(model, &options, &session, "
+           "message, bytes);\n  return session;\n}\n\n"
+        << "static inline void " << symbol
+        << "_destroy(hone_session *session) {\n  " << symbol
         << "()->api->session_destroy(session);\n}\n\n"
-        << "/* Why the last call failed. */\nstatic inline const char *" << symbol
-        << "_message(const hone_session *session) {\n  return " << symbol << "()->api->message(session);\n}\n\n";
+        << "/* Why the last call failed. */\nstatic inline const char *"
+        << symbol << "_message(const hone_session *session) {\n  return "
+        << symbol << "()->api->message(session);\n}\n\n";
     writeRun();
-    out << "#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* " << guard << " */\n";
+    out << "#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* "
+        << guard << " */\n";
     return text;
   }
 
@@ -146,8 +172,13 @@ private:
   }
 
   /// Values that the caller passes as they are.
-  static bool isWhole(const ValueInfo &value) { return !isTensor(value) || value.rank < 0; }
-  bool isKnown(size_t output) const { return !isWhole(info.outputs[output]) && !info.outputs[output].dataDependent; }
+  static bool isWhole(const ValueInfo &value) {
+    return !isTensor(value) || value.rank < 0;
+  }
+  bool isKnown(size_t output) const {
+    return !isWhole(info.outputs[output]) &&
+           !info.outputs[output].dataDependent;
+  }
 
   void writeDims(const ValueInfo &value, StringRef name) {
     if (value.rank == 0)
@@ -163,27 +194,35 @@ private:
     out << "};\n";
   }
 
-  void writeTensor(StringRef array, size_t index, const ValueInfo &value, StringRef data, const Twine &dims) {
-    out << "  " << array << "[" << index << "].kind = HONE_KIND_TENSOR;\n  " << array << "[" << index
-        << "].as.tensor.data = (void *)" << data << ";\n  " << array << "[" << index << "].as.tensor.dims = " << dims
-        << ";\n  " << array << "[" << index << "].as.tensor.rank = " << value.rank << ";\n  " << array << "[" << index
-        << "].as.tensor.type = " << value.type << ";\n";
+  void writeTensor(StringRef array, size_t index, const ValueInfo &value,
+                   StringRef data, const Twine &dims) {
+    out << "  " << array << "[" << index << "].kind = HONE_KIND_TENSOR;\n  "
+        << array << "[" << index << "].as.tensor.data = (void *)" << data
+        << ";\n  " << array << "[" << index << "].as.tensor.dims = " << dims
+        << ";\n  " << array << "[" << index
+        << "].as.tensor.rank = " << value.rank << ";\n  " << array << "["
+        << index << "].as.tensor.type = " << value.type << ";\n";
   }
 
   void writeRun() {
-    out << "/* Runs the model; returns a hone_status. Tensors are row-major. An output given as a hone_value has a shape\n"
-           " * that only the data decide, or is no tensor: it is set, and lies in the session until its next call. */\n"
-        << "static inline int32_t " << info.symbol << "_run(hone_session *session";
+    out << "/* Runs the model; returns a hone_status. Tensors are row-major. "
+           "An output given as a hone_value has a shape\n"
+           " * that only the data decide, or is no tensor: it is set, and lies "
+           "in the session until its next call. */\n"
+        << "static inline int32_t " << info.symbol
+        << "_run(hone_session *session";
     for (const std::string &dim : dims)
       out << ", int64_t " << dim;
     for (auto [value, name] : zip_equal(info.inputs, inputs))
-      out << ", const " << (isWhole(value) ? "hone_value" : cType(value.type)) << " *" << name;
+      out << ", const " << (isWhole(value) ? "hone_value" : cType(value.type))
+          << " *" << name;
     for (auto [i, value, name] : enumerate(info.outputs, outputs))
-      out << ", " << (isKnown(i) ? cType(value.type) : "hone_value") << " *" << name;
+      out << ", " << (isKnown(i) ? cType(value.type) : "hone_value") << " *"
+          << name;
     out << ") {\n  const hone_core_api *api = " << info.symbol << "()->api;\n";
     size_t inputCount = info.inputs.size(), outputCount = info.outputs.size();
-    out << "  hone_value inputs[" << std::max<size_t>(1, inputCount) << "], outputs["
-        << std::max<size_t>(1, outputCount) << "];\n";
+    out << "  hone_value inputs[" << std::max<size_t>(1, inputCount)
+        << "], outputs[" << std::max<size_t>(1, outputCount) << "];\n";
     for (auto [value, name] : zip_equal(info.inputs, inputs))
       if (!isWhole(value))
         writeDims(value, name);
@@ -191,9 +230,11 @@ private:
       if (isWhole(value))
         out << "  inputs[" << i << "] = *" << name << ";\n";
       else
-        writeTensor("inputs", i, value, name, value.rank ? name + "_dims" : "NULL");
+        writeTensor("inputs", i, value, name,
+                    value.rank ? name + "_dims" : "NULL");
     }
-    // Dimensions that the free ones decide come from the preparation, which the run then finds done.
+    // Dimensions that the free ones decide come from the preparation, which the
+    // run then finds done.
     int64_t total = 0;
     bool prepared = false;
     for (auto [i, value] : enumerate(info.outputs)) {
@@ -203,23 +244,28 @@ private:
     }
     if (prepared)
       out << "  const int64_t *known;\n  int64_t known_dims[" << total << "];\n"
-          << "  int32_t status = api->prepare(session, inputs, " << inputCount << ", NULL, &known);\n"
+          << "  int32_t status = api->prepare(session, inputs, " << inputCount
+          << ", NULL, &known);\n"
           << "  if (status)\n    return status;\n"
-          << "  for (int i = 0; i < " << total << "; ++i)\n    known_dims[i] = known[i];\n";
+          << "  for (int i = 0; i < " << total
+          << "; ++i)\n    known_dims[i] = known[i];\n";
     int64_t position = 0;
     for (auto [i, value, name] : enumerate(info.outputs, outputs)) {
       if (!isKnown(i))
         out << "  outputs[" << i << "].kind = HONE_KIND_NONE;\n";
       else if (isStatic(value)) {
         writeDims(value, name);
-        writeTensor("outputs", i, value, name, value.rank ? name + "_dims" : "NULL");
+        writeTensor("outputs", i, value, name,
+                    value.rank ? name + "_dims" : "NULL");
       } else
-        writeTensor("outputs", i, value, name, "known_dims + " + Twine(position));
+        writeTensor("outputs", i, value, name,
+                    "known_dims + " + Twine(position));
       if (isTensor(value) && value.rank > 0)
         position += value.rank;
     }
-    out << "  " << (prepared ? "" : "int32_t ") << "status = api->run(session, inputs, " << inputCount
-        << ", outputs, " << outputCount << ");\n";
+    out << "  " << (prepared ? "" : "int32_t ")
+        << "status = api->run(session, inputs, " << inputCount << ", outputs, "
+        << outputCount << ");\n";
     for (auto [i, name] : enumerate(outputs))
       if (!isKnown(i))
         out << "  *" << name << " = outputs[" << i << "];\n";
@@ -235,4 +281,6 @@ private:
 
 } // namespace
 
-std::string hone::makeHeader(const ModelInfo &info) { return HeaderWriter(info).write(); }
+std::string hone::makeHeader(const ModelInfo &info) {
+  return HeaderWriter(info).write();
+}

@@ -32,7 +32,8 @@ OwningOpRef<ModuleOp> hone::isolateKernel(func::FuncOp kernel) {
   return module;
 }
 
-LogicalResult hone::lowerKernel(ModuleOp module, const KernelTarget &target, Phase phase) {
+LogicalResult hone::lowerKernel(ModuleOp module, const KernelTarget &target,
+                                Phase phase) {
   PassManager pm(module.getContext());
   buildKernelTilePipeline(pm, target);
   if (phase >= Phase::Buffer)
@@ -42,12 +43,14 @@ LogicalResult hone::lowerKernel(ModuleOp module, const KernelTarget &target, Pha
   return pm.run(module);
 }
 
-llvm::Error hone::compileKernel(const KernelJob &job, CodeForm form, KernelCode &result) {
+llvm::Error hone::compileKernel(const KernelJob &job, CodeForm form,
+                                KernelCode &result) {
   func::FuncOp kernel = job.kernel;
   OwningOpRef<ModuleOp> module = isolateKernel(kernel);
   std::string name = kernel.getSymName().str();
   auto failed = [&](const char *what) {
-    return llvm::createStringError("kernel '" + name + "' for " + job.level->name + " " + what);
+    return llvm::createStringError("kernel '" + name + "' for " +
+                                   job.level->name + " " + what);
   };
   if (mlir::failed(lowerKernel(*module, job.target, Phase::Llvm)))
     return failed("could not be lowered");
@@ -57,7 +60,8 @@ llvm::Error hone::compileKernel(const KernelJob &job, CodeForm form, KernelCode 
   if (auto scratch = function->getAttrOfType<IntegerAttr>("hone.scratch"))
     result.scratchBytes = scratch.getInt();
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*module, context, name);
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(*module, context, name);
   if (!code)
     return failed("could not be translated");
   module = {};

@@ -18,7 +18,8 @@ KernelTarget kernelTarget(const CpuLevel &level, int64_t threads);
 mlir::OwningOpRef<mlir::ModuleOp> isolateKernel(mlir::func::FuncOp kernel);
 
 /// Takes the module up to and including `phase` (tile, buffer or llvm).
-mlir::LogicalResult lowerKernel(mlir::ModuleOp module, const KernelTarget &target, Phase phase);
+mlir::LogicalResult lowerKernel(mlir::ModuleOp module,
+                                const KernelTarget &target, Phase phase);
 
 struct KernelJob {
   mlir::func::FuncOp kernel;
@@ -34,7 +35,8 @@ struct KernelCode {
 };
 
 /// Compiles one kernel for one level.
-llvm::Error compileKernel(const KernelJob &job, CodeForm form, KernelCode &result);
+llvm::Error compileKernel(const KernelJob &job, CodeForm form,
+                          KernelCode &result);
 
 } // namespace hone
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the descriptor of a model tells, read from the attributes of its planned host module.
+// What the descriptor of a model tells, read from the attributes of its planned
+// host module.
 #include "compiler/Driver/ModelTables.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
@@ -48,7 +49,8 @@ static RankedTensorType tensorIn(Type type, ValueInfo &info) {
   if (auto optional = dyn_cast<graph::OptionalType>(type)) {
     info.kind = HONE_KIND_OPTIONAL;
     type = optional.getElementType();
-    info.elementKind = isa<graph::SequenceType>(type) ? HONE_KIND_SEQUENCE : HONE_KIND_TENSOR;
+    info.elementKind =
+        isa<graph::SequenceType>(type) ? HONE_KIND_SEQUENCE : HONE_KIND_TENSOR;
     if (auto sequence = dyn_cast<graph::SequenceType>(type))
       type = sequence.getElementType();
   } else if (auto sequence = dyn_cast<graph::SequenceType>(type)) {
@@ -59,19 +61,22 @@ static RankedTensorType tensorIn(Type type, ValueInfo &info) {
   return dyn_cast<RankedTensorType>(type);
 }
 
-static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims, bool isInput) {
+static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims,
+                           bool isInput) {
   ValueInfo info;
   if (auto name = attrs.getAs<StringAttr>(rt::kNameAttr))
     info.name = name.getValue().str();
   if (auto type = attrs.getAs<StringAttr>(rt::kTypeAttr))
     info.type = elementTypeCode(type.getValue());
-  RankedTensorType tensor = tensorIn(attrs.getAs<TypeAttr>("type").getValue(), info);
+  RankedTensorType tensor =
+      tensorIn(attrs.getAs<TypeAttr>("type").getValue(), info);
   if (!tensor) {
     info.rank = -1;
     return info;
   }
   auto labels = attrs.getAs<ArrayAttr>(rt::kDimsAttr);
-  if (auto packed = rt::packedShape(attrs); packed && info.kind == HONE_KIND_TENSOR) {
+  if (auto packed = rt::packedShape(attrs);
+      packed && info.kind == HONE_KIND_TENSOR) {
     info.rank = packed->size();
     info.dims.assign(packed->begin(), packed->end());
     return info;
@@ -79,7 +84,9 @@ static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims,
   info.rank = tensor.getRank();
   bool named = false;
   for (int64_t i = 0; i < tensor.getRank(); ++i) {
-    auto label = labels && i < int64_t(labels.size()) ? dyn_cast<StringAttr>(labels[i]) : StringAttr();
+    auto label = labels && i < int64_t(labels.size())
+                     ? dyn_cast<StringAttr>(labels[i])
+                     : StringAttr();
     std::string name = label ? label.getValue().str() : "";
     auto free = llvm::find(freeDims, name);
     if (!tensor.isDynamicDim(i))
@@ -108,16 +115,19 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
   strings(rt::kNodesAttr, info.nodes);
   auto run = host.lookupSymbol<func::FuncOp>(rt::kRunName);
   for (Attribute input : run->getAttrOfType<ArrayAttr>("hone.inputs"))
-    info.inputs.push_back(readValue(cast<DictionaryAttr>(input), info.freeDims, true));
+    info.inputs.push_back(
+        readValue(cast<DictionaryAttr>(input), info.freeDims, true));
   for (Attribute output : run->getAttrOfType<ArrayAttr>("hone.outputs"))
-    info.outputs.push_back(readValue(cast<DictionaryAttr>(output), info.freeDims, false));
+    info.outputs.push_back(
+        readValue(cast<DictionaryAttr>(output), info.freeDims, false));
   if (auto known = run->getAttrOfType<DenseBoolArrayAttr>("hone.known_outputs"))
     for (auto [output, isKnown] : llvm::zip(info.outputs, known.asArrayRef()))
       output.dataDependent = !isKnown;
   if (auto slots = host->getAttrOfType<ArrayAttr>(rt::kSlotsAttr))
     for (Attribute attr : slots) {
       auto slot = cast<DenseI64ArrayAttr>(attr);
-      info.slots.push_back({int32_t(slot[0]), int32_t(slot[1]), slot[2], slot[3]});
+      info.slots.push_back(
+          {int32_t(slot[0]), int32_t(slot[1]), slot[2], slot[3]});
     }
   if (auto arena = host->getAttrOfType<DenseI64ArrayAttr>(rt::kArenaAttr)) {
     info.arenaBytes = arena[0];
@@ -130,7 +140,8 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
   for (auto kernel : host.getOps<func::FuncOp>())
     if (kernel->hasAttr(rt::kKernelAttr)) {
       auto pieces = kernel->getAttrOfType<IntegerAttr>(rt::kPiecesAttr);
-      info.kernels.push_back({kernel.getSymName().str(), pieces ? pieces.getInt() : 1});
+      info.kernels.push_back(
+          {kernel.getSymName().str(), pieces ? pieces.getInt() : 1});
     }
   return info;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the descriptor of a model tells, read from the attributes of its planned host module.
+// What the descriptor of a model tells, read from the attributes of its planned
+// host module.
 #ifndef HONE_COMPILER_DRIVER_MODELTABLES_H
 #define HONE_COMPILER_DRIVER_MODELTABLES_H
 
@@ -8,10 +9,12 @@
 
 namespace hone {
 
-/// Everything but symbol, names, levels and the weights' file. Call it after the buffer phase.
+/// Everything but symbol, names, levels and the weights' file. Call it after
+/// the buffer phase.
 ModelInfo readModelInfo(mlir::ModuleOp host);
 
-/// The ONNX name of an element type ("float") as its number; 0 where there is none.
+/// The ONNX name of an element type ("float") as its number; 0 where there is
+/// none.
 int32_t elementTypeCode(llvm::StringRef name);
 
 } // namespace hone

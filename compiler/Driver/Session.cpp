@@ -16,7 +16,8 @@ using namespace hone;
 /// "node 'x': " where the message does not say that itself.
 static std::string describeLocation(Location loc, StringRef message) {
   auto name = loc->findInstanceOf<NameLoc>();
-  if (!name || name.getName().empty() || message.contains("'" + name.getName().str() + "'"))
+  if (!name || name.getName().empty() ||
+      message.contains("'" + name.getName().str() + "'"))
     return "";
   return rt::describeNode(loc) + ": ";
 }
@@ -34,29 +35,35 @@ static const char *severityText(DiagnosticSeverity severity) {
   return "";
 }
 
-Session::Session(const CompileOptions &options, const CompileCallbacks &callbacks, CompileStats *stats)
+Session::Session(const CompileOptions &options,
+                 const CompileCallbacks &callbacks, CompileStats *stats)
     : options(options), stats(stats ? *stats : ownStats), callbacks(callbacks) {
-  threads = std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency(options.jobs));
+  threads = std::make_unique<llvm::DefaultThreadPool>(
+      llvm::hardware_concurrency(options.jobs));
   DialectRegistry registry;
   registerDialects(registry);
   onnx::registerImportDialects(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
-  mlirContext = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  mlirContext =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   mlirContext->setThreadPool(*threads);
-  // Kernels are compiled on several threads, where no dialect may be loaded any more.
+  // Kernels are compiled on several threads, where no dialect may be loaded any
+  // more.
   mlirContext->loadAllAvailableDialects();
   mlirContext->getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
       return success();
     std::string text = diagnostic.str();
     const std::string &input = this->options.input;
-    std::string where = input.empty() || StringRef(text).contains(input) ? "" : input + ": ";
+    std::string where =
+        input.empty() || StringRef(text).contains(input) ? "" : input + ": ";
     std::lock_guard<std::mutex> lock(mutex);
     if (!this->callbacks.message)
       return success();
     this->callbacks.message(severityText(diagnostic.getSeverity()) + where +
-                            describeLocation(diagnostic.getLocation(), text) + text);
+                            describeLocation(diagnostic.getLocation(), text) +
+                            text);
     for (Diagnostic &note : diagnostic.getNotes())
       this->callbacks.message("note: " + note.str());
     return success();
@@ -90,7 +97,9 @@ Outcome Session::fail(llvm::Error problem, Outcome outcome) {
 void Session::finishPhase() {
   if (!phase.empty())
     stats.seconds.push_back(
-        {phase, std::chrono::duration<double>(std::chrono::steady_clock::now() - phaseBegin).count()});
+        {phase, std::chrono::duration<double>(std::chrono::steady_clock::now() -
+                                              phaseBegin)
+                    .count()});
   phase.clear();
 }
 

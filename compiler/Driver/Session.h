@@ -17,7 +17,8 @@ namespace hone {
 
 class Session {
 public:
-  Session(const CompileOptions &options, const CompileCallbacks &callbacks, CompileStats *stats);
+  Session(const CompileOptions &options, const CompileCallbacks &callbacks,
+          CompileStats *stats);
   ~Session();
 
   mlir::MLIRContext &context() { return *mlirContext; }
@@ -30,7 +31,8 @@ public:
   /// Tells of an error that concerns a file, and gives `outcome` back.
   Outcome fail(llvm::Error error, Outcome outcome);
 
-  /// Begins a phase; the last one's time is noted. False where the compile was cancelled.
+  /// Begins a phase; the last one's time is noted. False where the compile was
+  /// cancelled.
   bool begin(llvm::StringRef phase, double fraction);
   bool progress(llvm::StringRef what, double fraction);
   bool isCancelled() const { return cancelled; }

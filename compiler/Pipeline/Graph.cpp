@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The model as a graph: shapes, folding, simplification, layout, fusion groups, and last the cut into kernels.
+// The model as a graph: shapes, folding, simplification, layout, fusion groups,
+// and last the cut into kernels.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
@@ -9,7 +10,8 @@
 using namespace mlir;
 using namespace hone;
 
-// After: kernels of hone operations; host: hone_rt, scf, arith, constants and views.
+// After: kernels of hone operations; host: hone_rt, scf, arith, constants and
+// views.
 void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   OpPassManager &graph = pm.nest<func::FuncOp>();
   graph.addPass(createInferShapesPass());

@@ -14,8 +14,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
 #include "passes/Convert/Passes.h"
 #include "passes/Cpu/ContractionPasses.h"
@@ -28,9 +28,12 @@
 using namespace mlir;
 using namespace hone;
 
-static constexpr StringLiteral kPhaseNames[] = {"import", "graph", "tile", "buffer", "llvm", "asm", "obj", "so"};
+static constexpr StringLiteral kPhaseNames[] = {
+    "import", "graph", "tile", "buffer", "llvm", "asm", "obj", "so"};
 
-StringRef hone::phaseName(Phase phase) { return kPhaseNames[static_cast<int>(phase)]; }
+StringRef hone::phaseName(Phase phase) {
+  return kPhaseNames[static_cast<int>(phase)];
+}
 
 std::optional<Phase> hone::parsePhase(StringRef name) {
   for (auto [index, candidate] : llvm::enumerate(kPhaseNames))
@@ -40,9 +43,11 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
 }
 
 void hone::registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, graph::GraphDialect,
-                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, rt::RtDialect,
-                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect, vector::VectorDialect>();
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
+                  func::FuncDialect, graph::GraphDialect, linalg::LinalgDialect,
+                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                  rt::RtDialect, scf::SCFDialect, tensor::TensorDialect,
+                  ub::UBDialect, vector::VectorDialect>();
 }
 
 void hone::registerPasses() {
@@ -56,7 +61,11 @@ void hone::registerPasses() {
   registerVerifyPasses();
   registerRtPasses();
   registerKernelPipelines();
-  PassPipelineRegistration<>("hone-host-buffer", "the host function: from kernel calls to buffers with a plan",
-                             buildHostBufferPipeline);
-  PassPipelineRegistration<>("hone-host-llvm", "the host function: from buffers to LLVM", buildHostLlvmPipeline);
+  PassPipelineRegistration<>(
+      "hone-host-buffer",
+      "the host function: from kernel calls to buffers with a plan",
+      buildHostBufferPipeline);
+  PassPipelineRegistration<>("hone-host-llvm",
+                             "the host function: from buffers to LLVM",
+                             buildHostLlvmPipeline);
 }

@@ -11,7 +11,8 @@
 
 namespace hone {
 
-/// In the order in which a compile goes through them; each can be stopped after (`--emit`).
+/// In the order in which a compile goes through them; each can be stopped after
+/// (`--emit`).
 enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Obj, So };
 
 llvm::StringRef phaseName(Phase phase);
@@ -40,16 +41,22 @@ void registerPasses();
 void registerKernelPipelines();
 
 /// graph: `hone` functions -> host function and kernels, on the whole module.
-void buildGraphPipeline(mlir::OpPassManager &pm, const GraphOptions &options = {});
+void buildGraphPipeline(mlir::OpPassManager &pm,
+                        const GraphOptions &options = {});
 
-/// tile: a module that holds one kernel, `hone` on tensors -> linalg, scf, tensor, vector.
-void buildKernelTilePipeline(mlir::OpPassManager &pm, const KernelTarget &target);
+/// tile: a module that holds one kernel, `hone` on tensors -> linalg, scf,
+/// tensor, vector.
+void buildKernelTilePipeline(mlir::OpPassManager &pm,
+                             const KernelTarget &target);
 /// buffer, kernels: -> memref, scf, vector.
-void buildKernelBufferPipeline(mlir::OpPassManager &pm, const KernelTarget &target);
+void buildKernelBufferPipeline(mlir::OpPassManager &pm,
+                               const KernelTarget &target);
 /// llvm, kernels: -> one llvm.func with the kernel ABI, of the kernel's name.
-void buildKernelLlvmPipeline(mlir::OpPassManager &pm, const KernelTarget &target);
+void buildKernelLlvmPipeline(mlir::OpPassManager &pm,
+                             const KernelTarget &target);
 
-/// buffer, host: the host function -> `hone_rt` on memrefs with an arena plan. Kernels are declarations by then.
+/// buffer, host: the host function -> `hone_rt` on memrefs with an arena plan.
+/// Kernels are declarations by then.
 void buildHostBufferPipeline(mlir::OpPassManager &pm);
 /// llvm, host: -> llvm.func @hone_prepare and @hone_run.
 void buildHostLlvmPipeline(mlir::OpPassManager &pm);

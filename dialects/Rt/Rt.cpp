@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The `hone_rt` dialect and its verifiers.
 #include "dialects/Rt/Rt.h"
-#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 #include "dialects/Rt/RtDialect.cpp.inc"
 
@@ -20,10 +20,13 @@ void RtDialect::initialize() {
       >();
 }
 
-std::optional<SmallVector<int64_t>> hone::rt::packedShape(DictionaryAttr value) {
+std::optional<SmallVector<int64_t>>
+hone::rt::packedShape(DictionaryAttr value) {
   auto type = value.getAs<StringAttr>(kTypeAttr);
   auto dims = value.getAs<ArrayAttr>(kDimsAttr);
-  if (!type || !dims || !llvm::is_contained({"uint4", "int4", "float4e2m1", "uint2", "int2"}, type.getValue()) ||
+  if (!type || !dims ||
+      !llvm::is_contained({"uint4", "int4", "float4e2m1", "uint2", "int2"},
+                          type.getValue()) ||
       !llvm::all_of(dims, llvm::IsaPred<IntegerAttr>))
     return std::nullopt;
   SmallVector<int64_t> shape;
@@ -47,22 +50,26 @@ LogicalResult CallOp::verify() {
   for (Type type : getResultTypes())
     dynamic += cast<ShapedType>(type).getNumDynamicDims();
   if (dynamic != getDims().size()) // C2
-    return emitOpError("has ") << getDims().size() << " result dimensions for " << dynamic << " dynamic ones";
+    return emitOpError("has ") << getDims().size() << " result dimensions for "
+                               << dynamic << " dynamic ones";
   return success();
 }
 
 LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(*this, getKernelAttr());
+  auto kernel = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(
+      *this, getKernelAttr());
   if (!kernel) // C1
     return emitOpError("calls '") << getKernel() << "', which is no function";
   SmallVector<Type> operands(getInputs().getTypes());
   llvm::append_range(operands, getArgs().getTypes());
-  if (ArrayRef<Type>(operands) != kernel.getArgumentTypes() || getResultTypes() != TypeRange(kernel.getResultTypes()))
+  if (ArrayRef<Type>(operands) != kernel.getArgumentTypes() ||
+      getResultTypes() != TypeRange(kernel.getResultTypes()))
     return emitOpError("does not fit the type of '") << getKernel() << "'";
   return success();
 }
 
-LogicalResult CallOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult CallOp::reifyResultShapes(OpBuilder &builder,
+                                        ReifiedRankedShapedTypeDims &shapes) {
   ValueRange dims = getDims();
   for (Type type : getResultTypes()) {
     SmallVector<OpFoldResult> &shape = shapes.emplace_back();
@@ -82,18 +89,31 @@ LogicalResult CallOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedT
 static LogicalResult verifyDims(Operation *op, Type type, ValueRange dims) {
   auto buffer = dyn_cast<MemRefType>(type);
   if (!buffer)
-    return dims.empty() ? success() : op->emitOpError("gives dimensions to what is no buffer");
+    return dims.empty()
+               ? success()
+               : op->emitOpError("gives dimensions to what is no buffer");
   if (static_cast<size_t>(buffer.getNumDynamicDims()) != dims.size())
-    return op->emitOpError("has ") << dims.size() << " dimensions for " << buffer.getNumDynamicDims()
-                                   << " dynamic ones of " << type;
+    return op->emitOpError("has ")
+           << dims.size() << " dimensions for " << buffer.getNumDynamicDims()
+           << " dynamic ones of " << type;
   if (!buffer.getLayout().isIdentity())
     return op->emitOpError("makes a buffer that is not contiguous");
   return success();
 }
 
-LogicalResult InputOp::verify() { return verifyDims(*this, getType(), getDims()); }
-LogicalResult OutputOp::verify() { return verifyDims(*this, getType(), getDims()); }
+LogicalResult InputOp::verify() {
+  return verifyDims(*this, getType(), getDims());
+}
+LogicalResult OutputOp::verify() {
+  return verifyDims(*this, getType(), getDims());
+}
 LogicalResult ConstantOp::verify() { return verifyDims(*this, getType(), {}); }
-LogicalResult SlotOp::verify() { return verifyDims(*this, getType(), getDims()); }
-LogicalResult AllocOp::verify() { return verifyDims(*this, getType(), getDims()); }
-LogicalResult ViewOp::verify() { return verifyDims(*this, getType(), getDims()); }
+LogicalResult SlotOp::verify() {
+  return verifyDims(*this, getType(), getDims());
+}
+LogicalResult AllocOp::verify() {
+  return verifyDims(*this, getType(), getDims());
+}
+LogicalResult ViewOp::verify() {
+  return verifyDims(*this, getType(), getDims());
+}

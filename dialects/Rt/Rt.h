@@ -19,28 +19,41 @@
 
 namespace hone::rt {
 
-/// Attributes on functions and modules that carry the model from phase to phase.
-inline constexpr llvm::StringLiteral kKernelAttr = "hone.kernel";   ///< unit, on a kernel function
-inline constexpr llvm::StringLiteral kPiecesAttr = "hone.pieces";   ///< i64, on a kernel function
-inline constexpr llvm::StringLiteral kNodeAttr = "hone.node";       ///< i32, node that a kernel reports errors for
-inline constexpr llvm::StringLiteral kInPlaceAttr = "hone.in_place"; ///< i64 result, on a kernel's argument
-inline constexpr llvm::StringLiteral kNodesAttr = "hone.nodes";     ///< strings, on the module: node id -> text
-inline constexpr llvm::StringLiteral kNameAttr = "hone.name";       ///< on arguments and results of the entry
+/// Attributes on functions and modules that carry the model from phase to
+/// phase.
+inline constexpr llvm::StringLiteral kKernelAttr =
+    "hone.kernel"; ///< unit, on a kernel function
+inline constexpr llvm::StringLiteral kPiecesAttr =
+    "hone.pieces"; ///< i64, on a kernel function
+inline constexpr llvm::StringLiteral kNodeAttr =
+    "hone.node"; ///< i32, node that a kernel reports errors for
+inline constexpr llvm::StringLiteral kInPlaceAttr =
+    "hone.in_place"; ///< i64 result, on a kernel's argument
+inline constexpr llvm::StringLiteral kNodesAttr =
+    "hone.nodes"; ///< strings, on the module: node id -> text
+inline constexpr llvm::StringLiteral kNameAttr =
+    "hone.name"; ///< on arguments and results of the entry
 inline constexpr llvm::StringLiteral kTypeAttr = "hone.type";
 inline constexpr llvm::StringLiteral kDimsAttr = "hone.dims";
-inline constexpr llvm::StringLiteral kFreeDimsAttr = "hone.free_dims"; ///< strings, on the module
-inline constexpr llvm::StringLiteral kSlotsAttr = "hone.slots"; ///< on the module: [first, last, bytes, offset] of each
-inline constexpr llvm::StringLiteral kArenaAttr = "hone.arena"; ///< on the module: [bytes or -1, lower bound]
+inline constexpr llvm::StringLiteral kFreeDimsAttr =
+    "hone.free_dims"; ///< strings, on the module
+inline constexpr llvm::StringLiteral kSlotsAttr =
+    "hone.slots"; ///< on the module: [first, last, bytes, offset] of each
+inline constexpr llvm::StringLiteral kArenaAttr =
+    "hone.arena"; ///< on the module: [bytes or -1, lower bound]
 inline constexpr llvm::StringLiteral kWeightBytesAttr = "hone.weight_bytes";
-inline constexpr llvm::StringLiteral kMemoryAttr = "hone.memory"; ///< HONE_MEMORY_* of abi.h
+inline constexpr llvm::StringLiteral kMemoryAttr =
+    "hone.memory"; ///< HONE_MEMORY_* of abi.h
 
 inline constexpr llvm::StringLiteral kEntryName = "main";
 inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
 inline constexpr llvm::StringLiteral kRunName = "hone_run";
 
-/// The shape of an input or output whose elements have 2 or 4 bits. In the IR it is a row of bytes, of another shape;
-/// the model's stands in `hone.dims`. Nothing for other types.
-std::optional<llvm::SmallVector<int64_t>> packedShape(mlir::DictionaryAttr value);
+/// The shape of an input or output whose elements have 2 or 4 bits. In the IR
+/// it is a row of bytes, of another shape; the model's stands in `hone.dims`.
+/// Nothing for other types.
+std::optional<llvm::SmallVector<int64_t>>
+packedShape(mlir::DictionaryAttr value);
 
 /// "node 'x' (Gather)" for the node at `loc`, "" where there is none.
 std::string describeNode(mlir::Location loc);

@@ -9,12 +9,14 @@ using namespace hone;
 ArenaSize hone::planArena(llvm::MutableArrayRef<ArenaSlot> slots) {
   std::vector<plan::Interval> intervals;
   for (const ArenaSlot &slot : slots)
-    intervals.push_back({slot.first < 0 ? 0 : slot.bytes, slot.alignment, slot.first, slot.last});
+    intervals.push_back({slot.first < 0 ? 0 : slot.bytes, slot.alignment,
+                         slot.first, slot.last});
   std::vector<int64_t> offsets(slots.size());
   std::vector<uint64_t> scratch(plan::scratchBytes(slots.size()) / 8 + 1);
   // A compile has more time than a run that meets new dimensions.
   plan::Result result =
-      plan::plan(intervals.data(), intervals.size(), offsets.data(), scratch.data(), {4000, 400'000'000});
+      plan::plan(intervals.data(), intervals.size(), offsets.data(),
+                 scratch.data(), {4000, 400'000'000});
   for (size_t i = 0; i < slots.size(); ++i)
     slots[i].offset = offsets[i];
   return {result.arenaBytes, result.lowerBoundBytes};

@@ -75,7 +75,9 @@ void LiveRanges::connect(Operation *op) {
   }
 }
 
-const void *LiveRanges::leader(Value value) const { return classes.getLeaderValue(value.getAsOpaquePointer()); }
+const void *LiveRanges::leader(Value value) const {
+  return classes.getLeaderValue(value.getAsOpaquePointer());
+}
 
 void LiveRanges::replace(Value from, Value to) {
   const void *old = leader(from), *kept = leader(to);
@@ -102,8 +104,10 @@ LiveRange LiveRanges::range(Value root) const {
   Operation *maker = root.getDefiningOp();
   for (Operation *user : usersOf.lookup(leader(root))) {
     auto [first, last] = steps.lookup(user);
-    // In a loop that the buffer was not made in, every iteration finds it as the last one left it.
-    for (Operation *parent = user->getParentOp(); parent && steps.count(parent); parent = parent->getParentOp()) {
+    // In a loop that the buffer was not made in, every iteration finds it as
+    // the last one left it.
+    for (Operation *parent = user->getParentOp(); parent && steps.count(parent);
+         parent = parent->getParentOp()) {
       if (!isa<scf::ForOp, scf::WhileOp>(parent) || parent->isAncestor(maker))
         continue;
       first = std::min(first, steps.lookup(parent).first);

@@ -16,14 +16,19 @@ struct LiveRange {
 
   bool isEmpty() const { return first < 0; }
   bool meets(const LiveRange &other) const {
-    return !isEmpty() && !other.isEmpty() && first <= other.last && other.first <= last;
+    return !isEmpty() && !other.isEmpty() && first <= other.last &&
+           other.first <= last;
   }
-  bool operator==(const LiveRange &other) const { return first == other.first && last == other.last; }
+  bool operator==(const LiveRange &other) const {
+    return first == other.first && last == other.last;
+  }
 };
 
-/// Operations are numbered in the order of the text; an operation with regions also has a step at its end. A buffer
-/// that is made outside a loop and touched inside lives as long as the loop. Buffers that one value may show, like the
-/// two that an `scf.if` yields, are one class: each of them lives while any value of the class is used.
+/// Operations are numbered in the order of the text; an operation with regions
+/// also has a step at its end. A buffer that is made outside a loop and touched
+/// inside lives as long as the loop. Buffers that one value may show, like the
+/// two that an `scf.if` yields, are one class: each of them lives while any
+/// value of the class is used.
 class LiveRanges {
 public:
   explicit LiveRanges(mlir::func::FuncOp function);
@@ -32,11 +37,14 @@ public:
   LiveRange range(mlir::Value root) const;
   /// The buffers that `value` may show: results of operations that make memory.
   llvm::SmallVector<mlir::Value> roots(mlir::Value value) const;
-  bool mayAlias(mlir::Value a, mlir::Value b) const { return leader(a) == leader(b); }
+  bool mayAlias(mlir::Value a, mlir::Value b) const {
+    return leader(a) == leader(b);
+  }
   int32_t step(mlir::Operation *op) const { return steps.lookup(op).first; }
   int32_t lastStep() const { return count - 1; }
 
-  /// From now on what showed `from` shows the memory of `to`; the buffer `from` is gone.
+  /// From now on what showed `from` shows the memory of `to`; the buffer `from`
+  /// is gone.
   void replace(mlir::Value from, mlir::Value to);
 
 private:

@@ -12,10 +12,11 @@ bool SizeAnalysis::followsFromFreeDims(Value value) {
   if (auto it = known.find(value); it != known.end())
     return it->second;
   Operation *op = value.getDefiningOp();
-  bool result = op && (isa<graph::DimOp>(op) || (isa<arith::ArithDialect>(op->getDialect()) &&
-                                                 llvm::all_of(op->getOperands(), [&](Value operand) {
-                                                   return followsFromFreeDims(operand);
-                                                 })));
+  bool result = op && (isa<graph::DimOp>(op) ||
+                       (isa<arith::ArithDialect>(op->getDialect()) &&
+                        llvm::all_of(op->getOperands(), [&](Value operand) {
+                          return followsFromFreeDims(operand);
+                        })));
   known[value] = result;
   return result;
 }

@@ -19,10 +19,12 @@ private:
   llvm::DenseMap<mlir::Value, bool> known;
 };
 
-/// Bits of one element in memory: strings are a pointer and a length, an index 64 bits.
+/// Bits of one element in memory: strings are a pointer and a length, an index
+/// 64 bits.
 int64_t elementBits(mlir::Type type);
 
-/// Bytes of a buffer of static shape; nothing where the shape is dynamic or the size overflows.
+/// Bytes of a buffer of static shape; nothing where the shape is dynamic or the
+/// size overflows.
 std::optional<int64_t> staticBytes(mlir::MemRefType type);
 
 } // namespace hone

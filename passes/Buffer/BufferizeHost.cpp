@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Rebuilds the host function over buffers, in one sweep. Later passes share memory between them.
+// Rebuilds the host function over buffers, in one sweep. Later passes share
+// memory between them.
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
@@ -31,7 +32,9 @@ MemRefType bufferType(Type tensor) {
   return MemRefType::get(type.getShape(), type.getElementType());
 }
 
-Type convertType(Type type) { return isa<RankedTensorType>(type) ? bufferType(type) : type; }
+Type convertType(Type type) {
+  return isa<RankedTensorType>(type) ? bufferType(type) : type;
+}
 
 /// The tensor whose memory `value` shows: through reshapes and casts.
 Value viewedTensor(Value value) {
@@ -49,7 +52,8 @@ public:
       : module(module), host(host), builder(module.getContext()) {}
 
   LogicalResult run() {
-    auto run = func::FuncOp::create(host.getLoc(), rt::kRunName, builder.getFunctionType({}, {}));
+    auto run = func::FuncOp::create(host.getLoc(), rt::kRunName,
+                                    builder.getFunctionType({}, {}));
     top = run.addEntryBlock();
     module.insert(host, run);
     builder.setInsertionPointToStart(top);
@@ -58,13 +62,15 @@ public:
     assignOutputs();
     if (failed(bufferizeBlock(host.getBody().front())))
       return failure();
-    module->setAttr(rt::kWeightBytesAttr, builder.getI64IntegerAttr(weightBytes));
+    module->setAttr(rt::kWeightBytesAttr,
+                    builder.getI64IntegerAttr(weightBytes));
     host.erase();
     return success();
   }
 
 private:
-  //===- Entry and exit -----------------------------------------------------------------------------------------===//
+  //===- Entry and exit
+  //-----------------------------------------------------------------------------------------===//
 
   LogicalResult bufferizeArguments(func::FuncOp run) {
     SmallVector<Attribute> inputs, outputs, freeDims;
@@ -76,19 +82,25 @@ private:
       auto type = dyn_cast<RankedTensorType>(argument.getType());
       auto names = attrs ? attrs.getAs<ArrayAttr>(rt::kDimsAttr) : ArrayAttr();
       for (int64_t i = 0; type && i < type.getRank(); ++i) {
-        auto name = names && i < int64_t(names.size()) ? dyn_cast<StringAttr>(names[i]) : StringAttr();
+        auto name = names && i < int64_t(names.size())
+                        ? dyn_cast<StringAttr>(names[i])
+                        : StringAttr();
         if (name && !freeDim.count(name.getValue())) {
           freeDims.push_back(name);
-          freeDim[name.getValue()] = graph::DimOp::create(builder, host.getLoc(), name);
+          freeDim[name.getValue()] =
+              graph::DimOp::create(builder, host.getLoc(), name);
         }
         if (!type.isDynamicDim(i))
           continue;
         if (!name)
-          return host.emitError("input ") << index << " has a dynamic dimension without a name";
+          return host.emitError("input ")
+                 << index << " has a dynamic dimension without a name";
         sizes.push_back(freeDim[name.getValue()]);
       }
-      map.map(argument, rt::InputOp::create(builder, host.getLoc(), convertType(argument.getType()), index, sizes)
-                            .getResult());
+      map.map(argument,
+              rt::InputOp::create(builder, host.getLoc(),
+                                  convertType(argument.getType()), index, sizes)
+                  .getResult());
     }
     for (auto [index, type] : llvm::enumerate(host.getResultTypes()))
       outputs.push_back(describe(host.getResultAttrDict(index), type));
@@ -105,16 +117,19 @@ private:
     return list.getDictionary(builder.getContext());
   }
 
-  /// Kernel results that the function returns are written to the caller's memory at once.
+  /// Kernel results that the function returns are written to the caller's
+  /// memory at once.
   void assignOutputs() {
-    for (OpOperand &operand : host.getBody().front().getTerminator()->getOpOperands()) {
+    for (OpOperand &operand :
+         host.getBody().front().getTerminator()->getOpOperands()) {
       auto type = dyn_cast<RankedTensorType>(operand.get().getType());
       Value root = viewedTensor(operand.get());
       auto call = root.getDefiningOp<rt::CallOp>();
       if (!type || !call || call->getBlock() != &host.getBody().front())
         continue;
       bool known = true;
-      for (Value value = operand.get(); value != root; value = value.getDefiningOp()->getOperand(0))
+      for (Value value = operand.get(); value != root;
+           value = value.getDefiningOp()->getOperand(0))
         for (Value size : value.getDefiningOp()->getOperands().drop_front())
           known &= sizes.followsFromFreeDims(size);
       if (known)
@@ -127,10 +142,14 @@ private:
       unsigned index = operand.getOperandNumber();
       Value value = map.lookup(operand.get());
       Value root = viewedTensor(operand.get());
-      if (auto it = outputOf.find(root); it != outputOf.end() && it->second == index && isOutput(map.lookup(root)))
+      if (auto it = outputOf.find(root); it != outputOf.end() &&
+                                         it->second == index &&
+                                         isOutput(map.lookup(root)))
         recordOutputDims(index, value);
-      else if (auto type = dyn_cast<MemRefType>(value.getType()); type && areKnown(dimsOf(value))) {
-        Value output = rt::OutputOp::create(builder, op.getLoc(), type, index, dimsOf(value));
+      else if (auto type = dyn_cast<MemRefType>(value.getType());
+               type && areKnown(dimsOf(value))) {
+        Value output = rt::OutputOp::create(builder, op.getLoc(), type, index,
+                                            dimsOf(value));
         rt::CopyOp::create(builder, op.getLoc(), value, output);
         recordOutputDims(index, value);
       } else
@@ -140,17 +159,23 @@ private:
     return success();
   }
 
-  bool isOutput(Value buffer) { return buffer.getDefiningOp<rt::OutputOp>() != nullptr; }
-
-  /// Outputs of known shape leave a view of that shape for the pass that builds the preparation.
-  void recordOutputDims(unsigned index, Value buffer) {
-    rt::OutputDimsOp::create(builder, buffer.getLoc(), index, dimsOf(buffer), buffer.getType());
+  bool isOutput(Value buffer) {
+    return buffer.getDefiningOp<rt::OutputOp>() != nullptr;
   }
 
-  //===- Buffers ------------------------------------------------------------------------------------------------===//
+  /// Outputs of known shape leave a view of that shape for the pass that builds
+  /// the preparation.
+  void recordOutputDims(unsigned index, Value buffer) {
+    rt::OutputDimsOp::create(builder, buffer.getLoc(), index, dimsOf(buffer),
+                             buffer.getType());
+  }
+
+  //===- Buffers
+  //------------------------------------------------------------------------------------------------===//
 
   bool areKnown(ValueRange values) {
-    return llvm::all_of(values, [&](Value value) { return sizes.followsFromFreeDims(value); });
+    return llvm::all_of(
+        values, [&](Value value) { return sizes.followsFromFreeDims(value); });
   }
 
   /// The dynamic dimensions of a buffer.
@@ -158,8 +183,10 @@ private:
     auto type = cast<MemRefType>(buffer.getType());
     if (Operation *op = buffer.getDefiningOp()) {
       auto dims = llvm::TypeSwitch<Operation *, std::optional<ValueRange>>(op)
-                      .Case<rt::InputOp, rt::OutputOp, rt::SlotOp, rt::AllocOp, rt::ViewOp>(
-                          [](auto known) { return ValueRange(known.getDims()); })
+                      .Case<rt::InputOp, rt::OutputOp, rt::SlotOp, rt::AllocOp,
+                            rt::ViewOp>([](auto known) {
+                        return ValueRange(known.getDims());
+                      })
                       .Default([](Operation *) { return std::nullopt; });
       if (dims)
         return llvm::to_vector(*dims);
@@ -167,19 +194,22 @@ private:
     SmallVector<Value> result;
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (type.isDynamicDim(i))
-        result.push_back(rt::DimOp::create(builder, buffer.getLoc(), buffer, i));
+        result.push_back(
+            rt::DimOp::create(builder, buffer.getLoc(), buffer, i));
     return result;
   }
 
   Value dimOf(Value buffer, int64_t axis, Location loc) {
     auto type = cast<MemRefType>(buffer.getType());
     if (!type.isDynamicDim(axis))
-      return arith::ConstantIndexOp::create(builder, loc, type.getDimSize(axis));
+      return arith::ConstantIndexOp::create(builder, loc,
+                                            type.getDimSize(axis));
     return dimsOf(buffer)[type.getDynamicDimIndex(axis)];
   }
 
   /// Memory for a tensor that is about to be computed.
-  Value makeBuffer(Location loc, MemRefType type, ValueRange dims, Value tensor = {}) {
+  Value makeBuffer(Location loc, MemRefType type, ValueRange dims,
+                   Value tensor = {}) {
     if (!areKnown(dims))
       return rt::AllocOp::create(builder, loc, type, dims);
     if (auto it = outputOf.find(tensor); it != outputOf.end())
@@ -194,16 +224,19 @@ private:
   }
 
   Value copyOf(Location loc, Value source) {
-    Value target = makeBuffer(loc, cast<MemRefType>(source.getType()), dimsOf(source));
+    Value target =
+        makeBuffer(loc, cast<MemRefType>(source.getType()), dimsOf(source));
     rt::CopyOp::create(builder, loc, source, target);
     return target;
   }
 
   SmallVector<Value> mapped(ValueRange values) {
-    return llvm::map_to_vector(values, [&](Value value) { return map.lookup(value); });
+    return llvm::map_to_vector(values,
+                               [&](Value value) { return map.lookup(value); });
   }
 
-  //===- Operations ---------------------------------------------------------------------------------------------===//
+  //===- Operations
+  //---------------------------------------------------------------------------------------------===//
 
   LogicalResult bufferizeBlock(Block &block) {
     for (Operation &op : block)
@@ -214,15 +247,20 @@ private:
 
   LogicalResult bufferizeOp(Operation *op) {
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-        .Case<rt::CallOp, graph::ConstantOp, graph::DimOp, graph::ReshapeOp, graph::LibraryOp, tensor::CastOp,
-              tensor::DimOp, tensor::ExtractOp, tensor::FromElementsOp, tensor::EmptyOp, tensor::ExtractSliceOp,
-              tensor::InsertSliceOp, arith::SelectOp, cf::AssertOp, scf::IfOp, scf::ForOp, scf::WhileOp, UnrealizedConversionCastOp>(
+        .Case<rt::CallOp, graph::ConstantOp, graph::DimOp, graph::ReshapeOp,
+              graph::LibraryOp, tensor::CastOp, tensor::DimOp,
+              tensor::ExtractOp, tensor::FromElementsOp, tensor::EmptyOp,
+              tensor::ExtractSliceOp, tensor::InsertSliceOp, arith::SelectOp,
+              cf::AssertOp, scf::IfOp, scf::ForOp, scf::WhileOp,
+              UnrealizedConversionCastOp>(
             [&](auto typed) { return bufferize(typed); })
         .Case([&](func::ReturnOp typed) { return bufferizeReturn(typed); })
         .Default([&](Operation *other) -> LogicalResult {
           auto isTensor = [](Type type) { return isa<ShapedType>(type); };
-          if (llvm::any_of(other->getOperandTypes(), isTensor) || llvm::any_of(other->getResultTypes(), isTensor) ||
-              other->getNumRegions() != 0 || isa<graph::GraphDialect>(other->getDialect()))
+          if (llvm::any_of(other->getOperandTypes(), isTensor) ||
+              llvm::any_of(other->getResultTypes(), isTensor) ||
+              other->getNumRegions() != 0 ||
+              isa<graph::GraphDialect>(other->getDialect()))
             return other->emitError("cannot be run by the host function");
           builder.clone(*other, map);
           return success();
@@ -234,10 +272,13 @@ private:
     ValueRange rest = dims;
     for (Value result : op.getResults()) {
       MemRefType type = bufferType(result.getType());
-      outputs.push_back(makeBuffer(op.getLoc(), type, rest.take_front(type.getNumDynamicDims()), result));
+      outputs.push_back(makeBuffer(op.getLoc(), type,
+                                   rest.take_front(type.getNumDynamicDims()),
+                                   result));
       rest = rest.drop_front(type.getNumDynamicDims());
     }
-    rt::DispatchOp::create(builder, op.getLoc(), op.getKernelAttr(), mapped(op.getInputs()), outputs,
+    rt::DispatchOp::create(builder, op.getLoc(), op.getKernelAttr(),
+                           mapped(op.getInputs()), outputs,
                            mapped(op.getArgs()));
     map.map(op.getResults(), outputs);
     return success();
@@ -252,11 +293,12 @@ private:
         return op.emitError("is larger than memory");
       // Constants of one storage under several types lie in one place.
       const void *storage = graph::constantStorage(op.getValue());
-      auto [place, isNew] =
-          weightOffsets.try_emplace(storage ? storage : op.getValue().getAsOpaquePointer(), weightBytes);
+      auto [place, isNew] = weightOffsets.try_emplace(
+          storage ? storage : op.getValue().getAsOpaquePointer(), weightBytes);
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(top);
-      buffer = rt::ConstantOp::create(builder, op.getLoc(), type, place->second, op.getValue());
+      buffer = rt::ConstantOp::create(builder, op.getLoc(), type, place->second,
+                                      op.getValue());
       if (isNew && !isa<graph::StringType>(type.getElementType()))
         weightBytes = llvm::alignTo(weightBytes + *bytes, kWeightAlignment);
     }
@@ -274,7 +316,8 @@ private:
 
   LogicalResult bufferize(graph::ReshapeOp op) {
     map.map(op.getResult(),
-            view(op.getLoc(), map.lookup(op.getInput()), bufferType(op.getType()), mapped(op.getDims())));
+            view(op.getLoc(), map.lookup(op.getInput()),
+                 bufferType(op.getType()), mapped(op.getDims())));
     return success();
   }
 
@@ -295,14 +338,17 @@ private:
     std::optional<int64_t> axis = op.getConstantIndex();
     if (!axis)
       return op.emitError("asks for a dimension that is not constant");
-    map.map(op.getResult(), dimOf(map.lookup(op.getSource()), *axis, op.getLoc()));
+    map.map(op.getResult(),
+            dimOf(map.lookup(op.getSource()), *axis, op.getLoc()));
     return success();
   }
 
   LogicalResult bufferize(tensor::ExtractOp op) {
-    map.map(op.getResult(), rt::LoadOp::create(builder, op.getLoc(), op.getType(), map.lookup(op.getTensor()),
-                                               mapped(op.getIndices()))
-                                .getResult());
+    map.map(op.getResult(),
+            rt::LoadOp::create(builder, op.getLoc(), op.getType(),
+                               map.lookup(op.getTensor()),
+                               mapped(op.getIndices()))
+                .getResult());
     return success();
   }
 
@@ -313,44 +359,55 @@ private:
     for (auto [number, element] : llvm::enumerate(op.getElements())) {
       SmallVector<Value> indices;
       for (int64_t index : delinearize(number, strides))
-        indices.push_back(arith::ConstantIndexOp::create(builder, op.getLoc(), index));
-      rt::StoreOp::create(builder, op.getLoc(), map.lookup(element), buffer, indices);
+        indices.push_back(
+            arith::ConstantIndexOp::create(builder, op.getLoc(), index));
+      rt::StoreOp::create(builder, op.getLoc(), map.lookup(element), buffer,
+                          indices);
     }
     map.map(op.getResult(), buffer);
     return success();
   }
 
   LogicalResult bufferize(tensor::EmptyOp op) {
-    map.map(op.getResult(), makeBuffer(op.getLoc(), bufferType(op.getType()), mapped(op.getDynamicSizes())));
+    map.map(op.getResult(), makeBuffer(op.getLoc(), bufferType(op.getType()),
+                                       mapped(op.getDynamicSizes())));
     return success();
   }
 
-  /// Element offset of a slice that is one contiguous piece of `source`: whole but for one dimension, before which
-  /// all sizes are 1.
-  FailureOr<Value> sliceOffset(OffsetSizeAndStrideOpInterface op, Value source) {
+  /// Element offset of a slice that is one contiguous piece of `source`: whole
+  /// but for one dimension, before which all sizes are 1.
+  FailureOr<Value> sliceOffset(OffsetSizeAndStrideOpInterface op,
+                               Value source) {
     Location loc = op.getLoc();
     auto type = cast<MemRefType>(source.getType());
-    if (!llvm::all_of(op.getMixedStrides(), [](OpFoldResult stride) { return isConstantIntValue(stride, 1); }))
+    if (!llvm::all_of(op.getMixedStrides(), [](OpFoldResult stride) {
+          return isConstantIntValue(stride, 1);
+        }))
       return op.emitError("takes a slice with strides");
     auto isWhole = [&](int64_t axis) {
-      std::optional<int64_t> size = getConstantIntValue(op.getMixedSizes()[axis]);
+      std::optional<int64_t> size =
+          getConstantIntValue(op.getMixedSizes()[axis]);
       if (size)
         return *size == type.getDimSize(axis);
       Value value = map.lookup(cast<Value>(op.getMixedSizes()[axis]));
       return type.isDynamicDim(axis) && dimOf(source, axis, loc) == value;
     };
     int64_t cut = type.getRank();
-    while (cut > 0 && isWhole(cut - 1) && isConstantIntValue(op.getMixedOffsets()[cut - 1], 0))
+    while (cut > 0 && isWhole(cut - 1) &&
+           isConstantIntValue(op.getMixedOffsets()[cut - 1], 0))
       --cut;
     for (int64_t axis = 0; axis + 1 < cut; ++axis)
       if (!isConstantIntValue(op.getMixedSizes()[axis], 1))
         return op.emitError("takes a slice that is not contiguous");
     Value offset = arith::ConstantIndexOp::create(builder, loc, 0);
     for (int64_t axis = 0; axis < type.getRank(); ++axis) {
-      offset = arith::MulIOp::create(builder, loc, offset, dimOf(source, axis, loc));
+      offset =
+          arith::MulIOp::create(builder, loc, offset, dimOf(source, axis, loc));
       OpFoldResult start = op.getMixedOffsets()[axis];
-      Value first = isa<Value>(start) ? map.lookup(cast<Value>(start))
-                                      : arith::ConstantIndexOp::create(builder, loc, *getConstantIntValue(start));
+      Value first = isa<Value>(start)
+                        ? map.lookup(cast<Value>(start))
+                        : arith::ConstantIndexOp::create(
+                              builder, loc, *getConstantIntValue(start));
       offset = arith::AddIOp::create(builder, loc, offset, first);
     }
     return offset;
@@ -367,12 +424,15 @@ private:
       if (auto value = dyn_cast<Value>(size); value && !dropped.test(axis))
         dims.push_back(map.lookup(value));
     map.map(op.getResult(),
-            rt::ViewOp::create(builder, op.getLoc(), bufferType(op.getType()), source, *offset, dims).getResult());
+            rt::ViewOp::create(builder, op.getLoc(), bufferType(op.getType()),
+                               source, *offset, dims)
+                .getResult());
     return success();
   }
 
   LogicalResult bufferize(tensor::InsertSliceOp op) {
-    Value target = map.lookup(op.getDest()), source = map.lookup(op.getSource());
+    Value target = map.lookup(op.getDest()),
+          source = map.lookup(op.getSource());
     if (!op.getDest().hasOneUse() || !owned.contains(target)) {
       target = copyOf(op.getLoc(), target);
       owned.insert(target);
@@ -380,8 +440,9 @@ private:
     FailureOr<Value> offset = sliceOffset(op, target);
     if (failed(offset))
       return failure();
-    Value place = rt::ViewOp::create(builder, op.getLoc(), cast<MemRefType>(source.getType()), target, *offset,
-                                     dimsOf(source));
+    Value place = rt::ViewOp::create(builder, op.getLoc(),
+                                     cast<MemRefType>(source.getType()), target,
+                                     *offset, dimsOf(source));
     rt::CopyOp::create(builder, op.getLoc(), source, place);
     map.map(op.getResult(), target);
     return success();
@@ -393,41 +454,52 @@ private:
       builder.clone(*op, map);
       return success();
     }
-    auto made = scf::IfOp::create(builder, op.getLoc(), convertType(op.getType()), map.lookup(op.getCondition()), true);
-    OpBuilder then = made.getThenBodyBuilder(), otherwise = made.getElseBodyBuilder();
+    auto made =
+        scf::IfOp::create(builder, op.getLoc(), convertType(op.getType()),
+                          map.lookup(op.getCondition()), true);
+    OpBuilder then = made.getThenBodyBuilder(),
+              otherwise = made.getElseBodyBuilder();
     scf::YieldOp::create(then, op.getLoc(), map.lookup(op.getTrueValue()));
-    scf::YieldOp::create(otherwise, op.getLoc(), map.lookup(op.getFalseValue()));
+    scf::YieldOp::create(otherwise, op.getLoc(),
+                         map.lookup(op.getFalseValue()));
     map.map(op.getResult(), made.getResult(0));
     return success();
   }
 
   LogicalResult bufferize(graph::LibraryOp op) {
-    auto call = rt::LibraryOp::create(builder, op.getLoc(), llvm::map_to_vector(op->getResultTypes(), convertType),
-                                      op.getFunctionAttr(), mapped(op.getOperands()), op.getConfigAttr(),
-                                      numberOfNode(module, op.getLoc()));
+    auto call = rt::LibraryOp::create(
+        builder, op.getLoc(),
+        llvm::map_to_vector(op->getResultTypes(), convertType),
+        op.getFunctionAttr(), mapped(op.getOperands()), op.getConfigAttr(),
+        numberOfNode(module, op.getLoc()));
     map.map(op.getResults(), call.getResults());
     return success();
   }
 
-  /// Sequences and optionals are one kind of pointer, whatever the IR knows of their elements.
+  /// Sequences and optionals are one kind of pointer, whatever the IR knows of
+  /// their elements.
   LogicalResult bufferize(UnrealizedConversionCastOp op) {
-    auto isHandle = [](Type type) { return isa<graph::SequenceType, graph::OptionalType>(type); };
-    if (op.getNumOperands() != 1 || op.getNumResults() != 1 || !isHandle(op.getOperand(0).getType()) ||
-        !isHandle(op.getType(0)))
+    auto isHandle = [](Type type) {
+      return isa<graph::SequenceType, graph::OptionalType>(type);
+    };
+    if (op.getNumOperands() != 1 || op.getNumResults() != 1 ||
+        !isHandle(op.getOperand(0).getType()) || !isHandle(op.getType(0)))
       return op.emitError("cannot be run by the host function");
-    map.map(op.getResult(0),
-            UnrealizedConversionCastOp::create(builder, op.getLoc(), op.getType(0), map.lookup(op.getOperand(0)))
-                .getResult(0));
+    map.map(op.getResult(0), UnrealizedConversionCastOp::create(
+                                 builder, op.getLoc(), op.getType(0),
+                                 map.lookup(op.getOperand(0)))
+                                 .getResult(0));
     return success();
   }
 
   LogicalResult bufferize(cf::AssertOp op) {
-    rt::CheckOp::create(builder, op.getLoc(), map.lookup(op.getArg()), numberOfNode(module, op.getLoc()),
-                        kShapeMismatch);
+    rt::CheckOp::create(builder, op.getLoc(), map.lookup(op.getArg()),
+                        numberOfNode(module, op.getLoc()), kShapeMismatch);
     return success();
   }
 
-  //===- Control flow -------------------------------------------------------------------------------------------===//
+  //===- Control flow
+  //-------------------------------------------------------------------------------------------===//
 
   LogicalResult bufferizeRegion(Block &from, Block &to) {
     OpBuilder::InsertionGuard guard(builder);
@@ -435,14 +507,17 @@ private:
     for (Operation &op : from.without_terminator())
       if (failed(bufferizeOp(&op)))
         return failure();
-    scf::YieldOp::create(builder, from.getTerminator()->getLoc(), mapped(from.getTerminator()->getOperands()));
+    scf::YieldOp::create(builder, from.getTerminator()->getLoc(),
+                         mapped(from.getTerminator()->getOperands()));
     return success();
   }
 
   LogicalResult bufferize(scf::IfOp op) {
     auto types = llvm::map_to_vector(op.getResultTypes(), convertType);
-    auto made = scf::IfOp::create(builder, op.getLoc(), types, map.lookup(op.getCondition()), false);
-    for (auto [from, to] : llvm::zip_equal(op->getRegions(), made->getRegions())) {
+    auto made = scf::IfOp::create(builder, op.getLoc(), types,
+                                  map.lookup(op.getCondition()), false);
+    for (auto [from, to] :
+         llvm::zip_equal(op->getRegions(), made->getRegions())) {
       if (from.empty())
         continue;
       // The builder may have made a block, and a terminator in it.
@@ -454,8 +529,9 @@ private:
     return success();
   }
 
-  /// How a loop carries its tensors. One of unchanging shape lies in a slot that the loop only refers to; the others
-  /// are blocks, handed from iteration to iteration.
+  /// How a loop carries its tensors. One of unchanging shape lies in a slot
+  /// that the loop only refers to; the others are blocks, handed from iteration
+  /// to iteration.
   struct Carried {
     SmallVector<Value> place; ///< by position of the tensor; null: handed over
     SmallVector<Value> inits; ///< of the values that are handed over
@@ -482,7 +558,8 @@ private:
     return carried;
   }
 
-  /// Maps what an iteration sees, or the loop's results, to places and handed-over values.
+  /// Maps what an iteration sees, or the loop's results, to places and
+  /// handed-over values.
   void mapCarried(const Carried &carried, ValueRange from, ValueRange handed) {
     for (auto [place, value] : llvm::zip_equal(carried.place, from)) {
       if (place) {
@@ -494,18 +571,23 @@ private:
     }
   }
 
-  /// Ends an iteration: what it yields goes to the places; values to hand over are returned. `old` are the blocks of
-  /// this iteration, given back once nothing can read them any more.
-  SmallVector<Value> leaveIteration(Location loc, const Carried &carried, ValueRange yielded, ArrayRef<Value> old) {
+  /// Ends an iteration: what it yields goes to the places; values to hand over
+  /// are returned. `old` are the blocks of this iteration, given back once
+  /// nothing can read them any more.
+  SmallVector<Value> leaveIteration(Location loc, const Carried &carried,
+                                    ValueRange yielded, ArrayRef<Value> old) {
     SmallVector<Value> values = mapped(yielded), handed;
-    // A place may be read by another's copy: whatever lies in one goes elsewhere first.
-    llvm::SmallPtrSet<Value, 8> places(carried.place.begin(), carried.place.end());
+    // A place may be read by another's copy: whatever lies in one goes
+    // elsewhere first.
+    llvm::SmallPtrSet<Value, 8> places(carried.place.begin(),
+                                       carried.place.end());
     for (auto [place, value] : llvm::zip_equal(carried.place, values))
       if (place && value != place && places.contains(memoryOf(value)))
         value = copyOf(loc, value);
     for (auto [place, value] : llvm::zip_equal(carried.place, values)) {
       if (!place && isa<MemRefType>(value.getType())) {
-        Value block = rt::AllocOp::create(builder, loc, cast<MemRefType>(value.getType()), dimsOf(value));
+        Value block = rt::AllocOp::create(
+            builder, loc, cast<MemRefType>(value.getType()), dimsOf(value));
         rt::CopyOp::create(builder, loc, value, block);
         value = block;
       }
@@ -526,7 +608,8 @@ private:
     return buffer;
   }
 
-  /// Blocks made directly in a loop's body are not needed after the iteration, but those it hands over.
+  /// Blocks made directly in a loop's body are not needed after the iteration,
+  /// but those it hands over.
   void freeBlocks(Location loc, Block &body, ValueRange handed) {
     SmallVector<Value> blocks;
     for (auto alloc : body.getOps<rt::AllocOp>())
@@ -537,13 +620,15 @@ private:
   }
 
   static SmallVector<Value> buffersAmong(ValueRange values) {
-    return llvm::filter_to_vector(values, [](Value value) { return isa<MemRefType>(value.getType()); });
+    return llvm::filter_to_vector(
+        values, [](Value value) { return isa<MemRefType>(value.getType()); });
   }
 
   LogicalResult bufferize(scf::ForOp op) {
     Location loc = op.getLoc();
     Carried carried = enterLoop(loc, op.getInitArgs());
-    auto made = scf::ForOp::create(builder, loc, map.lookup(op.getLowerBound()), map.lookup(op.getUpperBound()),
+    auto made = scf::ForOp::create(builder, loc, map.lookup(op.getLowerBound()),
+                                   map.lookup(op.getUpperBound()),
                                    map.lookup(op.getStep()), carried.inits);
     map.map(op.getInductionVar(), made.getInductionVar());
     mapCarried(carried, op.getRegionIterArgs(), made.getRegionIterArgs());
@@ -555,8 +640,9 @@ private:
     for (Operation &inner : op.getBody()->without_terminator())
       if (failed(bufferizeOp(&inner)))
         return failure();
-    SmallVector<Value> handed = leaveIteration(loc, carried, op.getBody()->getTerminator()->getOperands(),
-                                               buffersAmong(made.getRegionIterArgs()));
+    SmallVector<Value> handed = leaveIteration(
+        loc, carried, op.getBody()->getTerminator()->getOperands(),
+        buffersAmong(made.getRegionIterArgs()));
     freeBlocks(loc, body, handed);
     scf::YieldOp::create(builder, loc, handed);
     mapCarried(carried, op.getResults(), made.getResults());
@@ -566,32 +652,40 @@ private:
   LogicalResult bufferize(scf::WhileOp op) {
     Location loc = op.getLoc();
     Carried carried = enterLoop(loc, op.getInits());
-    auto made = scf::WhileOp::create(builder, loc, llvm::map_to_vector(op.getResultTypes(), convertType),
-                                     carried.inits);
+    auto made = scf::WhileOp::create(
+        builder, loc, llvm::map_to_vector(op.getResultTypes(), convertType),
+        carried.inits);
     OpBuilder::InsertionGuard guard(builder);
-    auto handedTypes = llvm::map_to_vector(carried.inits, [](Value value) { return value.getType(); });
-    Block *before = builder.createBlock(&made.getBefore(), {}, handedTypes,
-                                        SmallVector<Location>(handedTypes.size(), loc));
+    auto handedTypes = llvm::map_to_vector(
+        carried.inits, [](Value value) { return value.getType(); });
+    Block *before =
+        builder.createBlock(&made.getBefore(), {}, handedTypes,
+                            SmallVector<Location>(handedTypes.size(), loc));
     mapCarried(carried, op.getBeforeArguments(), before->getArguments());
     for (Operation &inner : op.getBeforeBody()->without_terminator())
       if (failed(bufferizeOp(&inner)))
         return failure();
     scf::ConditionOp condition = op.getConditionOp();
     SmallVector<Value> passed = mapped(condition.getArgs());
-    scf::ConditionOp::create(builder, loc, map.lookup(condition.getCondition()), passed);
+    scf::ConditionOp::create(builder, loc, map.lookup(condition.getCondition()),
+                             passed);
 
-    auto types = llvm::map_to_vector(made.getResultTypes(), [](Type type) { return type; });
-    Block *after = builder.createBlock(&made.getAfter(), {}, types, SmallVector<Location>(types.size(), loc));
+    auto types = llvm::map_to_vector(made.getResultTypes(),
+                                     [](Type type) { return type; });
+    Block *after = builder.createBlock(
+        &made.getAfter(), {}, types, SmallVector<Location>(types.size(), loc));
     map.map(op.getAfterArguments(), after->getArguments());
     for (Operation &inner : op.getAfterBody()->without_terminator())
       if (failed(bufferizeOp(&inner)))
         return failure();
-    // The condition hands the blocks of the iteration on; one that it keeps for itself stays until the next run.
+    // The condition hands the blocks of the iteration on; one that it keeps for
+    // itself stays until the next run.
     SmallVector<Value> old;
     for (Value block : buffersAmong(before->getArguments()))
       if (auto it = llvm::find(passed, block); it != passed.end())
         old.push_back(after->getArgument(it - passed.begin()));
-    SmallVector<Value> handed = leaveIteration(loc, carried, op.getYieldOp().getOperands(), old);
+    SmallVector<Value> handed =
+        leaveIteration(loc, carried, op.getYieldOp().getOperands(), old);
     freeBlocks(loc, *after, handed);
     scf::YieldOp::create(builder, loc, handed);
     map.map(op.getResults(), made.getResults());
@@ -609,13 +703,16 @@ private:
   llvm::StringMap<Value> freeDim;
   DenseMap<Attribute, Value> constants;
   DenseMap<const void *, int64_t> weightOffsets; ///< by storage
-  DenseMap<Value, unsigned> outputOf; ///< tensors that are computed in the caller's memory
-  DenseSet<Value> owned;              ///< buffers that an insertion may write to: nothing else shows them
+  DenseMap<Value, unsigned>
+      outputOf;          ///< tensors that are computed in the caller's memory
+  DenseSet<Value> owned; ///< buffers that an insertion may write to: nothing
+                         ///< else shows them
   int64_t weightBytes = 0;
   unsigned slots = 0;
 };
 
-struct BufferizeHostPass : hone::impl::BufferizeHostPassBase<BufferizeHostPass> {
+struct BufferizeHostPass
+    : hone::impl::BufferizeHostPassBase<BufferizeHostPass> {
   using Base::Base;
   void runOnOperation() override {
     auto host = getOperation().lookupSymbol<func::FuncOp>(rt::kEntryName);

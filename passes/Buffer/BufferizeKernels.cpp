@@ -175,8 +175,7 @@ private:
       if (!ShapedType::isDynamic(size))
         typed.push_back(builder.getIndexAttr(size));
       else
-        typed.push_back(
-            getValueOrCreateConstantIndexOp(builder, loc, mixed));
+        typed.push_back(getValueOrCreateConstantIndexOp(builder, loc, mixed));
     }
     return typed;
   }
@@ -232,9 +231,8 @@ private:
     auto global = memref::GlobalOp::create(
         builder, value.getLoc(),
         (kernel.getSymName() + "_constant" + Twine(constants++)).str(),
-        builder.getStringAttr("private"), type,
-        cast<ElementsAttr>(data), /*constant=*/true,
-        builder.getI64IntegerAttr(64));
+        builder.getStringAttr("private"), type, cast<ElementsAttr>(data),
+        /*constant=*/true, builder.getI64IntegerAttr(64));
     Operation *definition = value.getDefiningOp();
     builder.setInsertionPoint(definition);
     handled.insert(definition);
@@ -244,8 +242,7 @@ private:
 
   Value contiguousBufferOf(Value value) {
     Value buffer = bufferOf(value);
-    if (!buffer ||
-        cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
+    if (!buffer || cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
       return buffer;
     auto type = cast<MemRefType>(buffer.getType());
     SmallVector<Value> dynamic;
@@ -309,9 +306,9 @@ private:
           return success();
         })
         .Case([&](ConcatOp concat) {
-          Value target = allocate(
-              concat.getResult(),
-              mixedSizes(builder, concat.getType(), concat.getDims()));
+          Value target =
+              allocate(concat.getResult(),
+                       mixedSizes(builder, concat.getType(), concat.getDims()));
           SmallVector<Value> inputs;
           for (Value input : concat.getInputs()) {
             inputs.push_back(contiguousBufferOf(input));
@@ -328,9 +325,9 @@ private:
           SmallVector<OpFoldResult> sizes;
           for (auto [i, size] :
                llvm::enumerate(memref::getMixedSizes(builder, loc, source)))
-            sizes.push_back(sum(builder, loc, size,
-                                builder.getIndexAttr(pad.getLow()[i] +
-                                                     pad.getHigh()[i])));
+            sizes.push_back(
+                sum(builder, loc, size,
+                    builder.getIndexAttr(pad.getLow()[i] + pad.getHigh()[i])));
           emitPad(builder, pad, source, allocate(pad.getResult(), sizes));
           return success();
         })
@@ -365,8 +362,8 @@ private:
           Value source = contiguousBufferOf(topK.getInput());
           if (!source)
             return failure();
-          SmallVector<OpFoldResult> sizes = mixedSizes(
-              builder, topK.getValues().getType(), topK.getDims());
+          SmallVector<OpFoldResult> sizes =
+              mixedSizes(builder, topK.getValues().getType(), topK.getDims());
           Value values = allocate(topK.getValues(), sizes);
           Value indices = allocate(topK.getIndices(), sizes);
           emitTopK(builder, topK, source, values, indices);
@@ -393,8 +390,8 @@ private:
     for (OpOperand *input : styled.getDpsInputOperands()) {
       if (!isTensor(input->get()))
         continue;
-      Value buffer = anyLayout ? bufferOf(input->get())
-                               : contiguousBufferOf(input->get());
+      Value buffer =
+          anyLayout ? bufferOf(input->get()) : contiguousBufferOf(input->get());
       if (!buffer)
         return failure();
       operands[input->getOperandNumber()] = buffer;
@@ -486,12 +483,12 @@ private:
 
   LogicalResult bufferizeFromElements(tensor::FromElementsOp from) {
     Location loc = from.getLoc();
-    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(
-        builder.getContext(), from.getType().getShape());
+    SmallVector<OpFoldResult> sizes =
+        getAsIndexOpFoldResult(builder.getContext(), from.getType().getShape());
     Value target = allocate(from.getResult(), sizes);
     int64_t count = from.getElements().size();
-    Value flat = viewAs(
-        builder, loc, target, OpFoldResult(builder.getIndexAttr(count)));
+    Value flat =
+        viewAs(builder, loc, target, OpFoldResult(builder.getIndexAttr(count)));
     auto once = scf::ForallOp::create(
         builder, loc, ArrayRef<OpFoldResult>{builder.getIndexAttr(1)},
         ValueRange{}, std::nullopt);
@@ -506,9 +503,9 @@ private:
 
   func::FuncOp kernel;
   OpBuilder builder;
-  DenseMap<Value, Value> buffers;  ///< Of tensors.
-  DenseMap<Value, Value> targets;  ///< Result arguments of tensors.
-  SmallVector<Value> results;      ///< The result arguments.
+  DenseMap<Value, Value> buffers; ///< Of tensors.
+  DenseMap<Value, Value> targets; ///< Result arguments of tensors.
+  SmallVector<Value> results;     ///< The result arguments.
   unsigned oldArguments = 0, constants = 0;
   ArrayAttr argumentAttributes;
   DenseSet<Value> writtenInPlace;

@@ -77,8 +77,8 @@ static void emitScalarCumulate(OpBuilder &builder, CumulateOp op,
         Value at = step;
         if (op.getReverse())
           at = arith::SubIOp::create(
-              builder, loc,
-              arith::SubIOp::create(builder, loc, length, one), step);
+              builder, loc, arith::SubIOp::create(builder, loc, length, one),
+              step);
         Value place[] = {forall.getInductionVar(0), at,
                          forall.getInductionVar(1)};
         Value element =
@@ -98,22 +98,21 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
                             const Lines &source, const Lines &target,
                             Value neutral) {
   Location loc = op.getLoc();
-  auto forall = scf::ForallOp::create(
-      builder, loc, ArrayRef<OpFoldResult>{source.outer}, ValueRange{},
-      std::nullopt);
+  auto forall =
+      scf::ForallOp::create(builder, loc, ArrayRef<OpFoldResult>{source.outer},
+                            ValueRange{}, std::nullopt);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(forall.getBody());
   Value zero = constant(builder, loc, 0), one = constant(builder, loc, 1);
   Value length = valueOf(builder, loc, source.length);
   Value inner = valueOf(builder, loc, source.inner);
-  Value firstRow = arith::MulIOp::create(builder, loc,
-                                         forall.getInductionVar(0), length);
+  Value firstRow =
+      arith::MulIOp::create(builder, loc, forall.getInductionVar(0), length);
   auto row = [&](OpBuilder &builder, Value buffer, Value step) {
     Value at = step;
     if (op.getReverse())
       at = arith::SubIOp::create(
-          builder, loc, arith::SubIOp::create(builder, loc, length, one),
-          step);
+          builder, loc, arith::SubIOp::create(builder, loc, length, one), step);
     Value number = arith::AddIOp::create(builder, loc, firstRow, at);
     Value offset = arith::MulIOp::create(builder, loc, number, inner);
     return viewAs(builder, loc, buffer, source.inner, offset);
@@ -121,8 +120,8 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
   auto loop = scf::ForOp::create(builder, loc, zero, length, one);
   builder.setInsertionPointToStart(loop.getBody());
   Value step = loop.getInductionVar();
-  Value isFirst = arith::CmpIOp::create(
-      builder, loc, arith::CmpIPredicate::eq, step, zero);
+  Value isFirst =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, step, zero);
   auto branch = scf::IfOp::create(builder, loc, isFirst, /*withElse=*/true);
   builder.setInsertionPointToStart(branch.thenBlock());
   if (op.getExclusive())
@@ -132,9 +131,9 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
                row(builder, target.view, step));
   builder.setInsertionPointToStart(branch.elseBlock());
   Value before = arith::SubIOp::create(builder, loc, step, one);
-  Value inputs[] = {row(builder, target.view, before),
-                    row(builder, source.view,
-                        op.getExclusive() ? before : step)};
+  Value inputs[] = {
+      row(builder, target.view, before),
+      row(builder, source.view, op.getExclusive() ? before : step)};
   SmallVector<AffineMap> maps(3, builder.getMultiDimIdentityMap(1));
   linalg::GenericOp::create(
       builder, loc, TypeRange{}, inputs, row(builder, target.view, step), maps,
@@ -145,15 +144,15 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
       });
 }
 
-void hone::buffer::emitCumulate(OpBuilder &builder, CumulateOp op,
-                                Value source, Value target) {
+void hone::buffer::emitCumulate(OpBuilder &builder, CumulateOp op, Value source,
+                                Value target) {
   Location loc = op.getLoc();
   Type type = cast<MemRefType>(source.getType()).getElementType();
   int64_t neutralNumber = op.getKind() == ReduceKind::Prod ? 1 : 0;
-  TypedAttr neutral = isa<FloatType>(type)
-                          ? TypedAttr(builder.getFloatAttr(
-                                type, double(neutralNumber)))
-                          : builder.getIntegerAttr(type, neutralNumber);
+  TypedAttr neutral =
+      isa<FloatType>(type)
+          ? TypedAttr(builder.getFloatAttr(type, double(neutralNumber)))
+          : builder.getIntegerAttr(type, neutralNumber);
   Value neutralValue = arith::ConstantOp::create(builder, loc, neutral);
   Lines from(builder, loc, source, op.getAxis());
   Lines to(builder, loc, target, op.getAxis());
@@ -210,11 +209,10 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
   auto loop = scf::ForOp::create(builder, loc, zero, limit, one);
   builder.setInsertionPointToStart(loop.getBody());
   Value position = loop.getInductionVar();
-  Value element =
-      memref::LoadOp::create(builder, loc, from.view, at(position));
+  Value element = memref::LoadOp::create(builder, loc, from.view, at(position));
   Value last = arith::SubIOp::create(builder, loc, k, one);
-  Value hasRoom = arith::CmpIOp::create(
-      builder, loc, arith::CmpIPredicate::ult, position, k);
+  Value hasRoom = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                        position, k);
   Value end = arith::MinUIOp::create(builder, loc, position, last);
   auto enters = scf::IfOp::create(builder, loc, builder.getI1Type(), hasRoom,
                                   /*withElse=*/true);
@@ -241,8 +239,7 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
                                        isInside, /*withElse=*/true);
         OpBuilder inner = moves.getThenBodyBuilder();
         Value before = arith::SubIOp::create(inner, loc, place, one);
-        Value other =
-            memref::LoadOp::create(inner, loc, best.view, at(before));
+        Value other = memref::LoadOp::create(inner, loc, best.view, at(before));
         scf::YieldOp::create(inner, loc,
                              comesBefore(inner, op, element, other));
         inner = moves.getElseBodyBuilder();
@@ -260,8 +257,8 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
         memref::StoreOp::create(builder, loc, number, places.view, at(place));
         scf::YieldOp::create(builder, loc, before);
       });
-  Value number = arith::IndexCastOp::create(builder, loc,
-                                            builder.getI64Type(), position);
+  Value number =
+      arith::IndexCastOp::create(builder, loc, builder.getI64Type(), position);
   Value place = shift.getResult(0);
   memref::StoreOp::create(builder, loc, element, best.view, at(place));
   memref::StoreOp::create(builder, loc, number, places.view, at(place));

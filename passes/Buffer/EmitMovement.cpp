@@ -23,8 +23,8 @@ OpFoldResult hone::buffer::product(OpBuilder &builder, Location loc,
       continue;
     }
     Value value = cast<Value>(factor);
-    result = result ? arith::MulIOp::create(builder, loc, result, value)
-                    : value;
+    result =
+        result ? arith::MulIOp::create(builder, loc, result, value) : value;
   }
   if (!result || known == 0)
     return builder.getIndexAttr(known);
@@ -34,8 +34,8 @@ OpFoldResult hone::buffer::product(OpBuilder &builder, Location loc,
   return arith::MulIOp::create(builder, loc, result, constant).getResult();
 }
 
-OpFoldResult hone::buffer::sum(OpBuilder &builder, Location loc,
-                               OpFoldResult a, OpFoldResult b) {
+OpFoldResult hone::buffer::sum(OpBuilder &builder, Location loc, OpFoldResult a,
+                               OpFoldResult b) {
   std::optional<int64_t> x = getConstantIntValue(a);
   std::optional<int64_t> y = getConstantIntValue(b);
   if (x && y)
@@ -65,8 +65,8 @@ static Value stridedView(OpBuilder &builder, Location loc, Value source,
     shape.push_back(staticSize(size));
     staticStrides.push_back(staticSize(stride));
   }
-  auto layout = StridedLayoutAttr::get(builder.getContext(),
-                                       staticSize(offset), staticStrides);
+  auto layout = StridedLayoutAttr::get(builder.getContext(), staticSize(offset),
+                                       staticStrides);
   auto type = MemRefType::get(
       shape, cast<MemRefType>(source.getType()).getElementType(), layout);
   // The plain layout is what other operations compare with.
@@ -108,9 +108,10 @@ Value hone::buffer::viewAs(OpBuilder &builder, Location loc, Value source,
 }
 
 /// An elementwise operation on buffers of one shape.
-static void emitElementwise(
-    OpBuilder &builder, Location loc, ValueRange inputs, Value target,
-    function_ref<void(OpBuilder &, Location, ValueRange)> body) {
+static void
+emitElementwise(OpBuilder &builder, Location loc, ValueRange inputs,
+                Value target,
+                function_ref<void(OpBuilder &, Location, ValueRange)> body) {
   int64_t rank = cast<MemRefType>(target.getType()).getRank();
   SmallVector<AffineMap> maps(inputs.size() + 1,
                               builder.getMultiDimIdentityMap(rank));
@@ -169,8 +170,7 @@ void hone::buffer::emitConcat(OpBuilder &builder, graph::ConcatOp op,
                               ValueRange inputs, Value target) {
   Location loc = op.getLoc();
   int64_t axis = op.getAxis();
-  SmallVector<OpFoldResult> sizes =
-      memref::getMixedSizes(builder, loc, target);
+  SmallVector<OpFoldResult> sizes = memref::getMixedSizes(builder, loc, target);
   ArrayRef<OpFoldResult> all(sizes);
   OpFoldResult rows = product(builder, loc, all.take_front(axis));
   OpFoldResult rowSize = product(builder, loc, all.drop_front(axis));
@@ -178,8 +178,8 @@ void hone::buffer::emitConcat(OpBuilder &builder, graph::ConcatOp op,
   OpFoldResult offset = builder.getIndexAttr(0);
   // Each input is a column of a matrix whose rows are the leading dimensions.
   for (Value input : inputs) {
-    OpFoldResult factors[] = {
-        memref::getMixedSize(builder, loc, input, axis), inner};
+    OpFoldResult factors[] = {memref::getMixedSize(builder, loc, input, axis),
+                              inner};
     OpFoldResult width = product(builder, loc, factors);
     OpFoldResult shape[] = {rows, width};
     OpFoldResult strides[] = {rowSize, builder.getIndexAttr(1)};
@@ -238,8 +238,8 @@ void hone::buffer::emitPad(OpBuilder &builder, graph::PadOp op, Value source,
     outer.push_back(dim.target);
   if (outer.empty())
     outer.push_back(builder.getIndexAttr(1));
-  auto forall = scf::ForallOp::create(builder, loc, outer, ValueRange{},
-                                      std::nullopt);
+  auto forall =
+      scf::ForallOp::create(builder, loc, outer, ValueRange{}, std::nullopt);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(forall.getBody());
 
@@ -253,8 +253,7 @@ void hone::buffer::emitPad(OpBuilder &builder, graph::PadOp op, Value source,
                                        at, size);
     inside = arith::AndIOp::create(builder, loc, inside, fits);
     sourceRow = arith::AddIOp::create(
-        builder, loc, arith::MulIOp::create(builder, loc, sourceRow, size),
-        at);
+        builder, loc, arith::MulIOp::create(builder, loc, sourceRow, size), at);
     Value targetSize = valueOf(builder, loc, dim.target);
     targetRow = arith::AddIOp::create(
         builder, loc,
@@ -263,10 +262,8 @@ void hone::buffer::emitPad(OpBuilder &builder, graph::PadOp op, Value source,
   Value sourceSize = valueOf(builder, loc, row.source);
   Value targetSize = valueOf(builder, loc, row.target);
   Value low = valueOf(builder, loc, row.low);
-  Value sourceBase =
-      arith::MulIOp::create(builder, loc, sourceRow, sourceSize);
-  Value targetBase =
-      arith::MulIOp::create(builder, loc, targetRow, targetSize);
+  Value sourceBase = arith::MulIOp::create(builder, loc, sourceRow, sourceSize);
+  Value targetBase = arith::MulIOp::create(builder, loc, targetRow, targetSize);
   // The part [from, to) of the row comes from the source.
   Value from = arith::MaxSIOp::create(builder, loc, low, constant(0));
   from = arith::MinSIOp::create(builder, loc, from, targetSize);

@@ -109,8 +109,7 @@ static void emitSlices(OpBuilder &builder, ScatterOp op, Value indices,
       memref::getMixedSizes(builder, loc, target);
   // The verifier asks for a static last dimension.
   int64_t depth = *getConstantIntValue(indexSizes.back());
-  OpFoldResult count =
-      product(builder, loc, ArrayRef(indexSizes).drop_back());
+  OpFoldResult count = product(builder, loc, ArrayRef(indexSizes).drop_back());
   OpFoldResult width =
       product(builder, loc, ArrayRef(targetSizes).drop_front(depth));
   OpFoldResult indexShape[] = {count, builder.getIndexAttr(depth)};
@@ -119,8 +118,8 @@ static void emitSlices(OpBuilder &builder, ScatterOp op, Value indices,
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
   Value widthValue = getValueOrCreateConstantIndexOp(builder, loc, width);
   auto loop = scf::ForOp::create(
-      builder, loc, zero,
-      getValueOrCreateConstantIndexOp(builder, loc, count), one);
+      builder, loc, zero, getValueOrCreateConstantIndexOp(builder, loc, count),
+      one);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   Value slice = zero;
@@ -145,8 +144,7 @@ static void emitSlices(OpBuilder &builder, ScatterOp op, Value indices,
       builder, loc, TypeRange{}, from, to, maps,
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},
       [&](OpBuilder &builder, Location loc, ValueRange args) {
-        Value element =
-            combine(builder, loc, op.getKind(), args[1], args[0]);
+        Value element = combine(builder, loc, op.getKind(), args[1], args[0]);
         linalg::YieldOp::create(builder, loc, element);
       });
 }

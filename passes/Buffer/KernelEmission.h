@@ -13,8 +13,7 @@ namespace hone::buffer {
 
 /// The elements of `source`, which is contiguous, under other sizes.
 mlir::Value viewAs(mlir::OpBuilder &builder, mlir::Location loc,
-                   mlir::Value source,
-                   llvm::ArrayRef<mlir::OpFoldResult> sizes,
+                   mlir::Value source, llvm::ArrayRef<mlir::OpFoldResult> sizes,
                    mlir::OpFoldResult offset = {});
 
 /// Product of sizes.

@@ -14,7 +14,8 @@ namespace hone {
 #define GEN_PASS_REGISTRATION
 #include "passes/Buffer/Passes.h.inc"
 
-/// Number of the node at `loc` in the module's list of nodes that report errors; adds it where it is new.
+/// Number of the node at `loc` in the module's list of nodes that report
+/// errors; adds it where it is new.
 int32_t numberOfNode(mlir::ModuleOp module, mlir::Location loc);
 
 } // namespace hone

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lifetimes and sizes of the arena's slots, offsets where all sizes are known, and the function that computes them
-// where they are not.
+// Lifetimes and sizes of the arena's slots, offsets where all sizes are known,
+// and the function that computes them where they are not.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -41,7 +41,9 @@ public:
     return map.lookup(size);
   }
 
-  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
 
   /// Bytes of a buffer.
   Value bytes(MemRefType type, ValueRange dims) {
@@ -52,7 +54,9 @@ public:
     for (int64_t size : type.getShape())
       bits *= ShapedType::isDynamic(size) ? 1 : size;
     for (Value dim : dims)
-      result = result ? arith::MulIOp::create(builder, loc, result, get(dim)).getResult() : get(dim);
+      result = result ? arith::MulIOp::create(builder, loc, result, get(dim))
+                            .getResult()
+                      : get(dim);
     if (bits % 8 == 0)
       return arith::MulIOp::create(builder, loc, result, constant(bits / 8));
     result = arith::MulIOp::create(builder, loc, result, constant(bits));
@@ -77,8 +81,9 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       return signalPassFailure();
     }
     eraseUnused(run);
-    auto prepare = func::FuncOp::create(run.getLoc(), rt::kPrepareName,
-                                        FunctionType::get(module.getContext(), {}, {}));
+    auto prepare =
+        func::FuncOp::create(run.getLoc(), rt::kPrepareName,
+                             FunctionType::get(module.getContext(), {}, {}));
     prepare.addEntryBlock();
     module.insert(run, prepare);
     SizeBuilder sizes(prepare, run.getLoc());
@@ -113,19 +118,24 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       LiveRange range = ranges.range(slot);
       std::optional<int64_t> bytes = staticBytes(slot.getType());
       isStatic &= bytes.has_value();
-      plan.push_back({range.first, range.last, kSlotAlignment, bytes.value_or(-1), -1});
-      rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), index, sizes.bytes(slot.getType(), slot.getDims()));
+      plan.push_back(
+          {range.first, range.last, kSlotAlignment, bytes.value_or(-1), -1});
+      rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), index,
+                              sizes.bytes(slot.getType(), slot.getDims()));
     }
     ArenaSize arena;
     if (isStatic)
       arena = planArena(plan);
     SmallVector<Attribute> table;
     for (const ArenaSlot &slot : plan)
-      table.push_back(attrs.getDenseI64ArrayAttr({slot.first, slot.last, slot.bytes, slot.offset}));
+      table.push_back(attrs.getDenseI64ArrayAttr(
+          {slot.first, slot.last, slot.bytes, slot.offset}));
     module->setAttr(rt::kSlotsAttr, attrs.getArrayAttr(table));
-    module->setAttr(rt::kArenaAttr, attrs.getDenseI64ArrayAttr({arena.bytes, arena.lowerBound}));
-    module->setAttr(rt::kMemoryAttr, attrs.getI64IntegerAttr((slots.empty() ? 0 : kMemoryPlanned) |
-                                                             (unbounded ? kMemoryUnbounded : 0)));
+    module->setAttr(rt::kArenaAttr, attrs.getDenseI64ArrayAttr(
+                                        {arena.bytes, arena.lowerBound}));
+    module->setAttr(rt::kMemoryAttr, attrs.getI64IntegerAttr(
+                                         (slots.empty() ? 0 : kMemoryPlanned) |
+                                         (unbounded ? kMemoryUnbounded : 0)));
   }
 
   /// The dimensions of all tensor outputs, one after the other.
@@ -134,19 +144,23 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     run.walk([&](rt::OutputDimsOp op) { known[op.getIndex()] = op; });
     int64_t position = 0;
     SmallVector<bool> isKnown;
-    for (auto [index, attr] : llvm::enumerate(run->getAttrOfType<ArrayAttr>("hone.outputs"))) {
-      auto tensor = dyn_cast<RankedTensorType>(cast<DictionaryAttr>(attr).getAs<TypeAttr>("type").getValue());
+    for (auto [index, attr] :
+         llvm::enumerate(run->getAttrOfType<ArrayAttr>("hone.outputs"))) {
+      auto tensor = dyn_cast<RankedTensorType>(
+          cast<DictionaryAttr>(attr).getAs<TypeAttr>("type").getValue());
       isKnown.push_back(known.count(index));
       if (!tensor)
         continue;
       if (auto packed = rt::packedShape(cast<DictionaryAttr>(attr))) {
         for (int64_t size : *packed)
-          rt::OutputDimOp::create(sizes.builder, run.getLoc(), position++, sizes.constant(size));
+          rt::OutputDimOp::create(sizes.builder, run.getLoc(), position++,
+                                  sizes.constant(size));
         continue;
       }
       rt::OutputDimsOp op = known.lookup(index);
       ValueRange dims = op ? ValueRange(op.getDims()) : ValueRange();
-      ArrayRef<int64_t> shape = op ? cast<MemRefType>(op.getType()).getShape() : tensor.getShape();
+      ArrayRef<int64_t> shape =
+          op ? cast<MemRefType>(op.getType()).getShape() : tensor.getShape();
       for (int64_t size : shape) {
         Value value;
         if (!ShapedType::isDynamic(size))
@@ -161,7 +175,8 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     }
     for (auto &[index, op] : known)
       op.erase();
-    run->setAttr("hone.known_outputs", DenseBoolArrayAttr::get(run.getContext(), isKnown));
+    run->setAttr("hone.known_outputs",
+                 DenseBoolArrayAttr::get(run.getContext(), isKnown));
   }
 
   /// Conditions over the free dimensions are checked once for each set of them.
@@ -169,7 +184,8 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     SizeAnalysis analysis;
     for (auto check : llvm::make_early_inc_range(run.getOps<rt::CheckOp>()))
       if (analysis.followsFromFreeDims(check.getCondition())) {
-        rt::CheckOp::create(sizes.builder, check.getLoc(), sizes.get(check.getCondition()), check.getNode(),
+        rt::CheckOp::create(sizes.builder, check.getLoc(),
+                            sizes.get(check.getCondition()), check.getNode(),
                             check.getStatus());
         check.erase();
       }

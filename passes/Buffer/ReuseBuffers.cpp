@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Gives a kernel's result the memory of an operand that dies with the call, where the kernel allows it.
+// Gives a kernel's result the memory of an operand that dies with the call,
+// where the kernel allows it.
 #include "dialects/Rt/Rt.h"
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Buffer/Passes.h"
@@ -14,20 +15,28 @@ using namespace hone;
 
 namespace {
 
-/// The operand that result `index` of the dispatch may overwrite because nothing needs it afterwards.
-Value findDyingOperand(rt::DispatchOp dispatch, unsigned index, func::FuncOp kernel, const LiveRanges &ranges) {
+/// The operand that result `index` of the dispatch may overwrite because
+/// nothing needs it afterwards.
+Value findDyingOperand(rt::DispatchOp dispatch, unsigned index,
+                       func::FuncOp kernel, const LiveRanges &ranges) {
   Value output = dispatch.getOutputs()[index];
   for (auto [number, input] : llvm::enumerate(dispatch.getInputs())) {
-    auto allowed = kernel.getArgAttrOfType<IntegerAttr>(number, rt::kInPlaceAttr);
-    if (!allowed || allowed.getInt() != int64_t(index) || input.getType() != output.getType())
+    auto allowed =
+        kernel.getArgAttrOfType<IntegerAttr>(number, rt::kInPlaceAttr);
+    if (!allowed || allowed.getInt() != int64_t(index) ||
+        input.getType() != output.getType())
       continue;
     SmallVector<Value> roots = ranges.roots(input);
-    auto slot = roots.size() == 1 ? roots[0].getDefiningOp<rt::SlotOp>() : rt::SlotOp();
-    if (!slot || slot->getBlock() != dispatch->getBlock() || ranges.range(slot).last != ranges.step(dispatch))
+    auto slot =
+        roots.size() == 1 ? roots[0].getDefiningOp<rt::SlotOp>() : rt::SlotOp();
+    if (!slot || slot->getBlock() != dispatch->getBlock() ||
+        ranges.range(slot).last != ranges.step(dispatch))
       continue;
-    bool shared = llvm::any_of(llvm::enumerate(dispatch.getInputs()), [&, number = number, input = input](auto other) {
-      return other.index() != number && ranges.mayAlias(other.value(), input);
-    });
+    bool shared = llvm::any_of(llvm::enumerate(dispatch.getInputs()),
+                               [&, number = number, input = input](auto other) {
+                                 return other.index() != number &&
+                                        ranges.mayAlias(other.value(), input);
+                               });
     if (!shared)
       return input;
   }
@@ -52,15 +61,18 @@ struct ReuseBuffersPass : hone::impl::ReuseBuffersPassBase<ReuseBuffersPass> {
     });
     for (auto [slot, place] : moves) {
       OpBuilder builder(slot);
-      auto moved = rt::OutputOp::create(builder, slot.getLoc(), slot.getType(), place.getIndex(), slot.getDims());
+      auto moved = rt::OutputOp::create(builder, slot.getLoc(), slot.getType(),
+                                        place.getIndex(), slot.getDims());
       slot.getResult().replaceAllUsesWith(moved.getResult());
     }
     moves.clear();
   }
 
-  void share(Value operand, Value output, rt::DispatchOp dispatch, LiveRanges &ranges) {
+  void share(Value operand, Value output, rt::DispatchOp dispatch,
+             LiveRanges &ranges) {
     if (auto slot = output.getDefiningOp<rt::SlotOp>()) {
-      if (ranges.roots(slot).size() != 1 || ranges.range(slot).first != ranges.step(dispatch) ||
+      if (ranges.roots(slot).size() != 1 ||
+          ranges.range(slot).first != ranges.step(dispatch) ||
           slot->getBlock() != dispatch->getBlock())
         return;
       ranges.replace(output, operand);

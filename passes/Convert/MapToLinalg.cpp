@@ -44,13 +44,12 @@ struct ConvertMap : OpRewritePattern<MapOp> {
       maps.push_back(broadcastMap(
           getContext(), cast<RankedTensorType>(input.getType()).getShape(),
           type.getShape()));
-    maps.append(op.getNumResults(),
-                rewriter.getMultiDimIdentityMap(rank));
+    maps.append(op.getNumResults(), rewriter.getMultiDimIdentityMap(rank));
     SmallVector<utils::IteratorType> iterators(rank,
                                                utils::IteratorType::parallel);
-    auto generic = linalg::GenericOp::create(
-        rewriter, op.getLoc(), op.getResultTypes(), op.getInputs(), *inits,
-        maps, iterators);
+    auto generic =
+        linalg::GenericOp::create(rewriter, op.getLoc(), op.getResultTypes(),
+                                  op.getInputs(), *inits, maps, iterators);
 
     Region &region = generic.getRegion();
     rewriter.inlineRegionBefore(op.getBody(), region, region.end());

@@ -121,8 +121,8 @@ struct ConvertReduce : OpRewritePattern<ReduceOp> {
     Type sumType = narrow ? rewriter.getF32Type() : elementType;
     ReduceKind kind = op.getKind();
     int64_t rank = op.getInput().getType().getRank();
-    Value init = filled(rewriter, loc, inits->front(),
-                        neutralElement(kind, sumType));
+    Value init =
+        filled(rewriter, loc, inits->front(), neutralElement(kind, sumType));
     AffineMap maps[] = {
         rewriter.getMultiDimIdentityMap(rank),
         reducedMap(getContext(), rank, op.getAxes(), op.getKeepdims())};
@@ -141,8 +141,8 @@ struct ConvertReduce : OpRewritePattern<ReduceOp> {
       int64_t resultRank = op.getResult().getType().getRank();
       AffineMap identity = rewriter.getMultiDimIdentityMap(resultRank);
       AffineMap twice[] = {identity, identity};
-      SmallVector<utils::IteratorType> iterators(
-          resultRank, utils::IteratorType::parallel);
+      SmallVector<utils::IteratorType> iterators(resultRank,
+                                                 utils::IteratorType::parallel);
       result = linalg::GenericOp::create(
                    rewriter, loc, op.getResult().getType(), result,
                    inits->front(), twice, iterators,
@@ -192,8 +192,8 @@ struct ConvertArgReduce : OpRewritePattern<ArgReduceOp> {
           Value index = linalg::IndexOp::create(builder, loc, axis);
           Value number = arith::IndexCastOp::create(
               builder, loc, builder.getI64Type(), index);
-          Value value = arith::SelectOp::create(builder, loc, wins, args[0],
-                                                args[1]);
+          Value value =
+              arith::SelectOp::create(builder, loc, wins, args[0], args[1]);
           Value best =
               arith::SelectOp::create(builder, loc, wins, number, args[2]);
           linalg::YieldOp::create(builder, loc, ValueRange{value, best});

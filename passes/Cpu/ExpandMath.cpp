@@ -87,8 +87,8 @@ public:
 
   /// erf(x) within 1.2 ulp.
   Value erf(Value x) {
-    Value sign = arith::AndIOp::create(rewriter, loc, bits(x),
-                                       integer(INT32_MIN));
+    Value sign =
+        arith::AndIOp::create(rewriter, loc, bits(x), integer(INT32_MIN));
     Value t = fromBits(arith::XOrIOp::create(rewriter, loc, bits(x), sign));
     Value s = mul(x, x);
     Value small =
@@ -101,12 +101,11 @@ public:
     Value p = polynomial(u, {-1.72853470e-5f, 3.83197126e-4f, -3.88396438e-3f,
                              2.42546219e-2f, -1.06777877e-1f, -6.34846687e-1f,
                              -1.12871751f});
-    p = expInRange(mul(p, u), {2 * 0x1.0F9F9Cp-7f, 2 * 0x1.573A1Ap-5f,
-                               2 * 0x1.555A80p-3f, 2 * 0x1.FFFDC6p-2f,
-                               2 * 0x1.FFFFF6p-1f, 2.0f});
+    p = expInRange(mul(p, u),
+                   {2 * 0x1.0F9F9Cp-7f, 2 * 0x1.573A1Ap-5f, 2 * 0x1.555A80p-3f,
+                    2 * 0x1.FFFDC6p-2f, 2 * 0x1.FFFFF6p-1f, 2.0f});
     Value large = sub(constant(1.0f), p);
-    large = fromBits(
-        arith::OrIOp::create(rewriter, loc, bits(large), sign));
+    large = fromBits(arith::OrIOp::create(rewriter, loc, bits(large), sign));
     return select(less(constant(0.921875f), t), large, small);
   }
 
@@ -176,28 +175,26 @@ struct ExpandExtremum : OpRewritePattern<OpTy> {
     // `a` where it wins or is NaN, else `b`, which may be NaN.
     Value aWins = arith::CmpFOp::create(rewriter, loc, predicate, a, b);
     Value best = arith::SelectOp::create(rewriter, loc, aWins, a, b);
-    Value bIsNan = arith::CmpFOp::create(rewriter, loc,
-                                         arith::CmpFPredicate::UNO, b, b);
+    Value bIsNan =
+        arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::UNO, b, b);
     rewriter.replaceOpWithNewOp<arith::SelectOp>(op, bIsNan, b, best);
     return success();
   }
 };
 
 bool isExpanded(StringRef name) {
-  return llvm::is_contained({math::ExpM1Op::getOperationName(),
-                             math::LogOp::getOperationName(),
-                             math::Log1pOp::getOperationName(),
-                             math::TanhOp::getOperationName()},
-                            name);
+  return llvm::is_contained(
+      {math::ExpM1Op::getOperationName(), math::LogOp::getOperationName(),
+       math::Log1pOp::getOperationName(), math::TanhOp::getOperationName()},
+      name);
 }
 
 struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
   using Base::Base;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<
-        ExpandExtremum<arith::MaximumFOp, arith::CmpFPredicate::UGT>,
-        ExpandExtremum<arith::MinimumFOp, arith::CmpFPredicate::ULT>>(
+    patterns.add<ExpandExtremum<arith::MaximumFOp, arith::CmpFPredicate::UGT>,
+                 ExpandExtremum<arith::MinimumFOp, arith::CmpFPredicate::ULT>>(
         &getContext());
     patterns.add<ExpandF32<math::ExpOp, &Arithmetic::exp>,
                  ExpandF32<math::ErfOp, &Arithmetic::erf>>(&getContext());

@@ -168,8 +168,8 @@ private:
     }
     body->eraseArguments(0, old);
     kernel.removeArgAttrsAttr();
-    kernel.setFunctionType(builder.getFunctionType(
-        body->getArgumentTypes(), builder.getI32Type()));
+    kernel.setFunctionType(builder.getFunctionType(body->getArgumentTypes(),
+                                                   builder.getI32Type()));
     firstPiece = toIndex(begin);
     endPiece = toIndex(end);
     if (checked || needsScratch()) {
@@ -197,8 +197,8 @@ private:
     int64_t offset;
     bool ok = succeeded(type.getStridesAndOffset(known, offset));
     for (size_t i = sizes.size(); i-- > 0;) {
-      strides[i] = ok && !ShapedType::isDynamic(known[i]) ? constant(known[i])
-                                                          : stride;
+      strides[i] =
+          ok && !ShapedType::isDynamic(known[i]) ? constant(known[i]) : stride;
       if (i > 0)
         stride = LLVM::MulOp::create(builder, e.loc, strides[i], sizes[i]);
     }
@@ -231,7 +231,8 @@ private:
   /// Moves what computes `value` behind the prologue.
   LogicalResult hoist(Value value) {
     Operation *op = value.getDefiningOp();
-    if (!op || op->getBlock() != body || op == afterPrologue || op->isBeforeInBlock(afterPrologue))
+    if (!op || op->getBlock() != body || op == afterPrologue ||
+        op->isBeforeInBlock(afterPrologue))
       return success();
     if (!isMemoryEffectFree(op))
       return op->emitOpError("decides the size of a temporary");
@@ -255,9 +256,9 @@ private:
       }
       stack += *bytes;
       builder.setInsertionPointAfter(afterPrologue);
-      Value buffer = memref::AllocaOp::create(
-          builder, alloc.getLoc(), alloc.getType(),
-          builder.getI64IntegerAttr(kAlignment));
+      Value buffer =
+          memref::AllocaOp::create(builder, alloc.getLoc(), alloc.getType(),
+                                   builder.getI64IntegerAttr(kAlignment));
       alloc.replaceAllUsesWith(buffer);
       alloc.erase();
     }
@@ -274,10 +275,10 @@ private:
       MemRefType type = alloc.getType();
       Value bytes = e.cst(bytesOfElement(type.getElementType()));
       for (int64_t i = 0; i < type.getRank(); ++i)
-        bytes = e.mul(bytes, type.isDynamicDim(i)
-                                 ? alloc.getDynamicSizes()
-                                       [type.getDynamicDimIndex(i)]
-                                 : e.cst(type.getDimSize(i)));
+        bytes = e.mul(bytes,
+                      type.isDynamicDim(i)
+                          ? alloc.getDynamicSizes()[type.getDynamicDimIndex(i)]
+                          : e.cst(type.getDimSize(i)));
       offsets.push_back(total);
       Value rounded = e.mul(e.ceilDiv(bytes, kAlignment), kAlignment);
       total = e.add(total, rounded);
@@ -293,10 +294,10 @@ private:
       MemRefType type = alloc.getType();
       SmallVector<Value> sizes;
       for (int64_t i = 0; i < type.getRank(); ++i)
-        sizes.push_back(type.isDynamicDim(i)
-                            ? toInteger(alloc.getDynamicSizes()
-                                            [type.getDynamicDimIndex(i)])
-                            : constant(type.getDimSize(i)));
+        sizes.push_back(
+            type.isDynamicDim(i)
+                ? toInteger(alloc.getDynamicSizes()[type.getDynamicDimIndex(i)])
+                : constant(type.getDimSize(i)));
       alloc.replaceAllUsesWith(memrefOf(type, data, sizes));
       alloc.erase();
     }
@@ -307,8 +308,8 @@ private:
   /// of the kernel runs.
   Value reserveScratch(Value bytes) {
     auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
-    Value have = toIndex(
-        loadAt(context, kContextScratchBytes, builder.getI64Type()));
+    Value have =
+        toIndex(loadAt(context, kContextScratchBytes, builder.getI64Type()));
     Value enough = e.cmp(arith::CmpIPredicate::sge, have, bytes);
     auto branch = scf::IfOp::create(builder, e.loc, TypeRange{pointer}, enough,
                                     /*withElse=*/true);
@@ -316,8 +317,8 @@ private:
     scf::YieldOp::create(builder, e.loc,
                          loadAt(context, kContextScratch, pointer));
     builder.setInsertionPointToStart(branch.elseBlock());
-    LLVM::LLVMFuncOp function = declare(
-        "hone_rt_scratch", pointer, {pointer, builder.getI64Type()});
+    LLVM::LLVMFuncOp function =
+        declare("hone_rt_scratch", pointer, {pointer, builder.getI64Type()});
     Value grown = LLVM::CallOp::create(builder, e.loc, function,
                                        ValueRange{context, toInteger(bytes)})
                       .getResult();
@@ -328,8 +329,7 @@ private:
     Value missing = LLVM::ICmpOp::create(
         builder, e.loc, LLVM::ICmpPredicate::eq, scratch, null);
     Value zero = e.cst(0);
-    endPiece =
-        arith::SelectOp::create(builder, e.loc, missing, zero, endPiece);
+    endPiece = arith::SelectOp::create(builder, e.loc, missing, zero, endPiece);
     firstPiece =
         arith::SelectOp::create(builder, e.loc, missing, zero, firstPiece);
     Value code = arith::ConstantIntOp::create(builder, e.loc, kOutOfMemory, 32);
@@ -361,8 +361,7 @@ private:
     e.loc = loop.getLoc();
     SmallVector<Value> sizes;
     for (OpFoldResult size : loop.getMixedUpperBound())
-      sizes.push_back(
-          getValueOrCreateConstantIndexOp(builder, e.loc, size));
+      sizes.push_back(getValueOrCreateConstantIndexOp(builder, e.loc, size));
     bool isTop = loop->getBlock() == body;
     Block *block = loop.getBody();
     SmallVector<Value> ivs(loop.getInductionVars());
@@ -388,8 +387,8 @@ private:
     if (sizes.empty())
       return body(coordinates);
     // A loop that never runs must stay one, as its body is moved.
-    auto loop = scf::ForOp::create(builder, e.loc, e.cst(0), sizes.front(),
-                                   e.cst(1));
+    auto loop =
+        scf::ForOp::create(builder, e.loc, e.cst(0), sizes.front(), e.cst(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(loop.getBody()->getTerminator());
     coordinates.push_back(loop.getInductionVar());
@@ -437,8 +436,7 @@ private:
     for (size_t i = sizes.size(); i-- > 0;) {
       Value up = e.add(coordinates[i], one);
       if (carry)
-        up = arith::SelectOp::create(builder, e.loc, carry, up,
-                                     coordinates[i]);
+        up = arith::SelectOp::create(builder, e.loc, carry, up, coordinates[i]);
       if (i == 0) {
         next[i] = up;
         break;
@@ -462,14 +460,12 @@ private:
     LLVM::LLVMFuncOp function =
         declare("hone_rt_fail", i32, {pointer, i32, i32, i64, i64});
     Value frame = loadAt(context, kContextFrame, pointer);
-    Value nodeValue =
-        arith::ConstantIntOp::create(builder, e.loc, number, 32);
+    Value nodeValue = arith::ConstantIntOp::create(builder, e.loc, number, 32);
     Value codeValue = arith::ConstantIntOp::create(builder, e.loc, code, 32);
-    Value result =
-        LLVM::CallOp::create(
-            builder, e.loc, function,
-            ValueRange{frame, nodeValue, codeValue, value, limit})
-            .getResult();
+    Value result = LLVM::CallOp::create(
+                       builder, e.loc, function,
+                       ValueRange{frame, nodeValue, codeValue, value, limit})
+                       .getResult();
     memref::StoreOp::create(builder, e.loc, result, status, ValueRange{});
   }
 
@@ -507,8 +503,7 @@ private:
       Value nothing = arith::ConstantIntOp::create(builder, e.loc, 0, 64);
       reportFailure(op, kDivisionByZero, nothing, nothing);
     });
-    Value safe =
-        arith::SelectOp::create(builder, e.loc, isZero, one, divisor);
+    Value safe = arith::SelectOp::create(builder, e.loc, isZero, one, divisor);
     op.replaceAllUsesWith(safe);
     op.erase();
   }

@@ -56,8 +56,8 @@ struct LowerKernelToLlvmPass
         patterns, /*force32BitVectorIndices=*/true);
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
-    if (failed(applyFullConversion(getOperation(), target,
-                                   std::move(patterns))))
+    if (failed(
+            applyFullConversion(getOperation(), target, std::move(patterns))))
       return signalPassFailure();
     // The prologue makes its memrefs from descriptors.
     SmallVector<UnrealizedConversionCastOp> casts;

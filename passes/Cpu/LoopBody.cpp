@@ -133,8 +133,8 @@ bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
       if (!motion.isContiguous(load))
         return false;
-      cost.width = std::max(
-          cost.width, load.getResult().getType().getIntOrFloatBitWidth());
+      cost.width = std::max(cost.width,
+                            load.getResult().getType().getIntOrFloatBitWidth());
       continue;
     }
     if (auto branch = dyn_cast<scf::IfOp>(op)) {
@@ -227,7 +227,8 @@ TypedAttr hone::neutralOf(Operation *combiner) {
         // difference.
         return builder.getFloatAttr(type, 0.0);
       })
-      .Case<arith::MulFOp>([&](auto) { return builder.getFloatAttr(type, 1.0); })
+      .Case<arith::MulFOp>(
+          [&](auto) { return builder.getFloatAttr(type, 1.0); })
       .Case<arith::MaximumFOp>(
           [&](auto) { return floatAttr(APFloat::getInf, true); })
       .Case<arith::MinimumFOp>(
@@ -283,8 +284,7 @@ struct LoopBody::Instance {
 };
 
 LoopBody::LoopBody(Emitter &e, const LoopNest &nest)
-    : e(e), nest(nest),
-      block(nest.op.getRegion().front()) {
+    : e(e), nest(nest), block(nest.op.getRegion().front()) {
   assert(nest.dims.size() <= 1 && "outer loops must be fixed");
   MotionAnalysis motion(nest, nest.dims.empty() ? -1 : 0);
   for (unsigned i = 0; i < nest.numInputs(); ++i) {
@@ -298,10 +298,10 @@ LoopBody::LoopBody(Emitter &e, const LoopNest &nest)
         invariants.map(index.getResult(), nest.indices[index.getDim()]);
       continue;
     }
-    bool invariant =
-        op.getNumResults() > 0 &&
-        llvm::all_of(op.getResults(),
-                     [&](Value result) { return motion.invariant(result); });
+    bool invariant = op.getNumResults() > 0 &&
+                     llvm::all_of(op.getResults(), [&](Value result) {
+                       return motion.invariant(result);
+                     });
     if (!invariant)
       continue;
     Operation *clone = e.builder.clone(op, invariants);
@@ -383,8 +383,8 @@ Value LoopBody::vector(Instance &instance, Value value) {
     SmallVector<Attribute> steps;
     for (int64_t lane = 0; lane < instance.lanes; ++lane)
       steps.push_back(e.builder.getIntegerAttr(first.getType(), lane));
-    Value step = arith::ConstantOp::create(
-        e.builder, e.loc, DenseElementsAttr::get(type, steps));
+    Value step = arith::ConstantOp::create(e.builder, e.loc,
+                                           DenseElementsAttr::get(type, steps));
     result = arith::AddIOp::create(e.builder, e.loc, result, step);
   }
   instance.vectors.map(value, result);
@@ -393,10 +393,10 @@ Value LoopBody::vector(Instance &instance, Value value) {
 
 void LoopBody::emitOp(Instance &instance, Operation *op) {
   MotionAnalysis &motion = instance.motion;
-  bool invariant =
-      op->getNumResults() > 0 &&
-      llvm::all_of(op->getResults(),
-                   [&](Value result) { return motion.invariant(result); });
+  bool invariant = op->getNumResults() > 0 &&
+                   llvm::all_of(op->getResults(), [&](Value result) {
+                     return motion.invariant(result);
+                   });
   if (invariant && invariants.contains(op->getResult(0)))
     return;
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
@@ -417,8 +417,8 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
     auto clone = scf::IfOp::create(e.builder, e.loc, types,
                                    scalar(instance, branch.getCondition()),
                                    branch.elseBlock() != nullptr);
-    for (auto [from, to] : llvm::zip_equal(branch->getRegions(),
-                                           clone->getRegions())) {
+    for (auto [from, to] :
+         llvm::zip_equal(branch->getRegions(), clone->getRegions())) {
       if (from.empty())
         continue;
       OpBuilder::InsertionGuard guard(e.builder);
@@ -491,9 +491,9 @@ void LoopBody::emitBlock(Instance &instance, Block &block) {
     emitOp(instance, &op);
 }
 
-SmallVector<Value>
-LoopBody::emit(Value iv, int64_t lanes, ValueRange accumulators,
-               const DenseMap<unsigned, Value> *overrides) {
+SmallVector<Value> LoopBody::emit(Value iv, int64_t lanes,
+                                  ValueRange accumulators,
+                                  const DenseMap<unsigned, Value> *overrides) {
   Instance instance(nest, iv, lanes);
   for (unsigned i = 0; i < nest.numInputs(); ++i) {
     BlockArgument argument = block.getArgument(i);

@@ -11,9 +11,9 @@ namespace hone {
 /// What making vectors along a dimension of a nest would mean.
 struct VectorCost {
   bool possible = false;
-  int strided = 0; ///< Operands that are read element by element.
-  int math = 0;    ///< Calls of math functions.
-  int ops = 0;     ///< Operations on vectors.
+  int strided = 0;    ///< Operands that are read element by element.
+  int math = 0;       ///< Calls of math functions.
+  int ops = 0;        ///< Operations on vectors.
   unsigned width = 8; ///< Bits of the widest element.
 };
 

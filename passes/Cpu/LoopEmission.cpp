@@ -82,8 +82,8 @@ public:
     else if (vectorDim < 0 && !reduces && outer.size() > 1)
       outer.pop_back();
     int64_t block = reduces && vectorDim >= 0 ? steps.front().stride() : kBlock;
-    bool cuts = vectorDim >= 0 && !nest.dims[vectorDim].reduction &&
-                parallel && shouldCut(outer, vectorDim, block);
+    bool cuts = vectorDim >= 0 && !nest.dims[vectorDim].reduction && parallel &&
+                shouldCut(outer, vectorDim, block);
     SmallVector<Value> extents;
     for (unsigned i : outer)
       extents.push_back(nest.dims[i].extent);
@@ -171,8 +171,7 @@ private:
     }
   }
 
-  void emitElementwise(LoopNest &inner, unsigned dim, Value low,
-                       Value high) {
+  void emitElementwise(LoopNest &inner, unsigned dim, Value low, Value high) {
     // Reduction loops that accumulate nothing are loops all the same.
     withOthersFixed(inner, dim, [&](LoopNest &innermost) {
       LoopBody body(e, innermost);
@@ -197,9 +196,9 @@ private:
   }
 
   /// Loops over all dimensions but `keep` (-1: all) that carry values.
-  SmallVector<Value> carryThrough(
-      LoopNest &inner, int keep, ValueRange carried,
-      function_ref<SmallVector<Value>(LoopNest &, ValueRange)> emit) {
+  SmallVector<Value>
+  carryThrough(LoopNest &inner, int keep, ValueRange carried,
+               function_ref<SmallVector<Value>(LoopNest &, ValueRange)> emit) {
     if (inner.dims.empty() || (inner.dims.size() == 1 && keep == 0))
       return emit(inner, carried);
     unsigned next = keep == 0 ? 1 : 0;
@@ -207,9 +206,9 @@ private:
                   [&](Value iv, ValueRange values) {
                     LoopNest fixed = inner;
                     fixed.fix(e, next, iv);
-                    return carryThrough(fixed,
-                                        keep < 0 ? keep : keep - (int(next) < keep),
-                                        values, emit);
+                    return carryThrough(
+                        fixed, keep < 0 ? keep : keep - (int(next) < keep),
+                        values, emit);
                   });
   }
 
@@ -262,8 +261,7 @@ private:
       SmallVector<Value> carried;
       for (int64_t k = 0; k < count; ++k)
         for (unsigned i : reduced)
-          carried.push_back(
-              initOf(inner, i, dim, e.add(iv, k * width), width));
+          carried.push_back(initOf(inner, i, dim, e.add(iv, k * width), width));
       SmallVector<Value> results = carryThrough(
           inner, dim, carried, [&](LoopNest &innermost, ValueRange values) {
             LoopBody body(e, innermost);
@@ -294,8 +292,8 @@ private:
               e.builder, e.loc, neutralOf(combinerOf(nest, i)));
           if (sums.width > 1)
             neutral = vector::BroadcastOp::create(
-                e.builder, e.loc, VectorType::get(sums.width, neutral.getType()),
-                neutral);
+                e.builder, e.loc,
+                VectorType::get(sums.width, neutral.getType()), neutral);
           carried.push_back(neutral);
         }
     SmallVector<Value> sums = carryThrough(
@@ -463,7 +461,8 @@ int hone::chooseVectorDim(const LoopNest &nest) {
         (extent && *extent < 4))
       continue;
     // Long dimensions are better than short ones; of equal ones the inner.
-    int64_t score = -16 * cost.strided + (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
+    int64_t score =
+        -16 * cost.strided + (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
     if (score >= bestScore) {
       best = i;
       bestScore = score;

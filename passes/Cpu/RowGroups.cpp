@@ -199,8 +199,7 @@ void shrinkTemporaries(Emitter &e, MutableArrayRef<LoopStage> stages,
     MemRefType type = alloc.getType();
     llvm::SmallSet<int, 4> rows;
     auto [firstStage, firstOperand] = uses.front();
-    const NestAccess &first =
-        stages[firstStage].nest.accesses[firstOperand];
+    const NestAccess &first = stages[firstStage].nest.accesses[firstOperand];
     for (unsigned dim : plan.rowDims[firstStage])
       if (first.memDims[dim].first >= 0)
         rows.insert(first.memDims[dim].first);
@@ -213,8 +212,7 @@ void shrinkTemporaries(Emitter &e, MutableArrayRef<LoopStage> stages,
       kept.push_back(i);
       shape.push_back(type.getDimSize(i));
       if (type.isDynamicDim(i))
-        dynamic.push_back(
-            alloc.getDynamicSizes()[type.getDynamicDimIndex(i)]);
+        dynamic.push_back(alloc.getDynamicSizes()[type.getDynamicDimIndex(i)]);
     }
     Value row = memref::AllocOp::create(
         e.builder, e.loc, MemRefType::get(shape, type.getElementType()),

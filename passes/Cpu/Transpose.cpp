@@ -82,10 +82,8 @@ SmallVector<Value> transposeBlock(Emitter &e, SmallVector<Value> rows) {
     SmallVector<Value> next;
     for (int64_t i = 0; i < size / 2; ++i) {
       Value a = rows[i], b = rows[i + size / 2];
-      next.push_back(
-          vector::ShuffleOp::create(e.builder, e.loc, a, b, low));
-      next.push_back(
-          vector::ShuffleOp::create(e.builder, e.loc, a, b, high));
+      next.push_back(vector::ShuffleOp::create(e.builder, e.loc, a, b, low));
+      next.push_back(vector::ShuffleOp::create(e.builder, e.loc, a, b, high));
     }
     rows = next;
   }
@@ -116,10 +114,10 @@ public:
       Value first = e.mul(ivs.back(), plan.block);
       Value end = e.add(first, plan.block);
       std::optional<int64_t> known = constantOf(rows);
-      Value isWhole = known && *known % plan.block == 0
-                          ? arith::ConstantIntOp::create(e.builder, e.loc, 1, 1)
-                                .getResult()
-                          : e.cmp(arith::CmpIPredicate::sle, end, rows);
+      Value isWhole =
+          known && *known % plan.block == 0
+              ? arith::ConstantIntOp::create(e.builder, e.loc, 1, 1).getResult()
+              : e.cmp(arith::CmpIPredicate::sle, end, rows);
       e.branch(
           isWhole, [&] { emitRows(inner, first); },
           [&] { emitScalars(inner, first, rows, e.cst(0)); });
@@ -148,8 +146,7 @@ private:
       SmallVector<Value> rows;
       for (int64_t k = 0; k < plan.block; ++k) {
         Value offset = e.add(access.base, first);
-        offset =
-            e.add(offset, e.mul(e.add(at, k), access.strides[writeDim]));
+        offset = e.add(offset, e.mul(e.add(at, k), access.strides[writeDim]));
         rows.push_back(vector::LoadOp::create(e.builder, e.loc, type,
                                               access.flat, offset));
       }

@@ -118,9 +118,8 @@ private:
       }
       // A fill that something else touches must stay.
       SmallVector<Value> touched(op->getOperands());
-      op.getRegion().walk([&](memref::LoadOp load) {
-        touched.push_back(load.getMemRef());
-      });
+      op.getRegion().walk(
+          [&](memref::LoadOp load) { touched.push_back(load.getMemRef()); });
       for (Value operand : touched)
         if (isa<MemRefType>(operand.getType()))
           for (auto it = fills.begin(); it != fills.end(); ++it)

@@ -10,12 +10,15 @@
 using namespace mlir;
 using namespace hone;
 
-static_assert(sizeof(hone_value) == kValueBytes && offsetof(hone_value, as.tensor.data) == kValueData &&
-              offsetof(hone_value, as.tensor.dims) == kValueDims && offsetof(hone_value, as.tensor.rank) == kValueRank &&
+static_assert(sizeof(hone_value) == kValueBytes &&
+              offsetof(hone_value, as.tensor.data) == kValueData &&
+              offsetof(hone_value, as.tensor.dims) == kValueDims &&
+              offsetof(hone_value, as.tensor.rank) == kValueRank &&
               offsetof(hone_value, as.tensor.type) == kValueType);
 
 HostCode::HostCode(ModuleOp module)
-    : ptrType(LLVM::LLVMPointerType::get(module.getContext())), i32Type(IntegerType::get(module.getContext(), 32)),
+    : ptrType(LLVM::LLVMPointerType::get(module.getContext())),
+      i32Type(IntegerType::get(module.getContext(), 32)),
       i64Type(IntegerType::get(module.getContext(), 64)), module(module) {
   if (auto names = module->getAttrOfType<ArrayAttr>(rt::kFreeDimsAttr))
     for (auto [index, name] : llvm::enumerate(names))
@@ -23,7 +26,8 @@ HostCode::HostCode(ModuleOp module)
 }
 
 /// How large the arrays must be that hold the arguments of one call.
-static void findArraySizes(func::FuncOp function, int64_t &pointers, int64_t &numbers, int64_t &values,
+static void findArraySizes(func::FuncOp function, int64_t &pointers,
+                           int64_t &numbers, int64_t &values,
                            int64_t &results) {
   pointers = numbers = values = results = 1;
   auto ranks = [](ValueRange buffers) {
@@ -35,8 +39,10 @@ static void findArraySizes(func::FuncOp function, int64_t &pointers, int64_t &nu
   };
   function.walk([&](Operation *op) {
     if (auto dispatch = dyn_cast<rt::DispatchOp>(op)) {
-      pointers = std::max<int64_t>(pointers, dispatch.getInputs().size() + dispatch.getOutputs().size());
-      numbers = std::max<int64_t>(numbers, ranks(op->getOperands()) + dispatch.getArgs().size());
+      pointers = std::max<int64_t>(pointers, dispatch.getInputs().size() +
+                                                 dispatch.getOutputs().size());
+      numbers = std::max<int64_t>(numbers, ranks(op->getOperands()) +
+                                               dispatch.getArgs().size());
     } else if (isa<rt::LibraryOp, rt::SetOutputOp>(op)) {
       numbers = std::max<int64_t>(numbers, ranks(op->getOperands()));
       values = std::max<int64_t>(values, op->getNumOperands());
@@ -49,7 +55,8 @@ static void findArraySizes(func::FuncOp function, int64_t &pointers, int64_t &nu
 void HostCode::enter(func::FuncOp function, bool isPrepare) {
   Location loc = function.getLoc();
   SmallVector<Type> arguments(isPrepare ? 3 : 1, ptrType);
-  function.setFunctionType(FunctionType::get(module.getContext(), arguments, i32Type));
+  function.setFunctionType(
+      FunctionType::get(module.getContext(), arguments, i32Type));
   Block &entry = function.getBody().front();
   for (Type type : arguments)
     entry.addArgument(type, loc);
@@ -64,15 +71,21 @@ void HostCode::enter(func::FuncOp function, bool isPrepare) {
   }
   frame.frame = entry.getArgument(0);
   frame.inputs = loadPointer(b, loc, frame.frame, offsetof(hone_frame, inputs));
-  frame.outputs = loadPointer(b, loc, frame.frame, offsetof(hone_frame, outputs));
-  frame.freeDims = loadPointer(b, loc, frame.frame, offsetof(hone_frame, free_dims));
+  frame.outputs =
+      loadPointer(b, loc, frame.frame, offsetof(hone_frame, outputs));
+  frame.freeDims =
+      loadPointer(b, loc, frame.frame, offsetof(hone_frame, free_dims));
   frame.arena = loadPointer(b, loc, frame.frame, offsetof(hone_frame, arena));
-  frame.slotOffsets = loadPointer(b, loc, frame.frame, offsetof(hone_frame, slot_offsets));
-  frame.weights = loadPointer(b, loc, frame.frame, offsetof(hone_frame, weights));
+  frame.slotOffsets =
+      loadPointer(b, loc, frame.frame, offsetof(hone_frame, slot_offsets));
+  frame.weights =
+      loadPointer(b, loc, frame.frame, offsetof(hone_frame, weights));
   int64_t pointers, numbers, values, results;
   findArraySizes(function, pointers, numbers, values, results);
   auto array = [&](Type type, int64_t count) {
-    return LLVM::AllocaOp::create(b, loc, ptrType, type, i64(b, loc, count), /*alignment=*/16).getResult();
+    return LLVM::AllocaOp::create(b, loc, ptrType, type, i64(b, loc, count),
+                                  /*alignment=*/16)
+        .getResult();
   };
   frame.pointers = array(ptrType, pointers);
   frame.numbers = array(i64Type, numbers);
@@ -88,18 +101,22 @@ bool HostCode::isPrepare(Operation *inside) const {
   return prepares.contains(inside->getParentOfType<func::FuncOp>());
 }
 
-Value HostCode::pointer(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
+Value HostCode::pointer(OpBuilder &b, Location loc, Value base,
+                        int64_t bytes) const {
   if (bytes == 0)
     return base;
   // The operation holds small offsets only in itself.
   if (bytes >= int64_t(1) << 28)
     return pointer(b, loc, base, i64(b, loc, bytes));
-  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, ArrayRef<LLVM::GEPArg>{int32_t(bytes)},
+  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base,
+                             ArrayRef<LLVM::GEPArg>{int32_t(bytes)},
                              LLVM::GEPNoWrapFlags::inbounds);
 }
 
-Value HostCode::pointer(OpBuilder &b, Location loc, Value base, Value bytes) const {
-  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, bytes, LLVM::GEPNoWrapFlags::inbounds);
+Value HostCode::pointer(OpBuilder &b, Location loc, Value base,
+                        Value bytes) const {
+  return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base, bytes,
+                             LLVM::GEPNoWrapFlags::inbounds);
 }
 
 Value HostCode::i64(OpBuilder &b, Location loc, int64_t value) const {
@@ -118,34 +135,46 @@ Value HostCode::toIndex(OpBuilder &b, Location loc, Value number) const {
   return arith::IndexCastOp::create(b, loc, b.getIndexType(), number);
 }
 
-Value HostCode::loadPointer(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
+Value HostCode::loadPointer(OpBuilder &b, Location loc, Value base,
+                            int64_t bytes) const {
   return LLVM::LoadOp::create(b, loc, ptrType, pointer(b, loc, base, bytes));
 }
 
-Value HostCode::loadIndex(OpBuilder &b, Location loc, Value base, int64_t bytes) const {
-  return toIndex(b, loc, LLVM::LoadOp::create(b, loc, i64Type, pointer(b, loc, base, bytes)));
+Value HostCode::loadIndex(OpBuilder &b, Location loc, Value base,
+                          int64_t bytes) const {
+  return toIndex(
+      b, loc,
+      LLVM::LoadOp::create(b, loc, i64Type, pointer(b, loc, base, bytes)));
 }
 
-void HostCode::store(OpBuilder &b, Location loc, Value value, Value base, int64_t bytes) const {
+void HostCode::store(OpBuilder &b, Location loc, Value value, Value base,
+                     int64_t bytes) const {
   LLVM::StoreOp::create(b, loc, value, pointer(b, loc, base, bytes));
 }
 
-Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result, ValueRange operands) {
+Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result,
+                     ValueRange operands) {
   if (!module.lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
     Type returned = result ? result : LLVM::LLVMVoidType::get(b.getContext());
     auto declared = LLVM::LLVMFuncOp::create(
-        b, loc, name, LLVM::LLVMFunctionType::get(returned, llvm::to_vector(operands.getTypes())));
+        b, loc, name,
+        LLVM::LLVMFunctionType::get(returned,
+                                    llvm::to_vector(operands.getTypes())));
     declared.setVisibility_(LLVM::Visibility::Hidden);
   }
-  auto made = LLVM::CallOp::create(b, loc, result ? TypeRange(result) : TypeRange(), name, operands);
+  auto made = LLVM::CallOp::create(
+      b, loc, result ? TypeRange(result) : TypeRange(), name, operands);
   return result ? made.getResult() : Value();
 }
 
-void HostCode::returnIf(OpBuilder &b, Location loc, Value status) { call(b, loc, kReturnIfName, {}, status); }
+void HostCode::returnIf(OpBuilder &b, Location loc, Value status) {
+  call(b, loc, kReturnIfName, {}, status);
+}
 
-Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type, ValueRange dims) const {
+Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type,
+                      ValueRange dims) const {
   if (std::optional<int64_t> known = staticBytes(type))
     return i64(b, loc, *known);
   int64_t bits = elementBits(type.getElementType());
@@ -159,8 +188,8 @@ Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type, ValueRange di
   return result;
 }
 
-void HostCode::storeDims(OpBuilder &b, Location loc, MemRefType type, ValueRange dims, Value base,
-                         int64_t offset) const {
+void HostCode::storeDims(OpBuilder &b, Location loc, MemRefType type,
+                         ValueRange dims, Value base, int64_t offset) const {
   for (int64_t size : type.getShape()) {
     if (ShapedType::isDynamic(size)) {
       store(b, loc, toI64(b, loc, dims.front()), base, offset);

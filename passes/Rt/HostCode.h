@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the patterns that lower the host plan share: the frame, scratch arrays on the stack, and the runtime's functions.
+// What the patterns that lower the host plan share: the frame, scratch arrays
+// on the stack, and the runtime's functions.
 #ifndef HONE_PASSES_RT_HOSTCODE_H
 #define HONE_PASSES_RT_HOSTCODE_H
 
@@ -10,15 +11,18 @@
 
 namespace hone {
 
-/// Offsets in the structures of abi.h, checked against the header in LowerRt.cpp.
-inline constexpr int64_t kValueBytes = 32, kValueData = 8, kValueDims = 16, kValueRank = 24, kValueType = 28;
+/// Offsets in the structures of abi.h, checked against the header in
+/// LowerRt.cpp.
+inline constexpr int64_t kValueBytes = 32, kValueData = 8, kValueDims = 16,
+                         kValueRank = 24, kValueType = 28;
 
 /// What a host function reads once, at its start.
 struct HostFrame {
-  mlir::Value frame, inputs, outputs, freeDims, arena, slotOffsets, weights; ///< of @hone_run
-  mlir::Value slotBytes, outputDims;                                         ///< of @hone_prepare
-  mlir::Value pointers, numbers;                                             ///< arrays for the arguments of calls
-  mlir::Value values, results;                                               ///< arrays of hone_value
+  mlir::Value frame, inputs, outputs, freeDims, arena, slotOffsets,
+      weights;                       ///< of @hone_run
+  mlir::Value slotBytes, outputDims; ///< of @hone_prepare
+  mlir::Value pointers, numbers;     ///< arrays for the arguments of calls
+  mlir::Value values, results;       ///< arrays of hone_value
 };
 
 class HostCode {
@@ -30,44 +34,57 @@ public:
   const HostFrame &frame(mlir::Operation *inside) const;
   bool isPrepare(mlir::Operation *inside) const;
 
-  mlir::Value pointer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, int64_t bytes) const;
-  mlir::Value pointer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, mlir::Value bytes) const;
+  mlir::Value pointer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base,
+                      int64_t bytes) const;
+  mlir::Value pointer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base,
+                      mlir::Value bytes) const;
   mlir::Value i64(mlir::OpBuilder &b, mlir::Location loc, int64_t value) const;
   mlir::Value i32(mlir::OpBuilder &b, mlir::Location loc, int32_t value) const;
   /// Between `index` and the i64 of memory.
-  mlir::Value toI64(mlir::OpBuilder &b, mlir::Location loc, mlir::Value index) const;
-  mlir::Value toIndex(mlir::OpBuilder &b, mlir::Location loc, mlir::Value number) const;
-  mlir::Value loadPointer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, int64_t bytes) const;
-  mlir::Value loadIndex(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, int64_t bytes) const;
-  void store(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, mlir::Value base, int64_t bytes) const;
+  mlir::Value toI64(mlir::OpBuilder &b, mlir::Location loc,
+                    mlir::Value index) const;
+  mlir::Value toIndex(mlir::OpBuilder &b, mlir::Location loc,
+                      mlir::Value number) const;
+  mlir::Value loadPointer(mlir::OpBuilder &b, mlir::Location loc,
+                          mlir::Value base, int64_t bytes) const;
+  mlir::Value loadIndex(mlir::OpBuilder &b, mlir::Location loc,
+                        mlir::Value base, int64_t bytes) const;
+  void store(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
+             mlir::Value base, int64_t bytes) const;
 
   /// Calls a function of the runtime; `result` is null for none.
-  mlir::Value call(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef name, mlir::Type result,
-                   mlir::ValueRange operands);
+  mlir::Value call(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef name,
+                   mlir::Type result, mlir::ValueRange operands);
   void returnIf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value status);
 
   /// Size of a buffer in bytes; `dims` are its dynamic dimensions.
-  mlir::Value bytes(mlir::OpBuilder &b, mlir::Location loc, mlir::MemRefType type, mlir::ValueRange dims) const;
+  mlir::Value bytes(mlir::OpBuilder &b, mlir::Location loc,
+                    mlir::MemRefType type, mlir::ValueRange dims) const;
   /// All dimensions, to `base` at `offset` bytes.
-  void storeDims(mlir::OpBuilder &b, mlir::Location loc, mlir::MemRefType type, mlir::ValueRange dims,
-                 mlir::Value base, int64_t offset) const;
+  void storeDims(mlir::OpBuilder &b, mlir::Location loc, mlir::MemRefType type,
+                 mlir::ValueRange dims, mlir::Value base, int64_t offset) const;
 
   mlir::Type ptrType, i32Type, i64Type;
   mlir::ModuleOp module;
-  llvm::StringMap<int64_t> freeDims;    ///< name -> position
-  llvm::StringMap<int64_t> kernels;     ///< name -> position in the table
-  llvm::SmallVector<int64_t> pieces;    ///< of each kernel
-  llvm::SmallVector<int64_t> slotOffsets; ///< of each slot; empty where the runtime plans
+  llvm::StringMap<int64_t> freeDims; ///< name -> position
+  llvm::StringMap<int64_t> kernels;  ///< name -> position in the table
+  llvm::SmallVector<int64_t> pieces; ///< of each kernel
+  llvm::SmallVector<int64_t>
+      slotOffsets; ///< of each slot; empty where the runtime plans
 
 private:
   llvm::DenseMap<mlir::Operation *, HostFrame> frames;
   llvm::DenseSet<mlir::Operation *> prepares;
 };
 
-/// A buffer as it is after lowering: where it lies, then its dynamic dimensions.
-inline mlir::ValueRange dynamicDims(mlir::ValueRange buffer) { return buffer.drop_front(); }
+/// A buffer as it is after lowering: where it lies, then its dynamic
+/// dimensions.
+inline mlir::ValueRange dynamicDims(mlir::ValueRange buffer) {
+  return buffer.drop_front();
+}
 
-void populateLibraryPatterns(mlir::RewritePatternSet &patterns, const mlir::TypeConverter &types, HostCode &code);
+void populateLibraryPatterns(mlir::RewritePatternSet &patterns,
+                             const mlir::TypeConverter &types, HostCode &code);
 
 } // namespace hone
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls of library functions, and outputs that the host hands over: both pass values as abi.h lays them out.
+// Calls of library functions, and outputs that the host hands over: both pass
+// values as abi.h lays them out.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -22,18 +23,22 @@ int32_t kindOf(Type type) {
 }
 
 /// Writes kind, element type and rank of a value at `base` + `offset`.
-void storeHeader(HostCode &code, OpBuilder &b, Location loc, Type type, Value base, int64_t offset) {
+void storeHeader(HostCode &code, OpBuilder &b, Location loc, Type type,
+                 Value base, int64_t offset) {
   code.store(b, loc, code.i64(b, loc, kindOf(type)), base, offset);
   auto buffer = dyn_cast<MemRefType>(type);
   if (!buffer)
     return;
-  code.store(b, loc, code.i32(b, loc, buffer.getRank()), base, offset + kValueRank);
-  code.store(b, loc, code.i32(b, loc, typeCode(buffer.getElementType())), base, offset + kValueType);
+  code.store(b, loc, code.i32(b, loc, buffer.getRank()), base,
+             offset + kValueRank);
+  code.store(b, loc, code.i32(b, loc, typeCode(buffer.getElementType())), base,
+             offset + kValueType);
 }
 
 /// Writes a value; its dimensions go to the array of numbers from `numbers` on.
-void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type, ValueRange parts, const HostFrame &frame,
-                int64_t position, int64_t &numbers) {
+void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type,
+                ValueRange parts, const HostFrame &frame, int64_t position,
+                int64_t &numbers) {
   int64_t offset = position * kValueBytes;
   storeHeader(code, b, loc, type, frame.values, offset);
   if (isa<NoneType>(type))
@@ -42,12 +47,15 @@ void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type, ValueRang
   auto buffer = dyn_cast<MemRefType>(type);
   if (!buffer)
     return;
-  code.storeDims(b, loc, buffer, dynamicDims(parts), frame.numbers, 8 * numbers);
-  code.store(b, loc, code.pointer(b, loc, frame.numbers, 8 * numbers), frame.values, offset + kValueDims);
+  code.storeDims(b, loc, buffer, dynamicDims(parts), frame.numbers,
+                 8 * numbers);
+  code.store(b, loc, code.pointer(b, loc, frame.numbers, 8 * numbers),
+             frame.values, offset + kValueDims);
   numbers += buffer.getRank();
 }
 
-/// A parameter of a library function as it lies in memory; nothing for kinds that no function takes.
+/// A parameter of a library function as it lies in memory; nothing for kinds
+/// that no function takes.
 std::optional<int64_t> configEntry(Attribute attr) {
   if (auto flag = dyn_cast<BoolAttr>(attr))
     return flag.getValue();
@@ -75,24 +83,29 @@ struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
         config.push_back(*value);
       }
     int64_t numbers = 0, position = 0;
-    for (auto [operand, parts] : llvm::zip_equal(op.getOperands(), adaptor.getOperands()))
-      storeValue(code, b, loc, operand.getType(), parts, frame, position++, numbers);
+    for (auto [operand, parts] :
+         llvm::zip_equal(op.getOperands(), adaptor.getOperands()))
+      storeValue(code, b, loc, operand.getType(), parts, frame, position++,
+                 numbers);
     for (int64_t i = 0; i < position; ++i)
-      code.store(b, loc, code.pointer(b, loc, frame.values, i * kValueBytes), frame.pointers, 8 * i);
+      code.store(b, loc, code.pointer(b, loc, frame.values, i * kValueBytes),
+                 frame.pointers, 8 * i);
     for (auto [index, type] : llvm::enumerate(op.getResultTypes()))
       storeHeader(code, b, loc, type, frame.results, index * kValueBytes);
 
-    Value status =
-        code.call(b, loc, ("hone_lib_" + op.getFunction()).str(), code.i32Type,
-                  {frame.frame, code.i32(b, loc, op.getNode()), frame.pointers, code.i32(b, loc, op.getNumOperands()),
-                   frame.results, code.i32(b, loc, op.getNumResults()), table(loc, config, b)});
+    Value status = code.call(
+        b, loc, ("hone_lib_" + op.getFunction()).str(), code.i32Type,
+        {frame.frame, code.i32(b, loc, op.getNode()), frame.pointers,
+         code.i32(b, loc, op.getNumOperands()), frame.results,
+         code.i32(b, loc, op.getNumResults()), table(loc, config, b)});
     code.returnIf(b, loc, status);
 
     SmallVector<SmallVector<Value>> results;
     for (auto [index, type] : llvm::enumerate(op.getResultTypes())) {
       int64_t offset = index * kValueBytes;
       SmallVector<Value> &parts = results.emplace_back();
-      parts.push_back(code.loadPointer(b, loc, frame.results, offset + kValueData));
+      parts.push_back(
+          code.loadPointer(b, loc, frame.results, offset + kValueData));
       if (auto buffer = dyn_cast<MemRefType>(type))
         checkShape(op, buffer, frame, offset, parts, b);
     }
@@ -101,18 +114,23 @@ struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
   }
 
 private:
-  /// Appends the dynamic dimensions of a result. Rank and fixed dimensions are the data's to get wrong.
-  void checkShape(rt::LibraryOp op, MemRefType type, const HostFrame &frame, int64_t offset,
-                  SmallVectorImpl<Value> &parts, ConversionPatternRewriter &b) const {
+  /// Appends the dynamic dimensions of a result. Rank and fixed dimensions are
+  /// the data's to get wrong.
+  void checkShape(rt::LibraryOp op, MemRefType type, const HostFrame &frame,
+                  int64_t offset, SmallVectorImpl<Value> &parts,
+                  ConversionPatternRewriter &b) const {
     Location loc = op.getLoc();
-    Value rank = LLVM::LoadOp::create(b, loc, code.i32Type,
-                                      code.pointer(b, loc, frame.results, offset + kValueRank));
-    require(op, frame, arith::ExtSIOp::create(b, loc, code.i64Type, rank), type.getRank(), b);
+    Value rank = LLVM::LoadOp::create(
+        b, loc, code.i32Type,
+        code.pointer(b, loc, frame.results, offset + kValueRank));
+    require(op, frame, arith::ExtSIOp::create(b, loc, code.i64Type, rank),
+            type.getRank(), b);
     if (type.getRank() == 0)
       return;
     Value dims = code.loadPointer(b, loc, frame.results, offset + kValueDims);
     for (auto [axis, size] : llvm::enumerate(type.getShape())) {
-      Value actual = LLVM::LoadOp::create(b, loc, code.i64Type, code.pointer(b, loc, dims, 8 * int64_t(axis)));
+      Value actual = LLVM::LoadOp::create(
+          b, loc, code.i64Type, code.pointer(b, loc, dims, 8 * int64_t(axis)));
       if (ShapedType::isDynamic(size))
         parts.push_back(code.toIndex(b, loc, actual));
       else
@@ -120,17 +138,20 @@ private:
     }
   }
 
-  void require(rt::LibraryOp op, const HostFrame &frame, Value actual, int64_t expected,
-               ConversionPatternRewriter &b) const {
+  void require(rt::LibraryOp op, const HostFrame &frame, Value actual,
+               int64_t expected, ConversionPatternRewriter &b) const {
     Location loc = op.getLoc();
     Value limit = code.i64(b, loc, expected);
-    Value fits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, actual, limit);
+    Value fits =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, actual, limit);
     auto branch = scf::IfOp::create(b, loc, code.i32Type, fits, true);
-    OpBuilder then = branch.getThenBodyBuilder(), otherwise = branch.getElseBodyBuilder();
+    OpBuilder then = branch.getThenBodyBuilder(),
+              otherwise = branch.getElseBodyBuilder();
     scf::YieldOp::create(then, loc, code.i32(then, loc, 0));
-    Value status = code.call(otherwise, loc, "hone_rt_fail", code.i32Type,
-                             {frame.frame, code.i32(otherwise, loc, op.getNode()),
-                              code.i32(otherwise, loc, HONE_SHAPE_MISMATCH), actual, limit});
+    Value status = code.call(
+        otherwise, loc, "hone_rt_fail", code.i32Type,
+        {frame.frame, code.i32(otherwise, loc, op.getNode()),
+         code.i32(otherwise, loc, HONE_SHAPE_MISMATCH), actual, limit});
     scf::YieldOp::create(otherwise, loc, status);
     code.returnIf(b, loc, branch.getResult(0));
   }
@@ -140,11 +161,13 @@ private:
     if (config.empty())
       return LLVM::ZeroOp::create(b, loc, code.ptrType);
     std::string name;
-    for (int64_t number = 0; name.empty() || code.module.lookupSymbol(name); ++number)
+    for (int64_t number = 0; name.empty() || code.module.lookupSymbol(name);
+         ++number)
       name = "hone_config_" + std::to_string(number);
     OpBuilder top = OpBuilder::atBlockBegin(code.module.getBody());
-    auto global = LLVM::GlobalOp::create(top, loc, LLVM::LLVMArrayType::get(code.i64Type, config.size()), true,
-                                         LLVM::Linkage::Private, name, top.getI64TensorAttr(config));
+    auto global = LLVM::GlobalOp::create(
+        top, loc, LLVM::LLVMArrayType::get(code.i64Type, config.size()), true,
+        LLVM::Linkage::Private, name, top.getI64TensorAttr(config));
     return LLVM::AddressOfOp::create(b, loc, global);
   }
 
@@ -161,14 +184,17 @@ struct LowerSetOutput : OpConversionPattern<rt::SetOutputOp> {
     const HostFrame &frame = code.frame(op);
     Value index = code.i32(b, loc, op.getIndex()), status;
     if (auto buffer = dyn_cast<MemRefType>(op.getValue().getType())) {
-      code.storeDims(b, loc, buffer, dynamicDims(adaptor.getValue()), frame.numbers, 0);
+      code.storeDims(b, loc, buffer, dynamicDims(adaptor.getValue()),
+                     frame.numbers, 0);
       status = code.call(b, loc, "hone_rt_set_output", code.i32Type,
-                         {frame.frame, index, adaptor.getValue().front(), code.i32(b, loc, buffer.getRank()),
-                          frame.numbers});
+                         {frame.frame, index, adaptor.getValue().front(),
+                          code.i32(b, loc, buffer.getRank()), frame.numbers});
     } else {
       int64_t numbers = 0;
-      storeValue(code, b, loc, op.getValue().getType(), adaptor.getValue(), frame, 0, numbers);
-      status = code.call(b, loc, "hone_rt_set_output_value", code.i32Type, {frame.frame, index, frame.values});
+      storeValue(code, b, loc, op.getValue().getType(), adaptor.getValue(),
+                 frame, 0, numbers);
+      status = code.call(b, loc, "hone_rt_set_output_value", code.i32Type,
+                         {frame.frame, index, frame.values});
     }
     code.returnIf(b, loc, status);
     b.eraseOp(op);
@@ -181,6 +207,7 @@ private:
 
 } // namespace
 
-void hone::populateLibraryPatterns(RewritePatternSet &patterns, const TypeConverter &types, HostCode &code) {
+void hone::populateLibraryPatterns(RewritePatternSet &patterns,
+                                   const TypeConverter &types, HostCode &code) {
   patterns.add<LowerLibrary, LowerSetOutput>(types, code);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The host plan as calls of the runtime core: buffers become pointers with their dynamic dimensions beside them.
+// The host plan as calls of the runtime core: buffers become pointers with
+// their dynamic dimensions beside them.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -34,7 +35,8 @@ int32_t hone::typeCode(Type type) {
   if (type.isBF16())
     return HONE_TYPE_BFLOAT16;
   if (auto complex = dyn_cast<ComplexType>(type))
-    return complex.getElementType().isF64() ? HONE_TYPE_COMPLEX128 : HONE_TYPE_COMPLEX64;
+    return complex.getElementType().isF64() ? HONE_TYPE_COMPLEX128
+                                            : HONE_TYPE_COMPLEX64;
   if (!isa<IntegerType>(type))
     return HONE_TYPE_UNDEFINED;
   switch (type.getIntOrFloatBitWidth()) {
@@ -59,11 +61,13 @@ namespace {
 
 template <typename OpTy> struct RtPattern : OpConversionPattern<OpTy> {
   RtPattern(const TypeConverter &types, HostCode &code)
-      : OpConversionPattern<OpTy>(types, code.module.getContext()), code(code) {}
+      : OpConversionPattern<OpTy>(types, code.module.getContext()), code(code) {
+  }
   using Adaptor = typename OpConversionPattern<OpTy>::OneToNOpAdaptor;
 
   /// The pointer with `dims` beside it.
-  static void replace(OpTy op, Value pointer, ArrayRef<ValueRange> dims, ConversionPatternRewriter &rewriter) {
+  static void replace(OpTy op, Value pointer, ArrayRef<ValueRange> dims,
+                      ConversionPatternRewriter &rewriter) {
     SmallVector<Value> parts{pointer};
     for (ValueRange dim : dims)
       llvm::append_range(parts, dim);
@@ -75,10 +79,13 @@ template <typename OpTy> struct RtPattern : OpConversionPattern<OpTy> {
 
 struct LowerInput : RtPattern<rt::InputOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::InputOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::InputOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     // Tensors, sequences and optionals alike have their pointer first.
-    Value pointer = code.loadPointer(rewriter, op.getLoc(), code.frame(op).inputs,
-                                     int64_t(op.getIndex()) * kValueBytes + kValueData);
+    Value pointer =
+        code.loadPointer(rewriter, op.getLoc(), code.frame(op).inputs,
+                         int64_t(op.getIndex()) * kValueBytes + kValueData);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
@@ -86,9 +93,12 @@ struct LowerInput : RtPattern<rt::InputOp> {
 
 struct LowerOutput : RtPattern<rt::OutputOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::OutputOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    Value pointer = code.loadPointer(rewriter, op.getLoc(), code.frame(op).outputs,
-                                     int64_t(op.getIndex()) * kValueBytes + kValueData);
+  LogicalResult
+  matchAndRewrite(rt::OutputOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Value pointer =
+        code.loadPointer(rewriter, op.getLoc(), code.frame(op).outputs,
+                         int64_t(op.getIndex()) * kValueBytes + kValueData);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
@@ -96,16 +106,21 @@ struct LowerOutput : RtPattern<rt::OutputOp> {
 
 struct LowerSlot : RtPattern<rt::SlotOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::SlotOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::SlotOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     const HostFrame &frame = code.frame(op);
     Value pointer;
     if (op.getIndex() < code.slotOffsets.size())
-      pointer = code.pointer(rewriter, loc, frame.arena, code.slotOffsets[op.getIndex()]);
-    else
       pointer = code.pointer(rewriter, loc, frame.arena,
-                             LLVM::LoadOp::create(rewriter, loc, code.i64Type,
-                                                  code.pointer(rewriter, loc, frame.slotOffsets, 8 * op.getIndex())));
+                             code.slotOffsets[op.getIndex()]);
+    else
+      pointer = code.pointer(
+          rewriter, loc, frame.arena,
+          LLVM::LoadOp::create(rewriter, loc, code.i64Type,
+                               code.pointer(rewriter, loc, frame.slotOffsets,
+                                            8 * op.getIndex())));
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
@@ -113,17 +128,22 @@ struct LowerSlot : RtPattern<rt::SlotOp> {
 
 struct LowerAlloc : RtPattern<rt::AllocOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::AllocOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::AllocOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     SmallVector<Value> dims;
     for (ValueRange dim : adaptor.getDims())
       llvm::append_range(dims, dim);
     Value bytes = code.bytes(rewriter, loc, op.getType(), dims);
-    Value pointer = code.call(rewriter, loc, "hone_rt_alloc", code.ptrType, {code.frame(op).frame, bytes});
+    Value pointer = code.call(rewriter, loc, "hone_rt_alloc", code.ptrType,
+                              {code.frame(op).frame, bytes});
     Value null = LLVM::ZeroOp::create(rewriter, loc, code.ptrType);
-    Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, pointer, null);
-    Value status = arith::SelectOp::create(rewriter, loc, failed, code.i32(rewriter, loc, HONE_OUT_OF_MEMORY),
-                                           code.i32(rewriter, loc, 0));
+    Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq,
+                                        pointer, null);
+    Value status = arith::SelectOp::create(
+        rewriter, loc, failed, code.i32(rewriter, loc, HONE_OUT_OF_MEMORY),
+        code.i32(rewriter, loc, 0));
     code.returnIf(rewriter, loc, status);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
@@ -132,8 +152,11 @@ struct LowerAlloc : RtPattern<rt::AllocOp> {
 
 struct LowerFree : RtPattern<rt::FreeOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::FreeOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    code.call(rewriter, op.getLoc(), "hone_rt_free", {}, {code.frame(op).frame, adaptor.getBlock().front()});
+  LogicalResult
+  matchAndRewrite(rt::FreeOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    code.call(rewriter, op.getLoc(), "hone_rt_free", {},
+              {code.frame(op).frame, adaptor.getBlock().front()});
     rewriter.eraseOp(op);
     return success();
   }
@@ -141,45 +164,60 @@ struct LowerFree : RtPattern<rt::FreeOp> {
 
 struct LowerConstant : RtPattern<rt::ConstantOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::ConstantOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::ConstantOp op, Adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     if (!isa<graph::StringType>(op.getType().getElementType())) {
-      Value pointer = code.pointer(rewriter, op.getLoc(), code.frame(op).weights, int64_t(op.getOffset()));
+      Value pointer =
+          code.pointer(rewriter, op.getLoc(), code.frame(op).weights,
+                       int64_t(op.getOffset()));
       rewriter.replaceOpWithMultiple(op, {{pointer}});
       return success();
     }
     auto strings = dyn_cast<DenseStringElementsAttr>(op.getValue());
     if (!strings)
       return rewriter.notifyMatchFailure(op, "strings in no string attribute");
-    rewriter.replaceOpWithMultiple(op, {{stringTable(op.getLoc(), strings, rewriter)}});
+    rewriter.replaceOpWithMultiple(
+        op, {{stringTable(op.getLoc(), strings, rewriter)}});
     return success();
   }
 
   /// A read-only table of pointers and lengths, and the text behind it.
-  Value stringTable(Location loc, DenseStringElementsAttr strings, ConversionPatternRewriter &rewriter) const {
+  Value stringTable(Location loc, DenseStringElementsAttr strings,
+                    ConversionPatternRewriter &rewriter) const {
     std::string text;
     for (StringRef string : strings.getValues<StringRef>())
       text += string;
     MLIRContext *context = rewriter.getContext();
-    auto entryType = LLVM::LLVMStructType::getLiteral(context, {code.ptrType, code.i64Type});
-    auto tableType = LLVM::LLVMArrayType::get(entryType, strings.getNumElements());
-    std::string name = "hone_strings_" + std::to_string(numberOfTables(code.module));
+    auto entryType =
+        LLVM::LLVMStructType::getLiteral(context, {code.ptrType, code.i64Type});
+    auto tableType =
+        LLVM::LLVMArrayType::get(entryType, strings.getNumElements());
+    std::string name =
+        "hone_strings_" + std::to_string(numberOfTables(code.module));
     OpBuilder b(context);
     b.setInsertionPointToStart(code.module.getBody());
-    auto data = LLVM::GlobalOp::create(b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), text.size()), true,
-                                       LLVM::Linkage::Private, name + "_text", b.getStringAttr(text));
-    auto table = LLVM::GlobalOp::create(b, loc, tableType, true, LLVM::Linkage::Private, name, Attribute());
+    auto data = LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), text.size()), true,
+        LLVM::Linkage::Private, name + "_text", b.getStringAttr(text));
+    auto table = LLVM::GlobalOp::create(
+        b, loc, tableType, true, LLVM::Linkage::Private, name, Attribute());
     b.createBlock(&table.getInitializerRegion());
     Value base = LLVM::AddressOfOp::create(b, loc, data);
     Value value = LLVM::UndefOp::create(b, loc, tableType);
     int64_t position = 0, index = 0;
     auto i64 = [&](int64_t number) {
-      return LLVM::ConstantOp::create(b, loc, code.i64Type, b.getI64IntegerAttr(number));
+      return LLVM::ConstantOp::create(b, loc, code.i64Type,
+                                      b.getI64IntegerAttr(number));
     };
     for (StringRef string : strings.getValues<StringRef>()) {
-      Value start = LLVM::GEPOp::create(b, loc, code.ptrType, b.getI8Type(), base,
-                                        ArrayRef<LLVM::GEPArg>{int32_t(position)});
-      value = LLVM::InsertValueOp::create(b, loc, value, start, ArrayRef<int64_t>{index, 0});
-      value = LLVM::InsertValueOp::create(b, loc, value, i64(string.size()), ArrayRef<int64_t>{index++, 1});
+      Value start =
+          LLVM::GEPOp::create(b, loc, code.ptrType, b.getI8Type(), base,
+                              ArrayRef<LLVM::GEPArg>{int32_t(position)});
+      value = LLVM::InsertValueOp::create(b, loc, value, start,
+                                          ArrayRef<int64_t>{index, 0});
+      value = LLVM::InsertValueOp::create(b, loc, value, i64(string.size()),
+                                          ArrayRef<int64_t>{index++, 1});
       position += string.size();
     }
     LLVM::ReturnOp::create(b, loc, value);
@@ -194,7 +232,9 @@ struct LowerConstant : RtPattern<rt::ConstantOp> {
 
 struct LowerView : RtPattern<rt::ViewOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::ViewOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::ViewOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value pointer = adaptor.getSource().front();
     if (op.getOffset()) {
@@ -202,7 +242,8 @@ struct LowerView : RtPattern<rt::ViewOp> {
       if (bits % 8 != 0)
         return rewriter.notifyMatchFailure(op, "a slice of packed elements");
       Value index = code.toI64(rewriter, loc, adaptor.getOffset().front());
-      Value bytes = arith::MulIOp::create(rewriter, loc, index, code.i64(rewriter, loc, bits / 8));
+      Value bytes = arith::MulIOp::create(rewriter, loc, index,
+                                          code.i64(rewriter, loc, bits / 8));
       pointer = code.pointer(rewriter, loc, pointer, bytes);
     }
     replace(op, pointer, adaptor.getDims(), rewriter);
@@ -212,40 +253,52 @@ struct LowerView : RtPattern<rt::ViewOp> {
 
 struct LowerDim : RtPattern<rt::DimOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::DimOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::DimOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     MemRefType type = op.getSource().getType();
     if (type.isDynamicDim(op.getAxis()))
-      rewriter.replaceOp(op, dynamicDims(adaptor.getSource())[type.getDynamicDimIndex(op.getAxis())]);
+      rewriter.replaceOp(
+          op, dynamicDims(
+                  adaptor.getSource())[type.getDynamicDimIndex(op.getAxis())]);
     else
-      rewriter.replaceOpWithNewOp<arith::ConstantIndexOp>(op, type.getDimSize(op.getAxis()));
+      rewriter.replaceOpWithNewOp<arith::ConstantIndexOp>(
+          op, type.getDimSize(op.getAxis()));
     return success();
   }
 };
 
 /// Address of one element.
-Value elementPointer(HostCode &code, OpBuilder &b, Location loc, MemRefType type, ValueRange buffer,
+Value elementPointer(HostCode &code, OpBuilder &b, Location loc,
+                     MemRefType type, ValueRange buffer,
                      ArrayRef<ValueRange> indices) {
   ValueRange dims = dynamicDims(buffer);
   Value linear = code.i64(b, loc, 0);
   for (auto [axis, index] : llvm::enumerate(indices)) {
-    Value size = type.isDynamicDim(axis) ? code.toI64(b, loc, dims[type.getDynamicDimIndex(axis)])
-                                         : code.i64(b, loc, type.getDimSize(axis));
+    Value size = type.isDynamicDim(axis)
+                     ? code.toI64(b, loc, dims[type.getDynamicDimIndex(axis)])
+                     : code.i64(b, loc, type.getDimSize(axis));
     linear = arith::MulIOp::create(b, loc, linear, size);
-    linear = arith::AddIOp::create(b, loc, linear, code.toI64(b, loc, index.front()));
+    linear = arith::AddIOp::create(b, loc, linear,
+                                   code.toI64(b, loc, index.front()));
   }
-  Value bytes = arith::MulIOp::create(b, loc, linear, code.i64(b, loc, elementBits(type.getElementType()) / 8));
+  Value bytes = arith::MulIOp::create(
+      b, loc, linear, code.i64(b, loc, elementBits(type.getElementType()) / 8));
   return code.pointer(b, loc, buffer.front(), bytes);
 }
 
 struct LowerLoad : RtPattern<rt::LoadOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::LoadOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::LoadOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Type type = op.getType();
     if (elementBits(type) % 8 != 0 || isa<graph::StringType>(type))
       return rewriter.notifyMatchFailure(op, "not a number of whole bytes");
-    Value pointer = elementPointer(code, rewriter, loc, op.getSource().getType(), adaptor.getSource(),
-                                   adaptor.getIndices());
+    Value pointer =
+        elementPointer(code, rewriter, loc, op.getSource().getType(),
+                       adaptor.getSource(), adaptor.getIndices());
     if (type.isIndex())
       rewriter.replaceOp(op, code.loadIndex(rewriter, loc, pointer, 0));
     else
@@ -256,16 +309,20 @@ struct LowerLoad : RtPattern<rt::LoadOp> {
 
 struct LowerStore : RtPattern<rt::StoreOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::StoreOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::StoreOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value value = adaptor.getValue().front();
-    if (elementBits(value.getType()) % 8 != 0 || isa<graph::StringType>(value.getType()))
+    if (elementBits(value.getType()) % 8 != 0 ||
+        isa<graph::StringType>(value.getType()))
       return rewriter.notifyMatchFailure(op, "not a number of whole bytes");
     if (value.getType().isIndex())
       value = code.toI64(rewriter, loc, value);
-    LLVM::StoreOp::create(rewriter, loc, value,
-                          elementPointer(code, rewriter, loc, op.getTarget().getType(), adaptor.getTarget(),
-                                         adaptor.getIndices()));
+    LLVM::StoreOp::create(
+        rewriter, loc, value,
+        elementPointer(code, rewriter, loc, op.getTarget().getType(),
+                       adaptor.getTarget(), adaptor.getIndices()));
     rewriter.eraseOp(op);
     return success();
   }
@@ -273,9 +330,13 @@ struct LowerStore : RtPattern<rt::StoreOp> {
 
 struct LowerCopy : RtPattern<rt::CopyOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::CopyOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    Value bytes = code.bytes(rewriter, op.getLoc(), op.getSource().getType(), dynamicDims(adaptor.getSource()));
-    LLVM::MemcpyOp::create(rewriter, op.getLoc(), adaptor.getTarget().front(), adaptor.getSource().front(), bytes,
+  LogicalResult
+  matchAndRewrite(rt::CopyOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Value bytes = code.bytes(rewriter, op.getLoc(), op.getSource().getType(),
+                             dynamicDims(adaptor.getSource()));
+    LLVM::MemcpyOp::create(rewriter, op.getLoc(), adaptor.getTarget().front(),
+                           adaptor.getSource().front(), bytes,
                            /*isVolatile=*/false);
     rewriter.eraseOp(op);
     return success();
@@ -284,8 +345,9 @@ struct LowerCopy : RtPattern<rt::CopyOp> {
 
 struct LowerDispatch : RtPattern<rt::DispatchOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::DispatchOp op, Adaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::DispatchOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     const HostFrame &frame = code.frame(op);
     auto kernel = code.kernels.find(op.getKernel());
@@ -295,15 +357,18 @@ struct LowerDispatch : RtPattern<rt::DispatchOp> {
     auto pass = [&](ValueRange buffer) {
       code.store(rewriter, loc, buffer.front(), frame.pointers, 8 * pointers++);
       for (Value dim : dynamicDims(buffer))
-        code.store(rewriter, loc, code.toI64(rewriter, loc, dim), frame.numbers, 8 * numbers++);
+        code.store(rewriter, loc, code.toI64(rewriter, loc, dim), frame.numbers,
+                   8 * numbers++);
     };
     llvm::for_each(adaptor.getInputs(), pass);
     llvm::for_each(adaptor.getOutputs(), pass);
     for (ValueRange arg : adaptor.getArgs())
-      code.store(rewriter, loc, code.toI64(rewriter, loc, arg.front()), frame.numbers, 8 * numbers++);
-    Value status = code.call(rewriter, loc, "hone_rt_dispatch", code.i32Type,
-                             {frame.frame, code.i64(rewriter, loc, kernel->second), frame.pointers, frame.numbers,
-                              code.i64(rewriter, loc, code.pieces[kernel->second])});
+      code.store(rewriter, loc, code.toI64(rewriter, loc, arg.front()),
+                 frame.numbers, 8 * numbers++);
+    Value status = code.call(
+        rewriter, loc, "hone_rt_dispatch", code.i32Type,
+        {frame.frame, code.i64(rewriter, loc, kernel->second), frame.pointers,
+         frame.numbers, code.i64(rewriter, loc, code.pieces[kernel->second])});
     code.returnIf(rewriter, loc, status);
     rewriter.eraseOp(op);
     return success();
@@ -312,22 +377,30 @@ struct LowerDispatch : RtPattern<rt::DispatchOp> {
 
 struct LowerCheck : RtPattern<rt::CheckOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::CheckOp op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::CheckOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    Value condition = adaptor.getCondition().front(), zero = code.i32(rewriter, loc, 0);
+    Value condition = adaptor.getCondition().front(),
+          zero = code.i32(rewriter, loc, 0);
     Value node = code.i32(rewriter, loc, op.getNode());
     if (code.isPrepare(op)) {
       Value failed = code.i32(rewriter, loc, op.getNode() + 1);
-      code.returnIf(rewriter, loc, arith::SelectOp::create(rewriter, loc, condition, zero, failed));
+      code.returnIf(
+          rewriter, loc,
+          arith::SelectOp::create(rewriter, loc, condition, zero, failed));
       rewriter.eraseOp(op);
       return success();
     }
-    auto branch = scf::IfOp::create(rewriter, loc, code.i32Type, condition, true);
-    OpBuilder then = branch.getThenBodyBuilder(), otherwise = branch.getElseBodyBuilder();
+    auto branch =
+        scf::IfOp::create(rewriter, loc, code.i32Type, condition, true);
+    OpBuilder then = branch.getThenBodyBuilder(),
+              otherwise = branch.getElseBodyBuilder();
     scf::YieldOp::create(then, loc, zero);
-    Value status = code.call(otherwise, loc, "hone_rt_fail", code.i32Type,
-                             {code.frame(op).frame, node, code.i32(otherwise, loc, op.getStatus()),
-                              code.i64(otherwise, loc, 0), code.i64(otherwise, loc, 0)});
+    Value status = code.call(
+        otherwise, loc, "hone_rt_fail", code.i32Type,
+        {code.frame(op).frame, node, code.i32(otherwise, loc, op.getStatus()),
+         code.i64(otherwise, loc, 0), code.i64(otherwise, loc, 0)});
     scf::YieldOp::create(otherwise, loc, status);
     code.returnIf(rewriter, loc, branch.getResult(0));
     rewriter.eraseOp(op);
@@ -337,9 +410,11 @@ struct LowerCheck : RtPattern<rt::CheckOp> {
 
 struct LowerSlotBytes : RtPattern<rt::SlotBytesOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::SlotBytesOp op, Adaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    code.store(rewriter, op.getLoc(), code.toI64(rewriter, op.getLoc(), adaptor.getBytes().front()),
+  LogicalResult
+  matchAndRewrite(rt::SlotBytesOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    code.store(rewriter, op.getLoc(),
+               code.toI64(rewriter, op.getLoc(), adaptor.getBytes().front()),
                code.frame(op).slotBytes, 8 * op.getIndex());
     rewriter.eraseOp(op);
     return success();
@@ -348,9 +423,11 @@ struct LowerSlotBytes : RtPattern<rt::SlotBytesOp> {
 
 struct LowerOutputDim : RtPattern<rt::OutputDimOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(rt::OutputDimOp op, Adaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    code.store(rewriter, op.getLoc(), code.toI64(rewriter, op.getLoc(), adaptor.getSize().front()),
+  LogicalResult
+  matchAndRewrite(rt::OutputDimOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    code.store(rewriter, op.getLoc(),
+               code.toI64(rewriter, op.getLoc(), adaptor.getSize().front()),
                code.frame(op).outputDims, 8 * op.getIndex());
     rewriter.eraseOp(op);
     return success();
@@ -359,11 +436,15 @@ struct LowerOutputDim : RtPattern<rt::OutputDimOp> {
 
 struct LowerFreeDim : RtPattern<graph::DimOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(graph::DimOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(graph::DimOp op, Adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto position = code.freeDims.find(op.getName());
     if (position == code.freeDims.end())
       return rewriter.notifyMatchFailure(op, "no input has this dimension");
-    rewriter.replaceOp(op, code.loadIndex(rewriter, op.getLoc(), code.frame(op).freeDims, 8 * position->second));
+    rewriter.replaceOp(op, code.loadIndex(rewriter, op.getLoc(),
+                                          code.frame(op).freeDims,
+                                          8 * position->second));
     return success();
   }
 };
@@ -371,7 +452,9 @@ struct LowerFreeDim : RtPattern<graph::DimOp> {
 /// An operand that is absent.
 struct LowerNone : RtPattern<ub::PoisonOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(ub::PoisonOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(ub::PoisonOp op, Adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     if (!isa<NoneType>(op.getType()))
       return rewriter.notifyMatchFailure(op, "not the absent value");
     rewriter.replaceOpWithMultiple(op, {ValueRange()});
@@ -382,9 +465,11 @@ struct LowerNone : RtPattern<ub::PoisonOp> {
 /// Between types of one handle.
 struct LowerCast : RtPattern<UnrealizedConversionCastOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(UnrealizedConversionCastOp op, Adaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    if (adaptor.getInputs().size() != 1 || adaptor.getInputs().front().size() != 1)
+  LogicalResult
+  matchAndRewrite(UnrealizedConversionCastOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (adaptor.getInputs().size() != 1 ||
+        adaptor.getInputs().front().size() != 1)
       return rewriter.notifyMatchFailure(op, "not one handle");
     rewriter.replaceOp(op, adaptor.getInputs().front().front());
     return success();
@@ -393,8 +478,11 @@ struct LowerCast : RtPattern<UnrealizedConversionCastOp> {
 
 struct LowerReturn : RtPattern<func::ReturnOp> {
   using RtPattern::RtPattern;
-  LogicalResult matchAndRewrite(func::ReturnOp op, Adaptor, ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<func::ReturnOp>(op, code.i32(rewriter, op.getLoc(), 0));
+  LogicalResult
+  matchAndRewrite(func::ReturnOp op, Adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<func::ReturnOp>(
+        op, code.i32(rewriter, op.getLoc(), 0));
     return success();
   }
 };
@@ -423,26 +511,32 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
         return std::nullopt;
       return code.ptrType;
     });
-    types.addConversion([](NoneType, SmallVectorImpl<Type> &) { return success(); });
+    types.addConversion(
+        [](NoneType, SmallVectorImpl<Type> &) { return success(); });
     types.addConversion([&](MemRefType type, SmallVectorImpl<Type> &parts) {
       parts.push_back(code.ptrType);
       parts.append(type.getNumDynamicDims(), IndexType::get(type.getContext()));
       return success();
     });
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerFree, LowerConstant, LowerView, LowerDim,
-                 LowerLoad, LowerStore, LowerCopy, LowerDispatch, LowerCheck, LowerSlotBytes, LowerOutputDim,
-                 LowerFreeDim>(types, code);
+    patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerFree,
+                 LowerConstant, LowerView, LowerDim, LowerLoad, LowerStore,
+                 LowerCopy, LowerDispatch, LowerCheck, LowerSlotBytes,
+                 LowerOutputDim, LowerFreeDim>(types, code);
     patterns.add<LowerCast, LowerNone, LowerReturn>(types, code);
     populateLibraryPatterns(patterns, types, code);
     ConversionTarget target(getContext());
-    target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect, math::MathDialect,
+    target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect,
+                           LLVM::LLVMDialect, math::MathDialect,
                            func::FuncDialect>();
     target.addLegalOp<ModuleOp>();
     target.addIllegalDialect<rt::RtDialect, graph::GraphDialect>();
-    target.addDynamicallyLegalOp<func::ReturnOp>([](func::ReturnOp op) { return op.getNumOperands() == 1; });
-    target.addDynamicallyLegalOp<arith::SelectOp>([&](arith::SelectOp op) { return types.isLegal(op.getOperation()); });
-    scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns, target);
+    target.addDynamicallyLegalOp<func::ReturnOp>(
+        [](func::ReturnOp op) { return op.getNumOperands() == 1; });
+    target.addDynamicallyLegalOp<arith::SelectOp>(
+        [&](arith::SelectOp op) { return types.isLegal(op.getOperation()); });
+    scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns,
+                                                         target);
     if (failed(applyFullConversion(module, target, std::move(patterns))))
       return signalPassFailure();
   }
@@ -451,13 +545,16 @@ private:
   static void takeKernels(ModuleOp module, HostCode &code) {
     Builder attrs(module.getContext());
     SmallVector<Attribute> table;
-    for (auto kernel : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+    for (auto kernel :
+         llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (!kernel->hasAttr(rt::kKernelAttr))
         continue;
       auto pieces = kernel->getAttrOfType<IntegerAttr>(rt::kPiecesAttr);
       code.kernels[kernel.getSymName()] = code.pieces.size();
       code.pieces.push_back(pieces ? pieces.getInt() : 1);
-      table.push_back(attrs.getArrayAttr({kernel.getSymNameAttr(), attrs.getI64IntegerAttr(code.pieces.back())}));
+      table.push_back(
+          attrs.getArrayAttr({kernel.getSymNameAttr(),
+                              attrs.getI64IntegerAttr(code.pieces.back())}));
       kernel.erase();
     }
     module->setAttr("hone.kernels", attrs.getArrayAttr(table));

@@ -18,7 +18,8 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>())
       if (!function.isExternal())
         branch(function);
-    if (auto marker = getOperation().lookupSymbol<LLVM::LLVMFuncOp>(hone::kReturnIfName))
+    if (auto marker =
+            getOperation().lookupSymbol<LLVM::LLVMFuncOp>(hone::kReturnIfName))
       marker.erase();
   }
 
@@ -32,7 +33,9 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
       return;
     OpBuilder builder(&getContext());
     Location loc = function.getLoc();
-    Block *exit = builder.createBlock(&function.getBody(), function.getBody().end(), builder.getI32Type(), loc);
+    Block *exit =
+        builder.createBlock(&function.getBody(), function.getBody().end(),
+                            builder.getI32Type(), loc);
     LLVM::ReturnOp::create(builder, loc, exit->getArgument(0));
     // From the end: a split moves all operations behind it.
     for (LLVM::CallOp call : llvm::reverse(calls)) {
@@ -43,9 +46,12 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
         rest->moveBefore(block->getNextNode());
       builder.setInsertionPointToEnd(block);
       Value status = call.getArgOperands().front();
-      Value zero = LLVM::ConstantOp::create(builder, call.getLoc(), builder.getI32Type(), 0);
-      Value failed = LLVM::ICmpOp::create(builder, call.getLoc(), LLVM::ICmpPredicate::ne, status, zero);
-      LLVM::CondBrOp::create(builder, call.getLoc(), failed, exit, status, rest, ValueRange{},
+      Value zero = LLVM::ConstantOp::create(builder, call.getLoc(),
+                                            builder.getI32Type(), 0);
+      Value failed = LLVM::ICmpOp::create(
+          builder, call.getLoc(), LLVM::ICmpPredicate::ne, status, zero);
+      LLVM::CondBrOp::create(builder, call.getLoc(), failed, exit, status, rest,
+                             ValueRange{},
                              std::pair<int32_t, int32_t>(1, 1 << 20));
       call.erase();
     }

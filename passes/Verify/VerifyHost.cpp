@@ -24,38 +24,49 @@ namespace {
 
 bool isControl(Operation *op) {
   return isa<ModuleOp, UnrealizedConversionCastOp>(op) ||
-         isa<arith::ArithDialect, func::FuncDialect, math::MathDialect, scf::SCFDialect, ub::UBDialect>(
-             op->getDialect());
+         isa<arith::ArithDialect, func::FuncDialect, math::MathDialect,
+             scf::SCFDialect, ub::UBDialect>(op->getDialect());
 }
 
 bool isOutlined(Operation *op) {
   return isControl(op) ||
-         isa<graph::ConstantOp, graph::DimOp, graph::LibraryOp, graph::ReshapeOp, rt::CallOp, cf::AssertOp,
-             tensor::CastOp, tensor::DimOp, tensor::EmptyOp, tensor::ExtractOp, tensor::ExtractSliceOp,
-             tensor::FromElementsOp, tensor::InsertSliceOp>(op);
+         isa<graph::ConstantOp, graph::DimOp, graph::LibraryOp,
+             graph::ReshapeOp, rt::CallOp, cf::AssertOp, tensor::CastOp,
+             tensor::DimOp, tensor::EmptyOp, tensor::ExtractOp,
+             tensor::ExtractSliceOp, tensor::FromElementsOp,
+             tensor::InsertSliceOp>(op);
 }
 
 bool isPlanned(Operation *op) {
   auto isTensor = [](Type type) { return isa<TensorType>(type); };
-  if (llvm::any_of(op->getOperandTypes(), isTensor) || llvm::any_of(op->getResultTypes(), isTensor))
+  if (llvm::any_of(op->getOperandTypes(), isTensor) ||
+      llvm::any_of(op->getResultTypes(), isTensor))
     return false;
-  return isControl(op) || isa<graph::DimOp>(op) || (isa<rt::RtDialect>(op->getDialect()) && !isa<rt::CallOp>(op));
+  return isControl(op) || isa<graph::DimOp>(op) ||
+         (isa<rt::RtDialect>(op->getDialect()) && !isa<rt::CallOp>(op));
 }
 
-bool isCode(Operation *op) { return isa<ModuleOp>(op) || isa<LLVM::LLVMDialect>(op->getDialect()); }
+bool isCode(Operation *op) {
+  return isa<ModuleOp>(op) || isa<LLVM::LLVMDialect>(op->getDialect());
+}
 
 struct VerifyHostPass : hone::impl::VerifyHostPassBase<VerifyHostPass> {
   using Base::Base;
   void runOnOperation() override {
-    bool (*belongs)(Operation *) = phase == "graph" ? isOutlined : phase == "buffer" ? isPlanned : isCode;
-    WalkResult result = getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (op->hasAttr(rt::kKernelAttr))
-        return WalkResult::skip();
-      if (belongs(op))
-        return WalkResult::advance();
-      op->emitOpError("does not belong into the host function after phase '") << phase << "'";
-      return WalkResult::interrupt();
-    });
+    bool (*belongs)(Operation *) = phase == "graph"    ? isOutlined
+                                   : phase == "buffer" ? isPlanned
+                                                       : isCode;
+    WalkResult result =
+        getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+          if (op->hasAttr(rt::kKernelAttr))
+            return WalkResult::skip();
+          if (belongs(op))
+            return WalkResult::advance();
+          op->emitOpError(
+              "does not belong into the host function after phase '")
+              << phase << "'";
+          return WalkResult::interrupt();
+        });
     if (result.wasInterrupted())
       signalPassFailure();
   }

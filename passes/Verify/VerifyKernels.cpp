@@ -54,7 +54,8 @@ bool isStrayLoop(Operation *op) {
          isa<func::FuncOp>(op->getParentOp());
 }
 
-struct VerifyKernelsPass : hone::impl::VerifyKernelsPassBase<VerifyKernelsPass> {
+struct VerifyKernelsPass
+    : hone::impl::VerifyKernelsPassBase<VerifyKernelsPass> {
   using Base::Base;
   void runOnOperation() override {
     if (phase != "tile" && phase != "buffer" && phase != "llvm") {
@@ -80,8 +81,8 @@ private:
       if (isa<func::FuncOp>(op))
         return op->hasAttr("hone.kernel") ? WalkResult::advance()
                                           : WalkResult::skip();
-      bool fits = phase == "tile" ? isTiled(op)
-                                  : isBuffered(op) && !isStrayLoop(op);
+      bool fits =
+          phase == "tile" ? isTiled(op) : isBuffered(op) && !isStrayLoop(op);
       if (fits)
         return WalkResult::advance();
     }

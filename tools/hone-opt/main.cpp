@@ -7,5 +7,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   hone::registerDialects(registry);
   hone::registerPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Hone's passes\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "Hone's passes\n", registry));
 }

@@ -46,8 +46,7 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
   // An ignored target may be no class at all: class 0 is read in its place, and
   // its weight is 0.
   auto chosen = [&](ScalarBuilder &s, Scalar index, Scalar &counts) {
-    counts =
-        ignores ? ne(index, s.size(ignored)) : s.boolean(true);
+    counts = ignores ? ne(index, s.size(ignored)) : s.boolean(true);
     return s.checkedIndex(select(counts, index, s.indexConstant(0)), classes);
   };
   mlir::Type type = computeType(n.b.getContext(), wide);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// LLVM's optimizer and code generator, set up for kernels and for the host function.
+// LLVM's optimizer and code generator, set up for kernels and for the host
+// function.
 #include "compiler/Target/Cpu/Codegen.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -13,7 +14,8 @@
 using namespace llvm;
 using namespace hone;
 
-/// Kernels that were vectorized on the way here must not be unrolled and vectorized again.
+/// Kernels that were vectorized on the way here must not be unrolled and
+/// vectorized again.
 static bool usesVectors(const Module &module) {
   for (const Function &function : module)
     for (const BasicBlock &block : function)
@@ -27,20 +29,24 @@ static bool usesVectors(const Module &module) {
   return false;
 }
 
-static std::unique_ptr<TargetMachine> makeMachine(const CpuLevel &level, CodeKind kind, std::string &error) {
+static std::unique_ptr<TargetMachine>
+makeMachine(const CpuLevel &level, CodeKind kind, std::string &error) {
   Triple triple(sys::getDefaultTargetTriple());
   const Target *target = TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return nullptr;
   TargetOptions options;
-  // A multiplication and an addition may become one operation; nothing else of fast math.
+  // A multiplication and an addition may become one operation; nothing else of
+  // fast math.
   options.AllowFPOpFusion = FPOpFusion::Fast;
   options.FunctionSections = options.DataSections = true;
-  // A host function may have ten thousand calls in a row, and much of LLVM is quadratic in that; its own time is
-  // nothing beside that of the calls.
-  CodeGenOptLevel effort = kind == CodeKind::Kernel ? CodeGenOptLevel::Default : CodeGenOptLevel::None;
-  return std::unique_ptr<TargetMachine>(target->createTargetMachine(triple, level.cpu, level.features, options,
-                                                                    Reloc::PIC_, CodeModel::Small, effort));
+  // A host function may have ten thousand calls in a row, and much of LLVM is
+  // quadratic in that; its own time is nothing beside that of the calls.
+  CodeGenOptLevel effort = kind == CodeKind::Kernel ? CodeGenOptLevel::Default
+                                                    : CodeGenOptLevel::None;
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, level.cpu, level.features, options,
+                                  Reloc::PIC_, CodeModel::Small, effort));
 }
 
 static void optimize(Module &module, TargetMachine &machine, CodeKind kind) {
@@ -66,7 +72,8 @@ static void optimize(Module &module, TargetMachine &machine, CodeKind kind) {
   passes.run(module, modules);
 }
 
-Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind, CodeForm form, SmallVectorImpl<char> &out) {
+Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind,
+                     CodeForm form, SmallVectorImpl<char> &out) {
   initializeCpuTarget();
   std::string error;
   std::unique_ptr<TargetMachine> machine = makeMachine(level, kind, error);
@@ -78,7 +85,8 @@ Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind, CodeF
     if (function.isDeclaration())
       continue;
     function.addFnAttr(Attribute::NoUnwind);
-    // Vectors of the level's width are used as they are, whatever LLVM prefers on this processor.
+    // Vectors of the level's width are used as they are, whatever LLVM prefers
+    // on this processor.
     function.addFnAttr("prefer-vector-width", std::to_string(level.vectorBits));
     function.addFnAttr("target-cpu", level.cpu);
     if (!level.features.empty())
@@ -87,7 +95,9 @@ Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind, CodeF
   optimize(module, *machine, kind);
   raw_svector_ostream stream(out);
   legacy::PassManager passes;
-  CodeGenFileType type = form == CodeForm::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
+  CodeGenFileType type = form == CodeForm::Object
+                             ? CodeGenFileType::ObjectFile
+                             : CodeGenFileType::AssemblyFile;
   if (machine->addPassesToEmitFile(passes, stream, nullptr, type))
     return createStringError("the target cannot emit this kind of file");
   passes.run(module);

@@ -17,8 +17,8 @@ enum class CodeKind {
 enum class CodeForm { Object, Assembly };
 
 /// Optimizes the module for the level and appends its code to `out`.
-llvm::Error emitCode(llvm::Module &module, const CpuLevel &level, CodeKind kind, CodeForm form,
-                     llvm::SmallVectorImpl<char> &out);
+llvm::Error emitCode(llvm::Module &module, const CpuLevel &level, CodeKind kind,
+                     CodeForm form, llvm::SmallVectorImpl<char> &out);
 
 } // namespace hone
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The tables of a compiled model as constants. Their layout is asserted in abi.h and here.
+// The tables of a compiled model as constants. Their layout is asserted in
+// abi.h and here.
 #include "compiler/Target/Cpu/Descriptor.h"
 #include "hone/abi.h"
 #include "llvm/IR/Constants.h"
@@ -17,25 +18,37 @@ namespace {
 class Builder {
 public:
   explicit Builder(Module &module)
-      : module(module), context(module.getContext()), ptr(PointerType::get(context, 0)) {}
+      : module(module), context(module.getContext()),
+        ptr(PointerType::get(context, 0)) {}
 
-  Constant *i32(int64_t value) { return ConstantInt::getSigned(Type::getInt32Ty(context), int32_t(value)); }
-  Constant *i64(int64_t value) { return ConstantInt::getSigned(Type::getInt64Ty(context), value); }
+  Constant *i32(int64_t value) {
+    return ConstantInt::getSigned(Type::getInt32Ty(context), int32_t(value));
+  }
+  Constant *i64(int64_t value) {
+    return ConstantInt::getSigned(Type::getInt64Ty(context), value);
+  }
   Constant *null() { return ConstantPointerNull::get(ptr); }
 
   /// A private constant in memory; null for an empty table.
   Constant *global(Constant *value, StringRef name) {
-    auto *made = new GlobalVariable(module, value->getType(), true, GlobalValue::PrivateLinkage, value, name);
+    auto *made = new GlobalVariable(module, value->getType(), true,
+                                    GlobalValue::PrivateLinkage, value, name);
     made->setUnnamedAddr(GlobalValue::UnnamedAddr::Global);
     return made;
   }
-  Constant *string(StringRef text) { return global(ConstantDataArray::getString(context, text), "text"); }
+  Constant *string(StringRef text) {
+    return global(ConstantDataArray::getString(context, text), "text");
+  }
   Constant *table(ArrayRef<Constant *> entries, StringRef name) {
     if (entries.empty())
       return null();
-    return global(ConstantArray::get(ArrayType::get(entries.front()->getType(), entries.size()), entries), name);
+    return global(ConstantArray::get(ArrayType::get(entries.front()->getType(),
+                                                    entries.size()),
+                                     entries),
+                  name);
   }
-  Constant *strings(ArrayRef<std::string> texts, StringRef name, bool emptyIsNull = false) {
+  Constant *strings(ArrayRef<std::string> texts, StringRef name,
+                    bool emptyIsNull = false) {
     SmallVector<Constant *> entries;
     for (const std::string &text : texts)
       entries.push_back(text.empty() && emptyIsNull ? null() : string(text));
@@ -50,11 +63,13 @@ public:
   /// A structure whose size must be that of the C structure.
   Constant *structure(ArrayRef<Constant *> fields, size_t size) {
     Constant *value = ConstantStruct::getAnon(fields);
-    assert(module.getDataLayout().getTypeAllocSize(value->getType()) == size && "differs from abi.h");
+    assert(module.getDataLayout().getTypeAllocSize(value->getType()) == size &&
+           "differs from abi.h");
     return value;
   }
   Constant *function(StringRef name, FunctionType *type) {
-    auto *made = cast<Function>(module.getOrInsertFunction(name, type).getCallee());
+    auto *made =
+        cast<Function>(module.getOrInsertFunction(name, type).getCallee());
     made->setVisibility(GlobalValue::HiddenVisibility);
     return made;
   }
@@ -62,10 +77,12 @@ public:
   Constant *values(ArrayRef<ValueInfo> infos, StringRef name) {
     SmallVector<Constant *> entries;
     for (const ValueInfo &info : infos)
-      entries.push_back(structure({string(info.name), numbers(info.dims, "dims"),
-                                   strings(info.dimNames, "dim_names", true), i32(info.kind), i32(info.type),
-                                   i32(info.rank), i32(info.elementKind), i32(0), i32(-1)},
-                                  sizeof(hone_value_info)));
+      entries.push_back(
+          structure({string(info.name), numbers(info.dims, "dims"),
+                     strings(info.dimNames, "dim_names", true), i32(info.kind),
+                     i32(info.type), i32(info.rank), i32(info.elementKind),
+                     i32(0), i32(-1)},
+                    sizeof(hone_value_info)));
     return table(entries, name);
   }
 
@@ -78,9 +95,11 @@ public:
 
 void hone::addDescriptor(Module &module, const ModelInfo &info) {
   Builder b(module);
-  FunctionType *kernelType = FunctionType::get(
-      Type::getInt32Ty(b.context),
-      {b.ptr, b.ptr, Type::getInt64Ty(b.context), Type::getInt64Ty(b.context), b.ptr}, false);
+  FunctionType *kernelType =
+      FunctionType::get(Type::getInt32Ty(b.context),
+                        {b.ptr, b.ptr, Type::getInt64Ty(b.context),
+                         Type::getInt64Ty(b.context), b.ptr},
+                        false);
   SmallVector<Constant *> levels, slots;
   SmallVector<int64_t> offsets, pieces;
   std::vector<std::string> kernelNames;
@@ -92,13 +111,15 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
     SmallVector<Constant *> kernels;
     for (const KernelInfo &kernel : info.kernels)
       kernels.push_back(b.function(kernelSymbol(kernel, index), kernelType));
-    levels.push_back(b.structure({b.string(level.name), b.i64(level.features), b.table(kernels, "kernels"),
-                                  b.i64(level.scratchBytes)},
-                                 sizeof(hone_level)));
+    levels.push_back(
+        b.structure({b.string(level.name), b.i64(level.features),
+                     b.table(kernels, "kernels"), b.i64(level.scratchBytes)},
+                    sizeof(hone_level)));
   }
   for (const SlotInfo &slot : info.slots) {
-    slots.push_back(
-        b.structure({b.i32(slot.first), b.i32(slot.last), b.i64(64), b.i64(slot.bytes)}, sizeof(hone_slot)));
+    slots.push_back(b.structure(
+        {b.i32(slot.first), b.i32(slot.last), b.i64(64), b.i64(slot.bytes)},
+        sizeof(hone_slot)));
     offsets.push_back(slot.offset);
   }
   bool planned = info.arenaBytes >= 0;
@@ -107,28 +128,52 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
     offsets.push_back(0);
   Constant *weights = b.null();
   if (info.weightBytes && info.weightsFile.empty()) {
-    auto *global = cast<GlobalVariable>(module.getOrInsertGlobal(kWeightsSymbol, Type::getInt8Ty(b.context)));
+    auto *global = cast<GlobalVariable>(
+        module.getOrInsertGlobal(kWeightsSymbol, Type::getInt8Ty(b.context)));
     global->setVisibility(GlobalValue::HiddenVisibility);
     weights = global;
   }
-  auto *api = cast<GlobalVariable>(module.getOrInsertGlobal("hone_rt_api", b.ptr));
+  auto *api =
+      cast<GlobalVariable>(module.getOrInsertGlobal("hone_rt_api", b.ptr));
   api->setVisibility(GlobalValue::HiddenVisibility);
 
   Constant *descriptor = b.structure(
-      {b.i32(HONE_ABI_VERSION), b.i32(sizeof(hone_descriptor)), b.string(info.name), b.string(info.producer), api,
-       module.getFunction("hone_prepare"), module.getFunction("hone_run"), b.values(info.inputs, "inputs"),
-       b.values(info.outputs, "outputs"), b.i32(info.inputs.size()), b.i32(info.outputs.size()),
-       b.strings(info.freeDims, "free_dims"), b.i64(info.freeDims.size()), b.table(slots, "slots"),
-       planned ? b.numbers(offsets, "slot_offsets") : b.null(), b.i64(info.slots.size()), b.i64(info.arenaBytes),
-       b.i64(info.lowerBoundBytes), weights, b.i64(info.weightBytes),
-       info.weightsFile.empty() ? b.null() : b.string(info.weightsFile), b.table(levels, "levels"),
-       b.i64(info.levels.size()), b.i64(info.kernels.size()), b.numbers(pieces, "pieces"),
-       b.strings(kernelNames, "kernel_names"), b.strings(info.nodes, "nodes"), b.i64(info.nodes.size()),
-       b.i32(info.memory), b.i32(0)},
+      {b.i32(HONE_ABI_VERSION),
+       b.i32(sizeof(hone_descriptor)),
+       b.string(info.name),
+       b.string(info.producer),
+       api,
+       module.getFunction("hone_prepare"),
+       module.getFunction("hone_run"),
+       b.values(info.inputs, "inputs"),
+       b.values(info.outputs, "outputs"),
+       b.i32(info.inputs.size()),
+       b.i32(info.outputs.size()),
+       b.strings(info.freeDims, "free_dims"),
+       b.i64(info.freeDims.size()),
+       b.table(slots, "slots"),
+       planned ? b.numbers(offsets, "slot_offsets") : b.null(),
+       b.i64(info.slots.size()),
+       b.i64(info.arenaBytes),
+       b.i64(info.lowerBoundBytes),
+       weights,
+       b.i64(info.weightBytes),
+       info.weightsFile.empty() ? b.null() : b.string(info.weightsFile),
+       b.table(levels, "levels"),
+       b.i64(info.levels.size()),
+       b.i64(info.kernels.size()),
+       b.numbers(pieces, "pieces"),
+       b.strings(kernelNames, "kernel_names"),
+       b.strings(info.nodes, "nodes"),
+       b.i64(info.nodes.size()),
+       b.i32(info.memory),
+       b.i32(0)},
       sizeof(hone_descriptor));
   Constant *global = b.global(descriptor, "descriptor");
 
-  auto *entry = Function::Create(FunctionType::get(b.ptr, false), GlobalValue::ExternalLinkage, info.symbol, module);
+  auto *entry =
+      Function::Create(FunctionType::get(b.ptr, false),
+                       GlobalValue::ExternalLinkage, info.symbol, module);
   IRBuilder<> code(BasicBlock::Create(b.context, "", entry));
   code.CreateRet(global);
   for (StringRef name : {"hone_prepare", "hone_run"})

@@ -15,7 +15,8 @@ struct ValueInfo {
   std::vector<int64_t> dims;         ///< as in hone_value_info
   std::vector<std::string> dimNames; ///< "" where there is none
   int32_t kind = 1, type = 0, rank = 0, elementKind = 0;
-  bool dataDependent = false; ///< an output whose shape the free dimensions do not decide
+  bool dataDependent =
+      false; ///< an output whose shape the free dimensions do not decide
 };
 
 struct KernelInfo {
@@ -52,7 +53,8 @@ std::string kernelSymbol(const KernelInfo &kernel, size_t level);
 
 inline constexpr llvm::StringLiteral kWeightsSymbol = "hone_weights";
 
-/// Adds the descriptor and the function that returns it. The module holds the prepare and run functions.
+/// Adds the descriptor and the function that returns it. The module holds the
+/// prepare and run functions.
 void addDescriptor(llvm::Module &module, const ModelInfo &info);
 
 } // namespace hone

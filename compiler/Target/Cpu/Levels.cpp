@@ -60,7 +60,8 @@ void hone::initializeCpuTarget() {
   });
 }
 
-/// A CPU's features that the runtime cannot test for, or that kernels never use, are not relied on.
+/// A CPU's features that the runtime cannot test for, or that kernels never
+/// use, are not relied on.
 static std::string hostFeatures() {
   std::string list;
   StringMap<bool> host = sys::getHostCPUFeatures();
@@ -68,7 +69,8 @@ static std::string hostFeatures() {
     auto it = host.find(feature.name);
     if (it == host.end())
       continue;
-    list += (list.empty() ? "" : ",") + std::string(it->second ? "+" : "-") + feature.name;
+    list += (list.empty() ? "" : ",") + std::string(it->second ? "+" : "-") +
+            feature.name;
   }
   return list;
 }
@@ -84,15 +86,20 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
   const Target *target = TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return createStringError(error);
-  // Asked of a generic processor first: LLVM prints a warning for names that it does not know.
-  std::unique_ptr<MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
+  // Asked of a generic processor first: LLVM prints a warning for names that it
+  // does not know.
+  std::unique_ptr<MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, "", ""));
   if (info && info->isCPUStringValid(level.cpu))
-    info.reset(target->createMCSubtargetInfo(triple, level.cpu, level.features));
+    info.reset(
+        target->createMCSubtargetInfo(triple, level.cpu, level.features));
   else
     info.reset();
   if (!info || !info->checkFeatures("+64bit"))
-    return createStringError("unknown CPU level '" + name + "'; known are native, x86-64-v2, x86-64-v3, x86-64-v4 and "
-                                                            "LLVM's names of 64-bit x86 processors");
+    return createStringError(
+        "unknown CPU level '" + name +
+        "'; known are native, x86-64-v2, x86-64-v3, x86-64-v4 and "
+        "LLVM's names of 64-bit x86 processors");
   for (const Feature &feature : kFeatures)
     if (info->checkFeatures(std::string("+") + feature.name))
       level.required |= feature.bit;
@@ -118,13 +125,18 @@ Expected<std::vector<CpuLevel>> hone::parseCpuLevels(StringRef list) {
     Expected<CpuLevel> level = parseLevel(name.trim());
     if (!level)
       return level.takeError();
-    bool known = any_of(levels, [&](const CpuLevel &other) { return other.name == level->name; });
+    bool known = any_of(levels, [&](const CpuLevel &other) {
+      return other.name == level->name;
+    });
     if (!known)
       levels.push_back(std::move(*level));
   }
-  // A level that needs more features comes later; equals keep their order, as there are few.
+  // A level that needs more features comes later; equals keep their order, as
+  // there are few.
   for (size_t i = 1; i < levels.size(); ++i)
-    for (size_t j = i; j > 0 && popcount(levels[j].required) < popcount(levels[j - 1].required); --j)
+    for (size_t j = i; j > 0 && popcount(levels[j].required) <
+                                    popcount(levels[j - 1].required);
+         --j)
       std::swap(levels[j], levels[j - 1]);
   return levels;
 }

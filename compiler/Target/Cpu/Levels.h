@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// CPU levels: what a table of kernels may use, and what the processor must have to be given it.
+// CPU levels: what a table of kernels may use, and what the processor must have
+// to be given it.
 #ifndef HONE_COMPILER_TARGET_CPU_LEVELS_H
 #define HONE_COMPILER_TARGET_CPU_LEVELS_H
 
@@ -12,17 +13,17 @@
 namespace hone {
 
 struct CpuLevel {
-  std::string name;     ///< as the user gave it
-  std::string cpu;      ///< LLVM's name
-  std::string features; ///< LLVM's list, for the processor of this machine
+  std::string name;      ///< as the user gave it
+  std::string cpu;       ///< LLVM's name
+  std::string features;  ///< LLVM's list, for the processor of this machine
   uint64_t required = 0; ///< HONE_CPU_* of abi.h
   unsigned vectorBits = 128;
   unsigned vectorRegisters = 16;
   bool fma = false, vnni = false, bf16 = false, amx = false;
 };
 
-/// Reads a list like "x86-64-v3,x86-64-v4" or "native". The levels are ordered from the least to the most demanding,
-/// and each is there once.
+/// Reads a list like "x86-64-v3,x86-64-v4" or "native". The levels are ordered
+/// from the least to the most demanding, and each is there once.
 llvm::Expected<std::vector<CpuLevel>> parseCpuLevels(llvm::StringRef list);
 
 /// Initializes LLVM's x86 target, once.

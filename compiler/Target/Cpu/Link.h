@@ -15,8 +15,8 @@ llvm::StringRef coreArchive();
 struct LinkJob {
   std::vector<std::string> objects; ///< files; the core's archive last
   std::string output;
-  std::string symbol;      ///< the only one that is exported
-  std::string directory;   ///< for files that the linker needs
+  std::string symbol;       ///< the only one that is exported
+  std::string directory;    ///< for files that the linker needs
   bool relocatable = false; ///< one object of all, instead of a library
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Writes the weights' object: header, the section's data from the second page on, symbols, names, section headers.
+// Writes the weights' object: header, the section's data from the second page
+// on, symbols, names, section headers.
 #include "compiler/Target/Cpu/Weights.h"
 #include "compiler/Target/Cpu/Descriptor.h"
 #include "llvm/BinaryFormat/ELF.h"
@@ -10,10 +11,13 @@ using namespace hone;
 
 static constexpr uint64_t kPage = 4096;
 // Names of the sections, and where each begins in the table.
-static constexpr char kNames[] = "\0.hone.weights\0.symtab\0.strtab\0.note.GNU-stack";
-static constexpr uint32_t kWeightsName = 1, kSymtabName = 15, kStrtabName = 23, kStackName = 31;
+static constexpr char kNames[] =
+    "\0.hone.weights\0.symtab\0.strtab\0.note.GNU-stack";
+static constexpr uint32_t kWeightsName = 1, kSymtabName = 15, kStrtabName = 23,
+                          kStackName = 31;
 
-Expected<WeightsWriter> WeightsWriter::create(StringRef path, Form form, uint64_t bytes) {
+Expected<WeightsWriter> WeightsWriter::create(StringRef path, Form form,
+                                              uint64_t bytes) {
   std::error_code error;
   WeightsWriter writer;
   writer.form = form;
@@ -35,8 +39,10 @@ Expected<WeightsWriter> WeightsWriter::create(StringRef path, Form form, uint64_
   header.e_shentsize = sizeof(ELF::Elf64_Shdr);
   header.e_shnum = 5;
   header.e_shstrndx = 3;
-  // After the data come the symbols (two), then the names; the headers are aligned behind them.
-  uint64_t end = kPage + alignTo(bytes, 8) + 2 * sizeof(ELF::Elf64_Sym) + sizeof(kNames) + kWeightsSymbol.size() + 1;
+  // After the data come the symbols (two), then the names; the headers are
+  // aligned behind them.
+  uint64_t end = kPage + alignTo(bytes, 8) + 2 * sizeof(ELF::Elf64_Sym) +
+                 sizeof(kNames) + kWeightsSymbol.size() + 1;
   header.e_shoff = alignTo(end, 8);
   writer.stream->write(reinterpret_cast<const char *>(&header), sizeof(header));
   writer.stream->write_zeros(kPage - sizeof(header));
@@ -61,7 +67,8 @@ Error WeightsWriter::finish() {
   padTo(bytes);
   if (form == Form::Object) {
     auto put = [&](const auto &structure) {
-      stream->write(reinterpret_cast<const char *>(&structure), sizeof(structure));
+      stream->write(reinterpret_cast<const char *>(&structure),
+                    sizeof(structure));
     };
     padTo(alignTo(bytes, 8));
     ELF::Elf64_Sym none = {}, symbol = {};
@@ -74,14 +81,17 @@ Error WeightsWriter::finish() {
     put(symbol);
     stream->write(kNames, sizeof(kNames));
     stream->write(kWeightsSymbol.data(), kWeightsSymbol.size() + 1);
-    uint64_t symbols = kPage + alignTo(bytes, 8), names = symbols + 2 * sizeof(symbol);
+    uint64_t symbols = kPage + alignTo(bytes, 8),
+             names = symbols + 2 * sizeof(symbol);
     uint64_t end = names + sizeof(kNames) + kWeightsSymbol.size() + 1;
     stream->write_zeros(alignTo(end, 8) - end);
 
-    ELF::Elf64_Shdr empty = {}, weights = {}, symtab = {}, strtab = {}, stack = {};
+    ELF::Elf64_Shdr empty = {}, weights = {}, symtab = {}, strtab = {},
+                    stack = {};
     weights.sh_name = kWeightsName;
     weights.sh_type = ELF::SHT_PROGBITS;
-    // A large section is laid out away from code and tables, whose references to each other stay short.
+    // A large section is laid out away from code and tables, whose references
+    // to each other stay short.
     weights.sh_flags = ELF::SHF_ALLOC | ELF::SHF_X86_64_LARGE;
     weights.sh_offset = kPage;
     weights.sh_size = bytes;
@@ -103,13 +113,15 @@ Error WeightsWriter::finish() {
     stack.sh_type = ELF::SHT_PROGBITS;
     stack.sh_offset = end;
     stack.sh_addralign = 1;
-    for (const ELF::Elf64_Shdr &section : {empty, weights, symtab, strtab, stack})
+    for (const ELF::Elf64_Shdr &section :
+         {empty, weights, symtab, strtab, stack})
       put(section);
   }
   stream->close();
   if (std::error_code error = stream->error()) {
     stream->clear_error();
-    return createStringError(error, "cannot write the weights: " + error.message());
+    return createStringError(error,
+                             "cannot write the weights: " + error.message());
   }
   return Error::success();
 }

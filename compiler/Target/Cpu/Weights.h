@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Weights as a relocatable object that is written piece by piece, without passing through LLVM or the linker's text.
+// Weights as a relocatable object that is written piece by piece, without
+// passing through LLVM or the linker's text.
 #ifndef HONE_COMPILER_TARGET_CPU_WEIGHTS_H
 #define HONE_COMPILER_TARGET_CPU_WEIGHTS_H
 
@@ -13,11 +14,13 @@ namespace hone {
 class WeightsWriter {
 public:
   enum class Form {
-    Object, ///< an ELF object with the section .hone.weights, read only, and the symbol hone_weights
+    Object, ///< an ELF object with the section .hone.weights, read only, and
+            ///< the symbol hone_weights
     Raw,    ///< the bytes alone
   };
 
-  static llvm::Expected<WeightsWriter> create(llvm::StringRef path, Form form, uint64_t bytes);
+  static llvm::Expected<WeightsWriter> create(llvm::StringRef path, Form form,
+                                              uint64_t bytes);
 
   /// Pieces come in ascending order of their offsets; gaps are zeros.
   void write(uint64_t offset, llvm::ArrayRef<char> data);

@@ -53,22 +53,34 @@ HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 
 /* Options are those of `hone compile`, without dashes: "cpu", "symbol", "emit",
  * "header" ("true"), "threads" (that the cost model assumes), "jobs" (threads
- * of the compiler), "reproducer-with-weights". "dim" takes "NAME=N" and adds up.
- * Returns HONE_COMPILE_OK or HONE_COMPILE_WRONG_OPTION. */
-HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler, const char *option, const char *value);
+ * of the compiler), "reproducer-with-weights". "dim" takes "NAME=N" and adds
+ * up. Returns HONE_COMPILE_OK or HONE_COMPILE_WRONG_OPTION. */
+HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
+                                           const char *option,
+                                           const char *value);
 
-HONE_COMPILER_EXPORT void hone_compiler_on_message(hone_compiler *compiler, hone_message_fn function, void *user);
-HONE_COMPILER_EXPORT void hone_compiler_on_progress(hone_compiler *compiler, hone_progress_fn function, void *user);
+HONE_COMPILER_EXPORT void hone_compiler_on_message(hone_compiler *compiler,
+                                                   hone_message_fn function,
+                                                   void *user);
+HONE_COMPILER_EXPORT void hone_compiler_on_progress(hone_compiler *compiler,
+                                                    hone_progress_fn function,
+                                                    void *user);
 
 /* Compile to a file, which appears whole or not at all. Return a
  * hone_compile_status. */
-HONE_COMPILER_EXPORT int hone_compile_file(hone_compiler *compiler, const char *model, const char *output);
-/* `name` stands for the file in messages; the bytes are read during the call. */
-HONE_COMPILER_EXPORT int hone_compile_bytes(hone_compiler *compiler, const void *bytes, size_t size, const char *name,
+HONE_COMPILER_EXPORT int hone_compile_file(hone_compiler *compiler,
+                                           const char *model,
+                                           const char *output);
+/* `name` stands for the file in messages; the bytes are read during the call.
+ */
+HONE_COMPILER_EXPORT int hone_compile_bytes(hone_compiler *compiler,
+                                            const void *bytes, size_t size,
+                                            const char *name,
                                             const char *output);
 
 /* All messages of the last compile, one a line; valid until the next. */
-HONE_COMPILER_EXPORT const char *hone_compiler_messages(const hone_compiler *compiler);
+HONE_COMPILER_EXPORT const char *
+hone_compiler_messages(const hone_compiler *compiler);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -15,18 +15,23 @@ namespace {
 class LiveRangesTest : public testing::Test {
 protected:
   LiveRangesTest() {
-    context.loadDialect<arith::ArithDialect, func::FuncDialect, rt::RtDialect, scf::SCFDialect>();
+    context.loadDialect<arith::ArithDialect, func::FuncDialect, rt::RtDialect,
+                        scf::SCFDialect>();
   }
 
-  /// Parses the body of a function and gives the range of each slot, by its number.
+  /// Parses the body of a function and gives the range of each slot, by its
+  /// number.
   std::vector<LiveRange> slots(StringRef body) {
-    std::string text = ("func.func @hone_run() {\n" + body + "  return\n}\n").str();
+    std::string text =
+        ("func.func @hone_run() {\n" + body + "  return\n}\n").str();
     module = parseSourceString<ModuleOp>(text, ParserConfig(&context));
     EXPECT_TRUE(module);
     function = *module->getOps<func::FuncOp>().begin();
     ranges = std::make_unique<LiveRanges>(function);
     std::vector<LiveRange> result(8);
-    function.walk([&](rt::SlotOp slot) { result[slot.getIndex()] = ranges->range(slot); });
+    function.walk([&](rt::SlotOp slot) {
+      result[slot.getIndex()] = ranges->range(slot);
+    });
     return result;
   }
 
