@@ -26,19 +26,6 @@ Value hone::rootOf(Value memref) {
   return memref;
 }
 
-Value hone::flatView(Emitter &e, Value memref) {
-  auto type = cast<MemRefType>(memref.getType());
-  // Sizes of the view are never asked for; this one holds every index.
-  int64_t size = ShapedType::kDynamic;
-  auto flat = MemRefType::get(size, type.getElementType());
-  SmallVector<OpFoldResult> sizes = {
-      e.cst(std::numeric_limits<int64_t>::max())};
-  SmallVector<OpFoldResult> strides = {e.builder.getIndexAttr(1)};
-  return memref::ReinterpretCastOp::create(e.builder, e.loc, flat, memref,
-                                           e.builder.getIndexAttr(0), sizes,
-                                           strides);
-}
-
 /// Size of dimension `i`, traced to where it comes from.
 static Value sizeOf(Emitter &e, Value memref, int64_t i) {
   auto type = cast<MemRefType>(memref.getType());
@@ -52,8 +39,25 @@ static Value sizeOf(Emitter &e, Value memref, int64_t i) {
   return e.dim(memref, i);
 }
 
+Value hone::flatView(Emitter &e, Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  Value size = e.cst(1);
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    size = e.mul(size, sizeOf(e, memref, i));
+  std::optional<int64_t> known = constantOf(size);
+  auto flat = MemRefType::get(known.value_or(ShapedType::kDynamic),
+                              type.getElementType());
+  if (type == flat)
+    return memref;
+  SmallVector<OpFoldResult> sizes = {getAsOpFoldResult(size)};
+  SmallVector<OpFoldResult> strides = {e.builder.getIndexAttr(1)};
+  return memref::ReinterpretCastOp::create(e.builder, e.loc, flat, memref,
+                                           e.builder.getIndexAttr(0), sizes,
+                                           strides);
+}
+
 /// Offset and strides of a memref as values.
-static void getLayout(Emitter &e, Value memref, Value &buffer, Value &offset,
+static void getLayout(Emitter &e, Value memref, Value &offset,
                       SmallVectorImpl<Value> &strides) {
   auto type = cast<MemRefType>(memref.getType());
   SmallVector<int64_t> known;
@@ -61,7 +65,6 @@ static void getLayout(Emitter &e, Value memref, Value &buffer, Value &offset,
   bool ok = succeeded(type.getStridesAndOffset(known, knownOffset));
   if (!ok)
     known.assign(type.getRank(), ShapedType::kDynamic);
-  buffer = memref;
   if (ok && knownOffset == 0 && !llvm::is_contained(known, ShapedType::kDynamic)) {
     offset = e.cst(0);
     for (int64_t stride : known)
@@ -70,7 +73,6 @@ static void getLayout(Emitter &e, Value memref, Value &buffer, Value &offset,
   }
   // The view's own operands are better than what its descriptor holds.
   if (auto cast = memref.getDefiningOp<memref::ReinterpretCastOp>()) {
-    buffer = cast.getSource();
     offset = getValueOrCreateConstantIndexOp(e.builder, e.loc,
                                              cast.getMixedOffsets()[0]);
     for (OpFoldResult stride : cast.getMixedStrides())
@@ -91,7 +93,6 @@ static void getLayout(Emitter &e, Value memref, Value &buffer, Value &offset,
   }
   auto metadata =
       memref::ExtractStridedMetadataOp::create(e.builder, e.loc, memref);
-  buffer = metadata.getBaseBuffer();
   offset = knownOffset == ShapedType::kDynamic ? Value(metadata.getOffset())
                                                : e.cst(knownOffset);
   for (auto [stride, value] : llvm::zip_equal(known, metadata.getStrides()))
@@ -145,10 +146,11 @@ FailureOr<LoopNest> LoopNest::get(Emitter &e, linalg::GenericOp op) {
       nest.accesses.push_back(access);
       continue;
     }
-    Value buffer, offset;
+    Value offset;
     SmallVector<Value> strides;
-    getLayout(e, value, buffer, offset, strides);
-    access.flat = flatView(e, buffer);
+    getLayout(e, value, offset, strides);
+    // Views begin where their buffer does; offsets count from there.
+    access.flat = flatView(e, rootOf(value));
     access.plain = type.getLayout().isIdentity();
     for (auto [i, expr] : llvm::enumerate(map.getResults())) {
       if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {

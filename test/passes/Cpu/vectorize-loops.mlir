@@ -1,29 +1,185 @@
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-convert-to-linalg),hone-bufferize-kernels,func.func(hone-vectorize-loops{vector-bits=256},canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-vectorize-loops{vector-bits=256},canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-vectorize-loops{vector-bits=512},canonicalize,cse))' | FileCheck %s --check-prefix=WIDE
 
-// Contiguous elements go eight at a time, in one parallel loop.
-// CHECK-LABEL: func.func private @elementwise(
-// CHECK-NOT:     linalg
-// CHECK:         scf.forall
-// CHECK:           vector.load {{.*}} vector<8xf32>
-// CHECK:           arith.addf {{.*}} : vector<8xf32>
-// CHECK:           vector.store {{.*}} vector<8xf32>
-func.func private @elementwise(%x: tensor<64x64xf32>, %y: tensor<64xf32>) -> tensor<64x64xf32> attributes {hone.kernel} {
-  %r = hone.map ins(%x, %y : tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32> {
-  ^bb0(%a: f32, %b: f32):
-    %s = arith.addf %a, %b : f32
-    hone.yield %s : f32
+// One parallel loop over rows, four vectors at a time, then what is left. The bias row is read as it lies.
+// CHECK-LABEL: func.func private @rows(
+// CHECK:         scf.forall (%{{.+}}) in (64) {
+// CHECK:           scf.for {{.*}} step %c32
+// CHECK-COUNT-4:     arith.addf {{.*}} : vector<8xf32>
+// CHECK-NOT:         arith.addf
+// CHECK:           }
+// CHECK:           arith.addf {{.*}} : vector<4xf32>
+// CHECK-NOT:       arith.addf
+// WIDE-LABEL:  func.func private @rows(
+// WIDE:          arith.addf {{.*}} : vector<16xf32>
+func.func private @rows(%x: memref<64x100xf32>, %b: memref<100xf32>, %o: memref<64x100xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x, %b : memref<64x100xf32>, memref<100xf32>) outs(%o : memref<64x100xf32>) {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %s = arith.addf %a, %c : f32
+    linalg.yield %s : f32
   }
-  return %r : tensor<64x64xf32>
+  return
 }
 
 // -----
 
-// A sum along rows carries vectors and combines them at the end.
-// CHECK-LABEL: func.func private @row_sums(
-// CHECK:         scf.forall
-// CHECK:           scf.for {{.*}} iter_args({{.*}}vector<8xf32>
+// Contiguous dimensions are one, cut into blocks for the threads.
+// CHECK-LABEL: func.func private @flat(
+// CHECK:         scf.forall (%{{.+}}) in (4) {
+// CHECK:           scf.for
+// CHECK-NOT:         scf.for
+// CHECK:             arith.negf {{.*}} : vector<8xf32>
+func.func private @flat(%x: memref<4x32x64xf32>, %o: memref<4x32x64xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<4x32x64xf32>) outs(%o : memref<4x32x64xf32>) {
+  ^bb0(%a: f32, %d: f32):
+    %s = arith.negf %a : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Several vectors of partial sums; the fill is the value they start from.
+// CHECK-LABEL: func.func private @inner_reduction(
+// CHECK-NOT:     memref.store
+// CHECK:         scf.forall (%{{.+}}) in (16) {
+// CHECK:           %[[SUMS:.+]]:4 = scf.for {{.*}} iter_args({{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK-COUNT-4:     arith.addf {{.*}} : vector<8xf32>
+// CHECK:           %[[SUM:.+]] = vector.reduction <add>
+// CHECK:           memref.store %{{.+}}[%
+func.func private @inner_reduction(%x: memref<16x64xf32>, %o: memref<16xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} outs(%o : memref<16xf32>) {
+  ^bb0(%d: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<16x64xf32>) outs(%o : memref<16xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %s = arith.addf %acc, %a : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Vectors of results: the reduction loop is inside.
+// CHECK-LABEL: func.func private @outer_reduction(
+// CHECK:         scf.forall (%{{.+}}) in (4) {
+// CHECK:           scf.for {{.*}} iter_args
+// CHECK-COUNT-4:     vector.load
+// CHECK-COUNT-4:   vector.store
+func.func private @outer_reduction(%x: memref<64x128xf32>, %o: memref<128xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>],
+                  iterator_types = ["reduction", "parallel"]}
+      ins(%x : memref<64x128xf32>) outs(%o : memref<128xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %s = arith.addf %acc, %a : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// A chain with shared rows is one loop; the temporary shrinks to a row, the sum to a scalar.
+// CHECK-LABEL: func.func private @row_group(
+// CHECK-DAG:     memref.alloc() {{.*}} : memref<64xf32>
+// CHECK-DAG:     memref.alloc() {{.*}} : memref<f32>
+// CHECK:         scf.forall (%{{.+}}) in (16) {
+// CHECK:           math.exp {{.*}} : vector<16xf32>
 // CHECK:           vector.reduction <add>
-func.func private @row_sums(%x: tensor<16x256xf32>) -> tensor<16xf32> attributes {hone.kernel} {
-  %r = hone.reduce sum %x axes [1] : tensor<16x256xf32> -> tensor<16xf32>
-  return %r : tensor<16xf32>
+// CHECK:           arith.divf {{.*}} : vector<8xf32>
+// CHECK-NOT:     scf.forall
+func.func private @row_group(%x: memref<16x64xf32>, %o: memref<16x64xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = memref.alloc() {alignment = 64 : i64} : memref<16x64xf32>
+  %t = memref.alloc() {alignment = 64 : i64} : memref<16xf32>
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} outs(%t : memref<16xf32>) {
+  ^bb0(%d: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<16x64xf32>) outs(%e, %t : memref<16x64xf32>, memref<16xf32>) {
+  ^bb0(%a: f32, %old: f32, %acc: f32):
+    %p = math.exp %a : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %p, %s : f32, f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%e, %t : memref<16x64xf32>, memref<16xf32>) outs(%o : memref<16x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %d: f32):
+    %s = arith.divf %a, %b : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Blocks of 8 x 8 are transposed in registers.
+// CHECK-LABEL: func.func private @transpose(
+// CHECK:         scf.forall (%{{.+}}) in (4) {
+// CHECK-COUNT-8:     vector.load
+// CHECK-COUNT-24:    vector.shuffle
+// CHECK-COUNT-8:     vector.store
+// WIDE-LABEL:  func.func private @transpose(
+// WIDE-COUNT-64: vector.shuffle {{.*}} vector<16xf32>
+func.func private @transpose(%x: memref<64x32xf32>, %o: memref<32x64xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<64x32xf32>) outs(%o : memref<32x64xf32>) {
+  ^bb0(%a: f32, %d: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// The index of a gathered row is read and checked once for the row, which is then copied by vectors.
+// CHECK-LABEL: func.func private @gather(
+// CHECK:         scf.forall (%{{.+}}) in (3) {
+// CHECK:           %[[ROW:.+]] = hone.checked_index
+// CHECK-NOT:       hone.checked_index
+// CHECK:           vector.load %{{.+}}[%[[ROW]], %{{.+}}] : memref<10x32xf32>
+func.func private @gather(%x: memref<10x32xf32>, %i: memref<3xi64>, %o: memref<3x32xf32>) {
+  %size = arith.constant 10 : index
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%i : memref<3xi64>) outs(%o : memref<3x32xf32>) {
+  ^bb0(%a: i64, %d: f32):
+    %row = arith.index_cast %a : i64 to index
+    %checked = hone.checked_index %row of %size wrap
+    %column = linalg.index 1 : index
+    %v = memref.load %x[%checked, %column] : memref<10x32xf32>
+    linalg.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+// A check that each element must pass keeps the loop scalar.
+// CHECK-LABEL: func.func private @checked(
+// CHECK-NOT:     vector
+// CHECK:         hone.checked_divisor
+func.func private @checked(%x: memref<64xi32>, %o: memref<64xi32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%x : memref<64xi32>) outs(%o : memref<64xi32>) {
+  ^bb0(%a: i32, %d: i32):
+    %c = hone.checked_divisor %a : i32
+    %s = arith.divsi %a, %c : i32
+    linalg.yield %s : i32
+  }
+  return
 }
