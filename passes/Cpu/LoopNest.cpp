@@ -65,7 +65,8 @@ static void getLayout(Emitter &e, Value memref, Value &offset,
   bool ok = succeeded(type.getStridesAndOffset(known, knownOffset));
   if (!ok)
     known.assign(type.getRank(), ShapedType::kDynamic);
-  if (ok && knownOffset == 0 && !llvm::is_contained(known, ShapedType::kDynamic)) {
+  if (ok && knownOffset == 0 &&
+      !llvm::is_contained(known, ShapedType::kDynamic)) {
     offset = e.cst(0);
     for (int64_t stride : known)
       strides.push_back(e.cst(stride));
@@ -110,7 +111,8 @@ FailureOr<LoopNest> LoopNest::get(Emitter &e, linalg::GenericOp op) {
 
   // The size of a loop is that of a dimension it walks, a known one if any.
   SmallVector<Value> extents(loops);
-  for (auto [value, map] : llvm::reverse(llvm::zip_equal(op->getOperands(), maps))) {
+  for (auto [value, map] :
+       llvm::reverse(llvm::zip_equal(op->getOperands(), maps))) {
     if (!isa<MemRefType>(value.getType()))
       continue;
     for (auto [i, expr] : llvm::enumerate(map.getResults())) {
@@ -131,9 +133,8 @@ FailureOr<LoopNest> LoopNest::get(Emitter &e, linalg::GenericOp op) {
     if (constantOf(extents[i]) == 1)
       nest.indices[i] = e.cst(0);
     else
-      nest.dims.push_back({extents[i],
-                           iterators[i] == utils::IteratorType::reduction,
-                           {i}});
+      nest.dims.push_back(
+          {extents[i], iterators[i] == utils::IteratorType::reduction, {i}});
   }
 
   for (auto [value, map] : llvm::zip_equal(op->getOperands(), maps)) {

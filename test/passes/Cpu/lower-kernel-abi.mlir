@@ -71,7 +71,7 @@ func.func private @dependent(%t: memref<4xf32>, %o: memref<4xf32>) attributes {h
 // CHECK:           llvm.load %[[CONTEXT]]
 // CHECK:         } else {
 // CHECK:           llvm.call @hone_rt_scratch(%[[CONTEXT]]
-// CHECK:         llvm.getelementptr %[[SCRATCH]]
+// CHECK:         llvm.insertvalue %[[SCRATCH]]
 // CHECK:         memref.alloca() {{.*}} : memref<8xf32>
 // CHECK-NOT:     memref.alloc(
 func.func private @temporaries(%o: memref<?xf32>, %n: index) attributes {hone.kernel} {
