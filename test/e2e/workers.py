@@ -32,7 +32,11 @@ class Worker:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         with os.fdopen(to_child) as requests, os.fdopen(from_child, "w") as replies:
             for line in requests:
-                replies.write(json.dumps(run(cases[int(line)])) + "\n")
+                try:
+                    reply = run(cases[int(line)])
+                except Exception as e:  # noqa: BLE001: whatever it is, it is this case's
+                    reply = "error", f"{type(e).__name__}: {' '.join(str(e).split())[:300]}"
+                replies.write(json.dumps(reply) + "\n")
                 replies.flush()
         os._exit(0)
 
