@@ -457,6 +457,13 @@ OpFoldResult DimBuilder::dim(OpBuilder &builder, Location loc, Value tensor,
                    builder.getIndexAttr(pad.getLow()[i] + pad.getHigh()[i]));
     } else if (auto source = sameDim(op, i)) {
       result = dim(builder, loc, source->first, source->second);
+    } else if (isa<ReifyRankedShapedTypeOpInterface>(op) &&
+               !isa<tensor::TensorDialect>(op->getDialect())) {
+      ReifiedRankedShapedTypeDims shapes;
+      if (succeeded(reifyResultShapes(builder, op, shapes)))
+        result = shapes[cast<OpResult>(tensor).getResultNumber()][i];
+      if (result)
+        result = valueOf(builder, loc, polynomialOf(result));
     }
   }
   if (!result)
