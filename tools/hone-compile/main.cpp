@@ -2,16 +2,11 @@
 // The programs behind `hone compile` and `hone check`.
 #include "compiler/Driver/Driver.h"
 #include "compiler/Driver/Files.h"
+#include "tools/hone-compile/Terminal.h"
+#include "tools/hone-compile/Worker.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
-#include <chrono>
 #include <csignal>
-#include <cstdio>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 using namespace hone;
 namespace cl = llvm::cl;
@@ -71,55 +66,24 @@ static cl::opt<std::string>
                       "buffer, llvm, asm, obj, so"),
              cl::value_desc("PHASE"), cl::init("so")));
 
-static volatile std::sig_atomic_t interrupted = 0;
-static volatile pid_t worker = 0;
-
-static bool showProgress(llvm::StringRef what, double fraction) {
-  static const auto begin = std::chrono::steady_clock::now();
-  static bool terminal = isatty(STDERR_FILENO);
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-          .count();
-  if (terminal && seconds > 2)
-    std::fprintf(stderr, "\r\033[K%3.0f %%, %.0f s left: %s", fraction * 100,
-                 fraction > 0.05 ? seconds / fraction - seconds : 0,
-                 what.str().c_str());
-  return !interrupted;
-}
-
-static void showMessage(llvm::StringRef text) {
-  static bool terminal = isatty(STDERR_FILENO);
-  llvm::errs() << (terminal ? "\r\033[K" : "") << text << "\n";
-}
-
-static void showStats(const CompileStats &stats) {
-  for (const auto &[phase, seconds] : stats.seconds)
-    llvm::outs() << llvm::format("%-10s %8.3f s\n", phase.c_str(), seconds);
-  llvm::outs() << "kernels    " << stats.kernels << " in " << stats.calls
-               << " calls, " << stats.levels << " levels\n"
-               << "arena      " << stats.arenaBytes << " bytes, bound "
-               << stats.lowerBoundBytes << "\n"
-               << "weights    " << stats.weightBytes << " bytes\ncode       "
-               << stats.codeBytes << " bytes\n"
-               << "library    " << stats.outputBytes << " bytes\n";
-  llvm::outs().flush();
-}
-
 static int usage(const llvm::Twine &message) {
   llvm::errs() << "error: " << message << "\n";
   return static_cast<int>(Outcome::WrongUsage);
 }
 
 static int run(const CompileOptions &options, bool checkOnly) {
-  CompileCallbacks callbacks{showMessage, showProgress};
+  CompileCallbacks callbacks{showMessage,
+                             [](llvm::StringRef what, double fraction) {
+                               showProgress(what, fraction);
+                               return !isInterrupted();
+                             }};
   if (checkOnly)
     return static_cast<int>(check(options, callbacks));
   // Linking resets LLVM's options: what is needed afterwards is read now.
   bool wantsStats = stats;
   CompileStats found;
   Outcome outcome = compile(options, callbacks, &found);
-  if (isatty(STDERR_FILENO))
-    std::fputs("\r\033[K", stderr);
+  endProgress();
   if (wantsStats && outcome == Outcome::Done)
     showStats(found);
   return static_cast<int>(outcome);
@@ -155,35 +119,18 @@ int main(int argc, char **argv) {
     options.dims.push_back({name.str(), number});
   }
   // The work is done in a process of its own: whatever happens there, this one
-  // tells of it. Ctrl-C reaches both; a signal sent to this one alone is handed
-  // on. A second Ctrl-C ends the work at once.
-  std::signal(SIGINT, SIG_IGN);
-  worker = fork();
-  if (worker <= 0) {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    std::signal(SIGINT, [](int) {
-      interrupted = 1;
-      std::signal(SIGINT, SIG_DFL);
-    });
-    std::signal(SIGTERM, [](int) { interrupted = 1; });
-    return run(options, checkOnly);
-  }
-  for (int signal : {SIGINT, SIGTERM})
-    std::signal(signal, [](int) { kill(worker, SIGTERM); });
-  int status = 0;
-  while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
-    continue;
-  if (WIFEXITED(status))
-    return WEXITSTATUS(status);
+  // tells of it.
+  WorkerEnd end = runWorker([&] { return run(options, checkOnly); });
+  if (!end.signal)
+    return end.code;
   if (!options.output.empty())
-    removeTemporaryFolders(options.output, worker);
-  if (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM)
+    removeTemporaryFolders(options.output, end.process);
+  if (end.signal == SIGINT || end.signal == SIGTERM)
     return static_cast<int>(Outcome::Cancelled);
-  showMessage(("error: internal error: the compiler was ended by signal " +
-               llvm::Twine(WTERMSIG(status)))
-                  .str());
-  std::string path =
-      writeReproducer(options, "the compiler was ended by a signal");
+  std::string reason =
+      "the compiler was ended by signal " + std::to_string(end.signal);
+  showMessage("error: internal error: " + reason);
+  std::string path = writeReproducer(options, reason);
   showMessage(path.empty() ? "note: please report it with the model"
                            : "note: please report it with '" + path + "'");
   return static_cast<int>(Outcome::Internal);
