@@ -30,6 +30,8 @@ void hone::buildHostBufferPipeline(OpPassManager &pm) {
 // After: llvm.
 void hone::buildHostLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createLowerRtPass());
+  // Every call stores its arguments at the same few places.
+  pm.addPass(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(arith::createArithExpandOpsPass());
   pm.addPass(createConvertMathToLLVMPass());
