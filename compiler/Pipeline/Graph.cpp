@@ -35,6 +35,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createInferShapesPass());
   graph.addPass(createCSEPass());
   graph.addPass(createFormGroupsPass());
+  graph.addPass(createVerifyGraphPass());
   if (!options.outline)
     return;
   pm.addPass(createOutlineKernelsPass());

@@ -3,6 +3,7 @@
 #ifndef HONE_PASSES_VERIFY_PASSES_H
 #define HONE_PASSES_VERIFY_PASSES_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 

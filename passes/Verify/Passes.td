@@ -5,6 +5,14 @@
 
 include "mlir/Pass/PassBase.td"
 
+def VerifyGraphPass : Pass<"hone-verify-graph", "::mlir::func::FuncOp"> {
+  let summary = "check that a model's function is ready to be cut into kernels";
+  let description = [{
+    Besides hone operations, none of them those inside kernels, only scalar arithmetic, control flow and access to
+    elements of tensors; each group in one block. The first operation that does not belong is reported.
+  }];
+}
+
 def VerifyKernelsPass : Pass<"hone-verify-kernels", "::mlir::ModuleOp"> {
   let summary = "check that a kernel is in the form that a phase ends with";
   let description = [{
