@@ -8,13 +8,15 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <unistd.h>
 
 using namespace hone::run;
 
 namespace {
 
 struct Npy : testing::Test {
-  std::string path = testing::TempDir() + "hone-npy-test.npy";
+  std::string path =
+      testing::TempDir() + "hone-npy-test-" + std::to_string(getpid()) + ".npy";
   ~Npy() override { remove(path.c_str()); }
 
   std::string content() {
