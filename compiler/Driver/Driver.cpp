@@ -179,33 +179,25 @@ Outcome Compile::planHost() {
   return status();
 }
 
-/// The bytes of a constant as they lie in memory; `storage` holds them where
-/// they have to be made.
-static ArrayRef<char> constantData(rt::ConstantOp constant, int64_t bytes,
-                                   std::vector<char> &storage) {
+/// Writes `bytes` of a constant. False where it has not as many.
+static bool writeConstant(WeightsWriter &writer, uint64_t offset,
+                          rt::ConstantOp constant, int64_t bytes) {
   std::optional<graph::ConstantBytes> data =
       graph::constantBytes(constant.getValue());
-  if (data && !data->splat && int64_t(data->data.size()) == bytes)
-    return data->data;
-  storage.assign(bytes, 0);
-  if (data && data->splat) {
-    for (int64_t i = 0; i + data->width <= bytes; i += data->width)
-      memcpy(storage.data() + i, data->data.data(), data->width);
-    return storage;
+  if (!data || data->data.empty())
+    return false;
+  if (!data->splat) {
+    writer.write(offset, data->data);
+    return int64_t(data->data.size()) == bytes;
   }
-  // Elements of 2 and 4 bits: a byte each in the attribute, packed from the low
-  // bits up in memory.
-  auto dense = dyn_cast<DenseIntElementsAttr>(constant.getValue());
-  if (!dense)
-    return {};
-  unsigned bits = dense.getElementType().getIntOrFloatBitWidth();
-  int64_t position = 0;
-  for (const APInt &value : dense.getValues<APInt>()) {
-    storage[position * bits / 8] |=
-        char(value.getZExtValue() << (position * bits % 8));
-    ++position;
-  }
-  return storage;
+  // One element, many times: in pieces, whatever the size of the whole.
+  int64_t pieceBytes = std::min<int64_t>(bytes, int64_t(data->width) << 12);
+  std::vector<char> piece(pieceBytes);
+  for (int64_t i = 0; i + data->width <= pieceBytes; i += data->width)
+    memcpy(piece.data() + i, data->data.data(), data->width);
+  for (int64_t i = 0; i < bytes; i += pieceBytes)
+    writer.write(offset + i, ArrayRef<char>(piece).take_front(bytes - i));
+  return bytes % data->width == 0;
 }
 
 Outcome Compile::writeWeights() {
@@ -236,11 +228,9 @@ Outcome Compile::writeWeights() {
             bytes = staticBytes(constant.getType()).value_or(-1);
     if (bytes != 0 &&
         offset >= position) { // else its storage was written under another type
-      std::vector<char> storage;
-      ArrayRef<char> data = constantData(constant, bytes, storage);
-      if (int64_t(data.size()) != bytes || offset + bytes > info.weightBytes)
+      if (offset + bytes > info.weightBytes ||
+          !writeConstant(*writer, offset, constant, bytes))
         return internal("a constant has no data of its type");
-      writer->write(offset, data);
       position = offset + bytes;
     }
     if (index + 1 == constants.size() ||
