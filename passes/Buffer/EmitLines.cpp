@@ -190,13 +190,25 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
   Lines from(builder, loc, source, op.getAxis());
   Lines best(builder, loc, values, op.getAxis());
   Lines places(builder, loc, indices, op.getAxis());
+  Value k = valueOf(builder, loc, best.length);
+  std::optional<int64_t> wanted = getConstantIntValue(best.length);
+  std::optional<int64_t> given = getConstantIntValue(from.length);
+  if (!wanted || !given || *wanted > *given) {
+    // As many elements must be there: k is an index below their number + 1.
+    OpFoldResult bound =
+        sum(builder, loc, from.length, builder.getIndexAttr(1));
+    auto check =
+        CheckedIndexOp::create(builder, loc, k, valueOf(builder, loc, bound));
+    if (Attribute node = op->getAttr("hone.node"))
+      check->setAttr("hone.node", node);
+    k = check;
+  }
   OpFoldResult sizes[] = {from.outer, from.inner};
   auto forall =
       scf::ForallOp::create(builder, loc, sizes, ValueRange{}, std::nullopt);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(forall.getBody());
   Value zero = constant(builder, loc, 0), one = constant(builder, loc, 1);
-  Value k = valueOf(builder, loc, best.length);
   Value length = valueOf(builder, loc, from.length);
   auto at = [&](Value position) {
     return SmallVector<Value>{forall.getInductionVar(0), position,

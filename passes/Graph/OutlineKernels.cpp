@@ -50,7 +50,8 @@ bool staysOnHost(Operation *op) {
 bool reportsErrors(Operation *op) {
   return op
       ->walk([](Operation *inner) {
-        return isa<GatherOp, ScatterOp, CheckedIndexOp, CheckedDivisorOp>(inner)
+        return isa<GatherOp, ScatterOp, TopKOp, CheckedIndexOp,
+                   CheckedDivisorOp>(inner)
                    ? WalkResult::interrupt()
                    : WalkResult::advance();
       })
