@@ -491,10 +491,11 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     int64_t version = opset != scope.opsets->end() ? opset->second
                       : node.domain.empty()        ? -1
                                                    : 1;
-    NodeBuilder n(*this, scope, node, version, loc, inputs);
     int given = inputs.size();
     while (given > 0 && !inputs[given - 1])
       --given;
+    inputs.truncate(given);
+    NodeBuilder n(*this, scope, node, version, loc, inputs);
     if (version < 0) {
       error(where + ": the model does not say which version of domain '" +
             (node.domain.empty() ? "ai.onnx" : node.domain) + "' it uses");

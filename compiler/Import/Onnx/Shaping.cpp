@@ -262,7 +262,7 @@ Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
   if (had && wanted && *had != *wanted) {
     fail("reshapes a tensor of " + Twine(*had) + " elements to " +
          Twine(*wanted));
-    return v;
+    return relabel(v, target);
   }
   // Data or free dimensions decide.
   if (!same(before, after))
@@ -410,7 +410,7 @@ Val NodeBuilder::gather(Val v, Val indices, int64_t axis) {
     for (int64_t number : *numbers)
       if (number < -size || number >= size) {
         fail("gathers element " + Twine(number) + " of " + Twine(size));
-        return v;
+        break;
       }
     if (std::optional<Val> moved =
             moveOnHost({v}, sizes, [&](ArrayRef<int64_t> at) {
@@ -442,7 +442,7 @@ Val NodeBuilder::squeeze(Val v, ArrayRef<int64_t> axes) {
       sizes.push_back(size);
     else if (known(size) && *known(size) != 1)
       fail("removes a dimension of size " + Twine(*known(size)));
-  return failed() ? v : reshape(v, sizes);
+  return reshape(v, sizes);
 }
 
 Val NodeBuilder::unsqueeze(Val v, ArrayRef<int64_t> axes) {
