@@ -172,8 +172,8 @@ Outcome Compile::planHost() {
   info.producer = "hone " HONE_VERSION;
   for (const CpuLevel &level : levels)
     info.levels.push_back({level.name, level.required, 0});
-  session.stats.arenaBytes = info.arenaBytes;
-  session.stats.lowerBoundBytes = info.lowerBoundBytes;
+  session.stats.arenaBytes = info.arena.bytes;
+  session.stats.lowerBoundBytes = info.arena.lowerBoundBytes;
   session.stats.weightBytes = info.weightBytes;
   session.stats.levels = levels.size();
   return status();

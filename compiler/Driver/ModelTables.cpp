@@ -130,8 +130,7 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
           {int32_t(slot[0]), int32_t(slot[1]), slot[2], slot[3]});
     }
   if (auto arena = host->getAttrOfType<DenseI64ArrayAttr>(rt::kArenaAttr)) {
-    info.arenaBytes = arena[0];
-    info.lowerBoundBytes = arena[1];
+    info.arena = {arena[0], arena[1]};
   }
   if (auto bytes = host->getAttrOfType<IntegerAttr>(rt::kWeightBytesAttr))
     info.weightBytes = bytes.getInt();

@@ -71,6 +71,13 @@ int32_t hone_rt_fail(hone_frame *frame, int32_t node, int32_t status,
   return status == HONE_OK ? int32_t(HONE_INTERNAL) : status;
 }
 
+int32_t hone_rt_copy(hone_frame *, void *to, const void *from, int64_t bytes,
+                     int32_t) {
+  if (bytes > 0 && to != from)
+    memmove(to, from, size_t(bytes));
+  return HONE_OK;
+}
+
 void *hone_rt_alloc(hone_frame *frame, int64_t bytes) {
   hone_session *session = frame->session;
   void *block = session->blocks.allocate(session->allocator, bytes);

@@ -45,6 +45,11 @@ void cutTables(hone_session &s, Cutter &cutter) {
     if (!model.slot_offsets)
       cutter.cut(plan.slotOffsets, model.slot_count);
   }
+  if (model.device) {
+    cutter.cut(s.kernels, model.kernel_count);
+    cutter.cut(s.deviceInputs, model.input_count);
+    cutter.cut(s.deviceOutputs, model.output_count);
+  }
 }
 
 bool isUsable(const hone_descriptor *model, Text &text) {
@@ -113,11 +118,57 @@ int32_t setUp(hone_session &s, const hone_session_options &options,
   cutTables(s, cutter);
   for (int64_t i = 0; i < s.pool.threads; ++i)
     s.contexts[i] = {perThread ? s.scratch.data() + i * perThread : nullptr,
-                     s.level->scratch_bytes, &s.frame, i};
+                     s.level->scratch_bytes,
+                     &s.frame,
+                     i,
+                     nullptr,
+                     0};
 
   s.frame.model = &model;
   s.frame.session = &s;
   s.frame.kernels = s.level->kernels;
+  s.frame.device_weights = s.frame.weights;
+  s.frame.device_inputs = s.deviceInputs;
+  s.frame.device_outputs = s.deviceOutputs;
+  return HONE_OK;
+}
+
+/// Offsets of the slots of one place.
+int32_t planArena(hone_session &s, DimsPlan &plan, int32_t place, Text &text) {
+  const hone_descriptor &model = *s.model;
+  int64_t count = model.slot_count;
+  int64_t intervalBytes = int64_t(sizeof(plan::Interval)) * count;
+  int64_t offsetBytes = int64_t(sizeof(int64_t)) * count;
+  auto *memory = static_cast<char *>(
+      s.blocks.allocate(s.allocator, intervalBytes + offsetBytes +
+                                         int64_t(plan::scratchBytes(count))));
+  if (!memory) {
+    text.add("out of memory for planning the arena");
+    return HONE_OUT_OF_MEMORY;
+  }
+  auto *intervals = reinterpret_cast<plan::Interval *>(memory);
+  auto *offsets = reinterpret_cast<int64_t *>(memory + intervalBytes);
+  for (int64_t i = 0; i < count; ++i) {
+    const hone_slot &slot = model.slots[i];
+    intervals[i] = {slot.place == place ? s.slotBytes[i] : 0, slot.alignment,
+                    slot.first, slot.last};
+  }
+  // What the arena holds already need not be saved.
+  plan::Effort effort;
+  effort.work = planWork;
+  effort.enough = s.arenas[place].bytes();
+  plan::Result planned = plan::plan(
+      intervals, count, offsets, memory + intervalBytes + offsetBytes, effort);
+  for (int64_t i = 0; i < count; ++i)
+    if (model.slots[i].place == place)
+      plan.slotOffsets[i] = offsets[i];
+  s.blocks.free(memory);
+  if (planned.arenaBytes < 0) {
+    text.add("the model's memory is too large at these dimensions");
+    return HONE_OUT_OF_MEMORY;
+  }
+  plan.arenaBytes[place] = planned.arenaBytes;
+  plan.lowerBoundBytes[place] = planned.lowerBoundBytes;
   return HONE_OK;
 }
 
@@ -140,38 +191,17 @@ int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
   }
   if (model.slot_offsets) {
     plan.slotOffsets = const_cast<int64_t *>(model.slot_offsets);
-    plan.arenaBytes = model.arena_bytes;
-    plan.lowerBoundBytes = model.lower_bound_bytes;
+    plan.arenaBytes[HONE_PLACE_HOST] = model.arena_bytes;
+    plan.lowerBoundBytes[HONE_PLACE_HOST] = model.lower_bound_bytes;
+    plan.arenaBytes[HONE_PLACE_DEVICE] =
+        model.device ? model.device_arena_bytes : 0;
+    plan.lowerBoundBytes[HONE_PLACE_DEVICE] =
+        model.device ? model.device_lower_bound_bytes : 0;
     return HONE_OK;
   }
-
-  int64_t count = model.slot_count;
-  int64_t intervalBytes = int64_t(sizeof(plan::Interval)) * count;
-  void *memory = s.blocks.allocate(
-      s.allocator, intervalBytes + int64_t(plan::scratchBytes(count)));
-  if (!memory) {
-    text.add("out of memory for planning the arena");
-    return HONE_OUT_OF_MEMORY;
-  }
-  auto *intervals = static_cast<plan::Interval *>(memory);
-  for (int64_t i = 0; i < count; ++i) {
-    const hone_slot &slot = model.slots[i];
-    intervals[i] = {s.slotBytes[i], slot.alignment, slot.first, slot.last};
-  }
-  // What the arena holds already need not be saved.
-  plan::Effort effort;
-  effort.work = planWork;
-  effort.enough = s.arena.bytes();
-  plan::Result planned =
-      plan::plan(intervals, count, plan.slotOffsets,
-                 static_cast<char *>(memory) + intervalBytes, effort);
-  s.blocks.free(memory);
-  if (planned.arenaBytes < 0) {
-    text.add("the model's memory is too large at these dimensions");
-    return HONE_OUT_OF_MEMORY;
-  }
-  plan.arenaBytes = planned.arenaBytes;
-  plan.lowerBoundBytes = planned.lowerBoundBytes;
+  for (int32_t place = 0; place < (model.device ? placeCount : 1); ++place)
+    if (int32_t status = planArena(s, plan, place, text))
+      return status;
   return HONE_OK;
 }
 
@@ -194,14 +224,16 @@ int32_t usePlan(hone_session &s, Text &text) {
     s.plan = oldest;
     ++s.plansMade;
   }
-  if (!s.arena.reserve(s.allocator, s.plan->arenaBytes)) {
-    text.add("out of memory: %" PRId64 " bytes for the arena",
-             s.plan->arenaBytes);
-    s.plan->lastUse = 0;
-    return HONE_OUT_OF_MEMORY;
-  }
+  for (int32_t place = 0; place < placeCount; ++place)
+    if (!s.arenas[place].reserve(s.allocator, s.plan->arenaBytes[place])) {
+      text.add("out of memory: %" PRId64 " bytes for the arena",
+               s.plan->arenaBytes[place]);
+      s.plan->lastUse = 0;
+      return HONE_OUT_OF_MEMORY;
+    }
   s.plan->lastUse = ++s.uses;
-  s.frame.arena = s.arena.data();
+  s.frame.arena = s.arenas[HONE_PLACE_HOST].data();
+  s.frame.device_arena = s.arenas[HONE_PLACE_DEVICE].data();
   s.frame.free_dims = s.plan->freeDims;
   s.frame.slot_offsets = s.plan->slotOffsets;
   s.frame.output_dims = s.plan->outputDims;
@@ -223,11 +255,26 @@ struct FloatMode {
   }
 };
 
+/// Without a device its fields tell where the values lie on the host.
+void bindDeviceFields(hone_session &s) {
+  const hone_descriptor &model = *s.model;
+  for (int32_t i = 0; i < model.input_count; ++i)
+    s.deviceInputs[i] = model.inputs[i].kind == HONE_KIND_TENSOR
+                            ? s.inputs[i].as.tensor.data
+                            : nullptr;
+  for (int32_t i = 0; i < model.output_count; ++i)
+    s.deviceOutputs[i] = model.outputs[i].kind == HONE_KIND_TENSOR
+                             ? s.outputs[i].as.tensor.data
+                             : nullptr;
+}
+
 int32_t execute(hone_session &s, Text &text) {
   const hone_descriptor &model = *s.model;
   s.failure.clear();
   s.frame.inputs = s.inputs;
   s.frame.outputs = s.outputs;
+  if (model.device)
+    bindDeviceFields(s);
   s.poolHeld = s.pool.threads > 1 && s.pool.acquire(s.pool.self);
   int32_t result;
   {
@@ -323,7 +370,8 @@ void hone::destroySession(hone_session *s) {
     closeWeights(*s->model);
   hone_allocator allocator = s->allocator;
   s->blocks.release(allocator);
-  s->arena.release(allocator);
+  for (Region &arena : s->arenas)
+    arena.release(allocator);
   for (int64_t i = 0; s->grownScratch && i < s->pool.threads; ++i)
     s->grownScratch[i].release(allocator);
   s->scratch.release(allocator);
@@ -340,7 +388,8 @@ int32_t hone::prepareSession(hone_session *s, const hone_value *inputs,
   if (int32_t status = usePlan(*s, text))
     return status;
   if (arenaBytes)
-    *arenaBytes = s->plan->arenaBytes;
+    *arenaBytes = s->plan->arenaBytes[HONE_PLACE_HOST] +
+                  s->plan->arenaBytes[HONE_PLACE_DEVICE];
   if (outputDims)
     *outputDims = s->plan->outputDims;
   return HONE_OK;
@@ -365,8 +414,10 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
 
 void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
   *stats = {};
-  stats->arena_bytes = s->arena.bytes();
-  stats->lower_bound_bytes = s->plan ? s->plan->lowerBoundBytes : -1;
+  for (int32_t place = 0; place < placeCount; ++place)
+    stats->arena_bytes += s->arenas[place].bytes();
+  stats->lower_bound_bytes =
+      s->plan ? s->plan->lowerBoundBytes[HONE_PLACE_HOST] : -1;
   stats->block_bytes = s->blocks.bytes();
   stats->scratch_bytes = s->scratch.bytes();
   for (int64_t i = 0; i < s->pool.threads; ++i)

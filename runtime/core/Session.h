@@ -8,14 +8,16 @@
 
 namespace hone {
 
+/// HONE_PLACE_HOST and HONE_PLACE_DEVICE.
+constexpr int32_t placeCount = 2;
+
 /// What follows from one set of free dimensions.
 struct DimsPlan {
   int64_t lastUse; ///< 0: empty
   int64_t *freeDims;
   int64_t *slotOffsets;
   int64_t *outputDims;
-  int64_t arenaBytes;
-  int64_t lowerBoundBytes;
+  int64_t arenaBytes[placeCount], lowerBoundBytes[placeCount];
 };
 
 /// How an output's value comes about.
@@ -42,7 +44,7 @@ struct hone_session {
   hone_kernel_context *contexts;
 
   /// The fixed tables below are cut from one piece of memory.
-  hone::Region tables, scratch, arena;
+  hone::Region tables, scratch, arenas[hone::placeCount];
   /// Per thread: scratch for kernels whose need depends on dimensions, where it
   /// is more than the level's.
   hone::Region *grownScratch;
@@ -56,6 +58,10 @@ struct hone_session {
   int64_t *slotBytes;
   hone_value *inputs, *outputs;
   hone::OutputState *outputStates;
+  /// Of a model with code for a device only: kernels of the device and of the
+  /// level in one table, and the device's addresses of inputs and outputs.
+  hone_kernel_fn *kernels;
+  void **deviceInputs, **deviceOutputs;
 
   hone::Failure failure;
   char message[1024];

@@ -81,9 +81,35 @@ public:
           structure({string(info.name), numbers(info.dims, "dims"),
                      strings(info.dimNames, "dim_names", true), i32(info.kind),
                      i32(info.type), i32(info.rank), i32(info.elementKind),
-                     i32(0), i32(-1)},
+                     i32(0), i32(-1), i32(info.places), i32(0)},
                     sizeof(hone_value_info)));
     return table(entries, name);
+  }
+
+  /// A variable of the core or of a linked object; only its address matters.
+  Constant *external(StringRef name) {
+    auto *made = cast<GlobalVariable>(
+        module.getOrInsertGlobal(name, Type::getInt8Ty(context)));
+    made->setVisibility(GlobalValue::HiddenVisibility);
+    return made;
+  }
+  Constant *device(const DeviceInfo &info, FunctionType *kernelType) {
+    SmallVector<Constant *> images, stubs;
+    for (const ImageInfo &image : info.images)
+      images.push_back(
+          structure({string(image.chip), external(image.symbol),
+                     i64(image.bytes), i32(image.kind), i32(0),
+                     i64(image.firstFunction), i64(image.endFunction)},
+                    sizeof(hone_device_image)));
+    for (const std::string &stub : info.stubs)
+      stubs.push_back(stub.empty() ? null() : function(stub, kernelType));
+    return global(structure({string(info.driver), table(images, "images"),
+                             i64(images.size()), table(stubs, "stubs"),
+                             numbers(info.firstFunction, "first_function"),
+                             strings(info.functions, "device_functions"),
+                             external("hone_rt_device_api")},
+                            sizeof(hone_device)),
+                  "device");
   }
 
   Module &module;
@@ -110,39 +136,36 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
   for (auto [index, level] : enumerate(info.levels)) {
     SmallVector<Constant *> kernels;
     for (const KernelInfo &kernel : info.kernels)
-      kernels.push_back(b.function(kernelSymbol(kernel, index), kernelType));
+      kernels.push_back(
+          kernel.onCpu ? b.function(kernelSymbol(kernel, index), kernelType)
+                       : b.null());
     levels.push_back(
         b.structure({b.string(level.name), b.i64(level.features),
                      b.table(kernels, "kernels"), b.i64(level.scratchBytes)},
                     sizeof(hone_level)));
   }
   for (const SlotInfo &slot : info.slots) {
-    slots.push_back(b.structure(
-        {b.i32(slot.first), b.i32(slot.last), b.i64(64), b.i64(slot.bytes)},
-        sizeof(hone_slot)));
+    slots.push_back(
+        b.structure({b.i32(slot.first), b.i32(slot.last), b.i32(slot.alignment),
+                     b.i32(slot.place), b.i64(slot.bytes)},
+                    sizeof(hone_slot)));
     offsets.push_back(slot.offset);
   }
-  bool planned = info.arenaBytes >= 0;
+  bool planned = info.arena.bytes >= 0;
   // Without slots there is nothing to plan, but a table must tell that it was.
   if (planned && offsets.empty())
     offsets.push_back(0);
   Constant *weights = b.null();
   if (info.weightBytes && info.weightsFile.empty()) {
-    auto *global = cast<GlobalVariable>(
-        module.getOrInsertGlobal(kWeightsSymbol, Type::getInt8Ty(b.context)));
-    global->setVisibility(GlobalValue::HiddenVisibility);
-    weights = global;
+    weights = b.external(kWeightsSymbol);
   }
-  auto *api =
-      cast<GlobalVariable>(module.getOrInsertGlobal("hone_rt_api", b.ptr));
-  api->setVisibility(GlobalValue::HiddenVisibility);
 
   Constant *descriptor = b.structure(
       {b.i32(HONE_ABI_VERSION),
        b.i32(sizeof(hone_descriptor)),
        b.string(info.name),
        b.string(info.producer),
-       api,
+       b.external("hone_rt_api"),
        module.getFunction("hone_prepare"),
        module.getFunction("hone_run"),
        b.values(info.inputs, "inputs"),
@@ -154,8 +177,8 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
        b.table(slots, "slots"),
        planned ? b.numbers(offsets, "slot_offsets") : b.null(),
        b.i64(info.slots.size()),
-       b.i64(info.arenaBytes),
-       b.i64(info.lowerBoundBytes),
+       b.i64(info.arena.bytes),
+       b.i64(info.arena.lowerBoundBytes),
        weights,
        b.i64(info.weightBytes),
        info.weightsFile.empty() ? b.null() : b.string(info.weightsFile),
@@ -167,7 +190,10 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
        b.strings(info.nodes, "nodes"),
        b.i64(info.nodes.size()),
        b.i32(info.memory),
-       b.i32(0)},
+       b.i32(info.plan),
+       info.device ? b.device(*info.device, kernelType) : b.null(),
+       b.i64(info.deviceArena.bytes),
+       b.i64(info.deviceArena.lowerBoundBytes)},
       sizeof(hone_descriptor));
   Constant *global = b.global(descriptor, "descriptor");
 

@@ -5,6 +5,7 @@
 
 #include "llvm/IR/Module.h"
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,16 +18,42 @@ struct ValueInfo {
   int32_t kind = 1, type = 0, rank = 0, elementKind = 0;
   bool dataDependent =
       false; ///< an output whose shape the free dimensions do not decide
+  int32_t places = 1; ///< as in hone_value_info
 };
 
 struct KernelInfo {
   std::string name;
   int64_t pieces = 1;
+  bool onCpu = true; ///< the CPU levels have code for it
 };
 
 struct SlotInfo {
   int32_t first, last;
   int64_t bytes, offset;
+  int32_t place = 0, alignment = 64; ///< as in hone_slot
+};
+
+/// Sizes of one place's arena.
+struct ArenaInfo {
+  int64_t bytes = -1, lowerBoundBytes = -1; ///< -1: the runtime plans
+};
+
+/// Code of one kernel for one chip.
+struct ImageInfo {
+  std::string chip;
+  std::string symbol; ///< of the bytes, in the module or linked
+  int64_t bytes = 0;
+  int32_t kind = 0; ///< HONE_IMAGE_*
+  int64_t firstFunction = 0, endFunction = 0;
+};
+
+/// The part that runs on a device, as in hone_device.
+struct DeviceInfo {
+  std::string driver;
+  std::vector<ImageInfo> images;
+  std::vector<std::string> stubs;     ///< per kernel; "" where the CPU runs it
+  std::vector<int64_t> firstFunction; ///< per kernel, and the end
+  std::vector<std::string> functions;
 };
 
 struct LevelInfo {
@@ -40,12 +67,13 @@ struct ModelInfo {
   std::vector<ValueInfo> inputs, outputs;
   std::vector<std::string> freeDims, nodes;
   std::vector<SlotInfo> slots;
-  int64_t arenaBytes = -1, lowerBoundBytes = -1; ///< -1: the runtime plans
+  ArenaInfo arena, deviceArena;
   int64_t weightBytes = 0;
   std::string weightsFile; ///< "" where the weights are in the library
   std::vector<KernelInfo> kernels;
   std::vector<LevelInfo> levels;
-  uint32_t memory = 0;
+  uint32_t memory = 0, plan = 0; ///< HONE_MEMORY_*, HONE_PLAN_*
+  std::optional<DeviceInfo> device;
 };
 
 /// Name under which a kernel's code for a level is linked.

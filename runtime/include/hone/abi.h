@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 1u
+#define HONE_ABI_VERSION 2u
 
 /* The symbol that a model exports by default. */
 #define HONE_MODEL_SYMBOL "hone_model"
@@ -84,6 +84,11 @@ typedef struct hone_tensor {
 
 typedef struct hone_value hone_value;
 
+/* Where data lie: in the host's memory, or in that of the device which the
+ * session runs on. With code for the CPU only, all data are the host's. */
+#define HONE_PLACE_HOST 0
+#define HONE_PLACE_DEVICE 1
+
 /* Sequences are immutable: inserting and erasing make a new one that shares the
  * elements' data. */
 typedef struct hone_sequence {
@@ -103,8 +108,10 @@ typedef struct hone_map {
 } hone_map;
 
 struct hone_value {
-  int32_t kind;     /*  0: hone_kind */
-  int32_t reserved; /*  4 */
+  int32_t kind; /*  0: hone_kind */
+  int32_t
+      place; /*  4: HONE_PLACE_*, of a tensor's data. Only inputs and outputs
+                that are tensors themselves may lie on the device. */
   union {
     hone_tensor tensor;            /*  8: data 8, dims 16, rank 24, type 28 */
     const hone_sequence *sequence; /*  8 */
@@ -128,7 +135,11 @@ typedef enum hone_status {
   HONE_UNSUPPORTED_CPU = 7, /* no kernel table fits this processor, or the level
                                asked for does not exist */
   HONE_BAD_MODEL = 8,       /* the library or its weights file cannot be used */
-  HONE_INTERNAL = 9
+  HONE_INTERNAL = 9,
+  HONE_NO_DEVICE = 10, /* no device that can run the model, and no code for the
+                          CPU either */
+  HONE_DEVICE_FAILED = 11 /* the device, or its driver, failed in a run; `value`
+                             is the driver's number for the error */
 } hone_status;
 
 /* ---- generated functions ---- */
@@ -138,10 +149,14 @@ typedef struct hone_frame hone_frame;
 typedef struct hone_descriptor hone_descriptor;
 
 typedef struct hone_kernel_context {
-  void *scratch;         /*  0: 64-byte aligned, this thread's own */
-  int64_t scratch_bytes; /*  8: at least the level's scratch_bytes */
-  hone_frame *frame;     /* 16 */
-  int64_t thread;        /* 24: 0 is the thread that called run */
+  void *scratch;          /*  0: 64-byte aligned, this thread's own */
+  int64_t scratch_bytes;  /*  8: at least the level's scratch_bytes */
+  hone_frame *frame;      /* 16 */
+  int64_t thread;         /* 24: 0 is the thread that called run */
+  void *device_error;     /* 32: the session's hone_device_error, on the device;
+                             NULL on the CPU */
+  int64_t first_function; /* 40: of the device kernel that is dispatched: index
+                             of its first step in hone_device.functions */
 } hone_kernel_context;
 
 /* Runs pieces [begin, end) of a kernel. `ptrs` are the data pointers of its
@@ -151,6 +166,26 @@ typedef struct hone_kernel_context {
 typedef int32_t (*hone_kernel_fn)(void *const *ptrs, const int64_t *dims,
                                   int64_t begin, int64_t end,
                                   hone_kernel_context *context);
+
+/* On a device a kernel is a launch stub: a function of the same type that runs
+ * once on the calling thread. `ptrs` are pointers of the device, which the stub
+ * only passes on, and each parallel step of the kernel is one call of
+ * hone_rt_launch. */
+typedef struct hone_launch {
+  uint32_t step;         /*  0: of the kernel, from 0 */
+  uint32_t grid[3];      /*  4: blocks; nothing is launched where one is 0 */
+  uint32_t block[3];     /* 16: threads */
+  uint32_t shared_bytes; /* 28: of dynamic shared memory */
+} hone_launch;
+
+/* What the checks in device code store, the first failure only: a thread that
+ * exchanges `status` from 0 writes the rest. */
+typedef struct hone_device_error {
+  int32_t status; /*  0: hone_status; 0: no failure */
+  int32_t node;   /*  4 */
+  int64_t value;  /*  8 */
+  int64_t limit;  /* 16 */
+} hone_device_error;
 
 /* Sizes for one set of dimensions: writes the bytes of every arena slot, and
  * the dimensions of all tensor outputs of known rank one after the other, -1
@@ -168,7 +203,13 @@ typedef int32_t (*hone_run_fn)(hone_frame *frame);
  * outputs are checked before the run: kinds, types, ranks and dimensions are
  * those of the descriptor. An output whose dimensions `prepare` knew has its
  * data pointer set; the others are set by hone_rt_set_output or
- * hone_rt_set_output_value. */
+ * hone_rt_set_output_value.
+ *
+ * What the plan keeps on the device it reaches through the device fields; an
+ * input or output that is not on the device (hone_value_info.places) has a NULL
+ * there. Where kernels run on the CPU these point at memory of the host
+ * (device_weights at the weights, device_inputs and device_outputs at the
+ * values' own data), so one plan serves both. */
 struct hone_frame {
   const hone_value *inputs;      /*  0 */
   hone_value *outputs;           /*  8 */
@@ -176,10 +217,14 @@ struct hone_frame {
   char *arena;                   /* 24: 64-byte aligned (4096 when not tiny) */
   const int64_t *slot_offsets;   /* 32: byte offset of each slot in the arena */
   const char *weights;           /* 40 */
-  const hone_kernel_fn *kernels; /* 48: the table of the chosen level */
+  const hone_kernel_fn *kernels; /* 48: of the device, then the chosen level */
   const int64_t *output_dims;    /* 56: as `prepare` wrote them */
   hone_session *session;         /* 64 */
   const hone_descriptor *model;  /* 72 */
+  char *device_arena;            /* 80: 256-byte aligned */
+  const char *device_weights;    /* 88 */
+  void *const *device_inputs;    /* 96: input_count entries */
+  void *const *device_outputs;   /* 104: output_count entries */
 };
 
 /* ---- the descriptor ---- */
@@ -207,15 +252,19 @@ typedef struct hone_value_info {
   int32_t key_type; /* 40: hone_type of a map's keys, else 0 */
   int32_t in_place; /* 44: output: the input it may share its buffer with, or
                        -1; input: -1 */
+  int32_t places;   /* 48: where the plan reads an input (1 << HONE_PLACE_*, any
+                       of   them) or writes an output (one of them) */
+  int32_t reserved; /* 52 */
 } hone_value_info;
 
-/* A range of the arena that is live from step `first` to step `last`, both
+/* A range of an arena that is live from step `first` to step `last`, both
  * included. Steps are numbered by the host plan's order; two slots may share
- * bytes when their ranges do not meet. */
+ * bytes when their ranges do not meet. Each place has an arena of its own. */
 typedef struct hone_slot {
   int32_t first;     /*  0 */
   int32_t last;      /*  4 */
-  int64_t alignment; /*  8: a power of two, at most 4096 */
+  int32_t alignment; /*  8: a power of two, at most 4096; on the device 256 */
+  int32_t place;     /* 12: HONE_PLACE_* */
   int64_t bytes;     /* 16: -1: `prepare` tells */
 } hone_slot;
 
@@ -261,13 +310,51 @@ typedef struct hone_slot {
    HONE_CPU_AVX512CD | HONE_CPU_AVX512DQ | HONE_CPU_AVX512VL)
 
 /* One table of kernels. Levels are ordered from the least to the most
- * demanding; the last one that fits is taken. */
+ * demanding; the last one that fits is taken. An entry is NULL where there is
+ * code for the device only: such a model does not run without one. */
 typedef struct hone_level {
   const char *name;              /*  0: "x86-64-v3"; what HONE_CPU names */
   uint64_t features;             /*  8 */
   const hone_kernel_fn *kernels; /* 16: kernel_count entries */
   int64_t scratch_bytes;         /* 24: per thread */
 } hone_level;
+
+/* What a device image holds. */
+#define HONE_IMAGE_CUBIN 0
+#define HONE_IMAGE_PTX 1      /* text that ends with a zero byte */
+#define HONE_IMAGE_EMULATED 2 /* for the emulator: any chip will do */
+
+/* Code of one kernel for one chip. */
+typedef struct hone_device_image {
+  const char *chip;       /*  0: "sm_80", "sm_90a" */
+  const void *data;       /*  8 */
+  int64_t bytes;          /* 16 */
+  int32_t kind;           /* 24: HONE_IMAGE_* */
+  int32_t reserved;       /* 28 */
+  int64_t first_function; /* 32: the functions in it */
+  int64_t end_function;   /* 40 */
+} hone_device_image;
+
+typedef struct hone_device_api hone_device_api;
+
+/* The part of a model that runs on a device. */
+typedef struct hone_device {
+  const char *driver;              /*  0: the library to open, "libcuda.so.1" */
+  const hone_device_image *images; /*  8 */
+  int64_t image_count;             /* 16 */
+  const hone_kernel_fn *kernels;   /* 24: kernel_count launch stubs; NULL where
+                                      the kernel runs on the host */
+  const int64_t *first_function;   /* 32: kernel_count + 1 entries */
+  const char *const *functions;    /* 40: names of the device's functions */
+  const hone_device_api
+      *api; /* 48: &hone_rt_device_api of the core linked in */
+} hone_device;
+
+/* Facts about a model's host function. */
+#define HONE_PLAN_STATIC                                                       \
+  1u /* reads no data on the host, runs no kernel there,                       \
+        uses no blocks: with equal dimensions and pointers                     \
+        it always gives the device the same work */
 
 /* Kinds of memory that a model uses. */
 #define HONE_MEMORY_PLANNED 1u   /* sizes follow from the dimensions */
@@ -293,20 +380,23 @@ struct hone_descriptor {
   const hone_slot *slots;            /*  88 */
   const int64_t *slot_offsets;       /*  96: planned at compile time, or NULL */
   int64_t slot_count;                /* 104 */
-  int64_t arena_bytes;               /* 112: -1 without slot_offsets */
-  int64_t lower_bound_bytes;         /* 120: most bytes live at one step */
-  const char *weights;               /* 128: NULL: none, or in a file */
-  int64_t weight_bytes;              /* 136 */
-  const char *weights_file;          /* 144: beside the library, or NULL */
-  const hone_level *levels;          /* 152 */
-  int64_t level_count;               /* 160 */
-  int64_t kernel_count;              /* 168 */
-  const int64_t *kernel_pieces;      /* 176: for information, may be NULL */
-  const char *const *kernel_names;   /* 184: for information, may be NULL */
-  const char *const *nodes;          /* 192: node id -> "node 'x' (Gather)" */
-  int64_t node_count;                /* 200 */
-  uint32_t memory;                   /* 208: HONE_MEMORY_* */
-  uint32_t reserved;                 /* 212 */
+  int64_t arena_bytes;       /* 112: on the host; -1 without slot_offsets */
+  int64_t lower_bound_bytes; /* 120: most bytes live at one step, on the host */
+  const char *weights;       /* 128: NULL: none, or in a file */
+  int64_t weight_bytes;      /* 136 */
+  const char *weights_file;  /* 144: beside the library, or NULL */
+  const hone_level *levels;  /* 152 */
+  int64_t level_count;       /* 160 */
+  int64_t kernel_count;      /* 168 */
+  const int64_t *kernel_pieces;     /* 176: for information, may be NULL */
+  const char *const *kernel_names;  /* 184: for information, may be NULL */
+  const char *const *nodes;         /* 192: node id -> "node 'x' (Gather)" */
+  int64_t node_count;               /* 200 */
+  uint32_t memory;                  /* 208: HONE_MEMORY_* */
+  uint32_t plan;                    /* 212: HONE_PLAN_* */
+  const hone_device *device;        /* 216: NULL: code for the CPU only */
+  int64_t device_arena_bytes;       /* 224: -1 without slot_offsets */
+  int64_t device_lower_bound_bytes; /* 232 */
 };
 
 /* What a model exports. */
@@ -351,17 +441,31 @@ typedef struct hone_session_options {
   const hone_allocator *allocator; /* 16 */
   const char *level; /* 24: CPU level by name; NULL: HONE_CPU, else the best
                         that fits */
+  int32_t device;    /* 32: of models with code for a device: its number, or
+                        HONE_DEVICE_CPU; 0: HONE_DEVICE (a number or "cpu"), else
+                        the first device, else the CPU if the model can */
+  int32_t reserved;  /* 36 */
 } hone_session_options;
+
+#define HONE_DEVICE_CPU (-1)
 
 typedef struct hone_session_stats {
   int64_t arena_bytes;       /*  0: now held for the arena */
   int64_t lower_bound_bytes; /*  8: of the current plan */
   int64_t block_bytes; /* 16: held for unbounded memory and outputs that lie in
                           the session */
-  int64_t scratch_bytes; /* 24: all threads */
-  int64_t threads;       /* 32 */
-  int64_t plans;         /* 40: plans made so far */
-  const char *level;     /* 48 */
+  int64_t scratch_bytes;      /* 24: all threads */
+  int64_t threads;            /* 32 */
+  int64_t plans;              /* 40: plans made so far */
+  const char *level;          /* 48 */
+  int64_t device_arena_bytes; /* 56: of the current plan, on the device */
+  int64_t device_bytes; /* 64: held on the device, without the weights, which
+                           sessions share */
+  int64_t replays;      /* 72: runs so far that replayed a captured one */
+  const char *device;   /* 80: "NVIDIA H200 (sm_90)"; NULL: runs on the CPU */
+  const char *device_note; /* 88: why a model with code for a device runs on the
+                              CPU; NULL where it does not. Lives as long as the
+                              session */
 } hone_session_stats;
 
 /* One session is used by one thread at a time; sessions of one model run at the
@@ -380,7 +484,8 @@ struct hone_core_api {
   /* 16 */
   void (*session_destroy)(hone_session *session);
   /* 24: Checks the inputs' kinds, types and dimensions (data may be NULL),
-   * plans for these dimensions and reserves memory. *arena_bytes and
+   * plans for these dimensions and reserves memory. *arena_bytes (of the
+   * arenas of all places) and
    * *output_dims (dims of all tensor outputs of known rank, one after the
    * other, -1 where the data decide; valid until the next prepare or run) may
    * be NULL. */
@@ -391,7 +496,11 @@ struct hone_core_api {
    * pointer must have kind, type, rank and dims set and is written there
    * (copied there if only the data decide its shape and it has just that
    * shape). Where the data pointer is NULL or the kind HONE_KIND_NONE the whole
-   * value is set, and lies in the session until its next prepare or run. */
+   * value is set, and lies in the session until its next prepare or run. A
+   * tensor whose place is the device stays there: an input must be complete, or
+   * be made by work on the device's default stream; an output (its shape is
+   * known before the run) with a data pointer is written there, and without
+   * one lies in the session. */
   int32_t (*run)(hone_session *session, const hone_value *inputs,
                  int32_t input_count, hone_value *outputs,
                  int32_t output_count);
@@ -410,9 +519,9 @@ struct hone_core_api {
 /* ---- what generated code calls ---- */
 /* Defined in the core's static archive with hidden visibility. Only the host
  * function may call them, save for hone_rt_fail, which kernels may call from
- * any thread. Functions returning int32_t return 0 or a hone_status that the
- * host function returns in turn; those returning pointers return NULL after
- * setting the status. */
+ * any thread, and those for launch stubs. Functions returning int32_t return 0
+ * or a hone_status that the host function returns in turn; those returning
+ * pointers return NULL after setting the status. */
 
 #if defined(__GNUC__)
 #pragma GCC visibility push(hidden)
@@ -422,9 +531,17 @@ struct hone_core_api {
 extern const hone_core_api hone_rt_api;
 
 /* Runs all pieces of a kernel: directly when pieces is 1, else spread over the
- * pool. Nothing is run for 0 pieces. */
+ * pool; a kernel of the device once. Nothing is run for 0 pieces. */
 int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
                          const int64_t *dims, int64_t pieces);
+
+/* Copies between places; without a device, in the host's memory, and nothing
+ * where the pointers are equal. Waits for the device where the target is on the
+ * host. */
+#define HONE_COPY_FROM_DEVICE 1
+#define HONE_COPY_TO_DEVICE 2
+int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
+                     int64_t bytes, int32_t kind);
 
 /* A 64-byte aligned block that lives until the session's next run; for memory
  * that only the data decide. */
@@ -483,6 +600,16 @@ hone_value *hone_rt_value_new(hone_frame *frame, const hone_value *value);
 hone_value *hone_rt_tensor_new(hone_frame *frame, const void *data,
                                int32_t type, int32_t rank, const int64_t *dims);
 
+/* For launch stubs. Gives one parallel step to the device; params[i] points at
+ * the i-th parameter of its function. */
+int32_t hone_rt_launch(hone_kernel_context *context, const hone_launch *launch,
+                       void **params);
+/* Memory of the device, 256-byte aligned; its content is lost at the kernel's
+ * end. NULL: none, and the failure is stored. */
+void *hone_rt_device_scratch(hone_kernel_context *context, int64_t bytes);
+/* The functions of this core for devices; what hone_device.api points at. */
+extern const hone_device_api hone_rt_device_api;
+
 /* A library function, `hone_lib_<name>`: work whose result sizes only the data
  * decide, values that are no tensors, strings. The list, with operands, config
  * and results of each, is compiler/Import/Onnx/LIBRARY.md.
@@ -523,12 +650,23 @@ HONE_ASSERT_OFFSET(hone_tensor, type, 20);
 HONE_ASSERT(sizeof(hone_sequence) == 24);
 HONE_ASSERT_OFFSET(hone_sequence, count, 8);
 HONE_ASSERT(sizeof(hone_value) == 32);
+HONE_ASSERT_OFFSET(hone_value, place, 4);
 HONE_ASSERT_OFFSET(hone_value, as, 8);
-HONE_ASSERT(sizeof(hone_kernel_context) == 32);
+HONE_ASSERT(sizeof(hone_kernel_context) == 48);
 HONE_ASSERT_OFFSET(hone_kernel_context, scratch_bytes, 8);
 HONE_ASSERT_OFFSET(hone_kernel_context, frame, 16);
 HONE_ASSERT_OFFSET(hone_kernel_context, thread, 24);
-HONE_ASSERT(sizeof(hone_frame) == 80);
+HONE_ASSERT_OFFSET(hone_kernel_context, device_error, 32);
+HONE_ASSERT_OFFSET(hone_kernel_context, first_function, 40);
+HONE_ASSERT(sizeof(hone_launch) == 32);
+HONE_ASSERT_OFFSET(hone_launch, grid, 4);
+HONE_ASSERT_OFFSET(hone_launch, block, 16);
+HONE_ASSERT_OFFSET(hone_launch, shared_bytes, 28);
+HONE_ASSERT(sizeof(hone_device_error) == 24);
+HONE_ASSERT_OFFSET(hone_device_error, node, 4);
+HONE_ASSERT_OFFSET(hone_device_error, value, 8);
+HONE_ASSERT_OFFSET(hone_device_error, limit, 16);
+HONE_ASSERT(sizeof(hone_frame) == 112);
 HONE_ASSERT_OFFSET(hone_frame, inputs, 0);
 HONE_ASSERT_OFFSET(hone_frame, outputs, 8);
 HONE_ASSERT_OFFSET(hone_frame, free_dims, 16);
@@ -539,7 +677,11 @@ HONE_ASSERT_OFFSET(hone_frame, kernels, 48);
 HONE_ASSERT_OFFSET(hone_frame, output_dims, 56);
 HONE_ASSERT_OFFSET(hone_frame, session, 64);
 HONE_ASSERT_OFFSET(hone_frame, model, 72);
-HONE_ASSERT(sizeof(hone_value_info) == 48);
+HONE_ASSERT_OFFSET(hone_frame, device_arena, 80);
+HONE_ASSERT_OFFSET(hone_frame, device_weights, 88);
+HONE_ASSERT_OFFSET(hone_frame, device_inputs, 96);
+HONE_ASSERT_OFFSET(hone_frame, device_outputs, 104);
+HONE_ASSERT(sizeof(hone_value_info) == 56);
 HONE_ASSERT_OFFSET(hone_value_info, dims, 8);
 HONE_ASSERT_OFFSET(hone_value_info, dim_names, 16);
 HONE_ASSERT_OFFSET(hone_value_info, kind, 24);
@@ -548,14 +690,29 @@ HONE_ASSERT_OFFSET(hone_value_info, rank, 32);
 HONE_ASSERT_OFFSET(hone_value_info, element_kind, 36);
 HONE_ASSERT_OFFSET(hone_value_info, key_type, 40);
 HONE_ASSERT_OFFSET(hone_value_info, in_place, 44);
+HONE_ASSERT_OFFSET(hone_value_info, places, 48);
 HONE_ASSERT(sizeof(hone_slot) == 24);
 HONE_ASSERT_OFFSET(hone_slot, alignment, 8);
+HONE_ASSERT_OFFSET(hone_slot, place, 12);
 HONE_ASSERT_OFFSET(hone_slot, bytes, 16);
 HONE_ASSERT(sizeof(hone_level) == 32);
 HONE_ASSERT_OFFSET(hone_level, features, 8);
 HONE_ASSERT_OFFSET(hone_level, kernels, 16);
 HONE_ASSERT_OFFSET(hone_level, scratch_bytes, 24);
-HONE_ASSERT(sizeof(hone_descriptor) == 216);
+HONE_ASSERT(sizeof(hone_device_image) == 48);
+HONE_ASSERT_OFFSET(hone_device_image, data, 8);
+HONE_ASSERT_OFFSET(hone_device_image, bytes, 16);
+HONE_ASSERT_OFFSET(hone_device_image, kind, 24);
+HONE_ASSERT_OFFSET(hone_device_image, first_function, 32);
+HONE_ASSERT_OFFSET(hone_device_image, end_function, 40);
+HONE_ASSERT(sizeof(hone_device) == 56);
+HONE_ASSERT_OFFSET(hone_device, images, 8);
+HONE_ASSERT_OFFSET(hone_device, image_count, 16);
+HONE_ASSERT_OFFSET(hone_device, kernels, 24);
+HONE_ASSERT_OFFSET(hone_device, first_function, 32);
+HONE_ASSERT_OFFSET(hone_device, functions, 40);
+HONE_ASSERT_OFFSET(hone_device, api, 48);
+HONE_ASSERT(sizeof(hone_descriptor) == 240);
 HONE_ASSERT_OFFSET(hone_descriptor, name, 8);
 HONE_ASSERT_OFFSET(hone_descriptor, producer, 16);
 HONE_ASSERT_OFFSET(hone_descriptor, api, 24);
@@ -583,10 +740,14 @@ HONE_ASSERT_OFFSET(hone_descriptor, kernel_names, 184);
 HONE_ASSERT_OFFSET(hone_descriptor, nodes, 192);
 HONE_ASSERT_OFFSET(hone_descriptor, node_count, 200);
 HONE_ASSERT_OFFSET(hone_descriptor, memory, 208);
+HONE_ASSERT_OFFSET(hone_descriptor, plan, 212);
+HONE_ASSERT_OFFSET(hone_descriptor, device, 216);
+HONE_ASSERT_OFFSET(hone_descriptor, device_arena_bytes, 224);
+HONE_ASSERT_OFFSET(hone_descriptor, device_lower_bound_bytes, 232);
 HONE_ASSERT(sizeof(hone_pool) == 40);
 HONE_ASSERT(sizeof(hone_allocator) == 24);
-HONE_ASSERT(sizeof(hone_session_options) == 32);
-HONE_ASSERT(sizeof(hone_session_stats) == 56);
+HONE_ASSERT(sizeof(hone_session_options) == 40);
+HONE_ASSERT(sizeof(hone_session_stats) == 96);
 HONE_ASSERT(sizeof(hone_core_api) == 72);
 
 #ifdef __cplusplus

@@ -133,26 +133,29 @@ const int64_t extraDims[] = {4};
 const char *const positiveNames[] = {"found"};
 
 const hone_value_info inputs[] = {
-    {"x", rowDims, nullptr, HONE_KIND_TENSOR, HONE_TYPE_FLOAT, 2, 0, 0, -1},
+    {"x", rowDims, nullptr, HONE_KIND_TENSOR, HONE_TYPE_FLOAT, 2, 0, 0, -1, 1,
+     0},
     {"index", indexDims, nullptr, HONE_KIND_TENSOR, HONE_TYPE_INT64, 1, 0, 0,
-     -1},
+     -1, 1, 0},
     {"table", nullptr, nullptr, HONE_KIND_SEQUENCE, HONE_TYPE_FLOAT, -1,
-     HONE_KIND_TENSOR, 0, -1},
+     HONE_KIND_TENSOR, 0, -1, 1, 0},
     {"extra", extraDims, nullptr, HONE_KIND_OPTIONAL, HONE_TYPE_FLOAT, 1,
-     HONE_KIND_TENSOR, 0, -1},
+     HONE_KIND_TENSOR, 0, -1, 1, 0},
 };
 const hone_value_info outputs[] = {
-    {"twice", rowDims, nullptr, HONE_KIND_TENSOR, HONE_TYPE_FLOAT, 2, 0, 0, -1},
+    {"twice", rowDims, nullptr, HONE_KIND_TENSOR, HONE_TYPE_FLOAT, 2, 0, 0, -1,
+     1, 0},
     {"picked", indexDims, nullptr, HONE_KIND_TENSOR, HONE_TYPE_FLOAT, 1, 0, 0,
-     -1},
+     -1, 1, 0},
     {"positive", unknownDims, positiveNames, HONE_KIND_TENSOR, HONE_TYPE_INT64,
-     1, 0, 0, -1},
+     1, 0, 0, -1, 1, 0},
     {"grown", nullptr, nullptr, HONE_KIND_SEQUENCE, HONE_TYPE_FLOAT, -1,
-     HONE_KIND_TENSOR, 0, -1},
+     HONE_KIND_TENSOR, 0, -1, 1, 0},
     {"may/be", extraDims, nullptr, HONE_KIND_OPTIONAL, HONE_TYPE_FLOAT, 1,
-     HONE_KIND_TENSOR, 0, -1},
+     HONE_KIND_TENSOR, 0, -1, 1, 0},
 };
-const hone_slot slots[] = {{0, 3, 64, -1}, {1, 2, 64, -1}};
+const hone_slot slots[] = {{0, 3, 64, HONE_PLACE_HOST, -1},
+                           {1, 2, 64, HONE_PLACE_HOST, -1}};
 const hone_level levels[] = {
     {"x86-64", 0, kernels, 64},
     {"never", 1ull << 63, kernels, 64},
@@ -189,6 +192,9 @@ const hone_descriptor model = {
     3,
     HONE_MEMORY_PLANNED | HONE_MEMORY_UNBOUNDED,
     0,
+    nullptr,
+    -1,
+    -1,
 };
 
 } // namespace
