@@ -4,8 +4,8 @@
 #ifndef HONE_PASSES_CPU_CHANNELWINDOW_H
 #define HONE_PASSES_CPU_CHANNELWINDOW_H
 
-#include "passes/Cpu/Epilogue.h"
-#include "passes/Cpu/Window.h"
+#include "passes/Loops/Epilogue.h"
+#include "passes/Loops/Window.h"
 
 namespace hone {
 

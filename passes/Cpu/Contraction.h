@@ -3,8 +3,8 @@
 #ifndef HONE_PASSES_CPU_CONTRACTION_H
 #define HONE_PASSES_CPU_CONTRACTION_H
 
-#include "passes/Cpu/Epilogue.h"
 #include "passes/Cpu/RegisterTile.h"
+#include "passes/Loops/Epilogue.h"
 #include <functional>
 
 namespace hone {

@@ -4,7 +4,7 @@
 #define HONE_PASSES_CPU_CONVOLUTION_H
 
 #include "dialects/Graph/KernelOps.h"
-#include "passes/Cpu/Window.h"
+#include "passes/Loops/Window.h"
 
 namespace hone {
 

@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_CPU_DOTS_H
 #define HONE_PASSES_CPU_DOTS_H
 
-#include "passes/Cpu/Emit.h"
+#include "passes/Loops/Emit.h"
 
 namespace hone {
 

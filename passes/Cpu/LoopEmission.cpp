@@ -5,8 +5,10 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Cpu/LoopBody.h"
 #include "passes/Cpu/Transpose.h"
+#include "passes/Loops/Combiner.h"
+#include "passes/Loops/LoopBody.h"
+#include "passes/Loops/LoopMotion.h"
 
 using namespace mlir;
 using namespace hone;
@@ -448,25 +450,4 @@ void hone::parallelLoop(Emitter &e, ArrayRef<Value> extents,
 void hone::emitStage(Emitter &e, LoopStage stage, const LoopOptions &options,
                      bool parallel) {
   StageEmitter(e, std::move(stage), options, parallel).emit();
-}
-
-int hone::chooseVectorDim(const LoopNest &nest) {
-  int best = -1;
-  int64_t bestScore = std::numeric_limits<int64_t>::min();
-  for (unsigned i = 0; i < nest.dims.size(); ++i) {
-    VectorCost cost = vectorCost(nest, i);
-    std::optional<int64_t> extent = nest.extent(i);
-    // Gathering elements pays only where much is computed of them.
-    if (!cost.possible || (cost.strided > 0 && cost.math == 0) ||
-        (extent && *extent < 4))
-      continue;
-    // Long dimensions are better than short ones; of equal ones the inner.
-    int64_t score =
-        -16 * cost.strided + (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
-    if (score >= bestScore) {
-      best = i;
-      bestScore = score;
-    }
-  }
-  return best;
 }

@@ -4,7 +4,7 @@
 #ifndef HONE_PASSES_CPU_REGISTERTILE_H
 #define HONE_PASSES_CPU_REGISTERTILE_H
 
-#include "passes/Cpu/Emit.h"
+#include "passes/Loops/Emit.h"
 
 namespace hone {
 

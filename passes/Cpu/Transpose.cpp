@@ -5,7 +5,8 @@
 #include "passes/Cpu/Transpose.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Cpu/LoopBody.h"
+#include "passes/Loops/LoopBody.h"
+#include "passes/Loops/LoopMotion.h"
 
 using namespace mlir;
 using namespace hone;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Clones a block of scalar arithmetic onto one-dimensional vectors.
-#include "passes/Cpu/VectorizeRegion.h"
+#include "passes/Loops/VectorizeRegion.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 

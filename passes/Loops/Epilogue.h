@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Emits the epilogue region of a kernel operation on accumulators and stores
 // the results.
-#ifndef HONE_PASSES_CPU_EPILOGUE_H
-#define HONE_PASSES_CPU_EPILOGUE_H
+#ifndef HONE_PASSES_LOOPS_EPILOGUE_H
+#define HONE_PASSES_LOOPS_EPILOGUE_H
 
 #include "dialects/Graph/KernelOps.h"
-#include "passes/Cpu/Emit.h"
+#include "passes/Loops/Emit.h"
 
 namespace hone {
 
@@ -88,4 +88,4 @@ mlir::Value makeMask(Emitter &e, mlir::Value remaining, mlir::Value column,
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_EPILOGUE_H
+#endif // HONE_PASSES_LOOPS_EPILOGUE_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loops over linear addresses from linalg.generic.
-#include "passes/Cpu/LoopNest.h"
+#include "passes/Loops/LoopNest.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -45,8 +45,9 @@ Value hone::flatView(Emitter &e, Value memref) {
   for (int64_t i = 0; i < type.getRank(); ++i)
     size = e.mul(size, sizeOf(e, memref, i));
   std::optional<int64_t> known = constantOf(size);
-  auto flat = MemRefType::get(known.value_or(ShapedType::kDynamic),
-                              type.getElementType());
+  auto flat = MemRefType::get(
+      known.value_or(ShapedType::kDynamic), type.getElementType(),
+      MemRefLayoutAttrInterface(), type.getMemorySpace());
   if (type == flat)
     return memref;
   SmallVector<OpFoldResult> sizes = {getAsOpFoldResult(size)};

@@ -2,9 +2,9 @@
 // Softmax, normalisation and other chains of maps and reductions: dimensions of
 // different nests are the same where the nests meet in a buffer. Those that are
 // parallel everywhere are run once around all of them.
-#include "passes/Cpu/RowGroups.h"
+#include "passes/Loops/RowGroups.h"
 
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/Loops/LoopMotion.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SmallSet.h"
@@ -165,19 +165,24 @@ private:
   bool blocked = false;
 };
 
-/// Gives a temporary that only these stages use the size of a row.
-void shrinkTemporaries(Emitter &e, MutableArrayRef<LoopStage> stages,
-                       const RowPlan &plan) {
-  llvm::MapVector<Operation *, SmallVector<std::pair<unsigned, unsigned>>>
-      temporaries;
+} // namespace
+
+std::optional<RowPlan> hone::planRows(ArrayRef<LoopStage> stages) {
+  return RowPlanner(stages).plan();
+}
+
+SmallVector<RowTemporary, 0> hone::rowTemporaries(ArrayRef<LoopStage> stages,
+                                                  const RowPlan &plan) {
+  llvm::MapVector<Operation *, SmallVector<std::pair<unsigned, unsigned>>> used;
   llvm::SmallPtrSet<Operation *, 8> members;
   for (auto [s, stage] : llvm::enumerate(stages)) {
     members.insert(stage.nest.op);
     for (auto [i, access] : llvm::enumerate(stage.nest.accesses))
       if (auto alloc = access.source.getDefiningOp<memref::AllocOp>())
-        temporaries[alloc].push_back({unsigned(s), unsigned(i)});
+        used[alloc].push_back({unsigned(s), unsigned(i)});
   }
-  for (auto &entry : temporaries) {
+  SmallVector<RowTemporary, 0> temporaries;
+  for (auto &entry : used) {
     auto alloc = cast<memref::AllocOp>(entry.first);
     ArrayRef<std::pair<unsigned, unsigned>> uses = entry.second;
     // The views that nests made of it are replaced with it.
@@ -203,44 +208,34 @@ void shrinkTemporaries(Emitter &e, MutableArrayRef<LoopStage> stages,
     for (unsigned dim : plan.rowDims[firstStage])
       if (first.memDims[dim].first >= 0)
         rows.insert(first.memDims[dim].first);
-    SmallVector<int> kept;
-    SmallVector<int64_t> shape;
-    SmallVector<Value> dynamic;
+    RowTemporary temporary{alloc, {}, {}, {}, llvm::to_vector(uses)};
     for (int i = 0; i < type.getRank(); ++i) {
       if (rows.contains(i))
         continue;
-      kept.push_back(i);
-      shape.push_back(type.getDimSize(i));
+      temporary.kept.push_back(i);
+      temporary.shape.push_back(type.getDimSize(i));
       if (type.isDynamicDim(i))
-        dynamic.push_back(alloc.getDynamicSizes()[type.getDynamicDimIndex(i)]);
+        temporary.dynamicSizes.push_back(
+            alloc.getDynamicSizes()[type.getDynamicDimIndex(i)]);
     }
-    Value row = memref::AllocOp::create(
-        e.builder, e.loc, MemRefType::get(shape, type.getElementType()),
-        dynamic, alloc.getAlignmentAttr());
-    for (auto [s, i] : uses)
-      stages[s].nest.replaceBuffer(e, i, row, kept);
+    temporaries.push_back(std::move(temporary));
   }
-}
-} // namespace
-
-std::optional<RowPlan> hone::planRows(ArrayRef<LoopStage> stages) {
-  return RowPlanner(stages).plan();
+  return temporaries;
 }
 
-void hone::emitRows(Emitter &e, MutableArrayRef<LoopStage> stages,
-                    const RowPlan &plan, const LoopOptions &options) {
-  shrinkTemporaries(e, stages, plan);
-  parallelLoop(e, plan.extents, [&](ValueRange ivs) {
-    for (auto [s, stage] : llvm::enumerate(stages)) {
-      LoopStage row = stage;
-      // From the last dimension to the first, so that numbers stay valid.
-      SmallVector<std::pair<unsigned, Value>> fixed;
-      for (auto [dim, iv] : llvm::zip_equal(plan.rowDims[s], ivs))
-        fixed.push_back({dim, iv});
-      llvm::sort(fixed, [](auto &a, auto &b) { return a.first > b.first; });
-      for (auto [dim, iv] : fixed)
-        row.nest.fix(e, dim, iv);
-      emitStage(e, std::move(row), options, /*parallel=*/false);
-    }
-  });
+void RowTemporary::replace(Emitter &e, MutableArrayRef<LoopStage> stages,
+                           Value row) const {
+  for (auto [s, i] : uses)
+    stages[s].nest.replaceBuffer(e, i, row, kept);
+}
+
+void hone::fixRow(Emitter &e, LoopNest &nest, ArrayRef<unsigned> rowDims,
+                  ValueRange ivs) {
+  // From the last dimension to the first, so that numbers stay valid.
+  SmallVector<std::pair<unsigned, Value>> fixed;
+  for (auto [dim, iv] : llvm::zip_equal(rowDims, ivs))
+    fixed.push_back({dim, iv});
+  llvm::sort(fixed, [](auto &a, auto &b) { return a.first > b.first; });
+  for (auto [dim, iv] : fixed)
+    nest.fix(e, dim, iv);
 }

@@ -2,11 +2,11 @@
 // A linalg.generic on buffers as loops over linear addresses: each operand has
 // a base and one stride for each loop, so that loops can be merged, fixed and
 // reordered by arithmetic alone.
-#ifndef HONE_PASSES_CPU_LOOPNEST_H
-#define HONE_PASSES_CPU_LOOPNEST_H
+#ifndef HONE_PASSES_LOOPS_LOOPNEST_H
+#define HONE_PASSES_LOOPS_LOOPNEST_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "passes/Cpu/Emit.h"
+#include "passes/Loops/Emit.h"
 
 namespace hone {
 
@@ -80,4 +80,4 @@ mlir::Value flatView(Emitter &e, mlir::Value memref);
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_LOOPNEST_H
+#endif // HONE_PASSES_LOOPS_LOOPNEST_H

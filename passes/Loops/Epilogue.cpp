@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Emits the epilogue region of a kernel operation on accumulators and stores
 // the results.
-#include "passes/Cpu/Epilogue.h"
+#include "passes/Loops/Epilogue.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Cpu/VectorizeRegion.h"
+#include "passes/Loops/VectorizeRegion.h"
 
 using namespace mlir;
 using namespace hone;

@@ -1,36 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The body of a loop nest, emitted for one element or for a vector of them.
-#ifndef HONE_PASSES_CPU_LOOPBODY_H
-#define HONE_PASSES_CPU_LOOPBODY_H
+#ifndef HONE_PASSES_LOOPS_LOOPBODY_H
+#define HONE_PASSES_LOOPS_LOOPBODY_H
 
 #include "mlir/IR/IRMapping.h"
-#include "passes/Cpu/LoopNest.h"
+#include "passes/Loops/LoopNest.h"
 
 namespace hone {
-
-/// What making vectors along a dimension of a nest would mean.
-struct VectorCost {
-  bool possible = false;
-  int strided = 0;    ///< Operands that are read element by element.
-  int math = 0;       ///< Calls of math functions.
-  int ops = 0;        ///< Operations on vectors.
-  unsigned width = 8; ///< Bits of the widest element.
-};
-
-/// `dim` is one of the nest's dimensions.
-VectorCost vectorCost(const LoopNest &nest, unsigned dim);
-
-/// The operation that adds to the output's accumulator, if the body does only
-/// that with it.
-mlir::Operation *combinerOf(const LoopNest &nest, unsigned output);
-/// The element that does not change what a combiner is given, or null.
-mlir::TypedAttr neutralOf(mlir::Operation *combiner);
-/// Applies a combiner to two scalars or vectors.
-mlir::Value applyCombiner(Emitter &e, mlir::Operation *combiner, mlir::Value a,
-                          mlir::Value b);
-/// Combines the elements of a vector.
-mlir::Value reduceVector(Emitter &e, mlir::Operation *combiner,
-                         mlir::Value vector);
 
 /// Emits the body of a nest whose dimensions are all fixed but for one at most.
 /// What does not change along that one is emitted by the constructor.
@@ -63,4 +39,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_LOOPBODY_H
+#endif // HONE_PASSES_LOOPS_LOOPBODY_H

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sizes and clamped ranges of sliding windows, for convolution and pooling.
-#ifndef HONE_PASSES_CPU_WINDOW_H
-#define HONE_PASSES_CPU_WINDOW_H
+#ifndef HONE_PASSES_LOOPS_WINDOW_H
+#define HONE_PASSES_LOOPS_WINDOW_H
 
 #include "mlir/IR/BuiltinTypes.h"
-#include "passes/Cpu/Emit.h"
+#include "passes/Loops/Emit.h"
 
 namespace hone {
 
@@ -52,4 +52,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_WINDOW_H
+#endif // HONE_PASSES_LOOPS_WINDOW_H

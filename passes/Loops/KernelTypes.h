@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How elements lie in memory and which LLVM type they have.
-#ifndef HONE_PASSES_CPU_KERNELTYPES_H
-#define HONE_PASSES_CPU_KERNELTYPES_H
+#ifndef HONE_PASSES_LOOPS_KERNELTYPES_H
+#define HONE_PASSES_LOOPS_KERNELTYPES_H
 
 #include "dialects/Graph/Graph.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
@@ -30,4 +30,4 @@ inline void addKernelTypeConversions(mlir::LLVMTypeConverter &converter) {
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_KERNELTYPES_H
+#endif // HONE_PASSES_LOOPS_KERNELTYPES_H

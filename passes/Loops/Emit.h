@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What the emitters of register kernels share: index arithmetic that folds,
 // buffers addressed by linear offsets, and the shape of the vector unit.
-#ifndef HONE_PASSES_CPU_EMIT_H
-#define HONE_PASSES_CPU_EMIT_H
+#ifndef HONE_PASSES_LOOPS_EMIT_H
+#define HONE_PASSES_LOOPS_EMIT_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -101,4 +101,4 @@ struct VectorUnit {
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_EMIT_H
+#endif // HONE_PASSES_LOOPS_EMIT_H

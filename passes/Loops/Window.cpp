@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sizes and clamped ranges of sliding windows, for convolution and pooling.
-#include "passes/Cpu/Window.h"
+#include "passes/Loops/Window.h"
 
 using namespace mlir;
 using namespace hone;

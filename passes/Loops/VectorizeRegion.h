@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Clones a block of scalar arithmetic onto one-dimensional vectors.
-#ifndef HONE_PASSES_CPU_VECTORIZEREGION_H
-#define HONE_PASSES_CPU_VECTORIZEREGION_H
+#ifndef HONE_PASSES_LOOPS_VECTORIZEREGION_H
+#define HONE_PASSES_LOOPS_VECTORIZEREGION_H
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -38,4 +38,4 @@ llvm::SmallVector<mlir::Value> cloneBlock(mlir::OpBuilder &builder,
 
 } // namespace hone
 
-#endif // HONE_PASSES_CPU_VECTORIZEREGION_H
+#endif // HONE_PASSES_LOOPS_VECTORIZEREGION_H

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Movement of values along a loop: a value stays the same, counts up by one, or
+// varies; only the last kind needs a vector.
+#include "passes/Loops/LoopMotion.h"
+
+#include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/Loops/Combiner.h"
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+Motion MotionAnalysis::of(Value value) {
+  auto known = motions.find(value);
+  if (known != motions.end())
+    return known->second;
+  Motion motion = compute(value);
+  motions[value] = motion;
+  return motion;
+}
+
+bool MotionAnalysis::isContiguous(memref::LoadOp load) {
+  if (load.getIndices().empty())
+    return false;
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (failed(load.getMemRefType().getStridesAndOffset(strides, offset)) ||
+      strides.back() != 1)
+    return false;
+  for (Value index : load.getIndices().drop_back())
+    if (!invariant(index))
+      return false;
+  return of(load.getIndices().back()) == Motion::Counting;
+}
+
+Motion MotionAnalysis::compute(Value value) {
+  Region &body = nest.op.getRegion();
+  if (!body.isAncestor(value.getParentRegion()))
+    return Motion::Invariant;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (argument.getOwner() != &body.front())
+      return Motion::Varying;
+    unsigned operand = argument.getArgNumber();
+    if (operand >= nest.numInputs())
+      return Motion::Varying; // an accumulator, or what a store replaces
+    if (dim < 0 || !nest.walks(operand, dim))
+      return Motion::Invariant;
+    return Motion::Varying;
+  }
+  Operation *op = value.getDefiningOp();
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+    bool counts =
+        dim >= 0 && llvm::is_contained(nest.dims[dim].loops, index.getDim());
+    return counts ? Motion::Counting : Motion::Invariant;
+  }
+  Motion most = Motion::Invariant;
+  int counting = 0;
+  op->walk([&](Operation *nested) {
+    for (Value operand : nested->getOperands()) {
+      if (op->isAncestor(operand.getParentBlock()->getParentOp()))
+        continue;
+      Motion motion = of(operand);
+      most = std::max(most, motion);
+      counting += motion == Motion::Counting;
+    }
+    if (nested != op && isa<linalg::IndexOp>(nested))
+      most = std::max(most, of(nested->getResult(0)));
+  });
+  if (most != Motion::Counting)
+    return most;
+  // i + c, c + i, i - c and conversions between index types count up too.
+  if (isa<arith::AddIOp>(op) && counting == 1)
+    return Motion::Counting;
+  if (isa<arith::SubIOp>(op) && counting == 1 &&
+      of(op->getOperand(0)) == Motion::Counting)
+    return Motion::Counting;
+  if (isa<arith::IndexCastOp>(op) &&
+      getElementTypeOrSelf(op->getResult(0)).isInteger(64))
+    return Motion::Counting;
+  if (isa<arith::IndexCastOp>(op) && op->getResult(0).getType().isIndex() &&
+      op->getOperand(0).getType().isInteger(64))
+    return Motion::Counting;
+  return Motion::Varying;
+}
+
+namespace {
+bool isVectorElement(Type type) {
+  if (type.isIndex())
+    return true;
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return integer.getWidth() == 1 || integer.getWidth() == 8 ||
+           integer.getWidth() == 16 || integer.getWidth() == 32 ||
+           integer.getWidth() == 64;
+  return isa<Float32Type, Float64Type, Float16Type, BFloat16Type>(type);
+}
+
+/// Whether the block's operations that vary can work on vectors; adds to the
+/// cost what they are.
+bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
+  for (Operation &op : block.without_terminator()) {
+    bool varies = llvm::any_of(op.getResults(), [&](Value result) {
+      return motion.of(result) != Motion::Invariant;
+    });
+    if (op.getNumResults() == 0)
+      return false;
+    if (!varies)
+      continue;
+    for (Type type : op.getResultTypes())
+      if (!isVectorElement(type))
+        return false;
+    if (isa<linalg::IndexOp>(op))
+      continue;
+    if (auto load = dyn_cast<memref::LoadOp>(op)) {
+      if (!motion.isContiguous(load))
+        return false;
+      cost.width = std::max(cost.width,
+                            load.getResult().getType().getIntOrFloatBitWidth());
+      continue;
+    }
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      if (!motion.invariant(branch.getCondition()) || !branch.elseBlock())
+        return false;
+      if (!vectorizable(*branch.thenBlock(), motion, cost) ||
+          !vectorizable(*branch.elseBlock(), motion, cost))
+        return false;
+      continue;
+    }
+    if (!OpTrait::hasElementwiseMappableTraits(&op))
+      return false;
+    if (motion.of(op.getResult(0)) == Motion::Counting)
+      continue;
+    bool isMath = isa<math::MathDialect>(op.getDialect()) &&
+                  !isa<math::AbsFOp, math::AbsIOp, math::SqrtOp, math::FmaOp,
+                       math::FloorOp, math::CeilOp, math::RoundEvenOp,
+                       math::TruncOp, math::CopySignOp>(op);
+    cost.math += isMath;
+    ++cost.ops;
+    for (Type type : op.getResultTypes())
+      if (type.isIntOrFloat() && !type.isInteger(1) && !type.isInteger(64))
+        cost.width = std::max(cost.width, type.getIntOrFloatBitWidth());
+  }
+  return true;
+}
+} // namespace
+
+VectorCost hone::vectorCost(const LoopNest &nest, unsigned dim) {
+  VectorCost cost;
+  for (unsigned i = 0, n = nest.accesses.size(); i < n; ++i) {
+    const NestAccess &access = nest.accesses[i];
+    bool isOutput = i >= nest.numInputs();
+    if (access.isScalar() || (!isOutput && !nest.walks(i, dim)))
+      continue;
+    if (!isVectorElement(access.elementType()) ||
+        access.elementType().isIndex())
+      return cost;
+    cost.width =
+        std::max(cost.width, access.elementType().getIntOrFloatBitWidth());
+    if (isOutput && nest.isReduced(i - nest.numInputs()) &&
+        nest.dims[dim].reduction) {
+      // Lanes hold parts of one sum; they can be combined only by a known
+      // operation.
+      Operation *combiner = combinerOf(nest, i - nest.numInputs());
+      if (!combiner || !neutralOf(combiner))
+        return cost;
+      continue;
+    }
+    if (nest.stride(i, dim) == 1)
+      continue;
+    if (isOutput)
+      return cost;
+    ++cost.strided;
+  }
+  MotionAnalysis motion(nest, dim);
+  cost.possible = vectorizable(nest.op.getRegion().front(), motion, cost);
+  return cost;
+}
+
+int hone::chooseVectorDim(const LoopNest &nest) {
+  int best = -1;
+  int64_t bestScore = std::numeric_limits<int64_t>::min();
+  for (unsigned i = 0; i < nest.dims.size(); ++i) {
+    VectorCost cost = vectorCost(nest, i);
+    std::optional<int64_t> extent = nest.extent(i);
+    // Gathering elements pays only where much is computed of them.
+    if (!cost.possible || (cost.strided > 0 && cost.math == 0) ||
+        (extent && *extent < 4))
+      continue;
+    // Long dimensions are better than short ones; of equal ones the inner.
+    int64_t score =
+        -16 * cost.strided + (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
+    if (score >= bestScore) {
+      best = i;
+      bestScore = score;
+    }
+  }
+  return best;
+}
