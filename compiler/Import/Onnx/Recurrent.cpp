@@ -69,9 +69,9 @@ struct Recurrence {
   Size steps = {}, batch = {};
   float clip = 0;
   bool linearBeforeReset = false, inputForget = false;
-  SmallVector<Activation> activations; ///< of all directions
-  Val x, w, r, bias, lengths, peepholes;
-  SmallVector<Val> initial; ///< h, and c of an LSTM; may be absent
+  SmallVector<Activation> activations = {}; ///< of all directions
+  Val x = {}, w = {}, r = {}, bias = {}, lengths = {}, peepholes = {};
+  SmallVector<Val> initial = {}; ///< h, and c of an LSTM; may be absent
 
   /// Elements [from, from + count) * hidden of a [directions, ...] weight along
   /// its first own axis, for one direction.

@@ -48,7 +48,7 @@ static void checkContraction(int64_t batch, int64_t m, int64_t n, int64_t k,
     for (int64_t r = 0; r < m; ++r)
       for (int64_t c = 0; c < n; ++c) {
         double sum = bias.data[c];
-        const float *matrix = &b.data[b.shape[0] == 1 ? 0 : i * k * n];
+        const float *matrix = b.data.data() + (b.shape[0] == 1 ? 0 : i * k * n);
         for (int64_t kk = 0; kk < k; ++kk)
           sum += double(a.data[(i * m + r) * k + kk]) * matrix[kk * n + c];
         expected.data[(i * m + r) * n + c] = std::max(sum, 0.0);
