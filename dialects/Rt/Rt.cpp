@@ -2,10 +2,15 @@
 // The `hone_rt` dialect and its verifiers.
 #include "dialects/Rt/Rt.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 #include "dialects/Rt/RtDialect.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Rt/RtAttrs.cpp.inc"
 
 #define GET_OP_CLASSES
 #include "dialects/Rt/RtOps.cpp.inc"
@@ -17,6 +22,10 @@ void RtDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Rt/RtOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Rt/RtAttrs.cpp.inc"
       >();
 }
 
@@ -33,6 +42,16 @@ hone::rt::packedShape(DictionaryAttr value) {
   for (auto size : dims.getAsRange<IntegerAttr>())
     shape.push_back(size.getInt());
   return shape;
+}
+
+bool hone::rt::isOnDevice(Type type) {
+  auto buffer = dyn_cast<MemRefType>(type);
+  return buffer && isa_and_nonnull<DeviceAttr>(buffer.getMemorySpace());
+}
+
+MemRefType hone::rt::onDevice(MemRefType type) {
+  return MemRefType::Builder(type).setMemorySpace(
+      DeviceAttr::get(type.getContext()));
 }
 
 std::string hone::rt::describeNode(Location loc) {

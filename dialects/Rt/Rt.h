@@ -14,6 +14,9 @@
 
 #include "dialects/Rt/RtDialect.h.inc"
 
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Rt/RtAttrs.h.inc"
+
 #define GET_OP_CLASSES
 #include "dialects/Rt/RtOps.h.inc"
 
@@ -23,6 +26,8 @@ namespace hone::rt {
 /// phase.
 inline constexpr llvm::StringLiteral kKernelAttr =
     "hone.kernel"; ///< unit, on a kernel function
+inline constexpr llvm::StringLiteral kDeviceAttr =
+    "hone.device"; ///< unit, on a kernel function that runs on the device
 inline constexpr llvm::StringLiteral kPiecesAttr =
     "hone.pieces"; ///< i64, on a kernel function
 inline constexpr llvm::StringLiteral kNodeAttr =
@@ -38,9 +43,11 @@ inline constexpr llvm::StringLiteral kDimsAttr = "hone.dims";
 inline constexpr llvm::StringLiteral kFreeDimsAttr =
     "hone.free_dims"; ///< strings, on the module
 inline constexpr llvm::StringLiteral kSlotsAttr =
-    "hone.slots"; ///< on the module: [first, last, bytes, offset] of each
+    "hone.slots"; ///< on the module: [first, last, bytes, offset, 1 on the
+                  ///< device] of each
 inline constexpr llvm::StringLiteral kArenaAttr =
-    "hone.arena"; ///< on the module: [bytes or -1, lower bound]
+    "hone.arena"; ///< on the module: [bytes or -1, lower bound], of the host
+                  ///< and of the device
 inline constexpr llvm::StringLiteral kWeightBytesAttr = "hone.weight_bytes";
 inline constexpr llvm::StringLiteral kMemoryAttr =
     "hone.memory"; ///< HONE_MEMORY_* of abi.h
@@ -54,6 +61,11 @@ inline constexpr llvm::StringLiteral kRunName = "hone_run";
 /// Nothing for other types.
 std::optional<llvm::SmallVector<int64_t>>
 packedShape(mlir::DictionaryAttr value);
+
+/// Whether a buffer of this type lies on the device.
+bool isOnDevice(mlir::Type type);
+/// The type of a buffer that is like `type`, but on the device.
+mlir::MemRefType onDevice(mlir::MemRefType type);
 
 /// "node 'x' (Gather)" for the node at `loc`, "" where there is none.
 std::string describeNode(mlir::Location loc);

@@ -18,6 +18,18 @@ def BufferizeHostPass : Pass<"hone-bufferize-host", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def PlaceBuffersPass : Pass<"hone-place-buffers", "::mlir::ModuleOp"> {
+  let summary = "choose for each kernel and buffer between host and device, and copy where both need it";
+  let description = [{
+    Before: `@hone_run` over buffers of the host; kernels that the device could run have `hone.device`. After: the
+    attribute stays on kernels that do run there: those whose buffers all have sizes that follow from the free
+    dimensions, but for shape arithmetic that only the host reads. Buffers that such kernels touch have the memory space
+    `#hone_rt.device`. What the host reads of them is copied to a slot of its own right after it was written; what the
+    host writes goes the other way. Inputs and constants are at hand in both places.
+  }];
+  let dependentDialects = ["::hone::rt::RtDialect"];
+}
+
 def ReuseBuffersPass : Pass<"hone-reuse-buffers", "::mlir::func::FuncOp"> {
   let summary = "let kernels overwrite an operand that dies with them, where they allow it";
   let description = [{

@@ -111,28 +111,37 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       unbounded |= isa<rt::AllocOp, rt::LibraryOp, rt::SetOutputOp>(op);
     });
     Builder attrs(module.getContext());
-    SmallVector<ArenaSlot> plan;
+    // Host and device have an arena each.
+    SmallVector<ArenaSlot> plans[2];
     bool isStatic = true;
     for (auto [index, slot] : llvm::enumerate(slots)) {
       slot.setIndex(index);
       LiveRange range = ranges.range(slot);
       std::optional<int64_t> bytes = staticBytes(slot.getType());
       isStatic &= bytes.has_value();
-      plan.push_back(
+      plans[rt::isOnDevice(slot.getType())].push_back(
           {range.first, range.last, kSlotAlignment, bytes.value_or(-1), -1});
       rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), index,
                               sizes.bytes(slot.getType(), slot.getDims()));
     }
-    ArenaSize arena;
+    ArenaSize arenas[2];
     if (isStatic)
-      arena = planArena(plan);
+      for (int place : {0, 1})
+        arenas[place] = planArena(plans[place]);
     SmallVector<Attribute> table;
-    for (const ArenaSlot &slot : plan)
+    ArrayRef<ArenaSlot> rest[2] = {plans[0], plans[1]};
+    for (rt::SlotOp op : slots) {
+      int64_t place = rt::isOnDevice(op.getType());
+      const ArenaSlot &slot = rest[place].front();
       table.push_back(attrs.getDenseI64ArrayAttr(
-          {slot.first, slot.last, slot.bytes, slot.offset}));
+          {slot.first, slot.last, slot.bytes, slot.offset, place}));
+      rest[place] = rest[place].drop_front();
+    }
     module->setAttr(rt::kSlotsAttr, attrs.getArrayAttr(table));
-    module->setAttr(rt::kArenaAttr, attrs.getDenseI64ArrayAttr(
-                                        {arena.bytes, arena.lowerBound}));
+    module->setAttr(
+        rt::kArenaAttr,
+        attrs.getDenseI64ArrayAttr({arenas[0].bytes, arenas[0].lowerBound,
+                                    arenas[1].bytes, arenas[1].lowerBound}));
     module->setAttr(rt::kMemoryAttr, attrs.getI64IntegerAttr(
                                          (slots.empty() ? 0 : kMemoryPlanned) |
                                          (unbounded ? kMemoryUnbounded : 0)));

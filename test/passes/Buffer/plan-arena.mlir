@@ -1,8 +1,8 @@
 // RUN: hone-opt %s --split-input-file --hone-plan-arena | FileCheck %s
 
 // Three slots of 64 bytes; the third begins when the first is dead: two fit.
-// CHECK-LABEL: hone.arena = array<i64: 128, 128>
-// CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0>, array<i64: 4, 6, 64, 64>, array<i64: 6, 8, 64, 0>]
+// CHECK-LABEL: hone.arena = array<i64: 128, 128, 0, 0>
+// CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0, 0>, array<i64: 4, 6, 64, 64, 0>, array<i64: 6, 8, 64, 0, 0>]
 // CHECK:       func.func @hone_prepare()
 // CHECK:         hone_rt.slot_bytes 0, %c64
 // CHECK:         hone_rt.output_dim 0, %c16
@@ -26,7 +26,7 @@ module {
 // -----
 
 // A free dimension: the runtime plans with the sizes that the preparation computes. A check of it moves there as well.
-// CHECK-LABEL: hone.arena = array<i64: -1, -1>
+// CHECK-LABEL: hone.arena = array<i64: -1, -1, -1, -1>
 // CHECK:       func.func @hone_prepare()
 // CHECK:         %[[N:.+]] = hone.dim "n"
 // CHECK:         %[[B:.+]] = arith.muli %[[N]], %c32
@@ -49,6 +49,24 @@ module attributes {hone.nodes = ["add"]} {
     %r = hone_rt.library "nonzero"(%0) node 0 : (memref<?x8xf32>) -> memref<?xi64>
     hone_rt.output_dims 0 dims(%n) : memref<?xf32>
     hone_rt.set_output 1, %r : memref<?xi64>
+    return
+  }
+}
+
+// -----
+
+// The device has an arena of its own.
+// CHECK-LABEL: hone.arena = array<i64: 128, 128, 64, 64>
+// CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0, 1>, array<i64: 4, 5, 128, 0, 0>]
+module {
+  func.func private @k(tensor<16xf32>) -> tensor<32xf32> attributes {hone.kernel}
+  func.func @hone_run() attributes {hone.inputs = [], hone.outputs = []} {
+    %x = hone_rt.input 0 : memref<16xf32, #hone_rt.device>
+    %0 = hone_rt.slot 0 : memref<16xf32, #hone_rt.device>
+    hone_rt.copy %x to %0 : memref<16xf32, #hone_rt.device>, memref<16xf32, #hone_rt.device>
+    %1 = hone_rt.slot 1 : memref<32xf32>
+    hone_rt.dispatch @k ins(%0 : memref<16xf32, #hone_rt.device>) outs(%1 : memref<32xf32>)
+    hone_rt.set_output 0, %1 : memref<32xf32>
     return
   }
 }
