@@ -96,8 +96,7 @@ def main():
         os.environ["ASAN_OPTIONS"] = "allow_user_poisoning=0"
     env = dict(os.environ, PYTHONPATH=str(build / "python"), HONE_BUILD=str(build))
     if args.sanitize:
-        library = "tsan" if args.sanitize == "thread" else "asan"
-        found = subprocess.run(["clang-22", f"-print-file-name=libclang_rt.{library}-x86_64.so"], capture_output=True, text=True)
+        found = subprocess.run(["clang-22", "-print-file-name=libclang_rt.asan-x86_64.so"], capture_output=True, text=True)
         # Python leaves memory behind at its end.
         env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS="allow_user_poisoning=0:detect_leaks=0")
 
@@ -111,6 +110,8 @@ def main():
         "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
     }
+    if args.sanitize == "thread":  # the build has the runtime alone
+        steps = {"lit": lambda: lit([build / "test/unit"], tools)}
     total = Counts(0, 0, 0)
     rows = []
     for name, step in steps.items():
