@@ -6,10 +6,13 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -20,6 +23,7 @@
 #include "passes/Convert/Passes.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Passes.h"
+#include "passes/Gpu/Passes.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Rt/Passes.h"
 #include "passes/Tile/Passes.h"
@@ -44,8 +48,9 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
 
 void hone::registerDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, graph::GraphDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                  func::FuncDialect, gpu::GPUDialect, graph::GraphDialect,
+                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect,
                   rt::RtDialect, scf::SCFDialect, tensor::TensorDialect,
                   ub::UBDialect, vector::VectorDialect>();
 }
@@ -57,6 +62,7 @@ void hone::registerPasses() {
   registerConvertPasses();
   registerCpuContractionPasses();
   registerCpuPasses();
+  registerGpuPasses();
   registerTilePasses();
   registerVerifyPasses();
   registerRtPasses();
@@ -65,6 +71,13 @@ void hone::registerPasses() {
       "hone-host-buffer",
       "the host function: from kernel calls to buffers with a plan",
       buildHostBufferPipeline);
+  PassPipelineRegistration<>("hone-gpu-kernel-buffer",
+                             "a kernel for a GPU: launches on buffers",
+                             buildGpuKernelBufferPipeline);
+  PassPipelineRegistration<>(
+      "hone-gpu-kernel-llvm",
+      "a kernel for a GPU: from launches to device code and a launch stub",
+      buildGpuKernelLlvmPipeline);
   PassPipelineRegistration<>("hone-host-llvm",
                              "the host function: from buffers to LLVM",
                              buildHostLlvmPipeline);

@@ -55,6 +55,12 @@ void buildKernelBufferPipeline(mlir::OpPassManager &pm,
 void buildKernelLlvmPipeline(mlir::OpPassManager &pm,
                              const KernelTarget &target);
 
+/// buffer, kernels for a GPU: -> gpu.launch, memref, scf, vector.
+void buildGpuKernelBufferPipeline(mlir::OpPassManager &pm);
+/// llvm, kernels for a GPU: -> one llvm.func with the kernel ABI, which launches
+/// the functions of the gpu.module beside it.
+void buildGpuKernelLlvmPipeline(mlir::OpPassManager &pm);
+
 /// buffer, host: the host function -> `hone_rt` on memrefs with an arena plan.
 /// Kernels are declarations by then.
 void buildHostBufferPipeline(mlir::OpPassManager &pm);

@@ -48,8 +48,8 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
 def LowerKernelToLlvmPass : Pass<"hone-lower-kernel-to-llvm", "::mlir::ModuleOp"> {
   let summary = "convert what is left of a kernel to the LLVM dialect";
   let description = [{
-    Before: functions with the kernel ABI over arith, math, memref, scf and vector. After: `llvm` only. Horizontal
-    reductions of floats may be reassociated.
+    Before: functions with the kernel ABI over arith, math, memref, scf and vector. After: `llvm` only; a
+    `gpu.module` is left alone. Horizontal reductions of floats may be reassociated.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
 }

@@ -5,14 +5,18 @@
 #include "dialects/Graph/KernelOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace hone {
 #define GEN_PASS_DEF_VERIFYKERNELSPASS
@@ -54,11 +58,40 @@ bool isStrayLoop(Operation *op) {
          isa<func::FuncOp>(op->getParentOp());
 }
 
+bool isLooped(Operation *op) { return isBuffered(op) && !isStrayLoop(op); }
+
+bool isCode(Operation *op) { return isa<LLVM::LLVMDialect>(op->getDialect()); }
+
+/// Device code, and what computes its sizes.
+bool isLaunched(Operation *op) {
+  if (isa<func::FuncOp>(op->getParentOp()) && !isa<gpu::LaunchOp>(op))
+    return isBuffered(op) && !isa<scf::SCFDialect>(op->getDialect()) &&
+           !isa<memref::StoreOp, vector::StoreOp>(op);
+  return isBuffered(op) ||
+         isa<gpu::GPUDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>(
+             op->getDialect());
+}
+
+/// Device code calls nothing: what has no instruction was expanded before.
+bool isDeviceCode(Operation *op) {
+  if (isa<gpu::GPUModuleOp>(op))
+    return true;
+  return isa<LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()) &&
+         !(isa<LLVM::CallOp>(op) && op->getParentOfType<gpu::GPUModuleOp>());
+}
+
 struct VerifyKernelsPass
     : hone::impl::VerifyKernelsPassBase<VerifyKernelsPass> {
   using Base::Base;
   void runOnOperation() override {
-    if (phase != "tile" && phase != "buffer" && phase != "llvm") {
+    fits = llvm::StringSwitch<bool (*)(Operation *)>(phase)
+               .Case("tile", isTiled)
+               .Case("buffer", isLooped)
+               .Case("llvm", isCode)
+               .Case("gpu-buffer", isLaunched)
+               .Case("gpu-llvm", isDeviceCode)
+               .Default(nullptr);
+    if (!fits) {
       getOperation().emitError("no such phase of kernels: '") << phase << "'";
       return signalPassFailure();
     }
@@ -72,23 +105,20 @@ private:
   WalkResult check(Operation *op) {
     if (isa<ModuleOp>(op))
       return WalkResult::advance();
-    if (phase == "llvm") {
-      if (isa<LLVM::LLVMDialect>(op->getDialect()))
-        return WalkResult::advance();
-    } else {
+    if (!StringRef(phase).ends_with("llvm")) {
       if (isa<memref::GlobalOp>(op))
         return WalkResult::advance();
       if (isa<func::FuncOp>(op))
         return op->hasAttr("hone.kernel") ? WalkResult::advance()
                                           : WalkResult::skip();
-      bool fits =
-          phase == "tile" ? isTiled(op) : isBuffered(op) && !isStrayLoop(op);
-      if (fits)
-        return WalkResult::advance();
     }
+    if (fits(op))
+      return WalkResult::advance();
     op->emitOpError("must not be left in a kernel after the '")
         << phase << "' phase";
     return WalkResult::interrupt();
   }
+
+  bool (*fits)(Operation *) = nullptr;
 };
 } // namespace

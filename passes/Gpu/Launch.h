@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Parallel steps of a kernel on the GPU: launches, the threads that run them,
+// and what the threads of a block share.
+#ifndef HONE_PASSES_GPU_LAUNCH_H
+#define HONE_PASSES_GPU_LAUNCH_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "passes/Loops/Emit.h"
+
+namespace hone {
+
+constexpr int64_t kWarp = 32;
+/// Shared memory of a launch whose size is known in advance.
+constexpr int64_t kSharedBytes = 48 * 1024;
+
+/// Where a thread is, as indices, and the shared buffers of its block.
+struct ThreadPlace {
+  mlir::Value block[3], thread[3];
+  llvm::SmallVector<mlir::Value> shared;
+};
+
+/// Emits a gpu.launch of `grid` blocks of `block` threads, x first; what is
+/// left out is 1. A grid in which a size is 0 runs nothing. x may be large, the
+/// others at most 65535. `shared` are types of buffers in shared memory.
+mlir::gpu::LaunchOp
+emitLaunch(Emitter &e, llvm::ArrayRef<mlir::Value> grid,
+           llvm::ArrayRef<int64_t> block,
+           llvm::ArrayRef<mlir::MemRefType> shared,
+           llvm::function_ref<void(const ThreadPlace &)> body);
+
+/// A launch of `count` threads or some more, in blocks of `threads`; `body` is
+/// emitted for those with a number below `count`.
+void emitThreads(Emitter &e, mlir::Value count, int64_t threads,
+                 llvm::function_ref<void(mlir::Value number)> body);
+
+/// A contiguous buffer in the shared memory of a block.
+mlir::MemRefType sharedType(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+int64_t bytesOf(mlir::MemRefType type);
+
+/// Waits for all threads of the block; what they wrote is seen afterwards.
+void emitBarrier(Emitter &e);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GPU_LAUNCH_H

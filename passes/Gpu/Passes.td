@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes that turn a bufferized kernel into launches on a GPU and the device code that they run.
+#ifndef HONE_PASSES_GPU_PASSES
+#define HONE_PASSES_GPU_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def MapLoopsToGpuPass : Pass<"hone-map-loops-to-gpu", "::mlir::func::FuncOp"> {
+  let summary = "turn linalg.generic and scf.forall into launches";
+  let description = [{
+    Before: a bufferized kernel. After: neither linalg nor `scf.forall`; all that touches memory at the top level, but for
+    loads, lies in a `gpu.launch` with a constant block size. Element by element, a thread computes one result, or 16
+    bytes of them where operands are contiguous and begin at multiples of 16 bytes. Reductions along contiguous memory,
+    and those with few results, take a block of threads for each result, the others one thread. Consecutive operations
+    that share parallel dimensions (softmax, normalisation) and reduce all others run in one launch with a block for each
+    row; temporaries of a row that are small lie in shared memory. An iteration of `scf.forall` is one thread; if there
+    are whole loops in it and nothing else writes to memory, a block, whose threads divide each loop.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def OutlineLaunchesPass : Pass<"hone-outline-launches", "::mlir::ModuleOp"> {
+  let summary = "move the launches of kernels to functions of the device";
+  let description = [{
+    Before: functions with `hone.kernel` whose `gpu.launch`es lie at the top level. After: for a kernel `k` a
+    `gpu.module @k_gpu` with a `gpu.func @k_step<N>` for each launch, and `gpu.launch_func` in their place. Parameters:
+    of each buffer a pointer and its dynamic sizes (i64), then indices (i64). Constants, views, other scalars, and what
+    is computed from loads move into the function. With checks there is one more parameter, the address of the error
+    cell, which has the attribute `hone.error_cell`; `gpu.launch_func` passes null, for `hone-lower-launch-stub` to
+    replace. A check that fails stores status, node, value and limit, if it is the first one.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerLaunchStubPass : Pass<"hone-lower-launch-stub", "::mlir::ModuleOp"> {
+  let summary = "give the host part of kernels their C signature";
+  let description = [{
+    Before: functions with `hone.kernel` over memrefs and indices, with `gpu.launch_func`. After: functions
+    `(ptrs, dims, begin, end, context) -> i32`, in which each launch is a call of `hone_rt_launch`, until one fails.
+    Temporaries lie in the memory that `hone_rt_device_scratch` gives.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerGpuToNvvmPass : Pass<"hone-lower-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "convert the functions of a device to the NVVM and LLVM dialects";
+  let description = [{
+    Before: `gpu.func` over gpu, nvgpu, arith, math, memref, scf and vector, with math functions expanded. After:
+    `llvm.func` with `nvvm.kernel`, over llvm and nvvm only; no function is called.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
+#endif // HONE_PASSES_GPU_PASSES
