@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which kernels a GPU can run.
+#ifndef HONE_PASSES_GPU_GPUSUPPORT_H
+#define HONE_PASSES_GPU_GPUSUPPORT_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace hone {
+
+/// Whether the GPU pipelines can lower a kernel as it was outlined. Text stays
+/// on the host, and so do functions of f64 that have no instruction.
+bool gpuSupports(mlir::func::FuncOp kernel);
+
+/// Whether the math operation becomes instructions of the device.
+bool gpuSupportsMath(mlir::Operation *op);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GPU_GPUSUPPORT_H
