@@ -197,11 +197,12 @@ private:
   void writeTensor(StringRef array, size_t index, const ValueInfo &value,
                    StringRef data, const Twine &dims) {
     out << "  " << array << "[" << index << "].kind = HONE_KIND_TENSOR;\n  "
-        << array << "[" << index << "].as.tensor.data = (void *)" << data
-        << ";\n  " << array << "[" << index << "].as.tensor.dims = " << dims
+        << array << "[" << index << "].place = HONE_PLACE_HOST;\n  " << array
+        << "[" << index << "].as.tensor.data = (void *)" << data << ";\n  "
+        << array << "[" << index << "].as.tensor.dims = " << dims << ";\n  "
+        << array << "[" << index << "].as.tensor.rank = " << value.rank
         << ";\n  " << array << "[" << index
-        << "].as.tensor.rank = " << value.rank << ";\n  " << array << "["
-        << index << "].as.tensor.type = " << value.type << ";\n";
+        << "].as.tensor.type = " << value.type << ";\n";
   }
 
   void writeRun() {

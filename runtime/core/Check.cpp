@@ -85,6 +85,24 @@ struct Checker {
     return false;
   }
 
+  /// `mayBeOnDevice`: an input or output itself, no element of one.
+  bool placeIsUsable(const hone_value &value, bool mayBeOnDevice) {
+    if (value.place == HONE_PLACE_HOST)
+      return true;
+    if (value.place != HONE_PLACE_DEVICE)
+      complain().add(" lies in no place that there is: %" PRId32, value.place);
+    else if (!mayBeOnDevice || value.kind != HONE_KIND_TENSOR ||
+             info.type == HONE_TYPE_STRING)
+      complain().add(" must lie in the host's memory: only tensors of numbers "
+                     "that are no elements may lie on the device");
+    else if (!session.device)
+      complain().add(" lies on a device, but this session runs on the CPU: "
+                     "give it memory of the host");
+    else
+      return true;
+    return false;
+  }
+
   bool kindIs(const hone_value &value, int32_t kind) {
     if (value.kind == kind)
       return true;
@@ -101,6 +119,7 @@ struct Checker {
     }
     for (int64_t i = 0; i < sequence->count; ++i)
       if (!kindIs(sequence->elements[i], HONE_KIND_TENSOR) ||
+          !placeIsUsable(sequence->elements[i], false) ||
           !tensor(sequence->elements[i].as.tensor, /*bind=*/false))
         return false;
     return true;
@@ -124,7 +143,8 @@ struct Checker {
   }
 
   bool value(const hone_value &value, int32_t kind) {
-    if (!kindIs(value, kind))
+    if (!kindIs(value, kind) ||
+        !placeIsUsable(value, info.kind == HONE_KIND_TENSOR))
       return false;
     switch (kind) {
     case HONE_KIND_TENSOR:
@@ -201,9 +221,20 @@ int32_t hone::bindOutputs(hone_session &session, const hone_value *outputs,
     planned += info.rank > 0 ? info.rank : 0;
 
     const hone_tensor &given = outputs[i].as.tensor;
-    bool hasBuffer = outputs[i].kind == HONE_KIND_TENSOR && given.data;
+    bool isTensor = outputs[i].kind == HONE_KIND_TENSOR;
+    bool hasBuffer = isTensor && given.data;
+    Checker checker{session, text, "output", info, false};
+    if (isTensor && outputs[i].place != HONE_PLACE_HOST) {
+      if (!checker.placeIsUsable(outputs[i], true))
+        return HONE_WRONG_CALL;
+      if (!known) {
+        checker.complain().add(" has a shape that only the data decide: it "
+                               "cannot lie on the device");
+        return HONE_WRONG_CALL;
+      }
+      output.place = outputs[i].place;
+    }
     if (hasBuffer) {
-      Checker checker{session, text, "output", info, false};
       if (!checker.typeAndRank(given))
         return HONE_WRONG_CALL;
       for (int32_t d = 0; d < info.rank; ++d)
@@ -225,7 +256,7 @@ int32_t hone::bindOutputs(hone_session &session, const hone_value *outputs,
     }
     output.as.tensor.dims = dims;
     session.outputStates[i] = OutputState::Planned;
-    if (hasBuffer)
+    if (hasBuffer || output.place == HONE_PLACE_DEVICE)
       continue;
     int64_t bytes = tensorBytes(info.type, info.rank, dims);
     output.as.tensor.data = session.blocks.allocate(session.allocator, bytes);

@@ -4,6 +4,7 @@
 #include "runtime/core/Pool.h"
 #include "runtime/core/Session.h"
 #include "runtime/core/Types.h"
+#include "runtime/device/Device.h"
 
 #include <string.h>
 
@@ -56,8 +57,16 @@ int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
     return HONE_OK;
   hone_session *session = frame->session;
   Job job{frame->kernels[kernel], ptrs, dims, session};
+  bool onDevice = false;
+  if (session->device) {
+    const hone_device &device = *session->model->device;
+    onDevice = device.kernels[kernel];
+    if (!onDevice && session->recording)
+      return hone_rt_fail(frame, -1, HONE_INTERNAL, kernel, 0);
+    session->contexts[0].first_function = device.first_function[kernel];
+  }
   int32_t result =
-      pieces == 1 || !session->poolHeld
+      pieces == 1 || !session->poolHeld || onDevice
           ? job.function(ptrs, dims, 0, pieces, &session->contexts[0])
           : session->pool.run(session->pool.self, pieces, runPieces, &job);
   if (result == 0)
@@ -71,8 +80,11 @@ int32_t hone_rt_fail(hone_frame *frame, int32_t node, int32_t status,
   return status == HONE_OK ? int32_t(HONE_INTERNAL) : status;
 }
 
-int32_t hone_rt_copy(hone_frame *, void *to, const void *from, int64_t bytes,
-                     int32_t) {
+int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
+                     int64_t bytes, int32_t kind) {
+  hone_session *session = frame->session;
+  if (session->device)
+    return session->model->device->api->copy(*session, to, from, bytes, kind);
   if (bytes > 0 && to != from)
     memmove(to, from, size_t(bytes));
   return HONE_OK;

@@ -5,6 +5,7 @@
 #include "runtime/core/Plan.h"
 #include "runtime/core/Pool.h"
 #include "runtime/core/Weights.h"
+#include "runtime/device/Device.h"
 
 #include <inttypes.h>
 #include <new>
@@ -130,7 +131,7 @@ int32_t setUp(hone_session &s, const hone_session_options &options,
   s.frame.device_weights = s.frame.weights;
   s.frame.device_inputs = s.deviceInputs;
   s.frame.device_outputs = s.deviceOutputs;
-  return HONE_OK;
+  return chooseDevice(s, options.device, text);
 }
 
 /// Offsets of the slots of one place.
@@ -222,9 +223,9 @@ int32_t usePlan(hone_session &s, Text &text) {
     if (int32_t status = makePlan(s, *oldest, text))
       return status;
     s.plan = oldest;
-    ++s.plansMade;
+    s.plan->serial = ++s.plansMade;
   }
-  for (int32_t place = 0; place < placeCount; ++place)
+  for (int32_t place = 0; place < (s.device ? 1 : placeCount); ++place)
     if (!s.arenas[place].reserve(s.allocator, s.plan->arenaBytes[place])) {
       text.add("out of memory: %" PRId64 " bytes for the arena",
                s.plan->arenaBytes[place]);
@@ -273,20 +274,22 @@ int32_t execute(hone_session &s, Text &text) {
   s.failure.clear();
   s.frame.inputs = s.inputs;
   s.frame.outputs = s.outputs;
-  if (model.device)
+  if (model.device && !s.device)
     bindDeviceFields(s);
-  s.poolHeld = s.pool.threads > 1 && s.pool.acquire(s.pool.self);
+  bool needsPool = !s.device || !(model.plan & HONE_PLAN_STATIC);
+  s.poolHeld = needsPool && s.pool.threads > 1 && s.pool.acquire(s.pool.self);
   int32_t result;
   {
     FloatMode mode;
-    result = model.run(&s.frame);
+    result = s.device ? model.device->api->run(s) : model.run(&s.frame);
   }
   if (s.poolHeld)
     s.pool.release(s.pool.self);
   s.poolHeld = false;
 
   if (s.failure.status != HONE_OK) {
-    s.failure.describe(model, text);
+    if (!s.device || !model.device->api->describe(s, text))
+      s.failure.describe(model, text);
     return s.failure.status;
   }
   if (result != 0) {
@@ -303,32 +306,6 @@ int32_t execute(hone_session &s, Text &text) {
 }
 
 } // namespace
-
-const hone_level *hone::chooseLevel(const hone_descriptor &model,
-                                    const char *name, Text &text) {
-  if (!name || !*name)
-    name = getenv("HONE_CPU");
-  uint64_t features = cpuFeatures();
-  for (int64_t i = model.level_count; i-- > 0;) {
-    const hone_level &level = model.levels[i];
-    bool named = name && *name;
-    if (named && strcmp(level.name, name) != 0)
-      continue;
-    if ((level.features & ~features) == 0 && enableFeatures(level.features))
-      return &level;
-    if (named) {
-      text.add("this processor lacks features of level '%s'", name);
-      return nullptr;
-    }
-  }
-  if (name && *name)
-    text.add("the model has no CPU level '%s'; it has", name);
-  else
-    text.add("this processor fits none of the model's CPU levels");
-  for (int64_t i = 0; i < model.level_count; ++i)
-    text.add("%s '%s'", i ? "," : "", model.levels[i].name);
-  return nullptr;
-}
 
 int32_t hone::createSession(const hone_descriptor *model,
                             const hone_session_options *options,
@@ -364,6 +341,8 @@ int32_t hone::createSession(const hone_descriptor *model,
 void hone::destroySession(hone_session *s) {
   if (!s)
     return;
+  if (s->device)
+    s->model->device->api->close(*s);
   if (s->ownsPool)
     destroyPool(&s->pool);
   if (s->hasWeights)
@@ -387,6 +366,10 @@ int32_t hone::prepareSession(hone_session *s, const hone_value *inputs,
     return status;
   if (int32_t status = usePlan(*s, text))
     return status;
+  if (s->device)
+    if (int32_t status =
+            s->model->device->api->bind(*s, /*forRun=*/false, text))
+      return status;
   if (arenaBytes)
     *arenaBytes = s->plan->arenaBytes[HONE_PLACE_HOST] +
                   s->plan->arenaBytes[HONE_PLACE_DEVICE];
@@ -406,6 +389,9 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
     return status;
   if (int32_t status = bindOutputs(*s, outputs, outputCount, text))
     return status;
+  if (s->device)
+    if (int32_t status = s->model->device->api->bind(*s, /*forRun=*/true, text))
+      return status;
   if (int32_t status = execute(*s, text))
     return status;
   memcpy(outputs, s->outputs, sizeof(hone_value) * size_t(outputCount));
@@ -425,4 +411,8 @@ void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
   stats->threads = s->pool.threads;
   stats->plans = s->plansMade;
   stats->level = s->level->name;
+  if (s->device)
+    s->model->device->api->stats(*s, *stats);
+  else if (s->deviceNote[0])
+    stats->device_note = s->deviceNote;
 }

@@ -8,12 +8,15 @@
 
 namespace hone {
 
+struct Device;
+
 /// HONE_PLACE_HOST and HONE_PLACE_DEVICE.
 constexpr int32_t placeCount = 2;
 
 /// What follows from one set of free dimensions.
 struct DimsPlan {
   int64_t lastUse; ///< 0: empty
+  int64_t serial;  ///< a number of its own, from 1
   int64_t *freeDims;
   int64_t *slotOffsets;
   int64_t *outputDims;
@@ -58,9 +61,12 @@ struct hone_session {
   int64_t *slotBytes;
   hone_value *inputs, *outputs;
   hone::OutputState *outputStates;
-  /// Of a model with code for a device only: kernels of the device and of the
-  /// level in one table, and the device's addresses of inputs and outputs.
+  /// For models with code for a device: kernels of the device and of the level
+  /// in one table, and the device's addresses of inputs and outputs.
   hone_kernel_fn *kernels;
+  hone::Device *device; ///< null: runs on the CPU
+  bool recording;       ///< only work of the device can be noted now
+  char deviceNote[512]; ///< why there is no device
   void **deviceInputs, **deviceOutputs;
 
   hone::Failure failure;
@@ -86,6 +92,11 @@ void sessionStats(const hone_session *session, hone_session_stats *stats);
 /// fits this processor. NULL after explaining why there is none.
 const hone_level *chooseLevel(const hone_descriptor &model, const char *name,
                               Text &text);
+
+/// Opens the device that is asked for, or that there is, for a model with code
+/// for one, or notes why the session runs on the CPU; fills the table of
+/// kernels. Needs level and tables.
+int32_t chooseDevice(hone_session &session, int32_t option, Text &text);
 
 /// Checks a call's inputs, copies them to `session.inputs` and binds the free
 /// dimensions. `withData`: data pointers must be there too.

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a session sees of the device it runs on. The core reaches it through the
+// model's table only, so that models without code for a device do not hold it.
+#ifndef HONE_RUNTIME_DEVICE_DEVICE_H
+#define HONE_RUNTIME_DEVICE_DEVICE_H
+
+#include "runtime/core/Status.h"
+
+/// The context of the calling thread is what it was before, after each call.
+/// Functions that return int32_t return a hone_status.
+struct hone_device_api {
+  /// Makes `session.device` on the device of this number: its code and weights,
+  /// which sessions of the model share, and what is the session's own. Needs
+  /// the session's tables. Explains a failure, and holds nothing then.
+  int32_t (*open)(hone_session &session, int32_t ordinal, hone::Text &text);
+  void (*close)(hone_session &session);
+  /// Gives the device arena of the session's plan, and a place on the device to
+  /// each value that the plan keeps there. `forRun`: the outputs are known.
+  int32_t (*bind)(hone_session &session, bool forRun, hone::Text &text);
+  /// Brings the inputs, runs the model's host function, and waits for the
+  /// outputs. Returns what the function returned, or a stored failure.
+  int32_t (*run)(hone_session &session);
+  /// hone_rt_copy.
+  int32_t (*copy)(hone_session &session, void *to, const void *from,
+                  int64_t bytes, int32_t kind);
+  /// Explains a failure of the driver in the last run; false: it was another.
+  bool (*describe)(const hone_session &session, hone::Text &text);
+  void (*stats)(const hone_session &session, hone_session_stats &stats);
+};
+
+#endif // HONE_RUNTIME_DEVICE_DEVICE_H

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A session's part of a device, and runs that are recorded once and replayed.
+#ifndef HONE_RUNTIME_DEVICE_REPLAY_H
+#define HONE_RUNTIME_DEVICE_REPLAY_H
+
+#include "runtime/core/Session.h"
+#include "runtime/device/Program.h"
+
+namespace hone {
+
+struct DeviceRegion {
+  CUdeviceptr address;
+  int64_t bytes;
+};
+
+/// What a run with one plan gave the device, to be given again while the
+/// pointers are the same.
+struct Recording {
+  int64_t plan;      ///< DimsPlan::serial of the last run; 0: none
+  CUgraphExec graph; ///< null: not recorded
+  void **key;        ///< all pointers of the last run
+};
+
+struct Device {
+  Program *program;
+  int64_t ownBytes; ///< of this structure and its arrays
+  CUstream stream;
+  DeviceRegion memory; ///< arena, inputs and outputs
+  DeviceRegion scratch;
+  CUdeviceptr errorCell;
+  hone_device_error *error; ///< the host's copy
+  bool errorIsOld;          ///< the cell must be cleared before the next run
+  const char *failedCall;   ///< of the driver, in this run
+  /// Device addresses of inputs that the plan reads on the host, and of outputs
+  /// that stay on the device; null for others.
+  void **sources, **targets;
+
+  bool replays;      ///< the model's runs may be recorded
+  CUstream recorder; ///< while a run is recorded: its stream
+  Recording recordings[planCount];
+  void **key;
+  int64_t keyCount, replayed;
+};
+
+/// Whether all that a run does is work of the device that follows from
+/// dimensions and pointers.
+bool canReplay(const hone_descriptor &model);
+
+/// Replays the run with these dimensions and pointers if there was one, records
+/// it the second time, else runs the model's host function.
+int32_t replayOrRun(hone_session &session);
+
+/// What generated code asked for cannot be recorded: returns a failure, after
+/// which the function is run as usual.
+int32_t refuseRecording(hone_session &session);
+
+void dropRecording(Device &device, Recording &recording);
+
+} // namespace hone
+
+#endif // HONE_RUNTIME_DEVICE_REPLAY_H
