@@ -94,6 +94,13 @@ int hone::run::benchModel(const Options &options) {
   json["runs"] = samples.runs;
   json["threads"] = stats.threads;
   json["level"] = stats.level;
+  json["device"] = nullptr;
+  if (stats.device) {
+    json["device"] = stats.device;
+    json["device_bytes"] = stats.device_bytes;
+    json["device_arena_bytes"] = stats.device_arena_bytes;
+    json["replays"] = stats.replays;
+  }
   json["peak_rss_bytes"] = peakResidentBytes();
   json["arena_bytes"] = arenaBytes;
   json["lower_bound_bytes"] = stats.lower_bound_bytes;
@@ -109,6 +116,11 @@ int hone::run::benchModel(const Options &options) {
          samples.quantile(0.5), samples.fastest, samples.quantile(0.99),
          static_cast<long long>(samples.runs),
          static_cast<long long>(stats.threads), stats.level);
+  if (stats.device)
+    printf("device: %s, %lld bytes (arena %lld), %lld runs replayed\n",
+           stats.device, static_cast<long long>(stats.device_bytes),
+           static_cast<long long>(stats.device_arena_bytes),
+           static_cast<long long>(stats.replays));
   printf("memory: peak %lld bytes, arena %lld (lower bound %lld), weights "
          "%lld\n",
          static_cast<long long>(peakResidentBytes()),

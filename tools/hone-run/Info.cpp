@@ -2,6 +2,7 @@
 // `hone info`: what a model takes, gives and needs.
 #include "tools/hone-run/Model.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -77,6 +78,39 @@ Json memoryJson(const hone_descriptor &model) {
   return kinds;
 }
 
+/// Chips that the model has code for, each once.
+Json chipsJson(const hone_device &device) {
+  Json chips = Json::array();
+  for (int64_t i = 0; i < device.image_count; ++i) {
+    const hone_device_image &image = device.images[i];
+    std::string chip = image.chip;
+    if (image.kind != HONE_IMAGE_CUBIN)
+      chip += image.kind == HONE_IMAGE_PTX ? " (PTX)" : " (emulated)";
+    if (std::find(chips.begin(), chips.end(), chip) == chips.end())
+      chips.push_back(chip);
+  }
+  return chips;
+}
+
+Json deviceJson(const hone_descriptor &model) {
+  if (!model.device)
+    return nullptr;
+  const hone_device &device = *model.device;
+  int64_t kernels = 0;
+  for (int64_t i = 0; i < model.kernel_count; ++i)
+    kernels += device.kernels[i] != nullptr;
+  Json json;
+  json["driver"] = device.driver;
+  json["chips"] = chipsJson(device);
+  json["kernels"] = kernels;
+  json["functions"] = device.first_function[model.kernel_count];
+  json["arena_bytes"] = nullptr;
+  if (model.slot_offsets)
+    json["arena_bytes"] = model.device_arena_bytes;
+  json["static_plan"] = (model.plan & HONE_PLAN_STATIC) != 0;
+  return json;
+}
+
 Json infoJson(const hone_descriptor &model) {
   Json json;
   json["name"] = model.name;
@@ -104,6 +138,7 @@ Json infoJson(const hone_descriptor &model) {
   if (model.weights_file)
     json["weights_file"] = model.weights_file;
   json["kernels"] = model.kernel_count;
+  json["device"] = deviceJson(model);
   json["levels"] = Json::array();
   for (int64_t i = 0; i < model.level_count; ++i) {
     const hone_level &level = model.levels[i];
@@ -146,6 +181,19 @@ int hone::run::showInfo(const Options &options) {
          static_cast<long long>(model.weight_bytes),
          model.weights_file ? " in " : "",
          model.weights_file ? model.weights_file : "");
+  if (model.device) {
+    Json device = deviceJson(model);
+    printf("device: code for");
+    const char *separator = " ";
+    for (const auto &chip : device["chips"]) {
+      printf("%s%s", separator, chip.get_ref<const std::string &>().c_str());
+      separator = ", ";
+    }
+    printf("; %lld of %lld kernels in %lld functions, through %s\n",
+           static_cast<long long>(device["kernels"]),
+           static_cast<long long>(model.kernel_count),
+           static_cast<long long>(device["functions"]), model.device->driver);
+  }
   printf("CPU levels:");
   for (int64_t i = 0; i < model.level_count; ++i)
     printf(" %s%s", model.levels[i].name,

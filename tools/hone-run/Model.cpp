@@ -3,6 +3,8 @@
 #include "tools/hone-run/Model.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 using namespace hone::run;
@@ -217,11 +219,16 @@ void Model::setInputs(const Options &options) {
   hone_session_options session = {};
   session.size = sizeof(session);
   session.threads = options.threads;
+  // The variable can also ask for device 0 and nothing else.
+  if (!options.device.empty())
+    setenv("HONE_DEVICE", options.device.c_str(), 1);
   char why[1024];
   int32_t status =
       hone_runner_create(library, &session, &runner, why, sizeof(why));
   if (status != HONE_OK)
     throw Failure{1, path + ": " + why};
+  if (const char *note = stats().device_note)
+    fprintf(stderr, "hone: note: %s runs on the CPU: %s\n", path.c_str(), note);
 
   for (int32_t i = 0; i < model.input_count; ++i) {
     const hone_value_info &info = model.inputs[i];

@@ -16,6 +16,7 @@ struct Options {
   std::string model, symbol, outputDir;
   std::vector<std::string> inputs; ///< NAME=FILE
   std::vector<std::string> dims;   ///< NAME=N
+  std::string device; ///< a number or "cpu"; empty: the model's choice
   int threads = 0;
   double seconds = 3;
   uint64_t seed = 0;

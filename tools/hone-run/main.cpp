@@ -32,6 +32,8 @@ void addInputs(CLI::App *command, Options &options) {
       ->add_option("--threads", options.threads,
                    "threads to use (default: one per processor)")
       ->check(CLI::Range(1, 1024));
+  command->add_option("--device", options.device,
+                      "of a model for devices: a number, or 'cpu'");
   command->add_option("--input", options.inputs,
                       "NAME=FILE.npy; several for a sequence");
   command->add_option("--dim", options.dims,

@@ -220,3 +220,9 @@ onDevice::Model::Model(bool mixesPlaces)
   descriptor.plan = mixesPlaces ? 0 : HONE_PLAN_STATIC;
   descriptor.device = &device;
 }
+
+extern "C" __attribute__((visibility("default"))) const hone_descriptor *
+hone_device_model(void) {
+  static onDevice::Model model;
+  return &model.descriptor;
+}
