@@ -104,6 +104,45 @@ static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims,
   return info;
 }
 
+/// Where inputs and outputs are read and written.
+static void readPlaces(func::FuncOp run, ModelInfo &info) {
+  for (ValueInfo &value : info.inputs)
+    value.places = 0;
+  run.walk([&](Operation *op) {
+    auto bit = [](Value value) {
+      return 1 << (rt::isOnDevice(value.getType()) ? HONE_PLACE_DEVICE
+                                                   : HONE_PLACE_HOST);
+    };
+    if (auto input = dyn_cast<rt::InputOp>(op))
+      info.inputs[input.getIndex()].places |= bit(input.getResult());
+    else if (auto output = dyn_cast<rt::OutputOp>(op))
+      info.outputs[output.getIndex()].places = bit(output.getResult());
+  });
+  for (ValueInfo &value : info.inputs)
+    if (value.places == 0) // nothing reads it
+      value.places = 1 << HONE_PLACE_HOST;
+}
+
+/// Whether equal dimensions give the device the same work each time: the host
+/// neither reads nor computes data.
+static bool isStaticPlan(func::FuncOp run, ModuleOp host) {
+  SymbolTable symbols(host);
+  auto isHostWork = [&](Operation *op) {
+    if (auto dispatch = dyn_cast<rt::DispatchOp>(op))
+      return !symbols.lookup(dispatch.getKernel())->hasAttr(rt::kDeviceAttr);
+    if (auto copy = dyn_cast<rt::CopyOp>(op))
+      return !rt::isOnDevice(copy.getSource().getType()) ||
+             !rt::isOnDevice(copy.getTarget().getType());
+    return isa<rt::AllocOp, rt::CheckOp, rt::LibraryOp, rt::LoadOp,
+               rt::SetOutputOp, rt::StoreOp>(op);
+  };
+  return !run.walk([&](Operation *op) {
+               return isHostWork(op) ? WalkResult::interrupt()
+                                     : WalkResult::advance();
+             })
+              .wasInterrupted();
+}
+
 ModelInfo hone::readModelInfo(ModuleOp host) {
   ModelInfo info;
   auto strings = [&](StringRef name, std::vector<std::string> &out) {
@@ -126,16 +165,19 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
   if (auto slots = host->getAttrOfType<ArrayAttr>(rt::kSlotsAttr))
     for (Attribute attr : slots) {
       auto slot = cast<DenseI64ArrayAttr>(attr);
-      info.slots.push_back(
-          {int32_t(slot[0]), int32_t(slot[1]), slot[2], slot[3]});
+      info.slots.push_back({int32_t(slot[0]), int32_t(slot[1]), slot[2],
+                            slot[3], int32_t(slot[4])});
     }
   if (auto arena = host->getAttrOfType<DenseI64ArrayAttr>(rt::kArenaAttr)) {
     info.arena = {arena[0], arena[1]};
+    info.deviceArena = {arena[2], arena[3]};
   }
   if (auto bytes = host->getAttrOfType<IntegerAttr>(rt::kWeightBytesAttr))
     info.weightBytes = bytes.getInt();
   if (auto memory = host->getAttrOfType<IntegerAttr>(rt::kMemoryAttr))
     info.memory = memory.getInt();
+  readPlaces(run, info);
+  info.plan = isStaticPlan(run, host) ? HONE_PLAN_STATIC : 0;
   for (auto kernel : host.getOps<func::FuncOp>())
     if (kernel->hasAttr(rt::kKernelAttr)) {
       auto pieces = kernel->getAttrOfType<IntegerAttr>(rt::kPiecesAttr);

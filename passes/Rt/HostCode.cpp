@@ -70,16 +70,18 @@ void HostCode::enter(func::FuncOp function, bool isPrepare) {
     return;
   }
   frame.frame = entry.getArgument(0);
-  frame.inputs = loadPointer(b, loc, frame.frame, offsetof(hone_frame, inputs));
-  frame.outputs =
-      loadPointer(b, loc, frame.frame, offsetof(hone_frame, outputs));
-  frame.freeDims =
-      loadPointer(b, loc, frame.frame, offsetof(hone_frame, free_dims));
-  frame.arena = loadPointer(b, loc, frame.frame, offsetof(hone_frame, arena));
-  frame.slotOffsets =
-      loadPointer(b, loc, frame.frame, offsetof(hone_frame, slot_offsets));
-  frame.weights =
-      loadPointer(b, loc, frame.frame, offsetof(hone_frame, weights));
+  for (auto [pointer, offset] :
+       {std::pair(&frame.inputs, offsetof(hone_frame, inputs)),
+        {&frame.outputs, offsetof(hone_frame, outputs)},
+        {&frame.freeDims, offsetof(hone_frame, free_dims)},
+        {&frame.arena, offsetof(hone_frame, arena)},
+        {&frame.slotOffsets, offsetof(hone_frame, slot_offsets)},
+        {&frame.weights, offsetof(hone_frame, weights)},
+        {&frame.deviceInputs, offsetof(hone_frame, device_inputs)},
+        {&frame.deviceOutputs, offsetof(hone_frame, device_outputs)},
+        {&frame.deviceArena, offsetof(hone_frame, device_arena)},
+        {&frame.deviceWeights, offsetof(hone_frame, device_weights)}})
+    *pointer = loadPointer(b, loc, frame.frame, offset);
   int64_t pointers, numbers, values, results;
   findArraySizes(function, pointers, numbers, values, results);
   auto array = [&](Type type, int64_t count) {

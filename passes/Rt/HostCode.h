@@ -19,7 +19,8 @@ inline constexpr int64_t kValueBytes = 32, kValueData = 8, kValueDims = 16,
 /// What a host function reads once, at its start.
 struct HostFrame {
   mlir::Value frame, inputs, outputs, freeDims, arena, slotOffsets,
-      weights;                       ///< of @hone_run
+      weights; ///< of @hone_run
+  mlir::Value deviceInputs, deviceOutputs, deviceArena, deviceWeights;
   mlir::Value slotBytes, outputDims; ///< of @hone_prepare
   mlir::Value pointers, numbers;     ///< arrays for the arguments of calls
   mlir::Value values, results;       ///< arrays of hone_value

@@ -82,10 +82,14 @@ struct LowerInput : RtPattern<rt::InputOp> {
   LogicalResult
   matchAndRewrite(rt::InputOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const HostFrame &frame = code.frame(op);
+    int64_t index = op.getIndex();
     // Tensors, sequences and optionals alike have their pointer first.
-    Value pointer =
-        code.loadPointer(rewriter, op.getLoc(), code.frame(op).inputs,
-                         int64_t(op.getIndex()) * kValueBytes + kValueData);
+    Value pointer = rt::isOnDevice(op.getType())
+                        ? code.loadPointer(rewriter, op.getLoc(),
+                                           frame.deviceInputs, 8 * index)
+                        : code.loadPointer(rewriter, op.getLoc(), frame.inputs,
+                                           index * kValueBytes + kValueData);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
@@ -96,9 +100,13 @@ struct LowerOutput : RtPattern<rt::OutputOp> {
   LogicalResult
   matchAndRewrite(rt::OutputOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    Value pointer =
-        code.loadPointer(rewriter, op.getLoc(), code.frame(op).outputs,
-                         int64_t(op.getIndex()) * kValueBytes + kValueData);
+    const HostFrame &frame = code.frame(op);
+    int64_t index = op.getIndex();
+    Value pointer = rt::isOnDevice(op.getType())
+                        ? code.loadPointer(rewriter, op.getLoc(),
+                                           frame.deviceOutputs, 8 * index)
+                        : code.loadPointer(rewriter, op.getLoc(), frame.outputs,
+                                           index * kValueBytes + kValueData);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
@@ -111,13 +119,15 @@ struct LowerSlot : RtPattern<rt::SlotOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     const HostFrame &frame = code.frame(op);
+    Value arena =
+        rt::isOnDevice(op.getType()) ? frame.deviceArena : frame.arena;
     Value pointer;
     if (op.getIndex() < code.slotOffsets.size())
-      pointer = code.pointer(rewriter, loc, frame.arena,
-                             code.slotOffsets[op.getIndex()]);
+      pointer =
+          code.pointer(rewriter, loc, arena, code.slotOffsets[op.getIndex()]);
     else
       pointer = code.pointer(
-          rewriter, loc, frame.arena,
+          rewriter, loc, arena,
           LLVM::LoadOp::create(rewriter, loc, code.i64Type,
                                code.pointer(rewriter, loc, frame.slotOffsets,
                                             8 * op.getIndex())));
@@ -168,9 +178,11 @@ struct LowerConstant : RtPattern<rt::ConstantOp> {
   matchAndRewrite(rt::ConstantOp op, Adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     if (!isa<graph::StringType>(op.getType().getElementType())) {
-      Value pointer =
-          code.pointer(rewriter, op.getLoc(), code.frame(op).weights,
-                       int64_t(op.getOffset()));
+      const HostFrame &frame = code.frame(op);
+      Value pointer = code.pointer(
+          rewriter, op.getLoc(),
+          rt::isOnDevice(op.getType()) ? frame.deviceWeights : frame.weights,
+          int64_t(op.getOffset()));
       rewriter.replaceOpWithMultiple(op, {{pointer}});
       return success();
     }
@@ -333,11 +345,22 @@ struct LowerCopy : RtPattern<rt::CopyOp> {
   LogicalResult
   matchAndRewrite(rt::CopyOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    Value bytes = code.bytes(rewriter, op.getLoc(), op.getSource().getType(),
+    Location loc = op.getLoc();
+    Value bytes = code.bytes(rewriter, loc, op.getSource().getType(),
                              dynamicDims(adaptor.getSource()));
-    LLVM::MemcpyOp::create(rewriter, op.getLoc(), adaptor.getTarget().front(),
-                           adaptor.getSource().front(), bytes,
-                           /*isVolatile=*/false);
+    Value source = adaptor.getSource().front(),
+          target = adaptor.getTarget().front();
+    int32_t kind =
+        (rt::isOnDevice(op.getSource().getType()) ? HONE_COPY_FROM_DEVICE : 0) |
+        (rt::isOnDevice(op.getTarget().getType()) ? HONE_COPY_TO_DEVICE : 0);
+    if (kind)
+      code.returnIf(rewriter, loc,
+                    code.call(rewriter, loc, "hone_rt_copy", code.i32Type,
+                              {code.frame(op).frame, target, source, bytes,
+                               code.i32(rewriter, loc, kind)}));
+    else
+      LLVM::MemcpyOp::create(rewriter, loc, target, source, bytes,
+                             /*isVolatile=*/false);
     rewriter.eraseOp(op);
     return success();
   }

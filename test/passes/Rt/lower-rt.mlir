@@ -10,7 +10,7 @@
 // CHECK:         llvm.intr.memcpy
 // CHECK:       ^[[EXIT]](%[[RETURNED:.+]]: i32):
 // CHECK:         llvm.return %[[RETURNED]]
-module attributes {hone.arena = array<i64: -1, -1>, hone.free_dims = ["n"], hone.slots = [array<i64: 0, 4, -1, -1>]} {
+module attributes {hone.arena = array<i64: -1, -1, -1, -1>, hone.free_dims = ["n"], hone.slots = [array<i64: 0, 4, -1, -1, 0>]} {
   func.func private @k0(tensor<?xf32>, index) -> tensor<?xf32> attributes {hone.kernel, hone.pieces = 4 : i64}
   func.func @hone_prepare() {
     %n = hone.dim "n"
@@ -72,6 +72,31 @@ module attributes {hone.free_dims = ["n"]} {
       scf.yield %b : memref<?xf32>
     }
     hone_rt.set_output 0, %r : memref<?xf32>
+    return
+  }
+}
+
+// -----
+
+// What lies on the device is reached through the frame's other pointers, and copied by the runtime.
+// CHECK-LABEL: llvm.func @hone_run
+// CHECK:         %[[INPUTS:.+]] = llvm.load %{{.+}} : !llvm.ptr -> !llvm.ptr
+// CHECK:         %[[KIND:.+]] = llvm.mlir.constant(1 : i32) : i32
+// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_copy(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[KIND]])
+// CHECK:         llvm.cond_br %{{.+}} ^{{.+}}(%[[STATUS]] : i32), ^
+module attributes {hone.arena = array<i64: 16, 16, 16, 16>,
+                   hone.slots = [array<i64: 2, 3, 16, 0, 1>, array<i64: 3, 4, 16, 0, 0>]} {
+  func.func private @k0(tensor<4xf32>) -> tensor<4xf32> attributes {hone.kernel, hone.device}
+  func.func @hone_prepare() {
+    return
+  }
+  func.func @hone_run() {
+    %x = hone_rt.input 0 : memref<4xf32, #hone_rt.device>
+    %0 = hone_rt.slot 0 : memref<4xf32, #hone_rt.device>
+    hone_rt.dispatch @k0 ins(%x : memref<4xf32, #hone_rt.device>) outs(%0 : memref<4xf32, #hone_rt.device>)
+    %1 = hone_rt.slot 1 : memref<4xf32>
+    hone_rt.copy %0 to %1 : memref<4xf32, #hone_rt.device>, memref<4xf32>
+    hone_rt.set_output 0, %1 : memref<4xf32>
     return
   }
 }
