@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # lit tests: .mlir files run hone-opt or hone, .test files are shell commands.
 # ruff: noqa: F821 (config and lit_config are lit's)
+import glob
 import os
 import platform
+import shutil
 
 import lit.formats
 
@@ -17,6 +19,12 @@ path = [os.path.join(config.hone_build, "bin"), config.llvm_tools, os.environ["P
 config.environment["PATH"] = os.pathsep.join(path)
 config.environment["PYTHONPATH"] = os.path.join(config.hone_build, "python")
 config.environment["HOME"] = os.environ.get("HOME", "/")
+# The assembler for NVIDIA GPUs: named, in PATH, of an installed toolkit, or of tools/setup.
+installed = glob.glob(os.path.join(config.hone_source, ".venv/lib/python3*/site-packages/nvidia/*/bin/ptxas"))
+ptxas = next(filter(None, [os.environ.get("HONE_PTXAS"), shutil.which("ptxas"), *glob.glob("/usr/local/cuda/bin/ptxas"), *installed]), None)
+if ptxas:
+    config.environment["HONE_PTXAS"] = ptxas
+    config.available_features.add("ptxas")
 
 config.substitutions += [
     ("%python", config.hone_python),

@@ -58,8 +58,12 @@ int hone_compiler_set(hone_compiler *compiler, const char *option,
   CompileOptions &options = compiler->options;
   StringRef name(option ? option : ""), text(value ? value : "");
   bool known = true;
-  if (name == "cpu")
+  if (name == "target")
+    options.target = text.str();
+  else if (name == "cpu")
     options.cpu = text.str();
+  else if (name == "gpu")
+    options.gpu = text.str();
   else if (name == "symbol")
     options.symbol = text.str();
   else if (name == "emit")

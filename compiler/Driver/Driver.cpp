@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The phases of a compile, one after the other.
 #include "compiler/Driver/Driver.h"
+#include "compiler/Driver/CompileKernels.h"
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Header.h"
 #include "compiler/Driver/Kernels.h"
@@ -30,9 +31,10 @@ constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
 
 class Compile {
 public:
-  Compile(Session &session, std::vector<CpuLevel> levels, Phase last)
+  Compile(Session &session, std::vector<CpuLevel> levels, Targets targets,
+          Phase last)
       : session(session), options(session.options), levels(std::move(levels)),
-        last(last) {}
+        targets(std::move(targets)), last(last) {}
 
   Outcome run();
 
@@ -40,8 +42,10 @@ private:
   Outcome lowerGraph();
   Outcome printPhase();
   Outcome planHost();
+  void countPlaces();
   Outcome writeWeights();
   Outcome compileKernels();
+  Outcome printPtx();
   Outcome compileHost();
   Outcome linkAll();
   Outcome emitText(StringRef text);
@@ -55,6 +59,7 @@ private:
   Session &session;
   const CompileOptions &options;
   std::vector<CpuLevel> levels;
+  Targets targets;
   Phase last;
   OwningOpRef<ModuleOp> module;
   ModelInfo info;
@@ -103,6 +108,8 @@ Outcome Compile::run() {
     return outcome;
   if (last <= Phase::Llvm)
     return printPhase();
+  if (last == Phase::Ptx)
+    return printPtx();
   using Step = Outcome (Compile::*)();
   SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels,
                              &Compile::compileHost};
@@ -120,7 +127,9 @@ Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
   PassManager pm(&session.context());
-  buildGraphPipeline(pm);
+  GraphOptions graph;
+  graph.device = targets.hasDevice();
+  buildGraphPipeline(pm, graph);
   if (failed(pm.run(*module)))
     return internal("the graph phase failed");
   for (auto function : module->getOps<func::FuncOp>())
@@ -133,20 +142,25 @@ Outcome Compile::lowerGraph() {
 Outcome Compile::printPhase() {
   if (last == Phase::Graph)
     return emitText(printIr(*module));
+  // Planning decides where kernels run.
+  OwningOpRef<ModuleOp> unplanned = module->clone();
+  if (Outcome outcome = planHost(); outcome != Outcome::Done)
+    return outcome;
   KernelTarget target = kernelTarget(levels.front(), options.threads);
   std::string text;
   for (auto kernel : module->getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(rt::kKernelAttr))
       continue;
     OwningOpRef<ModuleOp> lowered = isolateKernel(kernel);
-    if (failed(lowerKernel(*lowered, target, last)))
+    if (failed(kernel->hasAttr(rt::kDeviceAttr)
+                   ? lowerDeviceKernel(*lowered, last)
+                   : lowerKernel(*lowered, target, last)))
       return internal(
           ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
     text += printIr(*lowered);
   }
-  if (last >= Phase::Buffer)
-    if (Outcome outcome = planHost(); outcome != Outcome::Done)
-      return outcome;
+  if (last < Phase::Buffer)
+    module = std::move(unplanned);
   for (auto kernel : llvm::make_early_inc_range(module->getOps<func::FuncOp>()))
     if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Tile)
       kernel.eraseBody();
@@ -157,6 +171,22 @@ Outcome Compile::printPhase() {
       return internal("the host function could not be lowered");
   }
   return emitText(printIr(*module) + text);
+}
+
+/// PTX of the kernels for the first chip.
+Outcome Compile::printPtx() {
+  if (Outcome outcome = planHost(); outcome != Outcome::Done)
+    return outcome;
+  std::string text;
+  for (auto kernel : module->getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(rt::kDeviceAttr))
+      continue;
+    llvm::Expected<std::string> ptx = kernelPtx(kernel, targets.chips.front());
+    if (!ptx)
+      return internal(llvm::toString(ptx.takeError()));
+    text += *ptx;
+  }
+  return emitText(text);
 }
 
 Outcome Compile::planHost() {
@@ -176,7 +206,32 @@ Outcome Compile::planHost() {
   session.stats.lowerBoundBytes = info.arena.lowerBoundBytes;
   session.stats.weightBytes = info.weightBytes;
   session.stats.levels = levels.size();
+  if (targets.hasDevice())
+    countPlaces();
   return status();
+}
+
+/// How the model is split between host and device.
+void Compile::countPlaces() {
+  CompileStats &stats = session.stats;
+  stats.deviceArenaBytes = info.deviceArena.bytes;
+  for (auto kernel : module->getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(rt::kKernelAttr))
+      continue;
+    if (kernel->hasAttr(rt::kDeviceAttr))
+      ++stats.deviceKernels;
+    else
+      stats.hostKernels.push_back(kernel.getSymName().str());
+  }
+  SymbolTable symbols(*module);
+  module->walk([&](Operation *op) {
+    if (auto dispatch = dyn_cast<rt::DispatchOp>(op))
+      stats.deviceCalls +=
+          symbols.lookup(dispatch.getKernel())->hasAttr(rt::kDeviceAttr);
+    if (auto copy = dyn_cast<rt::CopyOp>(op))
+      stats.placeCopies += rt::isOnDevice(copy.getSource().getType()) !=
+                           rt::isOnDevice(copy.getTarget().getType());
+  });
 }
 
 /// Writes `bytes` of a constant. False where it has not as many.
@@ -248,72 +303,17 @@ Outcome Compile::writeWeights() {
 Outcome Compile::compileKernels() {
   if (!session.begin("kernels", 0.3))
     return Outcome::Cancelled;
-  SmallVector<KernelJob> jobs;
-  size_t number = 0;
-  for (auto kernel : module->getOps<func::FuncOp>()) {
-    if (!kernel->hasAttr(rt::kKernelAttr))
-      continue;
-    for (auto [index, level] : llvm::enumerate(levels))
-      jobs.push_back({kernel, &level, index,
-                      kernelTarget(level, options.threads),
-                      kernelSymbol(info.kernels[number], index)});
-    ++number;
-  }
-  bool files = last >= Phase::Obj;
-  std::vector<std::string> paths(jobs.size()), texts(jobs.size()),
-      problems(jobs.size());
-  std::vector<int64_t> scratch(jobs.size());
-  std::atomic<size_t> next = 0, done = 0;
-  std::atomic<int64_t> codeBytes = 0;
-  std::atomic<bool> cannotWrite = false;
-  auto work = [&] {
-    for (size_t i; (i = next++) < jobs.size() && !session.isCancelled();) {
-      KernelCode result;
-      if (llvm::Error error = compileKernel(
-              jobs[i], files ? CodeForm::Object : CodeForm::Assembly, result)) {
-        problems[i] = llvm::toString(std::move(error));
-        next = jobs.size();
-        return;
-      }
-      scratch[i] = result.scratchBytes;
-      codeBytes += result.code.size();
-      StringRef code(result.code.data(), result.code.size());
-      if (files) {
-        paths[i] = folder.file("kernel" + std::to_string(i) + ".o");
-        if (llvm::Error error = writeFile(paths[i], code)) {
-          problems[i] = llvm::toString(std::move(error));
-          cannotWrite = true;
-          next = jobs.size();
-          return;
-        }
-      } else
-        texts[i] = code.str();
-      size_t finished = ++done;
-      session.progress("kernel " + std::to_string(finished) + " of " +
-                           std::to_string(jobs.size()),
-                       0.3 + 0.6 * finished / jobs.size());
-    }
-  };
-  llvm::ThreadPoolTaskGroup group(session.pool());
-  for (unsigned i = 0; i < session.pool().getMaxConcurrency(); ++i)
-    group.async(work);
-  group.wait();
-  for (const std::string &problem : problems)
-    if (!problem.empty()) {
-      if (!cannotWrite)
-        return internal(problem);
-      session.error(problem);
-      return Outcome::CannotWrite;
-    }
-  for (auto [job, bytes] : llvm::zip_equal(jobs, scratch)) {
-    int64_t &most = info.levels[job.levelIndex].scratchBytes;
-    most = std::max(most, bytes);
-  }
-  session.stats.codeBytes += codeBytes;
-  llvm::append_range(objects, paths);
-  for (const std::string &text : texts)
-    assembly += text;
-  return status();
+  KernelsResult result;
+  Outcome outcome = hone::compileKernels(
+      session, {*module, levels, targets,
+                last >= Phase::Obj ? CodeForm::Object : CodeForm::Assembly,
+                folder},
+      info, result);
+  if (outcome == Outcome::Internal)
+    return internal(result.problem);
+  llvm::append_range(objects, result.objects);
+  assembly += result.assembly;
+  return outcome == Outcome::Done ? status() : outcome;
 }
 
 Outcome Compile::compileHost() {
@@ -418,7 +418,17 @@ Outcome hone::compile(const CompileOptions &options,
   llvm::Expected<std::vector<CpuLevel>> levels = parseCpuLevels(options.cpu);
   if (!levels)
     return session.fail(levels.takeError(), Outcome::WrongUsage);
-  return Compile(session, std::move(*levels), *last).run();
+  llvm::Expected<Targets> targets = parseTargets(options.target, options.gpu);
+  if (!targets)
+    return session.fail(targets.takeError(), Outcome::WrongUsage);
+  if (*last == Phase::Ptx && !targets->cuda) {
+    session.error("--emit=ptx needs --target=cuda");
+    return Outcome::WrongUsage;
+  }
+  if (targets->cuda && targets->ptxas.empty() && *last >= Phase::Obj)
+    session.note("no ptxas was found (HONE_PTXAS, PATH, CUDA_HOME): the library "
+                 "holds PTX alone, which the driver compiles at load");
+  return Compile(session, std::move(*levels), std::move(*targets), *last).run();
 }
 
 Outcome hone::check(const CompileOptions &options,

@@ -19,7 +19,9 @@ struct CompileOptions {
   std::shared_ptr<llvm::MemoryBuffer> bytes;
   std::string output; ///< "" or "-": text goes to standard output
   std::string emit = "so";
+  std::string target = "cpu"; ///< "cuda", "cuda,cpu", "cuda-emulated"
   std::string cpu = "native";
+  std::string gpu = "sm_80,sm_90a";
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
   int64_t threads = 0; ///< that the cost model assumes; 0: not known
@@ -38,11 +40,21 @@ enum class Outcome {
   Cancelled = 130,
 };
 
+/// What a function takes of a chip.
+struct DeviceFunctionStats {
+  std::string name, chip;
+  int64_t registers = 0, sharedBytes = 0, spillBytes = 0;
+};
+
 struct CompileStats {
   std::vector<std::pair<std::string, double>> seconds; ///< by phase, in order
   int64_t kernels = 0, calls = 0, levels = 0;
   int64_t arenaBytes = -1, lowerBoundBytes = -1, weightBytes = 0, codeBytes = 0,
           outputBytes = 0;
+  int64_t deviceKernels = 0, deviceCalls = 0, placeCopies = 0;
+  int64_t deviceArenaBytes = -1;
+  std::vector<std::string> hostKernels; ///< that the device does not run
+  std::vector<DeviceFunctionStats> functions;
 };
 
 struct CompileCallbacks {

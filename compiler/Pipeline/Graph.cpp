@@ -4,6 +4,7 @@
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Gpu/Passes.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Verify/Passes.h"
 
@@ -39,5 +40,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   if (!options.outline)
     return;
   pm.addPass(createOutlineKernelsPass());
+  if (options.device)
+    pm.addPass(createChooseDeviceKernelsPass());
   pm.addPass(createVerifyHostPass({"graph"}));
 }

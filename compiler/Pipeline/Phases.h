@@ -13,7 +13,7 @@ namespace hone {
 
 /// In the order in which a compile goes through them; each can be stopped after
 /// (`--emit`).
-enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Obj, So };
+enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Ptx, Obj, So };
 
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
@@ -31,6 +31,8 @@ struct KernelTarget {
 struct GraphOptions {
   /// Stop before kernels are outlined.
   bool outline = true;
+  /// Kernels that a GPU can run are marked as its own.
+  bool device = false;
 };
 
 /// Every dialect that a pipeline reads or makes.

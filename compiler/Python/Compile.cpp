@@ -13,7 +13,8 @@ namespace nb = nanobind;
 using namespace hone::python;
 
 void hone::python::compile(nb::object model, const std::string &output,
-                           const std::string &cpu, nb::dict dims,
+                           const std::string &target, const std::string &cpu,
+                           const std::string &gpu, nb::dict dims,
                            int64_t threads, const std::string &symbol) {
   CompileOptions options;
   if (PyBytes_Check(model.ptr())) {
@@ -27,7 +28,9 @@ void hone::python::compile(nb::object model, const std::string &output,
     options.input = nb::cast<std::string>(model);
   }
   options.output = output;
+  options.target = target;
   options.cpu = cpu;
+  options.gpu = gpu;
   options.threads = threads;
   options.symbol = symbol;
   for (auto [name, size] : dims)

@@ -17,7 +17,8 @@ struct CompileError : std::runtime_error {
 /// Compiles the file `model`, or the bytes where it is a bytes object, to the
 /// library `output`.
 void compile(nanobind::object model, const std::string &output,
-             const std::string &cpu, nanobind::dict dims, int64_t threads,
+             const std::string &target, const std::string &cpu,
+             const std::string &gpu, nanobind::dict dims, int64_t threads,
              const std::string &symbol);
 
 } // namespace hone::python

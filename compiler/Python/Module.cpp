@@ -54,7 +54,8 @@ NB_MODULE(_hone, m) {
   nb::exception<RunError>(m, "RunError", PyExc_RuntimeError);
 
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
-        nb::arg("cpu"), nb::arg("dims"), nb::arg("threads"), nb::arg("symbol"));
+        nb::arg("target"), nb::arg("cpu"), nb::arg("gpu"), nb::arg("dims"),
+        nb::arg("threads"), nb::arg("symbol"));
 
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string &, const std::string &, int,

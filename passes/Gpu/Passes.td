@@ -5,6 +5,14 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ChooseDeviceKernelsPass : Pass<"hone-choose-device-kernels", "::mlir::ModuleOp"> {
+  let summary = "mark the kernels that a GPU can run";
+  let description = [{
+    Before: the outlined model. After: kernels whose types and operations the GPU has all of carry `hone.device`;
+    `hone-place-buffers` decides which of them run there.
+  }];
+}
+
 def MapLoopsToGpuPass : Pass<"hone-map-loops-to-gpu", "::mlir::func::FuncOp"> {
   let summary = "turn linalg.generic and scf.forall into launches";
   let description = [{

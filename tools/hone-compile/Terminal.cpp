@@ -31,6 +31,27 @@ void hone::showMessage(llvm::StringRef text) {
   llvm::errs() << (terminal ? "\r\033[K" : "") << text << "\n";
 }
 
+/// How the model is split, and what its functions take of the chips.
+static void showDeviceStats(const CompileStats &stats) {
+  llvm::outs() << "device     " << stats.deviceKernels << " kernels in "
+               << stats.deviceCalls << " calls, " << stats.placeCopies
+               << " copies to or from the host, arena "
+               << stats.deviceArenaBytes << " bytes\n"
+               << "host       " << stats.hostKernels.size() << " kernels";
+  llvm::StringRef separator = ": ";
+  for (const std::string &kernel : stats.hostKernels) {
+    llvm::outs() << separator << kernel;
+    separator = ", ";
+  }
+  llvm::outs() << "\n";
+  for (const DeviceFunctionStats &function : stats.functions)
+    llvm::outs() << llvm::format(
+        "%-40s %-8s %4d registers %6d bytes shared "
+        "%4d bytes spilled\n",
+        function.name.c_str(), function.chip.c_str(), int(function.registers),
+        int(function.sharedBytes), int(function.spillBytes));
+}
+
 void hone::showStats(const CompileStats &stats) {
   for (const auto &[phase, seconds] : stats.seconds)
     llvm::outs() << llvm::format("%-10s %8.3f s\n", phase.c_str(), seconds);
@@ -41,5 +62,7 @@ void hone::showStats(const CompileStats &stats) {
                << "weights    " << stats.weightBytes << " bytes\ncode       "
                << stats.codeBytes << " bytes\n"
                << "library    " << stats.outputBytes << " bytes\n";
+  if (stats.deviceArenaBytes >= 0 || stats.deviceKernels > 0)
+    showDeviceStats(stats);
   llvm::outs().flush();
 }

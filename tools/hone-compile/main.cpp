@@ -31,7 +31,14 @@ static cl::opt<std::string> output("o", COMPILE_OPTION(cl::desc("Output file"),
                                                        cl::value_desc("FILE")));
 static cl::opt<std::string>
     target("target",
-           COMPILE_OPTION(cl::desc("Kind of device: cpu"), cl::init("cpu")));
+           COMPILE_OPTION(cl::desc("Where the model runs: cpu, cuda, or "
+                                   "cuda,cpu, which falls back to the CPU"),
+                          cl::value_desc("DEVICE"), cl::init("cpu")));
+static cl::opt<std::string>
+    gpu("gpu", COMPILE_OPTION(cl::desc("GPUs to hold machine code for; others "
+                                       "that are as new get PTX"),
+                              cl::value_desc("CHIP,..."),
+                              cl::init("sm_80,sm_90a")));
 static cl::opt<std::string>
     cpu("cpu",
         COMPILE_OPTION(
@@ -63,7 +70,7 @@ static cl::opt<std::string>
     emit("emit",
          COMPILE_OPTION(
              cl::desc("Stop after a phase and print: import, graph, tile, "
-                      "buffer, llvm, asm, obj, so"),
+                      "buffer, llvm, asm, ptx, obj, so"),
              cl::value_desc("PHASE"), cl::init("so")));
 
 static int usage(const llvm::Twine &message) {
@@ -100,15 +107,15 @@ int main(int argc, char **argv) {
     return usage("say 'compile' or 'check' first");
   CompileOptions options;
   options.input = input;
+  options.target = target;
   options.cpu = cpu;
+  options.gpu = gpu;
   options.symbol = symbol;
   options.emit = emit;
   options.threads = threads;
   options.header = header;
   options.reproducerWithWeights = withWeights;
   options.output = output;
-  if (!checkOnly && target != "cpu")
-    return usage("this build compiles for --target=cpu only");
   if (!checkOnly && precision != "f32")
     return usage("this build computes in --precision=f32 only");
   for (llvm::StringRef dim : dims) {

@@ -49,18 +49,19 @@ def load(path, *, threads=0, cpu="", symbol="hone_model"):
     return Model(_hone.Model(os.fspath(path), symbol, threads, cpu))
 
 
-def compile(model, *, output=None, cpu="native", dims=None, threads=0, symbol="hone_model"):
+def compile(model, *, output=None, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):
     """Compiles an ONNX model, given as a path or as bytes, and opens it.
 
-    `output` keeps the library in that place. `cpu` is a comma-separated list of CPU levels or
-    names, as in `hone compile --cpu`; `dims` fixes free dimensions ({"n": 1}); `threads`, 0 for
+    `output` keeps the library in that place. `target` is "cpu", "cuda", or "cuda,cpu", which falls
+    back to the CPU. `cpu` is a comma-separated list of CPU levels or names, as in
+    `hone compile --cpu`, and `gpu` one of chips; `dims` fixes free dimensions ({"n": 1}); `threads`, 0 for
     one per processor, is what the model is compiled for and run with.
 
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
     OSError when the library cannot be written."""
     if not isinstance(model, bytes):
         model = bytes(model) if isinstance(model, (bytearray, memoryview)) else os.fspath(model)
-    options = dict(cpu=cpu, dims=dict(dims or {}), threads=threads, symbol=symbol)
+    options = dict(target=target, cpu=cpu, gpu=gpu, dims=dict(dims or {}), threads=threads, symbol=symbol)
     if output is not None:
         _hone.compile(model, os.fspath(output), **options)
         return load(output, threads=threads, symbol=symbol)

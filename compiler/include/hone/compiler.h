@@ -51,10 +51,11 @@ HONE_COMPILER_EXPORT const char *hone_compiler_version(void);
 HONE_COMPILER_EXPORT hone_compiler *hone_compiler_create(void);
 HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 
-/* Options are those of `hone compile`, without dashes: "cpu", "symbol", "emit",
- * "header" ("true"), "threads" (that the cost model assumes), "jobs" (threads
- * of the compiler), "reproducer-with-weights". "dim" takes "NAME=N" and adds
- * up. Returns HONE_COMPILE_OK or HONE_COMPILE_WRONG_OPTION. */
+/* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
+ * "symbol", "emit", "header" ("true"), "threads" (that the cost model assumes),
+ * "jobs" (threads of the compiler), "reproducer-with-weights". "dim" takes
+ * "NAME=N" and adds up. Returns HONE_COMPILE_OK or HONE_COMPILE_WRONG_OPTION.
+ */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,
                                            const char *value);

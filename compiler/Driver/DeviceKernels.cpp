@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One kernel from graph operations to a launch stub and code for the device.
+#include "compiler/Driver/DeviceKernels.h"
+#include "compiler/Target/Cuda/Ptx.h"
+#include "hone/abi.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+using namespace hone;
+
+llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu) {
+  Targets targets;
+  targets.cpu = false;
+  for (StringRef name : llvm::split(target, ','))
+    if (name == "cpu")
+      targets.cpu = true;
+    else if (name == "cuda")
+      targets.cuda = true;
+    else
+      return llvm::createStringError("unknown target '" + name +
+                                     "'; there are cpu, cuda, and both, as in "
+                                     "cuda,cpu");
+  if (!targets.cuda)
+    return targets;
+  llvm::Expected<std::vector<GpuChip>> chips = parseGpuChips(gpu);
+  if (!chips)
+    return chips.takeError();
+  targets.chips = std::move(*chips);
+  targets.ptxas = findPtxas();
+  if (!targets.ptxas.empty() && !llvm::sys::fs::can_execute(targets.ptxas))
+    return llvm::createStringError("HONE_PTXAS names '" + targets.ptxas +
+                                   "', which is no program");
+  return targets;
+}
+
+LogicalResult hone::lowerDeviceKernel(ModuleOp module, Phase phase) {
+  PassManager pm(module.getContext());
+  buildKernelTilePipeline(pm, {});
+  if (phase >= Phase::Buffer)
+    buildGpuKernelBufferPipeline(pm);
+  if (phase >= Phase::Llvm)
+    buildGpuKernelLlvmPipeline(pm);
+  return pm.run(module);
+}
+
+static llvm::Error problem(func::FuncOp kernel, const llvm::Twine &what) {
+  return llvm::createStringError("kernel '" + kernel.getSymName() +
+                                 "' for the device " + what);
+}
+
+static gpu::GPUModuleOp deviceModule(ModuleOp module) {
+  auto modules = module.getOps<gpu::GPUModuleOp>();
+  return modules.empty() ? gpu::GPUModuleOp() : *modules.begin();
+}
+
+/// The kernel's module with all of its code in LLVM dialects.
+static llvm::Expected<OwningOpRef<ModuleOp>> lowered(func::FuncOp kernel) {
+  OwningOpRef<ModuleOp> module = isolateKernel(kernel);
+  if (failed(lowerDeviceKernel(*module, Phase::Llvm)))
+    return problem(kernel, "could not be lowered");
+  if (!deviceModule(*module))
+    return problem(kernel, "has no code after lowering");
+  return module;
+}
+
+llvm::Expected<std::string> hone::kernelPtx(func::FuncOp kernel,
+                                            const GpuChip &chip) {
+  llvm::Expected<OwningOpRef<ModuleOp>> module = lowered(kernel);
+  if (!module)
+    return module.takeError();
+  return emitPtx(deviceModule(**module), chip);
+}
+
+namespace {
+/// Bytes of an image until they become a constant of the stub's module.
+struct ImageBytes {
+  ImageInfo info;
+  std::string bytes;
+};
+} // namespace
+
+static llvm::Error makeImages(const DeviceKernelJob &job,
+                              gpu::GPUModuleOp device, DeviceKernelCode &result,
+                              SmallVectorImpl<ImageBytes> &images) {
+  func::FuncOp kernel = job.kernel;
+  std::string name = kernel.getSymName().str();
+  int64_t count = result.functions.size();
+  auto add = [&](StringRef chip, int32_t kind, std::string bytes) {
+    std::string symbol =
+        "hone_image." + name + "." + std::to_string(images.size());
+    ImageInfo info{chip.str(), symbol, int64_t(bytes.size()), kind, 0, count};
+    images.push_back({info, std::move(bytes)});
+  };
+  const Targets &targets = *job.targets;
+  auto make = [&](const GpuChip &chip) -> llvm::Expected<std::string> {
+    llvm::Expected<std::string> ptx = emitPtx(device, chip);
+    if (!ptx)
+      return problem(kernel, "for " + chip.name + ": " +
+                                 llvm::toString(ptx.takeError()));
+    return ptx;
+  };
+  if (!targets.ptxas.empty())
+    for (const GpuChip &chip : targets.chips) {
+      llvm::Expected<std::string> ptx = make(chip);
+      if (!ptx)
+        return ptx.takeError();
+      llvm::Expected<Assembled> code =
+          assemblePtx(targets.ptxas, *ptx, chip.name, job.directory);
+      if (!code)
+        return problem(kernel, llvm::toString(code.takeError()));
+      llvm::append_range(result.resources, code->functions);
+      result.remarks += code->remarks;
+      add(chip.name, HONE_IMAGE_CUBIN,
+          std::string(code->code.begin(), code->code.end()));
+    }
+  GpuChip portable = portableChip(targets.chips);
+  llvm::Expected<std::string> ptx = make(portable);
+  if (!ptx)
+    return ptx.takeError();
+  // The driver reads it up to a zero.
+  ptx->push_back('\0');
+  add(portable.name, HONE_IMAGE_PTX, std::move(*ptx));
+  return llvm::Error::success();
+}
+
+static void addConstant(llvm::Module &module, const ImageBytes &image) {
+  llvm::Constant *bytes = llvm::ConstantDataArray::getString(
+      module.getContext(), image.bytes, /*AddNull=*/false);
+  auto *global = new llvm::GlobalVariable(
+      module, bytes->getType(), /*isConstant=*/true,
+      llvm::GlobalValue::ExternalLinkage, bytes, image.info.symbol);
+  global->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  global->setAlignment(llvm::Align(64));
+}
+
+/// Everything but the stub and the images is the module's own.
+static void internalize(llvm::Module &module, StringRef stub,
+                        ArrayRef<ImageInfo> images) {
+  for (llvm::GlobalValue &value : module.global_values()) {
+    if (value.isDeclaration())
+      continue;
+    bool isImage = llvm::any_of(images, [&](const ImageInfo &image) {
+      return value.getName() == image.symbol;
+    });
+    if (value.getName() == stub || isImage)
+      value.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    else
+      value.setLinkage(llvm::GlobalValue::InternalLinkage);
+  }
+}
+
+llvm::Error hone::compileDeviceKernel(const DeviceKernelJob &job,
+                                      DeviceKernelCode &result) {
+  func::FuncOp kernel = job.kernel;
+  std::string name = kernel.getSymName().str();
+  llvm::Expected<OwningOpRef<ModuleOp>> module = lowered(kernel);
+  if (!module)
+    return module.takeError();
+  gpu::GPUModuleOp device = deviceModule(**module);
+  for (auto function : device.getOps<LLVM::LLVMFuncOp>())
+    if (function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
+      result.functions.push_back(function.getSymName().str());
+  SmallVector<ImageBytes> images;
+  if (llvm::Error error = makeImages(job, device, result, images))
+    return error;
+  for (const ImageBytes &image : images)
+    result.images.push_back(image.info);
+  device.erase();
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(**module, context, name);
+  if (!code)
+    return problem(kernel, "has a stub that could not be translated");
+  result.stub = name + ".launch";
+  llvm::Function *stub = code->getFunction(name);
+  if (!stub)
+    return problem(kernel, "has no stub");
+  stub->setName(result.stub);
+  for (const ImageBytes &image : images)
+    addConstant(*code, image);
+  internalize(*code, result.stub, result.images);
+  for (llvm::Function &function : *code)
+    if (function.isDeclaration() && function.getName().starts_with("hone_rt_"))
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+  return emitCode(*code, *job.level, CodeKind::Host, CodeForm::Object,
+                  result.object);
+}

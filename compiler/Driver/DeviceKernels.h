@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Kernels of a device: a launch stub for the host, and code for each chip.
+#ifndef HONE_COMPILER_DRIVER_DEVICEKERNELS_H
+#define HONE_COMPILER_DRIVER_DEVICEKERNELS_H
+
+#include "compiler/Driver/Kernels.h"
+#include "compiler/Target/Cuda/Assembler.h"
+#include "compiler/Target/Cuda/Chips.h"
+
+namespace hone {
+
+/// What `--target` and `--gpu` ask for.
+struct Targets {
+  bool cpu = true;   ///< CPU levels have every kernel
+  bool cuda = false; ///< kernels for the chips
+  std::vector<GpuChip> chips;
+  std::string ptxas; ///< "": PTX alone
+
+  bool hasDevice() const { return cuda; }
+};
+
+/// Reads "cuda,cpu" and "sm_80,sm_90a".
+llvm::Expected<Targets> parseTargets(llvm::StringRef target,
+                                     llvm::StringRef gpu);
+
+/// Takes the module of one kernel up to and including `phase` (tile, buffer or
+/// llvm): a stub, and a gpu.module.
+mlir::LogicalResult lowerDeviceKernel(mlir::ModuleOp module, Phase phase);
+
+struct DeviceKernelJob {
+  mlir::func::FuncOp kernel;
+  const Targets *targets;
+  const CpuLevel *level; ///< of the stub
+  std::string directory; ///< for temporary files
+};
+
+struct DeviceKernelCode {
+  llvm::SmallVector<char, 0> object; ///< the stub, and the images as constants
+  std::string stub;                  ///< its symbol
+  std::vector<std::string> functions;
+  std::vector<ImageInfo> images; ///< functions are counted from 0
+  std::vector<FunctionResources> resources;
+  std::string remarks; ///< of the assembler
+};
+
+llvm::Error compileDeviceKernel(const DeviceKernelJob &job,
+                                DeviceKernelCode &result);
+
+/// The PTX of one kernel for a chip.
+llvm::Expected<std::string> kernelPtx(mlir::func::FuncOp kernel,
+                                      const GpuChip &chip);
+
+} // namespace hone
+
+#endif // HONE_COMPILER_DRIVER_DEVICEKERNELS_H

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From PTX to machine code, by the toolkit's assembler where there is one.
+#ifndef HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
+#define HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hone {
+
+/// What a function takes of a chip, as the assembler tells it.
+struct FunctionResources {
+  std::string function, chip;
+  int64_t registers = 0;   ///< of a thread
+  int64_t sharedBytes = 0; ///< of a block, static
+  int64_t spillBytes = 0;  ///< stored and loaded
+};
+
+struct Assembled {
+  llvm::SmallVector<char, 0> code; ///< a cubin
+  std::vector<FunctionResources> functions;
+  /// What the assembler says beside that: performance it had to give up.
+  std::string remarks;
+};
+
+/// Path of `ptxas`: HONE_PTXAS, else in PATH, else below CUDA_HOME or in
+/// /usr/local/cuda. "" where there is none.
+std::string findPtxas();
+
+/// Assembles `ptx` for `chip` with temporary files in `directory`.
+llvm::Expected<Assembled> assemblePtx(llvm::StringRef ptxas,
+                                      llvm::StringRef ptx, llvm::StringRef chip,
+                                      llvm::StringRef directory);
+
+} // namespace hone
+
+#endif // HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H

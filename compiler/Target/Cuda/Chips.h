@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Chips that device code is made for.
+#ifndef HONE_COMPILER_TARGET_CUDA_CHIPS_H
+#define HONE_COMPILER_TARGET_CUDA_CHIPS_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+#include <vector>
+
+namespace hone {
+
+struct GpuChip {
+  std::string name;     ///< "sm_90a"
+  std::string features; ///< LLVM's: the version of PTX
+  unsigned version = 0; ///< 90
+  /// Its PTX runs on later chips too: no suffix.
+  bool portable = true;
+};
+
+/// Reads a list like "sm_80,sm_90a". Each chip is there once, in the order of
+/// their versions; the oldest is sm_75.
+llvm::Expected<std::vector<GpuChip>> parseGpuChips(llvm::StringRef list);
+
+/// The chip whose PTX is shipped for chips that have no code of their own: the
+/// newest portable one, sm_80 where none is.
+GpuChip portableChip(llvm::ArrayRef<GpuChip> chips);
+
+/// Initializes LLVM's NVPTX target, once.
+void initializeCudaTarget();
+
+} // namespace hone
+
+#endif // HONE_COMPILER_TARGET_CUDA_CHIPS_H

@@ -1,0 +1,23 @@
+// RUN: hone-opt %s --hone-choose-device-kernels | FileCheck %s
+
+// CHECK: func.func private @sum({{.*}}attributes {hone.device, hone.kernel}
+func.func private @sum(%x: tensor<4xf32>) -> tensor<4xf32> attributes {hone.kernel} {
+  %r = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: f32):
+    %s = arith.addf %a, %a : f32
+    hone.yield %s : f32
+  }
+  return %r : tensor<4xf32>
+}
+
+// Its element type is not the device's.
+// CHECK: func.func private @strings({{.*}}attributes {hone.kernel}
+func.func private @strings(%x: tensor<4x!hone.string>) -> tensor<2x2x!hone.string> attributes {hone.kernel} {
+  %r = hone.reshape %x : tensor<4x!hone.string> -> tensor<2x2x!hone.string>
+  return %r : tensor<2x2x!hone.string>
+}
+
+// CHECK: func.func @host(%{{.+}}: tensor<4xf32>) -> tensor<4xf32> {
+func.func @host(%x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
