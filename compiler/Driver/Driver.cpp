@@ -305,9 +305,9 @@ Outcome Compile::compileKernels() {
     return Outcome::Cancelled;
   KernelsResult result;
   Outcome outcome = hone::compileKernels(
-      session, {*module, levels, targets,
-                last >= Phase::Obj ? CodeForm::Object : CodeForm::Assembly,
-                folder},
+      session,
+      {*module, levels, targets,
+       last >= Phase::Obj ? CodeForm::Object : CodeForm::Assembly, folder},
       info, result);
   if (outcome == Outcome::Internal)
     return internal(result.problem);
@@ -426,8 +426,9 @@ Outcome hone::compile(const CompileOptions &options,
     return Outcome::WrongUsage;
   }
   if (targets->cuda && targets->ptxas.empty() && *last >= Phase::Obj)
-    session.note("no ptxas was found (HONE_PTXAS, PATH, CUDA_HOME): the library "
-                 "holds PTX alone, which the driver compiles at load");
+    session.note(
+        "no ptxas was found (HONE_PTXAS, PATH, CUDA_HOME): the library "
+        "holds PTX alone, which the driver compiles at load");
   return Compile(session, std::move(*levels), std::move(*targets), *last).run();
 }
 

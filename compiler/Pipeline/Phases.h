@@ -59,8 +59,8 @@ void buildKernelLlvmPipeline(mlir::OpPassManager &pm,
 
 /// buffer, kernels for a GPU: -> gpu.launch, memref, scf, vector.
 void buildGpuKernelBufferPipeline(mlir::OpPassManager &pm);
-/// llvm, kernels for a GPU: -> one llvm.func with the kernel ABI, which launches
-/// the functions of the gpu.module beside it.
+/// llvm, kernels for a GPU: -> one llvm.func with the kernel ABI, which
+/// launches the functions of the gpu.module beside it.
 void buildGpuKernelLlvmPipeline(mlir::OpPassManager &pm);
 
 /// buffer, host: the host function -> `hone_rt` on memrefs with an arena plan.

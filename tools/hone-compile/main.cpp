@@ -35,10 +35,10 @@ static cl::opt<std::string>
                                    "cuda,cpu, which falls back to the CPU"),
                           cl::value_desc("DEVICE"), cl::init("cpu")));
 static cl::opt<std::string>
-    gpu("gpu", COMPILE_OPTION(cl::desc("GPUs to hold machine code for; others "
-                                       "that are as new get PTX"),
-                              cl::value_desc("CHIP,..."),
-                              cl::init("sm_80,sm_90a")));
+    gpu("gpu",
+        COMPILE_OPTION(cl::desc("GPUs to hold machine code for; others "
+                                "that are as new get PTX"),
+                       cl::value_desc("CHIP,..."), cl::init("sm_80,sm_90a")));
 static cl::opt<std::string>
     cpu("cpu",
         COMPILE_OPTION(
