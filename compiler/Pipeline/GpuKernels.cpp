@@ -33,6 +33,7 @@ void hone::buildGpuKernelLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createLowerLaunchStubPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createExpandMathPass());
+  pm.addPass(createExpandGpuMathPass());
   pm.addPass(createCSEPass());
   OpPassManager &device = pm.nest<gpu::GPUModuleOp>();
   device.addPass(createLowerGpuToNvvmPass());

@@ -53,6 +53,17 @@ def LowerLaunchStubPass : Pass<"hone-lower-launch-stub", "::mlir::ModuleOp"> {
                            "::mlir::LLVM::LLVMDialect"];
 }
 
+def ExpandGpuMathPass : Pass<"hone-expand-gpu-math", "::mlir::ModuleOp"> {
+  let summary = "replace the math functions that hone-expand-math leaves to libm";
+  let description = [{
+    Devices have no libm. Trigonometric, hyperbolic and inverse functions, powers, logarithms to other bases and roots of
+    f32 are computed in f64 and rounded once, by series; angles of any size are reduced exactly. The remainder of a
+    division is exact for f32 and f64, and tests for infinity and NaN are comparisons. Functions of f64 are left alone.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def LowerGpuToNvvmPass : Pass<"hone-lower-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   let summary = "convert the functions of a device to the NVVM and LLVM dialects";
   let description = [{

@@ -1,6 +1,8 @@
 // RUN: hone-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=tile})'
 // RUN: hone-opt %S/Inputs/buffered.mlir --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=buffer})'
 // RUN: hone-opt %S/Inputs/lowered.mlir --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=llvm})'
+// RUN: hone-opt %S/Inputs/launched.mlir --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=gpu-buffer})'
+// RUN: hone-opt %S/Inputs/device.mlir --verify-diagnostics --pass-pipeline='builtin.module(hone-verify-kernels{phase=gpu-llvm})'
 
 func.func private @fits(%x: tensor<4xf32>) -> tensor<2x2xf32> attributes {hone.kernel} {
   %r = hone.reshape %x : tensor<4xf32> -> tensor<2x2xf32>

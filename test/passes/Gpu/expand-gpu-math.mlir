@@ -1,0 +1,47 @@
+// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-gpu-math)' | FileCheck %s
+
+// In f64, and rounded once; vectors too.
+// CHECK-LABEL: func.func @sinh(
+// CHECK-NOT:     math.sinh
+// CHECK:         arith.extf %{{.+}} : vector<4xf32> to vector<4xf64>
+// CHECK:         math.copysign {{.*}} : vector<4xf64>
+// CHECK:         arith.truncf
+func.func @sinh(%x: vector<4xf32>) -> vector<4xf32> {
+  %r = math.sinh %x : vector<4xf32>
+  return %r : vector<4xf32>
+}
+
+// CHECK-LABEL: func.func @no_calls(
+// CHECK-NOT:     math.{{(sin|pow|atan)}}
+// CHECK:         return
+func.func @no_calls(%x: f32, %y: f32) -> (f32, f32, f32) {
+  %r = math.sin %x : f32
+  %s = math.powf %x, %y : f32
+  %t = math.atan2 %x, %y : f32
+  return %r, %s, %t : f32, f32, f32
+}
+
+// Some bits of the quotient at a time.
+// CHECK-LABEL: func.func @remainder(
+// CHECK-NOT:     arith.remf
+// CHECK:         scf.while
+// CHECK:           arith.remui
+func.func @remainder(%x: f64, %y: f64) -> f64 {
+  %r = arith.remf %x, %y : f64
+  return %r : f64
+}
+
+// CHECK-LABEL: func.func @infinite(
+// CHECK:         %[[SIZE:.+]] = math.absf
+// CHECK:         arith.cmpf oeq, %[[SIZE]]
+func.func @infinite(%x: f16) -> i1 {
+  %r = math.isinf %x : f16
+  return %r : i1
+}
+
+// CHECK-LABEL: func.func @left_alone(
+// CHECK:         math.sin %{{.+}} : f64
+func.func @left_alone(%x: f64) -> f64 {
+  %r = math.sin %x : f64
+  return %r : f64
+}

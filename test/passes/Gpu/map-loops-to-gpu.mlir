@@ -1,0 +1,188 @@
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-map-loops-to-gpu,cse))' | FileCheck %s
+
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+#col = affine_map<(i, j) -> (j)>
+
+// Contiguous operands: 16 bytes for each thread, whatever the rank was.
+// CHECK-LABEL: func.func @vectors(
+// CHECK:         gpu.launch blocks(%[[B:[^,]+]],{{.*}} in (%{{.+}} = %c2,{{.*}} threads(%[[T:[^,]+]],{{.*}} in (%{{.+}} = %c256
+// CHECK:           %[[FIRST:.+]] = arith.muli %[[B]], %c256
+// CHECK:           %[[N:.+]] = arith.addi %[[FIRST]], %[[T]]
+// CHECK:           %[[AT:.+]] = arith.muli %[[N]], %c4
+// CHECK:           vector.load %{{.+}}[%[[AT]]] {alignment = 16 : i64} : memref<2048xf32>, vector<4xf32>
+// CHECK:           vector.store %{{.+}}, %{{.+}}[%[[AT]]] {alignment = 16 : i64}
+func.func @vectors(%a: memref<64x32xf32>, %o: memref<64x32xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#all, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%a : memref<64x32xf32>) outs(%o : memref<64x32xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = math.sqrt %x : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// What is left of a size that is not known goes element by element.
+// CHECK-LABEL: func.func @rest(
+// CHECK:         %[[VECTORS:.+]] = arith.divui %[[N:.+]], %c8
+// CHECK:         %[[REST:.+]] = arith.remui %[[N]], %c8
+// CHECK:         arith.addi %[[VECTORS]], %[[REST]]
+// CHECK:         gpu.launch
+// CHECK:           scf.if
+// CHECK:             scf.if
+// CHECK:               vector.load {{.*}} {alignment = 16 : i64} : memref<?xf16>, vector<8xf16>
+// CHECK:             } else {
+// CHECK:               memref.load
+#id = affine_map<(i) -> (i)>
+func.func @rest(%a: memref<?xf16>, %o: memref<?xf16>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+      ins(%a : memref<?xf16>) outs(%o : memref<?xf16>) {
+  ^bb0(%x: f16, %z: f16):
+    %r = arith.addf %x, %x : f16
+    linalg.yield %r : f16
+  }
+  return
+}
+
+// -----
+
+// Rows of 33 elements do not begin at multiples of 16 bytes.
+// CHECK-LABEL: func.func @unaligned(
+// CHECK:         gpu.launch
+// CHECK-NOT:       vector.load
+// CHECK:           arith.remui {{.*}}, %c32
+// CHECK:           memref.load
+#all = affine_map<(i, j) -> (i, j)>
+func.func @unaligned(%a: memref<4x32xf32, strided<[33, 1]>>, %o: memref<4x32xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#all, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%a : memref<4x32xf32, strided<[33, 1]>>) outs(%o : memref<4x32xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    linalg.yield %x : f32
+  }
+  return
+}
+
+// -----
+
+// A block for each row; warps combine with shuffles, and meet in shared memory.
+// CHECK-LABEL: func.func @row_sums(
+// CHECK:         gpu.launch {{.*}} = %c100, {{.*}} = %c256, {{.*}} workgroup(%[[PARTS:.+]] : memref<8xf32, #gpu.address_space<workgroup>>)
+// CHECK:           %[[SUM:.+]] = scf.for %{{.+}} = %[[T:.+]] to %c1000 step %c256
+// CHECK-COUNT-5:   gpu.shuffle xor
+// CHECK:           scf.if
+// CHECK:             memref.store %{{.+}}, %[[PARTS]]
+// CHECK:           gpu.barrier
+// CHECK-COUNT-8:   memref.load %[[PARTS]]
+// CHECK:           gpu.barrier
+// CHECK:           arith.cmpi eq, %[[T]], %c0
+// CHECK:           memref.store
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+func.func @row_sums(%a: memref<100x1000xf32>, %o: memref<100xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#all, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%a : memref<100x1000xf32>) outs(%o : memref<100xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = arith.addf %x, %z : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Neighbouring threads add columns.
+// CHECK-LABEL: func.func @column_sums(
+// CHECK:         gpu.launch
+// CHECK-NOT:       gpu.shuffle
+// CHECK:           scf.for {{.*}} to %c1000
+#all = affine_map<(i, j) -> (i, j)>
+#col = affine_map<(i, j) -> (j)>
+func.func @column_sums(%a: memref<1000x512xf32>, %o: memref<512xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#all, #col], iterator_types = ["reduction", "parallel"]}
+      ins(%a : memref<1000x512xf32>) outs(%o : memref<512xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = arith.addf %x, %z : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Operations on the same rows share a launch; the sum of a row is in shared memory, and nothing is allocated.
+// CHECK-LABEL: func.func @rows(
+// CHECK-NOT:     memref.alloc
+// CHECK:         gpu.launch {{.*}} workgroup(%[[SUM:.+]] : memref<f32, #gpu.address_space<workgroup>>)
+// CHECK:           gpu.shuffle
+// CHECK:           gpu.barrier
+// CHECK:           arith.divf
+// CHECK-NOT:     gpu.launch
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+#id = affine_map<(i) -> (i)>
+func.func @rows(%a: memref<?x100xf32>, %o: memref<?x100xf32>) attributes {hone.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %a, %c0 : memref<?x100xf32>
+  %s = memref.alloc(%n) : memref<?xf32>
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel"]} outs(%s : memref<?xf32>) {
+  ^bb0(%z: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [#all, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%a : memref<?x100xf32>) outs(%s : memref<?xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = arith.addf %x, %z : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#all, #row, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %s : memref<?x100xf32>, memref<?xf32>) outs(%o : memref<?x100xf32>) {
+  ^bb0(%x: f32, %y: f32, %z: f32):
+    %r = arith.divf %x, %y : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// A thread for each iteration.
+// CHECK-LABEL: func.func @iterations(
+// CHECK-NOT:     scf.forall
+// CHECK:         gpu.launch
+// CHECK:           scf.if
+// CHECK:             memref.store
+func.func @iterations(%o: memref<?xf32>, %n: index) attributes {hone.kernel} {
+  %zero = arith.constant 0.0 : f32
+  scf.forall (%i) in (%n) {
+    memref.store %zero, %o[%i] : memref<?xf32>
+  }
+  return
+}
+
+// -----
+
+// Only whole loops inside: a block for each iteration, and its threads divide each loop.
+// CHECK-LABEL: func.func @loops(
+// CHECK:         gpu.launch {{.*}} = %c10, {{.*}} = %c96
+// CHECK:           scf.for %{{.+}} = %[[T:.+]] to %c300 step %c96
+// CHECK:           gpu.barrier
+// CHECK:           scf.for %{{.+}} = %[[T]] to %c300 step %c96
+#id = affine_map<(i) -> (i)>
+func.func @loops(%a: memref<300xf32>, %t: memref<300xf32>, %o: memref<300xf32>) attributes {hone.kernel} {
+  scf.forall (%i) in (10) {
+    linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+        ins(%a : memref<300xf32>) outs(%t : memref<300xf32>) {
+    ^bb0(%x: f32, %z: f32):
+      linalg.yield %x : f32
+    }
+    linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+        ins(%t : memref<300xf32>) outs(%o : memref<300xf32>) {
+    ^bb0(%x: f32, %z: f32):
+      linalg.yield %x : f32
+    }
+  }
+  return
+}
