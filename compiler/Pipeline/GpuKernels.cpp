@@ -22,6 +22,9 @@ static std::unique_ptr<Pass> verifyAfter(StringRef phase) {
 void hone::buildGpuKernelBufferPipeline(OpPassManager &pm) {
   pm.addPass(createBufferizeKernelsPass());
   OpPassManager &kernel = pm.nest<func::FuncOp>();
+  kernel.addPass(createGpuLowerContractionsPass());
+  kernel.addPass(createGpuLowerConvolutionsPass());
+  kernel.addPass(createGpuLowerPoolingPass());
   kernel.addPass(createMapLoopsToGpuPass());
   kernel.addPass(createCSEPass());
   pm.addPass(verifyAfter("gpu-buffer"));

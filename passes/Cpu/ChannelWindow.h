@@ -5,30 +5,9 @@
 #define HONE_PASSES_CPU_CHANNELWINDOW_H
 
 #include "passes/Loops/Epilogue.h"
-#include "passes/Loops/Window.h"
+#include "passes/Loops/WindowReduction.h"
 
 namespace hone {
-
-/// How elements of a window are combined. Accumulators are vectors of channels
-/// or scalars.
-struct WindowReduction {
-  enum Kind { Weighted, Sum, Average, Max };
-  Kind kind;
-  bool fma = false;
-  bool isUnsigned = false;
-  bool countIncludePad = false;
-
-  /// A scalar or vector that changes nothing.
-  mlir::Value neutral(Emitter &e, mlir::Type type) const;
-  /// `tap` is null but for `Weighted`.
-  mlir::Value combine(Emitter &e, mlir::Value sum, mlir::Value input,
-                      mlir::Value tap) const;
-  /// The number of elements that an average divides by along dimension `d`.
-  mlir::Value divisor(Emitter &e, const Window &window, size_t d,
-                      mlir::Value start) const;
-  /// Divides a sum by a number of elements.
-  static mlir::Value divide(Emitter &e, mlir::Value sum, mlir::Value count);
-};
 
 /// Emits one `scf.forall` over rows and blocks of channels. `taps` is
 /// [kernel.., channels], for `Weighted`.

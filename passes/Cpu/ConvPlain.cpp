@@ -2,207 +2,45 @@
 // Convolution and transposed convolution with any layout and attributes, as
 // plain loops. Where the last dimension is contiguous and has stride 1, vectors
 // of it.
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Loops/ConvPoint.h"
 
 using namespace mlir;
 using namespace hone;
 using hone::graph::ConvWindowOp;
 
-namespace {
-class PlainEmitter {
-public:
-  PlainEmitter(Emitter &e, const VectorUnit &unit, ConvWindowOp op);
-  void emit();
-
-private:
-  void emitPoint(Value pixel, bool vector);
-  Value emitTerms(size_t d, Value inOffset, Value filterOffset, Value pixel,
-                  Value sum);
-  Value emitChannels(Value inOffset, Value filterOffset, Value sum,
-                     function_ref<Value(Value, Value, Value)> inner);
-  Value emitProduct(Value inOffset, Value filterOffset, Value sum);
-  Value emitTransposed(size_t d, Value inOffset, Value filterOffset, Value sum);
-
-  Emitter &e;
-  FlatBuffer input, filter;
-  Epilogue epilogue;
-  Window window;
-  Type accumulator;
-  bool transposed, fma;
-  int64_t group, lanes;
-  Value groupIn, groupOut;
-  size_t last;
-
-  // Of the iteration that is being emitted:
-  SmallVector<Value> outer; ///< Batch, spatial coordinates but the last.
-  Value outChannel, groupIndex, channelInGroup;
-  SmallVector<Value> out; ///< Spatial coordinates.
-};
-} // namespace
-
-PlainEmitter::PlainEmitter(Emitter &e, const VectorUnit &unit, ConvWindowOp op)
-    : e(e), input(FlatBuffer::get(e, op.getInput())),
-      filter(FlatBuffer::get(e, op.getFilter())),
-      epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
-      window(Window::get(e, op, input, epilogue.sizes)),
-      accumulator(op.getAccumulatorType()), transposed(op.getTransposed()),
-      fma(unit.fma), group(op.getGroup()), lanes(unit.lanes(accumulator)),
-      last(window.spatial() - 1) {
-  groupIn = e.div(window.channels, e.cst(group));
-  groupOut = e.div(epilogue.sizes[window.channelDim()], e.cst(group));
-}
-
-void PlainEmitter::emit() {
-  SmallVector<Value> sizes = {window.batch,
-                              epilogue.sizes[window.channelDim()]};
+void hone::emitPlainConvolution(Emitter &e, const VectorUnit &unit,
+                                ConvWindowOp op) {
+  ConvPoint point(e, op, unit.fma);
+  const Window &window = point.getWindow();
+  size_t last = window.spatial() - 1;
+  int64_t lanes = unit.lanes(op.getAccumulatorType());
+  SmallVector<Value> sizes = {window.batch, point.sizes()[window.channelDim()]};
   llvm::append_range(sizes, ArrayRef(window.out).drop_back());
   Value count = e.cst(1);
   for (Value size : sizes)
     count = e.mul(count, size);
   emitForall(e, count, [&](Value index) {
-    outer = e.delinearize(index, sizes);
-    outChannel = outer[1];
-    groupIndex = e.div(outChannel, groupOut);
-    channelInGroup = e.rem(outChannel, groupOut);
+    SmallVector<Value> outer = e.delinearize(index, sizes);
+    point.enter(outer[0], outer[1]);
+    auto emitAt = [&](Value pixel, int64_t pixels) {
+      SmallVector<Value> place(outer.begin() + 2, outer.end());
+      place.push_back(pixel);
+      point.emit(place, pixels);
+    };
     Value zero = e.cst(0), pixels = window.out[last];
-    auto scalar = [&](Value pixel) { emitPoint(pixel, /*vector=*/false); };
-    if (transposed || window.channelsLast || window.strides[last] != 1)
+    auto scalar = [&](Value pixel) { emitAt(pixel, 0); };
+    if (op.getTransposed() || window.channelsLast || window.strides[last] != 1)
       return e.loop(zero, pixels, scalar);
     auto [low, high] = window.interior(e, last);
-    Value count = e.sub(high, low);
-    Value end = e.add(low, e.sub(count, e.rem(count, e.cst(lanes))));
+    Value inner = e.sub(high, low);
+    Value end = e.add(low, e.sub(inner, e.rem(inner, e.cst(lanes))));
     e.loop(zero, low, scalar);
     e.loop(low, end, lanes, {}, [&](Value pixel, ValueRange) {
-      emitPoint(pixel, /*vector=*/true);
+      emitAt(pixel, lanes);
       return SmallVector<Value>();
     });
     e.loop(end, pixels, scalar);
   });
-}
-
-void PlainEmitter::emitPoint(Value pixel, bool vector) {
-  out.assign(outer.begin() + 2, outer.end());
-  out.push_back(pixel);
-  Type type = accumulator;
-  if (vector)
-    type = VectorType::get({lanes}, accumulator);
-  Value firstIn = e.mul(groupIndex, groupIn);
-  Value inOffset = e.add(e.mul(outer[0], input.strides[0]),
-                         e.mul(firstIn, input.strides[window.channelDim()]));
-  Value filterOffset = transposed
-                           ? e.add(e.mul(firstIn, filter.strides[0]),
-                                   e.mul(channelInGroup, filter.strides[1]))
-                           : e.mul(outChannel, filter.strides[0]);
-  Value sum = e.zero(type);
-  if (transposed)
-    sum = emitTransposed(0, inOffset, filterOffset, sum);
-  else
-    sum = emitChannels(inOffset, filterOffset, sum,
-                       [&](Value in, Value taps, Value carried) {
-                         return emitTerms(0, in, taps, pixel, carried);
-                       });
-  SmallVector<Value> coordinates = {outer[0]};
-  if (!window.channelsLast)
-    coordinates.push_back(outChannel);
-  llvm::append_range(coordinates, out);
-  if (window.channelsLast)
-    coordinates.push_back(outChannel);
-  Epilogue::Cursor cursor = epilogue.at(coordinates);
-  if (vector)
-    epilogue.emitTile(cursor, 0, 1, 1, {{sum}}, nullptr);
-  else
-    epilogue.emitScalar(cursor, sum);
-}
-
-/// Loops over the input channels of the group.
-Value PlainEmitter::emitChannels(
-    Value inOffset, Value filterOffset, Value sum,
-    function_ref<Value(Value, Value, Value)> inner) {
-  Value inStride = input.strides[window.channelDim()];
-  Value filterStride = filter.strides[transposed ? 0 : 1];
-  return e.loop(e.cst(0), groupIn, 1, sum,
-                [&](Value c, ValueRange carried) -> SmallVector<Value> {
-                  return {inner(e.add(inOffset, e.mul(c, inStride)),
-                                e.add(filterOffset, e.mul(c, filterStride)),
-                                carried[0])};
-                })[0];
-}
-
-Value PlainEmitter::emitProduct(Value inOffset, Value filterOffset, Value sum) {
-  Value tap = e.extend(filter.load(e, filterOffset), accumulator);
-  auto vector = dyn_cast<VectorType>(sum.getType());
-  Value in = vector ? input.load(e, inOffset, lanes) : input.load(e, inOffset);
-  in = e.extend(in, accumulator);
-  if (!vector)
-    return e.sum(sum, e.product(in, tap));
-  tap = vector::BroadcastOp::create(e.builder, e.loc, vector, tap);
-  if (fma && isa<FloatType>(accumulator))
-    return vector::FMAOp::create(e.builder, e.loc, in, tap, sum);
-  return e.sum(sum, e.product(in, tap));
-}
-
-/// Loops over the kernel elements that lie on the input, from dimension `d` on.
-Value PlainEmitter::emitTerms(size_t d, Value inOffset, Value filterOffset,
-                              Value pixel, Value sum) {
-  if (d == window.spatial())
-    return emitProduct(inOffset, filterOffset, sum);
-  Value start = window.start(e, d, out[d]);
-  // A vector of pixels is in the interior.
-  std::pair<Value, Value> range = {e.cst(0), e.cst(window.kernel[d])};
-  if (d != last || !isa<VectorType>(sum.getType()))
-    range = window.kernelRange(e, d, start);
-  return e.loop(
-      range.first, range.second, 1, sum,
-      [&](Value k, ValueRange carried) -> SmallVector<Value> {
-        Value position = e.add(start, e.mul(k, window.dilations[d]));
-        Value in = e.add(inOffset,
-                         e.mul(position, input.strides[window.bufferDim(d)]));
-        Value taps = e.add(filterOffset, e.mul(k, filter.strides[d + 2]));
-        return {emitTerms(d + 1, in, taps, pixel, carried[0])};
-      })[0];
-}
-
-/// Loops over the kernel elements from dimension `d` on; one counts where out +
-/// pad - k * dilation is a multiple of the stride that lies on the input.
-Value PlainEmitter::emitTransposed(size_t d, Value inOffset, Value filterOffset,
-                                   Value sum) {
-  if (d == window.spatial())
-    return emitChannels(inOffset, filterOffset, sum,
-                        [&](Value in, Value taps, Value carried) {
-                          return emitProduct(in, taps, carried);
-                        });
-  using arith::CmpIPredicate;
-  Value zero = e.cst(0), stride = e.cst(window.strides[d]);
-  Value reach = e.add(out[d], window.pads[d]);
-  return e.loop(
-      zero, e.cst(window.kernel[d]), 1, sum,
-      [&](Value k, ValueRange carried) -> SmallVector<Value> {
-        Value distance = e.sub(reach, e.mul(k, window.dilations[d]));
-        Value notNegative = e.cmp(CmpIPredicate::sge, distance, zero);
-        Value position = e.div(distance, stride);
-        Value multiple =
-            e.cmp(CmpIPredicate::eq, e.rem(distance, stride), zero);
-        Value inside = e.cmp(CmpIPredicate::ult, position, window.in[d]);
-        auto both = [&](Value a, Value b) {
-          return e.builder.createOrFold<arith::AndIOp>(e.loc, a, b);
-        };
-        Value counts = both(both(notNegative, multiple), inside);
-        return e.select(
-            counts, sum.getType(),
-            [&]() -> SmallVector<Value> {
-              Value in =
-                  e.add(inOffset,
-                        e.mul(position, input.strides[window.bufferDim(d)]));
-              Value taps = e.add(filterOffset, e.mul(k, filter.strides[d + 2]));
-              return {emitTransposed(d + 1, in, taps, carried[0])};
-            },
-            [&]() -> SmallVector<Value> { return {carried[0]}; });
-      })[0];
-}
-
-void hone::emitPlainConvolution(Emitter &e, const VectorUnit &unit,
-                                ConvWindowOp op) {
-  PlainEmitter(e, unit, op).emit();
 }

@@ -13,6 +13,45 @@ def ChooseDeviceKernelsPass : Pass<"hone-choose-device-kernels", "::mlir::Module
   }];
 }
 
+class GpuEmitterPass<string flag, list<string> more = []> : Pass<flag, "::mlir::func::FuncOp"> {
+  let dependentDialects = !listconcat(["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+                                       "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                                       "::mlir::vector::VectorDialect"], more);
+}
+
+class GpuProductPass<string flag>
+    : GpuEmitterPass<flag, ["::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect"]>;
+
+def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
+  let summary = "emit the launch of each hone.contract";
+  let description = [{
+    Before: bufferized functions. Each `hone.contract` becomes one `gpu.launch`, whose blocks cover the result with tiles
+    and bring pieces of both operands into shared memory: f16 and bf16 by asynchronous copies in several stages, multiplied
+    by tensor cores with sums in f32; other types through registers, multiplied as they are. Up to four rows are a
+    product of their own, whose threads split K; if the number of rows is not known there are two launches, one of which
+    has an empty grid. The epilogue runs on the sums before they are stored. Sizes need not be multiples of anything, and
+    no element outside an operand is read. Left alone: operands that are tensors.
+  }];
+}
+
+def GpuLowerConvolutionsPass : GpuProductPass<"hone-gpu-lower-convolutions"> {
+  let summary = "emit the launch of each hone.conv_window";
+  let description = [{
+    Before: bufferized functions. Filters in panels give a product of output pixels with the filter, in tiles as
+    contractions have them; the elements of a window are found while pieces are brought into shared memory, and are 0
+    where it leaves the input. Depthwise filters: a thread computes up to 16 bytes of neighbouring channels of a pixel.
+    All else, and transposed convolutions: a thread for each element. Left alone: operands that are tensors.
+  }];
+}
+
+def GpuLowerPoolingPass : GpuEmitterPass<"hone-gpu-lower-pooling"> {
+  let summary = "emit the launch of each hone.pool_window";
+  let description = [{
+    Before: bufferized functions. A thread computes one element; windows are clamped to the input, so no element is read
+    outside. Left alone: operands that are tensors.
+  }];
+}
+
 def MapLoopsToGpuPass : Pass<"hone-map-loops-to-gpu", "::mlir::func::FuncOp"> {
   let summary = "turn linalg.generic and scf.forall into launches";
   let description = [{

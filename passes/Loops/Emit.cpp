@@ -215,24 +215,31 @@ Value FlatBuffer::load(Emitter &e, Value offset) const {
   return memref::LoadOp::create(e.builder, e.loc, memref, offset);
 }
 
-Value FlatBuffer::load(Emitter &e, Value offset, int64_t lanes,
-                       Value mask) const {
+static llvm::MaybeAlign maybeAligned(int64_t alignment) {
+  return alignment ? llvm::MaybeAlign(alignment) : llvm::MaybeAlign();
+}
+
+Value FlatBuffer::load(Emitter &e, Value offset, int64_t lanes, Value mask,
+                       int64_t alignment) const {
   auto type = VectorType::get({lanes}, elementType());
   if (!mask)
-    return vector::LoadOp::create(e.builder, e.loc, type, memref, offset);
+    return vector::LoadOp::create(e.builder, e.loc, type, memref, offset,
+                                  /*nontemporal=*/false,
+                                  maybeAligned(alignment));
   return vector::MaskedLoadOp::create(e.builder, e.loc, type, memref, offset,
                                       mask, e.zero(type));
 }
 
-void FlatBuffer::store(Emitter &e, Value offset, Value value,
-                       Value mask) const {
+void FlatBuffer::store(Emitter &e, Value offset, Value value, Value mask,
+                       int64_t alignment) const {
   if (!isa<VectorType>(value.getType()))
     memref::StoreOp::create(e.builder, e.loc, value, memref, offset);
   else if (mask)
     vector::MaskedStoreOp::create(e.builder, e.loc, memref, offset, mask,
                                   value);
   else
-    vector::StoreOp::create(e.builder, e.loc, value, memref, offset);
+    vector::StoreOp::create(e.builder, e.loc, value, memref, offset,
+                            /*nontemporal=*/false, maybeAligned(alignment));
 }
 
 FlatBuffer hone::makeScratch(Emitter &e, int64_t size, Type elementType) {

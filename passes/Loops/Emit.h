@@ -78,11 +78,13 @@ struct FlatBuffer {
   mlir::Type elementType() const;
   mlir::Value offset(Emitter &e, mlir::ValueRange coordinates) const;
 
+  /// `alignment` is of the address in bytes, where more is known than that of
+  /// an element; only without a mask.
   mlir::Value load(Emitter &e, mlir::Value offset) const;
   mlir::Value load(Emitter &e, mlir::Value offset, int64_t lanes,
-                   mlir::Value mask = nullptr) const;
+                   mlir::Value mask = nullptr, int64_t alignment = 0) const;
   void store(Emitter &e, mlir::Value offset, mlir::Value scalarOrVector,
-             mlir::Value mask = nullptr) const;
+             mlir::Value mask = nullptr, int64_t alignment = 0) const;
 };
 
 /// A scratch buffer of static size in the entry block of the function. Each

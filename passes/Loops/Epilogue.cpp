@@ -120,11 +120,47 @@ void Epilogue::emitScalar(const Cursor &cursor, ValueRange accumulators) const {
     out.store(e, cursor.out, value);
 }
 
+int64_t Epilogue::vectorWidth(int64_t bytes) const {
+  std::optional<int64_t> columns = constantOf(sizes.back());
+  if (!vectorizes || !columns || *columns == 0)
+    return 1;
+  int64_t width = bytes;
+  while (*columns % width != 0)
+    width /= 2;
+  auto limit = [&](Type element) {
+    int64_t bits = element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 0;
+    width =
+        bits < 8 ? 1 : std::min(width, std::max<int64_t>(bytes * 8 / bits, 1));
+  };
+  for (const FlatBuffer &out : outs)
+    limit(out.elementType());
+  for (const Extra &extra : extras)
+    limit(extra.buffer.elementType());
+  return width;
+}
+
+SmallVector<Value> Epilogue::vectorBuffers() const {
+  SmallVector<Value> buffers;
+  for (const FlatBuffer &out : outs)
+    buffers.push_back(out.memref);
+  for (const Extra &extra : extras)
+    if (constantOf(extra.strides.back()) != 0)
+      buffers.push_back(extra.buffer.memref);
+  return buffers;
+}
+
+int64_t Epilogue::alignmentOf(const FlatBuffer &buffer, int64_t lanes) const {
+  if (!aligned)
+    return 0;
+  return lanes * buffer.elementType().getIntOrFloatBitWidth() / 8;
+}
+
 Value Epilogue::loadExtra(size_t i, Value offset, int64_t lanes,
                           Value mask) const {
   const Extra &extra = extras[i];
   if (constantOf(extra.strides.back()) != 0)
-    return extra.buffer.load(e, offset, lanes, mask);
+    return extra.buffer.load(e, offset, lanes, mask,
+                             alignmentOf(extra.buffer, lanes));
   auto type = VectorType::get({lanes}, extra.buffer.elementType());
   return vector::BroadcastOp::create(e.builder, e.loc, type,
                                      extra.buffer.load(e, offset));
@@ -184,7 +220,8 @@ void Epilogue::emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
   }
   for (size_t i = 0; i < results.size(); ++i)
     for (auto [out, value] : llvm::zip_equal(outs, results[i]))
-      out.store(e, offsets[i], value, masks[i % vectors]);
+      out.store(e, offsets[i], value, masks[i % vectors],
+                alignmentOf(out, lanes));
 }
 
 void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,

@@ -47,6 +47,15 @@ public:
 
   size_t rank() const { return sizes.size(); }
 
+  /// Elements of the last coordinate that can be handled as one vector whose
+  /// parts of all buffers lie at multiples of their size: a power of two whose
+  /// largest part has at most `bytes`. What begins the buffers must be checked.
+  int64_t vectorWidth(int64_t bytes) const;
+  /// The buffers of which vectors are read or written.
+  llvm::SmallVector<mlir::Value> vectorBuffers() const;
+  /// Says that buffers begin at multiples of the vectors' sizes.
+  void setAligned(bool value) { aligned = value; }
+
   /// The output space, and how far the first output moves with a coordinate.
   llvm::SmallVector<mlir::Value> sizes, outStrides;
 
@@ -78,7 +87,10 @@ private:
   llvm::SmallVector<Extra> extras;
   llvm::SmallVector<FlatBuffer> outs;
   llvm::SmallVector<FlatBuffer> scratch; ///< Tiles of the loop form.
+  int64_t alignmentOf(const FlatBuffer &buffer, int64_t lanes) const;
+
   bool vectorizes = true;
+  bool aligned = false;
   bool heavy = false;
 };
 

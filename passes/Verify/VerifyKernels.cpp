@@ -67,7 +67,8 @@ bool isLaunched(Operation *op) {
   if (isa<func::FuncOp>(op->getParentOp()) && !isa<gpu::LaunchOp>(op))
     return isBuffered(op) && !isa<scf::SCFDialect>(op->getDialect()) &&
            !isa<memref::StoreOp, vector::StoreOp>(op);
-  return isBuffered(op) ||
+  // Some instructions of the device have a structure for their result.
+  return isBuffered(op) || isa<LLVM::ExtractValueOp>(op) ||
          isa<gpu::GPUDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>(
              op->getDialect());
 }

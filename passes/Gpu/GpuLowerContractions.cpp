@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns matrix products over buffers into launches.
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Gpu/Passes.h"
+#include "passes/Gpu/TiledProduct.h"
+#include "passes/Loops/Contraction.h"
+
+namespace hone {
+#define GEN_PASS_DEF_GPULOWERCONTRACTIONSPASS
+#include "passes/Gpu/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using hone::graph::ContractOp;
+
+static TileSource leftOf(Emitter &e, const Contraction &contraction,
+                         Value base) {
+  TileSource source;
+  source.buffer = contraction.a;
+  source.lines = contraction.m;
+  source.depth = contraction.k;
+  source.run = runOf(contraction.k);
+  source.enter = [&e, base, k = contraction.k](Value row) {
+    return SmallVector<Value>{e.add(base, e.mul(row, k))};
+  };
+  source.at = [&e](ValueRange line, Value k) {
+    return TileSource::Place{e.add(line[0], k), nullptr};
+  };
+  return source;
+}
+
+static TileSource rightOf(Emitter &e, const Contraction &contraction,
+                          Value base) {
+  TileSource source;
+  Value n = contraction.n, depth = contraction.k;
+  source.buffer = contraction.b;
+  source.lines = n;
+  source.depth = depth;
+  source.alongK = contraction.layout == RhsLayout::Transposed;
+  Value step = e.cst(1); // From one k to the next.
+  switch (contraction.layout) {
+  case RhsLayout::Panels:
+    return panelSource(e, contraction.b, e.ceilDiv(n, kPanel), depth, e.cst(0));
+  case RhsLayout::RowMajor:
+    source.run = runOf(n);
+    step = n;
+    source.enter = [&e, base](Value column) {
+      return SmallVector<Value>{e.add(base, column)};
+    };
+    break;
+  case RhsLayout::Transposed:
+    source.run = runOf(depth);
+    source.enter = [&e, base, depth](Value column) {
+      return SmallVector<Value>{e.add(base, e.mul(column, depth))};
+    };
+    break;
+  }
+  source.at = [&e, step](ValueRange line, Value k) {
+    return TileSource::Place{e.add(line[0], e.mul(k, step)), nullptr};
+  };
+  return source;
+}
+
+static void lowerContract(ContractOp op) {
+  OpBuilder builder(op);
+  Emitter e(builder, op.getLoc());
+  Contraction contraction = Contraction::get(e, op);
+  Epilogue epilogue(e, op, contraction.groups);
+  size_t batchRank = epilogue.rank() - 2;
+  contraction.m = epilogue.sizes[batchRank];
+  contraction.n = epilogue.sizes.back();
+
+  Product product;
+  product.m = contraction.m;
+  product.n = contraction.n;
+  product.k = contraction.k;
+  product.batch.assign(epilogue.sizes.begin(),
+                       epilogue.sizes.begin() + batchRank);
+  product.leftType = contraction.a.elementType();
+  product.rightType = contraction.b.elementType();
+  product.accumulator = contraction.accumulator;
+  product.rightAlongK = contraction.layout == RhsLayout::Transposed;
+  product.epilogue = &epilogue;
+  product.operands = [&](ValueRange batch) {
+    Value a = e.cst(0), b = e.cst(0);
+    for (auto [i, coordinate] : llvm::enumerate(batch)) {
+      a = e.add(a, e.mul(coordinate, contraction.aBatchStrides[i]));
+      b = e.add(b, e.mul(coordinate, contraction.bBatchStrides[i]));
+    }
+    return std::pair(leftOf(e, contraction, a), rightOf(e, contraction, b));
+  };
+  product.coordinates = [](ValueRange batch, Value row, Value column) {
+    SmallVector<Value> coordinates = llvm::to_vector(batch);
+    coordinates.append({row, column});
+    return coordinates;
+  };
+  emitProduct(e, product);
+  op.erase();
+}
+
+namespace {
+struct GpuLowerContractionsPass
+    : hone::impl::GpuLowerContractionsPassBase<GpuLowerContractionsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<ContractOp> ops;
+    getOperation().walk([&](ContractOp op) {
+      if (isa<MemRefType>(op.getLhs().getType()))
+        ops.push_back(op);
+    });
+    for (ContractOp op : ops)
+      lowerContract(op);
+  }
+};
+} // namespace

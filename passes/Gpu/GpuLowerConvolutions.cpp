@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns convolutions over buffers into launches.
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Gpu/Passes.h"
+#include "passes/Gpu/TileLoader.h"
+#include "passes/Loops/ConvPoint.h"
+#include "passes/Loops/WindowReduction.h"
+
+namespace hone {
+#define GEN_PASS_DEF_GPULOWERCONVOLUTIONSPASS
+#include "passes/Gpu/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+static constexpr int64_t kThreads = 256;
+
+static Value sizeOf(Emitter &e, ValueRange sizes) {
+  Value count = e.cst(1);
+  for (Value size : sizes)
+    count = e.mul(count, size);
+  return count;
+}
+
+namespace {
+/// Channels last, filter in panels: a product of pixels x (kernel elements and
+/// input channels) with the filter, whose left-hand side exists only while it
+/// is read.
+class ImplicitProduct {
+public:
+  ImplicitProduct(Emitter &e, ConvWindowOp op);
+  void emit();
+
+private:
+  static SmallVector<int64_t> coordinateGroups(ConvWindowOp op);
+  TileSource pixels(Value group);
+
+  Emitter &e;
+  ConvWindowOp op;
+  FlatBuffer input, filter;
+  bool merges; ///< Pixels are one coordinate of the output space.
+  Epilogue epilogue;
+  SmallVector<Value> outSizes;
+  Window window;
+  Value taps, depth, groupIn, groupOut;
+};
+} // namespace
+
+SmallVector<int64_t> ImplicitProduct::coordinateGroups(ConvWindowOp op) {
+  int64_t rank = cast<ShapedType>(op.getInput().getType()).getRank();
+  if (Epilogue::canMerge(op, 0, rank - 2))
+    return {rank - 1, 1};
+  return SmallVector<int64_t>(rank, 1);
+}
+
+ImplicitProduct::ImplicitProduct(Emitter &e, ConvWindowOp op)
+    : e(e), op(op), input(FlatBuffer::get(e, op.getInput())),
+      filter(FlatBuffer::get(e, op.getFilter())),
+      epilogue(e, op, coordinateGroups(op)) {
+  merges = epilogue.rank() == 2;
+  Value out = op.getOuts().front();
+  for (size_t i = 0; i < input.sizes.size(); ++i)
+    outSizes.push_back(e.dim(out, i));
+  window = Window::get(e, op, input, outSizes);
+  int64_t count = 1;
+  for (int64_t size : window.kernel)
+    count *= size;
+  taps = e.cst(count);
+  groupIn = e.div(window.channels, e.cst(op.getGroup()));
+  groupOut = e.div(outSizes.back(), e.cst(op.getGroup()));
+  depth = e.mul(groupIn, count);
+}
+
+TileSource ImplicitProduct::pixels(Value group) {
+  TileSource source;
+  source.buffer = input;
+  source.lines = sizeOf(e, ArrayRef(outSizes).drop_back());
+  source.depth = depth;
+  source.run = runOf(groupIn);
+  // Where the pixel's windows start: an offset, and one position for each
+  // spatial dimension.
+  source.enter = [this, group](Value pixel) {
+    SmallVector<Value> place =
+        e.delinearize(pixel, ArrayRef(outSizes).drop_back());
+    SmallVector<Value> line = {
+        e.add(e.mul(place[0], input.strides[0]), e.mul(group, groupIn))};
+    for (size_t d = 0; d < window.spatial(); ++d)
+      line.push_back(window.start(e, d, place[d + 1]));
+    return line;
+  };
+  source.at = [this](ValueRange line, Value k) {
+    TileSource::Place place{line[0], nullptr};
+    Value channel = k;
+    SmallVector<Value> tap(window.spatial(), e.cst(0));
+    if (constantOf(taps) != 1) {
+      SmallVector<Value> sizes;
+      for (int64_t size : window.kernel)
+        sizes.push_back(e.cst(size));
+      channel = e.rem(k, groupIn);
+      tap = e.delinearize(e.div(k, groupIn), sizes);
+    }
+    for (size_t d = 0; d < window.spatial(); ++d) {
+      Value at = e.add(line[d + 1], e.mul(tap[d], window.dilations[d]));
+      place.offset =
+          e.add(place.offset, e.mul(at, input.strides[window.bufferDim(d)]));
+      bool unpadded = window.kernel[d] == 1 && window.pads[d] == 0 &&
+                      window.pads[window.spatial() + d] == 0;
+      if (!unpadded && !window.neverLeaves(d))
+        place.inside = both(e, place.inside,
+                            e.cmp(arith::CmpIPredicate::ult, at, window.in[d]));
+    }
+    place.offset = e.add(place.offset, channel);
+    return place;
+  };
+  return source;
+}
+
+void ImplicitProduct::emit() {
+  Value panels = e.ceilDiv(groupOut, kPanel);
+  Product product;
+  product.m = sizeOf(e, ArrayRef(outSizes).drop_back());
+  product.n = groupOut;
+  product.k = depth;
+  product.batch = {e.cst(op.getGroup())};
+  product.leftType = input.elementType();
+  product.rightType = filter.elementType();
+  product.accumulator = op.getAccumulatorType();
+  product.rightAlongK = false;
+  product.epilogue = &epilogue;
+  product.operands = [&](ValueRange batch) {
+    return std::pair(pixels(batch[0]), panelSource(e, filter, panels, depth,
+                                                   e.mul(batch[0], panels)));
+  };
+  product.coordinates = [&](ValueRange batch, Value row, Value column) {
+    SmallVector<Value> place = {row};
+    if (!merges)
+      place = e.delinearize(row, ArrayRef(outSizes).drop_back());
+    place.push_back(e.add(e.mul(batch[0], groupOut), column));
+    return place;
+  };
+  emitProduct(e, product);
+}
+
+namespace {
+/// Channels last, one filter for each channel: a thread computes some
+/// neighbouring channels of one pixel.
+class DepthwiseEmitter {
+public:
+  DepthwiseEmitter(Emitter &e, ConvWindowOp op)
+      : e(e), input(FlatBuffer::get(e, op.getInput())),
+        filter(FlatBuffer::get(e, op.getFilter())),
+        epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
+        window(Window::get(e, op, input, epilogue.sizes)),
+        accumulator(op.getAccumulatorType()) {}
+  void emit();
+
+private:
+  void emitChannels(ArrayRef<Value> place, int64_t width);
+  Value emitTaps(size_t d, Value offset, Value tap, int64_t width, Value sum);
+
+  Emitter &e;
+  FlatBuffer input, filter;
+  Epilogue epilogue;
+  Window window;
+  Type accumulator;
+
+  // Of the channels that are being emitted:
+  SmallVector<Value> starts;
+  Value channel;
+};
+} // namespace
+
+void DepthwiseEmitter::emit() {
+  int64_t bits = std::max(input.elementType().getIntOrFloatBitWidth(),
+                          filter.elementType().getIntOrFloatBitWidth());
+  int64_t width = std::min({epilogue.vectorWidth(kAccessBytes),
+                            kAccessBytes * 8 / bits, runOf(window.channels)});
+  SmallVector<Value> sizes = epilogue.sizes;
+  sizes.back() = e.div(sizes.back(), e.cst(width));
+  emitThreads(e, sizeOf(e, sizes), kThreads, [&](Value index) {
+    SmallVector<Value> place = e.delinearize(index, sizes);
+    place.back() = e.mul(place.back(), width);
+    if (width == 1)
+      return emitChannels(place, 1);
+    Value aligned = isAligned(e, epilogue, width);
+    for (const FlatBuffer &buffer : {input, filter})
+      aligned = both(
+          e, aligned,
+          isAligned(e, buffer.memref,
+                    width * buffer.elementType().getIntOrFloatBitWidth() / 8));
+    e.branch(
+        aligned, [&] { emitChannels(place, width); },
+        [&] {
+          e.loop(e.cst(0), e.cst(width), [&](Value i) {
+            SmallVector<Value> single = place;
+            single.back() = e.add(single.back(), i);
+            emitChannels(single, 1);
+          });
+        });
+  });
+}
+
+void DepthwiseEmitter::emitChannels(ArrayRef<Value> place, int64_t width) {
+  channel = place.back();
+  starts.clear();
+  for (size_t d = 0; d < window.spatial(); ++d)
+    starts.push_back(window.start(e, d, place[d + 1]));
+  Type type = accumulator;
+  if (width > 1)
+    type = VectorType::get({width}, accumulator);
+  Value offset = e.add(e.mul(place[0], input.strides[0]), channel);
+  Value sum = emitTaps(0, offset, e.cst(0), width, e.zero(type));
+  Epilogue::Cursor cursor = epilogue.at(place);
+  if (width == 1)
+    return epilogue.emitScalar(cursor, sum);
+  epilogue.setAligned(true);
+  epilogue.emitTile(cursor, 0, 1, 1, {{sum}}, nullptr);
+  epilogue.setAligned(false);
+}
+
+/// Loops over the kernel elements that lie on the input, from dimension `d` on.
+Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
+                                 int64_t width, Value sum) {
+  if (d == window.spatial()) {
+    auto load = [&](const FlatBuffer &buffer, Value at) {
+      Value value =
+          width == 1
+              ? buffer.load(e, at)
+              : buffer.load(
+                    e, at, width, nullptr,
+                    width * buffer.elementType().getIntOrFloatBitWidth() / 8);
+      return e.extend(value, accumulator);
+    };
+    Value weight = load(filter, e.add(e.mul(tap, window.channels), channel));
+    WindowReduction reduction{WindowReduction::Weighted, /*fma=*/true};
+    return reduction.combine(e, sum, load(input, offset), weight);
+  }
+  auto [low, high] = window.kernelRange(e, d, starts[d]);
+  return e.loop(low, high, 1, sum,
+                [&](Value k, ValueRange carried) -> SmallVector<Value> {
+                  Value at = e.add(starts[d], e.mul(k, window.dilations[d]));
+                  Value inner = e.add(
+                      offset, e.mul(at, input.strides[window.bufferDim(d)]));
+                  Value next = e.add(e.mul(tap, window.kernel[d]), k);
+                  return {emitTaps(d + 1, inner, next, width, carried[0])};
+                })[0];
+}
+
+/// One thread for each element.
+static void emitPlainConvolution(Emitter &e, ConvWindowOp op) {
+  ConvPoint point(e, op, /*fma=*/true);
+  const Window &window = point.getWindow();
+  emitThreads(e, sizeOf(e, point.sizes()), kThreads, [&](Value index) {
+    SmallVector<Value> place = e.delinearize(index, point.sizes());
+    SmallVector<Value> out;
+    for (size_t d = 0; d < window.spatial(); ++d)
+      out.push_back(place[window.bufferDim(d)]);
+    point.enter(place[0], place[window.channelDim()]);
+    point.emit(out);
+  });
+}
+
+namespace {
+struct GpuLowerConvolutionsPass
+    : hone::impl::GpuLowerConvolutionsPassBase<GpuLowerConvolutionsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<ConvWindowOp> ops;
+    getOperation().walk([&](ConvWindowOp op) {
+      if (isa<MemRefType>(op.getInput().getType()))
+        ops.push_back(op);
+    });
+    for (ConvWindowOp op : ops) {
+      OpBuilder builder(op);
+      Emitter e(builder, op.getLoc());
+      if (op.getFilterLayout() == FilterLayout::Panels)
+        ImplicitProduct(e, op).emit();
+      else if (op.getFilterLayout() == FilterLayout::Depthwise)
+        DepthwiseEmitter(e, op).emit();
+      else
+        emitPlainConvolution(e, op);
+      op.erase();
+    }
+  }
+};
+} // namespace

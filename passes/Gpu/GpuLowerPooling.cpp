@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns pooling over buffers into launches with one thread for each element,
+// neighbours in memory beside each other.
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Gpu/Launch.h"
+#include "passes/Gpu/Passes.h"
+#include "passes/Loops/PoolPoint.h"
+
+namespace hone {
+#define GEN_PASS_DEF_GPULOWERPOOLINGPASS
+#include "passes/Gpu/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using hone::graph::PoolWindowOp;
+
+static constexpr int64_t kThreads = 256;
+
+namespace {
+struct GpuLowerPoolingPass
+    : hone::impl::GpuLowerPoolingPassBase<GpuLowerPoolingPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<PoolWindowOp> ops;
+    getOperation().walk([&](PoolWindowOp op) {
+      if (isa<MemRefType>(op.getInput().getType()))
+        ops.push_back(op);
+    });
+    for (PoolWindowOp op : ops) {
+      OpBuilder builder(op);
+      Emitter e(builder, op.getLoc());
+      PoolPoint point(e, op);
+      Value count = e.cst(1);
+      for (Value size : point.sizes())
+        count = e.mul(count, size);
+      emitThreads(e, count, kThreads, [&](Value index) {
+        point.emit(e.delinearize(index, point.sizes()));
+      });
+      op.erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Brings pieces of an operand from global into shared memory. No element
+// outside an operand is read; what does not exist counts as 0.
+#include "passes/Gpu/TileLoader.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace hone;
+
+/// Elements of a chunk that is moved as a whole in a swizzled tile.
+static constexpr int64_t kSwizzledChunk = 8;
+
+int64_t hone::runOf(Value size) {
+  std::optional<int64_t> known = constantOf(size);
+  if (!known)
+    return 1;
+  int64_t run = 1;
+  while (run < 16 && *known % (2 * run) == 0)
+    run *= 2;
+  return run;
+}
+
+TileSource hone::panelSource(Emitter &e, const FlatBuffer &buffer, Value panels,
+                             Value depth, Value first) {
+  TileSource source;
+  source.buffer = buffer;
+  source.lines = e.mul(panels, kPanel);
+  source.depth = depth;
+  source.alongK = false;
+  source.run = kPanel;
+  source.enter = [&e, depth, first](Value column) {
+    Value panel = e.add(first, e.div(column, e.cst(kPanel)));
+    Value start = e.mul(panel, e.mul(depth, kPanel));
+    return SmallVector<Value>{e.add(start, e.rem(column, e.cst(kPanel)))};
+  };
+  source.at = [&e](ValueRange line, Value k) {
+    return TileSource::Place{e.add(line[0], e.mul(k, kPanel)), nullptr};
+  };
+  return source;
+}
+
+Type SharedTile::elementType() const {
+  return cast<MemRefType>(memref.getType()).getElementType();
+}
+
+Value SharedTile::place(Emitter &e, Value stage, Value row,
+                        Value column) const {
+  Value start = e.add(stage, e.mul(row, pitch()));
+  if (!swizzled)
+    return e.add(start, column);
+  // Banks repeat after eight chunks: rows that are shorter share a turn.
+  int64_t perRow = columns / kSwizzledChunk;
+  int64_t rowsPerTurn = std::max<int64_t>(8 / perRow, 1);
+  Value turn = e.rem(e.div(row, e.cst(rowsPerTurn)),
+                     e.cst(std::min<int64_t>(perRow, 8)));
+  Value chunk = e.div(column, e.cst(kSwizzledChunk));
+  chunk = e.builder.createOrFold<arith::XOrIOp>(e.loc, chunk, turn);
+  Value inChunk = e.rem(column, e.cst(kSwizzledChunk));
+  return e.add(e.add(start, e.mul(chunk, kSwizzledChunk)), inChunk);
+}
+
+Value hone::sharedView(Emitter &e, Value bytes, int64_t firstByte, int64_t size,
+                       Type elementType) {
+  return memref::ViewOp::create(e.builder, e.loc,
+                                sharedType({size}, elementType), bytes,
+                                e.cst(firstByte), ValueRange());
+}
+
+Value hone::isAligned(Emitter &e, Value memref, int64_t bytes) {
+  Value address =
+      memref::ExtractAlignedPointerAsIndexOp::create(e.builder, e.loc, memref);
+  return e.cmp(arith::CmpIPredicate::eq, e.rem(address, e.cst(bytes)),
+               e.cst(0));
+}
+
+Value hone::isAligned(Emitter &e, const Epilogue &epilogue, int64_t width) {
+  Value aligned;
+  for (Value memref : epilogue.vectorBuffers()) {
+    Type element = cast<MemRefType>(memref.getType()).getElementType();
+    int64_t bytes = width * element.getIntOrFloatBitWidth() / 8;
+    aligned = both(e, aligned, isAligned(e, memref, bytes));
+  }
+  return aligned;
+}
+
+Value hone::both(Emitter &e, Value a, Value b) {
+  if (!a || !b)
+    return a ? a : b;
+  return e.builder.createOrFold<arith::AndIOp>(e.loc, a, b);
+}
+
+Type hone::runType(const TileSource &source, int64_t width) {
+  Type element = source.buffer.elementType();
+  return width == 1 ? element : VectorType::get({width}, element);
+}
+
+int64_t hone::runBytes(const TileSource &source, int64_t width) {
+  int64_t bits = source.buffer.elementType().getIntOrFloatBitWidth();
+  return width * std::max<int64_t>(bits / 8, 1);
+}
+
+/// Whether `size` is known to be whole multiples of `piece`.
+static bool isWhole(Value size, int64_t piece) {
+  std::optional<int64_t> known = constantOf(size);
+  return known && *known % piece == 0;
+}
+
+TileLoader::TileLoader(Emitter &e, const TileSource &source,
+                       const SharedTile &tile, int64_t threads, Value thread,
+                       Value firstLine)
+    : e(e), source(source), tile(tile) {
+  int64_t widest = std::max(source.buffer.elementType().getIntOrFloatBitWidth(),
+                            tile.elementType().getIntOrFloatBitWidth()) /
+                   8;
+  int64_t lines = tile.lines(), depth = tile.depth();
+  width = std::min({source.run, std::max<int64_t>(kAccessBytes / widest, 1),
+                    lines * depth / threads});
+  if (!tile.swizzled)
+    width = std::min(width, SharedTile::kPadding);
+  if (width > 1)
+    aligned = isAligned(e, source.buffer.memref, runBytes(source, width));
+
+  int64_t along = (source.alongK ? depth : lines) / width;
+  bool everyLine = isWhole(source.lines, lines);
+  for (int64_t i = 0; i < lines * depth / width; i += threads) {
+    Value index = e.add(thread, i);
+    Value major = e.div(index, e.cst(along));
+    Value minor = e.mul(e.rem(index, e.cst(along)), width);
+    Value line = source.alongK ? major : minor;
+    Chunk chunk;
+    chunk.k = source.alongK ? minor : major;
+    chunk.row = tile.columnsAlongK ? line : chunk.k;
+    chunk.column = tile.columnsAlongK ? chunk.k : line;
+    line = e.add(firstLine, line);
+    if (!everyLine)
+      chunk.inside = e.cmp(arith::CmpIPredicate::ult, line, source.lines);
+    chunk.line = source.enter(line);
+    chunks.push_back(chunk);
+  }
+}
+
+TileSource::Place TileLoader::placeOf(const Chunk &chunk, Value k) const {
+  k = e.add(k, chunk.k);
+  TileSource::Place place = source.at(chunk.line, k);
+  place.inside = both(e, chunk.inside, place.inside);
+  if (!isWhole(source.depth, tile.depth()))
+    place.inside = both(e, place.inside,
+                        e.cmp(arith::CmpIPredicate::ult, k, source.depth));
+  return place;
+}
+
+Value hone::loadRun(Emitter &e, const TileSource &source,
+                    const TileSource::Place &place, int64_t width, bool wide) {
+  const FlatBuffer &buffer = source.buffer;
+  Type type = runType(source, width);
+  auto load = [&]() -> SmallVector<Value> {
+    if (width == 1)
+      return {buffer.load(e, place.offset)};
+    if (wide)
+      return {vector::LoadOp::create(
+          e.builder, e.loc, cast<VectorType>(type), buffer.memref, place.offset,
+          /*nontemporal=*/false, llvm::MaybeAlign(runBytes(source, width)))};
+    SmallVector<Value> elements;
+    for (int64_t i = 0; i < width; ++i)
+      elements.push_back(buffer.load(e, e.add(place.offset, i)));
+    return {vector::FromElementsOp::create(e.builder, e.loc, type, elements)};
+  };
+  if (!place.inside)
+    return load()[0];
+  return e.select(place.inside, type, load,
+                  [&]() -> SmallVector<Value> { return {e.zero(type)}; })[0];
+}
+
+Value TileLoader::loadChunk(const Chunk &chunk, Value k, bool wide) const {
+  return loadRun(e, source, placeOf(chunk, k), width, wide);
+}
+
+SmallVector<Value> TileLoader::load(Value k) const {
+  auto all = [&](bool wide) {
+    SmallVector<Value> values;
+    for (const Chunk &chunk : chunks)
+      values.push_back(loadChunk(chunk, k, wide));
+    return values;
+  };
+  if (!aligned)
+    return all(false);
+  return e.select(
+      aligned, types(), [&] { return all(true); }, [&] { return all(false); });
+}
+
+void TileLoader::store(ValueRange values, Value stage) const {
+  Type element = tile.elementType();
+  for (size_t n = 0; n < chunks.size(); ++n) {
+    const Chunk &chunk = chunks[n];
+    Value value = e.extend(values[n], element);
+    auto at = [&](int64_t i) {
+      return tile.place(e, stage, e.add(chunk.row, i), chunk.column);
+    };
+    if (width == 1) {
+      memref::StoreOp::create(e.builder, e.loc, value, tile.memref, at(0));
+      continue;
+    }
+    if (source.alongK == tile.columnsAlongK) {
+      int64_t bytes = width * element.getIntOrFloatBitWidth() / 8;
+      vector::StoreOp::create(e.builder, e.loc, value, tile.memref, at(0),
+                              /*nontemporal=*/false, llvm::MaybeAlign(bytes));
+      continue;
+    }
+    for (int64_t i = 0; i < width; ++i)
+      memref::StoreOp::create(
+          e.builder, e.loc,
+          vector::ExtractOp::create(e.builder, e.loc, value, i), tile.memref,
+          at(i));
+  }
+}
+
+void TileLoader::copy(Value k, Value stage) const {
+  auto through = [&](bool wide) {
+    SmallVector<Value> values;
+    for (const Chunk &chunk : chunks)
+      values.push_back(loadChunk(chunk, k, wide));
+    store(values, stage);
+  };
+  if (runBytes(source, width) != kAccessBytes ||
+      source.alongK != tile.columnsAlongK)
+    return aligned
+               ? e.branch(
+                     aligned, [&] { through(true); }, [&] { through(false); })
+               : through(false);
+  e.branch(
+      aligned,
+      [&] {
+        for (const Chunk &chunk : chunks) {
+          TileSource::Place place = placeOf(chunk, k);
+          Value count;
+          if (place.inside) {
+            auto pick = [&](Value a) -> Value {
+              return arith::SelectOp::create(e.builder, e.loc, place.inside, a,
+                                             e.cst(0));
+            };
+            place.offset = pick(place.offset);
+            count = pick(e.cst(width));
+          }
+          nvgpu::DeviceAsyncCopyOp::create(
+              e.builder, e.loc,
+              nvgpu::DeviceAsyncTokenType::get(e.builder.getContext()),
+              tile.memref, tile.place(e, stage, chunk.row, chunk.column),
+              source.buffer.memref, place.offset, e.builder.getIndexAttr(width),
+              count, e.builder.getUnitAttr());
+        }
+      },
+      [&] { through(false); });
+}

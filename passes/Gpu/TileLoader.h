@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Brings pieces of an operand from global into shared memory.
+#ifndef HONE_PASSES_GPU_TILELOADER_H
+#define HONE_PASSES_GPU_TILELOADER_H
+
+#include "passes/Gpu/TiledProduct.h"
+
+namespace hone {
+
+/// Bytes of the widest access of a thread.
+constexpr int64_t kAccessBytes = 16;
+
+/// A piece of an operand in shared memory, once for each stage.
+struct SharedTile {
+  mlir::Value memref; ///< All stages, as one dimension.
+  int64_t rows, columns;
+  /// Whether a row is a line, with K along it, or the other way round.
+  bool columnsAlongK;
+  /// Rows of 16-bit elements: 16-byte chunks change places so that the same
+  /// chunk of eight rows lies in different banks. Else rows are padded.
+  bool swizzled;
+
+  static constexpr int64_t kPadding = 4;
+  int64_t pitch() const { return swizzled ? columns : columns + kPadding; }
+  int64_t size() const { return rows * pitch(); }
+  int64_t lines() const { return columnsAlongK ? rows : columns; }
+  int64_t depth() const { return columnsAlongK ? columns : rows; }
+  mlir::Type elementType() const;
+  /// The offset of an element in a stage that starts at `stage`.
+  mlir::Value place(Emitter &e, mlir::Value stage, mlir::Value row,
+                    mlir::Value column) const;
+};
+
+/// `size` elements from a byte of a buffer in shared memory on.
+mlir::Value sharedView(Emitter &e, mlir::Value bytes, int64_t firstByte,
+                       int64_t size, mlir::Type elementType);
+
+/// Whether a buffer starts at a multiple of `bytes`; known where it runs.
+mlir::Value isAligned(Emitter &e, mlir::Value memref, int64_t bytes);
+
+/// Whether vectors of `width` elements lie at multiples of their size in all
+/// buffers of an epilogue.
+mlir::Value isAligned(Emitter &e, const Epilogue &epilogue, int64_t width);
+
+/// The conjunction of two conditions, where null stands for true.
+mlir::Value both(Emitter &e, mlir::Value a, mlir::Value b);
+
+/// The type of `width` adjacent elements, a scalar or a vector, and its bytes.
+mlir::Type runType(const TileSource &source, int64_t width);
+int64_t runBytes(const TileSource &source, int64_t width);
+/// Loads them, by one access if `wide`; 0 if they do not exist.
+mlir::Value loadRun(Emitter &e, const TileSource &source,
+                    const TileSource::Place &place, int64_t width, bool wide);
+
+/// What one thread loads of each piece: some chunks of adjacent elements.
+class TileLoader {
+public:
+  TileLoader(Emitter &e, const TileSource &source, const SharedTile &tile,
+             int64_t threads, mlir::Value thread, mlir::Value firstLine);
+
+  /// Types of the thread's chunks.
+  llvm::SmallVector<mlir::Type> types() const {
+    return llvm::SmallVector<mlir::Type>(chunks.size(), runType(source, width));
+  }
+  /// The thread's chunks of the piece that starts at `k`, in registers.
+  llvm::SmallVector<mlir::Value> load(mlir::Value k) const;
+  void store(mlir::ValueRange chunks, mlir::Value stage) const;
+  /// Both, without waiting where that can be done. The caller commits.
+  void copy(mlir::Value k, mlir::Value stage) const;
+
+private:
+  struct Chunk {
+    mlir::Value row, column; ///< In the tile.
+    mlir::Value k;           ///< In the piece.
+    mlir::Value inside;      ///< Whether the line exists; null: it does.
+    llvm::SmallVector<mlir::Value> line;
+  };
+  TileSource::Place placeOf(const Chunk &chunk, mlir::Value k) const;
+  mlir::Value loadChunk(const Chunk &chunk, mlir::Value k, bool wide) const;
+
+  Emitter &e;
+  const TileSource &source;
+  SharedTile tile;
+  int64_t width;       ///< Elements of a chunk.
+  mlir::Value aligned; ///< Whether the buffer starts at a multiple of a chunk.
+  llvm::SmallVector<Chunk> chunks;
+};
+
+} // namespace hone
+
+#endif // HONE_PASSES_GPU_TILELOADER_H

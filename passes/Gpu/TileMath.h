@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The arithmetic of a block's tile: which sums a thread holds, and how a piece
+// of both operands in shared memory is added to them.
+#ifndef HONE_PASSES_GPU_TILEMATH_H
+#define HONE_PASSES_GPU_TILEMATH_H
+
+#include "passes/Gpu/TileLoader.h"
+#include <memory>
+
+namespace hone {
+
+class TileMath {
+public:
+  virtual ~TileMath() = default;
+
+  /// The thread's sums before the first piece.
+  virtual llvm::SmallVector<mlir::Value> zeros() const = 0;
+  /// The sums after the pieces in the given stages.
+  virtual llvm::SmallVector<mlir::Value>
+  multiply(mlir::Value leftStage, mlir::Value rightStage,
+           mlir::ValueRange sums) const = 0;
+  /// Puts rows [16 * band, 16 * band + 16) of each warp's part into `staged`,
+  /// where the first of them is row `firstRow` and the tile's first column is
+  /// column 0.
+  virtual void write(int64_t band, mlir::ValueRange sums, mlir::Value staged,
+                     int64_t pitch, mlir::Value firstRow) const = 0;
+
+  /// Rows of a warp that are written at a time.
+  static constexpr int64_t kBand = 16;
+};
+
+/// Multiply-add on scalars, for any element type. Pieces have K along their
+/// rows' numbers and hold elements of the accumulator's type.
+std::unique_ptr<TileMath> makeScalarMath(Emitter &e, const BlockTile &tile,
+                                         mlir::Value thread,
+                                         const SharedTile &left,
+                                         const SharedTile &right,
+                                         mlir::Type accumulator);
+
+/// `mma.sync` on f16 or bf16 with sums in f32. Pieces are swizzled; rows of the
+/// left one are lines.
+std::unique_ptr<TileMath> makeTensorMath(Emitter &e, const BlockTile &tile,
+                                         mlir::Value thread,
+                                         const SharedTile &left,
+                                         const SharedTile &right);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GPU_TILEMATH_H

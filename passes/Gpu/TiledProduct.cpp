@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Matrix products in tiles: the loop along K over pieces in shared memory, and
+// the epilogue, which sees the sums through shared memory so that neighbouring
+// threads handle neighbouring elements and its code is there once.
+#include "passes/Gpu/TiledProduct.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "passes/Gpu/TileMath.h"
+
+using namespace mlir;
+using namespace hone;
+
+/// Blocks that are enough to keep all multiprocessors of a large GPU busy.
+static constexpr int64_t kEnoughBlocks = 132;
+/// What counts for a size that is not known.
+static constexpr int64_t kDynamicSize = 1024;
+/// So few rows are a thin product.
+static constexpr int64_t kThinRows = 4;
+/// Rows of staged sums are padded by this many elements.
+static constexpr int64_t kStagePadding = 8;
+
+/// From large to small.
+static constexpr BlockTile kTensorTiles[] = {
+    {128, 128, 32, 2, 4, 3, true},
+    {64, 64, 32, 2, 2, 4, true},
+    {32, 64, 32, 1, 2, 4, true},
+};
+static constexpr BlockTile kScalarTiles[] = {
+    {128, 128, 16, 4, 2, 2, false},
+    {64, 64, 16, 2, 2, 2, false},
+    {32, 32, 16, 2, 1, 2, false},
+};
+
+namespace {
+class ProductEmitter {
+public:
+  ProductEmitter(Emitter &e, const Product &product) : e(e), product(product) {}
+  void emit(Value condition);
+
+private:
+  bool usesTensorCores() const;
+  BlockTile chooseTile() const;
+  SharedTile pieceOf(int64_t lines) const {
+    return {nullptr, tile.k, lines, false, tile.tensorCores};
+  }
+  int64_t bandsPerSlice() const;
+  int64_t stagedBytes() const;
+
+  void emitBlock(const ThreadPlace &place, ValueRange sizes);
+  SmallVector<Value> loopThroughRegisters(const TileLoader &left,
+                                          const TileLoader &right,
+                                          const TileMath &math,
+                                          const SharedTile &leftTile,
+                                          const SharedTile &rightTile);
+  SmallVector<Value> loopWithCopies(const TileLoader &left,
+                                    const TileLoader &right,
+                                    const TileMath &math,
+                                    const SharedTile &leftTile,
+                                    const SharedTile &rightTile);
+  void emitEpilogue(const TileMath &math, ValueRange sums);
+  void storeSlice(const FlatBuffer &staged, int64_t band, int64_t warpRows,
+                  int64_t width);
+
+  Emitter &e;
+  const Product &product;
+  BlockTile tile;
+  Type pieceType; ///< Of elements in shared memory.
+
+  // Of the block that is being emitted:
+  SmallVector<Value> batch;
+  Value thread, shared, firstRow, firstColumn;
+};
+} // namespace
+
+bool ProductEmitter::usesTensorCores() const {
+  return product.leftType == product.rightType &&
+         (product.leftType.isF16() || product.leftType.isBF16()) &&
+         product.accumulator.isF32();
+}
+
+BlockTile ProductEmitter::chooseTile() const {
+  bool tensor = usesTensorCores();
+  ArrayRef<BlockTile> tiles(tensor ? kTensorTiles : kScalarTiles);
+  auto known = [](Value size) {
+    return std::max<int64_t>(constantOf(size).value_or(kDynamicSize), 1);
+  };
+  int64_t batches = 1;
+  for (Value size : product.batch)
+    batches *= known(size);
+  int64_t m = known(product.m), n = known(product.n);
+  // Tiles of wide elements do not fit.
+  if (product.accumulator.getIntOrFloatBitWidth() > 32)
+    tiles = tiles.drop_front();
+  for (const BlockTile &candidate : tiles.drop_back()) {
+    int64_t blocks = batches * llvm::divideCeil(m, candidate.m) *
+                     llvm::divideCeil(n, candidate.n);
+    if (blocks >= kEnoughBlocks && 2 * m > candidate.m && 2 * n > candidate.n)
+      return candidate;
+  }
+  return tiles.back();
+}
+
+static int64_t bytesOfElements(int64_t count, Type type) {
+  return count * type.getIntOrFloatBitWidth() / 8;
+}
+
+/// How many bands of 16 rows of every warp are staged at a time.
+int64_t ProductEmitter::bandsPerSlice() const {
+  int64_t bands = tile.warpM() / TileMath::kBand;
+  auto bytes = [&] {
+    return bytesOfElements(tile.warpsM * bands * TileMath::kBand *
+                               (tile.n + kStagePadding),
+                           product.accumulator);
+  };
+  while (bands > 1 && bytes() > kSharedBytes)
+    bands /= 2;
+  return bands;
+}
+
+int64_t ProductEmitter::stagedBytes() const {
+  return bytesOfElements(tile.warpsM * bandsPerSlice() * TileMath::kBand *
+                             (tile.n + kStagePadding),
+                         product.accumulator);
+}
+
+void ProductEmitter::emit(Value condition) {
+  tile = chooseTile();
+  pieceType = tile.tensorCores ? product.leftType : product.accumulator;
+  SmallVector<Value> sizes = product.batch;
+  sizes.push_back(e.ceilDiv(product.m, tile.m));
+  sizes.push_back(e.ceilDiv(product.n, tile.n));
+  Value blocks = e.cst(1);
+  for (Value size : sizes)
+    blocks = e.mul(blocks, size);
+  if (condition)
+    blocks =
+        arith::SelectOp::create(e.builder, e.loc, condition, blocks, e.cst(0));
+  int64_t pieces = bytesOfElements(
+      tile.stages * (pieceOf(tile.m).size() + pieceOf(tile.n).size()),
+      pieceType);
+  MemRefType bytes =
+      sharedType({std::max(pieces, stagedBytes())}, e.builder.getI8Type());
+  emitLaunch(e, blocks, tile.threads(), bytes,
+             [&](const ThreadPlace &place) { emitBlock(place, sizes); });
+}
+
+void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
+  thread = place.thread[0];
+  shared = place.shared[0];
+  SmallVector<Value> position = e.delinearize(place.block[0], sizes);
+  firstColumn = e.mul(position.pop_back_val(), tile.n);
+  firstRow = e.mul(position.pop_back_val(), tile.m);
+  batch = position;
+
+  auto [leftSource, rightSource] = product.operands(batch);
+  bool tensor = tile.tensorCores;
+  auto makeTile = [&](int64_t lines, bool columnsAlongK) {
+    SharedTile result = pieceOf(lines);
+    result.columnsAlongK = columnsAlongK;
+    if (columnsAlongK)
+      std::swap(result.rows, result.columns);
+    return result;
+  };
+  SharedTile leftTile = makeTile(tile.m, tensor),
+             rightTile = makeTile(tile.n, tensor && rightSource.alongK);
+  int64_t leftSize = tile.stages * leftTile.size(),
+          rightSize = tile.stages * rightTile.size();
+  leftTile.memref = sharedView(e, shared, 0, leftSize, pieceType);
+  rightTile.memref = sharedView(e, shared, bytesOfElements(leftSize, pieceType),
+                                rightSize, pieceType);
+  TileLoader left(e, leftSource, leftTile, tile.threads(), thread, firstRow),
+      right(e, rightSource, rightTile, tile.threads(), thread, firstColumn);
+  std::unique_ptr<TileMath> math =
+      tensor ? makeTensorMath(e, tile, thread, leftTile, rightTile)
+             : makeScalarMath(e, tile, thread, leftTile, rightTile,
+                              product.accumulator);
+  SmallVector<Value> sums =
+      tensor ? loopWithCopies(left, right, *math, leftTile, rightTile)
+             : loopThroughRegisters(left, right, *math, leftTile, rightTile);
+  emitEpilogue(*math, sums);
+}
+
+/// While one piece is multiplied, the next one is on its way to registers.
+SmallVector<Value> ProductEmitter::loopThroughRegisters(
+    const TileLoader &left, const TileLoader &right, const TileMath &math,
+    const SharedTile &leftTile, const SharedTile &rightTile) {
+  Value zero = e.cst(0);
+  size_t leftCount = 0;
+  auto load = [&](Value k) {
+    SmallVector<Value> chunks = left.load(k);
+    leftCount = chunks.size();
+    llvm::append_range(chunks, right.load(k));
+    return chunks;
+  };
+  auto store = [&](ArrayRef<Value> chunks, Value leftStage, Value rightStage) {
+    left.store(chunks.take_front(leftCount), leftStage);
+    right.store(chunks.drop_front(leftCount), rightStage);
+  };
+  auto exists = [&](Value k) {
+    return e.cmp(arith::CmpIPredicate::slt, k, product.k);
+  };
+  e.branch(exists(zero), [&] { store(load(zero), zero, zero); });
+  emitBarrier(e);
+  SmallVector<Value> init = math.zeros();
+  init.push_back(zero);
+  SmallVector<Value> result =
+      e.loop(zero, product.k, tile.k, init, [&](Value k, ValueRange carried) {
+        Value stage = carried.back();
+        Value other = e.sub(e.cst(1), stage);
+        Value next = e.add(k, tile.k);
+        auto stageOf = [&](const SharedTile &piece, Value number) {
+          return e.mul(number, piece.size());
+        };
+        SmallVector<Type> types = left.types();
+        llvm::append_range(types, right.types());
+        SmallVector<Value> chunks = e.select(
+            exists(next), types, [&] { return load(next); },
+            [&] {
+              SmallVector<Value> zeros;
+              for (Type type : types)
+                zeros.push_back(e.zero(type));
+              return zeros;
+            });
+        leftCount = left.types().size();
+        SmallVector<Value> sums =
+            math.multiply(stageOf(leftTile, stage), stageOf(rightTile, stage),
+                          carried.drop_back());
+        store(chunks, stageOf(leftTile, other), stageOf(rightTile, other));
+        emitBarrier(e);
+        sums.push_back(other);
+        return sums;
+      });
+  result.pop_back();
+  return result;
+}
+
+/// Pieces are copied without registers; `stages` - 1 of them are on their way
+/// or waiting.
+SmallVector<Value> ProductEmitter::loopWithCopies(const TileLoader &left,
+                                                  const TileLoader &right,
+                                                  const TileMath &math,
+                                                  const SharedTile &leftTile,
+                                                  const SharedTile &rightTile) {
+  auto copy = [&](Value k, Value stage) {
+    Value exists = e.cmp(arith::CmpIPredicate::slt, k, product.k);
+    e.branch(exists, [&] {
+      left.copy(k, e.mul(stage, leftTile.size()));
+      right.copy(k, e.mul(stage, rightTile.size()));
+    });
+    NVVM::CpAsyncCommitGroupOp::create(e.builder, e.loc);
+  };
+  /// Until all but the newest groups of copies have arrived, for all threads.
+  auto wait = [&](int64_t groups) {
+    NVVM::CpAsyncWaitGroupOp::create(e.builder, e.loc, groups);
+    emitBarrier(e);
+  };
+  Value zero = e.cst(0);
+  int64_t ahead = tile.stages - 1;
+  for (int64_t i = 0; i < ahead; ++i)
+    copy(e.cst(i * tile.k), e.cst(i));
+  SmallVector<Value> init = math.zeros();
+  init.push_back(zero);
+  SmallVector<Value> result =
+      e.loop(zero, product.k, tile.k, init, [&](Value k, ValueRange carried) {
+        Value stage = carried.back();
+        // After the barrier no thread reads the stage before this one.
+        wait(ahead - 1);
+        Value isFirst = e.cmp(arith::CmpIPredicate::eq, stage, zero);
+        auto pick = [&](Value condition, Value a, Value b) -> Value {
+          return e.builder.createOrFold<arith::SelectOp>(e.loc, condition, a,
+                                                         b);
+        };
+        Value before = pick(isFirst, e.cst(ahead), e.sub(stage, e.cst(1)));
+        copy(e.add(k, ahead * tile.k), before);
+        SmallVector<Value> sums =
+            math.multiply(e.mul(stage, leftTile.size()),
+                          e.mul(stage, rightTile.size()), carried.drop_back());
+        Value isLast = e.cmp(arith::CmpIPredicate::eq, stage, e.cst(ahead));
+        sums.push_back(pick(isLast, zero, e.add(stage, 1)));
+        return sums;
+      });
+  wait(0);
+  result.pop_back();
+  return result;
+}
+
+void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
+  int64_t slice = bandsPerSlice(), bands = tile.warpM() / TileMath::kBand;
+  int64_t warpRows = slice * TileMath::kBand, pitch = tile.n + kStagePadding;
+  FlatBuffer staged;
+  staged.memref = sharedView(e, shared, 0, tile.warpsM * warpRows * pitch,
+                             product.accumulator);
+  Value warp = e.div(thread, e.cst(kWarp));
+  Value firstStaged = e.mul(e.div(warp, e.cst(tile.warpsN)), warpRows);
+  int64_t width = product.epilogue->vectorWidth(kAccessBytes);
+  Value aligned;
+  if (width > 1)
+    aligned = isAligned(e, *product.epilogue, width);
+
+  for (int64_t band = 0; band < bands; band += slice) {
+    if (band > 0)
+      emitBarrier(e);
+    for (int64_t i = 0; i < slice; ++i)
+      math.write(band + i, sums, staged.memref, pitch,
+                 e.add(firstStaged, i * TileMath::kBand));
+    emitBarrier(e);
+    auto store = [&](int64_t columns) {
+      storeSlice(staged, band, warpRows, columns);
+    };
+    if (!aligned)
+      store(1);
+    else
+      e.branch(aligned, [&] { store(width); }, [&] { store(1); });
+  }
+}
+
+/// Rows that lie in shared memory, `width` columns at a time.
+void ProductEmitter::storeSlice(const FlatBuffer &staged, int64_t band,
+                                int64_t warpRows, int64_t width) {
+  int64_t pitch = tile.n + kStagePadding, across = tile.n / width;
+  int64_t rowsAtOnce = tile.threads() / across;
+  Value column = e.mul(e.rem(thread, e.cst(across)), width);
+  Value threadRow = e.div(thread, e.cst(across));
+  Value outColumn = e.add(firstColumn, column);
+  Value columnExists = e.cmp(arith::CmpIPredicate::slt, outColumn, product.n);
+  Value turns = e.cst(llvm::divideCeil(tile.warpsM * warpRows, rowsAtOnce));
+  e.loop(e.cst(0), turns, [&](Value i) {
+    Value stagedRow = e.add(e.mul(i, rowsAtOnce), threadRow);
+    Value inTile = e.add(e.mul(e.div(stagedRow, e.cst(warpRows)), tile.warpM()),
+                         e.rem(stagedRow, e.cst(warpRows)));
+    Value outRow = e.add(e.add(firstRow, inTile), band * TileMath::kBand);
+    Value exists = both(e, columnExists,
+                        e.cmp(arith::CmpIPredicate::slt, outRow, product.m));
+    if (tile.warpsM * warpRows % rowsAtOnce != 0)
+      exists = both(e, exists,
+                    e.cmp(arith::CmpIPredicate::ult, stagedRow,
+                          e.cst(tile.warpsM * warpRows)));
+    e.branch(exists, [&] {
+      Epilogue &epilogue = *product.epilogue;
+      Value place = e.add(e.mul(stagedRow, pitch), column);
+      Epilogue::Cursor cursor =
+          epilogue.at(product.coordinates(batch, outRow, outColumn));
+      if (width == 1)
+        return epilogue.emitScalar(cursor, staged.load(e, place));
+      int64_t bytes = bytesOfElements(width, product.accumulator);
+      Value sum = staged.load(e, place, width, nullptr,
+                              std::min<int64_t>(bytes, kAccessBytes));
+      epilogue.setAligned(true);
+      epilogue.emitTile(cursor, 0, 1, 1, {{sum}}, nullptr);
+      epilogue.setAligned(false);
+    });
+  });
+}
+
+void hone::emitTiledProduct(Emitter &e, const Product &product,
+                            Value condition) {
+  ProductEmitter(e, product).emit(condition);
+}
+
+void hone::emitProduct(Emitter &e, const Product &product) {
+  if (product.accumulator.getIntOrFloatBitWidth() != 32)
+    return emitTiledProduct(e, product, nullptr);
+  Value isThin = e.cmp(arith::CmpIPredicate::sle, product.m, e.cst(kThinRows));
+  std::optional<int64_t> known = constantOf(isThin);
+  if (!known || *known)
+    emitThinProduct(e, product, constantOf(product.m).value_or(kThinRows),
+                    known ? nullptr : isThin);
+  if (known && *known)
+    return;
+  Value isThick = e.cmp(arith::CmpIPredicate::sgt, product.m, e.cst(kThinRows));
+  emitTiledProduct(e, product, known ? nullptr : isThick);
+}

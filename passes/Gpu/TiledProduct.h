@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Matrix products whose blocks of threads cover a tile of the result and bring
+// pieces of both operands into shared memory. Contractions and convolutions
+// differ only in where an operand's elements lie.
+#ifndef HONE_PASSES_GPU_TILEDPRODUCT_H
+#define HONE_PASSES_GPU_TILEDPRODUCT_H
+
+#include "passes/Gpu/Launch.h"
+#include "passes/Loops/Epilogue.h"
+#include <functional>
+
+namespace hone {
+
+/// Columns of a packed panel of weights.
+constexpr int64_t kPanel = 16;
+
+/// How a product is cut.
+struct BlockTile {
+  int64_t m, n, k;        ///< What a block works on at a time.
+  int64_t warpsM, warpsN; ///< Warps along each side of the tile.
+  int64_t stages;         ///< Pieces along K in shared memory.
+  bool tensorCores;       ///< `mma.sync`, or scalar multiply-add.
+
+  int64_t threads() const { return warpsM * warpsN * kWarp; }
+  int64_t warpM() const { return m / warpsM; }
+  int64_t warpN() const { return n / warpsN; }
+};
+
+/// One operand. A line is a row of the left one or a column of the right one;
+/// element (line, k) is what K runs over.
+struct TileSource {
+  FlatBuffer buffer;
+  mlir::Value lines, depth; ///< How many lines there are, and K.
+  /// Whether elements that follow each other in memory belong to one line.
+  bool alongK = true;
+  /// Elements that start at a multiple of this (a power of two) follow each
+  /// other, start at a multiple of it in the buffer, and exist all or none.
+  int64_t run = 1;
+
+  /// What the offsets of a line need, computed once before the loop along K.
+  /// Lines outside may be asked for; their elements are not read.
+  std::function<llvm::SmallVector<mlir::Value>(mlir::Value line)> enter;
+  struct Place {
+    mlir::Value offset;
+    mlir::Value inside; ///< Null: it exists if line and k do. Else reads as 0.
+  };
+  std::function<Place(mlir::ValueRange line, mlir::Value k)> at;
+};
+
+/// The largest power of two up to 16 that divides a size; 1 if it is not known.
+int64_t runOf(mlir::Value size);
+
+/// Panels of columns, [panels][depth][16] from panel `first` on.
+TileSource panelSource(Emitter &e, const FlatBuffer &buffer, mlir::Value panels,
+                       mlir::Value depth, mlir::Value first);
+
+/// out = epilogue(sum over k of left[batch][m][k] * right[batch][k][n]).
+struct Product {
+  mlir::Value m, n, k;
+  llvm::SmallVector<mlir::Value> batch; ///< Sizes of the batch.
+  mlir::Type leftType, rightType;       ///< Of the operands' elements.
+  mlir::Type accumulator;
+  bool rightAlongK; ///< As in the right operand's source.
+  Epilogue *epilogue;
+
+  /// Both operands at a place in the batch. Called inside of the launch.
+  std::function<std::pair<TileSource, TileSource>(mlir::ValueRange batch)>
+      operands;
+  /// Where an element of the result lies in the output space.
+  std::function<llvm::SmallVector<mlir::Value>(
+      mlir::ValueRange batch, mlir::Value row, mlir::Value column)>
+      coordinates;
+};
+
+/// Emits one launch for the product, which does nothing unless `condition`
+/// holds; null: it does.
+void emitTiledProduct(Emitter &e, const Product &product,
+                      mlir::Value condition);
+/// The same for at most `rows` rows: threads split K. Only for accumulators of
+/// 32 bits.
+void emitThinProduct(Emitter &e, const Product &product, int64_t rows,
+                     mlir::Value condition);
+/// Chooses between them. Where the number of rows is not known there are two
+/// launches, one of which finds nothing to do.
+void emitProduct(Emitter &e, const Product &product);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GPU_TILEDPRODUCT_H
