@@ -30,8 +30,8 @@ const hone_pool *sharedPool(int threads) {
 } // namespace
 
 Model::Model(const std::string &path, const std::string &symbol, int threads,
-             const std::string &level)
-    : threads(threads), level(level) {
+             const std::string &level, int device)
+    : threads(threads), level(level), device(device) {
   char message[512] = "";
   if (hone_library_open(path.c_str(), symbol.c_str(), &library, message,
                         sizeof(message)) != HONE_OK)
@@ -39,7 +39,11 @@ Model::Model(const std::string &path, const std::string &symbol, int threads,
   model = hone_library_descriptor(library);
   // A first session now, so that a model that cannot run here fails here.
   try {
-    giveSession(takeSession());
+    hone_session *session = takeSession();
+    hone_session_stats stats;
+    model->api->stats(session, &stats);
+    deviceNumber = stats.device_number;
+    giveSession(session);
   } catch (...) {
     hone_library_close(library);
     throw;
@@ -67,6 +71,7 @@ hone_session *Model::takeSession() {
   if (threads != 1)
     options.pool = sharedPool(threads);
   options.level = level.empty() ? nullptr : level.c_str();
+  options.device = device;
   hone_session *session = nullptr;
   char message[512] = "";
   if (model->api->session_create(model, &options, &session, message,
@@ -94,7 +99,9 @@ nb::dict Model::run(nb::dict feeds) {
       throw RunError(std::string("input '") + info.name + "' is missing");
     }
     try {
-      inputs.push_back(fromPython(given, info, keep));
+      inputs.push_back(isOnDevice(given)
+                           ? deviceTensorFromPython(given, deviceNumber, keep)
+                           : fromPython(given, info, keep));
     } catch (const RunError &e) {
       throw RunError(std::string("input '") + info.name + "': " + e.what());
     }
@@ -182,5 +189,13 @@ nb::dict Model::stats() {
   result["weight_bytes"] = model->weight_bytes;
   result["threads"] = stats.threads;
   result["level"] = stats.level ? stats.level : "";
+  result["device"] = nb::none();
+  if (stats.device) {
+    result["device"] = stats.device;
+    result["device_bytes"] = stats.device_bytes;
+    result["replays"] = stats.replays;
+  }
+  if (stats.device_note)
+    result["device_note"] = stats.device_note;
   return result;
 }

@@ -18,9 +18,10 @@ namespace hone::python {
 class Model {
 public:
   /// Throws RunError when the library cannot be opened or used here. `threads`
-  /// of 0 is one per processor; an empty `level` lets the model choose.
+  /// of 0 is one per processor; an empty `level` lets the model choose, and so
+  /// does `device` 0 (hone_session_options).
   Model(const std::string &path, const std::string &symbol, int threads,
-        const std::string &level);
+        const std::string &level, int device);
   ~Model();
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
@@ -39,6 +40,8 @@ private:
   const hone_descriptor *model = nullptr;
   int threads;
   std::string level;
+  int device;
+  int64_t deviceNumber; ///< -1: runs on the CPU
   std::mutex mutex;
   std::vector<hone_session *> idle;
 };

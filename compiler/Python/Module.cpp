@@ -59,9 +59,9 @@ NB_MODULE(_hone, m) {
 
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string &, const std::string &, int,
-                    const std::string &>(),
+                    const std::string &, int>(),
            nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
-           nb::arg("level"))
+           nb::arg("level"), nb::arg("device"))
       .def("run", &Model::run)
       .def("stats", &Model::stats)
       .def_prop_ro("inputs",

@@ -47,6 +47,13 @@ private:
 hone_value fromPython(nanobind::handle object, const hone_value_info &info,
                       Keep &keep);
 
+/// Whether an object offers data in the memory of a CUDA device.
+bool isOnDevice(nanobind::handle object);
+
+/// A tensor that is read where it lies on the device of this number.
+hone_value deviceTensorFromPython(nanobind::handle object, int64_t device,
+                                  Keep &keep);
+
 /// A copy of a value that lies in a session.
 nanobind::object toPython(const hone_value &value);
 

@@ -411,6 +411,7 @@ void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
   stats->threads = s->pool.threads;
   stats->plans = s->plansMade;
   stats->level = s->level->name;
+  stats->device_number = -1;
   if (s->device)
     s->model->device->api->stats(*s, *stats);
   else if (s->deviceNote[0])

@@ -442,6 +442,7 @@ void addStats(const hone_session &s, hone_session_stats &stats) {
   stats.device_bytes = device.memory.bytes + device.scratch.bytes + alignment;
   stats.replays = device.replayed;
   stats.device = device.program->name;
+  stats.device_number = device.program->ordinal;
 }
 
 } // namespace

@@ -6,6 +6,7 @@
     outputs = model.run({"x": x})
 """
 import collections
+import operator
 import os
 import tempfile
 
@@ -34,19 +35,26 @@ class Model:
         """{name: value} of the inputs to {name: value} of the outputs.
 
         Tensors are numpy arrays (of objects for strings), sequences lists, absent optionals
-        None. Contiguous arrays are read where they lie. Raises RunError for a wrong call and
-        for an error in the data."""
+        None. Contiguous arrays are read where they lie. A model that runs on a CUDA device also
+        takes tensors that lie there (of torch, cupy and others that have __dlpack__); what made
+        them must be done, or run on the default stream. Outputs are numpy arrays. Raises
+        RunError for a wrong call and for an error in the data."""
         return self._library.run(inputs)
 
     def stats(self):
-        """Bytes of arena, blocks and weights, the thread count and the CPU level in use."""
+        """Bytes of arena, blocks and weights, the thread count, the CPU level and the device in
+        use; device_note is why a model for a device runs on the CPU."""
         return self._library.stats()
 
 
-def load(path, *, threads=0, cpu="", symbol="hone_model"):
+def load(path, *, threads=0, cpu="", symbol="hone_model", device=0):
     """Opens a compiled model. `threads` of 0 is one per processor; `cpu` forces one of its
-    CPU levels."""
-    return Model(_hone.Model(os.fspath(path), symbol, threads, cpu))
+    CPU levels. Of a model for a device, `device` is the number of one, or "cpu"; 0 is what the
+    variable HONE_DEVICE says, else the first device, else the CPU if the model can."""
+    number = -1 if device == "cpu" else operator.index(device)
+    if number < 0 and device != "cpu":
+        raise ValueError(f"device {device}: it must be a number from 0, or 'cpu'")
+    return Model(_hone.Model(os.fspath(path), symbol, threads, cpu, number))
 
 
 def compile(model, *, output=None, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):

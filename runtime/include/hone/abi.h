@@ -466,6 +466,7 @@ typedef struct hone_session_stats {
   const char *device_note; /* 88: why a model with code for a device runs on the
                               CPU; NULL where it does not. Lives as long as the
                               session */
+  int64_t device_number;   /* 96: -1: runs on the CPU */
 } hone_session_stats;
 
 /* One session is used by one thread at a time; sessions of one model run at the
@@ -747,7 +748,7 @@ HONE_ASSERT_OFFSET(hone_descriptor, device_lower_bound_bytes, 232);
 HONE_ASSERT(sizeof(hone_pool) == 40);
 HONE_ASSERT(sizeof(hone_allocator) == 24);
 HONE_ASSERT(sizeof(hone_session_options) == 40);
-HONE_ASSERT(sizeof(hone_session_stats) == 96);
+HONE_ASSERT(sizeof(hone_session_stats) == 104);
 HONE_ASSERT(sizeof(hone_core_api) == 72);
 
 #ifdef __cplusplus

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Inputs that lie on a CUDA device, by the DLPack protocol.
+#include "compiler/Python/Values.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+namespace nb = nanobind;
+using namespace hone::python;
+
+namespace {
+
+constexpr int cudaDevice = 2; // kDLCUDA
+
+int32_t typeOf(nb::dlpack::dtype dtype) {
+  using Code = nb::dlpack::dtype_code;
+  auto byWidth = [&](int32_t b8, int32_t b16, int32_t b32, int32_t b64) {
+    return dtype.bits == 8    ? b8
+           : dtype.bits == 16 ? b16
+           : dtype.bits == 32 ? b32
+           : dtype.bits == 64 ? b64
+                              : int32_t(HONE_TYPE_UNDEFINED);
+  };
+  if (dtype.lanes != 1)
+    return HONE_TYPE_UNDEFINED;
+  switch (Code(dtype.code)) {
+  case Code::Int:
+    return byWidth(HONE_TYPE_INT8, HONE_TYPE_INT16, HONE_TYPE_INT32,
+                   HONE_TYPE_INT64);
+  case Code::UInt:
+    return byWidth(HONE_TYPE_UINT8, HONE_TYPE_UINT16, HONE_TYPE_UINT32,
+                   HONE_TYPE_UINT64);
+  case Code::Float:
+    return byWidth(HONE_TYPE_UNDEFINED, HONE_TYPE_FLOAT16, HONE_TYPE_FLOAT,
+                   HONE_TYPE_DOUBLE);
+  case Code::Complex:
+    return dtype.bits == 64    ? HONE_TYPE_COMPLEX64
+           : dtype.bits == 128 ? HONE_TYPE_COMPLEX128
+                               : HONE_TYPE_UNDEFINED;
+  case Code::Bfloat:
+    return byWidth(0, HONE_TYPE_BFLOAT16, 0, 0);
+  case Code::Bool:
+    return byWidth(HONE_TYPE_BOOL, 0, 0, 0);
+  case Code::Float8_E4M3FN:
+    return HONE_TYPE_FLOAT8E4M3FN;
+  case Code::Float8_E4M3FNUZ:
+    return HONE_TYPE_FLOAT8E4M3FNUZ;
+  case Code::Float8_E5M2:
+    return HONE_TYPE_FLOAT8E5M2;
+  case Code::Float8_E5M2FNUZ:
+    return HONE_TYPE_FLOAT8E5M2FNUZ;
+  case Code::Float8_E8M0FNU:
+    return HONE_TYPE_FLOAT8E8M0;
+  default:
+    return HONE_TYPE_UNDEFINED;
+  }
+}
+
+} // namespace
+
+bool hone::python::isOnDevice(nb::handle object) {
+  if (!nb::hasattr(object, "__dlpack_device__"))
+    return false;
+  nb::object device = object.attr("__dlpack_device__")();
+  return nb::cast<int>(device[0]) == cudaDevice;
+}
+
+hone_value hone::python::deviceTensorFromPython(nb::handle object,
+                                                int64_t device, Keep &keep) {
+  // Without a stream in the request the maker orders its work before the
+  // default stream, which a session's stream waits for.
+  using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cuda>;
+  Array array;
+  if (!nb::try_cast(object, array, /*convert=*/false))
+    throw RunError("a tensor on a device must be contiguous and readable "
+                   "through __dlpack__");
+  if (device >= 0 && array.device_id() != device)
+    throw RunError("the tensor lies on device " +
+                   std::to_string(array.device_id()) +
+                   ", and the model runs on device " + std::to_string(device));
+  hone_value value = {};
+  value.kind = HONE_KIND_TENSOR;
+  value.place = HONE_PLACE_DEVICE;
+  std::vector<int64_t> dims(array.shape_ptr(),
+                            array.shape_ptr() + array.ndim());
+  value.as.tensor.rank = int32_t(dims.size());
+  value.as.tensor.dims = keep.vector(std::move(dims));
+  value.as.tensor.type = typeOf(array.dtype());
+  if (value.as.tensor.type == HONE_TYPE_UNDEFINED)
+    throw RunError("the element type of the tensor has no counterpart in a "
+                   "model");
+  value.as.tensor.data = const_cast<void *>(array.data());
+  keep.one(std::move(array));
+  return value;
+}
