@@ -291,7 +291,9 @@ void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
                              product.accumulator);
   Value warp = e.div(thread, e.cst(kWarp));
   Value firstStaged = e.mul(e.div(warp, e.cst(tile.warpsN)), warpRows);
-  int64_t width = product.epilogue->vectorWidth(kAccessBytes);
+  // Staged rows begin at multiples of the padding.
+  int64_t width =
+      std::min(product.epilogue->vectorWidth(kAccessBytes), kStagePadding);
   Value aligned;
   if (width > 1)
     aligned = isAligned(e, *product.epilogue, width);
