@@ -91,7 +91,7 @@ int32_t hone::chooseDevice(hone_session &s, int32_t option, Text &text) {
   bool cpuCan = missingKernel(model, s.level->kernels) < 0;
   if (wish.cpu && !cpuCan) {
     text.add("the model has code for a device only and cannot run on the CPU: "
-             "choose a device, or compile it for the CPU, too");
+             "choose a device, or compile it with --target=cuda,cpu");
     return HONE_NO_DEVICE;
   }
   if (!wish.cpu) {

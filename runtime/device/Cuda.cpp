@@ -3,8 +3,7 @@
 #include "runtime/core/Session.h"
 #include "runtime/core/Types.h"
 #include "runtime/device/Device.h"
-#include "runtime/device/Program.h"
-#include "runtime/device/Replay.h"
+#include "runtime/device/DeviceSession.h"
 
 #include <inttypes.h>
 #include <new>
@@ -13,50 +12,6 @@
 using namespace hone;
 
 namespace {
-
-constexpr int64_t alignment = 256; ///< of the driver's allocations
-constexpr int64_t outOfRange = int64_t(1) << 46;
-
-int64_t roundUp(int64_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
-}
-
-void *pointerOf(CUdeviceptr address) {
-  return reinterpret_cast<void *>(address);
-}
-CUdeviceptr addressOf(const void *pointer) {
-  return reinterpret_cast<CUdeviceptr>(pointer);
-}
-
-/// Remembers which call of the driver failed, and stores the run's failure.
-int32_t failed(hone_session &s, const char *call, CUresult result) {
-  Device &device = *s.device;
-  if (!device.failedCall)
-    device.failedCall = call;
-  return hone_rt_fail(&s.frame, -1, HONE_DEVICE_FAILED, result, 0);
-}
-
-void drop(const Driver &driver, DeviceRegion &region) {
-  if (region.address)
-    driver.cuMemFree_v2(region.address);
-  region = {};
-}
-
-/// Replaces a region by a larger one; its content is lost. False: no memory;
-/// nothing is held.
-bool grow(const Driver &driver, DeviceRegion &region, int64_t bytes) {
-  if (bytes <= region.bytes)
-    return true;
-  drop(driver, region);
-  if (bytes > outOfRange ||
-      driver.cuMemAlloc_v2(&region.address, size_t(roundUp(bytes))) !=
-          CUDA_SUCCESS) {
-    region = {};
-    return false;
-  }
-  region.bytes = roundUp(bytes);
-  return true;
-}
 
 int64_t bytesOf(const hone_tensor &tensor) {
   return tensorBytes(tensor.type, tensor.rank, tensor.dims);
@@ -97,7 +52,7 @@ int32_t createResources(hone_session &s, Text &text) {
   if (result == CUDA_SUCCESS)
     result = driver.cuStreamCreate(&device.stream, CU_STREAM_DEFAULT);
   if (result == CUDA_SUCCESS)
-    result = driver.cuMemAlloc_v2(&device.errorCell, alignment);
+    result = driver.cuMemAlloc_v2(&device.errorCell, deviceAlignment);
   if (result == CUDA_SUCCESS)
     result = driver.cuMemHostAlloc(&error, sizeof(hone_device_error), 0);
   if (result == CUDA_SUCCESS) {
@@ -124,8 +79,8 @@ void closeDevice(hone_session &s) {
       dropRecording(*device, recording);
     if (device->errorCell)
       driver.cuMemFree_v2(device->errorCell);
-    drop(driver, device->memory);
-    drop(driver, device->scratch);
+    dropRegion(driver, device->memory);
+    dropRegion(driver, device->scratch);
     if (device->error)
       driver.cuMemFreeHost(device->error);
     if (device->stream)
@@ -176,7 +131,7 @@ struct Layout {
   int64_t used;
   void *take(int64_t bytes) {
     int64_t offset = used;
-    used += roundUp(bytes);
+    used += roundToDevice(bytes);
     return base ? pointerOf(base + CUdeviceptr(offset)) : nullptr;
   }
 };
@@ -252,7 +207,7 @@ int32_t bindDevice(hone_session &s, bool forRun, Text &text) {
   if (sizes.used > device.memory.bytes) {
     CurrentContext current(device.program->driver, device.program->context);
     if (current.result != CUDA_SUCCESS ||
-        !grow(device.program->driver, device.memory, sizes.used)) {
+        !growRegion(device.program->driver, device.memory, sizes.used)) {
       text.add("device %" PRId32 ", %s: out of memory: %" PRId64
                " bytes for the arena and the values; free memory of the "
                "device, or choose another one",
@@ -275,7 +230,7 @@ int32_t bringInputs(hone_session &s) {
     CUresult result = driver.cuMemsetD8Async(
         device.errorCell, 0, sizeof(hone_device_error), device.stream);
     if (result != CUDA_SUCCESS)
-      return failed(s, "cuMemsetD8Async", result);
+      return deviceFailed(s, "cuMemsetD8Async", result);
     device.errorIsOld = false;
   }
   for (int32_t i = 0; i < s.model->input_count; ++i) {
@@ -290,7 +245,7 @@ int32_t bringInputs(hone_session &s) {
           driver.cuMemcpyDtoHAsync_v2(tensor.data, addressOf(device.sources[i]),
                                       size_t(bytes), device.stream);
       if (result != CUDA_SUCCESS)
-        return failed(s, "cuMemcpyDtoHAsync", result);
+        return deviceFailed(s, "cuMemcpyDtoHAsync", result);
       mustWait = true;
     }
     if (s.deviceInputs[i] && s.inputs[i].place == HONE_PLACE_HOST) {
@@ -298,12 +253,12 @@ int32_t bringInputs(hone_session &s) {
           driver.cuMemcpyHtoDAsync_v2(addressOf(s.deviceInputs[i]), tensor.data,
                                       size_t(bytes), device.stream);
       if (result != CUDA_SUCCESS)
-        return failed(s, "cuMemcpyHtoDAsync", result);
+        return deviceFailed(s, "cuMemcpyHtoDAsync", result);
     }
   }
   if (mustWait)
     if (CUresult result = driver.cuStreamSynchronize(device.stream))
-      return failed(s, "cuStreamSynchronize", result);
+      return deviceFailed(s, "cuStreamSynchronize", result);
   return HONE_OK;
 }
 
@@ -323,13 +278,13 @@ int32_t takeOutputs(hone_session &s) {
           tensor.data, addressOf(s.deviceOutputs[i]), size_t(bytes),
           device.stream);
       if (result != CUDA_SUCCESS)
-        return failed(s, "cuMemcpyDtoHAsync", result);
+        return deviceFailed(s, "cuMemcpyDtoHAsync", result);
     } else if (!s.deviceOutputs[i]) {
       CUresult result =
           driver.cuMemcpyHtoDAsync_v2(addressOf(device.targets[i]), tensor.data,
                                       size_t(bytes), device.stream);
       if (result != CUDA_SUCCESS)
-        return failed(s, "cuMemcpyHtoDAsync", result);
+        return deviceFailed(s, "cuMemcpyHtoDAsync", result);
     }
   }
   return HONE_OK;
@@ -345,12 +300,12 @@ int32_t finish(hone_session &s, int32_t result) {
   CUresult fetched = driver.cuMemcpyDtoHAsync_v2(&error, device.errorCell,
                                                  sizeof(error), device.stream);
   if (fetched != CUDA_SUCCESS && result == HONE_OK)
-    result = failed(s, "cuMemcpyDtoHAsync", fetched);
+    result = deviceFailed(s, "cuMemcpyDtoHAsync", fetched);
   if (result == HONE_OK)
     result = takeOutputs(s);
   CUresult waited = driver.cuStreamSynchronize(device.stream);
   if (waited != CUDA_SUCCESS && result == HONE_OK)
-    result = failed(s, "cuStreamSynchronize", waited);
+    result = deviceFailed(s, "cuStreamSynchronize", waited);
   device.errorIsOld = result != HONE_OK || error.status != HONE_OK;
   if (error.status != HONE_OK && !device.failedCall) {
     // It came first: after a failure on the host nothing more was begun.
@@ -369,53 +324,11 @@ int32_t runOnDevice(hone_session &s) {
   device.failedCall = nullptr;
   CurrentContext current(device.program->driver, device.program->context);
   if (current.result != CUDA_SUCCESS)
-    return failed(s, "cuCtxSetCurrent", current.result);
+    return deviceFailed(s, "cuCtxSetCurrent", current.result);
   int32_t result = bringInputs(s);
   if (result == HONE_OK)
     result = device.replays ? replayOrRun(s) : s.model->run(&s.frame);
   return finish(s, result);
-}
-
-int32_t copyOnDevice(hone_session &s, void *to, const void *from, int64_t bytes,
-                     int32_t kind) {
-  Device &device = *s.device;
-  const Driver &driver = device.program->driver;
-  constexpr int32_t both = HONE_COPY_FROM_DEVICE | HONE_COPY_TO_DEVICE;
-  if (bytes <= 0 || to == from)
-    return HONE_OK;
-  if (device.recorder && kind != both)
-    return refuseRecording(s);
-  switch (kind) {
-  case both: {
-    CUstream stream = device.recorder ? device.recorder : device.stream;
-    CUresult result = driver.cuMemcpyDtoDAsync_v2(
-        addressOf(to), addressOf(from), size_t(bytes), stream);
-    return result ? failed(s, "cuMemcpyDtoDAsync", result) : int32_t(HONE_OK);
-  }
-  case HONE_COPY_TO_DEVICE: {
-    CUresult result = driver.cuMemcpyHtoDAsync_v2(addressOf(to), from,
-                                                  size_t(bytes), device.stream);
-    if (result != CUDA_SUCCESS)
-      return failed(s, "cuMemcpyHtoDAsync", result);
-    // The driver has read plain memory when it returns. What the caller's
-    // allocator gives may be of another kind, and the plan may overwrite it.
-    if (s.allocator.allocate == systemAllocator().allocate)
-      return HONE_OK;
-    break;
-  }
-  case HONE_COPY_FROM_DEVICE: {
-    CUresult result = driver.cuMemcpyDtoHAsync_v2(to, addressOf(from),
-                                                  size_t(bytes), device.stream);
-    if (result != CUDA_SUCCESS)
-      return failed(s, "cuMemcpyDtoHAsync", result);
-    break;
-  }
-  default:
-    memmove(to, from, size_t(bytes));
-    return HONE_OK;
-  }
-  CUresult result = driver.cuStreamSynchronize(device.stream);
-  return result ? failed(s, "cuStreamSynchronize", result) : int32_t(HONE_OK);
 }
 
 bool describeFailure(const hone_session &s, Text &text) {
@@ -439,7 +352,8 @@ bool describeFailure(const hone_session &s, Text &text) {
 void addStats(const hone_session &s, hone_session_stats &stats) {
   const Device &device = *s.device;
   stats.device_arena_bytes = s.plan ? s.plan->arenaBytes[HONE_PLACE_DEVICE] : 0;
-  stats.device_bytes = device.memory.bytes + device.scratch.bytes + alignment;
+  stats.device_bytes =
+      device.memory.bytes + device.scratch.bytes + deviceAlignment;
   stats.replays = device.replayed;
   stats.device = device.program->name;
   stats.device_number = device.program->ordinal;
@@ -451,49 +365,3 @@ const hone_device_api hone_rt_device_api = {
     openDevice,   closeDevice,     bindDevice, runOnDevice,
     copyOnDevice, describeFailure, addStats,
 };
-
-int32_t hone_rt_launch(hone_kernel_context *context, const hone_launch *launch,
-                       void **params) {
-  hone_session &s = *context->frame->session;
-  Device &device = *s.device;
-  Program &program = *device.program;
-  const uint32_t *grid = launch->grid, *block = launch->block;
-  if (!grid[0] || !grid[1] || !grid[2])
-    return HONE_OK;
-  int64_t function = context->first_function + launch->step;
-  if (launch->shared_bytes) {
-    CUresult result = allowShared(program, function, launch->shared_bytes);
-    if (result != CUDA_SUCCESS)
-      return failed(s, "cuFuncSetAttribute", result);
-  }
-  CUresult result = program.driver.cuLaunchKernel(
-      program.functions[function].handle, grid[0], grid[1], grid[2], block[0],
-      block[1], block[2], launch->shared_bytes,
-      device.recorder ? device.recorder : device.stream, params, nullptr);
-  return result ? failed(s, s.model->device->functions[function], result)
-                : int32_t(HONE_OK);
-}
-
-void *hone_rt_device_scratch(hone_kernel_context *context, int64_t bytes) {
-  hone_session &s = *context->frame->session;
-  Device &device = *s.device;
-  if (bytes > device.scratch.bytes) {
-    if (device.recorder) {
-      refuseRecording(s);
-      return nullptr;
-    }
-    // Kernels that were begun still use the old one.
-    const Driver &driver = device.program->driver;
-    CUresult result = driver.cuStreamSynchronize(device.stream);
-    if (result != CUDA_SUCCESS) {
-      failed(s, "cuStreamSynchronize", result);
-      return nullptr;
-    }
-    if (!grow(driver, device.scratch, bytes)) {
-      device.failedCall = "cuMemAlloc";
-      hone_rt_fail(&s.frame, -1, HONE_OUT_OF_MEMORY, bytes, 0);
-      return nullptr;
-    }
-  }
-  return pointerOf(device.scratch.address);
-}

@@ -172,7 +172,7 @@ private:
                image.kind == HONE_IMAGE_PTX ? " (PTX)" : "");
       separator = ",";
     }
-    text.add("%s: compile it for sm_%" PRId32 ", too",
+    text.add("%s: compile it with --gpu=sm_%" PRId32,
              *separator ? "" : " no chip", capability);
     return HONE_NO_DEVICE;
   }
@@ -205,13 +205,13 @@ private:
     if (result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION &&
         driver.cuDriverGetVersion(&version) == CUDA_SUCCESS) {
       text.add("the driver (CUDA %d.%d) is too old for the model's PTX: update "
-               "it, or compile the model for sm_%" PRId32,
+               "it, or compile the model with --gpu=sm_%" PRId32,
                version / 1000, version % 1000 / 10, capability);
       return HONE_NO_DEVICE;
     }
     fail("the driver refuses the model's code", result)
-        .add(" for %s%s: update the driver, or compile the model for "
-             "sm_%" PRId32,
+        .add(" for %s%s: update the driver, or compile the model "
+             "with --gpu=sm_%" PRId32,
              image.chip, image.kind == HONE_IMAGE_PTX ? " (PTX)" : "",
              capability);
     return HONE_NO_DEVICE;

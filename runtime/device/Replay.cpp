@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Recording the device's part of a run, and replaying it: one call of the
 // driver instead of one for each kernel.
-#include "runtime/device/Replay.h"
+#include "runtime/device/DeviceSession.h"
 
 #include <string.h>
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 using Work = std::vector<std::function<void()>>;
@@ -24,6 +25,7 @@ struct CUfunc_st {
 struct CUstream_st {
   Work work;
   bool records = false;
+  std::thread::id maker = std::this_thread::get_id();
 };
 struct CUgraph_st {
   Work work;
@@ -38,6 +40,7 @@ std::recursive_mutex mutex;
 FakeDriver state;
 std::map<std::string, int> calls;
 std::set<void *> memory, hostMemory;
+std::set<CUstream> streams;
 std::map<std::string, CUfunc_st> functions;
 CUctx_st theContext;
 CUstream_st defaultStream;
@@ -255,6 +258,11 @@ CUresult cuMemFree_v2(CUdeviceptr pointer) {
   auto *block = onHost<void>(reinterpret_cast<void *>(pointer));
   if (!memory.erase(block))
     return misuse();
+  // Work that this thread began may use it. (A real driver waits in some
+  // versions.)
+  for (CUstream stream : streams)
+    state.misuses +=
+        stream->maker == std::this_thread::get_id() && !stream->work.empty();
   free(block);
   --state.allocations;
   return entered;
@@ -323,6 +331,7 @@ CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes,
 CUresult cuStreamCreate(CUstream *stream, unsigned) {
   ENTER(true)
   *stream = new CUstream_st;
+  streams.insert(*stream);
   ++state.streams;
   return CUDA_SUCCESS;
 }
@@ -332,6 +341,7 @@ CUresult cuStreamDestroy_v2(CUstream stream) {
   // Work that nobody waited for may still use what is freed next.
   if (!stream->work.empty())
     ++state.misuses;
+  streams.erase(stream);
   delete stream;
   --state.streams;
   return entered;

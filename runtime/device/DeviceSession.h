@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A session's part of a device, and runs that are recorded once and replayed.
-#ifndef HONE_RUNTIME_DEVICE_REPLAY_H
-#define HONE_RUNTIME_DEVICE_REPLAY_H
+// A session's part of a device.
+#ifndef HONE_RUNTIME_DEVICE_DEVICESESSION_H
+#define HONE_RUNTIME_DEVICE_DEVICESESSION_H
 
 #include "runtime/core/Session.h"
 #include "runtime/device/Program.h"
@@ -42,6 +42,30 @@ struct Device {
   int64_t keyCount, replayed;
 };
 
+constexpr int64_t deviceAlignment = 256; ///< of the driver's allocations
+
+inline void *pointerOf(CUdeviceptr address) {
+  return reinterpret_cast<void *>(address);
+}
+inline CUdeviceptr addressOf(const void *pointer) {
+  return reinterpret_cast<CUdeviceptr>(pointer);
+}
+inline int64_t roundToDevice(int64_t bytes) {
+  return (bytes + deviceAlignment - 1) / deviceAlignment * deviceAlignment;
+}
+
+/// Remembers which call of the driver failed, and stores the run's failure.
+int32_t deviceFailed(hone_session &session, const char *call, CUresult result);
+
+/// Replaces a region by a larger one; its content is lost. False: no memory;
+/// nothing is held.
+bool growRegion(const Driver &driver, DeviceRegion &region, int64_t bytes);
+void dropRegion(const Driver &driver, DeviceRegion &region);
+
+/// hone_rt_copy.
+int32_t copyOnDevice(hone_session &session, void *to, const void *from,
+                     int64_t bytes, int32_t kind);
+
 /// Whether all that a run does is work of the device that follows from
 /// dimensions and pointers.
 bool canReplay(const hone_descriptor &model);
@@ -58,4 +82,4 @@ void dropRecording(Device &device, Recording &recording);
 
 } // namespace hone
 
-#endif // HONE_RUNTIME_DEVICE_REPLAY_H
+#endif // HONE_RUNTIME_DEVICE_DEVICESESSION_H
