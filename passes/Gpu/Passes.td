@@ -25,11 +25,11 @@ class GpuProductPass<string flag>
 def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
   let summary = "emit the launch of each hone.contract";
   let description = [{
-    Before: bufferized functions. Each `hone.contract` becomes one `gpu.launch`, whose blocks cover the result with tiles
-    and bring pieces of both operands into shared memory: f16 and bf16 by asynchronous copies in several stages, multiplied
+    Before: bufferized functions. Each `hone.contract` becomes a `gpu.launch`, whose blocks cover the result with tiles and
+    bring pieces of both operands into shared memory: f16 and bf16 by asynchronous copies in several stages, multiplied
     by tensor cores with sums in f32; other types through registers, multiplied as they are. Up to four rows are a
     product of their own, whose threads split K; if the number of rows is not known there are two launches, one of which
-    has an empty grid. The epilogue runs on the sums before they are stored. Sizes need not be multiples of anything, and
+    has an empty grid. Few tiles with a long K are divided along it; a second launch adds up their sums, in order. The epilogue runs on the sums before they are stored. Sizes need not be multiples of anything, and
     no element outside an operand is read. Left alone: operands that are tensors.
   }];
 }

@@ -4,6 +4,7 @@
 // threads handle neighbouring elements and its code is there once.
 #include "passes/Gpu/TiledProduct.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Gpu/TileMath.h"
 
 using namespace mlir;
@@ -11,8 +12,13 @@ using namespace hone;
 
 /// Blocks that are enough to keep all multiprocessors of a large GPU busy.
 static constexpr int64_t kEnoughBlocks = 132;
+/// Of a sum that several blocks share, each has at least this much of K.
+static constexpr int64_t kMinSplitK = 192;
+static constexpr int64_t kMaxSplits = 16;
 /// What counts for a size that is not known.
 static constexpr int64_t kDynamicSize = 1024;
+/// Threads of the blocks that add up what others have of a sum.
+static constexpr int64_t kSumThreads = 256;
 /// So few rows are a thin product.
 static constexpr int64_t kThinRows = 4;
 /// Rows of staged sums are padded by this many elements.
@@ -38,7 +44,8 @@ public:
 
 private:
   bool usesTensorCores() const;
-  BlockTile chooseTile() const;
+  bool isStatic() const;
+  void chooseTile();
   SharedTile pieceOf(int64_t lines) const {
     return {nullptr, tile.k, lines, false, tile.tensorCores};
   }
@@ -59,15 +66,25 @@ private:
   void emitEpilogue(const TileMath &math, ValueRange sums);
   void storeSlice(const FlatBuffer &staged, int64_t band, int64_t warpRows,
                   int64_t width);
+  int64_t storeWidth() const;
+  int64_t partialWidth() const;
+  void finish(ValueRange place, Value row, Value column, Value sum);
+  void allocatePartials();
+  Value partialAt(ValueRange place, Value number, Value row,
+                  Value column) const;
+  void emitSumOfPartials();
 
   Emitter &e;
   const Product &product;
   BlockTile tile;
+  int64_t splits = 1; ///< Blocks that share a sum.
+  int64_t splitK = 0; ///< What each has of K: whole pieces.
+  FlatBuffer partials;
   Type pieceType; ///< Of elements in shared memory.
 
   // Of the block that is being emitted:
   SmallVector<Value> batch;
-  Value thread, shared, firstRow, firstColumn;
+  Value thread, shared, firstRow, firstColumn, split, firstK, endK;
 };
 } // namespace
 
@@ -77,9 +94,10 @@ bool ProductEmitter::usesTensorCores() const {
          product.accumulator.isF32();
 }
 
-BlockTile ProductEmitter::chooseTile() const {
-  bool tensor = usesTensorCores();
-  ArrayRef<BlockTile> tiles(tensor ? kTensorTiles : kScalarTiles);
+/// The largest tile that gives enough blocks, if K is divided among some of
+/// them where that is possible.
+void ProductEmitter::chooseTile() {
+  ArrayRef<BlockTile> tiles(usesTensorCores() ? kTensorTiles : kScalarTiles);
   auto known = [](Value size) {
     return std::max<int64_t>(constantOf(size).value_or(kDynamicSize), 1);
   };
@@ -87,16 +105,34 @@ BlockTile ProductEmitter::chooseTile() const {
   for (Value size : product.batch)
     batches *= known(size);
   int64_t m = known(product.m), n = known(product.n);
+  int64_t mostSplits =
+      std::clamp<int64_t>(known(product.k) / kMinSplitK, 1, kMaxSplits);
+  if (!isStatic())
+    mostSplits = 1;
   // Tiles of wide elements do not fit.
   if (product.accumulator.getIntOrFloatBitWidth() > 32)
     tiles = tiles.drop_front();
-  for (const BlockTile &candidate : tiles.drop_back()) {
+  for (const BlockTile &candidate : tiles) {
     int64_t blocks = batches * llvm::divideCeil(m, candidate.m) *
                      llvm::divideCeil(n, candidate.n);
-    if (blocks >= kEnoughBlocks && 2 * m > candidate.m && 2 * n > candidate.n)
-      return candidate;
+    tile = candidate;
+    splits =
+        std::min<int64_t>(llvm::divideCeil(kEnoughBlocks, blocks), mostSplits);
+    if (4 * blocks * splits >= 3 * kEnoughBlocks && 2 * m > candidate.m &&
+        2 * n > candidate.n)
+      break;
   }
-  return tiles.back();
+  // Whole pieces for every split, and no split without any.
+  int64_t pieces = llvm::divideCeil(known(product.k), tile.k);
+  splitK = llvm::divideCeil(pieces, splits) * tile.k;
+  splits = llvm::divideCeil(known(product.k), splitK);
+}
+
+/// Whether all sizes are known.
+bool ProductEmitter::isStatic() const {
+  auto isKnown = [](Value size) { return constantOf(size).has_value(); };
+  return llvm::all_of(product.batch, isKnown) && isKnown(product.m) &&
+         isKnown(product.n) && isKnown(product.k);
 }
 
 static int64_t bytesOfElements(int64_t count, Type type) {
@@ -123,9 +159,12 @@ int64_t ProductEmitter::stagedBytes() const {
 }
 
 void ProductEmitter::emit(Value condition) {
-  tile = chooseTile();
+  chooseTile();
   pieceType = tile.tensorCores ? product.leftType : product.accumulator;
+  if (splits > 1)
+    allocatePartials();
   SmallVector<Value> sizes = product.batch;
+  sizes.push_back(e.cst(splits));
   sizes.push_back(e.ceilDiv(product.m, tile.m));
   sizes.push_back(e.ceilDiv(product.n, tile.n));
   Value blocks = e.cst(1);
@@ -141,6 +180,8 @@ void ProductEmitter::emit(Value condition) {
       sharedType({std::max(pieces, stagedBytes())}, e.builder.getI8Type());
   emitLaunch(e, blocks, tile.threads(), bytes,
              [&](const ThreadPlace &place) { emitBlock(place, sizes); });
+  if (splits > 1)
+    emitSumOfPartials();
 }
 
 void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
@@ -149,7 +190,12 @@ void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   SmallVector<Value> position = e.delinearize(place.block[0], sizes);
   firstColumn = e.mul(position.pop_back_val(), tile.n);
   firstRow = e.mul(position.pop_back_val(), tile.m);
+  split = position.pop_back_val();
   batch = position;
+  firstK = e.mul(split, splitK);
+  endK = product.k;
+  if (splits > 1)
+    endK = e.min(e.add(firstK, splitK), product.k);
 
   auto [leftSource, rightSource] = product.operands(batch);
   bool tensor = tile.tensorCores;
@@ -196,14 +242,14 @@ SmallVector<Value> ProductEmitter::loopThroughRegisters(
     right.store(chunks.drop_front(leftCount), rightStage);
   };
   auto exists = [&](Value k) {
-    return e.cmp(arith::CmpIPredicate::slt, k, product.k);
+    return e.cmp(arith::CmpIPredicate::slt, k, endK);
   };
-  e.branch(exists(zero), [&] { store(load(zero), zero, zero); });
+  e.branch(exists(firstK), [&] { store(load(firstK), zero, zero); });
   emitBarrier(e);
   SmallVector<Value> init = math.zeros();
   init.push_back(zero);
   SmallVector<Value> result =
-      e.loop(zero, product.k, tile.k, init, [&](Value k, ValueRange carried) {
+      e.loop(firstK, endK, tile.k, init, [&](Value k, ValueRange carried) {
         Value stage = carried.back();
         Value other = e.sub(e.cst(1), stage);
         Value next = e.add(k, tile.k);
@@ -241,7 +287,7 @@ SmallVector<Value> ProductEmitter::loopWithCopies(const TileLoader &left,
                                                   const SharedTile &leftTile,
                                                   const SharedTile &rightTile) {
   auto copy = [&](Value k, Value stage) {
-    Value exists = e.cmp(arith::CmpIPredicate::slt, k, product.k);
+    Value exists = e.cmp(arith::CmpIPredicate::slt, k, endK);
     e.branch(exists, [&] {
       left.copy(k, e.mul(stage, leftTile.size()));
       right.copy(k, e.mul(stage, rightTile.size()));
@@ -256,11 +302,11 @@ SmallVector<Value> ProductEmitter::loopWithCopies(const TileLoader &left,
   Value zero = e.cst(0);
   int64_t ahead = tile.stages - 1;
   for (int64_t i = 0; i < ahead; ++i)
-    copy(e.cst(i * tile.k), e.cst(i));
+    copy(e.add(firstK, i * tile.k), e.cst(i));
   SmallVector<Value> init = math.zeros();
   init.push_back(zero);
   SmallVector<Value> result =
-      e.loop(zero, product.k, tile.k, init, [&](Value k, ValueRange carried) {
+      e.loop(firstK, endK, tile.k, init, [&](Value k, ValueRange carried) {
         Value stage = carried.back();
         // After the barrier no thread reads the stage before this one.
         wait(ahead - 1);
@@ -291,11 +337,9 @@ void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
                              product.accumulator);
   Value warp = e.div(thread, e.cst(kWarp));
   Value firstStaged = e.mul(e.div(warp, e.cst(tile.warpsN)), warpRows);
-  // Staged rows begin at multiples of the padding.
-  int64_t width =
-      std::min(product.epilogue->vectorWidth(kAccessBytes), kStagePadding);
+  int64_t width = storeWidth();
   Value aligned;
-  if (width > 1)
+  if (width > 1 && splits == 1)
     aligned = isAligned(e, *product.epilogue, width);
 
   for (int64_t band = 0; band < bands; band += slice) {
@@ -309,10 +353,24 @@ void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
       storeSlice(staged, band, warpRows, columns);
     };
     if (!aligned)
-      store(1);
+      store(width);
     else
       e.branch(aligned, [&] { store(width); }, [&] { store(1); });
   }
+}
+
+/// How many columns a thread stores at a time.
+int64_t ProductEmitter::storeWidth() const {
+  int64_t columns = runOf(product.n);
+  if (splits > 1)
+    return std::min(columns, partialWidth());
+  // Staged rows begin at multiples of the padding.
+  return std::min(
+      {product.epilogue->vectorWidth(kAccessBytes), columns, kStagePadding});
+}
+
+int64_t ProductEmitter::partialWidth() const {
+  return kAccessBytes * 8 / product.accumulator.getIntOrFloatBitWidth();
 }
 
 /// Rows that lie in shared memory, `width` columns at a time.
@@ -337,19 +395,86 @@ void ProductEmitter::storeSlice(const FlatBuffer &staged, int64_t band,
                     e.cmp(arith::CmpIPredicate::ult, stagedRow,
                           e.cst(tile.warpsM * warpRows)));
     e.branch(exists, [&] {
-      Epilogue &epilogue = *product.epilogue;
       Value place = e.add(e.mul(stagedRow, pitch), column);
-      Epilogue::Cursor cursor =
-          epilogue.at(product.coordinates(batch, outRow, outColumn));
-      if (width == 1)
-        return epilogue.emitScalar(cursor, staged.load(e, place));
       int64_t bytes = bytesOfElements(width, product.accumulator);
-      Value sum = staged.load(e, place, width, nullptr,
-                              std::min<int64_t>(bytes, kAccessBytes));
-      epilogue.setAligned(true);
-      epilogue.emitTile(cursor, 0, 1, 1, {{sum}}, nullptr);
-      epilogue.setAligned(false);
+      Value sum = width == 1
+                      ? staged.load(e, place)
+                      : staged.load(e, place, width, nullptr,
+                                    std::min<int64_t>(bytes, kAccessBytes));
+      if (splits > 1)
+        return partials.store(e, partialAt(batch, split, outRow, outColumn),
+                              sum, nullptr, width == 1 ? 0 : bytes);
+      finish(batch, outRow, outColumn, sum);
     });
+  });
+}
+
+/// The epilogue on a scalar, or on a vector where all buffers are aligned.
+void ProductEmitter::finish(ValueRange place, Value row, Value column,
+                            Value sum) {
+  Epilogue &epilogue = *product.epilogue;
+  Epilogue::Cursor cursor =
+      epilogue.at(product.coordinates(place, row, column));
+  if (!isa<VectorType>(sum.getType()))
+    return epilogue.emitScalar(cursor, sum);
+  epilogue.setAligned(true);
+  epilogue.emitTile(cursor, 0, 1, 1, {{sum}}, nullptr);
+  epilogue.setAligned(false);
+}
+
+/// Sums of the splits, [splits][batch..][m][n].
+void ProductEmitter::allocatePartials() {
+  int64_t size = splits * *constantOf(product.m) * *constantOf(product.n);
+  for (Value extent : product.batch)
+    size *= *constantOf(extent);
+  partials.memref = memref::AllocOp::create(
+      e.builder, e.loc, MemRefType::get({size}, product.accumulator),
+      ValueRange(), e.builder.getI64IntegerAttr(64));
+}
+
+Value ProductEmitter::partialAt(ValueRange place, Value number, Value row,
+                                Value column) const {
+  Value offset = number;
+  for (auto [coordinate, extent] : llvm::zip_equal(place, product.batch))
+    offset = e.add(e.mul(offset, extent), coordinate);
+  offset = e.add(e.mul(offset, product.m), row);
+  return e.add(e.mul(offset, product.n), column);
+}
+
+/// A second launch: the sums of the splits are added up in their order, so that
+/// results are the same each time.
+void ProductEmitter::emitSumOfPartials() {
+  int64_t width = storeWidth();
+  width = std::min(width, product.epilogue->vectorWidth(kAccessBytes));
+  SmallVector<Value> sizes = product.batch;
+  sizes.append({product.m, e.div(product.n, e.cst(width))});
+  Value count = e.cst(1);
+  for (Value size : sizes)
+    count = e.mul(count, size);
+  emitThreads(e, count, kSumThreads, [&](Value number) {
+    SmallVector<Value> place = e.delinearize(number, sizes);
+    Value column = e.mul(place.pop_back_val(), width);
+    Value row = place.pop_back_val();
+    auto sumAt = [&](Value outColumn, int64_t columns) {
+      int64_t bytes = bytesOfElements(columns, product.accumulator);
+      Value sum;
+      for (int64_t i = 0; i < splits; ++i) {
+        Value offset = partialAt(place, e.cst(i), row, outColumn);
+        Value part = columns == 1
+                         ? partials.load(e, offset)
+                         : partials.load(e, offset, columns, nullptr, bytes);
+        sum = sum ? e.sum(sum, part) : part;
+      }
+      finish(place, row, outColumn, sum);
+    };
+    if (width == 1)
+      return sumAt(column, 1);
+    e.branch(
+        isAligned(e, *product.epilogue, width), [&] { sumAt(column, width); },
+        [&] {
+          e.loop(e.cst(0), e.cst(width),
+                 [&](Value i) { sumAt(e.add(column, i), 1); });
+        });
   });
 }
 

@@ -72,8 +72,9 @@ struct Product {
       coordinates;
 };
 
-/// Emits one launch for the product, which does nothing unless `condition`
-/// holds; null: it does.
+/// Emits a launch for the product, which does nothing unless `condition` holds;
+/// null: it does. Where there are few tiles, several blocks share a sum and a
+/// second launch adds up their parts.
 void emitTiledProduct(Emitter &e, const Product &product,
                       mlir::Value condition);
 /// The same for at most `rows` rows: threads split K. Only for accumulators of

@@ -126,3 +126,26 @@ func.func @integers(%a: memref<5x7xi8>, %b: memref<7x3xi8>, %out: memref<5x3xi32
   }
   return
 }
+
+// -----
+
+// Few tiles and a long K: ten blocks for each of eight tiles, and a second launch that adds up their sums in order.
+// CHECK-LABEL: func.func @split_k(
+// CHECK-DAG:     %[[BLOCKS:.+]] = arith.constant 80 : index
+// CHECK:         %[[PARTS:.+]] = memref.alloc() {alignment = 64 : i64} : memref<81920xf32>
+// CHECK:         gpu.launch blocks({{.*}} = %[[BLOCKS]],
+// CHECK:           %[[END:.+]] = arith.minsi
+// CHECK:           scf.for {{.*}} to %[[END]] step
+// CHECK:           vector.store {{.*}}, %[[PARTS]]
+// CHECK:         gpu.launch
+// CHECK-COUNT-10:  vector.load %[[PARTS]]
+// CHECK:           arith.mulf {{.*}} : vector<4xf32>
+// CHECK:           vector.store
+func.func @split_k(%a: memref<64x2048xf32>, %b: memref<2048x128xf32>, %out: memref<64x128xf32>) {
+  hone.contract ins(%a, %b : memref<64x2048xf32>, memref<2048x128xf32>) maps [] outs(%out : memref<64x128xf32>) {
+  ^bb0(%acc: f32):
+    %s = arith.mulf %acc, %acc : f32
+    hone.epilogue_yield %s : f32
+  }
+  return
+}
