@@ -69,11 +69,12 @@ HONE_EXPORT int32_t hone_runner_create(hone_library *library,
                                        size_t message_bytes);
 HONE_EXPORT void hone_runner_destroy(hone_runner *runner);
 
-/* Copies the value, not what it points at. Stays set for later runs. */
+/* Copies the value, not what it points at. Stays set for later runs. A tensor
+ * whose place is the device is read there (hone_core_api's `run`). */
 HONE_EXPORT int32_t hone_runner_set_input(hone_runner *runner, const char *name,
                                           const hone_value *value);
-/* The buffer that an output is to be written to; NULL: back to the session's
- * own memory. */
+/* The buffer that an output is to be written to, on the host or the device;
+ * NULL: back to the session's own memory. */
 HONE_EXPORT int32_t hone_runner_set_output(hone_runner *runner,
                                            const char *name,
                                            const hone_value *value);

@@ -47,8 +47,8 @@ void pick(void *const *params) {
 const FakeFunction twiceFunctions[] = {{"twice_step0", 4, scale},
                                        {"twice_step1", 3, copy}};
 const FakeFunction pickFunctions[] = {{"pick_step0", 6, pick}};
-const FakeImage twiceImage = {twiceFunctions, 2};
-const FakeImage pickImage = {pickFunctions, 1};
+const FakeImage twiceImage = {fakeImageMagic, twiceFunctions, 2};
+const FakeImage pickImage = {fakeImageMagic, pickFunctions, 1};
 const char *const functionNames[] = {"twice_step0", "twice_step1",
                                      "pick_step0"};
 const int64_t firstFunction[] = {0, 2, 3, 3};

@@ -46,22 +46,25 @@ CUctx_st theContext;
 CUstream_st defaultStream;
 thread_local CUcontext current = nullptr;
 
+CUresult misuse() {
+  ++state.misuses;
+  // Programs that cannot ask for the number.
+  if (getenv("HONE_FAKE_DRIVER_ABORTS"))
+    abort();
+  return CUDA_ERROR_INVALID_VALUE;
+}
+
 /// Counts the call; a result other than success is what it must return.
 CUresult enter(const char *name, bool needsContext) {
   int number = ++calls[name];
   if (needsContext && (current != &theContext || state.contexts == 0)) {
-    ++state.misuses;
+    misuse();
     return CUDA_ERROR_INVALID_CONTEXT;
   }
   if (state.failing && strcmp(state.failing, name) == 0 &&
       number == state.failingCall)
     return state.failure;
   return CUDA_SUCCESS;
-}
-
-CUresult misuse() {
-  ++state.misuses;
-  return CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult enqueue(CUstream stream, std::function<void()> work) {
@@ -202,6 +205,12 @@ CUresult cuModuleUnload(CUmodule module) {
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule module,
                              const char *name) {
   ENTER(true)
+  static const FakeFunction nothing = {"", 0, [](void *const *) {}};
+  if (module->image->magic != fakeImageMagic) {
+    *function = &functions[name];
+    (*function)->function = &nothing;
+    return CUDA_SUCCESS;
+  }
   for (int i = 0; i < module->image->count; ++i)
     if (strcmp(module->image->functions[i].name, name) == 0) {
       *function = &functions[name];
@@ -261,8 +270,8 @@ CUresult cuMemFree_v2(CUdeviceptr pointer) {
   // Work that this thread began may use it. (A real driver waits in some
   // versions.)
   for (CUstream stream : streams)
-    state.misuses +=
-        stream->maker == std::this_thread::get_id() && !stream->work.empty();
+    if (stream->maker == std::this_thread::get_id() && !stream->work.empty())
+      misuse();
   free(block);
   --state.allocations;
   return entered;
@@ -340,7 +349,7 @@ CUresult cuStreamDestroy_v2(CUstream stream) {
   ENTER_TO_FREE(false)
   // Work that nobody waited for may still use what is freed next.
   if (!stream->work.empty())
-    ++state.misuses;
+    misuse();
   streams.erase(stream);
   delete stream;
   --state.streams;

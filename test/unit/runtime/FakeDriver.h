@@ -14,7 +14,11 @@ struct FakeFunction {
   void (*call)(void *const *params);
 };
 
+constexpr uint64_t fakeImageMagic = 0x6567616d49656b46; // "FkeImage"
+
+/// Functions of other images, which are for real devices, do nothing.
 struct FakeImage {
+  uint64_t magic;
   const FakeFunction *functions;
   int count;
 };
