@@ -403,7 +403,9 @@ void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
   for (int32_t place = 0; place < placeCount; ++place)
     stats->arena_bytes += s->arenas[place].bytes();
   stats->lower_bound_bytes =
-      s->plan ? s->plan->lowerBoundBytes[HONE_PLACE_HOST] : -1;
+      s->plan ? s->plan->lowerBoundBytes[HONE_PLACE_HOST] +
+                    s->plan->lowerBoundBytes[HONE_PLACE_DEVICE]
+              : -1;
   stats->block_bytes = s->blocks.bytes();
   stats->scratch_bytes = s->scratch.bytes();
   for (int64_t i = 0; i < s->pool.threads; ++i)

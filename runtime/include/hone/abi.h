@@ -450,8 +450,8 @@ typedef struct hone_session_options {
 #define HONE_DEVICE_CPU (-1)
 
 typedef struct hone_session_stats {
-  int64_t arena_bytes;       /*  0: now held for the arena */
-  int64_t lower_bound_bytes; /*  8: of the current plan */
+  int64_t arena_bytes;       /*  0: now held for the arenas on the host */
+  int64_t lower_bound_bytes; /*  8: of the current plan's arenas together */
   int64_t block_bytes; /* 16: held for unbounded memory and outputs that lie in
                           the session */
   int64_t scratch_bytes;      /* 24: all threads */

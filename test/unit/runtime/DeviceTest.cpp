@@ -147,6 +147,8 @@ TEST_F(Device, TheSamePlanRunsOnTheCpu) {
       ASSERT_EQ(call.run(session.session), HONE_OK) << session.message();
       call.expectResults();
     }
+    EXPECT_EQ(session.stats().arena_bytes, 2 * 4096); // one for each place
+    EXPECT_EQ(session.stats().lower_bound_bytes, 2 * 64);
     call.index[0] = 5;
     EXPECT_EQ(call.run(session.session), HONE_INDEX_OUT_OF_RANGE);
   }
