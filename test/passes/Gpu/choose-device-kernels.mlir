@@ -10,6 +10,12 @@ func.func private @sum(%x: tensor<4xf32>) -> tensor<4xf32> attributes {hone.kern
   return %r : tensor<4xf32>
 }
 
+// CHECK: func.func private @product({{.*}}attributes {hone.device, hone.kernel}
+func.func private @product(%x: tensor<4x8xf32>, %y: tensor<8x2xf32>) -> tensor<4x2xf32> attributes {hone.kernel} {
+  %r = hone.matmul %x, %y : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
+  return %r : tensor<4x2xf32>
+}
+
 // Its element type is not the device's.
 // CHECK: func.func private @strings({{.*}}attributes {hone.kernel}
 func.func private @strings(%x: tensor<4x!hone.string>) -> tensor<2x2x!hone.string> attributes {hone.kernel} {
