@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs ONNX's own backend test cases on the CPU through hone.backend.
+"""Runs ONNX's own backend test cases through hone.backend, compiled for --target.
 
-onnx-backend-xfail.txt beside this file lists the cases that do not pass yet. A case
+onnx-backend-xfail.txt beside this file lists the cases that do not pass yet, and
+onnx-backend-TARGET-xfail.txt those that another target than the CPU adds. A case
 that is not on it and fails is a failure; so are one that is on it and passes, and a
 crash or timeout anywhere. --update takes the passing cases off the list.
 """
@@ -30,6 +31,7 @@ import workers  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIST = HERE / "onnx-backend-xfail.txt"
+TARGET = "cpu"
 HEADER = "# ONNX backend test cases that do not pass yet; a case that leaves never returns.\n"
 # The format leaves the generator open, so that these cases' numbers are one library's.
 RANDOM = re.compile("^test_bernoulli")
@@ -46,7 +48,7 @@ class LazyBackend(Backend):
     def prepare(cls, model, device="CPU", **kwargs):
         import hone.backend
 
-        return hone.backend.prepare(model, device)
+        return hone.backend.prepare(model, device, target=TARGET)
 
 
 def run_case(item):
@@ -70,12 +72,15 @@ def run_case(item):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="regular expression on case names")
+    parser.add_argument("--target", default="cpu", help="as hone compile has it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--timeout", type=float, default=180)
     parser.add_argument("--json", help="write every verdict to a file")
     parser.add_argument("--reasons", action="store_true", help="list why listed cases fail, by reason")
     parser.add_argument("--update", action="store_true")
     args = parser.parse_args()
+    global TARGET
+    TARGET = args.target
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
