@@ -123,7 +123,7 @@ private:
   /// The device's tables: functions are counted through all kernels.
   void describeDevice() {
     DeviceInfo device;
-    device.driver = "libcuda.so.1";
+    device.driver = work.targets.driver();
     device.stubs.resize(info.kernels.size());
     auto job = jobs.begin();
     for (size_t number = 0; number < info.kernels.size(); ++number) {

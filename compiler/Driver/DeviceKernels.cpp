@@ -2,6 +2,7 @@
 // One kernel from graph operations to a launch stub and code for the device.
 #include "compiler/Driver/DeviceKernels.h"
 #include "compiler/Target/Cuda/Ptx.h"
+#include "compiler/Target/Emulated/Emulated.h"
 #include "hone/abi.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -14,6 +15,10 @@
 using namespace mlir;
 using namespace hone;
 
+std::string Targets::driver() const {
+  return emulated ? HONE_EMULATOR_LIBRARY : "libcuda.so.1";
+}
+
 llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu) {
   Targets targets;
   targets.cpu = false;
@@ -22,10 +27,15 @@ llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu) {
       targets.cpu = true;
     else if (name == "cuda")
       targets.cuda = true;
+    else if (name == "cuda-emulated")
+      targets.emulated = true;
     else
       return llvm::createStringError("unknown target '" + name +
                                      "'; there are cpu, cuda, and both, as in "
                                      "cuda,cpu");
+  if (targets.cuda && targets.emulated)
+    return llvm::createStringError(
+        "a library is made for cuda or for cuda-emulated, not for both");
   if (!targets.cuda)
     return targets;
   llvm::Expected<std::vector<GpuChip>> chips = parseGpuChips(gpu);
@@ -167,11 +177,19 @@ llvm::Error hone::compileDeviceKernel(const DeviceKernelJob &job,
     if (function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
       result.functions.push_back(function.getSymName().str());
   SmallVector<ImageBytes> images;
-  if (llvm::Error error = makeImages(job, device, result, images))
-    return error;
-  for (const ImageBytes &image : images)
-    result.images.push_back(image.info);
-  device.erase();
+  if (job.targets->emulated) {
+    std::string symbol = "hone_image." + name;
+    if (failed(translateToEmulated(**module, symbol)))
+      return problem(kernel, "cannot be emulated");
+    result.images.push_back({"emulated", symbol, 0, HONE_IMAGE_EMULATED, 0,
+                             int64_t(result.functions.size())});
+  } else {
+    if (llvm::Error error = makeImages(job, device, result, images))
+      return error;
+    for (const ImageBytes &image : images)
+      result.images.push_back(image.info);
+    device.erase();
+  }
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code =
       translateModuleToLLVMIR(**module, context, name);

@@ -11,12 +11,15 @@ namespace hone {
 
 /// What `--target` and `--gpu` ask for.
 struct Targets {
-  bool cpu = true;   ///< CPU levels have every kernel
-  bool cuda = false; ///< kernels for the chips
+  bool cpu = true;       ///< CPU levels have every kernel
+  bool cuda = false;     ///< kernels for the chips
+  bool emulated = false; ///< kernels for the emulator, in the tests
   std::vector<GpuChip> chips;
   std::string ptxas; ///< "": PTX alone
 
-  bool hasDevice() const { return cuda; }
+  bool hasDevice() const { return cuda || emulated; }
+  /// The library that the runtime opens.
+  std::string driver() const;
 };
 
 /// Reads "cuda,cpu" and "sm_80,sm_90a".

@@ -167,9 +167,11 @@ void Launch::report(int32_t site, const char *format, ...) {
     return;
   std::string text = "hone emulator: " + std::string(function.name);
   if (site >= 0 && site < module.site_count) {
-    text += std::string(": ") + module.sites[site].operation;
-    if (*module.sites[site].location)
-      text += std::string(" at ") + module.sites[site].location;
+    const int32_t *offsets = module.site_offsets + 2 * site;
+    text += std::string(": ") + (module.site_text + offsets[0]);
+    const char *location = module.site_text + offsets[1];
+    if (*location)
+      text += std::string(" at ") + location;
   }
   if (current)
     text += ", " + place(*current);
@@ -334,8 +336,9 @@ bool Launch::checkShared(size_t offset, int64_t bytes, int32_t site,
   for (int64_t i = 0; i < bytes; ++i) {
     SharedTrace &trace = traces[offset + i];
     if (trace.inFlight) {
-      report(site, "touches byte %zu of shared memory while an asynchronous "
-                   "copy to it is on its way",
+      report(site,
+             "touches byte %zu of shared memory while an asynchronous "
+             "copy to it is on its way",
              offset + i);
       return false;
     }
@@ -402,8 +405,9 @@ bool Launch::checkGlobal(Allocation &allocation, size_t offset, int64_t bytes,
   if (!writes || isAtomic)
     for (int64_t i = 0; i < bytes; ++i)
       if (!allocation.isSet[offset + i]) {
-        report(site, "reads byte %zu of an allocation of %zu, which nothing "
-                     "has written",
+        report(site,
+               "reads byte %zu of an allocation of %zu, which nothing "
+               "has written",
                offset + i, allocation.bytes);
         return false;
       }
@@ -457,8 +461,9 @@ void *Launch::access(const void *address, int64_t bytes, int32_t site,
                ? at
                : sink;
   // Constants of the module lie in the library.
-  if (!writes && (space == HONE_SPACE_CONSTANT || space == HONE_SPACE_GENERIC ||
-                  space == HONE_SPACE_GLOBAL) &&
+  if (!writes &&
+      (space == HONE_SPACE_CONSTANT || space == HONE_SPACE_GENERIC ||
+       space == HONE_SPACE_GLOBAL) &&
       isModuleConstant(at, bytes))
     return at;
   report(site, "%s %lld bytes at %p, where nothing is allocated",

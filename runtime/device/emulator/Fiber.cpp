@@ -85,9 +85,10 @@ Stack *StackPool::take() {
 
 Context hone::emulator::makeContext(const Stack &stack, void (*entry)(void *),
                                     void *argument) {
-  // What the switch pops: r15, r14, r13, r12, rbx, rbp, and where to return.
-  auto *frame = reinterpret_cast<uint64_t *>(stack.top()) - 8;
-  frame[0] = frame[1] = frame[4] = frame[5] = frame[7] = 0;
+  // What the switch pops: r15, r14, r13, r12, rbx, rbp, and where to return;
+  // the stack is then aligned as before a call.
+  auto *frame = reinterpret_cast<uint64_t *>(stack.top()) - 9;
+  frame[0] = frame[1] = frame[4] = frame[5] = frame[7] = frame[8] = 0;
   frame[2] = reinterpret_cast<uint64_t>(entry);
   frame[3] = reinterpret_cast<uint64_t>(argument);
   frame[6] = reinterpret_cast<uint64_t>(&hone_emulator_start);
