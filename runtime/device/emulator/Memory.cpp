@@ -18,9 +18,7 @@ void *reserve(size_t bytes, int protection) {
   return mapped == MAP_FAILED ? nullptr : mapped;
 }
 
-size_t traceBytes(size_t bytes) {
-  return (bytes + 3) / 4 * sizeof(WordTrace);
-}
+size_t traceBytes(size_t bytes) { return (bytes + 3) / 4 * sizeof(WordTrace); }
 } // namespace
 
 DeviceMemory::DeviceMemory()
@@ -45,8 +43,7 @@ char *DeviceMemory::allocate(size_t bytes) {
     char *data = base + i * kSlotBytes;
     if (mprotect(data, bytes, PROT_READ | PROT_WRITE) != 0)
       return nullptr;
-    slot.isSet =
-        static_cast<uint8_t *>(reserve(bytes, PROT_READ | PROT_WRITE));
+    slot.isSet = static_cast<uint8_t *>(reserve(bytes, PROT_READ | PROT_WRITE));
     slot.words = static_cast<WordTrace *>(
         reserve(traceBytes(bytes), PROT_READ | PROT_WRITE));
     slot.data = data;

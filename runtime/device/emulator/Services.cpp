@@ -12,8 +12,14 @@ using namespace hone::emulator;
 namespace {
 
 /// Kinds of meetings; the modes of an operation follow its first number.
-enum { kWarpBarrier = 0, kShuffle = 16, kVote = 32, kRedux = 48, kLoad = 64,
-       kProduct = 80 };
+enum {
+  kWarpBarrier = 0,
+  kShuffle = 16,
+  kVote = 32,
+  kRedux = 48,
+  kLoad = 64,
+  kProduct = 80
+};
 
 Meeting &mine() { return currentLaunch()->warp().meeting; }
 uint32_t laneId() { return currentLaunch()->thread().lane; }
@@ -105,11 +111,12 @@ uint32_t shuffle(int32_t mode, uint32_t mask, uint32_t value, int32_t b,
     for (uint32_t i = 0; i < 32; ++i) {
       if (!(m.arrived >> i & 1))
         continue;
-      uint32_t from = shuffleSource(m.kind - kShuffle, i, m.b[i], m.c[i],
-                                    m.predicate[i]);
+      uint32_t from =
+          shuffleSource(m.kind - kShuffle, i, m.b[i], m.c[i], m.predicate[i]);
       if (from >= 32 || !(m.arrived >> from & 1)) {
-        launch.report(m.site, "lane %u takes the value of lane %u, which does "
-                              "not take part",
+        launch.report(m.site,
+                      "lane %u takes the value of lane %u, which does "
+                      "not take part",
                       i, from);
         from = i;
       }
@@ -186,8 +193,8 @@ uint32_t redux(int32_t mode, uint32_t mask, uint32_t value, int32_t site) {
     uint32_t total = 0;
     for (uint32_t i = 0; i < 32; ++i)
       if (m.arrived >> i & 1) {
-        total = isFirst ? m.value[i]
-                        : combine(m.kind - kRedux, total, m.value[i]);
+        total =
+            isFirst ? m.value[i] : combine(m.kind - kRedux, total, m.value[i]);
         isFirst = false;
       }
     for (uint32_t i = 0; i < 32; ++i)
@@ -206,10 +213,10 @@ void loadMatrices(Launch &launch, Warp &warp) {
     uint16_t matrix[8][8];
     for (uint32_t row = 0; row < 8; ++row) {
       uint32_t lane = uint32_t(i) * 8 + row;
-      std::memcpy(matrix[row],
-                  launch.checkedRead(launch.lane(lane), m.address[lane], 16,
-                                     m.site),
-                  16);
+      std::memcpy(
+          matrix[row],
+          launch.checkedRead(launch.lane(lane), m.address[lane], 16, m.site),
+          16);
     }
     for (uint32_t lane = 0; lane < 32; ++lane) {
       uint32_t g = lane / 4, t = lane % 4;
@@ -298,10 +305,10 @@ void multiplyFloats(Meeting &m, int32_t shape) {
       sums[i] = sum;
     }
     for (uint32_t i = 0; i < (isHalf ? 2u : 4u); ++i)
-      m.result[lane][i] =
-          isHalf ? floatToHalf(sums[2 * i]) |
-                       uint32_t(floatToHalf(sums[2 * i + 1])) << 16
-                 : floatToWord(sums[i]);
+      m.result[lane][i] = isHalf
+                              ? floatToHalf(sums[2 * i]) |
+                                    uint32_t(floatToHalf(sums[2 * i + 1])) << 16
+                              : floatToWord(sums[i]);
   }
 }
 
@@ -339,37 +346,35 @@ void mma(int32_t shape, const uint32_t *a, const uint32_t *b, const uint32_t *c,
   meeting.operands[lane][1] = b;
   meeting.operands[lane][2] = c;
   meeting.result[lane] = d;
-  currentLaunch()->meet(kProduct + shape, ~0u, site,
-                        [](Launch &, Warp &warp) {
-                          Meeting &m = warp.meeting;
-                          int32_t shape = m.kind - kProduct;
-                          if (shape == HONE_MMA_M16N8K32_S8)
-                            multiplyBytes(m);
-                          else
-                            multiplyFloats(m, shape);
-                        });
+  currentLaunch()->meet(kProduct + shape, ~0u, site, [](Launch &, Warp &warp) {
+    Meeting &m = warp.meeting;
+    int32_t shape = m.kind - kProduct;
+    if (shape == HONE_MMA_M16N8K32_S8)
+      multiplyBytes(m);
+    else
+      multiplyFloats(m, shape);
+  });
 }
 
 } // namespace
 
 const hone_emulated_services &hone::emulator::services() {
-  static const hone_emulated_services table = {
-      HONE_EMULATED_VERSION,
-      sizeof(hone_emulated_services),
-      load,
-      store,
-      update,
-      special,
-      barrier,
-      warpBarrier,
-      shuffle,
-      vote,
-      redux,
-      ldmatrix,
-      mma,
-      copyAsync,
-      commitGroup,
-      waitGroup,
-      sharedBase};
+  static const hone_emulated_services table = {HONE_EMULATED_VERSION,
+                                               sizeof(hone_emulated_services),
+                                               load,
+                                               store,
+                                               update,
+                                               special,
+                                               barrier,
+                                               warpBarrier,
+                                               shuffle,
+                                               vote,
+                                               redux,
+                                               ldmatrix,
+                                               mma,
+                                               copyAsync,
+                                               commitGroup,
+                                               waitGroup,
+                                               sharedBase};
   return table;
 }
