@@ -19,12 +19,13 @@ using namespace hone::emulator;
 #define HONE_EXPORT extern "C" __attribute__((visibility("default")))
 
 struct CUctx_st {};
-struct CUmod_st {
-  const hone_emulated_module *image;
-};
 struct CUfunc_st {
   const hone_emulated_module *module;
   const hone_emulated_function *function;
+};
+struct CUmod_st {
+  const hone_emulated_module *image;
+  std::vector<CUfunc_st> functions;
 };
 struct CUgraph_st {
   std::vector<std::function<CUresult()>> work;
@@ -47,7 +48,6 @@ struct Device {
   StackPool stacks;
   CUctx_st context;
   CUstream_st defaultStream;
-  std::map<const void *, std::unique_ptr<CUfunc_st>> functions;
   std::map<std::string, int64_t> calls;
   uint64_t launches = 0;
   int retained = 0;
@@ -199,7 +199,9 @@ HONE_EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
       emulated->version != HONE_EMULATED_VERSION)
     return CUDA_ERROR_INVALID_IMAGE;
   *emulated->services = &services();
-  *module = new CUmod_st{emulated};
+  *module = new CUmod_st{emulated, {}};
+  for (int64_t i = 0; i < emulated->function_count; ++i)
+    (*module)->functions.push_back({emulated, &emulated->functions[i]});
   return CUDA_SUCCESS;
 }
 
@@ -211,17 +213,11 @@ HONE_EXPORT CUresult cuModuleUnload(CUmodule module) {
 HONE_EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module,
                                          const char *name) {
   HONE_MAY_FAIL("cuModuleGetFunction");
-  std::lock_guard<std::mutex> lock(device().mutex);
-  for (int64_t i = 0; i < module->image->function_count; ++i) {
-    const hone_emulated_function &found = module->image->functions[i];
-    if (std::strcmp(found.name, name) != 0)
-      continue;
-    auto &kept = device().functions[&found];
-    if (!kept)
-      kept.reset(new CUfunc_st{module->image, &found});
-    *function = kept.get();
-    return CUDA_SUCCESS;
-  }
+  for (CUfunc_st &candidate : module->functions)
+    if (std::strcmp(candidate.function->name, name) == 0) {
+      *function = &candidate;
+      return CUDA_SUCCESS;
+    }
   return CUDA_ERROR_NOT_FOUND;
 }
 
