@@ -27,7 +27,8 @@ static TileSource leftOf(Emitter &e, const Contraction &contraction,
   source.enter = [&e, base, k = contraction.k](Value row) {
     return SmallVector<Value>{e.add(base, e.mul(row, k))};
   };
-  source.at = [&e](ValueRange line, Value k) {
+  source.at = [&e](ValueRange line, TileSource::Piece piece, Value inside) {
+    Value k = e.add(piece.first, inside);
     return TileSource::Place{e.add(line[0], k), nullptr};
   };
   return source;
@@ -59,7 +60,9 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
     };
     break;
   }
-  source.at = [&e, step](ValueRange line, Value k) {
+  source.at = [&e, step](ValueRange line, TileSource::Piece piece,
+                         Value inside) {
+    Value k = e.add(piece.first, inside);
     return TileSource::Place{e.add(line[0], e.mul(k, step)), nullptr};
   };
   return source;

@@ -93,16 +93,22 @@ TileSource ImplicitProduct::pixels(Value group) {
       line.push_back(window.start(e, d, place[d + 1]));
     return line;
   };
-  source.at = [this](ValueRange line, Value k) {
+  source.at = [this](ValueRange line, TileSource::Piece piece, Value inside) {
     TileSource::Place place{line[0], nullptr};
-    Value channel = k;
+    Value k = e.add(piece.first, inside), channel = k;
     SmallVector<Value> tap(window.spatial(), e.cst(0));
     if (constantOf(taps) != 1) {
+      // A piece of one kernel element: that is the same for all threads.
+      std::optional<int64_t> channels = constantOf(groupIn);
+      bool oneTap = channels && *channels % piece.depth == 0;
       SmallVector<Value> sizes;
       for (int64_t size : window.kernel)
         sizes.push_back(e.cst(size));
-      channel = e.rem(k, groupIn);
-      tap = e.delinearize(e.div(k, groupIn), sizes);
+      Value number = oneTap ? piece.first : k;
+      channel = e.rem(number, groupIn);
+      if (oneTap)
+        channel = e.add(channel, inside);
+      tap = e.delinearize(e.div(number, groupIn), sizes);
     }
     for (size_t d = 0; d < window.spatial(); ++d) {
       Value at = e.add(line[d + 1], e.mul(tap[d], window.dilations[d]));

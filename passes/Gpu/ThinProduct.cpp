@@ -172,7 +172,7 @@ SmallVector<Value> ThinEmitter::sumUp(bool wide) const {
           Value kExists = e.cmp(arith::CmpIPredicate::slt, k, product.k);
           auto load = [&](const TileSource &source, ValueRange line,
                           Value lineExists, int64_t count) {
-            TileSource::Place place = source.at(line, k);
+            TileSource::Place place = source.at(line, {k}, e.cst(0));
             place.inside = both(e, both(e, kExists, lineExists), place.inside);
             return toVector(loadRun(e, source, place, count, wide));
           };

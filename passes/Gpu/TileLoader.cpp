@@ -35,7 +35,8 @@ TileSource hone::panelSource(Emitter &e, const FlatBuffer &buffer, Value panels,
     Value start = e.mul(panel, e.mul(depth, kPanel));
     return SmallVector<Value>{e.add(start, e.rem(column, e.cst(kPanel)))};
   };
-  source.at = [&e](ValueRange line, Value k) {
+  source.at = [&e](ValueRange line, TileSource::Piece piece, Value inside) {
+    Value k = e.add(piece.first, inside);
     return TileSource::Place{e.add(line[0], e.mul(k, kPanel)), nullptr};
   };
   return source;
@@ -142,8 +143,8 @@ TileLoader::TileLoader(Emitter &e, const TileSource &source,
 }
 
 TileSource::Place TileLoader::placeOf(const Chunk &chunk, Value k) const {
+  TileSource::Place place = source.at(chunk.line, {k, tile.depth()}, chunk.k);
   k = e.add(k, chunk.k);
-  TileSource::Place place = source.at(chunk.line, k);
   place.inside = both(e, chunk.inside, place.inside);
   if (!isWhole(source.depth, tile.depth()))
     place.inside = both(e, place.inside,

@@ -44,7 +44,14 @@ struct TileSource {
     mlir::Value offset;
     mlir::Value inside; ///< Null: it exists if line and k do. Else reads as 0.
   };
-  std::function<Place(mlir::ValueRange line, mlir::Value k)> at;
+  /// k is `piece.first` + `inside`: the same for all threads and a multiple of
+  /// `piece.depth`, and what is less than it.
+  struct Piece {
+    mlir::Value first;
+    int64_t depth = 1;
+  };
+  std::function<Place(mlir::ValueRange line, Piece piece, mlir::Value inside)>
+      at;
 };
 
 /// The largest power of two up to 16 that divides a size; 1 if it is not known.
