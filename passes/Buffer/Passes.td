@@ -25,7 +25,8 @@ def PlaceBuffersPass : Pass<"hone-place-buffers", "::mlir::ModuleOp"> {
     attribute stays on kernels that do run there: those whose buffers all have sizes that follow from the free
     dimensions, but for shape arithmetic that only the host reads. Buffers that such kernels touch have the memory space
     `#hone_rt.device`. What the host reads of them is copied to a slot of its own right after it was written; what the
-    host writes goes the other way. Inputs and constants are at hand in both places.
+    host writes goes the other way. Inputs and constants are at hand in both places. Operands on the device begin at
+    multiples of 16 bytes.
   }];
   let dependentDialects = ["::hone::rt::RtDialect"];
 }

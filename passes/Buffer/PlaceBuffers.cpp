@@ -3,6 +3,7 @@
 // memory each buffer lies, and the copies between the two.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Analysis/Sizes.h"
@@ -57,6 +58,9 @@ public:
     for (auto &[key, family] : families)
       if (family.onDevice)
         copyForHost(family);
+    for (rt::DispatchOp dispatch : dispatches)
+      if (runsOnDevice(dispatch))
+        alignInputs(dispatch);
     for (auto &[key, family] : families)
       if (family.onDevice)
         for (Value member : family.members)
@@ -238,6 +242,41 @@ private:
       builder.setInsertionPointAfter(user);
       if (use.writes)
         rt::CopyOp::create(builder, user->getLoc(), local, old);
+    }
+  }
+
+  /// Whether `size`, in elements, is a multiple of `unit` whatever it is.
+  static bool isMultiple(Value size, int64_t unit) {
+    IntegerAttr constant;
+    if (matchPattern(size, m_Constant(&constant)))
+      return constant.getInt() % unit == 0;
+    if (auto sum = size.getDefiningOp<arith::AddIOp>())
+      return isMultiple(sum.getLhs(), unit) && isMultiple(sum.getRhs(), unit);
+    if (auto product = size.getDefiningOp<arith::MulIOp>())
+      return isMultiple(product.getLhs(), unit) ||
+             isMultiple(product.getRhs(), unit);
+    return false;
+  }
+
+  /// Kernels of a device read 16 bytes at a time, so an operand that begins
+  /// elsewhere in its buffer is copied to a place of its own.
+  void alignInputs(rt::DispatchOp dispatch) {
+    constexpr int64_t alignment = 16;
+    for (OpOperand &input : dispatch.getInputsMutable()) {
+      int64_t bits =
+          elementBits(cast<MemRefType>(input.get().getType()).getElementType());
+      bool isAligned = true;
+      for (auto view = input.get().getDefiningOp<rt::ViewOp>(); view;
+           view = view.getSource().getDefiningOp<rt::ViewOp>())
+        isAligned &= !view.getOffset() ||
+                     isMultiple(view.getOffset(), alignment * 8 / bits);
+      if (isAligned)
+        continue;
+      OpBuilder builder(dispatch);
+      Value place = makeLocal(builder, input.get());
+      rt::CopyOp::create(builder, dispatch.getLoc(), input.get(), place);
+      input.set(place);
+      place.setType(rt::onDevice(cast<MemRefType>(place.getType())));
     }
   }
 

@@ -136,8 +136,12 @@ struct Layout {
   }
 };
 
-/// Where each value lies on the device: where the caller says, else behind the
-/// arena.
+/// Kernels read and write 16 bytes at a time; callers' memory need only be
+/// aligned to its elements.
+bool isAligned(const void *data) { return addressOf(data) % 16 == 0; }
+
+/// Where each value lies on the device: where the caller says, if kernels can
+/// work there, else behind the arena.
 void layOut(hone_session &s, bool forRun, Layout &layout) {
   const hone_descriptor &model = *s.model;
   s.frame.device_arena =
@@ -147,9 +151,10 @@ void layOut(hone_session &s, bool forRun, Layout &layout) {
     if (!isOn(model.inputs[i], HONE_PLACE_DEVICE))
       continue;
     const hone_value &input = s.inputs[i];
-    s.deviceInputs[i] = input.place == HONE_PLACE_DEVICE
-                            ? input.as.tensor.data
-                            : layout.take(bytesOf(input.as.tensor));
+    bool stays =
+        input.place == HONE_PLACE_DEVICE && isAligned(input.as.tensor.data);
+    s.deviceInputs[i] =
+        stays ? input.as.tensor.data : layout.take(bytesOf(input.as.tensor));
   }
   const int64_t *dims = s.plan->outputDims;
   for (int32_t i = 0; i < model.output_count; ++i) {
@@ -167,7 +172,9 @@ void layOut(hone_session &s, bool forRun, Layout &layout) {
                                  ? s.outputs[i].as.tensor.data
                                  : layout.take(bytes);
     if (info.places & 1 << HONE_PLACE_DEVICE)
-      s.deviceOutputs[i] = stays ? s.device->targets[i] : layout.take(bytes);
+      s.deviceOutputs[i] = stays && isAligned(s.device->targets[i])
+                               ? s.device->targets[i]
+                               : layout.take(bytes);
   }
 }
 
@@ -254,6 +261,15 @@ int32_t bringInputs(hone_session &s) {
                                       size_t(bytes), device.stream);
       if (result != CUDA_SUCCESS)
         return deviceFailed(s, "cuMemcpyHtoDAsync", result);
+    } else if (s.deviceInputs[i] && s.deviceInputs[i] != tensor.data) {
+      const void *given = device.sources[i] ? device.sources[i] : tensor.data;
+      if (s.deviceInputs[i] == given)
+        continue;
+      CUresult result = driver.cuMemcpyDtoDAsync_v2(
+          addressOf(s.deviceInputs[i]), addressOf(given), size_t(bytes),
+          device.stream);
+      if (result != CUDA_SUCCESS)
+        return deviceFailed(s, "cuMemcpyDtoDAsync", result);
     }
   }
   if (mustWait)
@@ -285,6 +301,12 @@ int32_t takeOutputs(hone_session &s) {
                                       size_t(bytes), device.stream);
       if (result != CUDA_SUCCESS)
         return deviceFailed(s, "cuMemcpyHtoDAsync", result);
+    } else if (s.deviceOutputs[i] != device.targets[i]) {
+      CUresult result = driver.cuMemcpyDtoDAsync_v2(
+          addressOf(device.targets[i]), addressOf(s.deviceOutputs[i]),
+          size_t(bytes), device.stream);
+      if (result != CUDA_SUCCESS)
+        return deviceFailed(s, "cuMemcpyDtoDAsync", result);
     }
   }
   return HONE_OK;

@@ -79,3 +79,31 @@ module {
     return
   }
 }
+
+// -----
+
+// An operand that begins somewhere in its buffer is copied, unless it begins at a multiple of 16 bytes.
+// CHECK-LABEL: func.func private @aligned(
+// CHECK:       func.func @hone_run
+// CHECK:         %[[EVEN:.+]] = hone_rt.view %{{.+}} from %{{.+}} : memref<64x32xf32, #hone_rt.device> -> memref<32xf32, #hone_rt.device>
+// CHECK:         hone_rt.dispatch @aligned ins(%[[EVEN]] :
+// CHECK:         %[[ODD:.+]] = hone_rt.view %{{.+}} from %{{.+}} : memref<64x32xf32, #hone_rt.device> -> memref<32xf32, #hone_rt.device>
+// CHECK:         %[[COPY:.+]] = hone_rt.slot 0 : memref<32xf32, #hone_rt.device>
+// CHECK-NEXT:    hone_rt.copy %[[ODD]] to %[[COPY]]
+// CHECK-NEXT:    hone_rt.dispatch @aligned ins(%[[COPY]] :
+module {
+  func.func private @aligned(tensor<32xf32>) -> tensor<32xf32> attributes {hone.kernel, hone.device}
+  func.func @hone_run() {
+    %n = hone.dim "n"
+    %c32 = arith.constant 32 : index
+    %x = hone_rt.input 0 : memref<64x32xf32>
+    %row = arith.muli %n, %c32 : index
+    %even = hone_rt.view %x from %row : memref<64x32xf32> -> memref<32xf32>
+    %0 = hone_rt.slot 0 : memref<32xf32>
+    hone_rt.dispatch @aligned ins(%even : memref<32xf32>) outs(%0 : memref<32xf32>)
+    %odd = hone_rt.view %x from %n : memref<64x32xf32> -> memref<32xf32>
+    %y = hone_rt.output 0 : memref<32xf32>
+    hone_rt.dispatch @aligned ins(%odd : memref<32xf32>) outs(%y : memref<32xf32>)
+    return
+  }
+}
