@@ -18,6 +18,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+# Those that an emulated device runs in seconds.
+EMULATED_MODELS = "mnist_cntk8,silero_vad_mini,voice_commands"
 Counts = collections.namedtuple("Counts", "passed failed skipped")
 
 
@@ -72,12 +74,12 @@ def format_check():
     return Counts(1 - bool(code), int(bool(code)), 0)
 
 
-def extra(variable, script, env):
+def extra(variable, script, env, *arguments):
     """Models that lie outside the project, or one visible skip."""
     if not os.environ.get(variable):
         print(f"skipped: {variable} is not set")
         return Counts(0, 0, 1)
-    return summed([sys.executable, str(ROOT / script)], env)
+    return summed([sys.executable, str(ROOT / script), *arguments], env)
 
 
 def main():
@@ -106,8 +108,10 @@ def main():
         "lit": lambda: lit([build / "test", build / "test/unit"], tools),
         "python": lambda: summed([python, str(ROOT / "test/python/run.py")], env),
         "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
+        "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
         "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
+        "models-emulated": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env, "--target=cuda-emulated", f"--only={EMULATED_MODELS}"),
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
     }
     if args.sanitize == "thread":  # the build has the runtime alone

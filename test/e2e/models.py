@@ -28,6 +28,7 @@ from closeness import difference  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIST = HERE / "models-xfail.txt"
+TARGET = "cpu"
 HEADER = "# Real models that do not pass yet; one that leaves never returns.\n"
 
 
@@ -84,7 +85,7 @@ def run_case(case):
     path, expect = pathlib.Path(case["path"]), case.get("expect") or ""
     refusable = case["family"] == "robustness" and not expect.startswith("accept")
     try:
-        model = hone.compile(path / "model.onnx")
+        model = hone.compile(path / "model.onnx", target=TARGET)
     except hone.CompileError as e:
         return ("pass", "") if refusable and str(e) else ("compile", str(e)[:300])
     proto = onnx.load(path / "model.onnx", load_external_data=False)
@@ -119,14 +120,17 @@ def run_case(case):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="part of a model's name")
+    parser.add_argument("--only", default="", help="parts of models' names, separated by commas")
+    parser.add_argument("--target", default="cpu", help="as hone compile has it")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--update", action="store_true")
     args = parser.parse_args()
+    global TARGET
+    TARGET = args.target
     root = pathlib.Path(os.environ["HONE_TEST_MODELS"])
     cases = json.loads((root / "models.json").read_text())["models"]
-    cases = [dict(c, path=str(root / c["path"])) for c in cases if args.only in c["name"]]
+    cases = [dict(c, path=str(root / c["path"])) for c in cases if any(part in c["name"] for part in args.only.split(","))]
     results = {}
     for case, result in workers.run_cases(cases, run_case, args.jobs, args.timeout, reuse=1):
         results[case["name"]] = result

@@ -87,10 +87,14 @@ def main():
         from onnx.backend.test.runner import Runner
 
         runner = Runner(LazyBackend)
-    cases = []
-    for items in runner._test_items.values():
-        cases += [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(args.only, n)]
-    results = {}
+    cases, results = [], {}
+    for category, items in runner._test_items.items():
+        chosen = [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(args.only, n)]
+        # An emulated device takes minutes for a photograph.
+        if "emulated" in TARGET and category == "OnnxBackendRealModelTest":
+            results.update({n: workers.Result("skip", "a whole model, too slow where the device is emulated", 0) for n, _ in chosen})
+        else:
+            cases += chosen
     # Reports of internal errors land in the folder for temporary files.
     with tempfile.TemporaryDirectory() as tempfile.tempdir:
         for (name, _), result in workers.run_cases(cases, run_case, args.jobs, args.timeout):
