@@ -91,7 +91,7 @@ def main():
     for category, items in runner._test_items.items():
         chosen = [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(args.only, n)]
         # An emulated device takes minutes for a photograph.
-        if "emulated" in TARGET and category == "OnnxBackendRealModelTest":
+        if "emulated" in TARGET and category == "RealModel":
             results.update({n: workers.Result("skip", "a whole model, too slow where the device is emulated", 0) for n, _ in chosen})
         else:
             cases += chosen

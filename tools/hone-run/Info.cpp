@@ -168,7 +168,7 @@ int hone::run::showInfo(const Options &options) {
   printf("outputs:\n");
   for (int32_t i = 0; i < model.output_count; ++i)
     printValue(model, model.outputs[i]);
-  printf("memory:");
+  printf("memory:%s", model.memory ? "" : " none of its own");
   for (const auto &kind : memoryJson(model))
     printf(" %s", kind.get_ref<const std::string &>().c_str());
   if (model.slot_offsets)
