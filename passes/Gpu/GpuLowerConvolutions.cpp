@@ -191,23 +191,7 @@ void DepthwiseEmitter::emit() {
   emitThreads(e, sizeOf(e, sizes), kThreads, [&](Value index) {
     SmallVector<Value> place = e.delinearize(index, sizes);
     place.back() = e.mul(place.back(), width);
-    if (width == 1)
-      return emitChannels(place, 1);
-    Value aligned = isAligned(e, epilogue, width);
-    for (const FlatBuffer &buffer : {input, filter})
-      aligned = both(
-          e, aligned,
-          isAligned(e, buffer.memref,
-                    width * buffer.elementType().getIntOrFloatBitWidth() / 8));
-    e.branch(
-        aligned, [&] { emitChannels(place, width); },
-        [&] {
-          e.loop(e.cst(0), e.cst(width), [&](Value i) {
-            SmallVector<Value> single = place;
-            single.back() = e.add(single.back(), i);
-            emitChannels(single, 1);
-          });
-        });
+    emitChannels(place, width);
   });
 }
 

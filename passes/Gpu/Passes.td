@@ -30,7 +30,7 @@ def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
     by tensor cores with sums in f32; other types through registers, multiplied as they are. Up to four rows are a
     product of their own, whose threads split K; if the number of rows is not known there are two launches, one of which
     has an empty grid. Few tiles with a long K are divided along it; a second launch adds up their sums, in order. The epilogue runs on the sums before they are stored. Sizes need not be multiples of anything, and
-    no element outside an operand is read. Left alone: operands that are tensors.
+    no element outside an operand is read. Buffers begin at multiples of 16 bytes. Left alone: operands that are tensors.
   }];
 }
 

@@ -22,7 +22,7 @@ public:
 
 private:
   void emitBlock(const ThreadPlace &place, ValueRange sizes);
-  SmallVector<Value> sumUp(bool wide) const;
+  SmallVector<Value> sumUp() const;
   Value sumOverWarp(Value value, int64_t first) const;
 
   Emitter &e;
@@ -76,20 +76,7 @@ void ThinEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   }
 
   // One vector for each row: columns, or parts of a column's sum.
-  SmallVector<Value> sums;
-  if (width == 1) {
-    sums = sumUp(false);
-  } else {
-    Value aligned = isAligned(e, right.buffer.memref, runBytes(right, width));
-    if (right.alongK)
-      aligned = both(e, aligned,
-                     isAligned(e, left.buffer.memref, runBytes(left, width)));
-    SmallVector<Type> types(rows,
-                            VectorType::get({width}, product.accumulator));
-    sums = e.select(
-        aligned, types, [&] { return sumUp(true); },
-        [&] { return sumUp(false); });
-  }
+  SmallVector<Value> sums = sumUp();
 
   // Lanes that hold sums of the same columns, then warps.
   FlatBuffer partial;
@@ -144,7 +131,7 @@ Value ThinEmitter::sumOverWarp(Value value, int64_t first) const {
   return value;
 }
 
-SmallVector<Value> ThinEmitter::sumUp(bool wide) const {
+SmallVector<Value> ThinEmitter::sumUp() const {
   auto type = VectorType::get({width}, product.accumulator);
   auto toVector = [&](Value value) -> Value {
     value = e.extend(value, product.accumulator);
@@ -174,7 +161,7 @@ SmallVector<Value> ThinEmitter::sumUp(bool wide) const {
                           Value lineExists, int64_t count) {
             TileSource::Place place = source.at(line, {k}, e.cst(0));
             place.inside = both(e, both(e, kExists, lineExists), place.inside);
-            return toVector(loadRun(e, source, place, count, wide));
+            return toVector(loadRun(e, source, place, count));
           };
           weights.push_back(load(right, columnLine, columnExists, width));
           elements.emplace_back();

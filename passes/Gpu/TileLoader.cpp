@@ -69,23 +69,6 @@ Value hone::sharedView(Emitter &e, Value bytes, int64_t firstByte, int64_t size,
                                 e.cst(firstByte), ValueRange());
 }
 
-Value hone::isAligned(Emitter &e, Value memref, int64_t bytes) {
-  Value address =
-      memref::ExtractAlignedPointerAsIndexOp::create(e.builder, e.loc, memref);
-  return e.cmp(arith::CmpIPredicate::eq, e.rem(address, e.cst(bytes)),
-               e.cst(0));
-}
-
-Value hone::isAligned(Emitter &e, const Epilogue &epilogue, int64_t width) {
-  Value aligned;
-  for (Value memref : epilogue.vectorBuffers()) {
-    Type element = cast<MemRefType>(memref.getType()).getElementType();
-    int64_t bytes = width * element.getIntOrFloatBitWidth() / 8;
-    aligned = both(e, aligned, isAligned(e, memref, bytes));
-  }
-  return aligned;
-}
-
 Value hone::both(Emitter &e, Value a, Value b) {
   if (!a || !b)
     return a ? a : b;
@@ -120,8 +103,6 @@ TileLoader::TileLoader(Emitter &e, const TileSource &source,
                     lines * depth / threads});
   if (!tile.swizzled)
     width = std::min(width, SharedTile::kPadding);
-  if (width > 1)
-    aligned = isAligned(e, source.buffer.memref, runBytes(source, width));
 
   int64_t along = (source.alongK ? depth : lines) / width;
   bool everyLine = isWhole(source.lines, lines);
@@ -153,42 +134,25 @@ TileSource::Place TileLoader::placeOf(const Chunk &chunk, Value k) const {
 }
 
 Value hone::loadRun(Emitter &e, const TileSource &source,
-                    const TileSource::Place &place, int64_t width, bool wide) {
-  const FlatBuffer &buffer = source.buffer;
-  Type type = runType(source, width);
+                    const TileSource::Place &place, int64_t width) {
   auto load = [&]() -> SmallVector<Value> {
     if (width == 1)
-      return {buffer.load(e, place.offset)};
-    if (wide)
-      return {vector::LoadOp::create(
-          e.builder, e.loc, cast<VectorType>(type), buffer.memref, place.offset,
-          /*nontemporal=*/false, llvm::MaybeAlign(runBytes(source, width)))};
-    SmallVector<Value> elements;
-    for (int64_t i = 0; i < width; ++i)
-      elements.push_back(buffer.load(e, e.add(place.offset, i)));
-    return {vector::FromElementsOp::create(e.builder, e.loc, type, elements)};
+      return {source.buffer.load(e, place.offset)};
+    return {source.buffer.load(e, place.offset, width, nullptr,
+                               runBytes(source, width))};
   };
   if (!place.inside)
     return load()[0];
+  Type type = runType(source, width);
   return e.select(place.inside, type, load,
                   [&]() -> SmallVector<Value> { return {e.zero(type)}; })[0];
 }
 
-Value TileLoader::loadChunk(const Chunk &chunk, Value k, bool wide) const {
-  return loadRun(e, source, placeOf(chunk, k), width, wide);
-}
-
 SmallVector<Value> TileLoader::load(Value k) const {
-  auto all = [&](bool wide) {
-    SmallVector<Value> values;
-    for (const Chunk &chunk : chunks)
-      values.push_back(loadChunk(chunk, k, wide));
-    return values;
-  };
-  if (!aligned)
-    return all(false);
-  return e.select(
-      aligned, types(), [&] { return all(true); }, [&] { return all(false); });
+  SmallVector<Value> values;
+  for (const Chunk &chunk : chunks)
+    values.push_back(loadRun(e, source, placeOf(chunk, k), width));
+  return values;
 }
 
 void TileLoader::store(ValueRange values, Value stage) const {
@@ -218,39 +182,25 @@ void TileLoader::store(ValueRange values, Value stage) const {
 }
 
 void TileLoader::copy(Value k, Value stage) const {
-  auto through = [&](bool wide) {
-    SmallVector<Value> values;
-    for (const Chunk &chunk : chunks)
-      values.push_back(loadChunk(chunk, k, wide));
-    store(values, stage);
-  };
   if (runBytes(source, width) != kAccessBytes ||
       source.alongK != tile.columnsAlongK)
-    return aligned
-               ? e.branch(
-                     aligned, [&] { through(true); }, [&] { through(false); })
-               : through(false);
-  e.branch(
-      aligned,
-      [&] {
-        for (const Chunk &chunk : chunks) {
-          TileSource::Place place = placeOf(chunk, k);
-          Value count;
-          if (place.inside) {
-            auto pick = [&](Value a) -> Value {
-              return arith::SelectOp::create(e.builder, e.loc, place.inside, a,
-                                             e.cst(0));
-            };
-            place.offset = pick(place.offset);
-            count = pick(e.cst(width));
-          }
-          nvgpu::DeviceAsyncCopyOp::create(
-              e.builder, e.loc,
-              nvgpu::DeviceAsyncTokenType::get(e.builder.getContext()),
-              tile.memref, tile.place(e, stage, chunk.row, chunk.column),
-              source.buffer.memref, place.offset, e.builder.getIndexAttr(width),
-              count, e.builder.getUnitAttr());
-        }
-      },
-      [&] { through(false); });
+    return store(load(k), stage);
+  for (const Chunk &chunk : chunks) {
+    TileSource::Place place = placeOf(chunk, k);
+    Value count;
+    if (place.inside) {
+      auto pick = [&](Value a) -> Value {
+        return arith::SelectOp::create(e.builder, e.loc, place.inside, a,
+                                       e.cst(0));
+      };
+      place.offset = pick(place.offset);
+      count = pick(e.cst(width));
+    }
+    nvgpu::DeviceAsyncCopyOp::create(
+        e.builder, e.loc,
+        nvgpu::DeviceAsyncTokenType::get(e.builder.getContext()), tile.memref,
+        tile.place(e, stage, chunk.row, chunk.column), source.buffer.memref,
+        place.offset, e.builder.getIndexAttr(width), count,
+        e.builder.getUnitAttr());
+  }
 }

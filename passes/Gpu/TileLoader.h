@@ -35,22 +35,15 @@ struct SharedTile {
 mlir::Value sharedView(Emitter &e, mlir::Value bytes, int64_t firstByte,
                        int64_t size, mlir::Type elementType);
 
-/// Whether a buffer starts at a multiple of `bytes`; known where it runs.
-mlir::Value isAligned(Emitter &e, mlir::Value memref, int64_t bytes);
-
-/// Whether vectors of `width` elements lie at multiples of their size in all
-/// buffers of an epilogue.
-mlir::Value isAligned(Emitter &e, const Epilogue &epilogue, int64_t width);
-
 /// The conjunction of two conditions, where null stands for true.
 mlir::Value both(Emitter &e, mlir::Value a, mlir::Value b);
 
 /// The type of `width` adjacent elements, a scalar or a vector, and its bytes.
 mlir::Type runType(const TileSource &source, int64_t width);
 int64_t runBytes(const TileSource &source, int64_t width);
-/// Loads them, by one access if `wide`; 0 if they do not exist.
+/// Loads them by one access; 0 if they do not exist.
 mlir::Value loadRun(Emitter &e, const TileSource &source,
-                    const TileSource::Place &place, int64_t width, bool wide);
+                    const TileSource::Place &place, int64_t width);
 
 /// What one thread loads of each piece: some chunks of adjacent elements.
 class TileLoader {
@@ -76,13 +69,11 @@ private:
     llvm::SmallVector<mlir::Value> line;
   };
   TileSource::Place placeOf(const Chunk &chunk, mlir::Value k) const;
-  mlir::Value loadChunk(const Chunk &chunk, mlir::Value k, bool wide) const;
 
   Emitter &e;
   const TileSource &source;
   SharedTile tile;
-  int64_t width;       ///< Elements of a chunk.
-  mlir::Value aligned; ///< Whether the buffer starts at a multiple of a chunk.
+  int64_t width; ///< Elements of a chunk.
   llvm::SmallVector<Chunk> chunks;
 };
 

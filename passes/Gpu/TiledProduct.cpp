@@ -337,11 +337,6 @@ void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
                              product.accumulator);
   Value warp = e.div(thread, e.cst(kWarp));
   Value firstStaged = e.mul(e.div(warp, e.cst(tile.warpsN)), warpRows);
-  int64_t width = storeWidth();
-  Value aligned;
-  if (width > 1 && splits == 1)
-    aligned = isAligned(e, *product.epilogue, width);
-
   for (int64_t band = 0; band < bands; band += slice) {
     if (band > 0)
       emitBarrier(e);
@@ -349,13 +344,7 @@ void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
       math.write(band + i, sums, staged.memref, pitch,
                  e.add(firstStaged, i * TileMath::kBand));
     emitBarrier(e);
-    auto store = [&](int64_t columns) {
-      storeSlice(staged, band, warpRows, columns);
-    };
-    if (!aligned)
-      store(width);
-    else
-      e.branch(aligned, [&] { store(width); }, [&] { store(1); });
+    storeSlice(staged, band, warpRows, storeWidth());
   }
 }
 
@@ -409,7 +398,7 @@ void ProductEmitter::storeSlice(const FlatBuffer &staged, int64_t band,
   });
 }
 
-/// The epilogue on a scalar, or on a vector where all buffers are aligned.
+/// The epilogue on a scalar or on a vector.
 void ProductEmitter::finish(ValueRange place, Value row, Value column,
                             Value sum) {
   Epilogue &epilogue = *product.epilogue;
@@ -455,26 +444,15 @@ void ProductEmitter::emitSumOfPartials() {
     SmallVector<Value> place = e.delinearize(number, sizes);
     Value column = e.mul(place.pop_back_val(), width);
     Value row = place.pop_back_val();
-    auto sumAt = [&](Value outColumn, int64_t columns) {
-      int64_t bytes = bytesOfElements(columns, product.accumulator);
-      Value sum;
-      for (int64_t i = 0; i < splits; ++i) {
-        Value offset = partialAt(place, e.cst(i), row, outColumn);
-        Value part = columns == 1
-                         ? partials.load(e, offset)
-                         : partials.load(e, offset, columns, nullptr, bytes);
-        sum = sum ? e.sum(sum, part) : part;
-      }
-      finish(place, row, outColumn, sum);
-    };
-    if (width == 1)
-      return sumAt(column, 1);
-    e.branch(
-        isAligned(e, *product.epilogue, width), [&] { sumAt(column, width); },
-        [&] {
-          e.loop(e.cst(0), e.cst(width),
-                 [&](Value i) { sumAt(e.add(column, i), 1); });
-        });
+    int64_t bytes = bytesOfElements(width, product.accumulator);
+    Value sum;
+    for (int64_t i = 0; i < splits; ++i) {
+      Value offset = partialAt(place, e.cst(i), row, column);
+      Value part = width == 1 ? partials.load(e, offset)
+                              : partials.load(e, offset, width, nullptr, bytes);
+      sum = sum ? e.sum(sum, part) : part;
+    }
+    finish(place, row, column, sum);
   });
 }
 

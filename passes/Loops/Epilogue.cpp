@@ -139,16 +139,6 @@ int64_t Epilogue::vectorWidth(int64_t bytes) const {
   return width;
 }
 
-SmallVector<Value> Epilogue::vectorBuffers() const {
-  SmallVector<Value> buffers;
-  for (const FlatBuffer &out : outs)
-    buffers.push_back(out.memref);
-  for (const Extra &extra : extras)
-    if (constantOf(extra.strides.back()) != 0)
-      buffers.push_back(extra.buffer.memref);
-  return buffers;
-}
-
 int64_t Epilogue::alignmentOf(const FlatBuffer &buffer, int64_t lanes) const {
   if (!aligned)
     return 0;

@@ -49,10 +49,8 @@ public:
 
   /// Elements of the last coordinate that can be handled as one vector whose
   /// parts of all buffers lie at multiples of their size: a power of two whose
-  /// largest part has at most `bytes`. What begins the buffers must be checked.
+  /// largest part has at most `bytes`, if the buffers begin at such.
   int64_t vectorWidth(int64_t bytes) const;
-  /// The buffers of which vectors are read or written.
-  llvm::SmallVector<mlir::Value> vectorBuffers() const;
   /// Says that buffers begin at multiples of the vectors' sizes.
   void setAligned(bool value) { aligned = value; }
 
