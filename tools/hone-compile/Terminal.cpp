@@ -37,7 +37,7 @@ static void showDeviceStats(const CompileStats &stats) {
                << stats.deviceCalls << " calls, " << stats.placeCopies
                << " copies to or from the host, arena "
                << stats.deviceArenaBytes << " bytes\n"
-               << "host       " << stats.hostKernels.size() << " kernels";
+               << "on the CPU " << stats.hostKernels.size() << " kernels";
   llvm::StringRef separator = ": ";
   for (const std::string &kernel : stats.hostKernels) {
     llvm::outs() << separator << kernel;
