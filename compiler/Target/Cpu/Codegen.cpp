@@ -2,14 +2,13 @@
 // LLVM's optimizer and code generator, set up for kernels and for the host
 // function.
 #include "compiler/Target/Cpu/Codegen.h"
+#include "compiler/Target/Cpu/Optimize.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
-#include "llvm/Transforms/Scalar/EarlyCSE.h"
 
 using namespace llvm;
 using namespace hone;
@@ -49,29 +48,6 @@ makeMachine(const CpuLevel &level, CodeKind kind, std::string &error) {
                                   Reloc::PIC_, CodeModel::Small, effort));
 }
 
-static void optimize(Module &module, TargetMachine &machine, CodeKind kind) {
-  PipelineTuningOptions tuning;
-  bool scalar = kind == CodeKind::Kernel && !usesVectors(module);
-  tuning.LoopVectorization = tuning.LoopInterleaving = scalar;
-  tuning.SLPVectorization = scalar;
-  PassBuilder builder(&machine, tuning);
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager graphs;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  ModulePassManager passes;
-  if (kind == CodeKind::Kernel)
-    passes = builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2);
-  else
-    passes.addPass(createModuleToFunctionPassAdaptor(EarlyCSEPass()));
-  passes.run(module, modules);
-}
-
 Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind,
                      CodeForm form, SmallVectorImpl<char> &out) {
   initializeCpuTarget();
@@ -92,7 +68,10 @@ Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind,
     if (!level.features.empty())
       function.addFnAttr("target-features", level.features);
   }
-  optimize(module, *machine, kind);
+  bool isKernel = kind == CodeKind::Kernel;
+  runOptimizer(module, *machine,
+               isKernel ? OptimizerEffort::Speed : OptimizerEffort::Linear,
+               /*vectorize=*/isKernel && !usesVectors(module));
   raw_svector_ostream stream(out);
   legacy::PassManager passes;
   CodeGenFileType type = form == CodeForm::Object

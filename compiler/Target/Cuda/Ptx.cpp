@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // LLVM's optimizer and its NVPTX code generator.
 #include "compiler/Target/Cuda/Ptx.h"
+#include "compiler/Target/Cpu/Optimize.h"
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -28,26 +28,6 @@ static std::unique_ptr<TargetMachine> makeMachine(const GpuChip &chip,
   return std::unique_ptr<TargetMachine>(target->createTargetMachine(
       triple, chip.name, chip.features, options, std::nullopt, std::nullopt,
       CodeGenOptLevel::Aggressive));
-}
-
-static void optimize(Module &module, TargetMachine &machine) {
-  PipelineTuningOptions tuning;
-  // Vectors are made where memory allows them, before this.
-  tuning.LoopVectorization = tuning.LoopInterleaving = false;
-  tuning.SLPVectorization = false;
-  PassBuilder builder(&machine, tuning);
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager graphs;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  ModulePassManager passes =
-      builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2);
-  passes.run(module, modules);
 }
 
 Expected<std::string> hone::emitPtx(mlir::gpu::GPUModuleOp device,
@@ -73,7 +53,8 @@ Expected<std::string> hone::emitPtx(mlir::gpu::GPUModuleOp device,
     return createStringError(error);
   module->setTargetTriple(machine->getTargetTriple());
   module->setDataLayout(machine->createDataLayout());
-  optimize(*module, *machine);
+  // Vectors are made where memory allows them, before this.
+  runOptimizer(*module, *machine, OptimizerEffort::Speed, /*vectorize=*/false);
   SmallString<0> text;
   raw_svector_ostream stream(text);
   legacy::PassManager passes;
