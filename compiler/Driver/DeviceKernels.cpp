@@ -115,6 +115,8 @@ static llvm::Error makeImages(const DeviceKernelJob &job,
                                  llvm::toString(ptx.takeError()));
     return ptx;
   };
+  GpuChip portable = portableChip(targets.chips);
+  std::string portablePtx;
   if (!targets.ptxas.empty())
     for (const GpuChip &chip : targets.chips) {
       llvm::Expected<std::string> ptx = make(chip);
@@ -128,14 +130,18 @@ static llvm::Error makeImages(const DeviceKernelJob &job,
       result.remarks += code->remarks;
       add(chip.name, HONE_IMAGE_CUBIN,
           std::string(code->code.begin(), code->code.end()));
+      if (chip.name == portable.name)
+        portablePtx = std::move(*ptx);
     }
-  GpuChip portable = portableChip(targets.chips);
-  llvm::Expected<std::string> ptx = make(portable);
-  if (!ptx)
-    return ptx.takeError();
+  if (portablePtx.empty()) {
+    llvm::Expected<std::string> ptx = make(portable);
+    if (!ptx)
+      return ptx.takeError();
+    portablePtx = std::move(*ptx);
+  }
   // The driver reads it up to a zero.
-  ptx->push_back('\0');
-  add(portable.name, HONE_IMAGE_PTX, std::move(*ptx));
+  portablePtx.push_back('\0');
+  add(portable.name, HONE_IMAGE_PTX, std::move(portablePtx));
   return llvm::Error::success();
 }
 

@@ -142,8 +142,10 @@ Outcome Compile::lowerGraph() {
 Outcome Compile::printPhase() {
   if (last == Phase::Graph)
     return emitText(printIr(*module));
-  // Planning decides where kernels run.
-  OwningOpRef<ModuleOp> unplanned = module->clone();
+  // Planning decides where kernels run; the tile phase shows the host before.
+  OwningOpRef<ModuleOp> unplanned;
+  if (last < Phase::Buffer)
+    unplanned = module->clone();
   if (Outcome outcome = planHost(); outcome != Outcome::Done)
     return outcome;
   KernelTarget target = kernelTarget(levels.front(), options.threads);
@@ -159,7 +161,7 @@ Outcome Compile::printPhase() {
           ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
     text += printIr(*lowered);
   }
-  if (last < Phase::Buffer)
+  if (unplanned)
     module = std::move(unplanned);
   for (auto kernel : llvm::make_early_inc_range(module->getOps<func::FuncOp>()))
     if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Tile)

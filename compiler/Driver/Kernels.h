@@ -24,7 +24,6 @@ mlir::LogicalResult lowerKernel(mlir::ModuleOp module,
 struct KernelJob {
   mlir::func::FuncOp kernel;
   const CpuLevel *level;
-  size_t levelIndex;
   KernelTarget target;
   std::string symbol; ///< name of the code
 };
