@@ -368,7 +368,12 @@ struct PlaceBuffersPass : hone::impl::PlaceBuffersPassBase<PlaceBuffersPass> {
       getOperation().emitError("has no function @") << rt::kRunName;
       return signalPassFailure();
     }
-    Placement(getOperation(), run).place();
+    // Without kernels for a device all stays where it is.
+    auto isDeviceKernel = [](func::FuncOp function) {
+      return function->hasAttr(rt::kDeviceAttr);
+    };
+    if (llvm::any_of(getOperation().getOps<func::FuncOp>(), isDeviceKernel))
+      Placement(getOperation(), run).place();
   }
 };
 

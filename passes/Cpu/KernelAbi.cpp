@@ -264,13 +264,10 @@ struct LowerKernelAbiPass
     : hone::impl::LowerKernelAbiPassBase<LowerKernelAbiPass> {
   using Base::Base;
   void runOnOperation() override {
-    SmallVector<func::FuncOp> kernels;
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr("hone.kernel") && !kernel.isExternal())
-        kernels.push_back(kernel);
-    for (func::FuncOp kernel : kernels)
-      if (failed(KernelAbi(kernel).run()))
-        return signalPassFailure();
+    if (failed(forEachKernel(getOperation(), [](func::FuncOp kernel) {
+          return KernelAbi(kernel).run();
+        })))
+      signalPassFailure();
   }
 };
 } // namespace

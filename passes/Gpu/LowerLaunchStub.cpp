@@ -130,13 +130,10 @@ struct LowerLaunchStubPass
     : hone::impl::LowerLaunchStubPassBase<LowerLaunchStubPass> {
   using Base::Base;
   void runOnOperation() override {
-    SmallVector<func::FuncOp> kernels;
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr("hone.kernel") && !kernel.isExternal())
-        kernels.push_back(kernel);
-    for (func::FuncOp kernel : kernels)
-      if (failed(LaunchStub(kernel).run()))
-        return signalPassFailure();
+    if (failed(forEachKernel(getOperation(), [](func::FuncOp kernel) {
+          return LaunchStub(kernel).run();
+        })))
+      signalPassFailure();
   }
 };
 } // namespace

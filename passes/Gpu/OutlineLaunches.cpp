@@ -338,13 +338,8 @@ struct OutlineLaunchesPass
     : hone::impl::OutlineLaunchesPassBase<OutlineLaunchesPass> {
   using Base::Base;
   void runOnOperation() override {
-    SmallVector<func::FuncOp> kernels;
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr("hone.kernel") && !kernel.isExternal())
-        kernels.push_back(kernel);
-    for (func::FuncOp kernel : kernels)
-      if (failed(outlineKernel(kernel)))
-        return signalPassFailure();
+    if (failed(forEachKernel(getOperation(), outlineKernel)))
+      signalPassFailure();
   }
 };
 } // namespace

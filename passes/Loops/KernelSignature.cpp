@@ -227,6 +227,19 @@ KernelSignature::placeTemporaries(ArrayRef<memref::AllocOp> temporaries,
   return success();
 }
 
+LogicalResult
+hone::forEachKernel(ModuleOp module,
+                    function_ref<LogicalResult(func::FuncOp)> action) {
+  SmallVector<func::FuncOp> kernels;
+  for (auto kernel : module.getOps<func::FuncOp>())
+    if (kernel->hasAttr("hone.kernel") && !kernel.isExternal())
+      kernels.push_back(kernel);
+  for (func::FuncOp kernel : kernels)
+    if (failed(action(kernel)))
+      return failure();
+  return success();
+}
+
 LLVM::LLVMFuncOp KernelSignature::declare(StringRef name, Type result,
                                           ArrayRef<Type> arguments) {
   auto module = kernel->getParentOfType<ModuleOp>();

@@ -21,6 +21,11 @@ constexpr int64_t kContextScratch = 0;
 constexpr int64_t kContextScratchBytes = 8;
 constexpr int64_t kContextFrame = 16;
 
+/// Calls `action` for each kernel that the module holds now, until one fails.
+mlir::LogicalResult forEachKernel(
+    mlir::ModuleOp module,
+    llvm::function_ref<mlir::LogicalResult(mlir::func::FuncOp)> action);
+
 /// Where kernels' buffers begin, at least.
 constexpr int64_t kBufferAlignment = 64;
 

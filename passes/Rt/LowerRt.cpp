@@ -77,19 +77,25 @@ template <typename OpTy> struct RtPattern : OpConversionPattern<OpTy> {
   HostCode &code;
 };
 
+/// Where an input or output lies: `values` are the caller's, `onDevice` their
+/// places on the device.
+Value valuePointer(const HostCode &code, OpBuilder &b, Location loc, Type type,
+                   int64_t index, Value values, Value onDevice) {
+  if (rt::isOnDevice(type))
+    return code.loadPointer(b, loc, onDevice, 8 * index);
+  // Tensors, sequences and optionals alike have their pointer first.
+  return code.loadPointer(b, loc, values, index * kValueBytes + kValueData);
+}
+
 struct LowerInput : RtPattern<rt::InputOp> {
   using RtPattern::RtPattern;
   LogicalResult
   matchAndRewrite(rt::InputOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     const HostFrame &frame = code.frame(op);
-    int64_t index = op.getIndex();
-    // Tensors, sequences and optionals alike have their pointer first.
-    Value pointer = rt::isOnDevice(op.getType())
-                        ? code.loadPointer(rewriter, op.getLoc(),
-                                           frame.deviceInputs, 8 * index)
-                        : code.loadPointer(rewriter, op.getLoc(), frame.inputs,
-                                           index * kValueBytes + kValueData);
+    Value pointer =
+        valuePointer(code, rewriter, op.getLoc(), op.getType(), op.getIndex(),
+                     frame.inputs, frame.deviceInputs);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
@@ -101,12 +107,9 @@ struct LowerOutput : RtPattern<rt::OutputOp> {
   matchAndRewrite(rt::OutputOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     const HostFrame &frame = code.frame(op);
-    int64_t index = op.getIndex();
-    Value pointer = rt::isOnDevice(op.getType())
-                        ? code.loadPointer(rewriter, op.getLoc(),
-                                           frame.deviceOutputs, 8 * index)
-                        : code.loadPointer(rewriter, op.getLoc(), frame.outputs,
-                                           index * kValueBytes + kValueData);
+    Value pointer =
+        valuePointer(code, rewriter, op.getLoc(), op.getType(), op.getIndex(),
+                     frame.outputs, frame.deviceOutputs);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }
