@@ -135,7 +135,7 @@ void Launch::enter(void *self) {
 
 void Launch::finishThread() {
   if (!current->copies.empty())
-    report(current->copies.front().group >= 0 ? current->site : -1,
+    report(current->site,
            "ends while %zu of its asynchronous copies were never waited for",
            current->copies.size());
   current->state = Thread::Done;
@@ -300,7 +300,6 @@ void Launch::waitGroup(int32_t pending, int32_t site) {
       trace.writer = current->number + 1;
       trace.writerEpoch = epoch;
       trace.writerWarpEpoch = warps[current->warp].epoch;
-      trace.writerSite = site;
     }
   }
   current->copies.swap(left);
@@ -365,7 +364,6 @@ bool Launch::checkShared(size_t offset, int64_t bytes, int32_t site,
       trace.reader = self;
       trace.readerEpoch = epoch;
       trace.readerWarpEpoch = warpEpoch;
-      trace.readerSite = site;
       continue;
     }
     bool isRead =
@@ -386,7 +384,6 @@ bool Launch::checkShared(size_t offset, int64_t bytes, int32_t site,
     trace.writer = self;
     trace.writerEpoch = epoch;
     trace.writerWarpEpoch = warpEpoch;
-    trace.writerSite = site;
   }
   return true;
 }

@@ -61,7 +61,6 @@ struct Warp {
 struct SharedTrace {
   uint32_t writer, writerEpoch, writerWarpEpoch;
   uint32_t reader, readerEpoch, readerWarpEpoch;
-  int32_t writerSite, readerSite;
   uint8_t isSet, inFlight, manyReaders, manyWarps;
 };
 

@@ -50,7 +50,6 @@ struct Device {
   CUstream_st defaultStream;
   std::map<std::string, int64_t> calls;
   uint64_t launches = 0;
-  int retained = 0;
 };
 
 /// Never destroyed: models may call until the process ends.
@@ -172,13 +171,11 @@ HONE_EXPORT CUresult cuDeviceGetAttribute(int *value,
 
 HONE_EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice) {
   HONE_MAY_FAIL("cuDevicePrimaryCtxRetain");
-  ++device().retained;
   *context = &device().context;
   return CUDA_SUCCESS;
 }
 
 HONE_EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) {
-  --device().retained;
   return CUDA_SUCCESS;
 }
 

@@ -52,7 +52,6 @@ char *DeviceMemory::allocate(size_t bytes) {
       free(data);
       return nullptr;
     }
-    ++held;
     std::memset(data, 0xff, bytes);
     return data;
   }
@@ -71,7 +70,6 @@ bool DeviceMemory::free(char *data) {
   if (slot->words)
     munmap(slot->words, traceBytes(slot->bytes));
   *slot = {};
-  --held;
   return true;
 }
 

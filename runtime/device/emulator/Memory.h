@@ -40,12 +40,10 @@ public:
   Allocation *find(const void *address);
   /// The host, or a copy, wrote there.
   void markSet(const void *address, size_t bytes);
-  int64_t allocations() const { return held; }
 
 private:
   char *base = nullptr;
   std::vector<Allocation> slots;
-  int64_t held = 0;
 };
 
 } // namespace hone::emulator
