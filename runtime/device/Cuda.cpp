@@ -261,7 +261,7 @@ int32_t bringInputs(hone_session &s) {
                                       size_t(bytes), device.stream);
       if (result != CUDA_SUCCESS)
         return deviceFailed(s, "cuMemcpyHtoDAsync", result);
-    } else if (s.deviceInputs[i] && s.deviceInputs[i] != tensor.data) {
+    } else if (s.deviceInputs[i]) {
       const void *given = device.sources[i] ? device.sources[i] : tensor.data;
       if (s.deviceInputs[i] == given)
         continue;

@@ -9,29 +9,43 @@
 namespace hone {
 
 // Every function of the driver that the runtime calls.
-#define HONE_DRIVER_FUNCTIONS(function)                                        \
-  function(cuInit) function(cuDriverGetVersion) function(                      \
-      cuGetErrorName) function(cuGetErrorString) function(cuDeviceGetCount)    \
-      function(cuDeviceGet) function(cuDeviceGetName) function(                \
-          cuDeviceGetAttribute) function(cuDevicePrimaryCtxRetain)             \
-          function(cuDevicePrimaryCtxRelease_v2) function(                     \
-              cuCtxSetCurrent) function(cuCtxGetCurrent)                       \
-              function(cuModuleLoadData) function(cuModuleUnload) function(    \
-                  cuModuleGetFunction) function(cuFuncSetAttribute)            \
-                  function(cuLaunchKernel) function(cuMemAlloc_v2) function(   \
-                      cuMemFree_v2) function(cuMemHostAlloc)                   \
-                      function(cuMemFreeHost) function(cuMemcpyHtoDAsync_v2)   \
-                          function(cuMemcpyDtoHAsync_v2) function(             \
-                              cuMemcpyDtoDAsync_v2) function(cuMemsetD8Async)  \
-                              function(cuStreamCreate) function(               \
-                                  cuStreamDestroy_v2)                          \
-                                  function(cuStreamSynchronize) function(      \
-                                      cuStreamBeginCapture_v2)                 \
-                                      function(cuStreamEndCapture) function(   \
-                                          cuGraphInstantiateWithFlags)         \
-                                          function(cuGraphLaunch)              \
-                                              function(cuGraphExecDestroy)     \
-                                                  function(cuGraphDestroy)
+// clang-format off
+#define HONE_DRIVER_FUNCTIONS(function) \
+  function(cuInit) \
+  function(cuDriverGetVersion) \
+  function(cuGetErrorName) \
+  function(cuGetErrorString) \
+  function(cuDeviceGetCount) \
+  function(cuDeviceGet) \
+  function(cuDeviceGetName) \
+  function(cuDeviceGetAttribute) \
+  function(cuDevicePrimaryCtxRetain) \
+  function(cuDevicePrimaryCtxRelease_v2) \
+  function(cuCtxSetCurrent) \
+  function(cuCtxGetCurrent) \
+  function(cuModuleLoadData) \
+  function(cuModuleUnload) \
+  function(cuModuleGetFunction) \
+  function(cuFuncSetAttribute) \
+  function(cuLaunchKernel) \
+  function(cuMemAlloc_v2) \
+  function(cuMemFree_v2) \
+  function(cuMemHostAlloc) \
+  function(cuMemFreeHost) \
+  function(cuMemcpyHtoDAsync_v2) \
+  function(cuMemcpyDtoHAsync_v2) \
+  function(cuMemcpyDtoDAsync_v2) \
+  function(cuMemsetD8Async) \
+  function(cuStreamCreate) \
+  function(cuStreamDestroy_v2) \
+  function(cuStreamSynchronize) \
+  function(cuStreamBeginCapture_v2) \
+  function(cuStreamEndCapture) \
+  function(cuGraphInstantiateWithFlags) \
+  function(cuGraphLaunch) \
+  function(cuGraphExecDestroy) \
+  function(cuGraphDestroy)
+// clang-format on
 
 struct Driver {
   void *library;

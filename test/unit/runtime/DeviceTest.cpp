@@ -91,6 +91,41 @@ TEST_F(Device, UsesValuesOfTheDeviceWhereTheyLie) {
   call.expectResults();
 }
 
+TEST_F(Device, CopiesValuesOfTheDeviceThatLieAskew) {
+  // Kernels work on 16 bytes at a time; the caller's memory need not.
+  Model model(true);
+  originalRun = model.descriptor.run;
+  model.descriptor.run = [](hone_frame *frame) {
+    auto address = [](void *pointer) {
+      return reinterpret_cast<uintptr_t>(pointer);
+    };
+    bool isAligned = address(frame->device_inputs[0]) % 16 == 0 &&
+                     address(frame->device_outputs[1]) % 16 == 0;
+    return isAligned ? originalRun(frame) : int32_t(HONE_INTERNAL);
+  };
+  Session session(model);
+  Call call(model);
+  DeviceMemory x(32), picked(24);
+  std::copy(call.x.begin(), call.x.end(), x.host<float>() + 1);
+  auto askew = [](DeviceMemory &memory) {
+    return static_cast<char *>(memory.pointer()) + sizeof(float);
+  };
+  call.inputs[0] =
+      tensor(askew(x), HONE_TYPE_FLOAT, call.nDims, HONE_PLACE_DEVICE);
+  call.outputs[1] =
+      tensor(askew(picked), HONE_TYPE_FLOAT, call.mDims, HONE_PLACE_DEVICE);
+  for (int i = 0; i < 3; ++i) {
+    hone_value outputs[3];
+    std::copy_n(call.outputs, 3, outputs);
+    ASSERT_EQ(call.runInto(session.session), HONE_OK) << session.message();
+    EXPECT_EQ(call.outputs[1].as.tensor.data, askew(picked));
+    call.outputs[1].as.tensor.data =
+        onHost<void>(call.outputs[1].as.tensor.data);
+    call.expectResults();
+    std::copy_n(outputs, 3, call.outputs);
+  }
+}
+
 TEST_F(Device, ReadsInputsOfTheDeviceOnTheHost) {
   // As if the plan read x on the host, too.
   Model model;
