@@ -367,8 +367,8 @@ SmallVector<OpFoldResult> DimBuilder::dims(OpBuilder &builder, Location loc,
 /// The operands `dims` of an operation that has them.
 static std::optional<ValueRange> explicitDims(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<ValueRange>>(op)
-      .Case<MapOp, TopKOp, MatmulOp, ConvOp, ConvTransposeOp, PoolOp, ReshapeOp,
-            SliceOp, ConcatOp>([](auto shaped) {
+      .Case<MapOp, TopKOp, MatmulOp, AttentionOp, ConvOp, ConvTransposeOp,
+            PoolOp, ReshapeOp, SliceOp, ConcatOp>([](auto shaped) {
         return std::optional<ValueRange>(shaped.getDims());
       })
       .Default([](Operation *) { return std::nullopt; });

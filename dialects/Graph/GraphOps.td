@@ -82,8 +82,8 @@ def Graph_MapOp : Graph_Op<"map", [Pure, AttrSizedOperandSegments, SingleBlock, 
     "::llvm::function_ref<void(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>];
 }
 
-def Graph_YieldOp : Graph_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["MapOp"]>]> {
-  let summary = "ends the region of a map";
+def Graph_YieldOp : Graph_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["AttentionOp", "MapOp"]>]> {
+  let summary = "ends the region of a map or of an attention";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";
 }
@@ -180,6 +180,27 @@ def Graph_MatmulOp : Graph_ShapedOp<"matmul"> {
   let assemblyFormat = [{
     $lhs `,` $rhs (`dims` `(` $dims^ `)`)? (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+}
+
+def Graph_AttentionOp : Graph_ShapedOp<"attention", [AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "softmax(scores(query x key^T)) x value, without the scores in memory";
+  let description = [{
+    `query` is [batch.., M, D], `key` [batch.., N, D] and `value` [batch.., N, E]; batch dimensions broadcast as in a map
+    (C2 there). The region turns a product of a query with a key into a score: its arguments are the product in f32, the
+    numbers of the row and of the column, and the elements of `extras`, aligned to [batch.., M, N] from the right. The
+    softmax over N is in f32. A row whose scores are all -inf gives NaN, with `masked` 0.
+    - (C1) query, key and value have one element type, f32, f16 or bf16, the rank of the result, and sizes that agree
+    - (C2) each dimension of an extra operand is 1 (broadcast; statically) or that of the scores
+    - (C3) region arguments are as above; it yields one f32
+  }];
+  let arguments = (ins Graph_Tensor:$query, Graph_Tensor:$key, Graph_Tensor:$value, Variadic<Graph_Tensor>:$extras,
+    Graph_Dims:$dims, UnitAttr:$masked);
+  let results = (outs Graph_Tensor:$result);
+  let regions = (region SizedRegion<1>:$scores);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`extras` `(` $extras^ `:` type($extras) `)`)? (`dims` `(` $dims^ `)`)?
+    (`masked` $masked^)? attr-dict-with-keyword `:` type($query) `,` type($key) `,` type($value) `->` type($result) $scores
   }];
 }
 

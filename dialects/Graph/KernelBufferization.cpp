@@ -51,6 +51,7 @@ struct KernelOpModel
 void hone::graph::registerKernelOpBufferizationModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, GraphDialect *) {
+    AttendOp::attachInterface<KernelOpModel<AttendOp>>(*context);
     ContractOp::attachInterface<KernelOpModel<ContractOp>>(*context);
     ConvWindowOp::attachInterface<KernelOpModel<ConvWindowOp>>(*context);
     PoolWindowOp::attachInterface<KernelOpModel<PoolWindowOp>>(*context);

@@ -28,15 +28,10 @@ static void addKernelEffects(
   }
 }
 
-/// The constraint that all kernel operations share: region, maps and
-/// destinations fit the operands.
-template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
-  if (op.getOuts().empty())
-    return op.emitOpError("has no destination");
-  auto outType = cast<ShapedType>(op.getOuts().front().getType());
-  for (Value out : op.getOuts())
-    if (failed(verifyCompatibleShape(cast<ShapedType>(out.getType()), outType)))
-      return op.emitOpError("has destinations of different shapes");
+/// Region arguments and maps fit the operands; the maps are over `rank`
+/// dimensions.
+template <typename OpTy>
+static LogicalResult verifyExtras(OpTy op, int64_t rank) {
   Block &body = op.getEpilogue().front();
   unsigned leading = op.getNumAccumulators();
   if (body.getNumArguments() != leading + op.getExtras().size())
@@ -53,7 +48,7 @@ template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
       return op.emitOpError("region argument ")
              << leading + i << " is not of the element type of its operand";
     AffineMap map = op.getExtraMap(i);
-    if (map.getNumDims() != outType.getRank() || map.getNumSymbols() ||
+    if (map.getNumDims() != rank || map.getNumSymbols() ||
         map.getNumResults() != type.getRank())
       return op.emitOpError("map ") << i << " does not fit operand and output";
     for (AffineExpr expr : map.getResults())
@@ -62,9 +57,23 @@ template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
         return op.emitOpError("map ")
                << i << " has a result that is neither a dimension nor 0";
   }
-  auto yield = dyn_cast<EpilogueYieldOp>(body.getTerminator());
-  if (!yield)
+  if (!isa<EpilogueYieldOp>(body.getTerminator()))
     return op.emitOpError("region does not end in hone.epilogue_yield");
+  return success();
+}
+
+/// The constraint that kernel operations with an epilogue on their results
+/// share: region, maps and destinations fit the operands.
+template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
+  if (op.getOuts().empty())
+    return op.emitOpError("has no destination");
+  auto outType = cast<ShapedType>(op.getOuts().front().getType());
+  for (Value out : op.getOuts())
+    if (failed(verifyCompatibleShape(cast<ShapedType>(out.getType()), outType)))
+      return op.emitOpError("has destinations of different shapes");
+  if (failed(verifyExtras(op, outType.getRank())))
+    return failure();
+  auto yield = cast<EpilogueYieldOp>(op.getEpilogue().front().getTerminator());
   if (yield.getValues().size() != op.getOuts().size())
     return op.emitOpError("yields ")
            << yield.getValues().size() << " values for " << op.getOuts().size()
@@ -102,6 +111,7 @@ template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
 unsigned ContractOp::getNumAccumulators() { return 1; }
 unsigned ConvWindowOp::getNumAccumulators() { return 1; }
 unsigned PoolWindowOp::getNumAccumulators() { return getIndices() ? 2 : 1; }
+unsigned AttendOp::getNumAccumulators() { return 3; }
 
 void ContractOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
@@ -114,6 +124,12 @@ void ConvWindowOp::getEffects(
   addKernelEffects(*this, effects);
 }
 void PoolWindowOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  addKernelEffects(*this, effects);
+}
+
+void AttendOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {
   addKernelEffects(*this, effects);
@@ -155,10 +171,40 @@ LogicalResult PoolWindowOp::verify() {
   return verifyWindow(*this); // C1
 }
 
+SmallVector<int64_t> AttendOp::getScoreShape() {
+  SmallVector<int64_t> shape(
+      cast<ShapedType>(getOuts().front().getType()).getShape());
+  ArrayRef<int64_t> keys = cast<ShapedType>(getKey().getType()).getShape();
+  shape.back() = keys[keys.size() - 2];
+  return shape;
+}
+
+LogicalResult AttendOp::verify() {
+  if (getOuts().size() != 1)
+    return emitOpError("has ") << getOuts().size() << " destinations, not one";
+  int64_t rank = cast<ShapedType>(getOuts().front().getType()).getRank();
+  for (Value operand : {getQuery(), getKey(), getValue()})
+    if (rank < 2 || cast<ShapedType>(operand.getType()).getRank() != rank) // C1
+      return emitOpError("operands must have the rank of the output");
+  if (failed(verifyExtras(*this, rank))) // C2
+    return failure();
+  Block &body = getEpilogue().front();
+  auto yield = cast<EpilogueYieldOp>(body.getTerminator());
+  Type types[] = {Float32Type::get(getContext()), IndexType::get(getContext())};
+  if (body.getArgument(0).getType() != types[0] ||
+      body.getArgument(1).getType() != types[1] ||
+      body.getArgument(2).getType() != types[1] ||
+      yield.getValues().getTypes() != ArrayRef(types).take_front()) // C2
+    return emitOpError(
+        "region must take f32, index, index and extras, and yield one f32");
+  return success();
+}
+
 #define GET_OP_CLASSES
 #include "dialects/Graph/KernelOps.cpp.inc"
 
 void hone::graph::registerKernelOps(GraphDialect *dialect) {
+  RegisteredOperationName::insert<AttendOp>(*dialect);
   RegisteredOperationName::insert<ContractOp>(*dialect);
   RegisteredOperationName::insert<ConvWindowOp>(*dialect);
   RegisteredOperationName::insert<PoolWindowOp>(*dialect);

@@ -100,8 +100,29 @@ def Graph_PoolWindowOp : Graph_KernelOp<"pool_window"> {
   }];
 }
 
+def Graph_AttendOp : Graph_KernelOp<"attend"> {
+  let summary = "attention with an epilogue on its scores";
+  let description = [{
+    Operands are as for `hone.attention`, with one destination. Unlike elsewhere the region and `maps` are about the
+    scores, [batch.., M, N]: three accumulators (the product in f32, row and column) give the score in f32.
+    - (C1) operands have the rank of the output, which is at least 2
+    - (C2) region arguments, maps and the yielded value fit the operands
+  }];
+  let arguments = (ins Graph_Buffer:$query, Graph_Buffer:$key, Graph_Buffer:$value, Variadic<Graph_Buffer>:$extras,
+    Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, UnitAttr:$masked);
+  let assemblyFormat = [{
+    `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
+    (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps `outs` `(` $outs `:` type($outs) `)`
+    (`masked` $masked^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = kernelDeclaration # [{
+    /// [batch.., M, N]
+    ::llvm::SmallVector<int64_t> getScoreShape();
+  }];
+}
+
 def Graph_EpilogueYieldOp : Op<Graph_Dialect, "epilogue_yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["ContractOp", "ConvWindowOp", "PoolWindowOp"]>]> {
+    ParentOneOf<["AttendOp", "ContractOp", "ConvWindowOp", "PoolWindowOp"]>]> {
   let summary = "ends an epilogue region";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";

@@ -79,6 +79,7 @@ static LogicalResult reifyReduced(Operation *op, Value input,
 HONE_REIFY_FROM_DIMS(MapOp)
 HONE_REIFY_FROM_DIMS(TopKOp)
 HONE_REIFY_FROM_DIMS(MatmulOp)
+HONE_REIFY_FROM_DIMS(AttentionOp)
 HONE_REIFY_FROM_DIMS(ConvOp)
 HONE_REIFY_FROM_DIMS(ConvTransposeOp)
 HONE_REIFY_FROM_DIMS(PoolOp)

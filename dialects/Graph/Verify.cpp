@@ -160,6 +160,62 @@ LogicalResult MatmulOp::verify() {
   return verifyDims(*this, result, getDims());
 }
 
+/// Whether each of the leading `count` dimensions of `type`, aligned from the
+/// right, is 1 or that of `shape`.
+static bool broadcastsTo(ShapedType type, ArrayRef<int64_t> shape,
+                         int64_t count) {
+  int64_t offset = static_cast<int64_t>(shape.size()) - type.getRank();
+  if (offset < 0)
+    return false;
+  for (int64_t i = 0; i < count; ++i)
+    if (type.getDimSize(i) != 1 &&
+        differ(type.getDimSize(i), shape[i + offset]))
+      return false;
+  return true;
+}
+
+LogicalResult AttentionOp::verify() {
+  RankedTensorType query = getQuery().getType(), key = getKey().getType(),
+                   value = getValue().getType(), result = getResult().getType();
+  int64_t rank = result.getRank();
+  for (RankedTensorType type : {query, key, value}) {
+    if (rank < 2 || type.getRank() != rank) // C1
+      return emitOpError("operands must have the rank of the result");
+    if (type.getElementType() != result.getElementType() ||
+        !(type.getElementType().isF32() || type.getElementType().isF16() ||
+          type.getElementType().isBF16())) // C1
+      return emitOpError("operands and result must be all f32, f16 or bf16");
+    if (!broadcastsTo(type, result.getShape(), rank - 2)) // C1
+      return emitOpError("batch dimensions do not broadcast to the result");
+  }
+  if (differ(query.getDimSize(rank - 2), result.getDimSize(rank - 2)) ||
+      differ(query.getDimSize(rank - 1), key.getDimSize(rank - 1)) ||
+      differ(key.getDimSize(rank - 2), value.getDimSize(rank - 2)) ||
+      differ(value.getDimSize(rank - 1), result.getDimSize(rank - 1))) // C1
+    return emitOpError("sizes of query, key, value and result do not agree");
+  SmallVector<int64_t> scores(result.getShape());
+  scores.back() = key.getDimSize(rank - 2);
+  for (auto [i, extra] : llvm::enumerate(getExtras())) {
+    auto type = cast<RankedTensorType>(extra.getType());
+    if (!broadcastsTo(type, scores, type.getRank())) // C2
+      return emitOpError("extra operand ")
+             << i << " does not broadcast to the scores";
+  }
+  Block &block = getScores().front();
+  SmallVector<Type> expected{Float32Type::get(getContext())};
+  expected.append(2, IndexType::get(getContext()));
+  for (Value extra : getExtras())
+    expected.push_back(getElementTypeOrSelf(extra));
+  if (block.getArgumentTypes() != TypeRange(expected)) // C3
+    return emitOpError("region must take f32, index, index and an element of "
+                       "each extra operand");
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield || yield.getValues().getTypes() !=
+                    TypeRange(ArrayRef(expected).take_front())) // C3
+    return emitOpError("region must yield one f32");
+  return verifyDims(*this, result, getDims());
+}
+
 /// Window attributes shared by convolutions and pooling.
 static LogicalResult verifyWindow(Operation *op, int64_t rank,
                                   ArrayRef<int64_t> strides,

@@ -263,8 +263,8 @@ void ShapeInference::refineResults(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<MapOp, MatmulOp>(
           [&](auto shaped) { refineFromDims(shaped, knownSizes(op)); })
-      .Case<TopKOp, ConvOp, ConvTransposeOp, PoolOp, ReshapeOp, SliceOp,
-            ConcatOp>([&](auto shaped) { refineFromDims(shaped); })
+      .Case<TopKOp, AttentionOp, ConvOp, ConvTransposeOp, PoolOp, ReshapeOp,
+            SliceOp, ConcatOp>([&](auto shaped) { refineFromDims(shaped); })
       .Case<ReduceOp, ArgReduceOp, CumulateOp, ScatterOp, TransposeOp, PadOp,
             GatherOp>([&](auto) {
         SmallVector<int64_t> shape(typeOf(op->getResult(0)).getShape());

@@ -100,6 +100,10 @@ double workOf(Operation *op) {
     work += results *
             product(matmul.getLhs().getType().getShape().take_back(1)) /
             kPieceMacs;
+  else if (auto attention = dyn_cast<AttentionOp>(op))
+    work += double(elements(attention.getQuery().getType()) + results) *
+            product(attention.getKey().getType().getShape().take_back(2)[0]) /
+            kPieceMacs;
   else if (auto conv = dyn_cast<ConvOp>(op))
     work += results * product(conv.getKernel()) * channelsPerOutput(conv) /
             kPieceMacs;

@@ -51,13 +51,37 @@ bool Epilogue::canMerge(ArrayAttr maps, Type outType, int64_t first,
   return true;
 }
 
+SmallVector<FlatBuffer> Epilogue::buffersOf(Emitter &e, ValueRange values) {
+  SmallVector<FlatBuffer> buffers;
+  for (Value value : values)
+    buffers.push_back(FlatBuffer::get(e, value));
+  return buffers;
+}
+
+/// `target` as a buffer of scores.
+static FlatBuffer scoreBuffer(Emitter &e, ValueRange sizes, Value target,
+                              int64_t pitch) {
+  FlatBuffer buffer;
+  buffer.memref = target;
+  buffer.sizes = llvm::to_vector(sizes);
+  buffer.strides.assign(sizes.size() - 2, e.cst(0));
+  buffer.strides.append({e.cst(pitch), e.cst(1)});
+  return buffer;
+}
+
+Epilogue::Epilogue(Emitter &e, graph::AttendOp op, ValueRange sizes,
+                   Value target, int64_t pitch)
+    : Epilogue(e, op.getEpilogue().front(), op.getNumAccumulators(),
+               op.getExtras(), op.getMaps(),
+               {scoreBuffer(e, sizes, target, pitch)}, op.getScoreShape(),
+               SmallVector<int64_t>(sizes.size(), 1)) {}
+
 Epilogue::Epilogue(Emitter &e, Block &body, unsigned numAccumulators,
-                   ValueRange extraValues, ArrayAttr maps, ValueRange outValues,
+                   ValueRange extraValues, ArrayAttr maps,
+                   SmallVector<FlatBuffer> outBuffers, ArrayRef<int64_t> shape,
                    ArrayRef<int64_t> groups)
-    : e(e), body(body), numAccumulators(numAccumulators) {
-  for (Value out : outValues)
-    outs.push_back(FlatBuffer::get(e, out));
-  auto outType = cast<ShapedType>(outValues.front().getType());
+    : e(e), body(body), numAccumulators(numAccumulators),
+      outs(std::move(outBuffers)) {
   for (Value value : extraValues)
     extras.push_back({FlatBuffer::get(e, value), {}});
 
@@ -72,8 +96,7 @@ Epilogue::Epilogue(Emitter &e, Block &body, unsigned numAccumulators,
          llvm::zip_equal(extras, maps.getAsValueRange<AffineMapAttr>())) {
       Value stride = e.cst(0);
       for (int64_t i = dim; i < dim + group; ++i)
-        if (int64_t position = findDim(map, i);
-            position >= 0 && outType.getDimSize(i) != 1)
+        if (int64_t position = findDim(map, i); position >= 0 && shape[i] != 1)
           stride = extra.buffer.strides[position];
       extra.strides.push_back(stride);
     }

@@ -24,7 +24,16 @@ public:
   template <typename OpTy>
   Epilogue(Emitter &e, OpTy op, llvm::ArrayRef<int64_t> groups)
       : Epilogue(e, op.getEpilogue().front(), op.getNumAccumulators(),
-                 op.getExtras(), op.getMaps(), op.getOuts(), groups) {}
+                 op.getExtras(), op.getMaps(), buffersOf(e, op.getOuts()),
+                 llvm::cast<mlir::ShapedType>(op.getOuts().front().getType())
+                     .getShape(),
+                 groups) {}
+
+  /// Of scores, whose space is [batch.., row, column] of the given sizes. They
+  /// are stored in `target`, rows `pitch` apart; where a cursor starts there is
+  /// up to the caller.
+  Epilogue(Emitter &e, graph::AttendOp op, mlir::ValueRange sizes,
+           mlir::Value target, int64_t pitch);
 
   /// A place in the output space, as offsets.
   struct Cursor {
@@ -64,8 +73,11 @@ private:
   };
 
   Epilogue(Emitter &e, mlir::Block &body, unsigned numAccumulators,
-           mlir::ValueRange extras, mlir::ArrayAttr maps, mlir::ValueRange outs,
+           mlir::ValueRange extras, mlir::ArrayAttr maps,
+           llvm::SmallVector<FlatBuffer> outs, llvm::ArrayRef<int64_t> shape,
            llvm::ArrayRef<int64_t> groups);
+  static llvm::SmallVector<FlatBuffer> buffersOf(Emitter &e,
+                                                 mlir::ValueRange values);
   static bool canMerge(mlir::ArrayAttr maps, mlir::Type outType, int64_t first,
                        int64_t last);
   void emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,

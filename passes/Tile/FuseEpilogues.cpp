@@ -256,6 +256,29 @@ static void fuseRoot(Operation *op) {
   }
 }
 
+/// Attention has an epilogue already, on its scores.
+static void convertAttention(AttentionOp op) {
+  OpBuilder builder(op);
+  int64_t rank = op.getResult().getType().getRank();
+  SmallVector<Attribute> maps;
+  for (Value extra : op.getExtras())
+    maps.push_back(AffineMapAttr::get(broadcastMap(
+        op.getContext(), cast<RankedTensorType>(extra.getType()), rank)));
+  Value out = tensor::EmptyOp::create(builder, op.getLoc(),
+                                      op.getResult().getType(), op.getDims());
+  auto attend =
+      AttendOp::create(builder, op.getLoc(), out.getType(), op.getQuery(),
+                       op.getKey(), op.getValue(), op.getExtras(), out,
+                       builder.getArrayAttr(maps), op.getMasked());
+  attend.getEpilogue().takeBody(op.getScores());
+  Operation *yield = attend.getEpilogue().front().getTerminator();
+  builder.setInsertionPoint(yield);
+  EpilogueYieldOp::create(builder, yield->getLoc(), yield->getOperands());
+  yield->erase();
+  op.getResult().replaceAllUsesWith(attend.getResult(0));
+  op.erase();
+}
+
 namespace {
 struct FuseEpiloguesPass
     : hone::impl::FuseEpiloguesPassBase<FuseEpiloguesPass> {
@@ -269,6 +292,7 @@ struct FuseEpiloguesPass
     });
     for (Operation *op : roots)
       fuseRoot(op);
+    getOperation().walk(convertAttention);
   }
 };
 } // namespace

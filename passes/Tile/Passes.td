@@ -10,7 +10,7 @@ def FuseEpiloguesPass : Pass<"hone-fuse-epilogues", "::mlir::func::FuncOp"> {
   let description = [{
     Each `hone.matmul`, `hone.conv`, `hone.conv_transpose` and `hone.pool` becomes `hone.contract`, `hone.conv_window` or
     `hone.pool_window`, whose region holds the bodies of the chain of `hone.map` on its result. A value of the chain that
-    is needed elsewhere is a further result. Left as they are: maps of another shape, and maps whose body is more than
+    is needed elsewhere is a further result. `hone.attention` becomes `hone.attend`. Left as they are: maps of another shape, and maps whose body is more than
     arithmetic on scalars.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect", "::hone::graph::GraphDialect"];

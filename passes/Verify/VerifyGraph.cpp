@@ -22,7 +22,8 @@ using namespace hone::graph;
 namespace {
 
 bool isKernelOp(Operation *op) {
-  return isa<ContractOp, ConvWindowOp, PoolWindowOp, EpilogueYieldOp>(op);
+  return isa<AttendOp, ContractOp, ConvWindowOp, PoolWindowOp, EpilogueYieldOp>(
+      op);
 }
 
 struct VerifyGraphPass : hone::impl::VerifyGraphPassBase<VerifyGraphPass> {

@@ -37,7 +37,7 @@ bool isTiled(Operation *op) {
   if (isScalarOp(op) ||
       isa<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()))
     return true;
-  return isa<ContractOp, ConvWindowOp, PoolWindowOp, EpilogueYieldOp,
+  return isa<AttendOp, ContractOp, ConvWindowOp, PoolWindowOp, EpilogueYieldOp,
              CheckedIndexOp, CheckedDivisorOp, graph::ConstantOp, ReshapeOp,
              SliceOp, ConcatOp, PadOp, ScatterOp, CumulateOp, TopKOp>(op);
 }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attention over buffers, as emitters of all targets see it.
+#ifndef HONE_PASSES_LOOPS_ATTENTION_H
+#define HONE_PASSES_LOOPS_ATTENTION_H
+
+#include "dialects/Graph/KernelOps.h"
+#include "passes/Loops/Emit.h"
+
+namespace hone {
+
+/// out[batch.., m, :] = softmax over n of score(query[batch.., m, :] .
+/// key[batch.., n, :]) times value[batch.., n, :].
+struct Attention {
+  static Attention get(Emitter &e, graph::AttendOp op);
+
+  /// One operand; the rows of a matrix follow each other.
+  struct Operand {
+    FlatBuffer buffer;
+    /// How far it moves with each batch coordinate.
+    llvm::SmallVector<mlir::Value> batchStrides;
+
+    /// Where the matrix at a place in the batch starts.
+    mlir::Value base(Emitter &e, mlir::ValueRange batch) const;
+  };
+  Operand query, key, value, out;
+  llvm::SmallVector<mlir::Value> batch; ///< Sizes.
+  mlir::Value rows, keys;               ///< M and N.
+  mlir::Value depth, width;             ///< Of a key and of a value.
+  bool masked;                          ///< Rows of -inf give 0.
+
+  /// [batch.., rows, keys]
+  llvm::SmallVector<mlir::Value> scoreSizes() const;
+};
+
+} // namespace hone
+
+#endif // HONE_PASSES_LOOPS_ATTENTION_H
