@@ -35,6 +35,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createPackWeightsPass());
   graph.addPass(createInferShapesPass());
   graph.addPass(createCSEPass());
+  graph.addPass(createFuseAttentionPass());
   graph.addPass(createFormGroupsPass());
   graph.addPass(createVerifyGraphPass());
   if (!options.outline)

@@ -81,6 +81,17 @@ def FuseMapsPass : Pass<"hone-fuse-maps", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def FuseAttentionPass : Pass<"hone-fuse-attention", "::mlir::func::FuncOp"> {
+  let summary = "make one hone.attention of product, softmax and product";
+  let description = [{
+    A `hone.matmul` with transposed keys, the map on its result (scale, mask), the maps and reductions of a softmax over
+    the last dimension in f32, and the `hone.matmul` with the values become a `hone.attention`, if nothing else needs
+    what lies between. Left alone: products of less than five rows, keys of more than 256 and values of more than 128
+    elements, and maps that depend on the place in the batch.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
+}
+
 def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
   let summary = "number the groups of operations that become one kernel each";
   let description = [{

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Finds product, softmax and product, and makes one attention of them.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "passes/Graph/Passes.h"
+#include "passes/Graph/Simplify.h"
+
+namespace hone {
+#define GEN_PASS_DEF_FUSEATTENTIONPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// What the kernels of all targets keep in registers or near them.
+static constexpr int64_t maxDepth = 256, maxWidth = 128;
+/// So few rows do not pay for a kernel that works on blocks of them.
+static constexpr int64_t minRows = 5;
+
+namespace {
+
+/// The operations of an attention, from the last to the first.
+struct SoftmaxProduct {
+  MatmulOp product; ///< probabilities x value
+  MapOp normalize;  ///< powers x inverse, or powers / total
+  MapOp inverse;    ///< 1 / total; may be missing
+  ReduceOp total;
+  MapOp powers; ///< exp(score - top)
+  ReduceOp top;
+  MapOp epilogue; ///< of the scores; may be missing
+  MatmulOp scores;
+  bool masked = false;
+
+  /// Fills all from `product` on; else says what is missing.
+  const char *match();
+
+private:
+  const char *matchNormalization();
+  const char *matchPowers();
+  const char *matchScores();
+};
+
+/// What a map of one result yields.
+Value yielded(MapOp map) {
+  return map.getBody().front().getTerminator()->getOperand(0);
+}
+
+/// The input of `map` that an argument of its region stands for.
+Value inputOf(MapOp map, Value argument) {
+  auto blockArgument = dyn_cast<BlockArgument>(argument);
+  if (!blockArgument || blockArgument.getOwner() != &map.getBody().front())
+    return nullptr;
+  return map.getInputs()[blockArgument.getArgNumber()];
+}
+
+/// The map that `value` is the only result of, if it computes that alone.
+MapOp mapOf(Value value) {
+  auto map = value ? value.getDefiningOp<MapOp>() : MapOp();
+  return map && map->getNumResults() == 1 ? map : MapOp();
+}
+
+/// A reduction of the last dimension, which it keeps.
+ReduceOp rowReduction(Value value, ReduceKind kind) {
+  auto reduce = value.getDefiningOp<ReduceOp>();
+  if (!reduce || reduce.getKind() != kind || !reduce.getKeepdims() ||
+      reduce.getAxes() !=
+          ArrayRef<int64_t>{reduce.getInput().getType().getRank() - 1})
+    return nullptr;
+  return reduce;
+}
+
+/// `select(x == constant, special, other)`, where `special` is 0 (or x, if that
+/// is the constant 0): gives x and other.
+template <typename Constant>
+std::optional<std::pair<Value, Value>> guarded(Value value, Constant constant) {
+  auto select = value.getDefiningOp<arith::SelectOp>();
+  auto compare =
+      select ? select.getCondition().getDefiningOp<arith::CmpFOp>() : nullptr;
+  if (!compare || compare.getPredicate() != arith::CmpFPredicate::OEQ ||
+      !matchPattern(compare.getRhs(), constant))
+    return std::nullopt;
+  bool zero = matchPattern(select.getTrueValue(), m_AnyZeroFloat()) ||
+              (select.getTrueValue() == compare.getLhs() &&
+               matchPattern(compare.getRhs(), m_AnyZeroFloat()));
+  if (!zero)
+    return std::nullopt;
+  return std::pair(compare.getLhs(), select.getFalseValue());
+}
+
+} // namespace
+
+const char *SoftmaxProduct::match() {
+  if (product.getPanels() || product.getTransposeRhs())
+    return "the values are packed or transposed";
+  for (auto step : {&SoftmaxProduct::matchNormalization,
+                    &SoftmaxProduct::matchPowers, &SoftmaxProduct::matchScores})
+    if (const char *reason = (this->*step)())
+      return reason;
+  return nullptr;
+}
+
+const char *SoftmaxProduct::matchNormalization() {
+  normalize = mapOf(product.getLhs());
+  if (!normalize || !normalize->hasOneUse() ||
+      normalize.getInputs().size() != 2)
+    return "no softmax in front";
+  Value last = yielded(normalize);
+  if (auto narrow = last.getDefiningOp<arith::TruncFOp>())
+    last = narrow.getIn();
+  Value divisor;
+  if (auto quotient = last.getDefiningOp<arith::DivFOp>()) {
+    powers = mapOf(inputOf(normalize, quotient.getLhs()));
+    divisor = inputOf(normalize, quotient.getRhs());
+  } else if (auto multiply = last.getDefiningOp<arith::MulFOp>()) {
+    Value a = inputOf(normalize, multiply.getLhs()),
+          b = inputOf(normalize, multiply.getRhs());
+    if (!a || !b)
+      return "no softmax in front";
+    if (tensorType(b).getShape().back() != 1)
+      std::swap(a, b);
+    powers = mapOf(a);
+    inverse = mapOf(b);
+    if (!inverse || !inverse->hasOneUse())
+      return "nothing to normalize by";
+    Value factor = yielded(inverse);
+    auto guard = guarded(factor, m_AnyZeroFloat());
+    masked = guard.has_value();
+    auto quotient =
+        (guard ? guard->second : factor).getDefiningOp<arith::DivFOp>();
+    if (!quotient || !matchPattern(quotient.getLhs(), m_OneFloat()) ||
+        (guard && guard->first != quotient.getRhs()))
+      return "nothing to normalize by";
+    divisor = inputOf(inverse, quotient.getRhs());
+  }
+  if (!divisor || !powers)
+    return "no softmax in front";
+  total = rowReduction(divisor, ReduceKind::Sum);
+  if (!total || !total->hasOneUse() ||
+      total.getInput() != powers.getResult(0) ||
+      !powers.getResult(0).hasNUses(2))
+    return "the sum is not that of the powers";
+  return nullptr;
+}
+
+const char *SoftmaxProduct::matchPowers() {
+  auto power = yielded(powers).getDefiningOp<math::ExpOp>();
+  auto shifted =
+      power ? power.getOperand().getDefiningOp<arith::SubFOp>() : nullptr;
+  if (!shifted || powers.getInputs().size() != 2 || !power.getType().isF32())
+    return "no powers of shifted scores";
+  Value shift = shifted.getRhs();
+  if (auto guard = guarded(shift, m_NegInfFloat())) {
+    if (guard->first != guard->second)
+      return "no powers of shifted scores";
+    shift = guard->first;
+  } else if (masked) {
+    return "rows without a score are treated in two ways";
+  }
+  Value score = inputOf(powers, shifted.getLhs());
+  Value maximum = inputOf(powers, shift);
+  if (!score || !maximum)
+    return "no powers of shifted scores";
+  top = rowReduction(maximum, ReduceKind::Max);
+  if (!top || !top->hasOneUse() || top.getInput() != score ||
+      !score.hasNUses(2))
+    return "the shift is not the maximum of the row";
+  return nullptr;
+}
+
+const char *SoftmaxProduct::matchScores() {
+  Value score = top.getInput();
+  int64_t rank = tensorType(score).getRank();
+  scores = score.getDefiningOp<MatmulOp>();
+  if ((epilogue = mapOf(score))) {
+    for (Value input : epilogue.getInputs()) {
+      auto matmul = input.getDefiningOp<MatmulOp>();
+      if (matmul && matmul->hasOneUse() && matmul.getTransposeRhs() &&
+          tensorType(input).getShape() == tensorType(score).getShape())
+        scores = matmul;
+    }
+    for (Operation &op : epilogue.getBody().front().without_terminator()) {
+      auto index = dyn_cast<IndexOp>(op);
+      bool known = index && static_cast<int64_t>(index.getAxis()) >= rank - 2;
+      bool plain = op.hasTrait<OpTrait::ConstantLike>() ||
+                   (OpTrait::hasElementwiseMappableTraits(&op) &&
+                    isMemoryEffectFree(&op));
+      if (!known && !plain)
+        return "scores depend on more than their operands";
+    }
+  }
+  if (!scores || !scores.getTransposeRhs())
+    return "the scores are no product with transposed keys";
+
+  RankedTensorType query = scores.getLhs().getType(),
+                   key = scores.getRhs().getType(),
+                   value = product.getRhs().getType(),
+                   result = product.getResult().getType();
+  for (RankedTensorType type : {query, key, value})
+    if (type.getRank() != result.getRank() ||
+        type.getElementType() != result.getElementType())
+      return "operands differ in rank or type";
+  Type element = result.getElementType();
+  if (!element.isF32() && !element.isF16() && !element.isBF16())
+    return "elements are not f32, f16 or bf16";
+  auto within = [](int64_t size, int64_t limit) {
+    return !ShapedType::isDynamic(size) && size > 0 && size <= limit;
+  };
+  int64_t rows = query.getDimSize(rank - 2);
+  if (!within(key.getDimSize(rank - 1), maxDepth) ||
+      !within(value.getDimSize(rank - 1), maxWidth))
+    return "keys or values are too long";
+  if (!ShapedType::isDynamic(rows) && rows < minRows)
+    return "there are few rows";
+  return nullptr;
+}
+
+/// The region of the scores: what the map did, on a product in f32.
+static void buildScores(OpBuilder &builder, SoftmaxProduct &pattern,
+                        AttentionOp attention) {
+  Location loc = attention.getLoc();
+  Block *block = builder.createBlock(&attention.getScores());
+  Value score = block->addArgument(builder.getF32Type(), loc);
+  for (int i = 0; i < 2; ++i)
+    block->addArgument(builder.getIndexType(), loc);
+  IRMapping mapping;
+  for (Value extra : attention.getExtras())
+    mapping.map(extra, block->addArgument(getElementTypeOrSelf(extra), loc));
+  if (!pattern.epilogue) {
+    YieldOp::create(builder, loc, score);
+    return;
+  }
+  Value product = pattern.scores.getResult();
+  Type element = getElementTypeOrSelf(product);
+  mapping.map(product, element.isF32() ? score
+                                       : arith::TruncFOp::create(
+                                             builder, loc, element, score));
+  MapOp map = pattern.epilogue;
+  Block &body = map.getBody().front();
+  for (auto [argument, input] :
+       llvm::zip_equal(body.getArguments(), map.getInputs()))
+    mapping.map(argument, mapping.lookup(input));
+  int64_t rank = tensorType(product).getRank();
+  for (Operation &op : body.without_terminator()) {
+    if (auto index = dyn_cast<IndexOp>(op))
+      mapping.map(index.getResult(),
+                  block->getArgument(index.getAxis() + 3 - rank));
+    else
+      builder.clone(op, mapping);
+  }
+  YieldOp::create(builder, loc, mapping.lookupOrDefault(yielded(map)));
+}
+
+static void fuse(SoftmaxProduct &pattern) {
+  MatmulOp product = pattern.product, scores = pattern.scores;
+  OpBuilder builder(product);
+  llvm::SetVector<Value> extras;
+  if (pattern.epilogue)
+    for (Value input : pattern.epilogue.getInputs())
+      if (input != scores.getResult())
+        extras.insert(input);
+  auto attention = AttentionOp::create(
+      builder,
+      builder.getFusedLoc(
+          {scores.getLoc(), pattern.powers.getLoc(), product.getLoc()}),
+      product.getType(), scores.getLhs(), scores.getRhs(), product.getRhs(),
+      extras.getArrayRef(), product.getDims(), pattern.masked);
+  buildScores(builder, pattern, attention);
+  product.getResult().replaceAllUsesWith(attention.getResult());
+  for (Operation *op :
+       {product.getOperation(), pattern.normalize.getOperation(),
+        pattern.inverse.getOperation(), pattern.total.getOperation(),
+        pattern.powers.getOperation(), pattern.top.getOperation(),
+        pattern.epilogue.getOperation(), scores.getOperation()})
+    if (op)
+      op->erase();
+}
+
+namespace {
+struct FuseAttentionPass
+    : hone::impl::FuseAttentionPassBase<FuseAttentionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<MatmulOp> products;
+    getOperation().walk([&](MatmulOp op) { products.push_back(op); });
+    // A product that becomes part of an attention comes before its last one.
+    for (MatmulOp product : llvm::reverse(products)) {
+      if (fused.contains(product))
+        continue;
+      SoftmaxProduct pattern;
+      pattern.product = product;
+      auto options =
+          remark::RemarkOpts::name("attention").category("fuse-attention");
+      if (const char *reason = pattern.match()) {
+        if (pattern.total)
+          remark::missed(product.getLoc(), options) << remark::reason(reason);
+        continue;
+      }
+      remark::passed(product.getLoc(), options);
+      fused.insert(pattern.scores);
+      fuse(pattern);
+    }
+  }
+
+private:
+  /// Products that are gone.
+  llvm::DenseSet<Operation *> fused;
+};
+} // namespace
