@@ -41,6 +41,10 @@ void hone::buildKernelBufferPipeline(OpPassManager &pm,
   contractions.vectorBits = target.vectorBits;
   contractions.fma = target.fma;
   kernel.addPass(createLowerContractionsPass(contractions));
+  LowerAttentionPassOptions attention;
+  attention.vectorBits = target.vectorBits;
+  attention.fma = target.fma;
+  kernel.addPass(createLowerAttentionPass(attention));
   LowerConvolutionsPassOptions convolutions;
   convolutions.vectorBits = target.vectorBits;
   convolutions.fma = target.fma;

@@ -62,7 +62,6 @@ private:
   void emitDotRows(Value firstRow, Value lastRow, Value remaining);
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
-  void packTransposed(Value kStart, Value kCount, Value remaining);
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
 
   using TileBody =
@@ -387,7 +386,8 @@ void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
 
 void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
   if (problem.layout == RhsLayout::Transposed)
-    packTransposed(kStart, kCount, remaining);
+    packColumns(e, problem.b, columnSources(kStart, remaining), kCount, lanes,
+                packed, columns);
   else
     packRows(kStart, kCount, remaining);
 }
@@ -419,29 +419,6 @@ SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
     sources.push_back(e.add(e.add(bBase, e.mul(column, problem.k)), kStart));
   }
   return sources;
-}
-
-/// packed[k][column] = b[firstColumn + column][kStart + k], in squares.
-void ContractionEmitter::packTransposed(Value kStart, Value kCount,
-                                        Value remaining) {
-  SmallVector<Value> sources = columnSources(kStart, remaining);
-  Value whole = e.sub(kCount, e.rem(kCount, e.cst(lanes)));
-  e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
-    for (int64_t c = 0; c < vectors * lanes; c += lanes) {
-      SmallVector<Value> square;
-      for (int64_t i = 0; i < lanes; ++i)
-        square.push_back(problem.b.load(e, e.add(sources[c + i], k), lanes));
-      transposeSquare(e, square);
-      for (int64_t i = 0; i < lanes; ++i)
-        packed.store(e, e.add(e.mul(e.add(k, i), columns), c), square[i]);
-    }
-    return SmallVector<Value>();
-  });
-  e.loop(whole, kCount, [&](Value k) {
-    for (int64_t c = 0; c < vectors * lanes; ++c)
-      packed.store(e, e.add(e.mul(k, columns), c),
-                   problem.b.load(e, e.add(sources[c], k)));
-  });
 }
 
 void hone::emitContraction(Emitter &e, const VectorUnit &unit,

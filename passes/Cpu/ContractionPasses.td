@@ -9,8 +9,8 @@ class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
   let options = [
     Option<"vectorBits", "vector-bits", "int64_t", "256", "width of a vector register: 128, 256 or 512">,
     Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def LowerContractionsPass : KernelEmitterPass<"hone-lower-contractions"> {
@@ -20,6 +20,16 @@ def LowerContractionsPass : KernelEmitterPass<"hone-lower-contractions"> {
     columns. Inside, a loop along K carries the accumulators of a register tile as one vector each; the epilogue runs on
     them before they are stored. No padded copies: rows that are left get smaller tiles, columns that are left are
     masked where they are stored. Left alone: operands that are tensors.
+  }];
+}
+
+def LowerAttentionPass : KernelEmitterPass<"hone-lower-attention"> {
+  let summary = "emit the loop nest of each hone.attend";
+  let description = [{
+    Before: bufferized functions. Each `hone.attend` becomes one flat `scf.forall` over the batch and blocks of rows. A
+    block meets up to 512 keys at a time: register tiles give a strip of scores, the epilogue running on them; rows of
+    the strip become powers, and register tiles add up the values. With more keys, sums are rescaled when the maximum of
+    a row grows. Left alone: operands that are tensors.
   }];
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Dot products of one row with several others, and transposes of squares.
+// Dot products of one row with several others, and rows that become columns.
 #include "passes/Cpu/Dots.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -24,6 +24,31 @@ void hone::transposeSquare(Emitter &e, MutableArrayRef<Value> rows) {
       rows[i | bit] = vector::ShuffleOp::create(e.builder, e.loc, a, b, high);
     }
   }
+}
+
+void hone::packColumns(Emitter &e, const FlatBuffer &b,
+                       ArrayRef<Value> bOffsets, Value count, int64_t lanes,
+                       const FlatBuffer &packed, int64_t pitch) {
+  int64_t columns = bOffsets.size();
+  Type element = packed.elementType();
+  Value whole = e.sub(count, e.rem(count, e.cst(lanes)));
+  e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
+    for (int64_t c = 0; c < columns; c += lanes) {
+      SmallVector<Value> square;
+      for (int64_t i = 0; i < lanes; ++i)
+        square.push_back(b.load(e, e.add(bOffsets[c + i], k), lanes));
+      transposeSquare(e, square);
+      for (int64_t i = 0; i < lanes; ++i)
+        packed.store(e, e.add(e.mul(e.add(k, i), pitch), c),
+                     e.extend(square[i], element));
+    }
+    return SmallVector<Value>();
+  });
+  e.loop(whole, count, [&](Value k) {
+    for (int64_t c = 0; c < columns; ++c)
+      packed.store(e, e.add(e.mul(k, pitch), c),
+                   e.extend(b.load(e, e.add(bOffsets[c], k)), element));
+  });
 }
 
 Value hone::emitDots(Emitter &e, const VectorUnit &unit, Type accumulator,

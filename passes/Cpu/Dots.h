@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Dot products of one row with several others, and transposes of squares.
+// Dot products of one row with several others, and rows that become columns.
 #ifndef HONE_PASSES_CPU_DOTS_H
 #define HONE_PASSES_CPU_DOTS_H
 
@@ -9,6 +9,12 @@ namespace hone {
 
 /// Transposes as many vectors as each has lanes (a power of two).
 void transposeSquare(Emitter &e, llvm::MutableArrayRef<mlir::Value> rows);
+
+/// packed[k][i] = b[bOffsets[i] + k] for k in [0, count), extended to the
+/// element type of `packed`; there are whole vectors of offsets.
+void packColumns(Emitter &e, const FlatBuffer &b,
+                 llvm::ArrayRef<mlir::Value> bOffsets, mlir::Value count,
+                 int64_t lanes, const FlatBuffer &packed, int64_t pitch);
 
 /// One vector: lane i is the sum over k in [0, count) of a[aOffset + k] *
 /// b[bOffsets[i] + k].

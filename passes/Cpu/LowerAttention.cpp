@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits attention over buffers. A block of rows meets the keys in blocks: their
+// scores stay in a strip that the L2 cache holds, and the sums so far are
+// rescaled when a larger score turns up (online softmax: Milakov and
+// Gimelshein, 2018; its use for attention: Dao et al., FlashAttention, 2022).
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Cpu/Contraction.h"
+#include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/Dots.h"
+#include "passes/Loops/Attention.h"
+
+namespace hone {
+#define GEN_PASS_DEF_LOWERATTENTIONPASS
+#include "passes/Cpu/ContractionPasses.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using hone::graph::AttendOp;
+
+/// Vectors of a register tile.
+static constexpr int64_t kVectors = 2;
+/// Rows of a block, about: keys are packed once for all of them.
+static constexpr int64_t kBlockRows = 64;
+/// Keys of a block, at most.
+static constexpr int64_t kBlockKeys = 512;
+/// Fewer tiles of rows do not pay for the packing.
+static constexpr int64_t kMinTiles = 4;
+/// Blocks that are enough to balance threads.
+static constexpr int64_t kEnoughBlocks = 16;
+
+namespace {
+class AttentionEmitter {
+public:
+  AttentionEmitter(Emitter &e, const VectorUnit &unit, AttendOp op)
+      : e(e), unit(unit), op(op), problem(Attention::get(e, op)),
+        f32(e.builder.getF32Type()), lanes(unit.lanes(f32)),
+        columns(kVectors * lanes), tileRows(maxTileRows(unit, kVectors)),
+        vectorType(VectorType::get({lanes}, f32)) {}
+
+  void emit();
+
+private:
+  void chooseBlocks();
+  void emitBlock();
+  void emitScores(Epilogue &epilogue, Value column, bool whole);
+  void emitSoftmax(Value row);
+  void emitValues();
+  void emitOutput(Value row);
+
+  /// A number for each row of the block.
+  FlatBuffer perRow() { return makeScratch(e, blockRows, f32); }
+  RegisterTile tileOf(int64_t vectors) const {
+    return RegisterTile(e, unit, f32, {tileRows, vectors});
+  }
+  Value constant(float value) {
+    return arith::ConstantOp::create(e.builder, e.loc,
+                                     e.builder.getF32FloatAttr(value));
+  }
+  Value splat(Value scalar) {
+    return vector::BroadcastOp::create(
+        e.builder, e.loc, VectorType::get({lanes}, scalar.getType()), scalar);
+  }
+  Value reduce(vector::CombiningKind kind, Value value) {
+    return vector::ReductionOp::create(e.builder, e.loc, kind, value);
+  }
+  Value select(Value condition, Value a, Value b) {
+    return arith::SelectOp::create(e.builder, e.loc, condition, a, b);
+  }
+  Value isEqual(Value a, Value b) {
+    return arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ, a,
+                                 b);
+  }
+  /// exp(a - b)
+  Value power(Value a, Value b) {
+    return math::ExpOp::create(e.builder, e.loc,
+                               arith::SubFOp::create(e.builder, e.loc, a, b));
+  }
+  /// The row of the problem that a row of the block stands for: rows behind the
+  /// last repeat it.
+  Value rowAt(Value rowInBlock) {
+    Value row = e.add(firstRow, rowInBlock);
+    return wholeTiles ? row : e.min(row, e.sub(problem.rows, e.cst(1)));
+  }
+  /// Runs `body` for the vectors of `count` columns; the last one may be
+  /// masked.
+  void forVectors(Value count, ValueRange init,
+                  function_ref<SmallVector<Value>(Value column, Value mask,
+                                                  ValueRange carried)>
+                      body,
+                  SmallVector<Value> *results = nullptr);
+
+  Emitter &e;
+  const VectorUnit &unit;
+  AttendOp op;
+  Attention problem;
+  Type f32;
+  int64_t lanes, columns, tileRows;
+  VectorType vectorType;
+
+  int64_t blockRows = 0, blockKeys = 0; ///< blockKeys: also the strip's pitch.
+  bool wholeTiles = false;              ///< All rows fall into whole tiles.
+  bool oneKeyBlock = false;
+  int64_t width = 0, outPitch = 0;
+  FlatBuffer strip, packed, sums, maxima, totals;
+
+  // Of the block that is being emitted:
+  SmallVector<Value> batch;
+  Value firstRow, rows, tiles, queryBase, keyBase, valueBase, outBase;
+  Value firstKey, keys;
+};
+} // namespace
+
+void AttentionEmitter::chooseBlocks() {
+  std::optional<int64_t> m = constantOf(problem.rows),
+                         n = constantOf(problem.keys);
+  int64_t tilesOfRows = llvm::divideCeil(m.value_or(kBlockRows), tileRows);
+  int64_t blocks = llvm::divideCeil(m.value_or(kBlockRows), kBlockRows);
+  int64_t batches = 1;
+  for (Value size : problem.batch)
+    batches *= std::max<int64_t>(constantOf(size).value_or(kEnoughBlocks), 1);
+  blocks = std::max<int64_t>(
+      {blocks, std::min(kEnoughBlocks / batches, tilesOfRows / kMinTiles), 1});
+  blockRows =
+      std::max<int64_t>(llvm::divideCeil(tilesOfRows, blocks), 1) * tileRows;
+  wholeTiles = m && *m % tileRows == 0;
+  blockKeys = std::clamp<int64_t>(
+      llvm::divideCeil(n.value_or(kBlockKeys), columns) * columns, columns,
+      kBlockKeys);
+  oneKeyBlock = n && *n <= blockKeys;
+  width = *constantOf(problem.width);
+  outPitch = llvm::divideCeil(width, lanes) * lanes;
+}
+
+void AttentionEmitter::emit() {
+  chooseBlocks();
+  strip = makeScratch(e, blockRows * blockKeys, f32);
+  packed = makeScratch(
+      e, std::max<int64_t>(*constantOf(problem.depth), 1) * columns, f32);
+  sums = makeScratch(e, blockRows * outPitch, f32);
+  maxima = perRow();
+  totals = perRow();
+  SmallVector<Value> sizes = problem.batch;
+  sizes.push_back(e.ceilDiv(problem.rows, blockRows));
+  Value count = e.cst(1);
+  for (Value size : sizes)
+    count = e.mul(count, size);
+  emitForall(e, count, [&](Value index) {
+    batch = e.delinearize(index, sizes);
+    firstRow = e.mul(batch.pop_back_val(), blockRows);
+    emitBlock();
+  });
+}
+
+void AttentionEmitter::emitBlock() {
+  rows = e.min(e.cst(blockRows), e.sub(problem.rows, firstRow));
+  tiles = e.ceilDiv(rows, tileRows);
+  queryBase = problem.query.base(e, batch);
+  keyBase = problem.key.base(e, batch);
+  valueBase = problem.value.base(e, batch);
+  outBase = problem.out.base(e, batch);
+  Value infinity = constant(-std::numeric_limits<float>::infinity());
+  Value zero = e.zero(vectorType);
+  e.loop(e.cst(0), e.cst(blockRows), [&](Value row) {
+    maxima.store(e, row, infinity);
+    totals.store(e, row, e.zero(f32));
+  });
+  e.loop(e.cst(0), e.cst(blockRows * outPitch), lanes, {},
+         [&](Value i, ValueRange) {
+           sums.store(e, i, zero);
+           return SmallVector<Value>();
+         });
+  Epilogue epilogue(e, op, problem.scoreSizes(), strip.memref, blockKeys);
+  std::optional<int64_t> n = constantOf(problem.keys);
+  bool wholeColumns = n && *n % columns == 0;
+  e.loop(e.cst(0), problem.keys, blockKeys, {}, [&](Value key, ValueRange) {
+    firstKey = key;
+    keys = e.min(e.cst(blockKeys), e.sub(problem.keys, firstKey));
+    e.loop(e.cst(0), keys, columns, {}, [&](Value column, ValueRange) {
+      if (wholeColumns) {
+        emitScores(epilogue, column, /*whole=*/true);
+        return SmallVector<Value>();
+      }
+      Value fits =
+          e.cmp(arith::CmpIPredicate::sle, e.add(column, columns), keys);
+      e.branch(
+          fits, [&] { emitScores(epilogue, column, /*whole=*/true); },
+          [&] { emitScores(epilogue, column, /*whole=*/false); });
+      return SmallVector<Value>();
+    });
+    e.loop(e.cst(0), rows, [&](Value row) { emitSoftmax(row); });
+    emitValues();
+    return SmallVector<Value>();
+  });
+  e.loop(e.cst(0), rows, [&](Value row) { emitOutput(row); });
+}
+
+/// The scores of all rows with the keys from `column` of the block on, of which
+/// not all of a tile exist unless `whole`.
+void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
+                                  bool whole) {
+  Value remaining = whole ? nullptr : e.sub(keys, column);
+  Value firstColumn = e.add(firstKey, column);
+  SmallVector<Value> sources;
+  for (int64_t c = 0; c < columns; ++c) {
+    Value key = e.cst(c);
+    if (remaining)
+      key = e.min(key, e.sub(remaining, e.cst(1)));
+    key = e.add(firstColumn, key);
+    sources.push_back(e.add(keyBase, e.mul(key, problem.depth)));
+  }
+  packColumns(e, problem.key.buffer, sources, problem.depth, lanes, packed,
+              columns);
+
+  SmallVector<Value> columnNumbers;
+  for (int64_t v = 0; v < kVectors; ++v) {
+    Value first = splat(e.add(firstColumn, v * lanes));
+    auto lane = llvm::to_vector(llvm::seq<int64_t>(lanes));
+    Value step = arith::ConstantOp::create(
+        e.builder, e.loc,
+        DenseElementsAttr::get(
+            VectorType::get({lanes}, e.builder.getIndexType()),
+            ArrayRef(lane)));
+    columnNumbers.push_back(
+        arith::AddIOp::create(e.builder, e.loc, first, step));
+  }
+  size_t rowAxis = batch.size();
+  auto store = [&](Value rowInBlock, int64_t count, ValueRange scores) {
+    SmallVector<Value> coordinates = batch;
+    coordinates.append({rowAt(rowInBlock), firstColumn});
+    Epilogue::Cursor cursor = epilogue.at(coordinates);
+    cursor.out = e.add(e.mul(rowInBlock, blockKeys), column);
+    SmallVector<SmallVector<Value>> accumulators(3);
+    accumulators[0] = llvm::to_vector(scores);
+    for (int64_t r = 0; r < count; ++r) {
+      accumulators[1].append(kVectors, splat(rowAt(e.add(rowInBlock, r))));
+      llvm::append_range(accumulators[2], columnNumbers);
+    }
+    epilogue.emitTile(cursor, rowAxis, count, kVectors, accumulators,
+                      remaining);
+  };
+  e.loop(e.cst(0), tiles, [&](Value number) {
+    Value row = e.mul(number, tileRows);
+    RegisterTile tile = tileOf(kVectors);
+    RegisterTile::Segment segment(problem.query.buffer, packed);
+    for (int64_t r = 0; r < tileRows; ++r)
+      segment.aOffsets.push_back(
+          e.add(queryBase, e.mul(rowAt(e.add(row, r)), problem.depth)));
+    for (int64_t v = 0; v < kVectors; ++v)
+      segment.bOffsets.push_back(e.cst(v * lanes));
+    segment.bStep = e.cst(columns);
+    segment.count = problem.depth;
+    SmallVector<Value> scores =
+        tile.finish(tile.accumulate(segment, tile.zeros()));
+    if (wholeTiles)
+      return store(row, tileRows, scores);
+    // Rows that repeat the last have their operands there too.
+    for (int64_t r = 0; r < tileRows; ++r)
+      store(e.add(row, r), 1, ArrayRef(scores).slice(r * kVectors, kVectors));
+  });
+}
+
+void AttentionEmitter::forVectors(
+    Value count, ValueRange init,
+    function_ref<SmallVector<Value>(Value column, Value mask,
+                                    ValueRange carried)>
+        body,
+    SmallVector<Value> *results) {
+  Value rest = e.rem(count, e.cst(lanes));
+  Value whole = e.sub(count, rest);
+  SmallVector<Value> values = e.loop(e.cst(0), whole, lanes, init,
+                                     [&](Value column, ValueRange carried) {
+                                       return body(column, nullptr, carried);
+                                     });
+  if (constantOf(rest) != 0) {
+    Value mask = makeMask(e, rest, e.cst(0), lanes);
+    values = body(whole, mask, values);
+  }
+  if (results)
+    *results = values;
+}
+
+/// Scores of a row become powers; its maximum and total take them in.
+void AttentionEmitter::emitSoftmax(Value row) {
+  Value start = e.mul(row, blockKeys);
+  Value infinity = constant(-std::numeric_limits<float>::infinity());
+  Value before = maxima.load(e, row);
+  SmallVector<Value> carried;
+  forVectors(
+      keys, splat(before),
+      [&](Value column, Value mask, ValueRange carried) {
+        Value scores = strip.load(e, e.add(start, column), lanes, mask);
+        if (mask)
+          scores = select(mask, scores, splat(infinity));
+        return SmallVector<Value>{
+            arith::MaximumFOp::create(e.builder, e.loc, carried[0], scores)};
+      },
+      &carried);
+  Value maximum = reduce(vector::CombiningKind::MAXIMUMF, carried[0]);
+  // Where all are -inf, no power is to be NaN.
+  Value shift = select(isEqual(maximum, infinity), e.zero(f32), maximum);
+  Value factor = power(before, shift);
+  Value shifts = splat(shift);
+  forVectors(
+      keys, e.zero(vectorType),
+      [&](Value column, Value mask, ValueRange carried) {
+        Value place = e.add(start, column);
+        Value powers = power(strip.load(e, place, lanes, mask), shifts);
+        if (mask)
+          powers = select(mask, powers, e.zero(vectorType));
+        strip.store(e, place, powers, mask);
+        return SmallVector<Value>{e.sum(carried[0], powers)};
+      },
+      &carried);
+  Value total = e.sum(e.product(totals.load(e, row), factor),
+                      reduce(vector::CombiningKind::ADD, carried[0]));
+  totals.store(e, row, total);
+  maxima.store(e, row, maximum);
+  if (oneKeyBlock)
+    return;
+  Value factors = splat(factor), first = e.mul(row, outPitch);
+  e.loop(e.cst(0), e.cst(outPitch), lanes, {}, [&](Value i, ValueRange) {
+    Value place = e.add(first, i);
+    sums.store(e, place, e.product(sums.load(e, place, lanes), factors));
+    return SmallVector<Value>();
+  });
+}
+
+/// Adds the values of the block's keys, as the powers weigh them.
+void AttentionEmitter::emitValues() {
+  auto emitTiles = [&](Value column, int64_t vectors, int64_t existing) {
+    e.loop(e.cst(0), tiles, [&](Value number) {
+      Value row = e.mul(number, tileRows);
+      RegisterTile tile = tileOf(vectors);
+      RegisterTile::Segment segment(strip, problem.value.buffer);
+      SmallVector<Value> places, before;
+      for (int64_t r = 0; r < tileRows; ++r) {
+        Value inBlock = e.add(row, r);
+        segment.aOffsets.push_back(e.mul(inBlock, blockKeys));
+        for (int64_t v = 0; v < vectors; ++v)
+          places.push_back(
+              e.add(e.add(e.mul(inBlock, outPitch), column), v * lanes));
+      }
+      Value first = e.add(valueBase, e.mul(firstKey, width));
+      for (int64_t v = 0; v < vectors; ++v) {
+        segment.bOffsets.push_back(e.add(e.add(first, column), v * lanes));
+        if (existing % lanes != 0)
+          segment.bMasks.push_back(
+              makeMask(e, e.cst(existing), e.cst(v * lanes), lanes));
+      }
+      segment.bStep = e.cst(width);
+      segment.count = keys;
+      if (!oneKeyBlock)
+        for (Value place : places)
+          before.push_back(sums.load(e, place, lanes));
+      for (auto [place, sum] : llvm::zip_equal(
+               places,
+               tile.finish(tile.accumulate(segment, tile.startFrom(before)))))
+        sums.store(e, place, sum);
+    });
+  };
+  int64_t rest = width % columns;
+  e.loop(e.cst(0), e.cst(width - rest), columns, {},
+         [&](Value column, ValueRange) {
+           emitTiles(column, kVectors, columns);
+           return SmallVector<Value>();
+         });
+  if (rest)
+    emitTiles(e.cst(width - rest), llvm::divideCeil(rest, lanes), rest);
+}
+
+/// A row of the result: its sums over its total.
+void AttentionEmitter::emitOutput(Value row) {
+  Value total = totals.load(e, row);
+  Value inverse = arith::DivFOp::create(e.builder, e.loc, constant(1), total);
+  if (problem.masked)
+    inverse = select(isEqual(total, e.zero(f32)), total, inverse);
+  Value inverses = splat(inverse);
+  Value out = e.add(outBase, e.mul(e.add(firstRow, row), width));
+  const FlatBuffer &target = problem.out.buffer;
+  forVectors(e.cst(width), {}, [&](Value column, Value mask, ValueRange) {
+    Value sum = sums.load(e, e.add(e.mul(row, outPitch), column), lanes, mask);
+    Value result = e.product(sum, inverses);
+    if (target.elementType() != f32)
+      result = arith::TruncFOp::create(
+          e.builder, e.loc, VectorType::get({lanes}, target.elementType()),
+          result);
+    target.store(e, e.add(out, column), result, mask);
+    return SmallVector<Value>();
+  });
+}
+
+namespace {
+struct LowerAttentionPass
+    : hone::impl::LowerAttentionPassBase<LowerAttentionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<AttendOp> ops;
+    getOperation().walk([&](AttendOp op) {
+      if (isa<MemRefType>(op.getQuery().getType()))
+        ops.push_back(op);
+    });
+    VectorUnit unit{vectorBits, fma};
+    for (AttendOp op : ops) {
+      OpBuilder builder(op);
+      Emitter e(builder, op.getLoc());
+      AttentionEmitter(e, unit, op).emit();
+      op.erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,53 @@
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-attention{vector-bits=256},canonicalize,cse))' | FileCheck %s
+
+// Blocks of 24 rows in four tiles of six; a strip of 32 scores each, whose epilogue reads the mask; then powers, and
+// values in tiles of 6 x 16.
+// CHECK-LABEL: func.func @attention(
+// CHECK-SAME:    %[[Q:.+]]: memref<2x48x8xf32>, %[[K:.+]]: memref<2x32x8xf32>, %[[V:.+]]: memref<1x32x16xf32>, %[[MASK:.+]]: memref<32xf32>, %[[OUT:.+]]: memref<2x48x16xf32>
+// CHECK:         memref.alloca() {{.*}} memref<768xf32>
+// CHECK:         scf.forall (%{{.+}}) in (4)
+// CHECK:           scf.for
+// CHECK:             vector.shuffle
+// CHECK:             %[[SCORES:.+]]:12 = scf.for
+// CHECK:               vector.fma
+// CHECK:             vector.load %{{.+}} : memref<32xf32>
+// CHECK:             arith.addf %[[SCORES]]#0
+// CHECK:           scf.for
+// CHECK:             arith.maximumf {{.*}} vector<8xf32>
+// CHECK:             vector.reduction <maximumf>
+// CHECK:             math.exp {{.*}} vector<8xf32>
+// CHECK:             vector.reduction <add>
+// CHECK:           %[[SUMS:.+]]:12 = scf.for
+// CHECK:             vector.fma
+// CHECK:           arith.divf
+// CHECK-NOT:       vector.maskedstore
+// CHECK:         return
+func.func @attention(%q: memref<2x48x8xf32>, %k: memref<2x32x8xf32>, %v: memref<1x32x16xf32>, %mask: memref<32xf32>, %out: memref<2x48x16xf32>) {
+  hone.attend ins(%q, %k, %v : memref<2x48x8xf32>, memref<2x32x8xf32>, memref<1x32x16xf32>) extras(%mask : memref<32xf32>)
+      maps [affine_map<(d0, d1, d2) -> (d2)>] outs(%out : memref<2x48x16xf32>) {
+  ^bb0(%s: f32, %row: index, %column: index, %x: f32):
+    %0 = arith.addf %s, %x : f32
+    hone.epilogue_yield %0 : f32
+  }
+  return
+}
+
+// -----
+
+// More keys than a block holds: sums are rescaled; columns that are left are masked, rows without a score give 0.
+// CHECK-LABEL: func.func @many_keys(
+// CHECK:         scf.forall
+// CHECK:           scf.for %{{.+}} = %{{.+}} to %{{.+}} step %c512
+// CHECK:             vector.maskedstore
+// CHECK:             %[[FACTOR:.+]] = math.exp {{.*}} : f32
+// CHECK:             %[[FACTORS:.+]] = vector.broadcast %[[FACTOR]]
+// CHECK:             arith.mulf %{{.+}}, %[[FACTORS]]
+// CHECK:           %[[EMPTY:.+]] = arith.cmpf oeq
+// CHECK:           arith.select %[[EMPTY]]
+func.func @many_keys(%q: memref<?x8xf32>, %k: memref<?x8xf32>, %v: memref<?x12xf32>, %out: memref<?x12xf32>) {
+  hone.attend ins(%q, %k, %v : memref<?x8xf32>, memref<?x8xf32>, memref<?x12xf32>) maps [] outs(%out : memref<?x12xf32>) masked {
+  ^bb0(%s: f32, %row: index, %column: index):
+    hone.epilogue_yield %s : f32
+  }
+  return
+}
