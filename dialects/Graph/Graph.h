@@ -23,4 +23,18 @@
 #define GET_OP_CLASSES
 #include "dialects/Graph/GraphOps.h.inc"
 
+namespace hone::graph {
+
+/// What belongs to the dimensions of an attention's operand, in the order
+/// [batch.., rows, size], which it already has unless `byRow`.
+template <typename T>
+llvm::SmallVector<T> headMajor(llvm::ArrayRef<T> values, bool byRow) {
+  llvm::SmallVector<T> result(values);
+  if (byRow)
+    std::swap(result[result.size() - 3], result[result.size() - 2]);
+  return result;
+}
+
+} // namespace hone::graph
+
 #endif // HONE_DIALECTS_GRAPH_GRAPH_H

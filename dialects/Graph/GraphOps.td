@@ -189,18 +189,22 @@ def Graph_AttentionOp : Graph_ShapedOp<"attention", [AttrSizedOperandSegments, S
     `query` is [batch.., M, D], `key` [batch.., N, D] and `value` [batch.., N, E]; batch dimensions broadcast as in a map
     (C2 there). The region turns a product of a query with a key into a score: its arguments are the product in f32, the
     numbers of the row and of the column, and the elements of `extras`, aligned to [batch.., M, N] from the right. The
-    softmax over N is in f32. A row whose scores are all -inf gives NaN, with `masked` 0.
+    softmax over N is in f32. A row whose scores are all -inf gives NaN, with `masked` 0. With `query_by_row` the query
+    is [.., M, H, D] where H is the last dimension of the batch, as a projection leaves it; likewise the others.
     - (C1) query, key and value have one element type, f32, f16 or bf16, the rank of the result, and sizes that agree
     - (C2) each dimension of an extra operand is 1 (broadcast; statically) or that of the scores
     - (C3) region arguments are as above; it yields one f32
   }];
   let arguments = (ins Graph_Tensor:$query, Graph_Tensor:$key, Graph_Tensor:$value, Variadic<Graph_Tensor>:$extras,
-    Graph_Dims:$dims, UnitAttr:$masked);
+    Graph_Dims:$dims, UnitAttr:$masked, UnitAttr:$queryByRow, UnitAttr:$keyByRow, UnitAttr:$valueByRow,
+    UnitAttr:$resultByRow);
   let results = (outs Graph_Tensor:$result);
   let regions = (region SizedRegion<1>:$scores);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`extras` `(` $extras^ `:` type($extras) `)`)? (`dims` `(` $dims^ `)`)?
-    (`masked` $masked^)? attr-dict-with-keyword `:` type($query) `,` type($key) `,` type($value) `->` type($result) $scores
+    (`masked` $masked^)? (`query_by_row` $queryByRow^)? (`key_by_row` $keyByRow^)? (`value_by_row` $valueByRow^)?
+    (`result_by_row` $resultByRow^)? attr-dict-with-keyword
+    `:` type($query) `,` type($key) `,` type($value) `->` type($result) $scores
   }];
 }
 

@@ -172,9 +172,11 @@ LogicalResult PoolWindowOp::verify() {
 }
 
 SmallVector<int64_t> AttendOp::getScoreShape() {
-  SmallVector<int64_t> shape(
-      cast<ShapedType>(getOuts().front().getType()).getShape());
-  ArrayRef<int64_t> keys = cast<ShapedType>(getKey().getType()).getShape();
+  auto shapeOf = [](Value operand, bool byRow) {
+    return headMajor(cast<ShapedType>(operand.getType()).getShape(), byRow);
+  };
+  SmallVector<int64_t> shape = shapeOf(getOuts().front(), getResultByRow());
+  SmallVector<int64_t> keys = shapeOf(getKey(), getKeyByRow());
   shape.back() = keys[keys.size() - 2];
   return shape;
 }
@@ -183,8 +185,11 @@ LogicalResult AttendOp::verify() {
   if (getOuts().size() != 1)
     return emitOpError("has ") << getOuts().size() << " destinations, not one";
   int64_t rank = cast<ShapedType>(getOuts().front().getType()).getRank();
+  bool byRow =
+      getQueryByRow() || getKeyByRow() || getValueByRow() || getResultByRow();
   for (Value operand : {getQuery(), getKey(), getValue()})
-    if (rank < 2 || cast<ShapedType>(operand.getType()).getRank() != rank) // C1
+    if (rank < (byRow ? 3 : 2) ||
+        cast<ShapedType>(operand.getType()).getRank() != rank) // C1
       return emitOpError("operands must have the rank of the output");
   if (failed(verifyExtras(*this, rank))) // C2
     return failure();

@@ -109,11 +109,14 @@ def Graph_AttendOp : Graph_KernelOp<"attend"> {
     - (C2) region arguments, maps and the yielded value fit the operands
   }];
   let arguments = (ins Graph_Buffer:$query, Graph_Buffer:$key, Graph_Buffer:$value, Variadic<Graph_Buffer>:$extras,
-    Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, UnitAttr:$masked);
+    Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, UnitAttr:$masked, UnitAttr:$queryByRow, UnitAttr:$keyByRow,
+    UnitAttr:$valueByRow, UnitAttr:$resultByRow);
   let assemblyFormat = [{
     `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
     (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps `outs` `(` $outs `:` type($outs) `)`
-    (`masked` $masked^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
+    (`masked` $masked^)? (`query_by_row` $queryByRow^)? (`key_by_row` $keyByRow^)? (`value_by_row` $valueByRow^)?
+    (`result_by_row` $resultByRow^)? attr-dict-with-keyword
+    $epilogue (`->` type($results)^)?
   }];
   let extraClassDeclaration = kernelDeclaration # [{
     /// [batch.., M, N]

@@ -160,44 +160,55 @@ LogicalResult MatmulOp::verify() {
   return verifyDims(*this, result, getDims());
 }
 
-/// Whether each of the leading `count` dimensions of `type`, aligned from the
-/// right, is 1 or that of `shape`.
-static bool broadcastsTo(ShapedType type, ArrayRef<int64_t> shape,
-                         int64_t count) {
-  int64_t offset = static_cast<int64_t>(shape.size()) - type.getRank();
-  if (offset < 0)
+/// Whether each of the leading `count` sizes, aligned from the right, is 1 or
+/// that of `shape`.
+static bool broadcastsTo(ArrayRef<int64_t> sizes, ArrayRef<int64_t> shape,
+                         size_t count) {
+  if (sizes.size() > shape.size())
     return false;
-  for (int64_t i = 0; i < count; ++i)
-    if (type.getDimSize(i) != 1 &&
-        differ(type.getDimSize(i), shape[i + offset]))
+  ArrayRef<int64_t> aligned = shape.take_back(sizes.size());
+  for (size_t i = 0; i < count; ++i)
+    if (sizes[i] != 1 && differ(sizes[i], aligned[i]))
       return false;
   return true;
 }
 
 LogicalResult AttentionOp::verify() {
-  RankedTensorType query = getQuery().getType(), key = getKey().getType(),
-                   value = getValue().getType(), result = getResult().getType();
+  RankedTensorType result = getResult().getType();
   int64_t rank = result.getRank();
-  for (RankedTensorType type : {query, key, value}) {
-    if (rank < 2 || type.getRank() != rank) // C1
+  struct Operand {
+    RankedTensorType type;
+    bool byRow;
+    SmallVector<int64_t> shape;
+  };
+  Operand operands[] = {{getQuery().getType(), getQueryByRow(), {}},
+                        {getKey().getType(), getKeyByRow(), {}},
+                        {getValue().getType(), getValueByRow(), {}},
+                        {result, getResultByRow(), {}}};
+  for (Operand &operand : operands) {
+    if (rank < (operand.byRow ? 3 : 2) || operand.type.getRank() != rank) // C1
       return emitOpError("operands must have the rank of the result");
-    if (type.getElementType() != result.getElementType() ||
-        !(type.getElementType().isF32() || type.getElementType().isF16() ||
-          type.getElementType().isBF16())) // C1
+    Type element = operand.type.getElementType();
+    if (element != result.getElementType() ||
+        !(element.isF32() || element.isF16() || element.isBF16())) // C1
       return emitOpError("operands and result must be all f32, f16 or bf16");
-    if (!broadcastsTo(type, result.getShape(), rank - 2)) // C1
-      return emitOpError("batch dimensions do not broadcast to the result");
+    operand.shape = headMajor(operand.type.getShape(), operand.byRow);
   }
-  if (differ(query.getDimSize(rank - 2), result.getDimSize(rank - 2)) ||
-      differ(query.getDimSize(rank - 1), key.getDimSize(rank - 1)) ||
-      differ(key.getDimSize(rank - 2), value.getDimSize(rank - 2)) ||
-      differ(value.getDimSize(rank - 1), result.getDimSize(rank - 1))) // C1
+  auto &[query, key, value, out] = operands;
+  for (const Operand &operand : operands)
+    if (!broadcastsTo(operand.shape, out.shape, rank - 2)) // C1
+      return emitOpError("batch dimensions do not broadcast to the result");
+  if (differ(query.shape[rank - 2], out.shape[rank - 2]) ||
+      differ(query.shape[rank - 1], key.shape[rank - 1]) ||
+      differ(key.shape[rank - 2], value.shape[rank - 2]) ||
+      differ(value.shape[rank - 1], out.shape[rank - 1])) // C1
     return emitOpError("sizes of query, key, value and result do not agree");
-  SmallVector<int64_t> scores(result.getShape());
-  scores.back() = key.getDimSize(rank - 2);
+  SmallVector<int64_t> scores = out.shape;
+  scores.back() = key.shape[rank - 2];
   for (auto [i, extra] : llvm::enumerate(getExtras())) {
-    auto type = cast<RankedTensorType>(extra.getType());
-    if (!broadcastsTo(type, scores, type.getRank())) // C2
+    ArrayRef<int64_t> shape =
+        cast<RankedTensorType>(extra.getType()).getShape();
+    if (!broadcastsTo(shape, scores, shape.size())) // C2
       return emitOpError("extra operand ")
              << i << " does not broadcast to the scores";
   }

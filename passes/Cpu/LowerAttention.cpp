@@ -22,8 +22,10 @@ using hone::graph::AttendOp;
 
 /// Vectors of a register tile.
 static constexpr int64_t kVectors = 2;
-/// Rows of a block, about: keys are packed once for all of them.
-static constexpr int64_t kBlockRows = 64;
+/// Rows of a block, about: keys and values are packed once for all of them.
+/// Where there are few keys, the strip has room for more.
+static constexpr int64_t kBlockRows = 64, kMaxBlockRows = 128;
+static constexpr int64_t kStripBytes = 128 << 10;
 /// Keys of a block, at most.
 static constexpr int64_t kBlockKeys = 512;
 /// Fewer tiles of rows do not pay for the packing.
@@ -47,6 +49,7 @@ private:
   void emitBlock();
   void emitScores(Epilogue &epilogue, Value column, bool whole);
   void emitSoftmax(Value row);
+  void packValues();
   void emitValues();
   void emitOutput(Value row);
 
@@ -103,8 +106,11 @@ private:
   int64_t blockRows = 0, blockKeys = 0; ///< blockKeys: also the strip's pitch.
   bool wholeTiles = false;              ///< All rows fall into whole tiles.
   bool oneKeyBlock = false;
+  /// Rows of values that lie far apart collide in the L1 cache; narrow ones are
+  /// to be widened once.
+  bool packsValues = false;
   int64_t width = 0, outPitch = 0;
-  FlatBuffer strip, packed, sums, maxima, totals;
+  FlatBuffer strip, packed, values, sums, maxima, totals;
 
   // Of the block that is being emitted:
   SmallVector<Value> batch;
@@ -116,8 +122,14 @@ private:
 void AttentionEmitter::chooseBlocks() {
   std::optional<int64_t> m = constantOf(problem.rows),
                          n = constantOf(problem.keys);
-  int64_t tilesOfRows = llvm::divideCeil(m.value_or(kBlockRows), tileRows);
-  int64_t blocks = llvm::divideCeil(m.value_or(kBlockRows), kBlockRows);
+  blockKeys = std::clamp<int64_t>(
+      llvm::divideCeil(n.value_or(kBlockKeys), columns) * columns, columns,
+      kBlockKeys);
+  int64_t most = std::clamp<int64_t>(
+      kStripBytes / (blockKeys * static_cast<int64_t>(sizeof(float))),
+      kBlockRows, kMaxBlockRows);
+  int64_t tilesOfRows = llvm::divideCeil(m.value_or(most), tileRows);
+  int64_t blocks = llvm::divideCeil(m.value_or(most), most);
   int64_t batches = 1;
   for (Value size : problem.batch)
     batches *= std::max<int64_t>(constantOf(size).value_or(kEnoughBlocks), 1);
@@ -126,9 +138,6 @@ void AttentionEmitter::chooseBlocks() {
   blockRows =
       std::max<int64_t>(llvm::divideCeil(tilesOfRows, blocks), 1) * tileRows;
   wholeTiles = m && *m % tileRows == 0;
-  blockKeys = std::clamp<int64_t>(
-      llvm::divideCeil(n.value_or(kBlockKeys), columns) * columns, columns,
-      kBlockKeys);
   oneKeyBlock = n && *n <= blockKeys;
   width = *constantOf(problem.width);
   outPitch = llvm::divideCeil(width, lanes) * lanes;
@@ -139,6 +148,9 @@ void AttentionEmitter::emit() {
   strip = makeScratch(e, blockRows * blockKeys, f32);
   packed = makeScratch(
       e, std::max<int64_t>(*constantOf(problem.depth), 1) * columns, f32);
+  packsValues = op.getValueByRow() || problem.value.buffer.elementType() != f32;
+  if (packsValues)
+    values = makeScratch(e, blockKeys * outPitch, f32);
   sums = makeScratch(e, blockRows * outPitch, f32);
   maxima = perRow();
   totals = perRow();
@@ -209,7 +221,7 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     if (remaining)
       key = e.min(key, e.sub(remaining, e.cst(1)));
     key = e.add(firstColumn, key);
-    sources.push_back(e.add(keyBase, e.mul(key, problem.depth)));
+    sources.push_back(e.add(keyBase, e.mul(key, problem.key.rowStride)));
   }
   packColumns(e, problem.key.buffer, sources, problem.depth, lanes, packed,
               columns);
@@ -246,8 +258,8 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     RegisterTile tile = tileOf(kVectors);
     RegisterTile::Segment segment(problem.query.buffer, packed);
     for (int64_t r = 0; r < tileRows; ++r)
-      segment.aOffsets.push_back(
-          e.add(queryBase, e.mul(rowAt(e.add(row, r)), problem.depth)));
+      segment.aOffsets.push_back(e.add(
+          queryBase, e.mul(rowAt(e.add(row, r)), problem.query.rowStride)));
     for (int64_t v = 0; v < kVectors; ++v)
       segment.bOffsets.push_back(e.cst(v * lanes));
     segment.bStep = e.cst(columns);
@@ -328,13 +340,32 @@ void AttentionEmitter::emitSoftmax(Value row) {
   });
 }
 
+/// values[k][i] = element i of the value of key k of the block.
+void AttentionEmitter::packValues() {
+  e.loop(e.cst(0), keys, [&](Value key) {
+    Value source = e.mul(e.add(firstKey, key), problem.value.rowStride);
+    source = e.add(valueBase, source);
+    forVectors(e.cst(width), {}, [&](Value column, Value mask, ValueRange) {
+      Value loaded =
+          problem.value.buffer.load(e, e.add(source, column), lanes, mask);
+      values.store(e, e.add(e.mul(key, outPitch), column),
+                   e.extend(loaded, f32));
+      return SmallVector<Value>();
+    });
+  });
+}
+
 /// Adds the values of the block's keys, as the powers weigh them.
 void AttentionEmitter::emitValues() {
+  if (packsValues)
+    packValues();
+  Value first = e.add(valueBase, e.mul(firstKey, problem.value.rowStride));
   auto emitTiles = [&](Value column, int64_t vectors, int64_t existing) {
     e.loop(e.cst(0), tiles, [&](Value number) {
       Value row = e.mul(number, tileRows);
       RegisterTile tile = tileOf(vectors);
-      RegisterTile::Segment segment(strip, problem.value.buffer);
+      RegisterTile::Segment segment(strip, packsValues ? values
+                                                       : problem.value.buffer);
       SmallVector<Value> places, before;
       for (int64_t r = 0; r < tileRows; ++r) {
         Value inBlock = e.add(row, r);
@@ -343,14 +374,14 @@ void AttentionEmitter::emitValues() {
           places.push_back(
               e.add(e.add(e.mul(inBlock, outPitch), column), v * lanes));
       }
-      Value first = e.add(valueBase, e.mul(firstKey, width));
       for (int64_t v = 0; v < vectors; ++v) {
-        segment.bOffsets.push_back(e.add(e.add(first, column), v * lanes));
-        if (existing % lanes != 0)
+        Value offset = e.add(column, v * lanes);
+        segment.bOffsets.push_back(packsValues ? offset : e.add(first, offset));
+        if (!packsValues && existing % lanes != 0)
           segment.bMasks.push_back(
               makeMask(e, e.cst(existing), e.cst(v * lanes), lanes));
       }
-      segment.bStep = e.cst(width);
+      segment.bStep = packsValues ? e.cst(outPitch) : problem.value.rowStride;
       segment.count = keys;
       if (!oneKeyBlock)
         for (Value place : places)
@@ -378,7 +409,8 @@ void AttentionEmitter::emitOutput(Value row) {
   if (problem.masked)
     inverse = select(isEqual(total, e.zero(f32)), total, inverse);
   Value inverses = splat(inverse);
-  Value out = e.add(outBase, e.mul(e.add(firstRow, row), width));
+  Value out =
+      e.add(outBase, e.mul(e.add(firstRow, row), problem.out.rowStride));
   const FlatBuffer &target = problem.out.buffer;
   forVectors(e.cst(width), {}, [&](Value column, Value mask, ValueRange) {
     Value sum = sums.load(e, e.add(e.mul(row, outPitch), column), lanes, mask);

@@ -5,7 +5,6 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
-#include "mlir/Transforms/RegionUtils.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
 
@@ -256,6 +255,39 @@ static void buildScores(OpBuilder &builder, SoftmaxProduct &pattern,
   YieldOp::create(builder, loc, mapping.lookupOrDefault(yielded(map)));
 }
 
+/// A transpose that swaps the rows with the last dimension of the batch.
+static bool swapsHeads(TransposeOp transpose) {
+  int64_t rank = transpose.getPermutation().size();
+  if (rank < 3)
+    return false;
+  auto order = llvm::to_vector(llvm::seq<int64_t>(rank));
+  return transpose.getPermutation() ==
+         ArrayRef(headMajor<int64_t>(order, /*byRow=*/true));
+}
+
+/// What `operand` is made of by such a transpose, if it is.
+static std::pair<Value, bool> withoutSwap(Value operand) {
+  auto transpose = operand.getDefiningOp<TransposeOp>();
+  if (transpose && swapsHeads(transpose))
+    return {transpose.getInput(), true};
+  return {operand, false};
+}
+
+/// The sizes of the dynamic dimensions of `type`, in another order of them.
+static SmallVector<Value> swapDims(RankedTensorType type, ValueRange dims) {
+  SmallVector<Value> all, result;
+  for (int64_t size : type.getShape())
+    all.push_back(ShapedType::isDynamic(size) ? dims.front() : Value());
+  size_t next = 0;
+  for (Value &value : all)
+    if (value)
+      value = dims[next++];
+  for (Value value : headMajor<Value>(all, /*byRow=*/true))
+    if (value)
+      result.push_back(value);
+  return result;
+}
+
 static void fuse(SoftmaxProduct &pattern) {
   MatmulOp product = pattern.product, scores = pattern.scores;
   OpBuilder builder(product);
@@ -264,20 +296,44 @@ static void fuse(SoftmaxProduct &pattern) {
     for (Value input : pattern.epilogue.getInputs())
       if (input != scores.getResult())
         extras.insert(input);
+  llvm::SetVector<Operation *> swaps;
+  for (Value operand : {scores.getLhs(), scores.getRhs(), product.getRhs()})
+    swaps.insert(operand.getDefiningOp<TransposeOp>());
+  auto [query, queryByRow] = withoutSwap(scores.getLhs());
+  auto [key, keyByRow] = withoutSwap(scores.getRhs());
+  auto [value, valueByRow] = withoutSwap(product.getRhs());
+  RankedTensorType type = product.getResult().getType();
+  SmallVector<Value> dims = product.getDims();
+  TransposeOp transpose;
+  if (product->hasOneUse())
+    transpose = dyn_cast<TransposeOp>(*product->user_begin());
+  bool resultByRow = transpose && swapsHeads(transpose);
+  if (resultByRow) {
+    dims = swapDims(type, dims);
+    type = transpose.getResult().getType();
+  }
   auto attention = AttentionOp::create(
       builder,
       builder.getFusedLoc(
           {scores.getLoc(), pattern.powers.getLoc(), product.getLoc()}),
-      product.getType(), scores.getLhs(), scores.getRhs(), product.getRhs(),
-      extras.getArrayRef(), product.getDims(), pattern.masked);
+      type, query, key, value, extras.getArrayRef(), dims, pattern.masked,
+      queryByRow, keyByRow, valueByRow, resultByRow);
   buildScores(builder, pattern, attention);
-  product.getResult().replaceAllUsesWith(attention.getResult());
+  if (resultByRow) {
+    transpose.getResult().replaceAllUsesWith(attention.getResult());
+    transpose.erase();
+  } else {
+    product.getResult().replaceAllUsesWith(attention.getResult());
+  }
   for (Operation *op :
        {product.getOperation(), pattern.normalize.getOperation(),
         pattern.inverse.getOperation(), pattern.total.getOperation(),
         pattern.powers.getOperation(), pattern.top.getOperation(),
         pattern.epilogue.getOperation(), scores.getOperation()})
     if (op)
+      op->erase();
+  for (Operation *op : swaps)
+    if (op && op->use_empty())
       op->erase();
 }
 

@@ -86,7 +86,7 @@ def FuseAttentionPass : Pass<"hone-fuse-attention", "::mlir::func::FuncOp"> {
   let description = [{
     A `hone.matmul` with transposed keys, the map on its result (scale, mask), the maps and reductions of a softmax over
     the last dimension in f32, and the `hone.matmul` with the values become a `hone.attention`, if nothing else needs
-    what lies between. Left alone: products of less than five rows, keys of more than 256 and values of more than 128
+    what lies between. Transposes that bring the heads in front of the rows, and back, are taken in. Left alone: products of less than five rows, keys of more than 256 and values of more than 128
     elements, and maps that depend on the place in the batch.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];

@@ -6,14 +6,27 @@ using namespace mlir;
 using namespace hone;
 using hone::graph::AttendOp;
 
-static Attention::Operand operandOf(Emitter &e, Value memref, int64_t rank) {
+namespace {
+/// An operand, and its sizes [batch.., rows, elements of a row].
+struct Sized {
   Attention::Operand operand;
-  operand.buffer = FlatBuffer::get(e, memref);
-  ArrayRef<int64_t> shape = cast<MemRefType>(memref.getType()).getShape();
-  for (int64_t i = 0; i < rank - 2; ++i)
-    operand.batchStrides.push_back(shape[i] == 1 ? e.cst(0)
-                                                 : operand.buffer.strides[i]);
-  return operand;
+  SmallVector<Value> sizes;
+};
+} // namespace
+
+static Sized operandOf(Emitter &e, Value memref, bool byRow) {
+  auto type = cast<MemRefType>(memref.getType());
+  Sized result;
+  FlatBuffer &buffer = result.operand.buffer;
+  buffer = FlatBuffer::get(e, memref);
+  result.sizes = graph::headMajor<Value>(buffer.sizes, byRow);
+  SmallVector<int64_t> shape = graph::headMajor(type.getShape(), byRow);
+  SmallVector<Value> strides = graph::headMajor<Value>(buffer.strides, byRow);
+  for (int64_t i = 0; i < type.getRank() - 2; ++i)
+    result.operand.batchStrides.push_back(shape[i] == 1 ? e.cst(0)
+                                                        : strides[i]);
+  result.operand.rowStride = strides[type.getRank() - 2];
+  return result;
 }
 
 Value Attention::Operand::base(Emitter &e, ValueRange batch) const {
@@ -24,20 +37,21 @@ Value Attention::Operand::base(Emitter &e, ValueRange batch) const {
 }
 
 Attention Attention::get(Emitter &e, AttendOp op) {
-  Value out = op.getOuts().front();
-  int64_t rank = cast<MemRefType>(out.getType()).getRank();
+  Sized query = operandOf(e, op.getQuery(), op.getQueryByRow()),
+        key = operandOf(e, op.getKey(), op.getKeyByRow()),
+        value = operandOf(e, op.getValue(), op.getValueByRow()),
+        out = operandOf(e, op.getOuts().front(), op.getResultByRow());
   Attention attention;
-  attention.query = operandOf(e, op.getQuery(), rank);
-  attention.key = operandOf(e, op.getKey(), rank);
-  attention.value = operandOf(e, op.getValue(), rank);
-  attention.out = operandOf(e, out, rank);
-  ArrayRef<Value> sizes = attention.out.buffer.sizes;
-  attention.batch.assign(sizes.begin(), sizes.end() - 2);
-  attention.rows = sizes[rank - 2];
-  attention.width = sizes[rank - 1];
-  attention.keys = attention.key.buffer.sizes[rank - 2];
-  attention.depth = attention.key.buffer.sizes[rank - 1];
+  attention.query = query.operand;
+  attention.key = key.operand;
+  attention.value = value.operand;
+  attention.out = out.operand;
   attention.masked = op.getMasked();
+  attention.width = out.sizes.pop_back_val();
+  attention.rows = out.sizes.pop_back_val();
+  attention.batch = out.sizes;
+  attention.depth = key.sizes.pop_back_val();
+  attention.keys = key.sizes.pop_back_val();
   return attention;
 }
 

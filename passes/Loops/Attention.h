@@ -13,11 +13,12 @@ namespace hone {
 struct Attention {
   static Attention get(Emitter &e, graph::AttendOp op);
 
-  /// One operand; the rows of a matrix follow each other.
+  /// One operand; the elements of a row follow each other.
   struct Operand {
     FlatBuffer buffer;
-    /// How far it moves with each batch coordinate.
+    /// How far it moves with each batch coordinate, and with a row.
     llvm::SmallVector<mlir::Value> batchStrides;
+    mlir::Value rowStride;
 
     /// Where the matrix at a place in the batch starts.
     mlir::Value base(Emitter &e, mlir::ValueRange batch) const;

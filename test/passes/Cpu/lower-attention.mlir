@@ -51,3 +51,26 @@ func.func @many_keys(%q: memref<?x8xf32>, %k: memref<?x8xf32>, %v: memref<?x12xf
   }
   return
 }
+
+// -----
+
+// Values that lie by row are packed; the rows of all operands are two heads apart.
+// CHECK-LABEL: func.func @by_row(
+// CHECK-SAME:    memref<1x24x2x8xf32>, %{{.+}}: memref<1x16x2x8xf32>, %[[V:.+]]: memref<1x16x2x16xf32>
+// CHECK:         %[[ROWS:.+]] = memref.reinterpret_cast %[[V]]
+// CHECK:         scf.forall (%{{.+}}) in (2)
+// CHECK:           scf.for
+// CHECK:             arith.muli %{{.+}}, %c32
+// CHECK:             %[[ROW:.+]] = vector.load %[[ROWS]]
+// CHECK:             vector.store %[[ROW]], %[[PACKED:.+]][
+// CHECK:           scf.for
+// CHECK:             vector.load %[[PACKED]]
+// CHECK:             vector.fma
+func.func @by_row(%q: memref<1x24x2x8xf32>, %k: memref<1x16x2x8xf32>, %v: memref<1x16x2x16xf32>, %out: memref<1x24x2x16xf32>) {
+  hone.attend ins(%q, %k, %v : memref<1x24x2x8xf32>, memref<1x16x2x8xf32>, memref<1x16x2x16xf32>) maps []
+      outs(%out : memref<1x24x2x16xf32>) query_by_row key_by_row value_by_row result_by_row {
+  ^bb0(%s: f32, %row: index, %column: index):
+    hone.epilogue_yield %s : f32
+  }
+  return
+}

@@ -163,3 +163,35 @@ func.func @few_rows(%q: tensor<1x8xf32>, %k: tensor<16x8xf32>, %v: tensor<16x4xf
   %r0 = hone.matmul %n0, %v : tensor<1x16xf32>, tensor<16x4xf32> -> tensor<1x4xf32>
   return %r0 : tensor<1x4xf32>
 }
+
+// -----
+
+// Heads that transposes brought in front of the rows stay behind them; a transposed value with another user is kept.
+// CHECK-LABEL: func.func @by_row(
+// CHECK-SAME:    %[[Q:.+]]: tensor<1x?x2x8xf32>, %[[K:.+]]: tensor<1x16x2x8xf32>, %[[V:.+]]: tensor<1x16x2x4xf32>, %[[ROWS:.+]]: index)
+// CHECK-NEXT:    %[[T:.+]] = hone.transpose %[[V]]
+// CHECK-NEXT:    %[[R:.+]] = hone.attention %[[Q]], %[[K]], %[[V]] dims(%[[ROWS]]) query_by_row key_by_row value_by_row result_by_row
+// CHECK-SAME:      -> tensor<1x?x2x4xf32>
+// CHECK:         return %[[R]], %[[T]]
+func.func @by_row(%q: tensor<1x?x2x8xf32>, %k: tensor<1x16x2x8xf32>, %v: tensor<1x16x2x4xf32>, %m: index) -> (tensor<1x?x2x4xf32>, tensor<1x2x16x4xf32>) {
+  %qt = hone.transpose %q [0, 2, 1, 3] : tensor<1x?x2x8xf32> -> tensor<1x2x?x8xf32>
+  %kt = hone.transpose %k [0, 2, 1, 3] : tensor<1x16x2x8xf32> -> tensor<1x2x16x8xf32>
+  %vt = hone.transpose %v [0, 2, 1, 3] : tensor<1x16x2x4xf32> -> tensor<1x2x16x4xf32>
+  %scores = hone.matmul %qt, %kt dims(%m) transpose_rhs : tensor<1x2x?x8xf32>, tensor<1x2x16x8xf32> -> tensor<1x2x?x16xf32>
+  %top = hone.reduce max %scores axes [3] keepdims : tensor<1x2x?x16xf32> -> tensor<1x2x?x1xf32>
+  %powers = hone.map ins(%scores, %top : tensor<1x2x?x16xf32>, tensor<1x2x?x1xf32>) dims(%m) -> tensor<1x2x?x16xf32> {
+  ^bb0(%s: f32, %t: f32):
+    %0 = arith.subf %s, %t : f32
+    %1 = math.exp %0 : f32
+    hone.yield %1 : f32
+  }
+  %total = hone.reduce sum %powers axes [3] keepdims : tensor<1x2x?x16xf32> -> tensor<1x2x?x1xf32>
+  %softmax = hone.map ins(%powers, %total : tensor<1x2x?x16xf32>, tensor<1x2x?x1xf32>) dims(%m) -> tensor<1x2x?x16xf32> {
+  ^bb0(%p: f32, %i: f32):
+    %0 = arith.divf %p, %i : f32
+    hone.yield %0 : f32
+  }
+  %r = hone.matmul %softmax, %vt dims(%m) : tensor<1x2x?x16xf32>, tensor<1x2x16x4xf32> -> tensor<1x2x?x4xf32>
+  %rt = hone.transpose %r [0, 2, 1, 3] : tensor<1x2x?x4xf32> -> tensor<1x?x2x4xf32>
+  return %rt, %vt : tensor<1x?x2x4xf32>, tensor<1x2x16x4xf32>
+}
