@@ -19,7 +19,8 @@ std::string Targets::driver() const {
   return emulated ? HONE_EMULATOR_LIBRARY : "libcuda.so.1";
 }
 
-llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu) {
+llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu,
+                                           bool assembles) {
   Targets targets;
   targets.cpu = false;
   for (StringRef name : llvm::split(target, ','))
@@ -38,14 +39,22 @@ llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu) {
         "a library is made for cuda or for cuda-emulated, not for both");
   if (!targets.cuda)
     return targets;
-  llvm::Expected<std::vector<GpuChip>> chips = parseGpuChips(gpu);
-  if (!chips)
-    return chips.takeError();
-  targets.chips = std::move(*chips);
   targets.ptxas = findPtxas();
   if (!targets.ptxas.empty() && !llvm::sys::fs::can_execute(targets.ptxas))
     return llvm::createStringError("HONE_PTXAS names '" + targets.ptxas +
                                    "', which is no program");
+  std::optional<AssemblerChips> assembler;
+  if (assembles && !targets.ptxas.empty()) {
+    llvm::Expected<AssemblerChips> told = readAssemblerChips(targets.ptxas);
+    if (!told)
+      return told.takeError();
+    assembler = std::move(*told);
+  }
+  llvm::Expected<std::vector<GpuChip>> chips =
+      parseGpuChips(gpu, assembler ? &*assembler : nullptr);
+  if (!chips)
+    return chips.takeError();
+  targets.chips = std::move(*chips);
   return targets;
 }
 

@@ -22,9 +22,10 @@ struct Targets {
   std::string driver() const;
 };
 
-/// Reads "cuda,cpu" and "sm_80,sm_90a".
+/// Reads "cuda,cpu" and "sm_80,sm_90a". The assembler has to know the chips if
+/// it will be used.
 llvm::Expected<Targets> parseTargets(llvm::StringRef target,
-                                     llvm::StringRef gpu);
+                                     llvm::StringRef gpu, bool assembles);
 
 /// Takes the module of one kernel up to and including `phase` (tile, buffer or
 /// llvm): a stub, and a gpu.module.

@@ -420,7 +420,8 @@ Outcome hone::compile(const CompileOptions &options,
   llvm::Expected<std::vector<CpuLevel>> levels = parseCpuLevels(options.cpu);
   if (!levels)
     return session.fail(levels.takeError(), Outcome::WrongUsage);
-  llvm::Expected<Targets> targets = parseTargets(options.target, options.gpu);
+  llvm::Expected<Targets> targets =
+      parseTargets(options.target, options.gpu, *last >= Phase::Obj);
   if (!targets)
     return session.fail(targets.takeError(), Outcome::WrongUsage);
   if (*last == Phase::Ptx && !targets->cuda) {

@@ -4,6 +4,7 @@
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
@@ -65,8 +66,54 @@ static std::string readText(StringRef path) {
   return buffer ? (*buffer)->getBuffer().str() : "";
 }
 
-Expected<Assembled> hone::assemblePtx(StringRef ptxas, StringRef ptx,
-                                      StringRef chip, StringRef directory) {
+Expected<AssemblerChips> hone::readAssemblerChips(StringRef ptxas) {
+  SmallString<128> log;
+  if (std::error_code error =
+          sys::fs::createTemporaryFile("ptxas-help", "log", log))
+    return createStringError(error, "cannot write a temporary file");
+  FileRemover remover(log);
+  std::optional<StringRef> redirects[] = {StringRef(""), log.str(), log.str()};
+  std::string error;
+  sys::ExecuteAndWait(ptxas, {ptxas, "--help"}, std::nullopt, redirects, 0, 0,
+                      &error);
+  AssemblerChips chips{ptxas.str(), {}};
+  // In quotes, among other names: 'sm_90a','lto_90a'.
+  for (StringRef word : split(readText(log), '\''))
+    if (word.starts_with("sm_") && word.size() > 3 && isDigit(word[3]))
+      chips.names.push_back(word.str());
+  if (chips.names.empty())
+    return createStringError("'" + ptxas + "' names no GPU in its help" +
+                             (error.empty() ? "" : ": " + error) +
+                             "; is it NVIDIA's assembler?");
+  return chips;
+}
+
+/// Lets functions that spill have registers until one block fills a
+/// multiprocessor: of itself the assembler spills a little to have more threads
+/// there.
+static std::string withMoreRegisters(StringRef ptx,
+                                     ArrayRef<FunctionResources> functions) {
+  std::string result = ptx.str();
+  for (const FunctionResources &function : functions) {
+    if (function.spillBytes == 0)
+      continue;
+    size_t entry = result.find(".entry " + function.function + "(");
+    size_t bound = result.find(".maxntid", entry);
+    if (entry != std::string::npos && bound != std::string::npos)
+      result.insert(bound, ".minnctapersm 1\n");
+  }
+  return result;
+}
+
+static int64_t spilled(const Assembled &code) {
+  int64_t bytes = 0;
+  for (const FunctionResources &function : code.functions)
+    bytes += function.spillBytes;
+  return bytes;
+}
+
+static Expected<Assembled> runPtxas(StringRef ptxas, StringRef ptx,
+                                    StringRef chip, StringRef directory) {
   constexpr StringLiteral suffixes[] = {"ptx", "cubin", "log"};
   SmallString<128> paths[3];
   scope_exit cleanup([&] {
@@ -104,4 +151,16 @@ Expected<Assembled> hone::assemblePtx(StringRef ptxas, StringRef ptx,
     return createStringError(code.getError(), "'" + ptxas + "' left no code");
   result.code.assign((*code)->getBufferStart(), (*code)->getBufferEnd());
   return result;
+}
+
+Expected<Assembled> hone::assemblePtx(StringRef ptxas, StringRef ptx,
+                                      StringRef chip, StringRef directory) {
+  Expected<Assembled> first = runPtxas(ptxas, ptx, chip, directory);
+  if (!first || spilled(*first) == 0)
+    return first;
+  Expected<Assembled> second = runPtxas(
+      ptxas, withMoreRegisters(ptx, first->functions), chip, directory);
+  if (!second || spilled(*second) < spilled(*first))
+    return second;
+  return first;
 }

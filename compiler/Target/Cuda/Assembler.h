@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
 #define HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
 
+#include "compiler/Target/Cuda/Chips.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -30,6 +31,9 @@ struct Assembled {
 /// Path of `ptxas`: HONE_PTXAS, else in PATH, else below CUDA_HOME or in
 /// /usr/local/cuda. "" where there is none.
 std::string findPtxas();
+
+/// The chips that an assembler tells of in its help.
+llvm::Expected<AssemblerChips> readAssemblerChips(llvm::StringRef ptxas);
 
 /// Assembles `ptx` for `chip` with temporary files in `directory`.
 llvm::Expected<Assembled> assemblePtx(llvm::StringRef ptxas,

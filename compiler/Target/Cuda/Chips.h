@@ -18,9 +18,17 @@ struct GpuChip {
   bool portable = true;
 };
 
+/// An assembler and the chips that it has code for.
+struct AssemblerChips {
+  std::string path;
+  std::vector<std::string> names;
+};
+
 /// Reads a list like "sm_80,sm_90a". Each chip is there once, in the order of
-/// their versions; the oldest is sm_75.
-llvm::Expected<std::vector<GpuChip>> parseGpuChips(llvm::StringRef list);
+/// their versions. LLVM has to know it, from sm_80 on, and so has the assembler
+/// where there is one.
+llvm::Expected<std::vector<GpuChip>>
+parseGpuChips(llvm::StringRef list, const AssemblerChips *assembler);
 
 /// The chip whose PTX is shipped for chips that have no code of their own: the
 /// newest portable one, sm_80 where none is.
