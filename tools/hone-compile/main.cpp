@@ -99,6 +99,8 @@ static int run(const CompileOptions &options, bool checkOnly) {
 int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category, compileCommand);
   cl::HideUnrelatedOptions(category, checkCommand);
+  // Before a command is named: the options of the libraries are left out.
+  cl::HideUnrelatedOptions(category);
   if (!cl::ParseCommandLineOptions(
           argc, argv, "Hone: compiles neural-network graphs\n", &llvm::errs()))
     return static_cast<int>(Outcome::WrongUsage);

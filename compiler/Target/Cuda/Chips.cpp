@@ -24,8 +24,8 @@ void hone::initializeCudaTarget() {
   });
 }
 
-static constexpr unsigned kOldest =
-    80; ///< copies to shared memory that need no thread
+/// The first that copies to shared memory on its own, as products have it.
+static constexpr unsigned kOldest = 80;
 
 /// What kernels use of PTX; LLVM gives chips that need more what they need.
 static std::string ptxFeature(unsigned version) {
