@@ -266,10 +266,11 @@ static void convertAttention(AttentionOp op) {
         op.getContext(), cast<RankedTensorType>(extra.getType()), rank)));
   Value out = tensor::EmptyOp::create(builder, op.getLoc(),
                                       op.getResult().getType(), op.getDims());
-  auto attend =
-      AttendOp::create(builder, op.getLoc(), out.getType(), op.getQuery(),
-                       op.getKey(), op.getValue(), op.getExtras(), out,
-                       builder.getArrayAttr(maps), op.getMasked());
+  auto attend = AttendOp::create(
+      builder, op.getLoc(), out.getType(), op.getQuery(), op.getKey(),
+      op.getValue(), op.getExtras(), out, builder.getArrayAttr(maps),
+      op.getMasked(), op.getQueryByRow(), op.getKeyByRow(), op.getValueByRow(),
+      op.getResultByRow());
   attend.getEpilogue().takeBody(op.getScores());
   Operation *yield = attend.getEpilogue().front().getTerminator();
   builder.setInsertionPoint(yield);

@@ -111,13 +111,13 @@ func.func @windows(%x: tensor<1x4x9xf32>, %f: tensor<4x6x3xf32>) -> (tensor<1x6x
 // The epilogue of an attention is that of its scores.
 // CHECK-DAG:   #[[KEYS:.+]] = affine_map<(d0, d1, d2) -> (d2)>
 // CHECK-LABEL: func.func @attention(
-// CHECK:         hone.attend ins(%{{.+}}, %{{.+}}, %{{.+}} : tensor<2x?x8xf32>, tensor<2x7x8xf32>, tensor<1x7x4xf32>)
-// CHECK-SAME:      maps [#[[KEYS]]] outs(%{{.+}} : tensor<2x?x4xf32>) masked {
+// CHECK:         hone.attend ins(%{{.+}}, %{{.+}}, %{{.+}} : tensor<2x?x8xf32>, tensor<7x2x8xf32>, tensor<1x7x4xf32>)
+// CHECK-SAME:      maps [#[[KEYS]]] outs(%{{.+}} : tensor<2x?x4xf32>) masked key_by_row {
 // CHECK:         ^bb0(%[[SCORE:.+]]: f32, %{{.+}}: index, %{{.+}}: index, %[[X:.+]]: f32):
 // CHECK:           %[[S:.+]] = arith.addf %[[SCORE]], %[[X]]
 // CHECK:           hone.epilogue_yield %[[S]]
-func.func @attention(%q: tensor<2x?x8xf32>, %k: tensor<2x7x8xf32>, %v: tensor<1x7x4xf32>, %m: tensor<7xf32>, %n: index) -> tensor<2x?x4xf32> {
-  %0 = hone.attention %q, %k, %v extras(%m : tensor<7xf32>) dims(%n) masked : tensor<2x?x8xf32>, tensor<2x7x8xf32>, tensor<1x7x4xf32> -> tensor<2x?x4xf32> {
+func.func @attention(%q: tensor<2x?x8xf32>, %k: tensor<7x2x8xf32>, %v: tensor<1x7x4xf32>, %m: tensor<7xf32>, %n: index) -> tensor<2x?x4xf32> {
+  %0 = hone.attention %q, %k, %v extras(%m : tensor<7xf32>) dims(%n) masked key_by_row : tensor<2x?x8xf32>, tensor<7x2x8xf32>, tensor<1x7x4xf32> -> tensor<2x?x4xf32> {
   ^bb0(%s: f32, %row: index, %column: index, %x: f32):
     %y = arith.addf %s, %x : f32
     hone.yield %y : f32
