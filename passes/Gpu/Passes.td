@@ -52,19 +52,20 @@ def GpuLowerPoolingPass : GpuEmitterPass<"hone-gpu-lower-pooling"> {
   }];
 }
 
-def MapLoopsToGpuPass : Pass<"hone-map-loops-to-gpu", "::mlir::func::FuncOp"> {
+def MapLoopsToGpuPass : GpuEmitterPass<"hone-map-loops-to-gpu", ["::mlir::NVVM::NVVMDialect"]> {
   let summary = "turn linalg.generic and scf.forall into launches";
   let description = [{
     Before: a bufferized kernel. After: neither linalg nor `scf.forall`; all that touches memory at the top level, but for
     loads, lies in a `gpu.launch` with a constant block size. Element by element, a thread computes one result, or 16
     bytes of them where operands are contiguous and begin at multiples of 16 bytes. Reductions along contiguous memory,
-    and those with few results, take a block of threads for each result, the others one thread. Consecutive operations
-    that share parallel dimensions (softmax, normalisation) and reduce all others run in one launch with a block for each
-    row; temporaries of a row that are small lie in shared memory. An iteration of `scf.forall` is one thread; if there
-    are whole loops in it and nothing else writes to memory, a block, whose threads divide each loop.
+    and those with few results, take a team of threads for each result: up to 256 elements a warp or a part of one, with
+    several in a block, more of them a block. The others take one thread. Few results of many elements each are computed
+    in parts, which a second launch merges, always in the same order. The best element and its index are reduced like
+    sums. Consecutive operations that share parallel dimensions (softmax, normalisation) and reduce all others run in one
+    launch with a team for each row; temporaries of a row that are small lie in shared memory. An iteration of
+    `scf.forall` is one thread; if there are whole loops in it and nothing else writes to memory, a block, whose threads
+    divide each loop.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def OutlineLaunchesPass : Pass<"hone-outline-launches", "::mlir::ModuleOp"> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loop nests in a thread and in a block of threads.
+// Loop nests in a thread and in a team of threads.
 #include "passes/Gpu/ThreadLoops.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Loops/Combiner.h"
 #include "passes/Loops/KernelTypes.h"
 #include "passes/Loops/LoopBody.h"
 #include "passes/Loops/LoopMotion.h"
@@ -13,13 +13,15 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-SmallVector<unsigned> reducedOutputs(const LoopNest &nest) {
-  SmallVector<unsigned> reduced;
-  for (unsigned i = 0, n = nest.accesses.size() - nest.numInputs(); i < n; ++i)
-    if (nest.isReduced(i))
-      reduced.push_back(i);
-  return reduced;
-}
+/// Threads of a block that has several teams, and of one for a long row.
+constexpr int64_t kTeamBlock = 128;
+constexpr int64_t kMostThreads = 512;
+/// Rows up to this size are for a warp.
+constexpr int64_t kWarpRow = 256;
+/// Elements for a thread where there are enough of them.
+constexpr int64_t kElements = 4;
+/// With fewer rows a block takes one warp, so that more of the device works.
+constexpr int64_t kManyRows = 512;
 
 Value loadOutput(Emitter &e, const NestAccess &access) {
   return memref::LoadOp::create(e.builder, e.loc, access.flat, access.base);
@@ -75,67 +77,6 @@ void emitParallel(Emitter &e, LoopNest nest, ArrayRef<Value> inits) {
   emitReduction(e, nest, inits);
 }
 
-/// Combines a value of each thread of a warp; all get the result.
-Value combineWarp(Emitter &e, Operation *combiner, Value value) {
-  Value width = arith::ConstantIntOp::create(e.builder, e.loc, kWarp, 32);
-  for (int64_t offset = kWarp / 2; offset > 0; offset /= 2) {
-    Value distance = arith::ConstantIntOp::create(e.builder, e.loc, offset, 32);
-    Value other = value;
-    if (value.getType().isIndex())
-      other = arith::IndexCastOp::create(e.builder, e.loc,
-                                         e.builder.getI64Type(), other);
-    other = gpu::ShuffleOp::create(e.builder, e.loc, other, distance, width,
-                                   gpu::ShuffleMode::XOR)
-                .getShuffleResult();
-    if (value.getType().isIndex())
-      other = arith::IndexCastOp::create(e.builder, e.loc,
-                                         e.builder.getIndexType(), other);
-    value = applyCombiner(e, combiner, value, other);
-  }
-  return value;
-}
-
-/// Combines a value of each thread of a block; all get the result.
-Value combineBlock(Emitter &e, Operation *combiner, Value value, Value thread,
-                   int64_t threads, Value parts) {
-  value = combineWarp(e, combiner, value);
-  if (threads <= kWarp)
-    return value;
-  Value lane = e.rem(thread, e.cst(kWarp)), warp = e.div(thread, e.cst(kWarp));
-  e.branch(e.cmp(arith::CmpIPredicate::eq, lane, e.cst(0)), [&] {
-    memref::StoreOp::create(e.builder, e.loc, value, parts, warp);
-  });
-  emitBarrier(e);
-  for (int64_t i = 0; i < threads / kWarp; ++i) {
-    Value part =
-        memref::LoadOp::create(e.builder, e.loc, parts, e.cst(i)).getResult();
-    value = i == 0 ? part : applyCombiner(e, combiner, value, part);
-  }
-  // The next reduction writes there again.
-  emitBarrier(e);
-  return value;
-}
-
-/// Calls `body` for the elements of all dimensions that belong to a thread.
-SmallVector<Value> divideElements(
-    Emitter &e, const LoopNest &nest, Value thread, int64_t threads,
-    ValueRange carried,
-    function_ref<SmallVector<Value>(const LoopNest &, ValueRange)> body) {
-  SmallVector<Value> extents;
-  Value count = e.cst(1);
-  for (const NestDim &dim : nest.dims) {
-    extents.push_back(dim.extent);
-    count = e.mul(count, dim.extent);
-  }
-  return e.loop(thread, count, threads, carried,
-                [&](Value number, ValueRange accumulators) {
-                  SmallVector<Value> place = e.delinearize(number, extents);
-                  LoopNest fixed = nest;
-                  for (size_t i = place.size(); i-- > 0;)
-                    fixed.fix(e, i, place[i]);
-                  return body(fixed, accumulators);
-                });
-}
 } // namespace
 
 void hone::emitInThread(Emitter &e, LoopStage stage) {
@@ -143,11 +84,101 @@ void hone::emitInThread(Emitter &e, LoopStage stage) {
   emitParallel(e, std::move(stage.nest), stage.inits);
 }
 
-bool hone::canDivideReduction(const LoopNest &nest) {
-  return llvm::all_of(reducedOutputs(nest), [&](unsigned i) {
-    Operation *combiner = combinerOf(nest, i);
-    return combiner && neutralOf(combiner);
-  });
+SmallVector<Value> hone::extentsOf(Emitter &e, const LoopNest &nest,
+                                   int64_t lanes) {
+  SmallVector<Value> extents;
+  for (const NestDim &dim : nest.dims)
+    extents.push_back(dim.extent);
+  if (lanes > 1)
+    extents.back() = e.div(extents.back(), e.cst(lanes));
+  return extents;
+}
+
+SmallVector<Value> hone::emitElements(Emitter &e, const LoopNest &nest,
+                                      int64_t lanes, Value first, Value end,
+                                      int64_t step, ValueRange carried) {
+  if (nest.dims.size() <= 1) {
+    // What is the same for all elements is computed once.
+    LoopBody body(e, nest);
+    return e.loop(first, end, step, carried,
+                  [&](Value number, ValueRange accumulators) {
+                    return body.emit(e.mul(number, lanes), lanes, accumulators);
+                  });
+  }
+  SmallVector<Value> extents = extentsOf(e, nest, lanes);
+  return e.loop(first, end, step, carried,
+                [&](Value number, ValueRange accumulators) {
+                  SmallVector<Value> place = e.delinearize(number, extents);
+                  LoopNest fixed = nest;
+                  for (size_t i = place.size() - 1; i-- > 0;)
+                    fixed.fix(e, i, place[i]);
+                  return LoopBody(e, fixed).emit(e.mul(place.back(), lanes),
+                                                 lanes, accumulators);
+                });
+}
+
+TeamShape hone::teamsForRows(std::optional<int64_t> size,
+                             std::optional<int64_t> count) {
+  if (!size)
+    return {2 * kTeamBlock};
+  if (*size > kWarpRow) {
+    int64_t unit = kElements * kWarp;
+    return {std::min((*size + unit - 1) / unit * kWarp, kMostThreads)};
+  }
+  int64_t threads = kWarp;
+  while (threads > 8 && *size <= threads / 2 * kElements)
+    threads /= 2;
+  int64_t block =
+      count && *count * threads < kManyRows * kWarp ? kWarp : kTeamBlock;
+  return {threads, block / threads};
+}
+
+void hone::keepWholeWarps(const LoopStage &stage, TeamShape &shape) {
+  for (unsigned i : reducedOutputs(stage.nest))
+    if ((i >= stage.inits.size() || !stage.inits[i]) && shape.threads < kWarp) {
+      shape.teams = shape.teams * shape.threads / kWarp;
+      shape.threads = kWarp;
+    }
+}
+
+void hone::emitTeams(
+    Emitter &e, Value count, TeamShape shape, ArrayRef<MemRefType> shared,
+    function_ref<void(Team, Value, Value, ArrayRef<Value>)> body) {
+  if (shape.teams == 1) {
+    emitLaunch(e, count, shape.threads, shared, [&](const ThreadPlace &place) {
+      body({place.thread[0], shape.threads}, place.block[0], e.cst(0),
+           place.shared);
+    });
+    return;
+  }
+  emitLaunch(e, e.ceilDiv(count, shape.teams), {shape.threads, shape.teams},
+             shared, [&](const ThreadPlace &place) {
+               Team team{place.thread[0], shape.threads};
+               Value row =
+                   e.add(e.mul(place.block[0], shape.teams), place.thread[1]);
+               std::optional<int64_t> known = constantOf(count);
+               if (known && *known % shape.teams == 0)
+                 return body(team, row, place.thread[1], place.shared);
+               if (shape.threads % kWarp == 0) {
+                 e.branch(e.cmp(arith::CmpIPredicate::slt, row, count), [&] {
+                   body(team, row, place.thread[1], place.shared);
+                 });
+                 return;
+               }
+               // All of a warp stays together: teams without a row of their own
+               // do the last one again.
+               body(team, e.min(row, e.sub(count, e.cst(1))), place.thread[1],
+                    place.shared);
+             });
+}
+
+void hone::emitTeamBarrier(Emitter &e, const Team &team) {
+  if (team.threads > kWarp)
+    return emitBarrier(e);
+  if (team.threads > 1)
+    NVVM::SyncWarpOp::create(
+        e.builder, e.loc,
+        arith::ConstantIntOp::create(e.builder, e.loc, -1, 32));
 }
 
 SmallVector<MemRefType> hone::partTypes(const LoopNest &nest, int64_t threads) {
@@ -159,36 +190,125 @@ SmallVector<MemRefType> hone::partTypes(const LoopNest &nest, int64_t threads) {
   return types;
 }
 
-void hone::emitInBlock(Emitter &e, LoopStage stage, Value thread,
-                       int64_t threads, ValueRange parts) {
+SmallVector<Value> hone::emptyParts(Emitter &e, const PartMerger &merger,
+                                    int64_t lanes) {
+  SmallVector<Value> parts = merger.neutral(e);
+  if (lanes > 1)
+    for (Value &part : parts)
+      part = vector::BroadcastOp::create(
+          e.builder, e.loc, VectorType::get(lanes, part.getType()), part);
+  return parts;
+}
+
+/// The value that the lane at `distance` (exclusive or) has. Lanes exchange 32
+/// bits at a time.
+static Value exchange(Emitter &e, Value value, int64_t distance) {
+  OpBuilder &builder = e.builder;
+  Type type = value.getType(), i32 = builder.getI32Type();
+  if (type.isIndex()) {
+    value =
+        arith::IndexCastOp::create(builder, e.loc, builder.getI64Type(), value);
+    return arith::IndexCastOp::create(builder, e.loc, type,
+                                      exchange(e, value, distance));
+  }
+  unsigned width = type.getIntOrFloatBitWidth();
+  Type bits = builder.getIntegerType(width);
+  if (isa<FloatType>(type) && width != 32) {
+    value = arith::BitcastOp::create(builder, e.loc, bits, value);
+    return arith::BitcastOp::create(builder, e.loc, type,
+                                    exchange(e, value, distance));
+  }
+  if (width < 32) {
+    value = arith::ExtUIOp::create(builder, e.loc, i32, value);
+    return arith::TruncIOp::create(builder, e.loc, bits,
+                                   exchange(e, value, distance));
+  }
+  if (width == 64) {
+    Value half = arith::ConstantIntOp::create(builder, e.loc, 32, 64);
+    Value high = arith::ShRUIOp::create(builder, e.loc, value, half);
+    high = arith::TruncIOp::create(builder, e.loc, i32, high);
+    Value low = arith::TruncIOp::create(builder, e.loc, i32, value);
+    high = arith::ExtUIOp::create(builder, e.loc, bits,
+                                  exchange(e, high, distance));
+    low = arith::ExtUIOp::create(builder, e.loc, bits,
+                                 exchange(e, low, distance));
+    high = arith::ShLIOp::create(builder, e.loc, high, half);
+    return arith::OrIOp::create(builder, e.loc, high, low);
+  }
+  Value lanes = arith::ConstantIntOp::create(builder, e.loc, kWarp, 32);
+  Value offset = arith::ConstantIntOp::create(builder, e.loc, distance, 32);
+  return gpu::ShuffleOp::create(builder, e.loc, value, offset, lanes,
+                                gpu::ShuffleMode::XOR)
+      .getShuffleResult();
+}
+
+/// Merges the values of `threads` lanes beside each other; all get the result.
+static SmallVector<Value> mergeLanesOfWarp(Emitter &e, const PartMerger &merger,
+                                           ValueRange values, int64_t threads) {
+  SmallVector<Value> merged(values);
+  for (int64_t distance = threads / 2; distance > 0; distance /= 2) {
+    SmallVector<Value> others;
+    for (Value value : merged)
+      others.push_back(exchange(e, value, distance));
+    merged = merger.merge(e, merged, others);
+  }
+  return merged;
+}
+
+SmallVector<Value> hone::mergeInTeam(Emitter &e, const PartMerger &merger,
+                                     ValueRange values, const Team &team,
+                                     ValueRange parts) {
+  SmallVector<Value> merged = mergeLanesOfWarp(
+      e, merger, values, std::min<int64_t>(team.threads, kWarp));
+  if (team.threads <= kWarp || values.empty())
+    return merged;
+  int64_t warps = team.threads / kWarp;
+  Value lane = e.rem(team.thread, e.cst(kWarp));
+  Value warp = e.div(team.thread, e.cst(kWarp));
+  e.branch(e.cmp(arith::CmpIPredicate::eq, lane, e.cst(0)), [&] {
+    for (auto [value, buffer] : llvm::zip_equal(merged, parts))
+      memref::StoreOp::create(e.builder, e.loc, value, buffer, warp);
+  });
+  emitBarrier(e);
+  // Every warp merges the parts of all, a lane for each.
+  int64_t lanes = llvm::PowerOf2Ceil(warps);
+  Value number = e.rem(lane, e.cst(lanes));
+  Value place = e.min(number, e.cst(warps - 1));
+  SmallVector<Value> neutral = merger.neutral(e);
+  for (auto [n, buffer] : llvm::enumerate(parts)) {
+    Value part = memref::LoadOp::create(e.builder, e.loc, buffer, place);
+    if (lanes != warps)
+      part = arith::SelectOp::create(
+          e.builder, e.loc,
+          e.cmp(arith::CmpIPredicate::slt, number, e.cst(warps)), part,
+          neutral[n]);
+    merged[n] = part;
+  }
+  return mergeLanesOfWarp(e, merger, merged, lanes);
+}
+
+void hone::emitInTeam(Emitter &e, LoopStage stage, const Team &team,
+                      int64_t lanes, ValueRange parts) {
   LoopNest &nest = stage.nest;
   nest.collapse(e);
-  SmallVector<unsigned> reduced = reducedOutputs(nest);
-  SmallVector<Value> carried;
-  for (unsigned i : reduced)
-    carried.push_back(arith::ConstantOp::create(
-        e.builder, e.loc, neutralOf(combinerOf(nest, i))));
+  std::optional<PartMerger> merger = PartMerger::get(stage);
+  SmallVector<Value> carried = emptyParts(e, *merger, lanes);
+  Value count = e.cst(1);
+  for (Value extent : extentsOf(e, nest, lanes))
+    count = e.mul(count, extent);
   carried =
-      divideElements(e, nest, thread, threads, carried,
-                     [&](const LoopNest &fixed, ValueRange accumulators) {
-                       return LoopBody(e, fixed).emit({}, 1, accumulators);
-                     });
-  for (auto [n, i] : llvm::enumerate(reduced)) {
-    Operation *combiner = combinerOf(nest, i);
-    Value result = combineBlock(e, combiner, carried[n], thread, threads,
-                                threads > kWarp ? Value(parts[n]) : Value());
-    const NestAccess &access = nest.output(i);
-    Value init = i < stage.inits.size() ? stage.inits[i] : Value();
-    e.branch(e.cmp(arith::CmpIPredicate::eq, thread, e.cst(0)), [&] {
-      Value start = init ? init : loadOutput(e, access);
-      storeOutput(e, access, applyCombiner(e, combiner, start, result));
-    });
-  }
+      emitElements(e, nest, lanes, team.thread, count, team.threads, carried);
+  if (carried.empty())
+    return;
+  carried = mergeInTeam(e, *merger, merger->mergeLanes(e, carried, lanes), team,
+                        parts);
+  e.branch(e.cmp(arith::CmpIPredicate::eq, team.thread, e.cst(0)),
+           [&] { merger->store(e, stage, carried); });
 }
 
 int64_t hone::alignedLanes(const LoopNest &nest) {
-  if (nest.dims.empty() || nest.dims.back().reduction ||
-      !reducedOutputs(nest).empty())
+  if (nest.dims.empty() ||
+      (!nest.dims.back().reduction && !reducedOutputs(nest).empty()))
     return 1;
   unsigned last = nest.dims.size() - 1;
   VectorCost cost = vectorCost(nest, last);

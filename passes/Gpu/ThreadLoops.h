@@ -1,27 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loop nests as they run in one thread, or divided by the threads of a block.
+// Loop nests as they run in one thread, or divided by a team of threads.
 #ifndef HONE_PASSES_GPU_THREADLOOPS_H
 #define HONE_PASSES_GPU_THREADLOOPS_H
 
 #include "passes/Gpu/Launch.h"
-#include "passes/Loops/LoopStages.h"
+#include "passes/Gpu/PartMerger.h"
 
 namespace hone {
+
+/// Threads that divide a loop: a power of two of them inside a warp, or all of
+/// a block.
+struct Team {
+  mlir::Value thread; ///< The number of this one.
+  int64_t threads;
+};
+
+/// The sizes of a launch of teams.
+struct TeamShape {
+  int64_t threads;   ///< Of a team.
+  int64_t teams = 1; ///< In a block; several only if they are inside warps.
+};
+
+/// Teams for `count` rows of `size` elements, some elements for each thread.
+TeamShape teamsForRows(std::optional<int64_t> size,
+                       std::optional<int64_t> count);
+
+/// Lets teams of whole warps do a stage that adds to what is in memory: others
+/// may do a row twice.
+void keepWholeWarps(const LoopStage &stage, TeamShape &shape);
+
+/// A launch with a team for each of `count` rows. `shared` is of the block, of
+/// which `number` is the team.
+void emitTeams(
+    Emitter &e, mlir::Value count, TeamShape shape,
+    llvm::ArrayRef<mlir::MemRefType> shared,
+    llvm::function_ref<void(Team team, mlir::Value row, mlir::Value number,
+                            llvm::ArrayRef<mlir::Value> shared)>
+        body);
+
+/// Waits for all threads of the team; what they wrote is seen afterwards.
+void emitTeamBarrier(Emitter &e, const Team &team);
 
 /// All of a stage in one thread.
 void emitInThread(Emitter &e, LoopStage stage);
 
-/// Whether a block can divide what the stage reduces: every accumulated output
-/// has an operation that combines parts.
-bool canDivideReduction(const LoopNest &nest);
+/// Elements [first, end) of all dimensions, or vectors of `lanes` of them, by
+/// one thread, which goes on by `step`.
+llvm::SmallVector<mlir::Value> emitElements(Emitter &e, const LoopNest &nest,
+                                            int64_t lanes, mlir::Value first,
+                                            mlir::Value end, int64_t step,
+                                            mlir::ValueRange carried);
 
-/// A stage whose elements the threads of a block divide. What is reduced must
-/// be reduced over all dimensions of the nest. `parts` are the shared buffers
-/// of its reductions, as partTypes gives them.
-void emitInBlock(Emitter &e, LoopStage stage, mlir::Value thread,
-                 int64_t threads, mlir::ValueRange parts);
+/// The extents of all dimensions; the innermost one in vectors of `lanes`.
+llvm::SmallVector<mlir::Value> extentsOf(Emitter &e, const LoopNest &nest,
+                                         int64_t lanes);
 
-/// A shared buffer for each accumulated output: one element for each warp.
+/// A stage whose elements the team divides, `lanes` beside each other at a
+/// time. What is reduced must be reduced over all dimensions of the nest, and
+/// in parts that can be merged. `parts` are the shared buffers of its
+/// reductions, as partTypes gives them.
+void emitInTeam(Emitter &e, LoopStage stage, const Team &team, int64_t lanes,
+                mlir::ValueRange parts);
+
+/// The accumulators of a thread that has seen no element yet.
+llvm::SmallVector<mlir::Value> emptyParts(Emitter &e, const PartMerger &merger,
+                                          int64_t lanes);
+
+/// Merges what each thread of the team has; all get the result.
+llvm::SmallVector<mlir::Value> mergeInTeam(Emitter &e, const PartMerger &merger,
+                                           mlir::ValueRange values,
+                                           const Team &team,
+                                           mlir::ValueRange parts);
+
+/// A shared buffer for each accumulated output of a team of several warps: one
+/// element for each warp.
 llvm::SmallVector<mlir::MemRefType> partTypes(const LoopNest &nest,
                                               int64_t threads);
 
@@ -30,8 +82,8 @@ llvm::SmallVector<mlir::MemRefType> partTypes(const LoopNest &nest,
 /// With one dimension of unknown size there may be elements left at the end.
 int64_t alignedLanes(const LoopNest &nest);
 
-/// States on the vector accesses emitted since `before` (null: from the start
-/// of the block) that they are aligned to their size.
+/// States on the vector accesses inside `parent` that they are aligned to their
+/// size.
 void setVectorAlignment(Emitter &e, mlir::Operation *parent);
 
 } // namespace hone

@@ -222,8 +222,10 @@ KernelSignature::placeTemporaries(ArrayRef<memref::AllocOp> temporaries,
               ? toInteger(alloc.getDynamicSizes()[type.getDynamicDimIndex(i)])
               : constant(type.getDimSize(i)));
     alloc.replaceAllUsesWith(makeMemRef(e, converter, type, data, sizes));
-    alloc.erase();
   }
+  // Not before: the builder may stand at one of them.
+  for (memref::AllocOp alloc : temporaries)
+    alloc.erase();
   return success();
 }
 

@@ -44,4 +44,22 @@ module attributes {gpu.container_module} {
       args(%p : !llvm.ptr, %null : !llvm.ptr)
     return
   }
+
+  // Temporaries that nothing stands before share one region.
+  // CHECK-LABEL: func.func @temporaries(
+  // CHECK:         %[[REGION:.+]] = llvm.call @hone_rt_device_scratch(
+  // CHECK:         llvm.getelementptr %[[REGION]][64]
+  // CHECK-NOT:     memref.alloc
+  func.func @temporaries() attributes {hone.kernel} {
+    %s = memref.alloc() : memref<4xf32>
+    %t = memref.alloc() : memref<8xf32>
+    %c1 = arith.constant 1 : index
+    %i = memref.extract_aligned_pointer_as_index %s : memref<4xf32> -> index
+    %k = memref.extract_aligned_pointer_as_index %t : memref<8xf32> -> index
+    %sum = arith.addi %i, %k : index
+    %a = arith.index_cast %sum : index to i64
+    %p = llvm.inttoptr %a : i64 to !llvm.ptr
+    gpu.launch_func @steps_gpu::@steps_step0 blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%p : !llvm.ptr)
+    return
+  }
 }

@@ -69,13 +69,16 @@ func.func @unaligned(%a: memref<4x32xf32, strided<[33, 1]>>, %o: memref<4x32xf32
 // A block for each row; warps combine with shuffles, and meet in shared memory.
 // CHECK-LABEL: func.func @row_sums(
 // CHECK:         gpu.launch {{.*}} = %c100, {{.*}} = %c256, {{.*}} workgroup(%[[PARTS:.+]] : memref<8xf32, #gpu.address_space<workgroup>>)
-// CHECK:           %[[SUM:.+]] = scf.for %{{.+}} = %[[T:.+]] to %c1000 step %c256
+// CHECK:           %[[SUM:.+]] = scf.for %{{.+}} = %[[T:.+]] to %c250 step %c256 {{.*}} -> (vector<4xf32>)
+// CHECK:             vector.load {{.*}} {alignment = 16 : i64}
 // CHECK-COUNT-5:   gpu.shuffle xor
 // CHECK:           scf.if
 // CHECK:             memref.store %{{.+}}, %[[PARTS]]
 // CHECK:           gpu.barrier
-// CHECK-COUNT-8:   memref.load %[[PARTS]]
-// CHECK:           gpu.barrier
+// CHECK-NOT:       gpu.barrier
+// CHECK:           memref.load %[[PARTS]]
+// CHECK-COUNT-3:   gpu.shuffle xor
+// CHECK-NOT:       gpu.barrier
 // CHECK:           arith.cmpi eq, %[[T]], %c0
 // CHECK:           memref.store
 #all = affine_map<(i, j) -> (i, j)>
@@ -92,11 +95,21 @@ func.func @row_sums(%a: memref<100x1000xf32>, %o: memref<100xf32>) attributes {h
 
 // -----
 
-// Neighbouring threads add columns.
+// Neighbouring threads add columns, in 7 parts of 143 rows each; a second launch adds those up.
 // CHECK-LABEL: func.func @column_sums(
-// CHECK:         gpu.launch
+// CHECK:         %[[SUMS:.+]] = memref.alloc() {{.*}} : memref<3584xf32>
+// CHECK:         gpu.launch {{.*}} = %c14, {{.*}} = %c256
 // CHECK-NOT:       gpu.shuffle
-// CHECK:           scf.for {{.*}} to %c1000
+// CHECK:           %[[COLUMN:.+]] = arith.remui %[[N:.+]], %c512
+// CHECK:           arith.divui %[[N]], %c512
+// CHECK:           %[[FIRST:.+]] = arith.muli %{{.+}}, %c143
+// CHECK:           %[[LAST:.+]] = arith.addi %[[FIRST]], %c143
+// CHECK:           %[[END:.+]] = arith.minsi %[[LAST]], %c1000
+// CHECK:           scf.for %{{.+}} = %[[FIRST]] to %[[END]] step %c1
+// CHECK:           memref.store %{{.+}}, %[[SUMS]][%[[N]]]
+// CHECK:         gpu.launch {{.*}} = %c2, {{.*}} = %c256
+// CHECK:           scf.for %{{.+}} = %c0 to %c7 step %c1
+// CHECK:             memref.load %[[SUMS]]
 #all = affine_map<(i, j) -> (i, j)>
 #col = affine_map<(i, j) -> (j)>
 func.func @column_sums(%a: memref<1000x512xf32>, %o: memref<512xf32>) attributes {hone.kernel} {
@@ -111,13 +124,18 @@ func.func @column_sums(%a: memref<1000x512xf32>, %o: memref<512xf32>) attributes
 
 // -----
 
-// Operations on the same rows share a launch; the sum of a row is in shared memory, and nothing is allocated.
+// Operations on the same rows share a launch; the sum of a row is in shared memory, and nothing is allocated. A row is for
+// a warp, and warps do not wait for each other.
 // CHECK-LABEL: func.func @rows(
 // CHECK-NOT:     memref.alloc
-// CHECK:         gpu.launch {{.*}} workgroup(%[[SUM:.+]] : memref<f32, #gpu.address_space<workgroup>>)
-// CHECK:           gpu.shuffle
-// CHECK:           gpu.barrier
-// CHECK:           arith.divf
+// CHECK:         gpu.launch {{.*}} = %c32, {{.*}} = %c4, {{.*}} workgroup(%[[SUM:.+]] : memref<16xf32, #gpu.address_space<workgroup>>)
+// CHECK-NOT:       gpu.barrier
+// CHECK:           vector.load {{.*}} {alignment = 16 : i64}
+// CHECK-COUNT-5:   gpu.shuffle
+// CHECK:           memref.store %{{.+}}, %[[SUM]]
+// CHECK:           nvvm.bar.warp.sync
+// CHECK:           memref.load %[[SUM]]
+// CHECK:           arith.divf {{.*}} : vector<4xf32>
 // CHECK-NOT:     gpu.launch
 #all = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>
@@ -142,6 +160,105 @@ func.func @rows(%a: memref<?x100xf32>, %o: memref<?x100xf32>) attributes {hone.k
   ^bb0(%x: f32, %y: f32, %z: f32):
     %r = arith.divf %x, %y : f32
     linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Rows of 10 elements: 8 threads each. Teams without a row of their own do the last one again, so that no lane is missing
+// in a shuffle.
+// CHECK-LABEL: func.func @short_rows(
+// CHECK:         gpu.launch {{.*}} threads(%[[T:[^,]+]], %[[TEAM:[^,]+]], {{.*}} = %c8, {{.*}} = %c16
+// CHECK:           %[[ROW:.+]] = arith.addi %{{.+}}, %[[TEAM]]
+// CHECK:           arith.minsi %[[ROW]], %c10000
+// CHECK:           scf.for %{{.+}} = %[[T]] to %c10 step %c8
+// CHECK-COUNT-3:   gpu.shuffle
+// CHECK-NOT:       gpu.shuffle
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+#id = affine_map<(i) -> (i)>
+func.func @short_rows(%a: memref<10001x10xf32>, %o: memref<10001x10xf32>) attributes {hone.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %s = memref.alloc() : memref<10001xf32>
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel"]} outs(%s : memref<10001xf32>) {
+  ^bb0(%z: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [#all, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%a : memref<10001x10xf32>) outs(%s : memref<10001xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = arith.addf %x, %z : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#all, #row, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %s : memref<10001x10xf32>, memref<10001xf32>) outs(%o : memref<10001x10xf32>) {
+  ^bb0(%x: f32, %y: f32, %z: f32):
+    %r = arith.divf %x, %y : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Everything into one result: 64 blocks, whose sums a warp adds up.
+// CHECK-LABEL: func.func @all(
+// CHECK:         %[[SUMS:.+]] = memref.alloc() {{.*}} : memref<64xf32>
+// CHECK:         gpu.launch {{.*}} = %c64, {{.*}} = %c256
+// CHECK:           scf.for {{.*}} step %c256 {{.*}} -> (vector<4xf32>)
+// CHECK:           memref.store %{{.+}}, %[[SUMS]]
+// CHECK:         gpu.launch {{.*}} = %c1, {{.*}} = %c32
+// CHECK:           memref.load %[[SUMS]]
+// CHECK-COUNT-5:   gpu.shuffle
+#id = affine_map<(i) -> (i)>
+#one = affine_map<(i) -> ()>
+func.func @all(%a: memref<524288xf32>, %o: memref<f32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#id, #one], iterator_types = ["reduction"]}
+      ins(%a : memref<524288xf32>) outs(%o : memref<f32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = arith.addf %x, %z : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// The largest element and its first index: a block, whose threads exchange both.
+// CHECK-LABEL: func.func @best(
+// CHECK:         gpu.launch {{.*}} = %c1, {{.*}} = %c256
+// CHECK:           scf.for %{{.+}} = %{{.+}} to %c1000 step %c256 {{.*}} -> (f32, i64)
+// CHECK:           gpu.shuffle xor %[[V:.+]], %{{.+}}, %{{.+}} : f32
+// CHECK-COUNT-2:   gpu.shuffle xor %{{.+}}, %{{.+}}, %{{.+}} : i32
+// CHECK:           %[[WINS:.+]] = arith.cmpf ogt
+// CHECK:           %[[LOSES:.+]] = arith.cmpf ogt
+// CHECK:           %[[TIE:.+]] = arith.cmpi eq, %[[WINS]], %[[LOSES]]
+// CHECK:           arith.cmpi slt
+// CHECK:           arith.select %[[TIE]]
+#id = affine_map<(i) -> (i)>
+#one = affine_map<(i) -> ()>
+func.func @best(%a: memref<1000xf32>, %o: memref<i64>) attributes {hone.kernel} {
+  %least = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0 : i64
+  %best = memref.alloc() : memref<f32>
+  linalg.generic {indexing_maps = [affine_map<() -> ()>], iterator_types = []} outs(%best : memref<f32>) {
+  ^bb0(%z: f32):
+    linalg.yield %least : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<() -> ()>], iterator_types = []} outs(%o : memref<i64>) {
+  ^bb0(%z: i64):
+    linalg.yield %zero : i64
+  }
+  linalg.generic {indexing_maps = [#id, #one, #one], iterator_types = ["reduction"]}
+      ins(%a : memref<1000xf32>) outs(%best, %o : memref<f32>, memref<i64>) {
+  ^bb0(%x: f32, %v: f32, %i: i64):
+    %wins = arith.cmpf ogt, %x, %v : f32
+    %index = linalg.index 0 : index
+    %number = arith.index_cast %index : index to i64
+    %value = arith.select %wins, %x, %v : f32
+    %place = arith.select %wins, %number, %i : i64
+    linalg.yield %value, %place : f32, i64
   }
   return
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Launches for loop nests: which dimensions threads, teams of threads and
+// blocks run through.
+#ifndef HONE_PASSES_GPU_LOOPLAUNCHES_H
+#define HONE_PASSES_GPU_LOOPLAUNCHES_H
+
+#include "passes/Gpu/ThreadLoops.h"
+#include "passes/Loops/RowGroups.h"
+
+namespace hone {
+
+/// Threads of a block where they have nothing to do with each other.
+constexpr int64_t kThreads = 256;
+
+/// Product of the extents of the dimensions that are, or are not, reductions.
+mlir::Value countOf(Emitter &e, const LoopNest &nest, bool reduction);
+
+/// The nest at one place of its parallel dimensions.
+LoopNest fixParallel(Emitter &e, const LoopNest &nest, mlir::Value number);
+
+/// A thread for each result, or for 16 bytes of them.
+void launchThreads(Emitter &e, const LoopStage &stage);
+
+/// A stage that reduces: a thread, a warp or a block for each result, or, for
+/// few results of many elements each, for each part of one.
+void launchReduction(Emitter &e, const LoopStage &stage);
+
+/// Lanes of vectors along the innermost dimension where none is left over; 1 if
+/// that dimension is among `fixed`.
+int64_t wholeLanes(const LoopNest &nest, llvm::ArrayRef<unsigned> fixed = {});
+
+/// Whether a team can do a row of each stage: what is reduced is reduced over
+/// all of the row; and whether that is better than a launch for each stage.
+bool wantsRows(llvm::ArrayRef<LoopStage> stages, const RowPlan &plan);
+
+/// All stages in one launch, a team for each row.
+void launchRows(Emitter &e, llvm::MutableArrayRef<LoopStage> stages,
+                const RowPlan &plan);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GPU_LOOPLAUNCHES_H
