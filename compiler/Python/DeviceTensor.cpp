@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Inputs that lie on a CUDA device, by the DLPack protocol.
+// Inputs and outputs that lie on a CUDA device, by the DLPack protocol.
 #include "compiler/Python/Values.h"
 
 #include <nanobind/ndarray.h>
@@ -56,24 +56,60 @@ int32_t typeOf(nb::dlpack::dtype dtype) {
   }
 }
 
-} // namespace
-
-bool hone::python::isOnDevice(nb::handle object) {
-  if (!nb::hasattr(object, "__dlpack_device__"))
-    return false;
-  nb::object device = object.attr("__dlpack_device__")();
-  return nb::cast<int>(device[0]) == cudaDevice;
+nb::dlpack::dtype dtypeFor(int32_t type) {
+  using Code = nb::dlpack::dtype_code;
+  auto make = [](Code code, int bits) {
+    return nb::dlpack::dtype{uint8_t(code), uint8_t(bits), 1};
+  };
+  switch (type) {
+  case HONE_TYPE_INT8:
+    return make(Code::Int, 8);
+  case HONE_TYPE_INT16:
+    return make(Code::Int, 16);
+  case HONE_TYPE_INT32:
+    return make(Code::Int, 32);
+  case HONE_TYPE_INT64:
+    return make(Code::Int, 64);
+  case HONE_TYPE_UINT8:
+    return make(Code::UInt, 8);
+  case HONE_TYPE_UINT16:
+    return make(Code::UInt, 16);
+  case HONE_TYPE_UINT32:
+    return make(Code::UInt, 32);
+  case HONE_TYPE_UINT64:
+    return make(Code::UInt, 64);
+  case HONE_TYPE_FLOAT16:
+    return make(Code::Float, 16);
+  case HONE_TYPE_FLOAT:
+    return make(Code::Float, 32);
+  case HONE_TYPE_DOUBLE:
+    return make(Code::Float, 64);
+  case HONE_TYPE_COMPLEX64:
+    return make(Code::Complex, 64);
+  case HONE_TYPE_COMPLEX128:
+    return make(Code::Complex, 128);
+  case HONE_TYPE_BFLOAT16:
+    return make(Code::Bfloat, 16);
+  case HONE_TYPE_BOOL:
+    return make(Code::Bool, 8);
+  case HONE_TYPE_FLOAT8E4M3FN:
+    return make(Code::Float8_E4M3FN, 8);
+  case HONE_TYPE_FLOAT8E4M3FNUZ:
+    return make(Code::Float8_E4M3FNUZ, 8);
+  case HONE_TYPE_FLOAT8E5M2:
+    return make(Code::Float8_E5M2, 8);
+  case HONE_TYPE_FLOAT8E5M2FNUZ:
+    return make(Code::Float8_E5M2FNUZ, 8);
+  case HONE_TYPE_FLOAT8E8M0:
+    return make(Code::Float8_E8M0FNU, 8);
+  default:
+    return make(Code::Int, 0);
+  }
 }
 
-hone_value hone::python::deviceTensorFromPython(nb::handle object,
-                                                int64_t device, Keep &keep) {
-  // Without a stream in the request the maker orders its work before the
-  // default stream, which a session's stream waits for.
-  using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cuda>;
-  Array array;
-  if (!nb::try_cast(object, array, /*convert=*/false))
-    throw RunError("a tensor on a device must be contiguous and readable "
-                   "through __dlpack__");
+/// Names a device array in a value.
+template <typename Array>
+hone_value valueOf(Array array, int64_t device, Keep &keep) {
   if (device >= 0 && array.device_id() != device)
     throw RunError("the tensor lies on device " +
                    std::to_string(array.device_id()) +
@@ -89,7 +125,66 @@ hone_value hone::python::deviceTensorFromPython(nb::handle object,
   if (value.as.tensor.type == HONE_TYPE_UNDEFINED)
     throw RunError("the element type of the tensor has no counterpart in a "
                    "model");
-  value.as.tensor.data = const_cast<void *>(array.data());
+  value.as.tensor.data =
+      const_cast<void *>(static_cast<const void *>(array.data()));
   keep.one(std::move(array));
   return value;
+}
+
+/// What a tensor's memory belongs to.
+struct Owner {
+  hone_device_memory memory;
+  nb::object model; ///< its code releases the memory
+  ~Owner() { memory.release(&memory); }
+};
+
+} // namespace
+
+bool hone::python::isOnDevice(nb::handle object) {
+  if (!nb::hasattr(object, "__dlpack_device__"))
+    return false;
+  nb::object device = object.attr("__dlpack_device__")();
+  return nb::cast<int>(device[0]) == cudaDevice;
+}
+
+hone_value hone::python::deviceTensorFromPython(nb::handle object,
+                                                int64_t device, Keep &keep) {
+  // Without a stream in the request the maker orders its work before the
+  // default stream, which a session's stream waits for.
+  nb::ndarray<nb::ro, nb::c_contig, nb::device::cuda> array;
+  if (!nb::try_cast(object, array, /*convert=*/false))
+    throw RunError("a tensor on a device must be contiguous and readable "
+                   "through __dlpack__");
+  return valueOf(std::move(array), device, keep);
+}
+
+hone_value hone::python::deviceOutputFromPython(nb::handle object,
+                                                int64_t device, Keep &keep) {
+  nb::ndarray<nb::c_contig, nb::device::cuda> array;
+  if (!nb::try_cast(object, array, /*convert=*/false))
+    throw RunError("a tensor on a device must be contiguous and writable "
+                   "through __dlpack__");
+  return valueOf(std::move(array), device, keep);
+}
+
+bool hone::python::isDeviceType(int32_t type) {
+  return dtypeFor(type).bits != 0;
+}
+
+nb::object hone::python::deviceTensorToPython(const hone_device_memory &memory,
+                                              nb::object owner, int64_t device,
+                                              int32_t type, const int64_t *dims,
+                                              int32_t rank) {
+  std::vector<size_t> sizes(dims, dims + rank);
+  nb::capsule kept(
+      new Owner{memory, std::move(owner)},
+      [](void *held) noexcept { delete static_cast<Owner *>(held); });
+  nb::ndarray<nb::array_api, nb::device::cuda> array(
+      memory.data, sizes.size(), sizes.data(), kept, nullptr, dtypeFor(type),
+      cudaDevice, int(device));
+  nb::list shape;
+  for (size_t size : sizes)
+    shape.append(size);
+  return nb::cast(DeviceTensor{nb::cast(array, nb::rv_policy::reference),
+                               nb::tuple(shape), dtypeOf(type)});
 }

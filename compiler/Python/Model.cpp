@@ -85,94 +85,186 @@ void Model::giveSession(hone_session *session) {
   idle.push_back(session);
 }
 
-nb::dict Model::run(nb::dict feeds) {
+/// One run: what it reads and writes, and what Python gets of it.
+struct Model::Call {
+  nb::object onDevice; ///< names of outputs, or None
+  nb::dict out;
   Keep keep;
-  std::vector<hone_value> inputs;
-  size_t used = 0;
+  std::vector<hone_value> inputs, outputs;
+  std::vector<std::vector<int64_t>> shapes;
+  /// Of each output: an array to be finished, or what is the result already.
+  std::vector<nb::object> arrays, ready;
+  nb::dict results;
+};
+
+static void checkNames(nb::handle names, const hone_value_info *infos,
+                       int32_t count, const char *what) {
+  for (nb::handle name : names) {
+    bool known = false;
+    for (int32_t i = 0; i < count; ++i)
+      known |= nb::str(infos[i].name).equal(name);
+    if (!known)
+      throw RunError(std::string("the model has no ") + what + " " +
+                     nb::cast<std::string>(nb::repr(name)));
+  }
+}
+
+nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
+  Call call;
   for (int32_t i = 0; i < model->input_count; ++i) {
     const hone_value_info &info = model->inputs[i];
     nb::object given = nb::none();
-    if (feeds.contains(info.name)) {
+    if (feeds.contains(info.name))
       given = feeds[info.name];
-      ++used;
-    } else if (info.kind != HONE_KIND_OPTIONAL) {
+    else if (info.kind != HONE_KIND_OPTIONAL)
       throw RunError(std::string("input '") + info.name + "' is missing");
-    }
     try {
-      inputs.push_back(isOnDevice(given)
-                           ? deviceTensorFromPython(given, deviceNumber, keep)
-                           : fromPython(given, info, keep));
+      call.inputs.push_back(
+          isOnDevice(given)
+              ? deviceTensorFromPython(given, deviceNumber, call.keep)
+              : fromPython(given, info, call.keep));
     } catch (const RunError &e) {
       throw RunError(std::string("input '") + info.name + "': " + e.what());
     }
   }
-  if (used != nb::len(feeds)) {
-    for (auto [name, value] : feeds) {
-      bool known = false;
-      for (int32_t i = 0; i < model->input_count; ++i)
-        known |= nb::str(model->inputs[i].name).equal(name);
-      if (!known)
-        throw RunError("the model has no input " +
-                       nb::cast<std::string>(nb::repr(name)));
-    }
-  }
-
-  nb::dict results;
+  checkNames(feeds, model->inputs, model->input_count, "input");
+  checkNames(out, model->outputs, model->output_count, "output");
+  if (!onDevice.is_none())
+    checkNames(onDevice, model->outputs, model->output_count, "output");
+  bool wantsDevice = onDevice.is_none() || nb::len(onDevice) > 0;
+  if (wantsDevice && deviceNumber < 0)
+    throw RunError("outputs cannot stay on a device: the model runs on the "
+                   "CPU");
+  call.onDevice = std::move(onDevice);
+  call.out = std::move(out);
   hone_session *session = takeSession();
   try {
-    runSession(session, inputs, results);
+    runSession(session, call);
   } catch (...) {
     giveSession(session);
     throw;
   }
   giveSession(session);
-  return results;
+  return call.results;
 }
 
-void Model::runSession(hone_session *session,
-                       const std::vector<hone_value> &inputs,
-                       nb::dict &results) {
+/// Whether the bytes of two tensors meet in one place.
+static bool overlap(const hone_value &a, const hone_value &b) {
+  if (a.kind != HONE_KIND_TENSOR || b.kind != HONE_KIND_TENSOR ||
+      a.place != b.place)
+    return false;
+  auto begin = [](const hone_value &v) {
+    return reinterpret_cast<uintptr_t>(v.as.tensor.data);
+  };
+  auto bytes = [](const hone_value &v) {
+    return uintptr_t(hone_tensor_bytes(v.as.tensor.type, v.as.tensor.rank,
+                                       v.as.tensor.dims));
+  };
+  return begin(a) < begin(b) + bytes(b) && begin(b) < begin(a) + bytes(a);
+}
+
+/// Decides where an output is written; `dims` may be negative where only the
+/// data decide.
+void Model::placeOutput(hone_session *session, Call &call, int32_t number,
+                        const int64_t *dims) {
+  const hone_value_info &info = model->outputs[number];
+  hone_value &output = call.outputs[number];
+  if (call.out.contains(info.name)) {
+    nb::object given = call.out[info.name];
+    if (info.kind != HONE_KIND_TENSOR)
+      throw RunError("it is no tensor, and cannot be written in place");
+    output = isOnDevice(given)
+                 ? deviceOutputFromPython(given, deviceNumber, call.keep)
+                 : outputFromPython(given, info, call.keep);
+    for (const hone_value &input : call.inputs)
+      if (overlap(output, input))
+        throw RunError("its memory is that of an input");
+    for (int32_t i = 0; i < number; ++i)
+      if (overlap(output, call.outputs[i]))
+        throw RunError("its memory is that of another output");
+    call.ready[number] = std::move(given);
+    return;
+  }
+  bool isNamed = !call.onDevice.is_none() &&
+                 nb::cast<bool>(call.onDevice.attr("__contains__")(info.name));
+  bool known = info.kind == HONE_KIND_TENSOR && info.rank >= 0 &&
+               info.type != HONE_TYPE_STRING;
+  for (int32_t i = 0; known && i < info.rank; ++i)
+    known = dims[i] >= 0;
+  if (isNamed && (!known || !isDeviceType(info.type)))
+    throw RunError("it cannot stay on the device: only tensors can whose "
+                   "element type DLPack has and whose shape is known before "
+                   "the run");
+  if (known && isDeviceType(info.type) &&
+      (isNamed || call.onDevice.is_none())) {
+    const hone_core_api &api = *model->api;
+    if (api.size < sizeof(hone_core_api))
+      throw RunError("the model was compiled by an older version: compile it "
+                     "again");
+    hone_device_memory memory;
+    if (api.device_allocate(session,
+                            hone_tensor_bytes(info.type, info.rank, dims),
+                            &memory) != HONE_OK)
+      throw RunError(api.message(session));
+    output.kind = HONE_KIND_TENSOR;
+    output.place = HONE_PLACE_DEVICE;
+    output.as.tensor = {memory.data, dims, info.rank, info.type};
+    call.ready[number] = deviceTensorToPython(
+        memory, nb::find(this), deviceNumber, info.type, dims, info.rank);
+  } else if (known) {
+    call.arrays[number] = emptyTensor(info.type, dims, info.rank, output);
+  }
+}
+
+void Model::runSession(hone_session *session, Call &call) {
   const hone_core_api &api = *model->api;
   const int64_t *dims = nullptr;
   int32_t status;
   {
     nb::gil_scoped_release unlocked;
-    status = api.prepare(session, inputs.data(), inputs.size(), nullptr, &dims);
+    status = api.prepare(session, call.inputs.data(), call.inputs.size(),
+                         nullptr, &dims);
   }
   if (status != HONE_OK)
     throw RunError(api.message(session));
 
-  // Outputs whose shape is known now are written straight into new arrays. The
-  // dimensions are copied, for the run may move the session's own.
-  std::vector<hone_value> outputs(model->output_count);
-  std::vector<std::vector<int64_t>> shapes(model->output_count);
-  std::vector<nb::object> arrays(model->output_count);
-  for (int32_t i = 0; i < model->output_count; ++i) {
+  // Outputs whose shape is known now are written straight to where they stay.
+  // The dimensions are copied, for the run may move the session's own.
+  size_t count = model->output_count;
+  call.outputs.resize(count);
+  call.shapes.resize(count);
+  call.arrays.resize(count);
+  call.ready.resize(count);
+  for (size_t i = 0; i < count; ++i) {
     const hone_value_info &info = model->outputs[i];
-    if (info.kind != HONE_KIND_TENSOR || info.rank < 0)
-      continue;
-    shapes[i].assign(dims, dims + info.rank);
-    dims += info.rank;
-    bool known = info.type != HONE_TYPE_STRING;
-    for (int64_t dim : shapes[i])
-      known &= dim >= 0;
-    if (known)
-      arrays[i] =
-          emptyTensor(info.type, shapes[i].data(), info.rank, outputs[i]);
+    if (info.kind == HONE_KIND_TENSOR && info.rank >= 0) {
+      call.shapes[i].assign(dims, dims + info.rank);
+      dims += info.rank;
+    }
+    try {
+      placeOutput(session, call, i, call.shapes[i].data());
+    } catch (const RunError &e) {
+      throw RunError(std::string("output '") + info.name + "': " + e.what());
+    }
   }
   {
     nb::gil_scoped_release unlocked;
-    status = api.run(session, inputs.data(), inputs.size(), outputs.data(),
-                     outputs.size());
+    status = api.run(session, call.inputs.data(), call.inputs.size(),
+                     call.outputs.data(), call.outputs.size());
   }
   if (status != HONE_OK)
     throw RunError(api.message(session));
-  for (int32_t i = 0; i < model->output_count; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     const hone_value_info &info = model->outputs[i];
-    results[info.name] = arrays[i].is_valid()
-                             ? finishTensor(std::move(arrays[i]), info.type,
-                                            shapes[i].data(), info.rank)
-                             : toPython(outputs[i]);
+    nb::object result;
+    if (call.ready[i].is_valid())
+      result = std::move(call.ready[i]);
+    else if (call.arrays[i].is_valid())
+      result = finishTensor(std::move(call.arrays[i]), info.type,
+                            call.shapes[i].data(), info.rank);
+    else
+      result = toPython(call.outputs[i]);
+    call.results[info.name] = std::move(result);
   }
 }
 

@@ -26,15 +26,20 @@ public:
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
 
-  nanobind::dict run(nanobind::dict feeds);
+  /// `onDevice`: names of the outputs that are to stay on the device, None for
+  /// all that can. `out`: arrays and tensors that outputs are written to.
+  nanobind::dict run(nanobind::dict feeds, nanobind::object onDevice,
+                     nanobind::dict out);
   const hone_descriptor &descriptor() const { return *model; }
   nanobind::dict stats();
 
 private:
   hone_session *takeSession();
   void giveSession(hone_session *session);
-  void runSession(hone_session *session, const std::vector<hone_value> &inputs,
-                  nanobind::dict &results);
+  struct Call;
+  void runSession(hone_session *session, Call &call);
+  void placeOutput(hone_session *session, Call &call, int32_t number,
+                   const int64_t *dims);
 
   hone_library *library = nullptr;
   const hone_descriptor *model = nullptr;

@@ -57,12 +57,42 @@ NB_MODULE(_hone, m) {
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu"), nb::arg("dims"),
         nb::arg("threads"), nb::arg("symbol"));
 
+  nb::class_<DeviceTensor>(
+      m, "DeviceTensor",
+      "A tensor on a CUDA device that a run has made. torch.from_dlpack, "
+      "cupy.from_dlpack and\n"
+      "others take it as it lies, and so does Model.run. It is complete: no "
+      "stream needs to wait\n"
+      "for it. Its memory lives as long as it or what was made of it; freeing "
+      "it waits for the\n"
+      "device.")
+      .def_ro("shape", &DeviceTensor::shape)
+      .def_ro("dtype", &DeviceTensor::dtype, "numpy's name for the elements")
+      .def_prop_ro("device",
+                   [](const DeviceTensor &self) {
+                     return self.array.attr("__dlpack_device__")()[1];
+                   })
+      .def("__dlpack__",
+           [](const DeviceTensor &self, nb::kwargs options) {
+             return self.array.attr("__dlpack__")(**options);
+           })
+      .def("__dlpack_device__",
+           [](const DeviceTensor &self) {
+             return self.array.attr("__dlpack_device__")();
+           })
+      .def("__repr__", [](const DeviceTensor &self) {
+        return nb::str("hone.DeviceTensor(shape={}, dtype={}, device={})")
+            .format(self.shape, self.dtype,
+                    self.array.attr("__dlpack_device__")()[1]);
+      });
+
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string &, const std::string &, int,
                     const std::string &, int>(),
            nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
            nb::arg("level"), nb::arg("device"))
-      .def("run", &Model::run)
+      .def("run", &Model::run, nb::arg("inputs"), nb::arg("on_device").none(),
+           nb::arg("out"))
       .def("stats", &Model::stats)
       .def_prop_ro("inputs",
                    [](const Model &self) {

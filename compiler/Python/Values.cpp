@@ -288,6 +288,23 @@ hone_value hone::python::fromPython(nb::handle object,
   return ::fromPython(object, info.kind, info.element_kind, info, keep);
 }
 
+hone_value hone::python::outputFromPython(nb::handle object,
+                                          const hone_value_info &info,
+                                          Keep &keep) {
+  Numpy &numpy = Numpy::get();
+  if (!nb::isinstance(object, numpy.array))
+    throw RunError("an output is written to an array of numpy or to a tensor "
+                   "on the device that the model runs on");
+  nb::object flags = object.attr("flags");
+  for (const char *flag : {"c_contiguous", "writeable", "aligned"})
+    if (!nb::cast<bool>(flags.attr(flag)))
+      throw RunError(std::string("an array that is written must be ") + flag);
+  if (info.type == HONE_TYPE_STRING || isPacked(info.type) ||
+      !nb::cast<bool>(object.attr("dtype").attr("isnative")))
+    throw RunError("arrays of this element type cannot be written in place");
+  return tensorFromPython(object, info.type, keep);
+}
+
 nb::object hone::python::toPython(const hone_value &value) {
   switch (value.kind) {
   case HONE_KIND_TENSOR:

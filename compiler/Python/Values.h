@@ -47,12 +47,35 @@ private:
 hone_value fromPython(nanobind::handle object, const hone_value_info &info,
                       Keep &keep);
 
+/// A tensor on a device that a run has made, as Python sees it. `array` is
+/// nanobind's and speaks the DLPack protocol; it owns the memory.
+struct DeviceTensor {
+  nanobind::object array, shape, dtype;
+};
+
 /// Whether an object offers data in the memory of a CUDA device.
 bool isOnDevice(nanobind::handle object);
 
 /// A tensor that is read where it lies on the device of this number.
 hone_value deviceTensorFromPython(nanobind::handle object, int64_t device,
                                   Keep &keep);
+
+/// A tensor on the device of this number that a run is to write.
+hone_value deviceOutputFromPython(nanobind::handle object, int64_t device,
+                                  Keep &keep);
+
+/// An array that a run is to write; it is not copied.
+hone_value outputFromPython(nanobind::handle object,
+                            const hone_value_info &info, Keep &keep);
+
+/// Whether DLPack has an element type.
+bool isDeviceType(int32_t type);
+
+/// A DeviceTensor over `memory`, which it releases before it lets `owner` go.
+nanobind::object deviceTensorToPython(const hone_device_memory &memory,
+                                      nanobind::object owner, int64_t device,
+                                      int32_t type, const int64_t *dims,
+                                      int32_t rank);
 
 /// A copy of a value that lies in a session.
 nanobind::object toPython(const hone_value &value);

@@ -48,7 +48,7 @@ const hone_core_api hone_rt_api = {
     HONE_ABI_VERSION, sizeof(hone_core_api), createSession,
     destroySession,   prepareSession,        runSession,
     sessionMessage,   sessionStats,          createPool,
-    destroyPool,
+    destroyPool,      allocateOnDevice,
 };
 
 int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,

@@ -398,6 +398,16 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
   return HONE_OK;
 }
 
+int32_t hone::allocateOnDevice(hone_session *s, int64_t bytes,
+                               hone_device_memory *memory) {
+  Text text(s->message, sizeof(s->message));
+  *memory = {};
+  if (s->device)
+    return s->model->device->api->allocate(*s, bytes, *memory, text);
+  text.add("this session runs on the CPU: it has no memory of a device");
+  return HONE_WRONG_CALL;
+}
+
 void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
   *stats = {};
   for (int32_t place = 0; place < placeCount; ++place)

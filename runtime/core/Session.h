@@ -86,6 +86,8 @@ int32_t prepareSession(hone_session *session, const hone_value *inputs,
 int32_t runSession(hone_session *session, const hone_value *inputs,
                    int32_t inputCount, hone_value *outputs,
                    int32_t outputCount);
+int32_t allocateOnDevice(hone_session *session, int64_t bytes,
+                         hone_device_memory *memory);
 void sessionStats(const hone_session *session, hone_session_stats *stats);
 
 /// Picks the kernel table: the named one, the one in HONE_CPU, or the last that

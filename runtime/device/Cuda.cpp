@@ -227,6 +227,37 @@ int32_t bindDevice(hone_session &s, bool forRun, Text &text) {
   return forRun ? bindHostCopies(s, text) : int32_t(HONE_OK);
 }
 
+void releaseMemory(hone_device_memory *memory) {
+  auto *program = static_cast<Program *>(memory->owner);
+  {
+    CurrentContext current(program->driver, program->context);
+    program->driver.cuMemFree_v2(addressOf(memory->data));
+  }
+  closeProgram(program);
+  *memory = {};
+}
+
+int32_t allocateMemory(hone_session &s, int64_t bytes,
+                       hone_device_memory &memory, Text &text) {
+  Program &program = *s.device->program;
+  CurrentContext current(program.driver, program.context);
+  CUresult result = current.result;
+  CUdeviceptr address = 0;
+  // The driver has no memory of no bytes.
+  if (result == CUDA_SUCCESS)
+    result = program.driver.cuMemAlloc_v2(&address, size_t(bytes ? bytes : 1));
+  if (result == CUDA_SUCCESS) {
+    shareProgram(program);
+    memory = {pointerOf(address), &program, releaseMemory};
+    return HONE_OK;
+  }
+  text.add("device %" PRId32 ", %s: no %" PRId64 " bytes for an output: ",
+           program.ordinal, program.name, bytes);
+  program.driver.addError(result, text);
+  return result == CUDA_ERROR_OUT_OF_MEMORY ? HONE_OUT_OF_MEMORY
+                                            : HONE_DEVICE_FAILED;
+}
+
 //===-- Running -----------------------------------------------------------===//
 
 int32_t bringInputs(hone_session &s) {
@@ -384,6 +415,6 @@ void addStats(const hone_session &s, hone_session_stats &stats) {
 } // namespace
 
 const hone_device_api hone_rt_device_api = {
-    openDevice,   closeDevice,     bindDevice, runOnDevice,
-    copyOnDevice, describeFailure, addStats,
+    openDevice,   closeDevice,     bindDevice,     runOnDevice,
+    copyOnDevice, describeFailure, allocateMemory, addStats,
 };

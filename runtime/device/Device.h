@@ -25,6 +25,9 @@ struct hone_device_api {
                   int64_t bytes, int32_t kind);
   /// Explains a failure of the driver in the last run; false: it was another.
   bool (*describe)(const hone_session &session, hone::Text &text);
+  /// hone_core_api's `device_allocate`, on a session with a device.
+  int32_t (*allocate)(hone_session &session, int64_t bytes,
+                      hone_device_memory &memory, hone::Text &text);
   void (*stats)(const hone_session &session, hone_session_stats &stats);
 };
 

@@ -302,6 +302,12 @@ int32_t hone::openProgram(const hone_descriptor &model, const char *weights,
   return status;
 }
 
+void hone::shareProgram(Program &program) {
+  pthread_mutex_lock(&lock);
+  ++program.shares;
+  pthread_mutex_unlock(&lock);
+}
+
 void hone::closeProgram(Program *program) {
   pthread_mutex_lock(&lock);
   if (--program->shares == 0) {

@@ -34,6 +34,9 @@ struct Program {
 int32_t openProgram(const hone_descriptor &model, const char *weights,
                     int32_t ordinal, Program **program, Text &text);
 
+/// Takes one more share in a program that is open.
+void shareProgram(Program &program);
+
 /// Gives the share back; the last one frees all.
 void closeProgram(Program *program);
 

@@ -11,11 +11,11 @@ import os
 import tempfile
 
 from . import _hone
-from ._hone import CompileError, RunError
+from ._hone import CompileError, DeviceTensor, RunError
 
-__all__ = ["CompileError", "Model", "RunError", "Value", "compile", "load"]
+__all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "compile", "load"]
 
-CompileError.__module__ = RunError.__module__ = "hone"
+CompileError.__module__ = DeviceTensor.__module__ = RunError.__module__ = "hone"
 
 Value = collections.namedtuple("Value", "name kind type shape dtype")
 Value.__doc__ = """An input or output of a model. `kind` is tensor, sequence, optional or map; `type`
@@ -31,15 +31,31 @@ class Model:
         self.inputs = [Value(*v) for v in library.inputs]
         self.outputs = [Value(*v) for v in library.outputs]
 
-    def run(self, inputs):
+    def run(self, inputs, *, device_outputs=False, out=None):
         """{name: value} of the inputs to {name: value} of the outputs.
 
         Tensors are numpy arrays (of objects for strings), sequences lists, absent optionals
         None. Contiguous arrays are read where they lie. A model that runs on a CUDA device also
         takes tensors that lie there (of torch, cupy and others that have __dlpack__); what made
-        them must be done, or run on the default stream. Outputs are numpy arrays. Raises
-        RunError for a wrong call and for an error in the data."""
-        return self._library.run(inputs)
+        them must be done, or run on the default stream. Outputs are numpy arrays.
+
+        `device_outputs` leaves outputs on the device, as DeviceTensor: True all tensors whose
+        shape is known before the run, a collection of names just these. `out` gives arrays of
+        numpy or tensors on the device that outputs are written to, {name: array}; they must be
+        contiguous, have the output's type and shape, and share no memory with another value.
+        They are what the result has under these names. The run is over when it returns: any
+        stream may read what it wrote.
+
+        Raises RunError for a wrong call and for an error in the data."""
+        if device_outputs is True:
+            names = None
+        elif device_outputs is False:
+            names = ()
+        elif isinstance(device_outputs, str):
+            raise TypeError("device_outputs is True, False, or a collection of names")
+        else:
+            names = frozenset(device_outputs)
+        return self._library.run(inputs, names, dict(out or {}))
 
     def stats(self):
         """Bytes of arena, blocks and weights, the thread count, the CPU level and the device in

@@ -469,6 +469,16 @@ typedef struct hone_session_stats {
   int64_t device_number;   /* 96: -1: runs on the CPU */
 } hone_session_stats;
 
+/* Memory of a device that belongs to no session. The model has to stay loaded
+ * until it is released. */
+typedef struct hone_device_memory hone_device_memory;
+struct hone_device_memory {
+  void *data;  /*  0: 256-byte aligned */
+  void *owner; /*  8: the core's */
+  /* 16: From any thread; waits for work that is under way on the device. */
+  void (*release)(hone_device_memory *memory);
+};
+
 /* One session is used by one thread at a time; sessions of one model run at the
  * same time and share its weights. All functions that return int32_t return a
  * hone_status. */
@@ -515,6 +525,10 @@ struct hone_core_api {
   int32_t (*pool_create)(int32_t threads, hone_pool *pool);
   /* 64 */
   void (*pool_destroy)(hone_pool *pool);
+  /* 72: Memory of the session's device, for outputs that are to outlive the
+   * session's next run. It may outlive the session. */
+  int32_t (*device_allocate)(hone_session *session, int64_t bytes,
+                             hone_device_memory *memory);
 };
 
 /* ---- what generated code calls ---- */
@@ -749,7 +763,8 @@ HONE_ASSERT(sizeof(hone_pool) == 40);
 HONE_ASSERT(sizeof(hone_allocator) == 24);
 HONE_ASSERT(sizeof(hone_session_options) == 40);
 HONE_ASSERT(sizeof(hone_session_stats) == 104);
-HONE_ASSERT(sizeof(hone_core_api) == 72);
+HONE_ASSERT(sizeof(hone_device_memory) == 24);
+HONE_ASSERT(sizeof(hone_core_api) == 80);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -269,4 +269,38 @@ TEST_F(Device, TheCallersContextStays) {
   set(nullptr);
 }
 
+TEST_F(Device, MemoryOutlivesItsSession) {
+  Model model(true);
+  hone_device_memory memory;
+  Call call(model);
+  {
+    Session session(model);
+    ASSERT_EQ(hone_rt_api.device_allocate(session.session, 5 * sizeof(float),
+                                          &memory),
+              HONE_OK);
+    call.outputs[onDevice::Twice] =
+        tensor(memory.data, HONE_TYPE_FLOAT, call.nDims, HONE_PLACE_DEVICE);
+    ASSERT_EQ(call.runInto(session.session), HONE_OK) << session.message();
+  }
+  EXPECT_FALSE(fake().holdsNothing());
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(onHost<float>(memory.data)[i], 2 * i);
+  memory.release(&memory);
+  EXPECT_EQ(memory.data, nullptr);
+  EXPECT_TRUE(fake().holdsNothing());
+}
+
+TEST_F(Device, SessionsOnTheCpuHaveNoDeviceMemory) {
+  Model model(true);
+  hone_session_options options = {};
+  options.device = HONE_DEVICE_CPU;
+  Session session(model, options);
+  hone_device_memory memory;
+  EXPECT_EQ(hone_rt_api.device_allocate(session.session, 4, &memory),
+            HONE_WRONG_CALL);
+  EXPECT_EQ(session.message(),
+            "this session runs on the CPU: it has no memory of a device");
+  EXPECT_EQ(memory.release, nullptr);
+}
+
 } // namespace
