@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # lit tests: .mlir files run hone-opt or hone, .test files are shell commands.
 # ruff: noqa: F821 (config and lit_config are lit's)
+import ctypes
 import glob
 import os
 import platform
@@ -25,6 +26,11 @@ ptxas = next(filter(None, [os.environ.get("HONE_PTXAS"), shutil.which("ptxas"), 
 if ptxas:
     config.environment["HONE_PTXAS"] = ptxas
     config.available_features.add("ptxas")
+# What is said where there is no driver can be seen only there.
+try:
+    ctypes.CDLL("libcuda.so.1")
+except OSError:
+    config.available_features.add("no-cuda-driver")
 
 config.substitutions += [
     ("%python", config.hone_python),
