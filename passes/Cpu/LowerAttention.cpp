@@ -26,6 +26,8 @@ static constexpr int64_t kVectors = 2;
 /// Where there are few keys, the strip has room for more.
 static constexpr int64_t kBlockRows = 64, kMaxBlockRows = 128;
 static constexpr int64_t kStripBytes = 128 << 10;
+/// Vectors of a row that are folded side by side.
+static constexpr int64_t kChains = 4;
 /// Keys of a block, at most.
 static constexpr int64_t kBlockKeys = 512;
 /// Fewer tiles of rows do not pay for the packing.
@@ -87,13 +89,13 @@ private:
     Value row = e.add(firstRow, rowInBlock);
     return wholeTiles ? row : e.min(row, e.sub(problem.rows, e.cst(1)));
   }
-  /// Runs `body` for the vectors of `count` columns; the last one may be
-  /// masked.
-  void forVectors(Value count, ValueRange init,
-                  function_ref<SmallVector<Value>(Value column, Value mask,
-                                                  ValueRange carried)>
-                      body,
-                  SmallVector<Value> *results = nullptr);
+  /// Runs `body` for the vectors of `count` columns; the last may have a mask.
+  using VectorBody = function_ref<void(Value column, Value mask)>;
+  void forVectors(Value count, VectorBody body);
+  /// The same with a value that goes from vector to vector. Several run side by
+  /// side, since each step waits for the one before.
+  using FoldBody = function_ref<Value(Value column, Value mask, Value carried)>;
+  SmallVector<Value> foldVectors(Value count, Value init, FoldBody body);
 
   Emitter &e;
   const VectorUnit &unit;
@@ -266,68 +268,89 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     segment.count = problem.depth;
     SmallVector<Value> scores =
         tile.finish(tile.accumulate(segment, tile.zeros()));
+    auto storeTile = [&] { store(row, tileRows, scores); };
     if (wholeTiles)
-      return store(row, tileRows, scores);
+      return storeTile();
     // Rows that repeat the last have their operands there too.
-    for (int64_t r = 0; r < tileRows; ++r)
-      store(e.add(row, r), 1, ArrayRef(scores).slice(r * kVectors, kVectors));
+    Value exists = e.cmp(arith::CmpIPredicate::sle, e.add(row, tileRows), rows);
+    e.branch(exists, storeTile, [&] {
+      for (int64_t r = 0; r < tileRows; ++r)
+        store(e.add(row, r), 1, ArrayRef(scores).slice(r * kVectors, kVectors));
+    });
   });
 }
 
-void AttentionEmitter::forVectors(
-    Value count, ValueRange init,
-    function_ref<SmallVector<Value>(Value column, Value mask,
-                                    ValueRange carried)>
-        body,
-    SmallVector<Value> *results) {
-  Value rest = e.rem(count, e.cst(lanes));
-  Value whole = e.sub(count, rest);
-  SmallVector<Value> values = e.loop(e.cst(0), whole, lanes, init,
-                                     [&](Value column, ValueRange carried) {
-                                       return body(column, nullptr, carried);
-                                     });
-  if (constantOf(rest) != 0) {
-    Value mask = makeMask(e, rest, e.cst(0), lanes);
-    values = body(whole, mask, values);
-  }
-  if (results)
-    *results = values;
+void AttentionEmitter::forVectors(Value count, VectorBody body) {
+  Value rest = e.rem(count, e.cst(lanes)), whole = e.sub(count, rest);
+  e.loop(e.cst(0), whole, lanes, {}, [&](Value column, ValueRange) {
+    body(column, nullptr);
+    return SmallVector<Value>();
+  });
+  if (constantOf(rest) != 0)
+    body(whole, makeMask(e, rest, e.cst(0), lanes));
+}
+
+SmallVector<Value> AttentionEmitter::foldVectors(Value count, Value init,
+                                                 FoldBody body) {
+  Value rest = e.rem(count, e.cst(lanes)), whole = e.sub(count, rest);
+  int64_t step = kChains * lanes;
+  Value together = e.sub(count, e.rem(count, e.cst(step)));
+  SmallVector<Value> chains(kChains, init);
+  chains = e.loop(
+      e.cst(0), together, step, chains, [&](Value column, ValueRange carried) {
+        SmallVector<Value> next;
+        for (auto [i, value] : llvm::enumerate(carried))
+          next.push_back(body(e.add(column, i * lanes), nullptr, value));
+        return next;
+      });
+  chains[0] = e.loop(
+      together, whole, lanes, chains[0], [&](Value column, ValueRange carried) {
+        return SmallVector<Value>{body(column, nullptr, carried[0])};
+      })[0];
+  if (constantOf(rest) != 0)
+    chains[0] = body(whole, makeMask(e, rest, e.cst(0), lanes), chains[0]);
+  return chains;
 }
 
 /// Scores of a row become powers; its maximum and total take them in.
 void AttentionEmitter::emitSoftmax(Value row) {
   Value start = e.mul(row, blockKeys);
   Value infinity = constant(-std::numeric_limits<float>::infinity());
+  // The one instruction that there is for it; a NaN that it loses makes the
+  // total NaN.
+  auto larger = [&](Value a, Value b) {
+    return select(arith::CmpFOp::create(e.builder, e.loc,
+                                        arith::CmpFPredicate::OGT, a, b),
+                  a, b);
+  };
   Value before = maxima.load(e, row);
-  SmallVector<Value> carried;
-  forVectors(
-      keys, splat(before),
-      [&](Value column, Value mask, ValueRange carried) {
+  SmallVector<Value> tops = foldVectors(
+      keys, splat(before), [&](Value column, Value mask, Value carried) {
         Value scores = strip.load(e, e.add(start, column), lanes, mask);
         if (mask)
           scores = select(mask, scores, splat(infinity));
-        return SmallVector<Value>{
-            arith::MaximumFOp::create(e.builder, e.loc, carried[0], scores)};
-      },
-      &carried);
-  Value maximum = reduce(vector::CombiningKind::MAXIMUMF, carried[0]);
+        return larger(carried, scores);
+      });
+  for (size_t i = 1; i < tops.size(); ++i)
+    tops[0] = larger(tops[0], tops[i]);
+  Value maximum = reduce(vector::CombiningKind::MAXIMUMF, tops[0]);
   // Where all are -inf, no power is to be NaN.
   Value shift = select(isEqual(maximum, infinity), e.zero(f32), maximum);
   Value factor = power(before, shift);
   Value shifts = splat(shift);
-  forVectors(
-      keys, e.zero(vectorType),
-      [&](Value column, Value mask, ValueRange carried) {
+  SmallVector<Value> parts = foldVectors(
+      keys, e.zero(vectorType), [&](Value column, Value mask, Value carried) {
         Value place = e.add(start, column);
         Value powers = power(strip.load(e, place, lanes, mask), shifts);
         if (mask)
           powers = select(mask, powers, e.zero(vectorType));
         strip.store(e, place, powers, mask);
-        return SmallVector<Value>{e.sum(carried[0], powers)};
-      },
-      &carried);
+        return e.sum(carried, powers);
+      });
+  for (size_t i = 1; i < parts.size(); ++i)
+    parts[0] = e.sum(parts[0], parts[i]);
   Value total = e.sum(e.product(totals.load(e, row), factor),
-                      reduce(vector::CombiningKind::ADD, carried[0]));
+                      reduce(vector::CombiningKind::ADD, parts[0]));
   totals.store(e, row, total);
   maxima.store(e, row, maximum);
   if (oneKeyBlock)
@@ -345,12 +368,11 @@ void AttentionEmitter::packValues() {
   e.loop(e.cst(0), keys, [&](Value key) {
     Value source = e.mul(e.add(firstKey, key), problem.value.rowStride);
     source = e.add(valueBase, source);
-    forVectors(e.cst(width), {}, [&](Value column, Value mask, ValueRange) {
+    forVectors(e.cst(width), [&](Value column, Value mask) {
       Value loaded =
           problem.value.buffer.load(e, e.add(source, column), lanes, mask);
       values.store(e, e.add(e.mul(key, outPitch), column),
                    e.extend(loaded, f32));
-      return SmallVector<Value>();
     });
   });
 }
@@ -412,7 +434,7 @@ void AttentionEmitter::emitOutput(Value row) {
   Value out =
       e.add(outBase, e.mul(e.add(firstRow, row), problem.out.rowStride));
   const FlatBuffer &target = problem.out.buffer;
-  forVectors(e.cst(width), {}, [&](Value column, Value mask, ValueRange) {
+  forVectors(e.cst(width), [&](Value column, Value mask) {
     Value sum = sums.load(e, e.add(e.mul(row, outPitch), column), lanes, mask);
     Value result = e.product(sum, inverses);
     if (target.elementType() != f32)
@@ -420,7 +442,6 @@ void AttentionEmitter::emitOutput(Value row) {
           e.builder, e.loc, VectorType::get({lanes}, target.elementType()),
           result);
     target.store(e, e.add(out, column), result, mask);
-    return SmallVector<Value>();
   });
 }
 

@@ -13,7 +13,8 @@
 // CHECK:             vector.load %{{.+}} : memref<32xf32>
 // CHECK:             arith.addf %[[SCORES]]#0
 // CHECK:           scf.for
-// CHECK:             arith.maximumf {{.*}} vector<8xf32>
+// CHECK:             %[[LARGER:.+]] = arith.cmpf ogt, {{.*}} vector<8xf32>
+// CHECK:             arith.select %[[LARGER]]
 // CHECK:             vector.reduction <maximumf>
 // CHECK:             math.exp {{.*}} vector<8xf32>
 // CHECK:             vector.reduction <add>
