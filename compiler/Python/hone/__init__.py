@@ -13,7 +13,7 @@ import tempfile
 from . import _hone
 from ._hone import CompileError, DeviceTensor, RunError
 
-__all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "compile", "load"]
+__all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "compile", "compile_library", "load"]
 
 CompileError.__module__ = DeviceTensor.__module__ = RunError.__module__ = "hone"
 
@@ -73,26 +73,33 @@ def load(path, *, threads=0, cpu="", symbol="hone_model", device=0):
     return Model(_hone.Model(os.fspath(path), symbol, threads, cpu, number))
 
 
-def compile(model, *, output=None, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):
-    """Compiles an ONNX model, given as a path or as bytes, and opens it.
+def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):
+    """Compiles an ONNX model, given as a path or as bytes, to a library for whatever machine it is taken to.
 
-    `output` keeps the library in that place. `target` is "cpu", "cuda", or "cuda,cpu", which falls
-    back to the CPU. `cpu` is a comma-separated list of CPU levels or names, as in
-    `hone compile --cpu`, and `gpu` one of chips; `dims` fixes free dimensions ({"n": 1}); `threads`, 0 for
-    one per processor, is what the model is compiled for and run with.
+    `target` is "cpu", "cuda", or "cuda,cpu", which falls back to the CPU. `cpu` is a
+    comma-separated list of CPU levels or names, as in `hone compile --cpu`, and `gpu` one of
+    chips; `dims` fixes free dimensions ({"n": 1}); `threads`, 0 for one per processor, is what
+    the model is compiled for.
 
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
     OSError when the library cannot be written."""
     if not isinstance(model, bytes):
         model = bytes(model) if isinstance(model, (bytearray, memoryview)) else os.fspath(model)
     options = dict(target=target, cpu=cpu, gpu=gpu, dims=dict(dims or {}), threads=threads, symbol=symbol)
+    _hone.compile(model, os.fspath(output), **options)
+
+
+def compile(model, *, output=None, threads=0, symbol="hone_model", **options):
+    """Compiles an ONNX model and opens it. `output` keeps the library in that place; the other
+    options and errors are those of compile_library."""
+    options.update(threads=threads, symbol=symbol)
     if output is not None:
-        _hone.compile(model, os.fspath(output), **options)
+        compile_library(model, output, **options)
         return load(output, threads=threads, symbol=symbol)
     folder = tempfile.mkdtemp(prefix="hone-")
     try:
         library = os.path.join(folder, "model.so")
-        _hone.compile(model, library, **options)
+        compile_library(model, library, **options)
         return load(library, threads=threads, symbol=symbol)
     finally:
         # The library stays mapped. What else lies there is the report of an internal
