@@ -7,15 +7,16 @@ def _texts(array):
     return [x.decode() if isinstance(x, bytes) else str(x) for x in array.ravel()]
 
 
-def difference(want, got, loose=False):
+def difference(want, got, loose=False, tolerance=None):
     """What differs, or an empty string. Integers are exact and floats close; `loose`, for
-    quantized models, allows single steps in few elements."""
+    quantized models, allows single steps in few elements. A tolerance, (relative, absolute),
+    replaces the one of floats, and is that of integers too."""
     if want is None or got is None:
         return "" if want is None and got is None else "one is absent"
     if isinstance(want, (list, tuple)):
         if not isinstance(got, (list, tuple)) or len(want) != len(got):
             return "sequences of different length"
-        return next((d for w, g in zip(want, got) if (d := difference(w, g, loose))), "")
+        return next((d for w, g in zip(want, got) if (d := difference(w, g, loose, tolerance))), "")
     want, got = np.asarray(want), np.asarray(got)
     if want.shape != got.shape:
         return f"shape {got.shape}, expected {want.shape}"
@@ -25,7 +26,7 @@ def difference(want, got, loose=False):
         return f"type {got.dtype}, expected {want.dtype}"
     if not want.size:
         return ""
-    if want.dtype.kind in "biu":
+    if want.dtype.kind in "biu" and not tolerance:
         off = np.abs(want.astype(np.float64) - got.astype(np.float64))
         if loose:
             return "" if (off > 1).mean() <= 0.01 else "more than 1 % of the integers differ by more than 1"
@@ -39,7 +40,9 @@ def difference(want, got, loose=False):
         return "" if similar or np.allclose(w, g, atol=1e-5) else "cosine under 0.98"
     rtol, atol = (2e-2, 2e-3) if narrow else (1e-3, 1e-5)
     finite = np.abs(w[np.isfinite(w)])
-    if finite.size and not narrow:
+    if tolerance:
+        rtol, atol = tolerance
+    elif finite.size and not narrow:
         atol = max(atol, 1e-4 * float(finite.max()))
     if np.allclose(g, w, rtol=rtol, atol=atol, equal_nan=True):
         return ""

@@ -44,6 +44,12 @@ def read(path, value_type):
     return convert(message)
 
 
+def read_cases(root):
+    """The entries of models.json, with whole paths."""
+    cases = json.loads((root / "models.json").read_text())["models"]
+    return [dict(case, path=str(root / case["path"])) for case in cases]
+
+
 def random_input(value, rng, free=1):
     tensor = value.type.tensor_type
     dims = [d.dim_value or free for d in tensor.shape.dim]
@@ -55,12 +61,23 @@ def random_input(value, rng, free=1):
     return rng.standard_normal(dims).astype(dtype)
 
 
-def run_with_data(model, proto, inputs, folders, loose):
-    """Runs each data set; the first difference, or an empty string."""
-    for folder in folders:
+def graph_inputs(graph):
+    """The inputs that a caller gives: all but those with an initial value."""
+    weights = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    return [v for v in graph.input if v.name not in weights]
+
+
+def is_loose(case, graph):
+    """Quantized models may be a step off."""
+    return case["family"] == "quantized" or any(t.data_type in (2, 3) for t in graph.initializer)
+
+
+def data_sets(graph, folder):
+    """The data sets in a model's folder: (name, {input: value}, {output: value})."""
+    for data in sorted(folder.glob("*data_set_*")):
         feeds = {}
-        for i, value in enumerate(inputs):
-            path = folder / f"input_{i}.pb"
+        for i, value in enumerate(graph_inputs(graph)):
+            path = data / f"input_{i}.pb"
             if not path.exists():
                 continue
             x = read(path, value.type)
@@ -69,13 +86,18 @@ def run_with_data(model, proto, inputs, folders, loose):
             if isinstance(x, np.ndarray) and x.ndim < rank:
                 x = x.reshape((1,) * (rank - x.ndim) + x.shape)
             feeds[value.name] = x
+        paths = {v.name: (data / f"output_{i}.pb", v.type) for i, v in enumerate(graph.output)}
+        yield data.name, feeds, {name: read(path, kind) for name, (path, kind) in paths.items() if path.exists()}
+
+
+def run_with_data(model, sets, loose):
+    """Runs each data set; the first difference, or an empty string."""
+    for folder, feeds, wants in sets:
         got = model.run(feeds)
-        for i, value in enumerate(proto.graph.output):
-            path = folder / f"output_{i}.pb"
-            if path.exists():
-                amiss = difference(read(path, value.type), got.get(value.name), loose)
-                if amiss:
-                    return f"{folder.name}, output {value.name}: {amiss}"
+        for name, want in wants.items():
+            amiss = difference(want, got.get(name), loose)
+            if amiss:
+                return f"{folder}, output {name}: {amiss}"
     return ""
 
 
@@ -90,10 +112,8 @@ def run_case(case):
         return ("pass", "") if refusable and str(e) else ("compile", str(e)[:300])
     proto = onnx.load(path / "model.onnx", load_external_data=False)
     graph = proto.graph
-    weights = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
-    inputs = [v for v in graph.input if v.name not in weights]
-    folders = sorted(path.glob("*data_set_*"))
-    loose = case["family"] == "quantized" or any(t.data_type in (2, 3) for t in graph.initializer)
+    inputs, loose = graph_inputs(graph), is_loose(case, graph)
+    sets = list(data_sets(graph, path))
     if case["family"] == "robustness" and expect.startswith("accept"):
         rng = np.random.default_rng(0)
         try:
@@ -102,8 +122,8 @@ def run_case(case):
             return "pass", ""
         return "wrong", "took two sizes for one free dimension"
     try:
-        amiss = run_with_data(model, proto, inputs, folders, loose)
-        if not folders and all(v.type.WhichOneof("value") == "tensor_type" for v in inputs):
+        amiss = run_with_data(model, sets, loose)
+        if not sets and all(v.type.WhichOneof("value") == "tensor_type" for v in inputs):
             runs = []
             for _ in range(2):
                 rng = np.random.default_rng(0)
@@ -129,8 +149,7 @@ def main():
     global TARGET
     TARGET = args.target
     root = pathlib.Path(os.environ["HONE_TEST_MODELS"])
-    cases = json.loads((root / "models.json").read_text())["models"]
-    cases = [dict(c, path=str(root / c["path"])) for c in cases if any(part in c["name"] for part in args.only.split(","))]
+    cases = [c for c in read_cases(root) if any(part in c["name"] for part in args.only.split(","))]
     results = {}
     for case, result in workers.run_cases(cases, run_case, args.jobs, args.timeout, reuse=1):
         results[case["name"]] = result

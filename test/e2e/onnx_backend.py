@@ -12,29 +12,21 @@ import collections
 import json
 import os
 import pathlib
-import re
 import sys
 import tempfile
-import unittest
-import warnings
 
 # One thread for numpy's own libraries: the processes are forked.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Where the cases on whole models keep what they unpack; else it is the user's home.
-if "HONE_BUILD" in os.environ:
-    os.environ["ONNX_HOME"] = os.path.join(os.environ["HONE_BUILD"], "test", "onnx")
 
 import numpy  # noqa: E402, F401
 from onnx.backend.base import Backend  # noqa: E402
 
+import onnx_cases  # noqa: E402
 import workers  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
-LIST = HERE / "onnx-backend-xfail.txt"
+LIST = onnx_cases.LIST
 TARGET = "cpu"
 HEADER = "# ONNX backend test cases that do not pass yet; a case that leaves never returns.\n"
-# The format leaves the generator open, so that these cases' numbers are one library's.
-RANDOM = re.compile("^test_bernoulli")
 
 
 class LazyBackend(Backend):
@@ -51,24 +43,6 @@ class LazyBackend(Backend):
         return hone.backend.prepare(model, device, target=TARGET)
 
 
-def run_case(item):
-    """(verdict, detail) of one (name, function) pair."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            item[1](unittest.TestCase())
-        return "pass", ""
-    except unittest.SkipTest as e:
-        return "skip", str(e)
-    except BaseException as e:  # noqa: BLE001: whatever it is, it is this case's
-        kind = type(e).__name__
-        verdict = {"CompileError": "compile", "RunError": "run", "AssertionError": "wrong"}.get(kind, "error")
-        if verdict == "wrong" and RANDOM.match(item[0]):
-            return "skip", "runs, but its reference holds another generator's random numbers"
-        text = " ".join(str(e).split())[:300]
-        return verdict, text if verdict in ("compile", "run", "wrong") else f"{kind}: {text}"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="regular expression on case names")
@@ -82,22 +56,11 @@ def main():
     global TARGET
     TARGET = args.target
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from onnx.backend.test.runner import Runner
-
-        runner = Runner(LazyBackend)
-    cases, results = [], {}
-    for category, items in runner._test_items.items():
-        chosen = [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(args.only, n)]
-        # An emulated device takes minutes for a photograph.
-        if "emulated" in TARGET and category == "RealModel":
-            results.update({n: workers.Result("skip", "a whole model, too slow where the device is emulated", 0) for n, _ in chosen})
-        else:
-            cases += chosen
+    cases, skipped = onnx_cases.collect(LazyBackend, TARGET, args.only)
+    results = {name: workers.Result("skip", reason, 0) for name, reason in skipped.items()}
     # Reports of internal errors land in the folder for temporary files.
     with tempfile.TemporaryDirectory() as tempfile.tempdir:
-        for (name, _), result in workers.run_cases(cases, run_case, args.jobs, args.timeout):
+        for (name, _), result in workers.run_cases(cases, onnx_cases.run_case, args.jobs, args.timeout):
             results[name] = result
     if args.json:
         rows = {n: r._asdict() for n, r in sorted(results.items())}

@@ -59,7 +59,7 @@ class Worker:
 def run_cases(cases, run, jobs=2, timeout=120.0, reuse=200):
     """Yields (case, Result) as cases end. run(case) returns (verdict, detail) in a
     child; a child that dies gives `crash`, one that takes too long `timeout`. A child
-    is replaced after `reuse` cases."""
+    is replaced after `reuse` cases, or when a third value says that the case spoilt it."""
     waiting = collections.deque(range(len(cases)))
     workers = {}
 
@@ -87,10 +87,10 @@ def run_cases(cases, run, jobs=2, timeout=120.0, reuse=200):
                 name = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
                 yield case, Result("crash", name, seconds)
                 continue
-            verdict, detail = json.loads(worker.buffer)
+            verdict, detail, *spoilt = json.loads(worker.buffer)
             worker.buffer = b""
             worker.done += 1
-            if waiting and worker.done < reuse:
+            if waiting and worker.done < reuse and not any(spoilt):
                 worker.start(waiting.popleft())
             else:
                 del workers[fd]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""ONNX's own backend test cases: which there are for a target, and how one of them ends."""
+import os
+import pathlib
+import re
+import unittest
+import warnings
+
+# Where the cases on whole models keep what they unpack; else it is the user's home.
+if "HONE_BUILD" in os.environ:
+    os.environ["ONNX_HOME"] = os.path.join(os.environ["HONE_BUILD"], "test", "onnx")
+
+LIST = pathlib.Path(__file__).resolve().parent / "onnx-backend-xfail.txt"
+# The format leaves the generator open, so that these cases' numbers are one library's.
+RANDOM = re.compile("^test_bernoulli")
+RANDOM_REASON = "runs, but its reference holds another generator's random numbers"
+
+
+def collect(backend, target, only="", check=None):
+    """The cases of `backend` whose names `only` matches, as (name, function) pairs, and
+    {name: reason} of those that make no sense for the target. `check` takes the place of the
+    comparison of outputs: check(ref_outputs, outputs, rtol, atol, model_dir)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from onnx.backend.test.runner import Runner
+
+        kind = type("CheckedRunner", (Runner,), {"assert_similar_outputs": staticmethod(check)}) if check else Runner
+        runner = kind(backend)
+    cases, skipped = [], {}
+    for category, items in runner._test_items.items():
+        chosen = [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(only, n)]
+        # An emulated device takes minutes for a photograph.
+        if "emulated" in target and category == "RealModel":
+            skipped.update({n: "a whole model, too slow where the device is emulated" for n, _ in chosen})
+        else:
+            cases += chosen
+    return cases, skipped
+
+
+def run_case(item):
+    """(verdict, detail) of one (name, function) pair."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            item[1](unittest.TestCase())
+        return "pass", ""
+    except unittest.SkipTest as e:
+        return "skip", str(e)
+    except BaseException as e:  # noqa: BLE001: whatever it is, it is this case's
+        kind = type(e).__name__
+        verdict = {"CompileError": "compile", "RunError": "run", "AssertionError": "wrong"}.get(kind, "error")
+        if verdict == "wrong" and RANDOM.match(item[0]):
+            return "skip", RANDOM_REASON
+        text = " ".join(str(e).split())[:300]
+        return verdict, text if verdict in ("compile", "run", "wrong") else f"{kind}: {text}"
