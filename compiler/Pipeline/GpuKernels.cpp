@@ -20,7 +20,9 @@ static std::unique_ptr<Pass> verifyAfter(StringRef phase) {
 
 // After: gpu.launch with scf, vector, memref, arith, math, nvgpu in it.
 void hone::buildGpuKernelBufferPipeline(OpPassManager &pm) {
-  pm.addPass(createBufferizeKernelsPass());
+  BufferizeKernelsPassOptions buffers;
+  buffers.teams = true;
+  pm.addPass(createBufferizeKernelsPass(buffers));
   OpPassManager &kernel = pm.nest<func::FuncOp>();
   kernel.addPass(createGpuLowerContractionsPass());
   kernel.addPass(createGpuLowerConvolutionsPass());

@@ -33,8 +33,8 @@ bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
 
 class KernelBufferizer {
 public:
-  explicit KernelBufferizer(func::FuncOp kernel)
-      : kernel(kernel), builder(kernel.getContext()) {}
+  KernelBufferizer(func::FuncOp kernel, bool teams)
+      : kernel(kernel), teams(teams), builder(kernel.getContext()) {}
 
   LogicalResult run() {
     if (!kernel.getBody().hasOneBlock())
@@ -346,7 +346,8 @@ private:
             return failure();
           Value target = allocate(scatter.getResult(),
                                   memref::getMixedSizes(builder, loc, input));
-          emitScatter(builder, scatter, input, indices, updates, target);
+          (teams ? emitTeamScatter : emitScatter)(builder, scatter, input,
+                                                  indices, updates, target);
           return success();
         })
         .Case([&](CumulateOp cumulate) {
@@ -355,7 +356,8 @@ private:
             return failure();
           Value target = allocate(cumulate.getResult(),
                                   memref::getMixedSizes(builder, loc, source));
-          emitCumulate(builder, cumulate, source, target);
+          (teams ? emitTeamCumulate : emitCumulate)(builder, cumulate, source,
+                                                    target);
           return success();
         })
         .Case([&](TopKOp topK) {
@@ -366,7 +368,8 @@ private:
               mixedSizes(builder, topK.getValues().getType(), topK.getDims());
           Value values = allocate(topK.getValues(), sizes);
           Value indices = allocate(topK.getIndices(), sizes);
-          emitTopK(builder, topK, source, values, indices);
+          (teams ? emitTeamTopK : emitTopK)(builder, topK, source, values,
+                                            indices);
           return success();
         })
         .Default([](Operation *op) {
@@ -502,6 +505,7 @@ private:
   }
 
   func::FuncOp kernel;
+  bool teams; ///< Iterations are done by teams of threads.
   OpBuilder builder;
   DenseMap<Value, Value> buffers; ///< Of tensors.
   DenseMap<Value, Value> targets; ///< Result arguments of tensors.
@@ -519,7 +523,7 @@ struct BufferizeKernelsPass
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (kernel->hasAttr("hone.kernel") && !kernel.isExternal())
-        if (failed(KernelBufferizer(kernel).run()))
+        if (failed(KernelBufferizer(kernel, teams).run()))
           return signalPassFailure();
   }
 };

@@ -11,23 +11,17 @@ using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
 
-namespace {
-/// A buffer as [outer, axis, inner].
-struct Lines {
-  Lines(OpBuilder &builder, Location loc, Value buffer, int64_t axis) {
-    SmallVector<OpFoldResult> sizes =
-        memref::getMixedSizes(builder, loc, buffer);
-    ArrayRef<OpFoldResult> all(sizes);
-    outer = product(builder, loc, all.take_front(axis));
-    length = all[axis];
-    inner = product(builder, loc, all.drop_front(axis + 1));
-    OpFoldResult shape[] = {outer, length, inner};
-    view = viewAs(builder, loc, buffer, shape);
-  }
-  OpFoldResult outer, length, inner;
-  Value view;
-};
+Lines::Lines(OpBuilder &builder, Location loc, Value buffer, int64_t axis) {
+  SmallVector<OpFoldResult> sizes = memref::getMixedSizes(builder, loc, buffer);
+  ArrayRef<OpFoldResult> all(sizes);
+  outer = product(builder, loc, all.take_front(axis));
+  length = all[axis];
+  inner = product(builder, loc, all.drop_front(axis + 1));
+  OpFoldResult shape[] = {outer, length, inner};
+  view = viewAs(builder, loc, buffer, shape);
+}
 
+namespace {
 Value constant(OpBuilder &builder, Location loc, int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
 }
@@ -36,8 +30,10 @@ Value valueOf(OpBuilder &builder, Location loc, OpFoldResult size) {
   return getValueOrCreateConstantIndexOp(builder, loc, size);
 }
 
-Value accumulate(OpBuilder &builder, Location loc, ReduceKind kind, Value a,
-                 Value b) {
+} // namespace
+
+Value hone::buffer::accumulate(OpBuilder &builder, Location loc,
+                               ReduceKind kind, Value a, Value b) {
   Type type = a.getType();
   bool isFloat = isa<FloatType>(type);
   bool narrow = type.isF16() || type.isBF16();
@@ -56,13 +52,12 @@ Value accumulate(OpBuilder &builder, Location loc, ReduceKind kind, Value a,
     result = arith::TruncFOp::create(builder, loc, type, result);
   return result;
 }
-} // namespace
 
 /// Lines whose elements lie beside each other: the sum is carried in a
 /// register.
-static void emitScalarCumulate(OpBuilder &builder, CumulateOp op,
-                               const Lines &source, const Lines &target,
-                               Value neutral) {
+void hone::buffer::emitScalarCumulate(OpBuilder &builder, CumulateOp op,
+                                      const Lines &source, const Lines &target,
+                                      Value neutral) {
   Location loc = op.getLoc();
   OpFoldResult sizes[] = {source.outer, source.inner};
   auto forall =
@@ -144,16 +139,20 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
       });
 }
 
+TypedAttr hone::buffer::neutralOf(CumulateOp op, Type type) {
+  Builder builder(type.getContext());
+  int64_t number = op.getKind() == ReduceKind::Prod ? 1 : 0;
+  if (isa<FloatType>(type))
+    return builder.getFloatAttr(type, double(number));
+  return builder.getIntegerAttr(type, number);
+}
+
 void hone::buffer::emitCumulate(OpBuilder &builder, CumulateOp op, Value source,
                                 Value target) {
   Location loc = op.getLoc();
   Type type = cast<MemRefType>(source.getType()).getElementType();
-  int64_t neutralNumber = op.getKind() == ReduceKind::Prod ? 1 : 0;
-  TypedAttr neutral =
-      isa<FloatType>(type)
-          ? TypedAttr(builder.getFloatAttr(type, double(neutralNumber)))
-          : builder.getIntegerAttr(type, neutralNumber);
-  Value neutralValue = arith::ConstantOp::create(builder, loc, neutral);
+  Value neutralValue =
+      arith::ConstantOp::create(builder, loc, neutralOf(op, type));
   Lines from(builder, loc, source, op.getAxis());
   Lines to(builder, loc, target, op.getAxis());
   if (getConstantIntValue(from.inner) == 1)
@@ -162,9 +161,8 @@ void hone::buffer::emitCumulate(OpBuilder &builder, CumulateOp op, Value source,
     emitRowCumulate(builder, op, from, to, neutralValue);
 }
 
-/// Whether `a` comes before `b` where their order does not already say so. NaN
-/// counts as larger than any number.
-static Value comesBefore(OpBuilder &builder, TopKOp op, Value a, Value b) {
+Value hone::buffer::comesBefore(OpBuilder &builder, TopKOp op, Value a,
+                                Value b) {
   Location loc = op.getLoc();
   if (!isa<FloatType>(a.getType())) {
     using P = arith::CmpIPredicate;
@@ -184,25 +182,31 @@ static Value comesBefore(OpBuilder &builder, TopKOp op, Value a, Value b) {
   return arith::AndIOp::create(builder, loc, wins, isNumber);
 }
 
+Value hone::buffer::checkedCount(OpBuilder &builder, TopKOp op,
+                                 const Lines &source, const Lines &values) {
+  Location loc = op.getLoc();
+  Value k = valueOf(builder, loc, values.length);
+  std::optional<int64_t> wanted = getConstantIntValue(values.length);
+  std::optional<int64_t> given = getConstantIntValue(source.length);
+  if (wanted && given && *wanted <= *given)
+    return k;
+  // As many elements must be there: k is an index below their number + 1.
+  OpFoldResult bound =
+      sum(builder, loc, source.length, builder.getIndexAttr(1));
+  auto check =
+      CheckedIndexOp::create(builder, loc, k, valueOf(builder, loc, bound));
+  if (Attribute node = op->getAttr("hone.node"))
+    check->setAttr("hone.node", node);
+  return check;
+}
+
 void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
                             Value values, Value indices) {
   Location loc = op.getLoc();
   Lines from(builder, loc, source, op.getAxis());
   Lines best(builder, loc, values, op.getAxis());
   Lines places(builder, loc, indices, op.getAxis());
-  Value k = valueOf(builder, loc, best.length);
-  std::optional<int64_t> wanted = getConstantIntValue(best.length);
-  std::optional<int64_t> given = getConstantIntValue(from.length);
-  if (!wanted || !given || *wanted > *given) {
-    // As many elements must be there: k is an index below their number + 1.
-    OpFoldResult bound =
-        sum(builder, loc, from.length, builder.getIndexAttr(1));
-    auto check =
-        CheckedIndexOp::create(builder, loc, k, valueOf(builder, loc, bound));
-    if (Attribute node = op->getAttr("hone.node"))
-      check->setAttr("hone.node", node);
-    k = check;
-  }
+  Value k = checkedCount(builder, op, from, best);
   OpFoldResult sizes[] = {from.outer, from.inner};
   auto forall =
       scf::ForallOp::create(builder, loc, sizes, ValueRange{}, std::nullopt);

@@ -11,9 +11,8 @@ using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
 
-/// What the element `old` becomes when `update` hits it.
-static Value combine(OpBuilder &builder, Location loc, ScatterKind kind,
-                     Value old, Value update) {
+Value hone::buffer::combine(OpBuilder &builder, Location loc, ScatterKind kind,
+                            Value old, Value update) {
   Type type = old.getType();
   bool isFloat = isa<FloatType>(type);
   bool narrow = type.isF16() || type.isBF16();
@@ -60,8 +59,8 @@ static Value combine(OpBuilder &builder, Location loc, ScatterKind kind,
   return result;
 }
 
-static Value checkedIndex(OpBuilder &builder, ScatterOp op, Value element,
-                          Value size) {
+Value hone::buffer::checkedIndex(OpBuilder &builder, ScatterOp op,
+                                 Value element, Value size) {
   Value index = arith::IndexCastOp::create(builder, op.getLoc(),
                                            builder.getIndexType(), element);
   auto checked = CheckedIndexOp::create(builder, op.getLoc(), index, size,

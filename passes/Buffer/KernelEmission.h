@@ -45,6 +45,49 @@ void emitCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
 void emitTopK(mlir::OpBuilder &builder, graph::TopKOp op, mlir::Value source,
               mlir::Value values, mlir::Value indices);
 
+// The same for teams: an iteration of the top-level scf.forall is done by
+// threads that share what it allocates (memref.alloca) and divide each
+// scf.forall inside it; they wait for each other at its end. Where such a form
+// would not pay, an iteration writes by itself and there are more of them.
+void emitTeamScatter(mlir::OpBuilder &builder, graph::ScatterOp op,
+                     mlir::Value input, mlir::Value indices,
+                     mlir::Value updates, mlir::Value target);
+void emitTeamCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
+                      mlir::Value source, mlir::Value target);
+void emitTeamTopK(mlir::OpBuilder &builder, graph::TopKOp op,
+                  mlir::Value source, mlir::Value values, mlir::Value indices);
+
+/// A buffer as [outer, axis, inner].
+struct Lines {
+  Lines(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value buffer,
+        int64_t axis);
+  mlir::OpFoldResult outer, length, inner;
+  mlir::Value view;
+};
+
+/// Running sums with an iteration for each line.
+void emitScalarCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
+                        const Lines &source, const Lines &target,
+                        mlir::Value neutral);
+/// The neutral element of what a running sum accumulates.
+mlir::TypedAttr neutralOf(graph::CumulateOp op, mlir::Type type);
+mlir::Value accumulate(mlir::OpBuilder &builder, mlir::Location loc,
+                       graph::ReduceKind kind, mlir::Value a, mlir::Value b);
+/// Whether `a` comes before `b` where their order does not already say so. NaN
+/// counts as larger than any number.
+mlir::Value comesBefore(mlir::OpBuilder &builder, graph::TopKOp op,
+                        mlir::Value a, mlir::Value b);
+/// The number of wanted elements, checked against that of the given ones.
+mlir::Value checkedCount(mlir::OpBuilder &builder, graph::TopKOp op,
+                         const Lines &source, const Lines &values);
+/// What the element `old` becomes when `update` hits it.
+mlir::Value combine(mlir::OpBuilder &builder, mlir::Location loc,
+                    graph::ScatterKind kind, mlir::Value old,
+                    mlir::Value update);
+/// An element of the indices as a coordinate in a dimension of `size`.
+mlir::Value checkedIndex(mlir::OpBuilder &builder, graph::ScatterOp op,
+                         mlir::Value element, mlir::Value size);
+
 } // namespace hone::buffer
 
 #endif // HONE_PASSES_BUFFER_KERNELEMISSION_H

@@ -56,8 +56,12 @@ def BufferizeKernelsPass : Pass<"hone-bufferize-kernels", "::mlir::ModuleOp"> {
     operations that `hone-convert-to-linalg` leaves alone. After: functions over contiguous memrefs, results as arguments
     behind the tensor arguments and written in place; temporaries are `memref.alloc`, reshapes and slices are views,
     concat, pad, scatter, cumulate and top_k are loops inside `scf.forall`. No value of a kernel is overwritten while it
-    is needed, so each has a buffer of its own and nothing is analysed.
+    is needed, so each has a buffer of its own and nothing is analysed. With `teams` an iteration of `scf.forall` may be
+    the work of many threads: what it allocates is theirs together, and they divide each `scf.forall` inside it and meet
+    at its end. Then top_k sorts in such memory, cumulate scans in it, and scatter gives each team the part of the result
+    that it alone writes.
   }];
+  let options = [Option<"teams", "teams", "bool", "false", "an iteration may be the work of a team of threads">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }

@@ -84,36 +84,116 @@ std::optional<int64_t> longestLoop(scf::ForallOp forall) {
   return longest;
 }
 
+/// Whether an iteration is made of steps that many threads divide.
+bool hasSteps(scf::ForallOp forall) {
+  return forall.getBody()
+      ->walk([](scf::ForallOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
+/// The size of the longest step of an iteration, if all are known.
+std::optional<int64_t> longestStep(scf::ForallOp forall) {
+  std::optional<int64_t> longest = 1;
+  forall.getBody()->walk([&](scf::ForallOp step) {
+    int64_t size = 1;
+    for (OpFoldResult bound : step.getMixedUpperBound()) {
+      std::optional<int64_t> known = getConstantIntValue(bound);
+      if (!known)
+        longest = std::nullopt;
+      size *= known.value_or(1);
+    }
+    if (longest)
+      longest = std::max(*longest, size);
+  });
+  return longest;
+}
+
+SmallVector<Value> sizesOf(Emitter &e, scf::ForallOp forall) {
+  SmallVector<Value> sizes;
+  for (OpFoldResult size : forall.getMixedUpperBound())
+    sizes.push_back(getValueOrCreateConstantIndexOp(e.builder, e.loc, size));
+  return sizes;
+}
+
+Value productOf(Emitter &e, ValueRange sizes) {
+  Value count = e.cst(1);
+  for (Value size : sizes)
+    count = e.mul(count, size);
+  return count;
+}
+
+/// Moves the body to where the builder is, for iteration `number`.
+void moveBody(Emitter &e, scf::ForallOp forall, Value number,
+              ValueRange sizes) {
+  SmallVector<Value> place = e.delinearize(number, sizes);
+  Block *block = forall.getBody();
+  SmallVector<Value> ivs(forall.getInductionVars());
+  block->getTerminator()->erase();
+  e.builder.getInsertionBlock()->getOperations().splice(
+      e.builder.getInsertionPoint(), block->getOperations());
+  for (auto [iv, coordinate] : llvm::zip_equal(ivs, place))
+    iv.replaceAllUsesWith(coordinate);
+}
+
+/// Lets the threads of a block divide a step; all wait for its end.
+void divideStep(scf::ForallOp step, Value thread, int64_t threads) {
+  OpBuilder builder(step);
+  Emitter e(builder, step.getLoc());
+  SmallVector<Value> sizes = sizesOf(e, step);
+  e.loop(thread, productOf(e, sizes), threads, {},
+         [&](Value number, ValueRange) {
+           moveBody(e, step, number, sizes);
+           return SmallVector<Value>();
+         });
+  emitBarrier(e);
+  step.erase();
+}
+
+/// A block for each iteration, whose threads share what it allocates.
+void launchSteps(Emitter &e, scf::ForallOp forall, ValueRange sizes) {
+  int64_t threads =
+      std::max(teamsForRows(longestStep(forall), {}).threads, kWarp);
+  SmallVector<memref::AllocaOp> buffers(
+      forall.getBody()->getOps<memref::AllocaOp>());
+  SmallVector<MemRefType> shared;
+  for (memref::AllocaOp buffer : buffers)
+    shared.push_back(sharedType(buffer.getType().getShape(),
+                                buffer.getType().getElementType()));
+  gpu::LaunchOp launch = emitLaunch(
+      e, productOf(e, sizes), threads, shared, [&](const ThreadPlace &place) {
+        moveBody(e, forall, place.block[0], sizes);
+        for (auto [buffer, replacement] :
+             llvm::zip_equal(buffers, place.shared)) {
+          buffer.replaceAllUsesWith(replacement);
+          buffer.erase();
+        }
+      });
+  SmallVector<scf::ForallOp> steps;
+  launch.getBody().walk([&](scf::ForallOp step) { steps.push_back(step); });
+  for (scf::ForallOp step : steps)
+    divideStep(step, launch.getThreadIds().x, threads);
+}
+
 LogicalResult launchForall(scf::ForallOp forall, Divided &divided) {
   if (forall.getNumResults() || !forall.isNormalized())
     return forall.emitOpError("is not a loop over buffers from 0 by 1");
   OpBuilder builder(forall);
   Emitter e(builder, forall.getLoc());
-  SmallVector<Value> sizes;
-  Value count = e.cst(1);
-  for (OpFoldResult size : forall.getMixedUpperBound()) {
-    sizes.push_back(getValueOrCreateConstantIndexOp(builder, e.loc, size));
-    count = e.mul(count, sizes.back());
-  }
-  auto moveBody = [&](Value number) {
-    SmallVector<Value> place = e.delinearize(number, sizes);
-    Block *block = forall.getBody();
-    SmallVector<Value> ivs(forall.getInductionVars());
-    block->getTerminator()->erase();
-    builder.getInsertionBlock()->getOperations().splice(
-        builder.getInsertionPoint(), block->getOperations());
-    for (auto [iv, coordinate] : llvm::zip_equal(ivs, place))
-      iv.replaceAllUsesWith(coordinate);
-  };
-  if (isMadeOfLoops(forall)) {
-    int64_t threads = teamsForRows(longestLoop(forall), {}).threads;
-    threads = std::max(threads, kWarp);
+  SmallVector<Value> sizes = sizesOf(e, forall);
+  Value count = productOf(e, sizes);
+  if (hasSteps(forall)) {
+    launchSteps(e, forall, sizes);
+  } else if (isMadeOfLoops(forall)) {
+    int64_t threads =
+        std::max(teamsForRows(longestLoop(forall), {}).threads, kWarp);
     gpu::LaunchOp launch =
-        emitLaunch(e, count, threads, {},
-                   [&](const ThreadPlace &place) { moveBody(place.block[0]); });
+        emitLaunch(e, count, threads, {}, [&](const ThreadPlace &place) {
+          moveBody(e, forall, place.block[0], sizes);
+        });
     divided[launch] = threads;
   } else {
-    emitThreads(e, count, kThreads, moveBody);
+    emitThreads(e, count, kThreads,
+                [&](Value number) { moveBody(e, forall, number, sizes); });
   }
   forall.erase();
   return success();

@@ -63,8 +63,8 @@ def MapLoopsToGpuPass : GpuEmitterPass<"hone-map-loops-to-gpu", ["::mlir::NVVM::
     in parts, which a second launch merges, always in the same order. The best element and its index are reduced like
     sums. Consecutive operations that share parallel dimensions (softmax, normalisation) and reduce all others run in one
     launch with a team for each row; temporaries of a row that are small lie in shared memory. An iteration of
-    `scf.forall` is one thread; if there are whole loops in it and nothing else writes to memory, a block, whose threads
-    divide each loop.
+    `scf.forall` is one thread; if there are whole loops in it and nothing else writes to memory, or `scf.forall` again, a
+    block, whose threads divide each of them and wait at its end. What a block allocates (`memref.alloca`) is shared.
   }];
 }
 

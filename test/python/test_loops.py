@@ -29,7 +29,9 @@ def compile_node(kind, operands, constants=(), results=1, opset=19, dynamic=Fals
         if i in constants:
             held.append(numpy_helper.from_array(operand, name))
             continue
-        sizes = [f"{name}{d}" for d in range(operand.ndim)] if dynamic else operand.shape
+        sizes = [f"{name}{d}" for d in range(operand.ndim)] if dynamic else list(operand.shape)
+        if dynamic and kind == "ScatterND" and operand.dtype == np.int64:
+            sizes[-1] = operand.shape[-1]
         inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(operand.dtype), sizes))
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
     graph = helper.make_graph([node], "test", inputs, outputs, held)
@@ -103,6 +105,98 @@ class LoopTest(unittest.TestCase):
         x = RANDOM.standard_normal((2, 70000)).astype(np.float32)
         power = np.exp(x - x.max(-1, keepdims=True))
         self.expect(power / power.sum(-1, keepdims=True), "Softmax", [x], axis=-1, close=True)
+
+    def check_top_k(self, x, k, axis=-1, largest=1, **options):
+        # NaN counts as the largest; equal elements keep their order.
+        key = np.where(np.isnan(x), np.inf, x) if x.dtype.kind == "f" else x.astype(np.int64)
+        order = np.argsort(-key if largest else key, axis=axis, kind="stable")
+        order = np.take(order, range(k), axis=axis)
+        wanted = np.take_along_axis(x, order, axis), order
+        self.expect(wanted, "TopK", [x, np.array([k])], constants=[1], axis=axis, largest=largest, **options)
+
+    def test_best_k(self):
+        for largest in (0, 1):
+            for length, k in ((9, 4), (17, 17), (100, 7)):
+                self.check_top_k(small_integers(3, length), k, largest=largest)
+            self.check_top_k(small_integers(2, 70, 3), 6, axis=1, largest=largest)
+            self.check_top_k(RANDOM.integers(-128, 128, (1, 200)).astype(np.int8), 190, largest=largest)
+            self.check_top_k(RANDOM.integers(0, 9, (2, 40)).astype(np.uint64), 40, largest=largest)
+            x = small_integers(2, 90)
+            x[:, ::7] = np.nan
+            x[:, ::11] = -np.inf
+            self.check_top_k(x, 90, largest=largest)
+
+    def test_best_k_of_long_lines(self):
+        self.check_top_k(small_integers(1, 5001), 1000)
+        self.check_top_k(small_integers(1, 2100), 4, dynamic=True)
+        self.check_top_k(small_integers(2, 2500), 1500)
+
+    def check_running_sum(self, x, axis, exclusive=0, reverse=0, **options):
+        line = np.flip(x, axis) if reverse else x
+        wanted = np.cumsum(line, axis=axis, dtype=x.dtype)
+        if exclusive:
+            wanted = wanted - line
+        wanted = np.flip(wanted, axis) if reverse else wanted
+        operands = [x, np.array(axis)]
+        self.expect(wanted, "CumSum", operands, constants=[1], exclusive=exclusive, reverse=reverse, **options)
+
+    def test_running_sums(self):
+        for exclusive, reverse in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            for length in (5, 33, 200):
+                self.check_running_sum(small_integers(3, length), 1, exclusive, reverse)
+            self.check_running_sum(small_integers(1, 2500), 1, exclusive, reverse)
+            self.check_running_sum(small_integers(1, 50, 3), 1, exclusive, reverse)
+            self.check_running_sum(small_integers(1, 9, 1100), 1, exclusive, reverse)
+        self.check_running_sum(RANDOM.integers(-9, 9, (1, 300)), 1)
+        self.check_running_sum(small_integers(2, 1100), 1, dynamic=True)
+        self.check_running_sum(small_integers(4, 30, 20), 1, dynamic=True)
+
+    def check_scatter(self, shape, index_shape, reduction, **options):
+        """ScatterND with indices that are often equal and sometimes negative."""
+        x, depth = small_integers(*shape), index_shape[-1]
+        limits = np.array(shape[:depth])
+        indices = RANDOM.integers(-limits, limits, index_shape)
+        updates = small_integers(*index_shape[:-1], *shape[depth:])
+        wanted = x.copy()
+        for place in np.ndindex(index_shape[:-1]):
+            at = tuple(indices[place])
+            if reduction == "none":
+                wanted[at] = updates[place]
+            elif reduction == "add":
+                wanted[at] += updates[place]
+            else:
+                wanted[at] = np.maximum(wanted[at], updates[place])
+        self.expect(wanted, "ScatterND", [x, indices, updates], reduction=reduction, **options)
+
+    def test_scattered_slices(self):
+        for reduction in ("none", "add", "max"):
+            self.check_scatter((9, 40), (300, 1), reduction)
+            self.check_scatter((2, 3, 7), (4, 20, 3), reduction)
+            self.check_scatter((3, 2500), (5, 1), reduction)
+            self.check_scatter((2, 4, 10), (30, 2), reduction, dynamic=reduction == "none")
+
+    def check_scatter_elements(self, shape, count, axis, reduction, **options):
+        x = small_integers(*shape)
+        sizes = list(shape)
+        sizes[axis] = count
+        indices = RANDOM.integers(-shape[axis], shape[axis], sizes)
+        updates = small_integers(*sizes)
+        wanted = x.copy()
+        for place in np.ndindex(*sizes):
+            at = list(place)
+            at[axis] = indices[place]
+            at = tuple(at)
+            wanted[at] = updates[place] + (wanted[at] if reduction == "add" else 0)
+        operands = [x, indices, updates]
+        self.expect(wanted, "ScatterElements", operands, axis=axis, reduction=reduction, **options)
+
+    def test_scattered_elements(self):
+        for reduction in ("none", "add"):
+            self.check_scatter_elements((3, 50), 5, 1, reduction)
+            self.check_scatter_elements((2, 50), 300, 1, reduction)
+            self.check_scatter_elements((60,), 300, 0, reduction)
+            self.check_scatter_elements((20, 1100), 30, 0, reduction)
+            self.check_scatter_elements((7, 30), 40, 0, reduction, dynamic=True)
 
 
 if __name__ == "__main__":

@@ -303,3 +303,35 @@ func.func @loops(%a: memref<300xf32>, %t: memref<300xf32>, %o: memref<300xf32>) 
   }
   return
 }
+
+// -----
+
+// Steps inside: a block for each iteration, with what it allocates in shared memory. Threads divide a step and meet at
+// its end.
+// CHECK-LABEL: func.func @steps(
+// CHECK-NOT:     scf.forall
+// CHECK:         gpu.launch {{.*}} = %c10, {{.*}} threads(%[[T:[^,]+]], {{.*}} = %c96, {{.*}} workgroup(%[[SHARED:.+]] : memref<300xf32, #gpu.address_space<workgroup>>)
+// CHECK:           scf.for %[[I:.+]] = %[[T]] to %c300 step %c96 {
+// CHECK:             memref.store %{{.+}}, %[[SHARED]][%[[I]]]
+// CHECK:           }
+// CHECK-NEXT:      gpu.barrier
+// CHECK:           scf.for %{{.+}} = %[[T]] to %c300 step %c96 {
+// CHECK:             memref.load %[[SHARED]]
+// CHECK:           }
+// CHECK-NEXT:      gpu.barrier
+func.func @steps(%a: memref<10x300xf32>, %o: memref<10x300xf32>) attributes {hone.kernel} {
+  %c299 = arith.constant 299 : index
+  scf.forall (%line) in (10) {
+    %shared = memref.alloca() : memref<300xf32>
+    scf.forall (%i) in (300) {
+      %x = memref.load %a[%line, %i] : memref<10x300xf32>
+      memref.store %x, %shared[%i] : memref<300xf32>
+    }
+    scf.forall (%i) in (300) {
+      %k = arith.subi %c299, %i : index
+      %x = memref.load %shared[%k] : memref<300xf32>
+      memref.store %x, %o[%line, %i] : memref<10x300xf32>
+    }
+  }
+  return
+}

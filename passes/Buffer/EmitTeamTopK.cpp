@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The k best elements of a line by a team: a bitonic sort in shared memory. Of
+// a line that does not fit, the best so far stay and the others are replaced
+// with the next elements.
+#include "passes/Buffer/KernelEmission.h"
+#include "passes/Buffer/TeamLoops.h"
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::buffer;
+using namespace hone::graph;
+
+/// Elements that are sorted at once.
+static constexpr int64_t kMostSorted = 2048;
+static constexpr int64_t kLeastSorted = 64;
+/// Lines up to this length are for a thread.
+static constexpr int64_t kShortLine = 16;
+
+namespace {
+/// Elements of a line with their places in it, in memory of the team.
+class Sorter {
+public:
+  Sorter(Emitter &e, TopKOp op, int64_t size, Type element, Type number)
+      : e(e), op(op), size(size), element(element), number(number),
+        elements(teamBuffer(e, {size}, element)),
+        numbers(teamBuffer(e, {size}, number)) {}
+
+  /// Fills the buffer behind `kept` with the line from `first` on. What lies
+  /// behind its end comes last in any order.
+  void fill(int64_t kept, Value first, Value length,
+            function_ref<Value(Value)> read) {
+    emitStep(e, size - kept, [&](Value i) {
+      Value position = e.add(first, i), place = e.add(i, kept);
+      Value value =
+          e.select(
+               e.cmp(arith::CmpIPredicate::slt, position, length), element,
+               [&] { return SmallVector<Value>{read(position)}; },
+               [&] { return SmallVector<Value>{worst()}; })
+              .front();
+      store(e, value, elements, place);
+      store(e, arith::IndexCastOp::create(e.builder, e.loc, number, position),
+            numbers, place);
+    });
+  }
+
+  /// Runs of 1, 2, 4 ... elements, every other one in reverse, become runs of
+  /// twice as many.
+  void sort() {
+    Value one = e.cst(1);
+    auto shifted = [&](Value by) -> Value {
+      return arith::ShLIOp::create(e.builder, e.loc, one, by);
+    };
+    e.loop(one, e.cst(llvm::Log2_64(size) + 1), [&](Value round) {
+      Value run = shifted(round);
+      e.loop(e.cst(0), round, [&](Value step) {
+        Value stride = shifted(e.sub(e.sub(round, one), step));
+        emitStep(e, size / 2, [&](Value pair) {
+          // Pairs `stride` apart, in blocks of twice as many elements.
+          Value inBlock =
+              arith::AndIOp::create(e.builder, e.loc, pair, e.sub(stride, one));
+          Value i = e.sub(e.mul(pair, 2), inBlock);
+          Value bit = arith::AndIOp::create(e.builder, e.loc, i, run);
+          exchange(i, e.add(i, stride),
+                   e.cmp(arith::CmpIPredicate::eq, bit, e.cst(0)));
+        });
+      });
+    });
+  }
+
+  Value elements, numbers;
+
+private:
+  /// Puts two elements into order, or into the opposite one.
+  void exchange(Value i, Value j, Value forward) {
+    Value a = load(e, elements, i), b = load(e, elements, j);
+    Value m = load(e, numbers, i), n = load(e, numbers, j);
+    Value first = comesBefore(e.builder, op, a, b);
+    Value second = comesBefore(e.builder, op, b, a);
+    Value isTie = e.cmp(arith::CmpIPredicate::eq, first, second);
+    Value isEarlier = e.cmp(arith::CmpIPredicate::slt, m, n);
+    Value inOrder =
+        arith::SelectOp::create(e.builder, e.loc, isTie, isEarlier, first);
+    e.branch(e.cmp(arith::CmpIPredicate::ne, inOrder, forward), [&] {
+      store(e, b, elements, i);
+      store(e, a, elements, j);
+      store(e, n, numbers, i);
+      store(e, m, numbers, j);
+    });
+  }
+
+  /// An element that no other comes after.
+  Value worst() {
+    OpBuilder &builder = e.builder;
+    bool smallest = op.getSmallest();
+    if (auto type = dyn_cast<FloatType>(element)) {
+      const llvm::fltSemantics &semantics = type.getFloatSemantics();
+      APFloat value = smallest ? APFloat::getNaN(semantics)
+                               : APFloat::getInf(semantics, /*Negative=*/true);
+      return arith::ConstantOp::create(builder, e.loc,
+                                       builder.getFloatAttr(type, value));
+    }
+    unsigned width = element.getIntOrFloatBitWidth();
+    APInt value =
+        op.getIsUnsigned()
+            ? (smallest ? APInt::getMaxValue(width) : APInt::getMinValue(width))
+            : (smallest ? APInt::getSignedMaxValue(width)
+                        : APInt::getSignedMinValue(width));
+    return arith::ConstantOp::create(builder, e.loc,
+                                     builder.getIntegerAttr(element, value));
+  }
+
+  Emitter &e;
+  TopKOp op;
+  int64_t size;
+  Type element, number;
+};
+} // namespace
+
+void hone::buffer::emitTeamTopK(OpBuilder &builder, TopKOp op, Value source,
+                                Value values, Value indices) {
+  Emitter e(builder, op.getLoc());
+  Lines from(builder, e.loc, source, op.getAxis());
+  Lines best(builder, e.loc, values, op.getAxis());
+  Lines places(builder, e.loc, indices, op.getAxis());
+  std::optional<int64_t> given = getConstantIntValue(from.length);
+  std::optional<int64_t> wanted = getConstantIntValue(best.length);
+  int64_t size = kMostSorted;
+  if (given)
+    size = std::clamp<int64_t>(llvm::PowerOf2Ceil(*given), kLeastSorted, size);
+  bool fits = given && *given <= size;
+  int64_t kept = wanted ? llvm::PowerOf2Ceil(*wanted) : size;
+  if ((given && *given <= kShortLine) || (!fits && kept > size / 2))
+    return emitTopK(builder, op, source, values, indices);
+  Value k = checkedCount(builder, op, from, best);
+  Type element = cast<MemRefType>(source.getType()).getElementType();
+  bool isNarrow = given && *given <= std::numeric_limits<int32_t>::max() / 2;
+  Type number = builder.getIntegerType(isNarrow ? 32 : 64);
+  Value length = getValueOrCreateConstantIndexOp(builder, e.loc, from.length);
+  emitForall(e, {from.outer, from.inner}, [&](ValueRange line) {
+    auto at = [&](Value position) {
+      return SmallVector<Value>{line[0], position, line[1]};
+    };
+    auto read = [&](Value position) {
+      return load(e, from.view, at(position));
+    };
+    Sorter sorter(e, op, size, element, number);
+    sorter.fill(0, e.cst(0), length, read);
+    sorter.sort();
+    if (!fits)
+      e.loop(e.cst(size), length, size - kept, {},
+             [&](Value first, ValueRange) {
+               sorter.fill(kept, first, length, read);
+               sorter.sort();
+               return SmallVector<Value>();
+             });
+    emitForall(e, {getAsOpFoldResult(k)}, [&](ValueRange ivs) {
+      store(e, load(e, sorter.elements, ivs), best.view, at(ivs[0]));
+      Value place = e.extend(load(e, sorter.numbers, ivs), builder.getI64Type());
+      store(e, place, places.view, at(ivs[0]));
+    });
+  });
+}
