@@ -33,7 +33,7 @@ def SimplifyPass : Pass<"hone-simplify", "::mlir::func::FuncOp"> {
   let description = [{
     Removes identities and double movements, turns transposes of unit dimensions into reshapes, folds a multiplication
     or addition by constants behind a convolution or matrix product into its weights and bias, moves transposes into
-    matrix products, merges pads into convolutions, and removes duplicates and dead operations.
+    matrix products, and behind the maps, slices and added dimensions on the way there, merges pads into convolutions, and removes duplicates and dead operations.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];

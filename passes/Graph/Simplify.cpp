@@ -48,6 +48,7 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
     RewritePatternSet owned(context);
     hone::populateSimplifyMapPatterns(owned);
     hone::populateSimplifyMovementPatterns(owned);
+    hone::populateSimplifyTransposePatterns(owned);
     hone::populateSimplifyContractionPatterns(owned);
     hone::graph::ReshapeOp::getCanonicalizationPatterns(owned, context);
     hone::graph::TransposeOp::getCanonicalizationPatterns(owned, context);

@@ -14,6 +14,8 @@ namespace hone {
 void populateSimplifyMapPatterns(mlir::RewritePatternSet &patterns);
 /// Reshapes, transposes, slices, gathers, concatenations.
 void populateSimplifyMovementPatterns(mlir::RewritePatternSet &patterns);
+/// Transposes, which move next to what can take them in.
+void populateSimplifyTransposePatterns(mlir::RewritePatternSet &patterns);
 /// Matrix products and convolutions with what surrounds them.
 void populateSimplifyContractionPatterns(mlir::RewritePatternSet &patterns);
 /// Scales behind contractions with constant weights.

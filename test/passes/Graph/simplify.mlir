@@ -245,3 +245,74 @@ func.func @branches(%x: tensor<4xf32>, %y: tensor<4xf32>, %p: i1) -> (tensor<4xf
   }
   return %a, %b : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+// A map goes in front of what moves its operand, into the kernel that makes it.
+// CHECK-LABEL: func.func @map_before_movement(
+// CHECK:         %[[P:.+]] = hone.matmul
+// CHECK-NEXT:    %[[M:.+]] = hone.map ins(%[[P]] : tensor<6x4xf32>)
+// CHECK:         %[[R:.+]] = hone.reshape %[[M]]
+// CHECK-NEXT:    %[[T:.+]] = hone.transpose %[[R]] [1, 0, 2]
+// CHECK-NEXT:    return %[[T]]
+func.func @map_before_movement(%x: tensor<6x8xf32>, %w: tensor<8x4xf32>) -> tensor<3x2x4xf32> {
+  %0 = hone.matmul %x, %w : tensor<6x8xf32>, tensor<8x4xf32> -> tensor<6x4xf32>
+  %1 = hone.reshape %0 : tensor<6x4xf32> -> tensor<2x3x4xf32>
+  %2 = hone.transpose %1 [1, 0, 2] : tensor<2x3x4xf32> -> tensor<3x2x4xf32>
+  %3 = hone.map ins(%2 : tensor<3x2x4xf32>) -> tensor<3x2x4xf32> {
+  ^bb0(%e: f32):
+    %4 = math.tanh %e : f32
+    hone.yield %4 : f32
+  }
+  return %3 : tensor<3x2x4xf32>
+}
+
+// -----
+
+// Not in front of what comes from elsewhere.
+// CHECK-LABEL: func.func @map_stays(
+// CHECK:         hone.reshape
+// CHECK-NEXT:    hone.map
+func.func @map_stays(%x: tensor<6x4xf32>) -> tensor<2x12xf32> {
+  %0 = hone.reshape %x : tensor<6x4xf32> -> tensor<2x12xf32>
+  %1 = hone.map ins(%0 : tensor<2x12xf32>) -> tensor<2x12xf32> {
+  ^bb0(%e: f32):
+    %2 = math.tanh %e : f32
+    hone.yield %2 : f32
+  }
+  return %1 : tensor<2x12xf32>
+}
+
+// -----
+
+// Ones stay in place; reshapes that add ones come first.
+// CHECK-LABEL: func.func @units(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x2x?x4xf32>, %[[Y:.+]]: tensor<5x2x4xf32>
+// CHECK:         %[[A:.+]] = hone.transpose %[[X]] [0, 2, 1, 3]
+// CHECK:         %[[B:.+]] = hone.reshape %[[A]] dims(%{{.+}}) : tensor<1x?x2x4xf32> -> tensor<?x1x2x4xf32>
+// CHECK:         %[[C:.+]] = hone.reshape %[[Y]] : tensor<5x2x4xf32> -> tensor<1x5x2x4xf32>
+// CHECK:         %[[D:.+]] = hone.transpose %[[C]] [0, 2, 1, 3]
+// CHECK:         return %[[B]], %[[D]]
+func.func @units(%x: tensor<1x2x?x4xf32>, %y: tensor<5x2x4xf32>) -> (tensor<?x1x2x4xf32>, tensor<1x2x5x4xf32>) {
+  %0 = hone.transpose %x [2, 0, 1, 3] : tensor<1x2x?x4xf32> -> tensor<?x1x2x4xf32>
+  %1 = hone.transpose %y [1, 0, 2] : tensor<5x2x4xf32> -> tensor<2x5x4xf32>
+  %2 = hone.reshape %1 : tensor<2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %0, %2 : tensor<?x1x2x4xf32>, tensor<1x2x5x4xf32>
+}
+
+// -----
+
+// Slices of a transposed tensor are transposed slices, unless it is needed whole.
+// CHECK-LABEL: func.func @slices(
+// CHECK-SAME:    %[[X:.+]]: tensor<5x3x4xf32>
+// CHECK-DAG:     %[[A:.+]] = hone.slice %[[X]] at [0, 1, 2]
+// CHECK-DAG:     hone.transpose %[[A]] [1, 2, 0] : tensor<5x2x2xf32>
+// CHECK-DAG:     %[[W:.+]] = hone.transpose %[[X]] [2, 0, 1]
+// CHECK-DAG:     hone.slice %[[W]]
+func.func @slices(%x: tensor<5x3x4xf32>) -> (tensor<2x2x5xf32>, tensor<4x5x3xf32>, tensor<2x5x3xf32>) {
+  %0 = hone.transpose %x [1, 2, 0] : tensor<5x3x4xf32> -> tensor<3x4x5xf32>
+  %1 = hone.slice %0 at [1, 2, 0] steps [1, 1, 1] : tensor<3x4x5xf32> -> tensor<2x2x5xf32>
+  %2 = hone.transpose %x [2, 0, 1] : tensor<5x3x4xf32> -> tensor<4x5x3xf32>
+  %3 = hone.slice %2 at [1, 0, 0] steps [1, 1, 1] : tensor<4x5x3xf32> -> tensor<2x5x3xf32>
+  return %1, %2, %3 : tensor<2x2x5xf32>, tensor<4x5x3xf32>, tensor<2x5x3xf32>
+}
