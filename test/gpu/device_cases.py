@@ -12,7 +12,7 @@ import tempfile
 import hone_runtime
 import values
 import workers
-from closeness import difference
+from closeness import NARROW, difference
 
 # A plan without work on the host is recorded in its second run and replayed from the third on.
 RUNS = 3
@@ -88,7 +88,9 @@ class Bundle:
         if isinstance(encoded, dict) and encoded.get("type", value.content.tensor.type) != value.content.tensor.type:
             return f"element type {value.content.tensor.type}, expected {encoded['type']}"
         want, got = values.to_numpy(encoded, data, self.narrow), values.from_runtime(value, self.narrow)
-        return difference(want, got, case.get("loose", False), case.get("tolerance"))
+        # What numpy lacks comes as f32.
+        narrow = isinstance(encoded, dict) and "type" in encoded and encoded["type"] not in values.DTYPES
+        return difference(want, got, case.get("loose", False), case.get("tolerance") or (NARROW if narrow else None))
 
 
 def told(case, detail):
