@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Functions of f32 that are rare, by series in f64: with so much precision to
 // spare nothing needs care but ranges and special values. What is frequent is
-// expanded in f32 before, by hone-expand-math.
+// expanded in f32 before, by hone-expand-math. Functions of f64 are DoubleMath.
 #include "passes/Gpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -9,7 +9,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "passes/Gpu/WideArithmetic.h"
+#include "passes/Gpu/DoubleMath.h"
 
 namespace hone {
 #define GEN_PASS_DEF_EXPANDGPUMATHPASS
@@ -22,7 +22,6 @@ using namespace hone;
 namespace {
 constexpr double kPi = 3.141592653589793238;
 constexpr double kLn2 = 0.693147180559945309;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// Functions of values that were f32. Results are exact to some 1e-11.
@@ -103,23 +102,7 @@ public:
   }
 
   Value pow(Value x, Value y) {
-    Value one = constant(1), zero = constant(0), half = constant(0.5);
-    Value ax = abs(x);
-    Value result = exp(mul(y, log(ax)));
-    // Exponents of a negative base must be whole, and odd ones keep its sign.
-    Value halved = mul(y, half);
-    Value isWhole = equal(floor(y), y);
-    Value isOdd = both(isWhole, negate(equal(floor(halved), halved)));
-    result =
-        select(both(isNegative(x), isOdd), sub(constant(-0.0), result), result);
-    Value isRoot = both(both(less(x, zero), negate(isWhole)),
-                        less(ax, constant(kInfinity)));
-    result = select(isRoot, constant(kNan), result);
-    // 1 to any power, anything to the power of 0, and -1 to infinity.
-    Value endless = equal(abs(y), constant(kInfinity));
-    Value isOne = either(either(equal(x, one), equal(y, zero)),
-                         both(equal(ax, one), endless));
-    return select(isOne, one, result);
+    return powerOf(x, y, exp(mul(y, log(abs(x)))));
   }
 
 private:
@@ -195,13 +178,52 @@ struct ExpandBinary : OpRewritePattern<OpTy> {
   }
 };
 
+/// Element by element, where the vector has more than one.
+template <typename OpTy>
+LogicalResult splitVector(OpTy op, VectorType vector,
+                          PatternRewriter &rewriter) {
+  if (vector.getRank() != 1)
+    return rewriter.notifyMatchFailure(op, "a vector of several dimensions");
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i < vector.getNumElements(); ++i) {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(
+          vector::ExtractOp::create(rewriter, op.getLoc(), operand, i));
+    elements.push_back(OpTy::create(rewriter, op.getLoc(),
+                                    TypeRange(vector.getElementType()),
+                                    operands, op->getAttrs()));
+  }
+  rewriter.replaceOpWithNewOp<vector::FromElementsOp>(op, vector, elements);
+  return success();
+}
+
+/// Expands a function of f64.
+template <typename OpTy, auto function>
+struct ExpandDouble : OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpTy op,
+                                PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF64())
+      return rewriter.notifyMatchFailure(op, "not f64");
+    if (auto vector = dyn_cast<VectorType>(op.getType()))
+      return splitVector(op, vector, rewriter);
+    DoubleMath math(rewriter, op.getLoc());
+    if constexpr (OpTy::template hasTrait<OpTrait::OneOperand>())
+      rewriter.replaceOp(op, (math.*function)(op.getOperand()));
+    else
+      rewriter.replaceOp(
+          op, (math.*function)(op->getOperand(0), op->getOperand(1)));
+    return success();
+  }
+};
+
 struct ExpandRsqrt : OpRewritePattern<math::RsqrtOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(math::RsqrtOp op,
                                 PatternRewriter &rewriter) const override {
-    if (!getElementTypeOrSelf(op.getType()).isF32())
-      return rewriter.notifyMatchFailure(op, "not f32");
     Functions functions(rewriter, op.getLoc(), op.getType());
     Value x = functions.widen(op.getOperand());
     Value result = functions.div(functions.constant(1), functions.sqrt(x));
@@ -239,19 +261,8 @@ struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
                                 PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Type type = op.getType();
-    if (auto vector = dyn_cast<VectorType>(type)) {
-      if (vector.getRank() != 1)
-        return rewriter.notifyMatchFailure(op,
-                                           "a vector of several dimensions");
-      SmallVector<Value> elements;
-      for (int64_t i = 0; i < vector.getNumElements(); ++i) {
-        Value a = vector::ExtractOp::create(rewriter, loc, op.getLhs(), i);
-        Value b = vector::ExtractOp::create(rewriter, loc, op.getRhs(), i);
-        elements.push_back(arith::RemFOp::create(rewriter, loc, a, b));
-      }
-      rewriter.replaceOpWithNewOp<vector::FromElementsOp>(op, vector, elements);
-      return success();
-    }
+    if (auto vector = dyn_cast<VectorType>(type))
+      return splitVector(op, vector, rewriter);
     Functions functions(rewriter, loc, type);
     rewriter.replaceOp(
         op, functions.narrow(functions.remainder(
@@ -285,6 +296,29 @@ struct ExpandGpuMathPass
         ExpandClass<math::IsInfOp, arith::CmpFPredicate::OEQ>,
         ExpandClass<math::IsNaNOp, arith::CmpFPredicate::UNO>, ExpandRsqrt,
         ExpandRemainder>(&getContext());
+    using D = DoubleMath;
+    patterns.add<
+        ExpandDouble<math::AcosOp, &D::acos>,
+        ExpandDouble<math::AcoshOp, &D::acosh>,
+        ExpandDouble<math::AsinOp, &D::asin>,
+        ExpandDouble<math::AsinhOp, &D::asinh>,
+        ExpandDouble<math::AtanOp, &D::atan>,
+        ExpandDouble<math::AtanhOp, &D::atanh>,
+        ExpandDouble<math::Atan2Op, &D::atan2>,
+        ExpandDouble<math::CbrtOp, &D::cbrt>,
+        ExpandDouble<math::CosOp, &D::cos>,
+        ExpandDouble<math::CoshOp, &D::cosh>,
+        ExpandDouble<math::ErfOp, &D::erf>, ExpandDouble<math::ExpOp, &D::exp>,
+        ExpandDouble<math::Exp2Op, &D::exp2>,
+        ExpandDouble<math::ExpM1Op, &D::expm1>,
+        ExpandDouble<math::LogOp, &D::log>,
+        ExpandDouble<math::Log10Op, &D::log10>,
+        ExpandDouble<math::Log1pOp, &D::log1p>,
+        ExpandDouble<math::Log2Op, &D::log2>,
+        ExpandDouble<math::PowFOp, &D::pow>, ExpandDouble<math::SinOp, &D::sin>,
+        ExpandDouble<math::SinhOp, &D::sinh>,
+        ExpandDouble<math::TanOp, &D::tan>,
+        ExpandDouble<math::TanhOp, &D::tanh>>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation()->emitError("math functions could not be expanded");
       signalPassFailure();

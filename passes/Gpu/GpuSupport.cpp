@@ -31,10 +31,6 @@ bool hone::gpuSupportsMath(Operation *op) {
           math::FloorOp, math::FmaOp, math::IsFiniteOp, math::IsInfOp,
           math::IsNaNOp, math::RoundEvenOp, math::SqrtOp, math::TruncOp>(op))
     return true;
-  if (llvm::any_of(op->getOperandTypes(), [](Type type) {
-        return getElementTypeOrSelf(type).isF64();
-      }))
-    return false;
   return isa<math::AcosOp, math::AcoshOp, math::AsinOp, math::AsinhOp,
              math::Atan2Op, math::AtanOp, math::AtanhOp, math::CbrtOp,
              math::CosOp, math::CoshOp, math::ErfOp, math::Exp2Op,

@@ -98,7 +98,8 @@ def ExpandGpuMathPass : Pass<"hone-expand-gpu-math", "::mlir::ModuleOp"> {
   let description = [{
     Devices have no libm. Trigonometric, hyperbolic and inverse functions, powers, logarithms to other bases and roots of
     f32 are computed in f64 and rounded once, by series; angles of any size are reduced exactly. The remainder of a
-    division is exact for f32 and f64, and tests for infinity and NaN are comparisons. Functions of f64 are left alone.
+    division is exact for f32 and f64, and tests for infinity and NaN are comparisons. All functions of f64 are computed to
+    a few units in the last place.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

@@ -13,8 +13,6 @@ using namespace hone;
 static constexpr double kLn2 = 0.693147180559945309;
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-/// Added to a number below 2^51 it leaves the nearest integer in the low bits.
-static constexpr double kRound = 6755399441055744.0;
 static constexpr int64_t kMantissa = (int64_t(1) << 52) - 1;
 
 WideArithmetic::WideArithmetic(PatternRewriter &rewriter, Location loc,
@@ -177,6 +175,25 @@ Value WideArithmetic::log(Value x) {
   result = select(equal(x, infinity), infinity, result);
   result = select(less(x, zero), constant(kNan), result);
   return select(isNan(x), x, result);
+}
+
+Value WideArithmetic::powerOf(Value x, Value y, Value magnitude) {
+  Value one = constant(1), zero = constant(0), half = constant(0.5);
+  Value ax = abs(x), result = magnitude;
+  // Exponents of a negative base must be whole, and odd ones keep its sign.
+  Value halved = mul(y, half);
+  Value isWhole = equal(floor(y), y);
+  Value isOdd = both(isWhole, negate(equal(floor(halved), halved)));
+  result =
+      select(both(isNegative(x), isOdd), sub(constant(-0.0), result), result);
+  Value isRoot =
+      both(both(less(x, zero), negate(isWhole)), less(ax, constant(kInfinity)));
+  result = select(isRoot, constant(kNan), result);
+  // 1 to any power, anything to the power of 0, and -1 to infinity.
+  Value endless = equal(abs(y), constant(kInfinity));
+  Value isOne = either(either(equal(x, one), equal(y, zero)),
+                       both(equal(ax, one), endless));
+  return select(isOne, one, result);
 }
 
 std::pair<Value, Value> WideArithmetic::reduceAngle(Value x) {

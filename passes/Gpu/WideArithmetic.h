@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Arithmetic in f64 on scalars and vectors, for functions of narrower floats.
+// Arithmetic in f64 on scalars and vectors, and what functions of narrower
+// floats need of it.
 #ifndef HONE_PASSES_GPU_WIDEARITHMETIC_H
 #define HONE_PASSES_GPU_WIDEARITHMETIC_H
 
@@ -44,6 +45,8 @@ public:
   mlir::Value exp(mlir::Value x);
   /// The natural logarithm of a number that is not subnormal.
   mlir::Value log(mlir::Value x);
+  /// x to the power of y, from that of |x|: signs and special values.
+  mlir::Value powerOf(mlir::Value x, mlir::Value y, mlir::Value magnitude);
   /// |x| = r + n pi / 2, for an x that was f32; n (i64) is exact in its last
   /// two bits.
   std::pair<mlir::Value, mlir::Value> reduceAngle(mlir::Value x);
@@ -51,6 +54,10 @@ public:
   mlir::Value remainder(mlir::Value a, mlir::Value b);
 
 protected:
+  /// Added to a number below 2^51 it leaves the nearest integer in the low
+  /// bits.
+  static constexpr double kRound = 6755399441055744.0;
+
   mlir::Value integer(int64_t value);
   mlir::Value bits(mlir::Value a);
   mlir::Value fromBits(mlir::Value a);

@@ -16,6 +16,17 @@ func.func private @product(%x: tensor<4x8xf32>, %y: tensor<8x2xf32>) -> tensor<4
   return %r : tensor<4x2xf32>
 }
 
+// Functions of f64 have expansions, too.
+// CHECK: func.func private @double({{.*}}attributes {hone.device, hone.kernel}
+func.func private @double(%x: tensor<4xf64>) -> tensor<4xf64> attributes {hone.kernel} {
+  %r = hone.map ins(%x : tensor<4xf64>) -> tensor<4xf64> {
+  ^bb0(%a: f64):
+    %s = math.sin %a : f64
+    hone.yield %s : f64
+  }
+  return %r : tensor<4xf64>
+}
+
 // Its element type is not the device's.
 // CHECK: func.func private @strings({{.*}}attributes {hone.kernel}
 func.func private @strings(%x: tensor<4x!hone.string>) -> tensor<2x2x!hone.string> attributes {hone.kernel} {

@@ -39,9 +39,25 @@ func.func @infinite(%x: f16) -> i1 {
   return %r : i1
 }
 
-// CHECK-LABEL: func.func @left_alone(
-// CHECK:         math.sin %{{.+}} : f64
-func.func @left_alone(%x: f64) -> f64 {
+// Large angles are reduced where there is one; products that must stay exact
+// are sums with zero.
+// CHECK-LABEL: func.func @double(
+// CHECK:         %[[ZERO:.+]] = arith.constant 0.000000e+00 : f64
+// CHECK-NOT:     math.sin
+// CHECK:         %{{.+}}:3 = scf.if
+// CHECK:           math.fma %{{.+}}, %{{.+}}, %[[ZERO]] : f64
+// CHECK:         } else {
+// CHECK:           arith.mului_extended
+// CHECK:         }
+func.func @double(%x: f64) -> f64 {
   %r = math.sin %x : f64
   return %r : f64
+}
+
+// CHECK-LABEL: func.func @doubles(
+// CHECK-NOT:     math.powf
+// CHECK:         vector.from_elements
+func.func @doubles(%x: vector<2xf64>, %y: vector<2xf64>) -> vector<2xf64> {
+  %r = math.powf %x, %y : vector<2xf64>
+  return %r : vector<2xf64>
 }
