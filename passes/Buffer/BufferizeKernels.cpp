@@ -328,7 +328,8 @@ private:
             sizes.push_back(
                 sum(builder, loc, size,
                     builder.getIndexAttr(pad.getLow()[i] + pad.getHigh()[i])));
-          emitPad(builder, pad, source, allocate(pad.getResult(), sizes));
+          (teams ? emitElementPad : emitPad)(builder, pad, source,
+                                             allocate(pad.getResult(), sizes));
           return success();
         })
         .Case([&](ScatterOp scatter) -> LogicalResult {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Views, copies, slices, concatenation and padding on buffers.
 #include "passes/Buffer/KernelEmission.h"
+#include "passes/Buffer/TeamLoops.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -197,8 +198,8 @@ struct PadDim {
 };
 } // namespace
 
-void hone::buffer::emitPad(OpBuilder &builder, graph::PadOp op, Value source,
-                           Value target) {
+static SmallVector<PadDim> padDims(OpBuilder &builder, graph::PadOp op,
+                                   Value source, Value target) {
   Location loc = op.getLoc();
   SmallVector<OpFoldResult> sourceSizes =
       memref::getMixedSizes(builder, loc, source);
@@ -228,7 +229,45 @@ void hone::buffer::emitPad(OpBuilder &builder, graph::PadOp op, Value source,
     dims.push_back({builder.getIndexAttr(1), builder.getIndexAttr(1),
                     builder.getIndexAttr(0)});
   std::reverse(dims.begin(), dims.end());
+  return dims;
+}
 
+void hone::buffer::emitElementPad(OpBuilder &builder, graph::PadOp op,
+                                  Value source, Value target) {
+  Emitter e(builder, op.getLoc());
+  SmallVector<PadDim> dims = padDims(builder, op, source, target);
+  SmallVector<OpFoldResult> sizes, sourceSizes;
+  for (PadDim &dim : dims) {
+    sizes.push_back(dim.target);
+    sourceSizes.push_back(dim.source);
+  }
+  Value from = viewAs(builder, e.loc, source, sourceSizes);
+  Value to = viewAs(builder, e.loc, target, sizes);
+  emitForall(e, sizes, [&](ValueRange ivs) {
+    SmallVector<Value> place;
+    Value inside;
+    for (auto [dim, iv] : llvm::zip_equal(dims, ivs)) {
+      place.push_back(e.sub(iv, valueOf(builder, e.loc, dim.low)));
+      Value fits = e.cmp(arith::CmpIPredicate::ult, place.back(),
+                         valueOf(builder, e.loc, dim.source));
+      inside = inside ? builder.createOrFold<arith::AndIOp>(e.loc, inside, fits)
+                      : fits;
+    }
+    Type type = cast<MemRefType>(source.getType()).getElementType();
+    Value element =
+        e.select(
+             inside, type,
+             [&] { return SmallVector<Value>{load(e, from, place)}; },
+             [&] { return SmallVector<Value>{op.getValue()}; })
+            .front();
+    store(e, element, to, ivs);
+  });
+}
+
+void hone::buffer::emitPad(OpBuilder &builder, graph::PadOp op, Value source,
+                           Value target) {
+  Location loc = op.getLoc();
+  SmallVector<PadDim> dims = padDims(builder, op, source, target);
   auto constant = [&](int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
   };

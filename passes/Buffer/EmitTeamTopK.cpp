@@ -155,7 +155,8 @@ void hone::buffer::emitTeamTopK(OpBuilder &builder, TopKOp op, Value source,
              });
     emitForall(e, {getAsOpFoldResult(k)}, [&](ValueRange ivs) {
       store(e, load(e, sorter.elements, ivs), best.view, at(ivs[0]));
-      Value place = e.extend(load(e, sorter.numbers, ivs), builder.getI64Type());
+      Value place =
+          e.extend(load(e, sorter.numbers, ivs), builder.getI64Type());
       store(e, place, places.view, at(ivs[0]));
     });
   });

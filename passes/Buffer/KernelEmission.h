@@ -45,6 +45,10 @@ void emitCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
 void emitTopK(mlir::OpBuilder &builder, graph::TopKOp op, mlir::Value source,
               mlir::Value values, mlir::Value indices);
 
+/// Padding with an iteration for each element.
+void emitElementPad(mlir::OpBuilder &builder, graph::PadOp op,
+                    mlir::Value source, mlir::Value target);
+
 // The same for teams: an iteration of the top-level scf.forall is done by
 // threads that share what it allocates (memref.alloca) and divide each
 // scf.forall inside it; they wait for each other at its end. Where such a form

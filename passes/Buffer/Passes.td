@@ -59,7 +59,7 @@ def BufferizeKernelsPass : Pass<"hone-bufferize-kernels", "::mlir::ModuleOp"> {
     is needed, so each has a buffer of its own and nothing is analysed. With `teams` an iteration of `scf.forall` may be
     the work of many threads: what it allocates is theirs together, and they divide each `scf.forall` inside it and meet
     at its end. Then top_k sorts in such memory, cumulate scans in it, and scatter gives each team the part of the result
-    that it alone writes.
+    that it alone writes; pad has an iteration for each element.
   }];
   let options = [Option<"teams", "teams", "bool", "false", "an iteration may be the work of a team of threads">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",

@@ -21,6 +21,10 @@ LoopNest fixParallel(Emitter &e, const LoopNest &nest, mlir::Value number);
 /// A thread for each result, or for 16 bytes of them.
 void launchThreads(Emitter &e, const LoopStage &stage);
 
+/// An elementwise stage in tiles, if some of its inputs are contiguous along
+/// another dimension than its results.
+bool launchTransposed(Emitter &e, const LoopStage &stage);
+
 /// A stage that reduces: a thread, a warp or a block for each result, or, for
 /// few results of many elements each, for each part of one.
 void launchReduction(Emitter &e, const LoopStage &stage);

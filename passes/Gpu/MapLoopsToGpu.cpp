@@ -21,10 +21,10 @@ namespace {
 void launchStage(Emitter &e, LoopStage stage) {
   e.loc = stage.nest.op.getLoc();
   stage.nest.collapse(e);
-  if (reducedOutputs(stage.nest).empty())
-    launchThreads(e, stage);
-  else
+  if (!reducedOutputs(stage.nest).empty())
     launchReduction(e, stage);
+  else if (!launchTransposed(e, stage))
+    launchThreads(e, stage);
 }
 
 /// Rows of as many stages as have some in common, else a stage by itself.

@@ -57,7 +57,8 @@ def MapLoopsToGpuPass : GpuEmitterPass<"hone-map-loops-to-gpu", ["::mlir::NVVM::
   let description = [{
     Before: a bufferized kernel. After: neither linalg nor `scf.forall`; all that touches memory at the top level, but for
     loads, lies in a `gpu.launch` with a constant block size. Element by element, a thread computes one result, or 16
-    bytes of them where operands are contiguous and begin at multiples of 16 bytes. Reductions along contiguous memory,
+    bytes of them where operands, and rows that the body loads, are contiguous and begin at multiples of 16 bytes. Where
+    an operand is contiguous along another dimension, tiles go through shared memory. Reductions along contiguous memory,
     and those with few results, take a team of threads for each result: up to 256 elements a warp or a part of one, with
     several in a block, more of them a block. The others take one thread. Few results of many elements each are computed
     in parts, which a second launch merges, always in the same order. The best element and its index are reduced like

@@ -306,6 +306,24 @@ void hone::emitInTeam(Emitter &e, LoopStage stage, const Team &team,
            [&] { merger->store(e, stage, carried); });
 }
 
+/// Whether vectors that the body loads along the innermost dimension begin at
+/// multiples of `lanes` elements.
+static bool isAligned(const LoopNest &nest, memref::LoadOp load,
+                      int64_t lanes) {
+  MemRefType type = load.getMemRefType();
+  auto along = load.getIndices().back().getDefiningOp<linalg::IndexOp>();
+  bool isConstant =
+      rootOf(load.getMemRef()).getDefiningOp<memref::GetGlobalOp>() != nullptr;
+  return along && !isConstant && type.getLayout().isIdentity() &&
+         nest.dims.back().loops.size() == 1 &&
+         nest.dims.back().loops.front() == along.getDim() &&
+         type.getElementType().isIntOrFloat() &&
+         type.getElementTypeBitWidth() % 8 == 0 &&
+         (type.getRank() == 1 ||
+          (!ShapedType::isDynamic(type.getShape().back()) &&
+           type.getShape().back() % lanes == 0));
+}
+
 int64_t hone::alignedLanes(const LoopNest &nest) {
   if (nest.dims.empty() ||
       (!nest.dims.back().reduction && !reducedOutputs(nest).empty()))
@@ -314,11 +332,17 @@ int64_t hone::alignedLanes(const LoopNest &nest) {
   VectorCost cost = vectorCost(nest, last);
   if (!cost.possible || cost.strided > 0)
     return 1;
-  // Loads inside the body have places of their own.
-  linalg::GenericOp op = nest.op;
-  bool loads = false;
-  op.getRegion().walk([&](memref::LoadOp) { loads = true; });
   unsigned bits = 8;
+  // Loads inside the body have places of their own.
+  SmallVector<memref::LoadOp> loads;
+  linalg::GenericOp op = nest.op;
+  MotionAnalysis motion(nest, last);
+  op.getRegion().walk([&](memref::LoadOp load) {
+    if (motion.invariant(load.getResult()))
+      return;
+    loads.push_back(load);
+    bits = std::max(bits, load.getType().getIntOrFloatBitWidth());
+  });
   for (auto [i, access] : llvm::enumerate(nest.accesses))
     if (!access.isScalar() && nest.walks(i, last)) {
       if (!access.elementType().isIntOrFloat() ||
@@ -327,7 +351,10 @@ int64_t hone::alignedLanes(const LoopNest &nest) {
       bits = std::max(bits, access.elementType().getIntOrFloatBitWidth());
     }
   int64_t lanes = 128 / bits;
-  if (loads || lanes < 2)
+  if (lanes < 2 ||
+      !llvm::all_of(
+          loads,
+          [&](memref::LoadOp load) { return isAligned(nest, load, lanes); }))
     return 1;
   std::optional<int64_t> extent = nest.extent(last);
   if (last > 0 && (!extent || *extent % lanes != 0))

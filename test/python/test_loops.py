@@ -198,6 +198,30 @@ class LoopTest(unittest.TestCase):
             self.check_scatter_elements((20, 1100), 30, 0, reduction)
             self.check_scatter_elements((7, 30), 40, 0, reduction, dynamic=True)
 
+    def test_transposed(self):
+        for shape, order in (((40, 70), (1, 0)), ((2, 33, 17), (0, 2, 1)), ((3, 20, 4, 16), (0, 2, 3, 1)), ((50, 3), (1, 0))):
+            for kind in (np.float32, np.float16, np.float64, np.int8):
+                x = small_integers(*shape).astype(kind)
+                self.expect(x.transpose(order), "Transpose", [x], perm=order)
+        x = small_integers(30, 50)
+        self.expect(x.T, "Transpose", [x], perm=(1, 0), dynamic=True)
+
+    def test_gathered(self):
+        for width in (1, 6, 64):
+            x, numbers = small_integers(9, width), RANDOM.integers(-9, 9, 20)
+            self.expect(x[numbers], "Gather", [x, numbers])
+            self.expect(x[numbers], "Gather", [x, numbers], dynamic=True)
+            x = small_integers(3, 9, width).astype(np.float16)
+            self.expect(x[:, numbers], "Gather", [x, numbers], axis=1)
+
+    def test_padded(self):
+        for shape, pads in (((3, 5), (0, 1, 0, 2)), ((2, 3, 4), (1, 0, 2, 0, 1, 3)), ((2, 6, 7), (0, 0, -1, 1, -2, 2))):
+            x, rank = small_integers(*shape), len(shape)
+            slices = tuple(slice(max(0, -pads[d]), shape[d] + min(0, pads[d + rank])) for d in range(rank))
+            wanted = np.pad(x[slices], [(max(0, pads[d]), max(0, pads[d + rank])) for d in range(rank)])
+            for dynamic in (False, True):
+                self.expect(wanted, "Pad", [x, np.array(pads)], constants=[1], dynamic=dynamic)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -99,3 +99,19 @@ func.func @elements(%a: tensor<100x4096xf32>, %i: tensor<90x4096xi64>, %u: tenso
   %r = hone.scatter assign %u into %a[%i] axis 0 {hone.node = 0 : i32} : tensor<100x4096xf32>, tensor<90x4096xi64>, tensor<90x4096xf32>
   return %r : tensor<100x4096xf32>
 }
+
+// -----
+
+// An iteration for each element.
+// CHECK-LABEL: func.func @padded(
+// CHECK:         scf.forall (%[[I:.+]], %[[J:.+]]) in (10, 1028) {
+// CHECK:           %[[FROM:.+]] = arith.subi %[[J]], %c3
+// CHECK:           arith.cmpi ult, %[[FROM]], %c1024
+// CHECK:           scf.if
+// CHECK:             memref.load
+// CHECK:           memref.store %{{.+}}, %{{.+}}[%[[I]], %[[J]]]
+func.func @padded(%a: tensor<10x1024xf32>) -> tensor<10x1028xf32> attributes {hone.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %r = hone.pad %a with %zero low [0, 3] high [0, 1] : tensor<10x1024xf32>, f32 -> tensor<10x1028xf32>
+  return %r : tensor<10x1028xf32>
+}

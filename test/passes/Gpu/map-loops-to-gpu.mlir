@@ -335,3 +335,73 @@ func.func @steps(%a: memref<10x300xf32>, %o: memref<10x300xf32>) attributes {hon
   }
   return
 }
+
+// -----
+
+// Tiles of 32 by 32 go through shared memory: neighbouring threads load along rows of the one side and store along rows of
+// the other.
+// CHECK-LABEL: func.func @transposed(
+// CHECK:         gpu.launch {{.*}} = %c24, {{.*}} threads(%[[X:[^,]+]], %[[Y:[^,]+]], {{.*}} = %c32, {{.*}} = %c8, {{.*}} workgroup(%[[TILE:.+]] : memref<32x33xf32, #gpu.address_space<workgroup>>)
+// CHECK:           scf.for %[[STEP:.+]] = %[[Y]] to %c32 step %c8 {
+// CHECK:             %[[I:.+]] = arith.addi %{{.+}}, %[[X]]
+// CHECK:             %[[J:.+]] = arith.addi %{{.+}}, %[[STEP]]
+// CHECK:             arith.cmpi slt, %[[I]], %c70
+// CHECK:             arith.cmpi slt, %[[J]], %c100
+// CHECK:             memref.store %{{.+}}, %[[TILE]][%[[STEP]], %[[X]]]
+// CHECK:           gpu.barrier
+// CHECK:           scf.for %[[STEP:.+]] = %[[Y]] to %c32 step %c8 {
+// CHECK:             memref.load %[[TILE]][%[[X]], %[[STEP]]]
+// CHECK:             math.sqrt
+// CHECK:             memref.store
+#turned = affine_map<(b, i, j) -> (b, j, i)>
+#all = affine_map<(b, i, j) -> (b, i, j)>
+func.func @transposed(%a: memref<2x100x70xf32>, %o: memref<2x70x100xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#turned, #all], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%a : memref<2x100x70xf32>) outs(%o : memref<2x70x100xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = math.sqrt %x : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Rows that are gathered are read and written 16 bytes at a time.
+// CHECK-LABEL: func.func @gathered(
+// CHECK:         gpu.launch
+// CHECK:           %[[NUMBER:.+]] = memref.load %{{.+}} : memref<50xi64>
+// CHECK:           vector.load %{{.+}}[%{{.+}}, %{{.+}}] {alignment = 16 : i64} : memref<1000x64xf32>, vector<4xf32>
+// CHECK:           vector.store {{.*}} {alignment = 16 : i64}
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+func.func @gathered(%a: memref<1000x64xf32>, %n: memref<50xi64>, %o: memref<50x64xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#row, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%n : memref<50xi64>) outs(%o : memref<50x64xf32>) {
+  ^bb0(%x: i64, %z: f32):
+    %number = arith.index_cast %x : i64 to index
+    %j = linalg.index 1 : index
+    %r = memref.load %a[%number, %j] : memref<1000x64xf32>
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Rows of 66 elements do not all begin at multiples of 16 bytes.
+// CHECK-LABEL: func.func @gathered_unaligned(
+// CHECK-NOT:     vector.load
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+func.func @gathered_unaligned(%a: memref<1000x66xf32>, %n: memref<50xi64>, %o: memref<50x64xf32>) attributes {hone.kernel} {
+  linalg.generic {indexing_maps = [#row, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%n : memref<50xi64>) outs(%o : memref<50x64xf32>) {
+  ^bb0(%x: i64, %z: f32):
+    %number = arith.index_cast %x : i64 to index
+    %j = linalg.index 1 : index
+    %r = memref.load %a[%number, %j] : memref<1000x66xf32>
+    linalg.yield %r : f32
+  }
+  return
+}
