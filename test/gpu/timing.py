@@ -24,8 +24,13 @@ PERIOD = 32  # of weights
 
 
 def repeated(corner, dims):
-    """Weights that repeat along every dimension: a library that holds them compresses well."""
-    return corner[np.ix_(*(np.arange(dim) % size for dim, size in zip(dims, corner.shape)))]
+    """Weights made of one corner of them, which a library that holds them compresses well. Signs
+    change from block to block, or else sums would grow with their length, and not with its root."""
+    blocks = [-(-dim // size) for dim, size in zip(dims, corner.shape)]
+    signs = np.random.default_rng(2).choice(np.array([-1, 1], np.int8), blocks)
+    places = [np.arange(dim) for dim in dims]
+    inside = corner[np.ix_(*(place % size for place, size in zip(places, corner.shape)))]
+    return inside * signs[np.ix_(*(place // size for place, size in zip(places, corner.shape)))].astype(corner.dtype)
 
 
 def constant(dims):
