@@ -32,6 +32,7 @@ class Bundle:
         self.cases, self.timings, self.skipped = manifest["cases"], manifest["timings"], manifest["skipped"]
         self.runtime = hone_runtime.Runtime(folder / "libhone_runtime.so")
         self.narrow = values.Narrow(self.folder / "narrow.json")
+        self.driver = None
 
     def model(self, entry):
         return hone_runtime.Model(self.runtime, self.folder / entry["library"])
@@ -68,6 +69,7 @@ class Bundle:
         stats = runner.stats()
         if model.device_kernels and not stats.device:
             return "run", f"ran on the CPU: {(stats.device_note or b'?').decode()}"
+        self.hold_context(model)
         data = (self.folder / case["data"]).read_bytes()
         blob = (ctypes.c_char * len(data)).from_buffer_copy(data)
         for number, data_set in enumerate(case["sets"]):
@@ -83,6 +85,11 @@ class Bundle:
         runner.close()
         everywhere = model.device_kernels == model.kernels
         return "pass", ("host" if not model.device_kernels else "device" if everywhere else "both")
+
+    def hold_context(self, model):
+        """Keeps the device's context, which each session would make and end for itself."""
+        if model.device_kernels and not self.driver:
+            self.driver = hone_runtime.Driver(model.device.driver.decode())
 
     def compare(self, case, encoded, data, value):
         if isinstance(encoded, dict) and encoded.get("type", value.content.tensor.type) != value.content.tensor.type:

@@ -30,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = pathlib.Path(os.environ.get("HONE_BUILD", ROOT / "build"))
 MODULES = [
-    *(HERE / f"{name}.py" for name in ("hone_runtime", "values", "device_cases", "sanitizer", "timing")),
+    *(HERE / f"{name}.py" for name in ("hone_runtime", "values", "device_cases", "sanitizer", "timing", "peers")),
     *(ROOT / "test" / "e2e" / f"{name}.py" for name in ("closeness", "workers")),
 ]
 # Types of ONNX that numpy lacks: bits, and ml_dtypes' name.
