@@ -115,7 +115,8 @@ def run(bundle, only, jobs, timeout):
     for name, reason in bundle.skipped.items():
         if re.search(only, name):
             results[name] = workers.Result("skip", reason, 0)
-    print(f"of those that pass, {where['device']} run on the device alone, {where['both']} there and on the CPU, {where['host']} have no kernel for it")
+    alone, both, host = where["device"], where["both"], where["host"]
+    print(f"of those that pass, {alone} run on the device alone, {both} there and on the CPU, {host} have no kernel for it")
     return workers.judge(results, bundle.listed & set(results), pathlib.Path("test/e2e/*-xfail.txt"), "", False)
 
 
