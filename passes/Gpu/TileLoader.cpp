@@ -107,9 +107,21 @@ TileLoader::TileLoader(Emitter &e, const TileSource &source,
   int64_t along = (source.alongK ? depth : lines) / width;
   bool everyLine = isWhole(source.lines, lines);
   for (int64_t i = 0; i < lines * depth / width; i += threads) {
-    Value index = e.add(thread, i);
-    Value major = e.div(index, e.cst(along));
-    Value minor = e.mul(e.rem(index, e.cst(along)), width);
+    // If one of the two divides the other, chunks of a thread lie below or
+    // behind each other, and their addresses differ by constants.
+    Value major, minor;
+    if (threads % along == 0) {
+      major = e.add(e.div(thread, e.cst(along)), i / along);
+      minor = e.rem(thread, e.cst(along));
+    } else if (along % threads == 0) {
+      major = e.cst(i / along);
+      minor = e.add(thread, i % along);
+    } else {
+      Value index = e.add(thread, i);
+      major = e.div(index, e.cst(along));
+      minor = e.rem(index, e.cst(along));
+    }
+    minor = e.mul(minor, width);
     Value line = source.alongK ? major : minor;
     Chunk chunk;
     chunk.k = source.alongK ? minor : major;

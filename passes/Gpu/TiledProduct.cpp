@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Matrix products in tiles: the loop along K over pieces in shared memory, and
-// the epilogue, which sees the sums through shared memory so that neighbouring
-// threads handle neighbouring elements and its code is there once.
+// Matrix products in tiles: how they are cut, and the epilogue, which sees the
+// sums through shared memory so that neighbouring threads handle neighbouring
+// elements and its code is there once.
 #include "passes/Gpu/TiledProduct.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "passes/Gpu/TileMath.h"
+#include "passes/Gpu/TileLoop.h"
 
 using namespace mlir;
 using namespace hone;
@@ -53,16 +52,6 @@ private:
   int64_t stagedBytes() const;
 
   void emitBlock(const ThreadPlace &place, ValueRange sizes);
-  SmallVector<Value> loopThroughRegisters(const TileLoader &left,
-                                          const TileLoader &right,
-                                          const TileMath &math,
-                                          const SharedTile &leftTile,
-                                          const SharedTile &rightTile);
-  SmallVector<Value> loopWithCopies(const TileLoader &left,
-                                    const TileLoader &right,
-                                    const TileMath &math,
-                                    const SharedTile &leftTile,
-                                    const SharedTile &rightTile);
   void emitEpilogue(const TileMath &math, ValueRange sums);
   void storeSlice(const FlatBuffer &staged, int64_t band, int64_t warpRows,
                   int64_t width);
@@ -219,114 +208,10 @@ void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
       tensor ? makeTensorMath(e, tile, thread, leftTile, rightTile)
              : makeScalarMath(e, tile, thread, leftTile, rightTile,
                               product.accumulator);
+  TileLoop loop{e, left, right, leftTile, rightTile, *math, firstK, endK};
   SmallVector<Value> sums =
-      tensor ? loopWithCopies(left, right, *math, leftTile, rightTile)
-             : loopThroughRegisters(left, right, *math, leftTile, rightTile);
+      tensor ? loop.withCopies(tile.stages) : loop.throughRegisters();
   emitEpilogue(*math, sums);
-}
-
-/// While one piece is multiplied, the next one is on its way to registers.
-SmallVector<Value> ProductEmitter::loopThroughRegisters(
-    const TileLoader &left, const TileLoader &right, const TileMath &math,
-    const SharedTile &leftTile, const SharedTile &rightTile) {
-  Value zero = e.cst(0);
-  size_t leftCount = 0;
-  auto load = [&](Value k) {
-    SmallVector<Value> chunks = left.load(k);
-    leftCount = chunks.size();
-    llvm::append_range(chunks, right.load(k));
-    return chunks;
-  };
-  auto store = [&](ArrayRef<Value> chunks, Value leftStage, Value rightStage) {
-    left.store(chunks.take_front(leftCount), leftStage);
-    right.store(chunks.drop_front(leftCount), rightStage);
-  };
-  auto exists = [&](Value k) {
-    return e.cmp(arith::CmpIPredicate::slt, k, endK);
-  };
-  e.branch(exists(firstK), [&] { store(load(firstK), zero, zero); });
-  emitBarrier(e);
-  SmallVector<Value> init = math.zeros();
-  init.push_back(zero);
-  SmallVector<Value> result =
-      e.loop(firstK, endK, tile.k, init, [&](Value k, ValueRange carried) {
-        Value stage = carried.back();
-        Value other = e.sub(e.cst(1), stage);
-        Value next = e.add(k, tile.k);
-        auto stageOf = [&](const SharedTile &piece, Value number) {
-          return e.mul(number, piece.size());
-        };
-        SmallVector<Type> types = left.types();
-        llvm::append_range(types, right.types());
-        SmallVector<Value> chunks = e.select(
-            exists(next), types, [&] { return load(next); },
-            [&] {
-              SmallVector<Value> zeros;
-              for (Type type : types)
-                zeros.push_back(e.zero(type));
-              return zeros;
-            });
-        leftCount = left.types().size();
-        SmallVector<Value> sums =
-            math.multiply(stageOf(leftTile, stage), stageOf(rightTile, stage),
-                          carried.drop_back());
-        store(chunks, stageOf(leftTile, other), stageOf(rightTile, other));
-        emitBarrier(e);
-        sums.push_back(other);
-        return sums;
-      });
-  result.pop_back();
-  return result;
-}
-
-/// Pieces are copied without registers; `stages` - 1 of them are on their way
-/// or waiting.
-SmallVector<Value> ProductEmitter::loopWithCopies(const TileLoader &left,
-                                                  const TileLoader &right,
-                                                  const TileMath &math,
-                                                  const SharedTile &leftTile,
-                                                  const SharedTile &rightTile) {
-  auto copy = [&](Value k, Value stage) {
-    Value exists = e.cmp(arith::CmpIPredicate::slt, k, endK);
-    e.branch(exists, [&] {
-      left.copy(k, e.mul(stage, leftTile.size()));
-      right.copy(k, e.mul(stage, rightTile.size()));
-    });
-    NVVM::CpAsyncCommitGroupOp::create(e.builder, e.loc);
-  };
-  /// Until all but the newest groups of copies have arrived, for all threads.
-  auto wait = [&](int64_t groups) {
-    NVVM::CpAsyncWaitGroupOp::create(e.builder, e.loc, groups);
-    emitBarrier(e);
-  };
-  Value zero = e.cst(0);
-  int64_t ahead = tile.stages - 1;
-  for (int64_t i = 0; i < ahead; ++i)
-    copy(e.add(firstK, i * tile.k), e.cst(i));
-  SmallVector<Value> init = math.zeros();
-  init.push_back(zero);
-  SmallVector<Value> result =
-      e.loop(firstK, endK, tile.k, init, [&](Value k, ValueRange carried) {
-        Value stage = carried.back();
-        // After the barrier no thread reads the stage before this one.
-        wait(ahead - 1);
-        Value isFirst = e.cmp(arith::CmpIPredicate::eq, stage, zero);
-        auto pick = [&](Value condition, Value a, Value b) -> Value {
-          return e.builder.createOrFold<arith::SelectOp>(e.loc, condition, a,
-                                                         b);
-        };
-        Value before = pick(isFirst, e.cst(ahead), e.sub(stage, e.cst(1)));
-        copy(e.add(k, ahead * tile.k), before);
-        SmallVector<Value> sums =
-            math.multiply(e.mul(stage, leftTile.size()),
-                          e.mul(stage, rightTile.size()), carried.drop_back());
-        Value isLast = e.cmp(arith::CmpIPredicate::eq, stage, e.cst(ahead));
-        sums.push_back(pick(isLast, zero, e.add(stage, 1)));
-        return sums;
-      });
-  wait(0);
-  result.pop_back();
-  return result;
 }
 
 void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
