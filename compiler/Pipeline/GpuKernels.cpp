@@ -24,6 +24,7 @@ void hone::buildGpuKernelBufferPipeline(OpPassManager &pm) {
   buffers.teams = true;
   pm.addPass(createBufferizeKernelsPass(buffers));
   OpPassManager &kernel = pm.nest<func::FuncOp>();
+  kernel.addPass(createGpuLowerAttentionPass());
   kernel.addPass(createGpuLowerContractionsPass());
   kernel.addPass(createGpuLowerConvolutionsPass());
   kernel.addPass(createGpuLowerPoolingPass());

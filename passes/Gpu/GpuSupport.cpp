@@ -43,7 +43,7 @@ static bool isDeviceOp(Operation *op) {
   if (isa<math::MathDialect>(op->getDialect()))
     return gpuSupportsMath(op);
   if (isa<GraphDialect>(op->getDialect()))
-    return !isa<AttentionOp, LibraryOp>(op);
+    return !isa<LibraryOp>(op);
   return isa<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
              scf::SCFDialect, tensor::TensorDialect>(op->getDialect());
 }

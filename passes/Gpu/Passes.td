@@ -19,8 +19,8 @@ class GpuEmitterPass<string flag, list<string> more = []> : Pass<flag, "::mlir::
                                        "::mlir::vector::VectorDialect"], more);
 }
 
-class GpuProductPass<string flag>
-    : GpuEmitterPass<flag, ["::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect"]>;
+class GpuProductPass<string flag, list<string> more = []>
+    : GpuEmitterPass<flag, !listconcat(["::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect"], more)>;
 
 def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
   let summary = "emit the launch of each hone.contract";
@@ -31,6 +31,19 @@ def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
     product of their own, whose threads split K; if the number of rows is not known there are two launches, one of which
     has an empty grid. Few tiles with a long K are divided along it; a second launch adds up their sums, in order. The epilogue runs on the sums before they are stored. Sizes need not be multiples of anything, and
     no element outside an operand is read. Buffers begin at multiples of 16 bytes. Left alone: operands that are tensors.
+  }];
+}
+
+def GpuLowerAttentionPass : GpuProductPass<"hone-gpu-lower-attention", ["::mlir::math::MathDialect"]> {
+  let summary = "emit the launch of each hone.attend";
+  let description = [{
+    Before: bufferized functions. Each `hone.attend` becomes a `gpu.launch`; a block of threads has up to 64 rows of queries
+    and takes the keys in tiles of 64 or 32, by as much as shared memory holds. A warp keeps the scores and sums of 16 rows in
+    registers. f16 and bf16 arrive by asynchronous copies, keys while values are worked on and the other way round, and
+    are multiplied by tensor cores, powers in their type; f32 is multiplied as it is. Scores, maxima and totals are f32. Few
+    blocks get fewer rows each. Sizes need not be multiples of anything, and no element outside an operand is read; those of
+    a value have to be known, and with tensor cores those of a key. Buffers begin at multiples of 16 bytes. Left alone:
+    operands that are tensors.
   }];
 }
 

@@ -2,6 +2,7 @@
 // Tiles by multiply-add on scalars. A warp is 4 x 8 threads; each holds groups
 // of 4 x 4 sums, which lie 16 rows and 32 columns apart, so that the threads of
 // a warp read neighbouring 16-byte pieces of shared memory.
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Gpu/TileMath.h"
 
@@ -71,6 +72,47 @@ public:
         vector::StoreOp::create(e.builder, e.loc, sum, staged, target,
                                 /*nontemporal=*/false, alignment());
       }
+  }
+
+  SmallVector<Value> rows() const override {
+    SmallVector<Value> result;
+    for (int64_t r = 0; r < rowGroups * kGroup; ++r)
+      result.push_back(e.add(row, r / kGroup * kGroup * kLanesM + r % kGroup));
+    return result;
+  }
+
+  int64_t lanesOfRow() const override { return kLanesN; }
+
+  SmallVector<Run> runs() const override {
+    SmallVector<Run> result;
+    for (int64_t r = 0; r < rowGroups * kGroup; ++r)
+      for (int64_t g = 0; g < columnGroups; ++g)
+        result.push_back({r, e.add(column, g * kGroup * kLanesN)});
+    return result;
+  }
+
+  SmallVector<Value> toRuns(ValueRange sums) const override {
+    return llvm::to_vector(sums);
+  }
+
+  SmallVector<Value> fromRuns(ValueRange vectors) const override {
+    return llvm::to_vector(vectors);
+  }
+
+  /// Through the left piece.
+  SmallVector<Value> multiplyRuns(ValueRange vectors, ArrayRef<Run> places,
+                                  Value rightStage,
+                                  ValueRange sums) const override {
+    Value stage = e.cst(0);
+    SmallVector<Value> tileRows = rows();
+    for (auto [place, vector] : llvm::zip_equal(places, vectors))
+      for (int64_t i = 0; i < kGroup; ++i)
+        memref::StoreOp::create(
+            e.builder, e.loc,
+            vector::ExtractOp::create(e.builder, e.loc, vector, i), left.memref,
+            left.place(e, stage, e.add(place.column, i), tileRows[place.row]));
+    emitBarrier(e);
+    return multiply(stage, rightStage, sums);
   }
 
 private:

@@ -18,7 +18,7 @@ class TensorMath : public TileMath {
 public:
   TensorMath(Emitter &e, const BlockTile &tile, Value thread,
              const SharedTile &left, const SharedTile &right)
-      : e(e), left(left), right(right), bands(tile.warpM() / kM),
+      : e(e), left(left), right(right), depth(tile.k), bands(tile.warpM() / kM),
         fragments(tile.warpN() / kN) {
     Value warp = e.div(thread, e.cst(kWarp));
     lane = e.rem(thread, e.cst(kWarp));
@@ -33,24 +33,9 @@ public:
 
   SmallVector<Value> multiply(Value leftStage, Value rightStage,
                               ValueRange sums) const override {
-    SmallVector<Value> results = llvm::to_vector(sums);
-    for (int64_t k = 0; k < left.depth(); k += kK) {
-      SmallVector<SmallVector<Value>> a, b;
-      for (int64_t band = 0; band < bands; ++band)
-        a.push_back(leftFragment(leftStage, band, k));
-      // One load brings two fragments of the right-hand side.
-      for (int64_t pair = 0; pair < fragments; pair += 2) {
-        SmallVector<Value> loaded = rightFragments(rightStage, pair, k);
-        b.push_back({loaded[0], loaded[1]});
-        b.push_back({loaded[2], loaded[3]});
-      }
-      for (int64_t band = 0; band < bands; ++band)
-        for (int64_t n = 0; n < fragments; ++n)
-          multiplyFragment(a[band], b[n],
-                           MutableArrayRef(results).slice(
-                               (band * fragments + n) * kSums, kSums));
-    }
-    return results;
+    return multiply([&](int64_t band,
+                        int64_t k) { return leftFragment(leftStage, band, k); },
+                    rightStage, sums);
   }
 
   void write(int64_t band, ValueRange sums, Value staged, int64_t pitch,
@@ -71,7 +56,96 @@ public:
       }
   }
 
+  SmallVector<Value> rows() const override {
+    SmallVector<Value> result;
+    for (int64_t half = 0; half < 2 * bands; ++half)
+      result.push_back(e.add(e.add(row, e.div(lane, e.cst(4))), half * 8));
+    return result;
+  }
+
+  int64_t lanesOfRow() const override { return 4; }
+
+  SmallVector<Run> runs() const override {
+    SmallVector<Run> result;
+    Value first = e.add(column, e.mul(e.rem(lane, e.cst(4)), 2));
+    for (int64_t band = 0; band < bands; ++band)
+      for (int64_t n = 0; n < fragments; ++n)
+        for (int64_t half = 0; half < 2; ++half)
+          result.push_back({band * 2 + half, e.add(first, n * kN)});
+    return result;
+  }
+
+  SmallVector<Value> toRuns(ValueRange sums) const override {
+    auto type = VectorType::get({2}, e.builder.getF32Type());
+    SmallVector<Value> vectors;
+    for (size_t i = 0; i < sums.size(); i += 2)
+      vectors.push_back(vector::FromElementsOp::create(e.builder, e.loc, type,
+                                                       sums.slice(i, 2)));
+    return vectors;
+  }
+
+  SmallVector<Value> fromRuns(ValueRange vectors) const override {
+    SmallVector<Value> sums;
+    for (Value vector : vectors)
+      for (int64_t i = 0; i < 2; ++i)
+        sums.push_back(vector::ExtractOp::create(e.builder, e.loc, vector, i));
+    return sums;
+  }
+
+  /// Lanes hold two fragments of sums just as they do the one of a left operand
+  /// that covers them.
+  SmallVector<Value> multiplyRuns(ValueRange vectors, ArrayRef<Run> places,
+                                  Value rightStage,
+                                  ValueRange sums) const override {
+    Type element = right.elementType();
+    int64_t perBand = vectors.size() / bands;
+    return multiply(
+        [&](int64_t band, int64_t k) {
+          SmallVector<Value> registers;
+          for (Value vector :
+               vectors.slice(band * perBand + k / kN * 2, 2 * kK / kN)) {
+            auto type = VectorType::get({2}, element);
+            registers.push_back(asRegister(
+                arith::TruncFOp::create(e.builder, e.loc, type, vector)));
+          }
+          return registers;
+        },
+        rightStage, sums);
+  }
+
 private:
+  SmallVector<Value>
+  multiply(function_ref<SmallVector<Value>(int64_t band, int64_t k)> leftAt,
+           Value rightStage, ValueRange sums) const {
+    SmallVector<Value> results = llvm::to_vector(sums);
+    for (int64_t k = 0; k < depth; k += kK) {
+      SmallVector<SmallVector<Value>> a, b;
+      for (int64_t band = 0; band < bands; ++band)
+        a.push_back(leftAt(band, k));
+      // One load brings two fragments of the right-hand side.
+      for (int64_t pair = 0; pair < fragments; pair += 2) {
+        SmallVector<Value> loaded = rightFragments(rightStage, pair, k);
+        b.push_back({loaded[0], loaded[1]});
+        b.push_back({loaded[2], loaded[3]});
+      }
+      for (int64_t band = 0; band < bands; ++band)
+        for (int64_t n = 0; n < fragments; ++n)
+          multiplyFragment(a[band], b[n],
+                           MutableArrayRef(results).slice(
+                               (band * fragments + n) * kSums, kSums));
+    }
+    return results;
+  }
+
+  /// A pair of elements as the multiplication takes it.
+  Value asRegister(Value pair) const {
+    if (!cast<VectorType>(pair.getType()).getElementType().isBF16())
+      return pair;
+    auto type = VectorType::get({1}, e.builder.getI32Type());
+    pair = vector::BitCastOp::create(e.builder, e.loc, type, pair);
+    return vector::ExtractOp::create(e.builder, e.loc, pair, 0);
+  }
+
   /// Four 8 x 8 matrices, one register each. Lane l names row l % 8 of matrix
   /// l / 8.
   SmallVector<Value> loadMatrices(const SharedTile &tile, Value stage,
@@ -83,15 +157,9 @@ private:
         tile.place(e, stage, matrixRow, matrixColumn),
         e.builder.getBoolAttr(transpose), e.builder.getI32IntegerAttr(4));
     SmallVector<Value> registers;
-    for (int64_t i = 0; i < 4; ++i) {
-      Value pair = vector::ExtractOp::create(e.builder, e.loc, loaded, i);
-      if (element.isBF16()) {
-        auto type = VectorType::get({1}, e.builder.getI32Type());
-        pair = vector::BitCastOp::create(e.builder, e.loc, type, pair);
-        pair = vector::ExtractOp::create(e.builder, e.loc, pair, 0);
-      }
-      registers.push_back(pair);
-    }
+    for (int64_t i = 0; i < 4; ++i)
+      registers.push_back(
+          asRegister(vector::ExtractOp::create(e.builder, e.loc, loaded, i)));
     return registers;
   }
 
@@ -125,7 +193,7 @@ private:
                         MutableArrayRef<Value> sums) const {
     using namespace NVVM;
     MMATypes operand =
-        left.elementType().isBF16() ? MMATypes::bf16 : MMATypes::f16;
+        right.elementType().isBF16() ? MMATypes::bf16 : MMATypes::f16;
     Type f32 = e.builder.getF32Type();
     auto type = LLVM::LLVMStructType::getLiteral(e.builder.getContext(),
                                                  SmallVector<Type>(kSums, f32));
@@ -139,7 +207,7 @@ private:
 
   Emitter &e;
   const SharedTile &left, &right;
-  int64_t bands, fragments;
+  int64_t depth, bands, fragments;
   Value lane, row, column;
 };
 } // namespace

@@ -134,12 +134,24 @@ Epilogue::Cursor Epilogue::moved(const Cursor &cursor, size_t axis,
   return result;
 }
 
-void Epilogue::emitScalar(const Cursor &cursor, ValueRange accumulators) const {
+SmallVector<Value> Epilogue::evaluate(const Cursor &cursor,
+                                      ValueRange accumulators) const {
   SmallVector<Value> arguments = llvm::to_vector(accumulators);
-  for (auto [extra, offset] : llvm::zip_equal(extras, cursor.extras))
-    arguments.push_back(extra.buffer.load(e, offset));
+  auto type = dyn_cast<VectorType>(accumulators.front().getType());
+  int64_t lanes = type ? type.getNumElements() : 1;
+  for (auto [i, extra] : llvm::enumerate(extras)) {
+    Value offset = cursor.extras[i];
+    arguments.push_back(type ? loadExtra(i, offset, lanes, nullptr)
+                             : extra.buffer.load(e, offset));
+  }
+  if (!type)
+    return cloneBlock(e.builder, body, arguments);
+  return *vectorizeBlock(e.builder, body, arguments, lanes);
+}
+
+void Epilogue::emitScalar(const Cursor &cursor, ValueRange accumulators) const {
   for (auto [out, value] :
-       llvm::zip_equal(outs, cloneBlock(e.builder, body, arguments)))
+       llvm::zip_equal(outs, evaluate(cursor, accumulators)))
     out.store(e, cursor.out, value);
 }
 
@@ -156,7 +168,8 @@ int64_t Epilogue::vectorWidth(int64_t bytes) const {
         bits < 8 ? 1 : std::min(width, std::max<int64_t>(bytes * 8 / bits, 1));
   };
   for (const FlatBuffer &out : outs)
-    limit(out.elementType());
+    if (out.memref)
+      limit(out.elementType());
   for (const Extra &extra : extras)
     limit(extra.buffer.elementType());
   return width;

@@ -31,7 +31,7 @@ public:
 
   /// Of scores, whose space is [batch.., row, column] of the given sizes. They
   /// are stored in `target`, rows `pitch` apart; where a cursor starts there is
-  /// up to the caller.
+  /// up to the caller. Null: they are only evaluated.
   Epilogue(Emitter &e, graph::AttendOp op, mlir::ValueRange sizes,
            mlir::Value target, int64_t pitch);
 
@@ -43,6 +43,10 @@ public:
   Cursor at(mlir::ValueRange coordinates) const;
   Cursor moved(const Cursor &cursor, size_t axis, mlir::Value delta) const;
 
+  /// What the region yields for one element, or for as many next to each other
+  /// as the accumulators, vectors then, have lanes: at most `vectorWidth`.
+  llvm::SmallVector<mlir::Value> evaluate(const Cursor &cursor,
+                                          mlir::ValueRange accumulators) const;
   /// One element: the region as it is.
   void emitScalar(const Cursor &cursor, mlir::ValueRange accumulators) const;
 

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns attention over buffers into launches. A block of threads has some rows
+// of queries and meets the keys in tiles: a warp holds the scores of its rows
+// in registers, makes powers of them, and adds up values, which are rescaled
+// when a larger score turns up (online softmax: Milakov and Gimelshein, 2018;
+// its use for attention: Dao et al., FlashAttention, 2022).
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Gpu/AttentionTile.h"
+#include "passes/Gpu/Passes.h"
+#include "passes/Gpu/TileLoop.h"
+
+namespace hone {
+#define GEN_PASS_DEF_GPULOWERATTENTIONPASS
+#include "passes/Gpu/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using hone::graph::AttendOp;
+
+namespace {
+class AttentionEmitter {
+public:
+  AttentionEmitter(Emitter &e, AttendOp op)
+      : e(e), op(op), problem(Attention::get(e, op)),
+        f32(e.builder.getF32Type()),
+        element(problem.query.buffer.elementType()),
+        tensorCores(!element.isF32()) {}
+
+  LogicalResult emit();
+
+private:
+  /// The running softmax of the rows that a thread has sums of.
+  struct RowState {
+    SmallVector<Value> maxima, totals; ///< A total is that of the thread.
+  };
+
+  void emitBlock(const ThreadPlace &place, ValueRange sizes);
+  void enterBlock(const ThreadPlace &place, ValueRange sizes);
+  TileSource rowsOf(const Attention::Operand &operand, Value count);
+  TileSource columnsOf(const Attention::Operand &operand);
+  void copyKeys(Value firstKey);
+  SmallVector<Value> multiplyKeys(Value firstKey);
+  SmallVector<Value> scoresOf(ValueRange products, Value firstKey);
+  Value scoreOf(Value product, Value row, Value column, bool whole);
+  SmallVector<Value> emitPowers(SmallVector<Value> scores, RowState &state,
+                                SmallVector<Value> &factors);
+  SmallVector<Value> scale(ValueRange sums, ValueRange factors);
+  SmallVector<Value> inverses(ValueRange totals);
+  void storeResult(ValueRange sums);
+
+  /// Until all copies have arrived and no thread reads what was there before.
+  void waitForCopies() {
+    NVVM::CpAsyncWaitGroupOp::create(e.builder, e.loc, 0);
+    emitBarrier(e);
+  }
+  void commitCopies() { NVVM::CpAsyncCommitGroupOp::create(e.builder, e.loc); }
+
+  Value constant(float value) {
+    return arith::ConstantOp::create(e.builder, e.loc,
+                                     e.builder.getF32FloatAttr(value));
+  }
+  Value lowest() { return constant(-std::numeric_limits<float>::infinity()); }
+  Value splat(Value scalar, int64_t lanes) {
+    return vector::BroadcastOp::create(
+        e.builder, e.loc, VectorType::get({lanes}, scalar.getType()), scalar);
+  }
+  Value extract(Value vector, int64_t i) {
+    return vector::ExtractOp::create(e.builder, e.loc, vector, i);
+  }
+  Value select(Value condition, Value a, Value b) {
+    return arith::SelectOp::create(e.builder, e.loc, condition, a, b);
+  }
+  Value maximum(Value a, Value b) {
+    return arith::MaximumFOp::create(e.builder, e.loc, a, b);
+  }
+  Value isEqual(Value a, Value b) {
+    return arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ, a,
+                                 b);
+  }
+  /// exp(a - b)
+  Value power(Value a, Value b) {
+    return math::ExpOp::create(e.builder, e.loc,
+                               arith::SubFOp::create(e.builder, e.loc, a, b));
+  }
+  /// Combines the values that the lanes of a row have for it.
+  Value acrossRow(Value value, function_ref<Value(Value, Value)> combine);
+  Value exists(Value key) {
+    return e.cmp(arith::CmpIPredicate::slt, key, problem.keys);
+  }
+
+  Emitter &e;
+  AttendOp op;
+  Attention problem;
+  Type f32, element;
+  bool tensorCores;
+
+  AttentionTile tile;
+
+  // Of the block that is being emitted:
+  SmallVector<Value> batch, rowNumbers;
+  Value thread, shared, firstRow;
+  TileSource query, key, value;
+  std::unique_ptr<TileMath> scoreMath, valueMath;
+  std::optional<Epilogue> epilogue;
+};
+} // namespace
+
+LogicalResult AttentionEmitter::emit() {
+  FailureOr<AttentionTile> chosen = AttentionTile::choose(op, problem);
+  if (failed(chosen))
+    return failure();
+  tile = *chosen;
+  SmallVector<Value> sizes = problem.batch;
+  sizes.push_back(e.ceilDiv(problem.rows, tile.rows));
+  Value blocks = e.cst(1);
+  for (Value size : sizes)
+    blocks = e.mul(blocks, size);
+  emitLaunch(e, blocks, tile.scores.threads(),
+             sharedType({tile.sharedBytes()}, e.builder.getI8Type()),
+             [&](const ThreadPlace &place) { emitBlock(place, sizes); });
+  return success();
+}
+
+/// The rows of a matrix as lines.
+TileSource AttentionEmitter::rowsOf(const Attention::Operand &operand,
+                                    Value count) {
+  TileSource source;
+  source.buffer = operand.buffer;
+  source.lines = count;
+  source.depth = problem.depth;
+  source.run = runOf(problem.depth);
+  source.enter = [this, base = operand.base(e, batch),
+                  stride = operand.rowStride](Value row) {
+    return SmallVector<Value>{e.add(base, e.mul(row, stride))};
+  };
+  source.at = [this](ValueRange line, TileSource::Piece piece, Value inside) {
+    return TileSource::Place{e.add(line[0], e.add(piece.first, inside)),
+                             nullptr};
+  };
+  return source;
+}
+
+/// The columns of a matrix as lines.
+TileSource AttentionEmitter::columnsOf(const Attention::Operand &operand) {
+  TileSource source;
+  source.buffer = operand.buffer;
+  source.lines = problem.width;
+  source.depth = problem.keys;
+  source.alongK = false;
+  source.run = runOf(problem.width);
+  source.enter = [this, base = operand.base(e, batch)](Value column) {
+    return SmallVector<Value>{e.add(base, column)};
+  };
+  source.at = [this, stride = operand.rowStride](
+                  ValueRange line, TileSource::Piece piece, Value inside) {
+    Value row = e.add(piece.first, inside);
+    return TileSource::Place{e.add(line[0], e.mul(row, stride)), nullptr};
+  };
+  return source;
+}
+
+void AttentionEmitter::enterBlock(const ThreadPlace &place, ValueRange sizes) {
+  thread = place.thread[0];
+  shared = place.shared[0];
+  batch = e.delinearize(place.block[0], sizes);
+  firstRow = e.mul(batch.pop_back_val(), tile.rows);
+  query = rowsOf(problem.query, problem.rows);
+  key = rowsOf(problem.key, problem.keys);
+  value = columnsOf(problem.value);
+  auto placePart = [&](SharedTile &part, int64_t first, int64_t stages) {
+    int64_t bytes = first * element.getIntOrFloatBitWidth() / 8;
+    part.memref = sharedView(e, shared, bytes, stages * part.size(), element);
+  };
+  placePart(tile.query, 0, tile.scores.stages);
+  placePart(tile.key, tile.scores.stages * tile.query.size(),
+            tile.scores.stages);
+  placePart(tile.value, tile.elementsBeforeValues(), 1);
+  if (tensorCores) {
+    scoreMath = makeTensorMath(e, tile.scores, thread, tile.query, tile.key);
+    valueMath = makeTensorMath(e, tile.values, thread, tile.powers, tile.value);
+  } else {
+    placePart(tile.powers, 0, 1);
+    scoreMath =
+        makeScalarMath(e, tile.scores, thread, tile.query, tile.key, f32);
+    valueMath =
+        makeScalarMath(e, tile.values, thread, tile.powers, tile.value, f32);
+  }
+  // Rows behind the last have the operands of the last.
+  rowNumbers.clear();
+  Value last = e.sub(problem.rows, e.cst(1));
+  for (Value row : scoreMath->rows())
+    rowNumbers.push_back(e.min(e.add(firstRow, row), last));
+  epilogue.emplace(e, op, problem.scoreSizes(), nullptr, 0);
+  epilogue->setAligned(true);
+}
+
+void AttentionEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
+  enterBlock(place, sizes);
+  Value zero = e.cst(0);
+  if (tensorCores) {
+    TileLoader(e, query, tile.query, tile.scores.threads(), thread, firstRow)
+        .copy(zero, zero);
+    copyKeys(zero);
+  }
+  SmallVector<Value> init = valueMath->zeros();
+  size_t sumCount = init.size(), rowCount = rowNumbers.size();
+  init.append(rowCount, lowest());
+  init.append(rowCount, e.zero(f32));
+  SmallVector<Value> results = e.loop(
+      zero, problem.keys, tile.keys, init,
+      [&](Value firstKey, ValueRange carried) {
+        // Nothing of the tile before is read after the barrier.
+        waitForCopies();
+        TileLoader(e, value, tile.value, tile.values.threads(), thread, zero)
+            .copy(firstKey, zero);
+        commitCopies();
+        RowState state;
+        state.maxima = llvm::to_vector(carried.slice(sumCount, rowCount));
+        state.totals = llvm::to_vector(carried.take_back(rowCount));
+        SmallVector<Value> factors;
+        SmallVector<Value> powers = emitPowers(
+            scoresOf(multiplyKeys(firstKey), firstKey), state, factors);
+        waitForCopies();
+        if (tensorCores)
+          copyKeys(e.add(firstKey, tile.keys));
+        SmallVector<Value> next = valueMath->multiplyRuns(
+            powers, scoreMath->runs(), zero,
+            scale(carried.take_front(sumCount), factors));
+        llvm::append_range(next, state.maxima);
+        llvm::append_range(next, state.totals);
+        return next;
+      });
+  ValueRange all(results);
+  storeResult(
+      scale(all.take_front(sumCount), inverses(all.take_back(rowCount))));
+}
+
+/// On tensor cores: the tile of keys from `firstKey` on, if there is one.
+void AttentionEmitter::copyKeys(Value firstKey) {
+  e.branch(exists(firstKey), [&] {
+    Value zero = e.cst(0);
+    TileLoader(e, key, tile.key, tile.scores.threads(), thread, firstKey)
+        .copy(zero, zero);
+  });
+  commitCopies();
+}
+
+/// Products with a tile of keys, a vector for each run.
+SmallVector<Value> AttentionEmitter::multiplyKeys(Value firstKey) {
+  Value zero = e.cst(0);
+  if (tensorCores)
+    return scoreMath->toRuns(
+        scoreMath->multiply(zero, zero, scoreMath->zeros()));
+  int64_t threads = tile.scores.threads();
+  TileLoader left(e, query, tile.query, threads, thread, firstRow),
+      right(e, key, tile.key, threads, thread, firstKey);
+  TileLoop loop{e,        left,       right, tile.query,
+                tile.key, *scoreMath, zero,  problem.depth};
+  return scoreMath->toRuns(loop.throughRegisters());
+}
+
+/// The scores of a tile. One with keys that do not exist tests each: their
+/// scores are -inf, and no operand is read for them.
+SmallVector<Value> AttentionEmitter::scoresOf(ValueRange products,
+                                              Value firstKey) {
+  auto emit = [&](bool whole) {
+    SmallVector<Value> scores;
+    for (auto [product, run] : llvm::zip_equal(products, scoreMath->runs()))
+      scores.push_back(scoreOf(product, rowNumbers[run.row],
+                               e.add(firstKey, run.column), whole));
+    return scores;
+  };
+  std::optional<int64_t> known = constantOf(problem.keys);
+  if (known && *known % tile.keys == 0)
+    return emit(true);
+  Value whole = e.cmp(arith::CmpIPredicate::sle, e.add(firstKey, tile.keys),
+                      problem.keys);
+  return e.select(
+      whole, products.getTypes(), [&] { return emit(true); },
+      [&] { return emit(false); });
+}
+
+/// The scores of neighbouring keys, all of which exist if `whole`.
+Value AttentionEmitter::scoreOf(Value product, Value row, Value column,
+                                bool whole) {
+  auto type = cast<VectorType>(product.getType());
+  int64_t lanes = type.getNumElements();
+  auto evaluate = [&](Value accumulator, Value first) -> Value {
+    auto vector = dyn_cast<VectorType>(accumulator.getType());
+    auto compute = [&] {
+      Value rowNumber = row, columnNumber = first;
+      if (vector) {
+        rowNumber = splat(row, lanes);
+        Value steps = arith::ConstantOp::create(
+            e.builder, e.loc,
+            DenseElementsAttr::get(
+                VectorType::get({lanes}, e.builder.getIndexType()),
+                ArrayRef(llvm::to_vector(llvm::seq<int64_t>(lanes)))));
+        columnNumber = e.sum(splat(first, lanes), steps);
+      }
+      SmallVector<Value> coordinates = batch;
+      coordinates.append({row, first});
+      return epilogue->evaluate(epilogue->at(coordinates),
+                                {accumulator, rowNumber, columnNumber});
+    };
+    if (whole)
+      return compute()[0];
+    return e.select(exists(first), accumulator.getType(), compute, [&] {
+      return SmallVector<Value>{vector ? splat(lowest(), lanes) : lowest()};
+    })[0];
+  };
+  // If a vector divides the keys, it is inside or outside as a whole.
+  if (epilogue->vectorWidth(kAccessBytes) >= lanes)
+    return evaluate(product, column);
+  SmallVector<Value> scores;
+  for (int64_t i = 0; i < lanes; ++i)
+    scores.push_back(evaluate(extract(product, i), e.add(column, i)));
+  return vector::FromElementsOp::create(e.builder, e.loc, type, scores);
+}
+
+Value AttentionEmitter::acrossRow(Value value,
+                                  function_ref<Value(Value, Value)> combine) {
+  for (int64_t distance = 1; distance < scoreMath->lanesOfRow(); distance *= 2)
+    value =
+        combine(value, gpu::ShuffleOp::create(e.builder, e.loc, value, distance,
+                                              kWarp, gpu::ShuffleMode::XOR)
+                           .getShuffleResult());
+  return value;
+}
+
+/// exp(score - maximum), where the maxima and totals take the scores in.
+/// `factors` are what sums so far have to be multiplied by.
+SmallVector<Value> AttentionEmitter::emitPowers(SmallVector<Value> scores,
+                                                RowState &state,
+                                                SmallVector<Value> &factors) {
+  SmallVector<TileMath::Run> runs = scoreMath->runs();
+  int64_t lanes = cast<VectorType>(scores[0].getType()).getNumElements();
+  SmallVector<Value> shifts;
+  for (auto [row, before] : llvm::enumerate(state.maxima)) {
+    Value largest;
+    for (auto [score, run] : llvm::zip_equal(scores, runs))
+      if (run.row == static_cast<int64_t>(row))
+        largest = largest ? maximum(largest, score) : score;
+    Value top = extract(largest, 0);
+    for (int64_t i = 1; i < lanes; ++i)
+      top = maximum(top, extract(largest, i));
+    top = acrossRow(top, [&](Value a, Value b) { return maximum(a, b); });
+    top = maximum(before, top);
+    // Where all are -inf, no power is to be NaN.
+    Value shift = select(isEqual(top, lowest()), e.zero(f32), top);
+    factors.push_back(power(before, shift));
+    shifts.push_back(shift);
+    before = top;
+  }
+  for (auto [total, factor] : llvm::zip_equal(state.totals, factors))
+    total = e.product(total, factor);
+  for (auto [score, run] : llvm::zip_equal(scores, runs)) {
+    score = power(score, splat(shifts[run.row], lanes));
+    Value &total = state.totals[run.row];
+    for (int64_t i = 0; i < lanes; ++i)
+      total = e.sum(total, extract(score, i));
+  }
+  return scores;
+}
+
+/// Sums of a row times its factor.
+SmallVector<Value> AttentionEmitter::scale(ValueRange sums,
+                                           ValueRange factors) {
+  SmallVector<Value> vectors = valueMath->toRuns(sums);
+  for (auto [vector, run] : llvm::zip_equal(vectors, valueMath->runs())) {
+    int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
+    vector = e.product(vector, splat(factors[run.row], lanes));
+  }
+  return valueMath->fromRuns(vectors);
+}
+
+/// One by the totals of rows. Where that is 0, all scores were -inf.
+SmallVector<Value> AttentionEmitter::inverses(ValueRange totals) {
+  SmallVector<Value> results;
+  for (Value total : totals) {
+    total = acrossRow(total, [&](Value a, Value b) { return e.sum(a, b); });
+    Value inverse = arith::DivFOp::create(e.builder, e.loc, constant(1), total);
+    if (problem.masked)
+      inverse = select(isEqual(total, e.zero(f32)), total, inverse);
+    results.push_back(inverse);
+  }
+  return results;
+}
+
+/// Through shared memory, so that neighbouring threads store neighbours.
+void AttentionEmitter::storeResult(ValueRange sums) {
+  const FlatBuffer &out = problem.out.buffer;
+  int64_t pitch = tile.stagedPitch(), threads = tile.values.threads();
+  FlatBuffer staged;
+  staged.memref = sharedView(e, shared, 0, tile.rows * pitch, f32);
+  Value warpRow = e.mul(e.div(thread, e.cst(kWarp)), AttentionTile::kWarpRows);
+  waitForCopies();
+  valueMath->write(0, sums, staged.memref, pitch, warpRow);
+  emitBarrier(e);
+
+  int64_t bytes = out.elementType().getIntOrFloatBitWidth() / 8;
+  int64_t width = std::min({runOf(problem.width), kAccessBytes / bytes,
+                            AttentionTile::kStagePadding});
+  int64_t across = *constantOf(problem.width) / width;
+  int64_t count = tile.rows * across;
+  Value base = problem.out.base(e, batch);
+  e.loop(e.cst(0), e.cst(count), threads, {}, [&](Value first, ValueRange) {
+    Value number = e.add(first, thread);
+    Value inTile = e.div(number, e.cst(across));
+    Value column = e.mul(e.rem(number, e.cst(across)), width);
+    Value row = e.add(firstRow, inTile);
+    Value inside = e.cmp(arith::CmpIPredicate::slt, row, problem.rows);
+    if (count % threads != 0)
+      inside = both(e, inside,
+                    e.cmp(arith::CmpIPredicate::slt, number, e.cst(count)));
+    e.branch(inside, [&] {
+      Value from = e.add(e.mul(inTile, pitch), column);
+      Value to = e.add(e.add(base, e.mul(row, problem.out.rowStride)), column);
+      Value result = width == 1
+                         ? staged.load(e, from)
+                         : staged.load(e, from, width, nullptr,
+                                       std::min(width * 4, kAccessBytes));
+      if (out.elementType() != f32) {
+        Type type = out.elementType();
+        if (width > 1)
+          type = VectorType::get({width}, type);
+        result = arith::TruncFOp::create(e.builder, e.loc, type, result);
+      }
+      out.store(e, to, result, nullptr, width == 1 ? 0 : width * bytes);
+    });
+    return SmallVector<Value>();
+  });
+}
+
+namespace {
+struct GpuLowerAttentionPass
+    : hone::impl::GpuLowerAttentionPassBase<GpuLowerAttentionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<AttendOp> ops;
+    getOperation().walk([&](AttendOp op) {
+      if (isa<MemRefType>(op.getQuery().getType()))
+        ops.push_back(op);
+    });
+    for (AttendOp op : ops) {
+      OpBuilder builder(op);
+      Emitter e(builder, op.getLoc());
+      if (failed(AttentionEmitter(e, op).emit()))
+        return signalPassFailure();
+      op.erase();
+    }
+  }
+};
+} // namespace
