@@ -99,6 +99,15 @@ def convolutions(g):
     g.result(g.apply("Add", convolve(64, 64, (3, 3), ("h", "w"), pads=[1, 1, 1, 1]), g.input(1, 64, "h", "w")))
 
 
+def attentions(g):
+    """With blocks enough for the largest tile, and with few; of sizes that divide 16 bytes and of others."""
+    for heads, rows, depth in ((96, 128, 64), (8, 128, 64), (8, "n", 128), (96, 65, 77)):
+        query, key, value = (g.input(1, heads, rows, depth) for _ in range(3))
+        scores = g.apply("MatMul", query, g.apply("Transpose", key, perm=[0, 1, 3, 2]))
+        weights = g.apply("Softmax", g.apply("Add", scores, g.input(1, 1, rows, rows)))
+        g.result(g.apply("MatMul", weights, value))
+
+
 def others(g):
     """Products without tensor cores, and what is no product."""
     g.result(g.apply("MatMul", g.input(1, 512), g.constant(512, 1000)))
@@ -114,7 +123,8 @@ def others(g):
 
 
 # Name, what fills the graph, whether all its contractions are for tensor cores.
-GRAPHS = [("products", products, True), ("convolutions", convolutions, True), ("others", others, False)]
+GRAPHS = [("products", products, True), ("convolutions", convolutions, True), ("attentions", attentions, True),
+          ("others", others, False)]
 
 
 class Library:
