@@ -426,10 +426,7 @@ void AttentionEmitter::emitValues() {
 
 /// A row of the result: its sums over its total.
 void AttentionEmitter::emitOutput(Value row) {
-  Value total = totals.load(e, row);
-  Value inverse = arith::DivFOp::create(e.builder, e.loc, constant(1), total);
-  if (problem.masked)
-    inverse = select(isEqual(total, e.zero(f32)), total, inverse);
+  Value inverse = problem.inverseOf(e, totals.load(e, row));
   Value inverses = splat(inverse);
   Value out =
       e.add(outBase, e.mul(e.add(firstRow, row), problem.out.rowStride));

@@ -379,15 +379,12 @@ SmallVector<Value> AttentionEmitter::scale(ValueRange sums,
   return valueMath->fromRuns(vectors);
 }
 
-/// One by the totals of rows. Where that is 0, all scores were -inf.
+/// One by the totals of rows.
 SmallVector<Value> AttentionEmitter::inverses(ValueRange totals) {
   SmallVector<Value> results;
   for (Value total : totals) {
     total = acrossRow(total, [&](Value a, Value b) { return e.sum(a, b); });
-    Value inverse = arith::DivFOp::create(e.builder, e.loc, constant(1), total);
-    if (problem.masked)
-      inverse = select(isEqual(total, e.zero(f32)), total, inverse);
-    results.push_back(inverse);
+    results.push_back(problem.inverseOf(e, total));
   }
   return results;
 }

@@ -88,6 +88,9 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
     if (!matmul.getPanels() &&
         !llvm::all_of(rhs.getShape().drop_back(2), isOne))
       return rewriter.notifyMatchFailure(matmul, "the right side is batched");
+    if (!isConstant(matmul.getRhs()) && rhs.getRank() == lhs.getRank() &&
+        llvm::all_of(lhs.getShape().drop_back(2), isOne))
+      return rewriter.notifyMatchFailure(matmul, "one matrix on both sides");
     Location loc = matmul.getLoc();
     DimBuilder dims = dimsOf(matmul);
     SmallVector<OpFoldResult> sizes = dims.dims(rewriter, loc, matmul.getLhs());

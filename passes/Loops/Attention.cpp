@@ -55,6 +55,23 @@ Attention Attention::get(Emitter &e, AttendOp op) {
   return attention;
 }
 
+Value Attention::inverseOf(Emitter &e, Value total) const {
+  Value zero = e.zero(total.getType());
+  Value one = arith::ConstantOp::create(
+      e.builder, e.loc, e.builder.getFloatAttr(total.getType(), 1));
+  Value inverse = arith::DivFOp::create(e.builder, e.loc, one, total);
+  // No power at all: every score is -inf, or there is no key.
+  Value empty;
+  if (masked)
+    empty = arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ,
+                                  total, zero);
+  else
+    empty = e.cmp(arith::CmpIPredicate::eq, keys, e.cst(0));
+  if (constantOf(empty) == 0)
+    return inverse;
+  return arith::SelectOp::create(e.builder, e.loc, empty, zero, inverse);
+}
+
 SmallVector<Value> Attention::scoreSizes() const {
   SmallVector<Value> sizes = batch;
   sizes.append({rows, keys});

@@ -29,6 +29,9 @@ struct Attention {
   mlir::Value depth, width;             ///< Of a key and of a value.
   bool masked;                          ///< Rows of -inf give 0.
 
+  /// One by the total of a row's powers; 0 where the row gives 0.
+  mlir::Value inverseOf(Emitter &e, mlir::Value total) const;
+
   /// [batch.., rows, keys]
   llvm::SmallVector<mlir::Value> scoreSizes() const;
 };

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Attention on the emulated GPU: each way that it is cut, with masks and rows without a score, in several orders of the
-threads."""
+"""Attention on the CPU and on the emulated GPU: each way that it is cut, with masks and rows without a score; on the
+GPU in several orders of the threads."""
 import os
 import pathlib
 import tempfile
@@ -57,24 +57,20 @@ def make_model(kind, shapes, mask, causal, by_row):
 
 
 def attention(q, k, v, seen):
+    if k.shape[-2] == 0:
+        return np.zeros((*q.shape[:-1], v.shape[-1]))
     scores = np.where(seen, q @ k.swapaxes(-1, -2) * 0.125, -np.inf)
     with np.errstate(invalid="ignore"):
         powers = np.exp(scores - scores.max(-1, keepdims=True))
         return powers / powers.sum(-1, keepdims=True) @ v
 
 
-@unittest.skipUnless(EMULATOR.exists(), "this build has no emulator")
-class AttentionTest(unittest.TestCase):
-    def tearDown(self):
-        os.environ.pop("HONE_EMULATOR_SEED", None)
+class AttentionCases:
+    """Those of both targets."""
 
-    def compile(self, model):
-        """Its attention runs on the device."""
-        with tempfile.TemporaryDirectory() as folder:
-            library = pathlib.Path(folder) / "model.so"
-            hone.compile(model, output=str(library), target="cuda-emulated")
-            self.assertTrue(b"attention_step0" in library.read_bytes())
-            return hone.load(str(library))
+    def run_model(self, model, operands):
+        """Results that are to be equal to the reference."""
+        return [hone.compile(model).run(operands)["y"]]
 
     def check(self, kind, heads, rows, keys, depth, width, mask=None, causal=False, dynamic=False, by_row=False):
         shapes = [(1, heads, rows, depth), (1, heads, keys, depth), (1, heads, keys, width)]
@@ -93,10 +89,7 @@ class AttentionTest(unittest.TestCase):
             wanted = wanted.swapaxes(1, 2)
             operands.update({name: operands[name].swapaxes(1, 2).copy() for name in "qkv"})
         with self.subTest(sizes=(kind, heads, rows, keys, depth, width), mask=mask, options=(causal, dynamic, by_row)):
-            model = self.compile(make_model(kind, shapes, mask, causal, by_row))
-            for seed in ("0", "1"):
-                os.environ["HONE_EMULATOR_SEED"] = seed
-                got = model.run(operands)["y"]
+            for got in self.run_model(make_model(kind, shapes, mask, causal, by_row), operands):
                 np.testing.assert_allclose(got, wanted, rtol=TOLERANCE[kind], atol=TOLERANCE[kind])
 
     def test_sizes_that_divide_nothing(self):
@@ -118,9 +111,35 @@ class AttentionTest(unittest.TestCase):
         for kind in ("f32", "f16"):
             self.check(kind, 2, 40, 70, 32, 24, causal=True, dynamic=True)
 
+    def test_no_keys(self):
+        self.check("f32", 2, 9, 0, 32, 24, dynamic=True)
+
     def test_heads_behind_rows(self):
         for kind in ("f32", "f16"):
             self.check(kind, 3, 21, 37, 24, 40, mask=(1, 1, 21, 37), by_row=True)
+
+
+class CpuAttentionTest(AttentionCases, unittest.TestCase):
+    def test_more_keys_than_a_block(self):
+        for kind in TYPES:
+            self.check(kind, 2, 70, 1100, 24, 20, mask=(1, 1, 70, 1100))
+        self.check("f32", 1, 130, 1024, 16, 16, dynamic=True)
+
+
+@unittest.skipUnless(EMULATOR.exists(), "this build has no emulator")
+class EmulatedAttentionTest(AttentionCases, unittest.TestCase):
+    def tearDown(self):
+        os.environ.pop("HONE_EMULATOR_SEED", None)
+
+    def run_model(self, model, operands):
+        with tempfile.TemporaryDirectory() as folder:
+            library = pathlib.Path(folder) / "model.so"
+            hone.compile(model, output=str(library), target="cuda-emulated")
+            self.assertTrue(b"attention_step0" in library.read_bytes())
+            loaded = hone.load(str(library))
+        for seed in ("0", "1"):
+            os.environ["HONE_EMULATOR_SEED"] = seed
+            yield loaded.run(operands)["y"]
 
 
 if __name__ == "__main__":

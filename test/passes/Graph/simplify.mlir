@@ -316,3 +316,14 @@ func.func @slices(%x: tensor<5x3x4xf32>) -> (tensor<2x2x5xf32>, tensor<4x5x3xf32
   %3 = hone.slice %2 at [1, 0, 0] steps [1, 1, 1] : tensor<4x5x3xf32> -> tensor<2x5x3xf32>
   return %1, %2, %3 : tensor<2x2x5xf32>, tensor<4x5x3xf32>, tensor<2x5x3xf32>
 }
+
+// -----
+
+// A batch of one is not merged into the rows.
+// CHECK-LABEL: func.func @batch_of_one(
+// CHECK-NEXT:    hone.matmul
+// CHECK-NEXT:    return
+func.func @batch_of_one(%x: tensor<1x6x8xf32>, %w: tensor<1x8x4xf32>) -> tensor<1x6x4xf32> {
+  %0 = hone.matmul %x, %w : tensor<1x6x8xf32>, tensor<1x8x4xf32> -> tensor<1x6x4xf32>
+  return %0 : tensor<1x6x4xf32>
+}
