@@ -32,10 +32,12 @@ def PlaceBuffersPass : Pass<"hone-place-buffers", "::mlir::ModuleOp"> {
 }
 
 def ReuseBuffersPass : Pass<"hone-reuse-buffers", "::mlir::func::FuncOp"> {
-  let summary = "let kernels overwrite an operand that dies with them, where they allow it";
+  let summary = "let kernels write to memory that is free from their call on, without a copy";
   let description = [{
     Where a kernel marks an operand with `hone.in_place`, the operand's slot is not needed after the call, and sizes are
     equal, the result takes the operand's memory. If the result is an output of the model, the operand moves there.
+    In a loop, a result that is only copied to the slot of a carried value is computed there, if the kernel and what
+    comes up to the copy do not touch that slot.
   }];
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Gives a kernel's result the memory of an operand that dies with the call,
-// where the kernel allows it.
+// where the kernel allows it, or the memory to which the result is only copied.
 #include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Buffer/Passes.h"
 
@@ -43,12 +44,71 @@ Value findDyingOperand(rt::DispatchOp dispatch, unsigned index,
   return {};
 }
 
+/// Whether the operation, or one inside it, touches the buffer.
+bool touches(Operation *op, Value buffer, const LiveRanges &ranges) {
+  return op
+      ->walk([&](Operation *nested) {
+        bool found = llvm::any_of(nested->getOperands(), [&](Value operand) {
+          return isa<MemRefType>(operand.getType()) &&
+                 ranges.mayAlias(operand, buffer);
+        });
+        return found ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// Whether the copy is all that makes its source differ from its target: one
+/// kernel writes the source, nothing touches the target from that call to the
+/// copy, and nothing needs the source afterwards.
+bool canComputeInTarget(rt::CopyOp copy, const LiveRanges &ranges) {
+  auto source = copy.getSource().getDefiningOp<rt::SlotOp>();
+  auto target = copy.getTarget().getDefiningOp<rt::SlotOp>();
+  if (!source || !target || source.getType() != target.getType() ||
+      !cast<MemRefType>(source.getType()).hasStaticShape() ||
+      source->getBlock() != copy->getBlock() ||
+      ranges.roots(source).size() != 1 || ranges.roots(target).size() != 1)
+    return false;
+  rt::DispatchOp writer;
+  for (Operation &op : *copy->getBlock()) {
+    if (&op == source || &op == copy || !touches(&op, source, ranges))
+      continue;
+    if (copy->isBeforeInBlock(&op))
+      return false;
+    auto dispatch = dyn_cast<rt::DispatchOp>(op);
+    if (!writer) {
+      if (!dispatch ||
+          llvm::count(dispatch.getOutputs(), source.getResult()) != 1)
+        return false;
+      writer = dispatch;
+      continue;
+    }
+    bool writesAgain =
+        dispatch && llvm::any_of(dispatch.getOutputs(), [&](Value output) {
+          return ranges.mayAlias(output, source);
+        });
+    auto other = dyn_cast<rt::CopyOp>(op);
+    bool readsOnly = (dispatch && !writesAgain) ||
+                     (other && !ranges.mayAlias(other.getTarget(), source)) ||
+                     isMemoryEffectFree(&op);
+    if (!readsOnly)
+      return false;
+  }
+  if (!writer || (target->getBlock() == copy->getBlock() &&
+                  writer->isBeforeInBlock(target)))
+    return false;
+  for (Operation *op = writer; op != copy; op = op->getNextNode())
+    if (touches(op, target, ranges))
+      return false;
+  return true;
+}
+
 struct ReuseBuffersPass : hone::impl::ReuseBuffersPassBase<ReuseBuffersPass> {
   using Base::Base;
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     if (function.getSymName() != rt::kRunName)
       return;
+    computeInTargets(function);
     LiveRanges ranges(function);
     SymbolTable symbols(function->getParentOp());
     function.walk([&](rt::DispatchOp dispatch) {
@@ -66,6 +126,21 @@ struct ReuseBuffersPass : hone::impl::ReuseBuffersPassBase<ReuseBuffersPass> {
       slot.getResult().replaceAllUsesWith(moved.getResult());
     }
     moves.clear();
+  }
+
+  /// Values that loops carry are computed in one slot and copied to another.
+  void computeInTargets(func::FuncOp function) {
+    SmallVector<rt::CopyOp> copies;
+    function.walk([&](rt::CopyOp copy) {
+      if (isa<scf::ForOp, scf::WhileOp>(copy->getParentOp()))
+        copies.push_back(copy);
+    });
+    for (rt::CopyOp copy : copies) {
+      if (!canComputeInTarget(copy, LiveRanges(function)))
+        continue;
+      copy.getSource().replaceAllUsesWith(copy.getTarget());
+      copy.erase();
+    }
   }
 
   void share(Value operand, Value output, rt::DispatchOp dispatch,

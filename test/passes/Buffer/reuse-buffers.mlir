@@ -44,3 +44,52 @@ module {
     return
   }
 }
+
+// -----
+
+// What a loop carries: the first state is computed in its slot, as the kernel does not read it; the second one stays, and
+// the third, which is needed once more.
+// CHECK-LABEL: func.func @hone_run
+// CHECK-DAG:     %[[A:.+]] = hone_rt.slot 0
+// CHECK-DAG:     %[[B:.+]] = hone_rt.slot 1
+// CHECK-DAG:     %[[C:.+]] = hone_rt.slot 2
+// CHECK:         scf.for
+// CHECK:           hone_rt.dispatch @first ins(%[[A]] : memref<8xf32>) outs(%[[T:.+]] : memref<8xf32>)
+// CHECK:           hone_rt.dispatch @step ins(%[[T]], %[[B]] : memref<8xf32>, memref<8xf32>) outs(%[[A]], %[[E:.+]], %[[F:.+]] :
+// CHECK:           hone_rt.copy %[[A]] to %{{.+}} :
+// CHECK-NEXT:      hone_rt.copy %[[E]] to %[[B]]
+// CHECK-NEXT:      hone_rt.copy %[[F]] to %[[C]]
+// CHECK:           hone_rt.dispatch @first ins(%[[F]] :
+module {
+  func.func private @first(tensor<8xf32>) -> tensor<8xf32> attributes {hone.kernel}
+  func.func private @step(tensor<8xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) attributes {hone.kernel}
+  func.func @hone_run() {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c4 = arith.constant 4 : index
+    %x = hone_rt.input 0 : memref<8xf32>
+    %a = hone_rt.slot 0 : memref<8xf32>
+    hone_rt.copy %x to %a : memref<8xf32>, memref<8xf32>
+    %b = hone_rt.slot 1 : memref<8xf32>
+    hone_rt.copy %x to %b : memref<8xf32>, memref<8xf32>
+    %c = hone_rt.slot 2 : memref<8xf32>
+    %rows = hone_rt.slot 3 : memref<4x8xf32>
+    scf.for %i = %c0 to %c4 step %c1 {
+      %t = hone_rt.slot 4 : memref<8xf32>
+      hone_rt.dispatch @first ins(%a : memref<8xf32>) outs(%t : memref<8xf32>)
+      %d = hone_rt.slot 5 : memref<8xf32>
+      %e = hone_rt.slot 6 : memref<8xf32>
+      %f = hone_rt.slot 7 : memref<8xf32>
+      hone_rt.dispatch @step ins(%t, %b : memref<8xf32>, memref<8xf32>) outs(%d, %e, %f : memref<8xf32>, memref<8xf32>, memref<8xf32>)
+      %at = arith.muli %i, %c4 : index
+      %row = hone_rt.view %rows from %at : memref<4x8xf32> -> memref<8xf32>
+      hone_rt.copy %d to %row : memref<8xf32>, memref<8xf32>
+      hone_rt.copy %d to %a : memref<8xf32>, memref<8xf32>
+      hone_rt.copy %e to %b : memref<8xf32>, memref<8xf32>
+      hone_rt.copy %f to %c : memref<8xf32>, memref<8xf32>
+      %g = hone_rt.slot 8 : memref<8xf32>
+      hone_rt.dispatch @first ins(%f : memref<8xf32>) outs(%g : memref<8xf32>)
+    }
+    return
+  }
+}
