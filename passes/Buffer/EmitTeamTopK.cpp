@@ -21,9 +21,9 @@ namespace {
 class Sorter {
 public:
   Sorter(Emitter &e, TopKOp op, int64_t size, Type element, Type number)
-      : e(e), op(op), size(size), element(element), number(number),
-        elements(teamBuffer(e, {size}, element)),
-        numbers(teamBuffer(e, {size}, number)) {}
+      : elements(teamBuffer(e, {size}, element)),
+        numbers(teamBuffer(e, {size}, number)), e(e), op(op), size(size),
+        element(element), number(number) {}
 
   /// Fills the buffer behind `kept` with the line from `first` on. What lies
   /// behind its end comes last in any order.
