@@ -76,6 +76,12 @@ class CompileTest(unittest.TestCase):
             x = np.ones((2, 3), np.float32)
             np.testing.assert_array_equal(hone.load(path).run({"a": x, "b": x})["y"], 2 * x)
 
+    def test_library_for_another_machine_is_not_opened(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "add.so"
+            hone.compile_library(add_model(), path, target="cuda", gpu="sm_80")
+            self.assertIn(b"sm_80", path.read_bytes())
+
     def test_load_refuses_other_files(self):
         for path in (DIGITS / "model.onnx", "no-such.so"):
             with self.assertRaises(hone.RunError):
