@@ -16,7 +16,16 @@ static constexpr int64_t kLeastSorted = 64;
 /// Lines up to this length are for a thread.
 static constexpr int64_t kShortLine = 16;
 
+/// Lines as few and as long as these are sorted in parts, by a team each.
+static constexpr int64_t kFewLines = 64;
+static constexpr int64_t kLongLine = 2 * kMostSorted;
+
 namespace {
+/// An element and its place in its line.
+struct Candidate {
+  Value value, number;
+};
+
 /// Elements of a line with their places in it, in memory of the team.
 class Sorter {
 public:
@@ -25,22 +34,44 @@ public:
         numbers(teamBuffer(e, {size}, number)), e(e), op(op), size(size),
         element(element), number(number) {}
 
-  /// Fills the buffer behind `kept` with the line from `first` on. What lies
-  /// behind its end comes last in any order.
-  void fill(int64_t kept, Value first, Value length,
-            function_ref<Value(Value)> read) {
+  /// Fills the buffer behind `kept` with elements from `first` on. What lies at
+  /// `end` or behind comes last in any order: its place is behind `length`.
+  void fill(int64_t kept, Value first, Value end, Value length,
+            function_ref<Candidate(Value)> read) {
     emitStep(e, size - kept, [&](Value i) {
       Value position = e.add(first, i), place = e.add(i, kept);
-      Value value =
-          e.select(
-               e.cmp(arith::CmpIPredicate::slt, position, length), element,
-               [&] { return SmallVector<Value>{read(position)}; },
-               [&] { return SmallVector<Value>{worst()}; })
-              .front();
-      store(e, value, elements, place);
-      store(e, arith::IndexCastOp::create(e.builder, e.loc, number, position),
-            numbers, place);
+      SmallVector<Value> found = e.select(
+          e.cmp(arith::CmpIPredicate::slt, position, end), {element, number},
+          [&] {
+            Candidate candidate = read(position);
+            return SmallVector<Value>{candidate.value, candidate.number};
+          },
+          [&] {
+            return SmallVector<Value>{worst(),
+                                      asNumber(e.add(position, length))};
+          });
+      store(e, found[0], elements, place);
+      store(e, found[1], numbers, place);
     });
+  }
+
+  /// Sorts all elements from `first` to `end`; the best `kept` are exact.
+  void sortAll(int64_t kept, Value first, Value end, Value length, bool fits,
+               function_ref<Candidate(Value)> read) {
+    fill(0, first, end, length, read);
+    sort();
+    if (fits)
+      return;
+    e.loop(e.add(first, size), end, size - kept, {},
+           [&](Value next, ValueRange) {
+             fill(kept, next, end, length, read);
+             sort();
+             return SmallVector<Value>();
+           });
+  }
+
+  Value asNumber(Value position) {
+    return arith::IndexCastOp::create(e.builder, e.loc, number, position);
   }
 
   /// Runs of 1, 2, 4 ... elements, every other one in reverse, become runs of
@@ -133,31 +164,67 @@ void hone::buffer::emitTeamTopK(OpBuilder &builder, TopKOp op, Value source,
     return emitTopK(builder, op, source, values, indices);
   Value k = checkedCount(builder, op, from, best);
   Type element = cast<MemRefType>(source.getType()).getElementType();
-  bool isNarrow = given && *given <= std::numeric_limits<int32_t>::max() / 2;
+  bool isNarrow = given && *given <= std::numeric_limits<int32_t>::max() / 4;
   Type number = builder.getIntegerType(isNarrow ? 32 : 64);
   Value length = getValueOrCreateConstantIndexOp(builder, e.loc, from.length);
-  emitForall(e, {from.outer, from.inner}, [&](ValueRange line) {
-    auto at = [&](Value position) {
-      return SmallVector<Value>{line[0], position, line[1]};
-    };
-    auto read = [&](Value position) {
-      return load(e, from.view, at(position));
-    };
-    Sorter sorter(e, op, size, element, number);
-    sorter.fill(0, e.cst(0), length, read);
-    sorter.sort();
-    if (!fits)
-      e.loop(e.cst(size), length, size - kept, {},
-             [&](Value first, ValueRange) {
-               sorter.fill(kept, first, length, read);
-               sorter.sort();
-               return SmallVector<Value>();
-             });
+  std::optional<int64_t> outer = getConstantIntValue(from.outer);
+  std::optional<int64_t> inner = getConstantIntValue(from.inner);
+  auto storeBest = [&](Sorter &sorter, ValueRange line) {
     emitForall(e, {getAsOpFoldResult(k)}, [&](ValueRange ivs) {
-      store(e, load(e, sorter.elements, ivs), best.view, at(ivs[0]));
-      Value place =
-          e.extend(load(e, sorter.numbers, ivs), builder.getI64Type());
-      store(e, place, places.view, at(ivs[0]));
+      Value at[] = {line[0], ivs[0], line[1]};
+      store(e, load(e, sorter.elements, ivs), best.view, at);
+      store(e, e.extend(load(e, sorter.numbers, ivs), builder.getI64Type()),
+            places.view, at);
     });
+  };
+  auto readFrom = [&](Sorter &sorter, ValueRange line, Value position) {
+    Value at[] = {line[0], position, line[1]};
+    return Candidate{load(e, from.view, at), sorter.asNumber(position)};
+  };
+  int64_t parts = 1;
+  if (given && *given > kLongLine && outer && inner &&
+      *outer * *inner <= kFewLines)
+    parts = std::min<int64_t>(llvm::divideCeil(*given, size), size / kept);
+  if (parts < 3) {
+    emitForall(e, {from.outer, from.inner}, [&](ValueRange line) {
+      Sorter sorter(e, op, size, element, number);
+      sorter.sortAll(kept, e.cst(0), length, length, fits, [&](Value position) {
+        return readFrom(sorter, line, position);
+      });
+      storeBest(sorter, line);
+    });
+    return;
+  }
+  // The best of each part, and then the best of those.
+  int64_t part = llvm::divideCeil(*given, parts);
+  auto temporary = [&](Type type) {
+    return memref::AllocOp::create(
+        builder, e.loc, MemRefType::get({*outer, *inner, parts * kept}, type),
+        builder.getI64IntegerAttr(64));
+  };
+  Value partValues = temporary(element), partNumbers = temporary(number);
+  OpFoldResult sizes[] = {from.outer, from.inner, builder.getIndexAttr(parts)};
+  emitForall(e, sizes, [&](ValueRange ivs) {
+    Sorter sorter(e, op, size, element, number);
+    Value first = e.mul(ivs[2], part);
+    Value end = e.min(e.add(first, part), length);
+    sorter.sortAll(kept, first, end, length, part <= size, [&](Value position) {
+      return readFrom(sorter, ivs.take_front(2), position);
+    });
+    emitStep(e, kept, [&](Value i) {
+      Value at[] = {ivs[0], ivs[1], e.add(e.mul(ivs[2], kept), i)};
+      store(e, load(e, sorter.elements, i), partValues, at);
+      store(e, load(e, sorter.numbers, i), partNumbers, at);
+    });
+  });
+  emitForall(e, {from.outer, from.inner}, [&](ValueRange line) {
+    Sorter sorter(e, op, llvm::PowerOf2Ceil(parts * kept), element, number);
+    Value count = e.cst(parts * kept);
+    sorter.sortAll(
+        kept, e.cst(0), count, length, /*fits=*/true, [&](Value position) {
+          Value at[] = {line[0], line[1], position};
+          return Candidate{load(e, partValues, at), load(e, partNumbers, at)};
+        });
+    storeBest(sorter, line);
   });
 }

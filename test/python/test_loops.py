@@ -128,6 +128,9 @@ class LoopTest(unittest.TestCase):
 
     def test_best_k_of_long_lines(self):
         self.check_top_k(small_integers(1, 5001), 1000)
+        x = np.full((1, 6300), -np.inf, np.float32)
+        x[0, 6000::50] = 1
+        self.check_top_k(x, 30)
         self.check_top_k(small_integers(1, 2100), 4, dynamic=True)
         self.check_top_k(small_integers(2, 2500), 1500)
 

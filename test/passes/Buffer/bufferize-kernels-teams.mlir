@@ -22,12 +22,32 @@ func.func @best(%a: tensor<64x100xf32>) -> (tensor<64x5xf32>, tensor<64x5xi64>) 
 
 // -----
 
-// A longer line: 64 stay, 1984 are replaced at a time.
+// Longer lines: 64 stay, 1984 are replaced at a time.
 // CHECK-LABEL: func.func @long(
+// CHECK:         scf.forall (%{{.+}}, %{{.+}}) in (100, 1) {
 // CHECK:           memref.alloca() : memref<2048xf32>
 // CHECK:           scf.for %{{.+}} = %c2048 to %c50000 step %c1984 {
 // CHECK:             scf.forall (%{{.+}}) in (1984) {
-func.func @long(%a: tensor<1x50000xf32>) -> (tensor<1x50xf32>, tensor<1x50xi64>) attributes {hone.kernel} {
+func.func @long(%a: tensor<100x50000xf32>) -> (tensor<100x50xf32>, tensor<100x50xi64>) attributes {hone.kernel} {
+  %v, %i = hone.top_k %a axis 1 : tensor<100x50000xf32> -> tensor<100x50xf32>, tensor<100x50xi64>
+  return %v, %i : tensor<100x50xf32>, tensor<100x50xi64>
+}
+
+// -----
+
+// Only one: the best 64 of each of 25 parts, and the best of those.
+// CHECK-LABEL: func.func @single(
+// CHECK:         %[[VALUES:.+]] = memref.alloc() {{.*}} : memref<1x1x1600xf32>
+// CHECK:         %[[PLACES:.+]] = memref.alloc() {{.*}} : memref<1x1x1600xi32>
+// CHECK:         scf.forall (%{{.+}}, %{{.+}}, %[[PART:.+]]) in (1, 1, 25) {
+// CHECK:           arith.muli %[[PART]], %c2000
+// CHECK:           scf.forall (%{{.+}}) in (64) {
+// CHECK:             memref.store %{{.+}}, %[[VALUES]]
+// CHECK:             memref.store %{{.+}}, %[[PLACES]]
+// CHECK:         scf.forall (%{{.+}}, %{{.+}}) in (1, 1) {
+// CHECK:           memref.load %[[VALUES]]
+// CHECK:           memref.load %[[PLACES]]
+func.func @single(%a: tensor<1x50000xf32>) -> (tensor<1x50xf32>, tensor<1x50xi64>) attributes {hone.kernel} {
   %v, %i = hone.top_k %a axis 1 : tensor<1x50000xf32> -> tensor<1x50xf32>, tensor<1x50xi64>
   return %v, %i : tensor<1x50xf32>, tensor<1x50xi64>
 }

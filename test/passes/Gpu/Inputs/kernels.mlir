@@ -95,3 +95,33 @@ func.func @gather(%a: tensor<?xi64>, %b: tensor<?x8xf32>) -> tensor<?x8xf32> att
   } -> tensor<?x8xf32>
   return %r : tensor<?x8xf32>
 }
+
+// Teams of threads with memory of their own.
+func.func @best(%a: tensor<4x300xf32>) -> (tensor<4x20xf32>, tensor<4x20xi64>) attributes {hone.kernel} {
+  %v, %i = hone.top_k %a axis 1 : tensor<4x300xf32> -> tensor<4x20xf32>, tensor<4x20xi64>
+  return %v, %i : tensor<4x20xf32>, tensor<4x20xi64>
+}
+
+func.func @running_sum(%a: tensor<4x?xf16>) -> tensor<4x?xf16> attributes {hone.kernel} {
+  %r = hone.cumulate sum %a axis 1 : tensor<4x?xf16>
+  return %r : tensor<4x?xf16>
+}
+
+func.func @scatter(%a: tensor<100x64xf32>, %i: tensor<?x1xi64>, %u: tensor<?x64xf32>) -> tensor<100x64xf32>
+    attributes {hone.kernel} {
+  %r = hone.scatter sum %u into %a[%i] {hone.node = 0 : i32} : tensor<100x64xf32>, tensor<?x1xi64>, tensor<?x64xf32>
+  return %r : tensor<100x64xf32>
+}
+
+#turned = affine_map<(i, j) -> (j, i)>
+func.func @transpose(%a: tensor<?x40xf32>) -> tensor<40x?xf32> attributes {hone.kernel} {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %a, %c0 : tensor<?x40xf32>
+  %e = tensor.empty(%n) : tensor<40x?xf32>
+  %r = linalg.generic {indexing_maps = [#turned, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%a : tensor<?x40xf32>) outs(%e : tensor<40x?xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    linalg.yield %x : f32
+  } -> tensor<40x?xf32>
+  return %r : tensor<40x?xf32>
+}
