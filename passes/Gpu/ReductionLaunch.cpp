@@ -17,7 +17,7 @@ constexpr int64_t kFewResults = 128;
 /// thread, and worth a block of their own.
 constexpr int64_t kBusyThreads = 1 << 16;
 constexpr int64_t kThreadPart = 128;
-constexpr int64_t kBlockPart = 1 << 13;
+constexpr int64_t kBlockPart = 1 << 12;
 constexpr int64_t kMostParts = 512;
 
 /// Whether a team for each result is better than a thread.

@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kRowBytes = 32 * 1024;
 /// Rows as long as this are better divided among blocks, unless there are as
 /// many of them.
-constexpr int64_t kLongRow = 1 << 16;
+constexpr int64_t kLongRow = 1 << 14;
 constexpr int64_t kFewRows = 64;
 /// Temporaries begin where any vector may.
 constexpr int64_t kTemporaryBytes = 16;

@@ -166,6 +166,39 @@ func.func @rows(%a: memref<?x100xf32>, %o: memref<?x100xf32>) attributes {hone.k
 
 // -----
 
+// Few rows that are long are divided among blocks, operation by operation.
+// CHECK-LABEL: func.func @few_long_rows(
+// CHECK:         gpu.launch {{.*}} = %c8, {{.*}} = %c256
+// CHECK:         gpu.launch {{.*}} = %c2, {{.*}} = %c32
+// CHECK:         gpu.launch
+// CHECK:           arith.divf
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+#id = affine_map<(i) -> (i)>
+func.func @few_long_rows(%a: memref<2x20000xf32>, %o: memref<2x20000xf32>) attributes {hone.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %s = memref.alloc() : memref<2xf32>
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel"]} outs(%s : memref<2xf32>) {
+  ^bb0(%z: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [#all, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%a : memref<2x20000xf32>) outs(%s : memref<2xf32>) {
+  ^bb0(%x: f32, %z: f32):
+    %r = arith.addf %x, %z : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#all, #row, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %s : memref<2x20000xf32>, memref<2xf32>) outs(%o : memref<2x20000xf32>) {
+  ^bb0(%x: f32, %y: f32, %z: f32):
+    %r = arith.divf %x, %y : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
 // Rows of 10 elements: 8 threads each. Teams without a row of their own do the last one again, so that no lane is missing
 // in a shuffle.
 // CHECK-LABEL: func.func @short_rows(
@@ -202,10 +235,10 @@ func.func @short_rows(%a: memref<10001x10xf32>, %o: memref<10001x10xf32>) attrib
 
 // -----
 
-// Everything into one result: 64 blocks, whose sums a warp adds up.
+// Everything into one result: 128 blocks, whose sums a warp adds up.
 // CHECK-LABEL: func.func @all(
-// CHECK:         %[[SUMS:.+]] = memref.alloc() {{.*}} : memref<64xf32>
-// CHECK:         gpu.launch {{.*}} = %c64, {{.*}} = %c256
+// CHECK:         %[[SUMS:.+]] = memref.alloc() {{.*}} : memref<128xf32>
+// CHECK:         gpu.launch {{.*}} = %c128, {{.*}} = %c256
 // CHECK:           scf.for {{.*}} step %c256 {{.*}} -> (vector<4xf32>)
 // CHECK:           memref.store %{{.+}}, %[[SUMS]]
 // CHECK:         gpu.launch {{.*}} = %c1, {{.*}} = %c32
