@@ -26,7 +26,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
+TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16, "f64": TensorProto.DOUBLE}
 # Kernels that are named after one of these hold a product.
 CONTRACTIONS = re.compile("matmul|conv|attention|lstm|gru|rnn")
 PRODUCT_SECTION = re.compile(rb"\.text\.\w*(" + CONTRACTIONS.pattern.encode() + b")")
@@ -122,9 +122,23 @@ def others(g):
     g.result(g.apply("GlobalAveragePool", g.input(1, 256, 7, 7)))
 
 
-# Name, what fills the graph, whether all its contractions are for tensor cores.
-GRAPHS = [("products", products, True), ("convolutions", convolutions, True), ("attentions", attentions, True),
-          ("others", others, False)]
+def functions(g):
+    """What a toolkit has in a library."""
+    for name in "Acos Acosh Asin Asinh Atan Atanh Cos Cosh Erf Exp Log Sin Sinh Tan Tanh".split():
+        g.result(g.apply(name, g.input(1000)))
+    for name in ("Pow", "Mod"):
+        g.result(g.apply(name, g.input(1000), g.input(1000), **({"fmod": 1} if name == "Mod" else {})))
+
+
+NETWORKS, FUNCTIONS = ("f32", "f16", "bf16"), ("f32", "f64")
+# Name, what fills the graph, its types, whether all its contractions are for tensor cores.
+GRAPHS = [
+    ("products", products, NETWORKS, True),
+    ("convolutions", convolutions, NETWORKS, True),
+    ("attentions", attentions, NETWORKS, True),
+    ("others", others, NETWORKS, False),
+    ("functions", functions, FUNCTIONS, False),
+]
 
 
 class Library:
@@ -251,11 +265,12 @@ def main():
             for problem in amiss:
                 print(f"FAIL {name}: {problem}")
 
-        for (what, fill, fits), kind in ((g, k) for g in GRAPHS for k in TYPES):
-            if args.only in f"{what}-{kind}":
-                graph = Graph(kind)
-                fill(graph)
-                check(f"{what}-{kind}", graph.save(scratch / "model.onnx"), fits and kind != "f32")
+        for what, fill, kinds, fits in GRAPHS:
+            for kind in kinds:
+                if args.only in f"{what}-{kind}":
+                    graph = Graph(kind)
+                    fill(graph)
+                    check(f"{what}-{kind}", graph.save(scratch / "model.onnx"), fits and kind != "f32")
         if args.only in "digits":
             check("digits", ROOT / "test/data/digits/model.onnx")
         # Those of benchmarks have many kernels that are alike.

@@ -43,8 +43,9 @@ class Model:
         shape is known before the run, a collection of names just these. `out` gives arrays of
         numpy or tensors on the device that outputs are written to, {name: array}; they must be
         contiguous, have the output's type and shape, and share no memory with another value.
-        They are what the result has under these names. The run is over when it returns: any
-        stream may read what it wrote.
+        They are what the result has under these names. On a device, runs with the same memory for
+        all values are replayed, which takes less time than new memory for each. The run is over
+        when it returns: any stream may read what it wrote.
 
         Raises RunError for a wrong call and for an error in the data."""
         if device_outputs is True:
