@@ -78,7 +78,8 @@ Expected<AssemblerChips> hone::readAssemblerChips(StringRef ptxas) {
                       &error);
   AssemblerChips chips{ptxas.str(), {}};
   // In quotes, among other names: 'sm_90a','lto_90a'.
-  for (StringRef word : split(readText(log), '\''))
+  std::string help = readText(log);
+  for (StringRef word : split(help, '\''))
     if (word.starts_with("sm_") && word.size() > 3 && isDigit(word[3]))
       chips.names.push_back(word.str());
   if (chips.names.empty())
