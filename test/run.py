@@ -96,10 +96,11 @@ def main():
     if args.sanitize:
         # The packaged LLVM is not instrumented: what it takes from its pools looks poisoned.
         os.environ["ASAN_OPTIONS"] = "allow_user_poisoning=0"
-    env = dict(os.environ, PYTHONPATH=str(build / "python"), HONE_BUILD=str(build))
+    programs = dict(os.environ, HONE_BUILD=str(build))
+    env = dict(programs, PYTHONPATH=str(build / "python"))
     if args.sanitize:
         found = subprocess.run(["clang-22", "-print-file-name=libclang_rt.asan-x86_64.so"], capture_output=True, text=True)
-        # Python leaves memory behind at its end.
+        # For Python, which loads the package; programs have the sanitizer in them. It leaves memory behind at its end.
         env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS="allow_user_poisoning=0:detect_leaks=0")
 
     steps = {
@@ -107,7 +108,7 @@ def main():
         "layering": lambda: one([python, str(ROOT / "tools/check-layering")]),
         "lit": lambda: lit([build / "test", build / "test/unit"], tools),
         "python": lambda: summed([python, str(ROOT / "test/python/run.py")], env),
-        "device-code": lambda: summed([python, str(ROOT / "test/e2e/device_code.py")], env),
+        "device-code": lambda: summed([python, str(ROOT / "test/e2e/device_code.py")], programs),
         "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
