@@ -36,10 +36,10 @@ static constexpr int64_t kMinTiles = 4;
 static constexpr int64_t kEnoughBlocks = 16;
 
 namespace {
-class AttentionEmitter {
+class AttentionEmitter : SoftmaxMath {
 public:
   AttentionEmitter(Emitter &e, const VectorUnit &unit, AttendOp op)
-      : e(e), unit(unit), op(op), problem(Attention::get(e, op)),
+      : SoftmaxMath{e}, unit(unit), op(op), problem(Attention::get(e, op)),
         f32(e.builder.getF32Type()), lanes(unit.lanes(f32)),
         columns(kVectors * lanes), tileRows(maxTileRows(unit, kVectors)),
         vectorType(VectorType::get({lanes}, f32)) {}
@@ -60,28 +60,9 @@ private:
   RegisterTile tileOf(int64_t vectors) const {
     return RegisterTile(e, unit, f32, {tileRows, vectors});
   }
-  Value constant(float value) {
-    return arith::ConstantOp::create(e.builder, e.loc,
-                                     e.builder.getF32FloatAttr(value));
-  }
-  Value splat(Value scalar) {
-    return vector::BroadcastOp::create(
-        e.builder, e.loc, VectorType::get({lanes}, scalar.getType()), scalar);
-  }
+  Value splat(Value scalar) const { return SoftmaxMath::splat(scalar, lanes); }
   Value reduce(vector::CombiningKind kind, Value value) {
     return vector::ReductionOp::create(e.builder, e.loc, kind, value);
-  }
-  Value select(Value condition, Value a, Value b) {
-    return arith::SelectOp::create(e.builder, e.loc, condition, a, b);
-  }
-  Value isEqual(Value a, Value b) {
-    return arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ, a,
-                                 b);
-  }
-  /// exp(a - b)
-  Value power(Value a, Value b) {
-    return math::ExpOp::create(e.builder, e.loc,
-                               arith::SubFOp::create(e.builder, e.loc, a, b));
   }
   /// The row of the problem that a row of the block stands for: rows behind the
   /// last repeat it.
@@ -97,7 +78,6 @@ private:
   using FoldBody = function_ref<Value(Value column, Value mask, Value carried)>;
   SmallVector<Value> foldVectors(Value count, Value init, FoldBody body);
 
-  Emitter &e;
   const VectorUnit &unit;
   AttendOp op;
   Attention problem;
@@ -175,7 +155,7 @@ void AttentionEmitter::emitBlock() {
   keyBase = problem.key.base(e, batch);
   valueBase = problem.value.base(e, batch);
   outBase = problem.out.base(e, batch);
-  Value infinity = constant(-std::numeric_limits<float>::infinity());
+  Value infinity = lowest();
   Value zero = e.zero(vectorType);
   e.loop(e.cst(0), e.cst(blockRows), [&](Value row) {
     maxima.store(e, row, infinity);
@@ -229,17 +209,8 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
               columns);
 
   SmallVector<Value> columnNumbers;
-  for (int64_t v = 0; v < kVectors; ++v) {
-    Value first = splat(e.add(firstColumn, v * lanes));
-    auto lane = llvm::to_vector(llvm::seq<int64_t>(lanes));
-    Value step = arith::ConstantOp::create(
-        e.builder, e.loc,
-        DenseElementsAttr::get(
-            VectorType::get({lanes}, e.builder.getIndexType()),
-            ArrayRef(lane)));
-    columnNumbers.push_back(
-        arith::AddIOp::create(e.builder, e.loc, first, step));
-  }
+  for (int64_t v = 0; v < kVectors; ++v)
+    columnNumbers.push_back(numbersFrom(e.add(firstColumn, v * lanes), lanes));
   size_t rowAxis = batch.size();
   auto store = [&](Value rowInBlock, int64_t count, ValueRange scores) {
     SmallVector<Value> coordinates = batch;
@@ -315,7 +286,7 @@ SmallVector<Value> AttentionEmitter::foldVectors(Value count, Value init,
 /// Scores of a row become powers; its maximum and total take them in.
 void AttentionEmitter::emitSoftmax(Value row) {
   Value start = e.mul(row, blockKeys);
-  Value infinity = constant(-std::numeric_limits<float>::infinity());
+  Value infinity = lowest();
   // The one instruction that there is for it; a NaN that it loses makes the
   // total NaN.
   auto larger = [&](Value a, Value b) {

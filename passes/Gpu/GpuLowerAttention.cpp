@@ -23,10 +23,10 @@ using namespace hone;
 using hone::graph::AttendOp;
 
 namespace {
-class AttentionEmitter {
+class AttentionEmitter : SoftmaxMath {
 public:
   AttentionEmitter(Emitter &e, AttendOp op)
-      : e(e), op(op), problem(Attention::get(e, op)),
+      : SoftmaxMath{e}, op(op), problem(Attention::get(e, op)),
         f32(e.builder.getF32Type()),
         element(problem.query.buffer.elementType()),
         tensorCores(!element.isF32()) {}
@@ -60,32 +60,11 @@ private:
   }
   void commitCopies() { NVVM::CpAsyncCommitGroupOp::create(e.builder, e.loc); }
 
-  Value constant(float value) {
-    return arith::ConstantOp::create(e.builder, e.loc,
-                                     e.builder.getF32FloatAttr(value));
-  }
-  Value lowest() { return constant(-std::numeric_limits<float>::infinity()); }
-  Value splat(Value scalar, int64_t lanes) {
-    return vector::BroadcastOp::create(
-        e.builder, e.loc, VectorType::get({lanes}, scalar.getType()), scalar);
-  }
   Value extract(Value vector, int64_t i) {
     return vector::ExtractOp::create(e.builder, e.loc, vector, i);
   }
-  Value select(Value condition, Value a, Value b) {
-    return arith::SelectOp::create(e.builder, e.loc, condition, a, b);
-  }
   Value maximum(Value a, Value b) {
     return arith::MaximumFOp::create(e.builder, e.loc, a, b);
-  }
-  Value isEqual(Value a, Value b) {
-    return arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ, a,
-                                 b);
-  }
-  /// exp(a - b)
-  Value power(Value a, Value b) {
-    return math::ExpOp::create(e.builder, e.loc,
-                               arith::SubFOp::create(e.builder, e.loc, a, b));
   }
   /// Combines the values that the lanes of a row have for it.
   Value acrossRow(Value value, function_ref<Value(Value, Value)> combine);
@@ -93,7 +72,6 @@ private:
     return e.cmp(arith::CmpIPredicate::slt, key, problem.keys);
   }
 
-  Emitter &e;
   AttendOp op;
   Attention problem;
   Type f32, element;
@@ -296,12 +274,7 @@ Value AttentionEmitter::scoreOf(Value product, Value row, Value column,
       Value rowNumber = row, columnNumber = first;
       if (vector) {
         rowNumber = splat(row, lanes);
-        Value steps = arith::ConstantOp::create(
-            e.builder, e.loc,
-            DenseElementsAttr::get(
-                VectorType::get({lanes}, e.builder.getIndexType()),
-                ArrayRef(llvm::to_vector(llvm::seq<int64_t>(lanes)))));
-        columnNumber = e.sum(splat(first, lanes), steps);
+        columnNumber = numbersFrom(first, lanes);
       }
       SmallVector<Value> coordinates = batch;
       coordinates.append({row, first});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention over buffers, as emitters of all targets see it.
 #include "passes/Loops/Attention.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace hone;
@@ -76,4 +78,41 @@ SmallVector<Value> Attention::scoreSizes() const {
   SmallVector<Value> sizes = batch;
   sizes.append({rows, keys});
   return sizes;
+}
+
+Value SoftmaxMath::constant(float value) const {
+  return arith::ConstantOp::create(e.builder, e.loc,
+                                   e.builder.getF32FloatAttr(value));
+}
+
+Value SoftmaxMath::lowest() const {
+  return constant(-std::numeric_limits<float>::infinity());
+}
+
+Value SoftmaxMath::splat(Value scalar, int64_t lanes) const {
+  return vector::BroadcastOp::create(
+      e.builder, e.loc, VectorType::get({lanes}, scalar.getType()), scalar);
+}
+
+Value SoftmaxMath::numbersFrom(Value first, int64_t lanes) const {
+  auto type = VectorType::get({lanes}, e.builder.getIndexType());
+  Value steps = arith::ConstantOp::create(
+      e.builder, e.loc,
+      DenseElementsAttr::get(
+          type, ArrayRef(llvm::to_vector(llvm::seq<int64_t>(lanes)))));
+  return e.sum(splat(first, lanes), steps);
+}
+
+Value SoftmaxMath::select(Value condition, Value a, Value b) const {
+  return arith::SelectOp::create(e.builder, e.loc, condition, a, b);
+}
+
+Value SoftmaxMath::isEqual(Value a, Value b) const {
+  return arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ, a,
+                               b);
+}
+
+Value SoftmaxMath::power(Value a, Value b) const {
+  return math::ExpOp::create(e.builder, e.loc,
+                             arith::SubFOp::create(e.builder, e.loc, a, b));
 }

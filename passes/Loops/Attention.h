@@ -36,6 +36,21 @@ struct Attention {
   llvm::SmallVector<mlir::Value> scoreSizes() const;
 };
 
+/// What emitters of attention compute with, on scalars and vectors of f32.
+struct SoftmaxMath {
+  mlir::Value constant(float value) const;
+  mlir::Value lowest() const; ///< -inf
+  mlir::Value splat(mlir::Value scalar, int64_t lanes) const;
+  /// The index `first` and those that follow it.
+  mlir::Value numbersFrom(mlir::Value first, int64_t lanes) const;
+  mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b) const;
+  mlir::Value isEqual(mlir::Value a, mlir::Value b) const;
+  /// exp(a - b)
+  mlir::Value power(mlir::Value a, mlir::Value b) const;
+
+  Emitter &e;
+};
+
 } // namespace hone
 
 #endif // HONE_PASSES_LOOPS_ATTENTION_H
