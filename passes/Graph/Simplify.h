@@ -35,6 +35,14 @@ mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Location loc,
                       graph::DimBuilder &dims, mlir::Value value,
                       llvm::ArrayRef<mlir::OpFoldResult> sizes);
 
+inline graph::DimBuilder dimsOf(mlir::Operation *op) {
+  return graph::DimBuilder(op->getParentOfType<mlir::func::FuncOp>());
+}
+
+/// The dynamic sizes of `value`, for use by what replaces `op`.
+llvm::SmallVector<mlir::Value>
+dynamicSizes(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Value value);
+
 /// Whether `value` is known at compile time.
 inline bool isConstant(mlir::Value value) {
   return value.getDefiningOp<graph::ConstantOp>() != nullptr;

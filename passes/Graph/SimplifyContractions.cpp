@@ -8,10 +8,6 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-static DimBuilder dimsOf(Operation *op) {
-  return DimBuilder(op->getParentOfType<func::FuncOp>());
-}
-
 namespace {
 
 /// A zero pad of spatial dimensions is padding of the convolution.

@@ -26,8 +26,18 @@ Value hone::reshapeTo(OpBuilder &builder, Location loc, DimBuilder &dims,
   return ReshapeOp::create(builder, loc, type, value, dynamic);
 }
 
-static DimBuilder dimsOf(Operation *op) {
-  return DimBuilder(op->getParentOfType<func::FuncOp>());
+SmallVector<Value> hone::dynamicSizes(OpBuilder &builder, Operation *op,
+                                      Value value) {
+  SmallVector<Value> result;
+  if (tensorType(value).hasStaticShape())
+    return result;
+  DimBuilder dims = dimsOf(op);
+  Location loc = op->getLoc();
+  for (int64_t i = 0; i < tensorType(value).getRank(); ++i)
+    if (tensorType(value).isDynamicDim(i))
+      result.push_back(
+          dims.materialize(builder, loc, dims.dim(builder, loc, value, i)));
+  return result;
 }
 
 namespace {
@@ -237,15 +247,9 @@ struct ReduceUnits : OpRewritePattern<ReduceOp> {
     for (int64_t axis : op.getAxes())
       if (type.getDimSize(axis) != 1)
         return rewriter.notifyMatchFailure(op, "combines elements");
-    DimBuilder dims = dimsOf(op);
-    SmallVector<Value> dynamic;
-    for (int64_t i = 0; i < type.getRank(); ++i)
-      if (type.isDynamicDim(i))
-        dynamic.push_back(dims.materialize(
-            rewriter, op.getLoc(),
-            dims.dim(rewriter, op.getLoc(), op.getInput(), i)));
-    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), op.getInput(),
-                                           dynamic);
+    rewriter.replaceOpWithNewOp<ReshapeOp>(
+        op, op.getType(), op.getInput(),
+        dynamicSizes(rewriter, op, op.getInput()));
     return success();
   }
 };

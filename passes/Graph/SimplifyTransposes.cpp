@@ -8,25 +8,6 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-static DimBuilder dimsOf(Operation *op) {
-  return DimBuilder(op->getParentOfType<func::FuncOp>());
-}
-
-/// The dynamic sizes of `value`, for use by what replaces `op`.
-static SmallVector<Value> dynamicSizes(OpBuilder &builder, Operation *op,
-                                       Value value) {
-  SmallVector<Value> result;
-  if (tensorType(value).hasStaticShape())
-    return result;
-  DimBuilder dims = dimsOf(op);
-  Location loc = op->getLoc();
-  for (int64_t i = 0; i < tensorType(value).getRank(); ++i)
-    if (tensorType(value).isDynamicDim(i))
-      result.push_back(
-          dims.materialize(builder, loc, dims.dim(builder, loc, value, i)));
-  return result;
-}
-
 /// The dimensions that are not 1.
 static SmallVector<int64_t> wideDims(Value value) {
   SmallVector<int64_t> result;
