@@ -79,10 +79,16 @@ def Rt_AllocOp : Rt_BufferOp<"alloc"> {
   let assemblyFormat = "(`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
 }
 
-def Rt_FreeOp : Rt_Op<"free"> {
-  let summary = "gives a block back before the run ends";
-  let arguments = (ins Rt_Buffer:$block);
-  let assemblyFormat = "$block attr-dict `:` type($block)";
+def Rt_MarkOp : Rt_Op<"mark"> {
+  let summary = "how many blocks were made so far; a loop asks before it makes its first";
+  let results = (outs Index:$mark);
+  let assemblyFormat = "attr-dict";
+}
+
+def Rt_EndIterationOp : Rt_Op<"end_iteration"> {
+  let summary = "gives back the blocks that were made since `mark`, but for those that the next iteration gets";
+  let arguments = (ins Index:$mark, Variadic<Rt_Buffer>:$kept);
+  let assemblyFormat = "$mark (`keep` `(` $kept^ `:` type($kept) `)`)? attr-dict";
 }
 
 def Rt_ViewOp : Rt_BufferOp<"view", [Pure, AttrSizedOperandSegments]> {

@@ -40,6 +40,12 @@ public:
   bool mayAlias(mlir::Value a, mlir::Value b) const {
     return leader(a) == leader(b);
   }
+  /// The operations that touch what `value` may show, once for each operand.
+  llvm::ArrayRef<mlir::Operation *> users(mlir::Value value) const {
+    auto found = usersOf.find(leader(value));
+    return found == usersOf.end() ? llvm::ArrayRef<mlir::Operation *>()
+                                  : found->second;
+  }
   int32_t step(mlir::Operation *op) const { return steps.lookup(op).first; }
   int32_t lastStep() const { return count - 1; }
 

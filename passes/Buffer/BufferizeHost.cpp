@@ -11,8 +11,10 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/Analysis/ParallelMoves.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Buffer/Passes.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace hone {
@@ -211,10 +213,17 @@ private:
   Value makeBuffer(Location loc, MemRefType type, ValueRange dims,
                    Value tensor = {}) {
     if (!areKnown(dims))
-      return rt::AllocOp::create(builder, loc, type, dims);
+      return makeBlock(loc, type, dims);
     if (auto it = outputOf.find(tensor); it != outputOf.end())
       return rt::OutputOp::create(builder, loc, type, it->second, dims);
     return rt::SlotOp::create(builder, loc, type, slots++, dims);
+  }
+
+  Value makeBlock(Location loc, MemRefType type, ValueRange dims) {
+    Value block = rt::AllocOp::create(builder, loc, type, dims);
+    blocks.insert(block);
+    ++blocksMade;
+    return block;
   }
 
   Value view(Location loc, Value source, MemRefType type, ValueRange dims) {
@@ -433,7 +442,10 @@ private:
   LogicalResult bufferize(tensor::InsertSliceOp op) {
     Value target = map.lookup(op.getDest()),
           source = map.lookup(op.getSource());
-    if (!op.getDest().hasOneUse() || !owned.contains(target)) {
+    // Written to where it is if nothing sees it but this one execution.
+    if (!op.getDest().hasOneUse() || !owned.contains(target) ||
+        op.getDest().getParentBlock() != op->getBlock() ||
+        viewedTensor(op.getDest()) != op.getDest()) {
       target = copyOf(op.getLoc(), target);
       owned.insert(target);
     }
@@ -462,6 +474,8 @@ private:
     scf::YieldOp::create(then, op.getLoc(), map.lookup(op.getTrueValue()));
     scf::YieldOp::create(otherwise, op.getLoc(),
                          map.lookup(op.getFalseValue()));
+    recordShown(made.getResult(0), {map.lookup(op.getTrueValue()),
+                                    map.lookup(op.getFalseValue())});
     map.map(op.getResult(), made.getResult(0));
     return success();
   }
@@ -473,6 +487,7 @@ private:
         op.getFunctionAttr(), mapped(op.getOperands()), op.getConfigAttr(),
         numberOfNode(module, op.getLoc()));
     map.map(op.getResults(), call.getResults());
+    ++blocksMade;
     return success();
   }
 
@@ -525,35 +540,159 @@ private:
       if (failed(bufferizeRegion(from.front(), to.emplaceBlock())))
         return failure();
     }
+    if (!op.getElseRegion().empty())
+      for (auto [result, a, b] :
+           llvm::zip_equal(made.getResults(), made.thenYield().getOperands(),
+                           made.elseYield().getOperands()))
+        recordShown(result, {a, b});
     map.map(op.getResults(), made.getResults());
     return success();
   }
 
-  /// How a loop carries its tensors. One of unchanging shape lies in a slot
-  /// that the loop only refers to; the others are blocks, handed from iteration
-  /// to iteration.
+  /// What a loop carries, and the sizes of it.
+  struct CarriedSizes {
+    explicit CarriedSizes(Operation *loop) : loop(loop) {}
+
+    Operation *loop;
+    DenseMap<Value, unsigned> position; ///< of what an iteration sees of it
+    /// The dynamic dimensions, of values outside; nothing where they change.
+    SmallVector<std::optional<SmallVector<Value>>> dims;
+    DenseMap<Value, std::optional<SmallVector<Value>>> known; ///< of tensors
+    int depth = 0;
+
+    bool isInside(Value value) const {
+      return loop->isAncestor(value.getParentBlock()->getParentOp());
+    }
+  };
+
+  /// The dynamic dimensions that a tensor of an iteration has if the carried
+  /// ones have those of `carried`; nothing where that is not plain to see.
+  std::optional<SmallVector<Value>> dimsInside(Value tensor,
+                                               CarriedSizes &carried) {
+    if (auto position = carried.position.find(tensor);
+        position != carried.position.end())
+      return carried.dims[position->second];
+    constexpr int kMaxDepth = 64;
+    if (auto known = carried.known.find(tensor); known != carried.known.end())
+      return known->second;
+    if (carried.depth == kMaxDepth)
+      return std::nullopt;
+    ++carried.depth;
+    std::optional<SmallVector<Value>> dims = findDimsInside(tensor, carried);
+    --carried.depth;
+    carried.known[tensor] = dims;
+    return dims;
+  }
+
+  std::optional<SmallVector<Value>> findDimsInside(Value tensor,
+                                                   CarriedSizes &carried) {
+    using Dims = std::optional<SmallVector<Value>>;
+    if (!carried.isInside(tensor))
+      return dimsOf(map.lookup(tensor));
+    auto all = [&](ValueRange sizes) -> Dims {
+      SmallVector<Value> dims;
+      for (Value size : sizes)
+        if (Value outside = sizeOutside(size, carried))
+          dims.push_back(outside);
+        else
+          return std::nullopt;
+      return dims;
+    };
+    auto type = cast<RankedTensorType>(tensor.getType());
+    Operation *op = tensor.getDefiningOp();
+    if (!op || type.hasStaticShape())
+      return type.hasStaticShape() ? Dims(SmallVector<Value>()) : std::nullopt;
+    return llvm::TypeSwitch<Operation *, Dims>(op)
+        .Case([&](rt::CallOp call) {
+          ValueRange dims = call.getDims();
+          for (Value result : call.getResults()) {
+            auto shape = cast<RankedTensorType>(result.getType());
+            if (result == tensor)
+              return all(dims.take_front(shape.getNumDynamicDims()));
+            dims = dims.drop_front(shape.getNumDynamicDims());
+          }
+          return Dims();
+        })
+        .Case([&](graph::ReshapeOp reshape) { return all(reshape.getDims()); })
+        .Case(
+            [&](tensor::EmptyOp empty) { return all(empty.getDynamicSizes()); })
+        .Case([&](tensor::InsertSliceOp insert) {
+          return dimsInside(insert.getDest(), carried);
+        })
+        .Case([&](scf::IfOp branch) {
+          unsigned number = cast<OpResult>(tensor).getResultNumber();
+          Dims dims =
+              dimsInside(branch.thenYield().getOperand(number), carried);
+          return dims == dimsInside(branch.elseYield().getOperand(number),
+                                    carried)
+                     ? dims
+                     : Dims();
+        })
+        .Default([](Operation *) { return Dims(); });
+  }
+
+  /// A size of an iteration as a value outside; null where that is not plain to
+  /// see.
+  Value sizeOutside(Value size, CarriedSizes &carried) {
+    if (!carried.isInside(size))
+      return map.lookup(size);
+    auto dim = size.getDefiningOp<tensor::DimOp>();
+    std::optional<int64_t> axis = dim ? dim.getConstantIndex() : std::nullopt;
+    auto type = dim ? dyn_cast<RankedTensorType>(dim.getSource().getType())
+                    : RankedTensorType();
+    if (!axis || !type || *axis >= type.getRank() || !type.isDynamicDim(*axis))
+      return {};
+    auto dims = dimsInside(dim.getSource(), carried);
+    return dims ? (*dims)[type.getDynamicDimIndex(*axis)] : Value();
+  }
+
+  /// Finds the carried tensors whose sizes are the same in all iterations: at
+  /// first all are taken for such, and those that prove otherwise fall out
+  /// until no more do.
+  void findSizes(CarriedSizes &carried, ValueRange inits, ValueRange yielded) {
+    for (Value init : inits) {
+      Value value = map.lookup(init);
+      carried.dims.emplace_back();
+      if (isa<MemRefType>(value.getType()))
+        carried.dims.back() = dimsOf(value);
+    }
+    for (bool changed = true; changed;) {
+      changed = false;
+      carried.known.clear();
+      for (auto [dims, value] : llvm::zip_equal(carried.dims, yielded))
+        if (dims && dims != dimsInside(value, carried)) {
+          dims = std::nullopt;
+          changed = true;
+        }
+    }
+  }
+
+  /// How a loop carries its tensors. One of unchanging shape lies in a place,
+  /// memory that is made before the loop and that the loop only refers to; the
+  /// others are blocks, handed from iteration to iteration.
   struct Carried {
+    Value mark;               ///< blocks that are older are not the loop's
     SmallVector<Value> place; ///< by position of the tensor; null: handed over
     SmallVector<Value> inits; ///< of the values that are handed over
   };
 
-  Carried enterLoop(Location loc, ValueRange inits) {
+  Carried enterLoop(Location loc, ValueRange inits, const CarriedSizes &sizes) {
     Carried carried;
-    for (Value init : inits) {
+    for (auto [init, dims] : llvm::zip_equal(inits, sizes.dims)) {
+      Value place;
+      if (dims) {
+        Value value = map.lookup(init);
+        place = makeBuffer(loc, cast<MemRefType>(value.getType()), *dims);
+        rt::CopyOp::create(builder, loc, value, place);
+      }
+      carried.place.push_back(place);
+    }
+    carried.mark = rt::MarkOp::create(builder, loc);
+    for (auto [init, place] : llvm::zip_equal(inits, carried.place)) {
       Value value = map.lookup(init);
-      auto type = dyn_cast<MemRefType>(value.getType());
-      if (type && type.hasStaticShape()) {
-        carried.place.push_back(copyOf(loc, value));
-        owned.insert(carried.place.back());
-        continue;
-      }
-      if (type) {
-        Value block = rt::AllocOp::create(builder, loc, type, dimsOf(value));
-        rt::CopyOp::create(builder, loc, value, block);
-        value = block;
-      }
-      carried.place.push_back({});
-      carried.inits.push_back(value);
+      if (!place)
+        carried.inits.push_back(
+            isa<MemRefType>(value.getType()) ? blockOf(loc, value) : value);
     }
     return carried;
   }
@@ -571,124 +710,227 @@ private:
     }
   }
 
-  /// Ends an iteration: what it yields goes to the places; values to hand over
-  /// are returned. `old` are the blocks of this iteration, given back once
-  /// nothing can read them any more.
+  /// Ends an iteration in `body`, which has made blocks if `made` differs from
+  /// `blocksMade`. What it yields becomes the carried values all at once; those
+  /// to hand over are returned.
   SmallVector<Value> leaveIteration(Location loc, const Carried &carried,
-                                    ValueRange yielded, ArrayRef<Value> old) {
-    SmallVector<Value> values = mapped(yielded), handed;
-    // A place may be read by another's copy: whatever lies in one goes
-    // elsewhere first.
-    llvm::SmallPtrSet<Value, 8> places(carried.place.begin(),
-                                       carried.place.end());
-    for (auto [place, value] : llvm::zip_equal(carried.place, values))
-      if (place && value != place && places.contains(memoryOf(value)))
-        value = copyOf(loc, value);
+                                    ValueRange yielded, Block &body,
+                                    int64_t made) {
+    SmallVector<Value> values = mapped(yielded), handed, kept;
+    // Blocks first: places still have their old content.
+    llvm::SmallPtrSet<Value, 8> given;
     for (auto [place, value] : llvm::zip_equal(carried.place, values)) {
-      if (!place && isa<MemRefType>(value.getType())) {
-        Value block = rt::AllocOp::create(
-            builder, loc, cast<MemRefType>(value.getType()), dimsOf(value));
-        rt::CopyOp::create(builder, loc, value, block);
-        value = block;
+      if (place)
+        continue;
+      if (isa<MemRefType>(value.getType())) {
+        if (!isWholeBlock(value, body) || !given.insert(wholeOf(value)).second)
+          value = blockOf(loc, value);
+        kept.push_back(wholeOf(value));
       }
-      if (!place)
-        handed.push_back(value);
+      handed.push_back(value);
     }
-    for (auto [place, value] : llvm::zip_equal(carried.place, values))
-      if (place && value != place)
-        rt::CopyOp::create(builder, loc, value, place);
-    for (Value block : old)
-      rt::FreeOp::create(builder, loc, block);
+    assignPlaces(loc, carried.place, values);
+    if (blocksMade != made)
+      rt::EndIterationOp::create(builder, loc, carried.mark, kept);
     return handed;
   }
 
-  Value memoryOf(Value buffer) {
-    while (auto view = buffer.getDefiningOp<rt::ViewOp>())
+  /// Gives the places the values, as if all were copied at once.
+  void assignPlaces(Location loc, ArrayRef<Value> places,
+                    MutableArrayRef<Value> values) {
+    llvm::SmallDenseMap<Value, unsigned> numberOf;
+    for (auto [number, place] : llvm::enumerate(places))
+      if (place)
+        numberOf[place] = number;
+    SmallVector<ParallelMove> moves;
+    for (auto [number, place] : llvm::enumerate(places)) {
+      if (!place || values[number] == place)
+        continue;
+      ParallelMove &move = moves.emplace_back();
+      move.target = number;
+      for (Value root : rootsOf(values[number]))
+        if (auto read = numberOf.find(root); read != numberOf.end())
+          move.reads.push_back(read->second);
+    }
+    llvm::SmallDenseMap<Value, Value> saved;
+    for (MoveStep step : orderParallelMoves(moves)) {
+      Value &value = values[moves[step.move].target];
+      if (!step.saves) {
+        rt::CopyOp::create(builder, loc, value,
+                           places[moves[step.move].target]);
+        continue;
+      }
+      Value &copy = saved[value];
+      if (!copy)
+        copy = copyOf(loc, value);
+      value = copy;
+    }
+  }
+
+  /// A new block with the content of `source`.
+  Value blockOf(Location loc, Value source) {
+    Value block =
+        makeBlock(loc, cast<MemRefType>(source.getType()), dimsOf(source));
+    rt::CopyOp::create(builder, loc, source, block);
+    return block;
+  }
+
+  /// What a buffer shows from its first element on.
+  static Value wholeOf(Value buffer) {
+    for (auto view = buffer.getDefiningOp<rt::ViewOp>();
+         view && !view.getOffset(); view = buffer.getDefiningOp<rt::ViewOp>())
       buffer = view.getSource();
     return buffer;
   }
 
-  /// Blocks made directly in a loop's body are not needed after the iteration,
-  /// but those it hands over.
-  void freeBlocks(Location loc, Block &body, ValueRange handed) {
-    SmallVector<Value> blocks;
-    for (auto alloc : body.getOps<rt::AllocOp>())
-      if (!llvm::is_contained(handed, alloc.getResult()))
-        blocks.push_back(alloc);
-    for (Value block : blocks)
-      rt::FreeOp::create(builder, loc, block);
+  /// Whether `buffer` is a block that belongs to an iteration in `body`, from
+  /// its beginning on.
+  bool isWholeBlock(Value buffer, Block &body) const {
+    Value whole = wholeOf(buffer);
+    return blocks.contains(whole) && whole.getParentBlock() == &body;
   }
 
-  static SmallVector<Value> buffersAmong(ValueRange values) {
-    return llvm::filter_to_vector(
-        values, [](Value value) { return isa<MemRefType>(value.getType()); });
+  /// The buffers that `buffer` may show, as far as they lie in one: through
+  /// views, and through what control flow passes on.
+  SmallVector<Value> rootsOf(Value buffer) const {
+    while (auto view = buffer.getDefiningOp<rt::ViewOp>())
+      buffer = view.getSource();
+    auto known = shows.find(buffer);
+    return known == shows.end() ? SmallVector<Value>{buffer} : known->second;
+  }
+
+  /// From now on `buffer` may show what one of `sources` shows.
+  void recordShown(Value buffer, ValueRange sources) {
+    if (!isa<MemRefType>(buffer.getType()))
+      return;
+    llvm::SmallSetVector<Value, 4> roots;
+    for (Value source : sources)
+      for (Value root : rootsOf(source))
+        roots.insert(root);
+    shows[buffer] = SmallVector<Value>(roots.begin(), roots.end());
+  }
+
+  /// Each of the values is a block that no other value shows.
+  void recordBlocks(ValueRange values) {
+    for (Value value : values)
+      if (isa<MemRefType>(value.getType()))
+        blocks.insert(value);
   }
 
   LogicalResult bufferize(scf::ForOp op) {
     Location loc = op.getLoc();
-    Carried carried = enterLoop(loc, op.getInitArgs());
-    auto made = scf::ForOp::create(builder, loc, map.lookup(op.getLowerBound()),
+    CarriedSizes sizes(op);
+    for (auto [number, argument] : llvm::enumerate(op.getRegionIterArgs()))
+      sizes.position[argument] = number;
+    findSizes(sizes, op.getInitArgs(), op.getYieldedValues());
+    Carried carried = enterLoop(loc, op.getInitArgs(), sizes);
+    auto loop = scf::ForOp::create(builder, loc, map.lookup(op.getLowerBound()),
                                    map.lookup(op.getUpperBound()),
                                    map.lookup(op.getStep()), carried.inits);
-    map.map(op.getInductionVar(), made.getInductionVar());
-    mapCarried(carried, op.getRegionIterArgs(), made.getRegionIterArgs());
-    Block &body = *made.getBody();
-    OpBuilder::InsertionGuard guard(builder);
-    if (!body.empty()) // without carried values the builder made a terminator
-      body.getTerminator()->erase();
-    builder.setInsertionPointToEnd(&body);
-    for (Operation &inner : op.getBody()->without_terminator())
-      if (failed(bufferizeOp(&inner)))
-        return failure();
-    SmallVector<Value> handed = leaveIteration(
-        loc, carried, op.getBody()->getTerminator()->getOperands(),
-        buffersAmong(made.getRegionIterArgs()));
-    freeBlocks(loc, body, handed);
-    scf::YieldOp::create(builder, loc, handed);
-    mapCarried(carried, op.getResults(), made.getResults());
+    map.map(op.getInductionVar(), loop.getInductionVar());
+    mapCarried(carried, op.getRegionIterArgs(), loop.getRegionIterArgs());
+    recordBlocks(loop.getRegionIterArgs());
+    recordBlocks(loop.getResults());
+    // Nothing else shows these: an insertion may write to them.
+    for (BlockArgument argument : op.getRegionIterArgs())
+      owned.insert(map.lookup(argument));
+    Block &body = *loop.getBody();
+    int64_t made = blocksMade;
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      if (!body.empty()) // without carried values the builder made a terminator
+        body.getTerminator()->erase();
+      builder.setInsertionPointToEnd(&body);
+      for (Operation &inner : op.getBody()->without_terminator())
+        if (failed(bufferizeOp(&inner)))
+          return failure();
+      SmallVector<Value> handed = leaveIteration(
+          loc, carried, op.getBody()->getTerminator()->getOperands(), body,
+          made);
+      scf::YieldOp::create(builder, loc, handed);
+    }
+    if (carried.mark.use_empty())
+      carried.mark.getDefiningOp()->erase();
+    mapCarried(carried, op.getResults(), loop.getResults());
     return success();
   }
 
   LogicalResult bufferize(scf::WhileOp op) {
     Location loc = op.getLoc();
-    Carried carried = enterLoop(loc, op.getInits());
-    auto made = scf::WhileOp::create(
-        builder, loc, llvm::map_to_vector(op.getResultTypes(), convertType),
-        carried.inits);
+    scf::ConditionOp condition = op.getConditionOp();
+    CarriedSizes sizes(op);
+    for (BlockArgument argument : op.getBeforeArguments())
+      sizes.position[argument] = argument.getArgNumber();
+    for (auto [argument, value] :
+         llvm::zip_equal(op.getAfterArguments(), condition.getArgs()))
+      if (sizes.position.contains(value))
+        sizes.position.try_emplace(argument, sizes.position.lookup(value));
+    findSizes(sizes, op.getInits(), op.getYieldOp().getOperands());
+    Carried carried = enterLoop(loc, op.getInits(), sizes);
+    // The condition passes values to the iteration and to the loop's results; a
+    // place needs no passing.
+    auto placeOf = [&](Value value) -> Value {
+      auto argument = dyn_cast<BlockArgument>(value);
+      return argument && argument.getOwner() == op.getBeforeBody()
+                 ? carried.place[argument.getArgNumber()]
+                 : Value();
+    };
+    SmallVector<Type> types;
+    for (Value value : condition.getArgs())
+      if (!placeOf(value))
+        types.push_back(convertType(value.getType()));
+    auto loop = scf::WhileOp::create(builder, loc, types, carried.inits);
     OpBuilder::InsertionGuard guard(builder);
     auto handedTypes = llvm::map_to_vector(
         carried.inits, [](Value value) { return value.getType(); });
     Block *before =
-        builder.createBlock(&made.getBefore(), {}, handedTypes,
+        builder.createBlock(&loop.getBefore(), {}, handedTypes,
                             SmallVector<Location>(handedTypes.size(), loc));
     mapCarried(carried, op.getBeforeArguments(), before->getArguments());
+    recordBlocks(before->getArguments());
+    int64_t made = blocksMade;
     for (Operation &inner : op.getBeforeBody()->without_terminator())
       if (failed(bufferizeOp(&inner)))
         return failure();
-    scf::ConditionOp condition = op.getConditionOp();
-    SmallVector<Value> passed = mapped(condition.getArgs());
+    SmallVector<Value> passed;
+    for (Value value : condition.getArgs())
+      if (!placeOf(value))
+        passed.push_back(map.lookup(value));
     scf::ConditionOp::create(builder, loc, map.lookup(condition.getCondition()),
                              passed);
 
-    auto types = llvm::map_to_vector(made.getResultTypes(),
-                                     [](Type type) { return type; });
     Block *after = builder.createBlock(
-        &made.getAfter(), {}, types, SmallVector<Location>(types.size(), loc));
-    map.map(op.getAfterArguments(), after->getArguments());
+        &loop.getAfter(), {}, types, SmallVector<Location>(types.size(), loc));
+    llvm::SmallPtrSet<Value, 8> seen;
+    for (auto [value, inside, result] :
+         llvm::zip_equal(passed, after->getArguments(), loop.getResults())) {
+      if (!isa<MemRefType>(value.getType()))
+        continue;
+      recordShown(inside, value);
+      recordShown(result, value);
+      if (isWholeBlock(value, *before) && seen.insert(wholeOf(value)).second)
+        recordBlocks({inside, result});
+    }
+    auto mapPassed = [&](ValueRange from, ValueRange to) {
+      for (auto [value, target] : llvm::zip_equal(condition.getArgs(), from)) {
+        if (Value place = placeOf(value)) {
+          map.map(target, place);
+          continue;
+        }
+        map.map(target, to.front());
+        to = to.drop_front();
+      }
+    };
+    mapPassed(op.getAfterArguments(), after->getArguments());
     for (Operation &inner : op.getAfterBody()->without_terminator())
       if (failed(bufferizeOp(&inner)))
         return failure();
-    // The condition hands the blocks of the iteration on; one that it keeps for
-    // itself stays until the next run.
-    SmallVector<Value> old;
-    for (Value block : buffersAmong(before->getArguments()))
-      if (auto it = llvm::find(passed, block); it != passed.end())
-        old.push_back(after->getArgument(it - passed.begin()));
-    SmallVector<Value> handed =
-        leaveIteration(loc, carried, op.getYieldOp().getOperands(), old);
-    freeBlocks(loc, *after, handed);
+    SmallVector<Value> handed = leaveIteration(
+        loc, carried, op.getYieldOp().getOperands(), *after, made);
     scf::YieldOp::create(builder, loc, handed);
-    map.map(op.getResults(), made.getResults());
+    if (carried.mark.use_empty())
+      carried.mark.getDefiningOp()->erase();
+    mapPassed(op.getResults(), loop.getResults());
     return success();
   }
 
@@ -704,9 +946,13 @@ private:
   DenseMap<Attribute, Value> constants;
   DenseMap<const void *, int64_t> weightOffsets; ///< by storage
   DenseMap<Value, unsigned>
-      outputOf;          ///< tensors that are computed in the caller's memory
-  DenseSet<Value> owned; ///< buffers that an insertion may write to: nothing
-                         ///< else shows them
+      outputOf;           ///< tensors that are computed in the caller's memory
+  DenseSet<Value> owned;  ///< buffers that an insertion may write to: nothing
+                          ///< else shows them
+  DenseSet<Value> blocks; ///< that begin a block, each a different one
+  DenseMap<Value, SmallVector<Value>>
+      shows;              ///< memory behind what control flow passes on
+  int64_t blocksMade = 0; ///< operations so far that may make blocks
   int64_t weightBytes = 0;
   unsigned slots = 0;
 };

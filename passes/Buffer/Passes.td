@@ -12,7 +12,8 @@ def BufferizeHostPass : Pass<"hone-bufferize-host", "::mlir::ModuleOp"> {
     After: `@hone_run` without arguments, over contiguous memrefs. One sweep, no analysis of conflicts: every tensor
     that is computed has a buffer of its own. Where the size follows from the free dimensions that is a slot of the
     arena, or the caller's output buffer; else a block of the session. Reshapes are views. A tensor that a loop carries
-    has one slot, into which each iteration copies; where its shape varies, each iteration makes a new block.
+    has one slot; the end of an iteration gives all of them their new values at once. Where its shape varies it is a
+    block that one iteration hands over to the next (README.md).
   }];
   let dependentDialects = ["::hone::rt::RtDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect"];

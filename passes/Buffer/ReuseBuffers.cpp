@@ -5,6 +5,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Buffer/Passes.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace hone {
 #define GEN_PASS_DEF_REUSEBUFFERSPASS
@@ -44,61 +45,64 @@ Value findDyingOperand(rt::DispatchOp dispatch, unsigned index,
   return {};
 }
 
-/// Whether the operation, or one inside it, touches the buffer.
-bool touches(Operation *op, Value buffer, const LiveRanges &ranges) {
-  return op
-      ->walk([&](Operation *nested) {
-        bool found = llvm::any_of(nested->getOperands(), [&](Value operand) {
-          return isa<MemRefType>(operand.getType()) &&
-                 ranges.mayAlias(operand, buffer);
-        });
-        return found ? WalkResult::interrupt() : WalkResult::advance();
-      })
-      .wasInterrupted();
+/// The operations of `block` that touch the buffer, or have one inside that
+/// does, in order. Nothing where others touch it as well, but for those in
+/// `ignored`.
+std::optional<SmallVector<Operation *>>
+usersIn(Block &block, Value buffer, const LiveRanges &ranges,
+        const DenseSet<Operation *> &ignored) {
+  llvm::SmallSetVector<Operation *, 8> users;
+  for (Operation *user : ranges.users(buffer)) {
+    if (ignored.contains(user))
+      continue;
+    Operation *inBlock = block.findAncestorOpInBlock(*user);
+    if (!inBlock)
+      return std::nullopt;
+    users.insert(inBlock);
+  }
+  SmallVector<Operation *> sorted = users.takeVector();
+  llvm::sort(sorted,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  return sorted;
 }
 
 /// Whether the copy is all that makes its source differ from its target: one
 /// kernel writes the source, nothing touches the target from that call to the
-/// copy, and nothing needs the source afterwards.
-bool canComputeInTarget(rt::CopyOp copy, const LiveRanges &ranges) {
+/// copy, and nothing needs the source afterwards. Copies in `gone` are none.
+bool canComputeInTarget(rt::CopyOp copy, const LiveRanges &ranges,
+                        const DenseSet<Operation *> &gone) {
   auto source = copy.getSource().getDefiningOp<rt::SlotOp>();
   auto target = copy.getTarget().getDefiningOp<rt::SlotOp>();
+  Block &block = *copy->getBlock();
   if (!source || !target || source.getType() != target.getType() ||
       !cast<MemRefType>(source.getType()).hasStaticShape() ||
-      source->getBlock() != copy->getBlock() ||
-      ranges.roots(source).size() != 1 || ranges.roots(target).size() != 1)
+      source->getBlock() != &block || ranges.roots(source).size() != 1 ||
+      ranges.roots(target).size() != 1)
     return false;
-  rt::DispatchOp writer;
-  for (Operation &op : *copy->getBlock()) {
-    if (&op == source || &op == copy || !touches(&op, source, ranges))
-      continue;
-    if (copy->isBeforeInBlock(&op))
-      return false;
+  auto users = usersIn(block, source, ranges, gone);
+  if (!users || users->back() != copy)
+    return false;
+  auto writer = dyn_cast<rt::DispatchOp>(users->front());
+  if (!writer || llvm::count(writer.getOutputs(), source.getResult()) != 1)
+    return false;
+  for (Operation *op : ArrayRef(*users).drop_front().drop_back()) {
+    auto writes = [&](Value output) { return ranges.mayAlias(output, source); };
     auto dispatch = dyn_cast<rt::DispatchOp>(op);
-    if (!writer) {
-      if (!dispatch ||
-          llvm::count(dispatch.getOutputs(), source.getResult()) != 1)
-        return false;
-      writer = dispatch;
-      continue;
-    }
-    bool writesAgain =
-        dispatch && llvm::any_of(dispatch.getOutputs(), [&](Value output) {
-          return ranges.mayAlias(output, source);
-        });
     auto other = dyn_cast<rt::CopyOp>(op);
-    bool readsOnly = (dispatch && !writesAgain) ||
-                     (other && !ranges.mayAlias(other.getTarget(), source)) ||
-                     isMemoryEffectFree(&op);
+    bool readsOnly =
+        (dispatch && llvm::none_of(dispatch.getOutputs(), writes)) ||
+        (other && !writes(other.getTarget())) || isMemoryEffectFree(op);
     if (!readsOnly)
       return false;
   }
-  if (!writer || (target->getBlock() == copy->getBlock() &&
-                  writer->isBeforeInBlock(target)))
+  if (target->getBlock() == &block && writer->isBeforeInBlock(target))
     return false;
-  for (Operation *op = writer; op != copy; op = op->getNextNode())
-    if (touches(op, target, ranges))
+  for (Operation *user : ranges.users(target)) {
+    Operation *op = block.findAncestorOpInBlock(*user);
+    if (op && op != copy && !gone.contains(user) &&
+        !op->isBeforeInBlock(writer) && op->isBeforeInBlock(copy))
       return false;
+  }
   return true;
 }
 
@@ -135,12 +139,18 @@ struct ReuseBuffersPass : hone::impl::ReuseBuffersPassBase<ReuseBuffersPass> {
       if (isa<scf::ForOp, scf::WhileOp>(copy->getParentOp()))
         copies.push_back(copy);
     });
+    LiveRanges ranges(function);
+    DenseSet<Operation *> gone;
     for (rt::CopyOp copy : copies) {
-      if (!canComputeInTarget(copy, LiveRanges(function)))
+      if (!canComputeInTarget(copy, ranges, gone))
         continue;
-      copy.getSource().replaceAllUsesWith(copy.getTarget());
-      copy.erase();
+      Value source = copy.getSource(), target = copy.getTarget();
+      ranges.replace(source, target);
+      source.replaceAllUsesWith(target);
+      gone.insert(copy);
     }
+    for (Operation *copy : gone)
+      copy->erase();
   }
 
   void share(Value operand, Value output, rt::DispatchOp dispatch,

@@ -48,6 +48,8 @@ static void findArraySizes(func::FuncOp function, int64_t &pointers,
       values = std::max<int64_t>(values, op->getNumOperands());
       pointers = std::max<int64_t>(pointers, op->getNumOperands());
       results = std::max<int64_t>(results, op->getNumResults());
+    } else if (auto end = dyn_cast<rt::EndIterationOp>(op)) {
+      pointers = std::max<int64_t>(pointers, end.getKept().size());
     }
   });
 }

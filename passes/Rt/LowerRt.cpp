@@ -163,13 +163,31 @@ struct LowerAlloc : RtPattern<rt::AllocOp> {
   }
 };
 
-struct LowerFree : RtPattern<rt::FreeOp> {
+struct LowerMark : RtPattern<rt::MarkOp> {
   using RtPattern::RtPattern;
   LogicalResult
-  matchAndRewrite(rt::FreeOp op, Adaptor adaptor,
+  matchAndRewrite(rt::MarkOp op, Adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    code.call(rewriter, op.getLoc(), "hone_rt_free", {},
-              {code.frame(op).frame, adaptor.getBlock().front()});
+    Value mark = code.call(rewriter, op.getLoc(), "hone_rt_mark", code.i64Type,
+                           {code.frame(op).frame});
+    rewriter.replaceOp(op, code.toIndex(rewriter, op.getLoc(), mark));
+    return success();
+  }
+};
+
+struct LowerEndIteration : RtPattern<rt::EndIterationOp> {
+  using RtPattern::RtPattern;
+  LogicalResult
+  matchAndRewrite(rt::EndIterationOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    const HostFrame &frame = code.frame(op);
+    for (auto [index, block] : llvm::enumerate(adaptor.getKept()))
+      code.store(rewriter, loc, block.front(), frame.pointers, 8 * index);
+    code.call(rewriter, loc, "hone_rt_end_iteration", {},
+              {frame.frame,
+               code.toI64(rewriter, loc, adaptor.getMark().front()),
+               frame.pointers, code.i64(rewriter, loc, op.getKept().size())});
     rewriter.eraseOp(op);
     return success();
   }
@@ -545,10 +563,10 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
       return success();
     });
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerFree,
-                 LowerConstant, LowerView, LowerDim, LowerLoad, LowerStore,
-                 LowerCopy, LowerDispatch, LowerCheck, LowerSlotBytes,
-                 LowerOutputDim, LowerFreeDim>(types, code);
+    patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerMark,
+                 LowerEndIteration, LowerConstant, LowerView, LowerDim,
+                 LowerLoad, LowerStore, LowerCopy, LowerDispatch, LowerCheck,
+                 LowerSlotBytes, LowerOutputDim, LowerFreeDim>(types, code);
     patterns.add<LowerCast, LowerNone, LowerReturn>(types, code);
     populateLibraryPatterns(patterns, types, code);
     ConversionTarget target(getContext());

@@ -30,8 +30,9 @@ def VerifyHostPass : Pass<"hone-verify-host", "::mlir::ModuleOp"> {
   let summary = "check that the host function is in the form that a phase ends with";
   let description = [{
     Kernels are not looked into. After `graph`: calls of kernels and of library functions, constants, views, slices,
-    control flow and scalars; no other operation of hone. After `buffer`: no tensors, and no `hone_rt.call`. After
-    `llvm`: only the llvm dialect. The first operation that does not belong is reported.
+    control flow and scalars; no other operation of hone. After `buffer`: no tensors, no `hone_rt.call`, and loops that
+    own the blocks they carry and give back the others (passes/Buffer/README.md). After `llvm`: only the llvm dialect.
+    The first operation that does not belong is reported.
   }];
   let options = [Option<"phase", "phase", "std::string", "", "graph, buffer or llvm">];
 }

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "passes/Verify/Passes.h"
 
 namespace hone {
@@ -50,23 +51,102 @@ bool isCode(Operation *op) {
   return isa<ModuleOp>(op) || isa<LLVM::LLVMDialect>(op->getDialect());
 }
 
+/// What a buffer shows from its first element on.
+Value wholeOf(Value buffer) {
+  for (auto view = buffer.getDefiningOp<rt::ViewOp>();
+       view && !view.getOffset(); view = buffer.getDefiningOp<rt::ViewOp>())
+    buffer = view.getSource();
+  return buffer;
+}
+
+bool isBuffer(Value value) { return isa<MemRefType>(value.getType()); }
+
+/// Checks who owns the blocks of a loop (passes/Buffer/README.md): it carries
+/// only blocks that nobody else has, each once, and the end of an iteration
+/// gives back all others that were made in it.
+class LoopOwnership {
+public:
+  explicit LoopOwnership(LoopLikeOpInterface loop) : loop(loop) {}
+
+  LogicalResult verify() {
+    for (Value init : loop.getInits())
+      if (isBuffer(init) &&
+          !(init.getDefiningOp<rt::AllocOp>() &&
+            init.getParentBlock() == loop->getBlock() && isLastUse(init)))
+        return loop.emitOpError("starts with a buffer that is not its own");
+    auto &body = loop.getLoopRegions().back()->front();
+    auto yield = cast<scf::YieldOp>(body.getTerminator());
+    auto end = dyn_cast_or_null<rt::EndIterationOp>(yield->getPrevNode());
+    SmallVector<Value> handed;
+    for (Value value : yield.getOperands()) {
+      if (!isBuffer(value))
+        continue;
+      Value block = wholeOf(value);
+      if (!isOwn(block, body) || llvm::is_contained(handed, block))
+        return yield.emitOpError("hands over a buffer that is not its own");
+      handed.push_back(block);
+    }
+    if (!end)
+      return makesBlocks()
+                 ? yield.emitOpError("leaves blocks that nobody gives back")
+                 : success();
+    auto mark = end.getMark().getDefiningOp<rt::MarkOp>();
+    if (!mark || mark->getBlock() != loop->getBlock())
+      return end.emitOpError("has no mark of its loop");
+    if (!llvm::equal(handed, end.getKept()))
+      return end.emitOpError("does not keep what is handed over");
+    return success();
+  }
+
+private:
+  bool isLastUse(Value init) {
+    return llvm::all_of(init.getUsers(), [&](Operation *user) {
+      return user == loop || (user->getBlock() == loop->getBlock() &&
+                              user->isBeforeInBlock(loop));
+    });
+  }
+
+  /// Whether `block` was made in the iteration, or came into it as the loop's.
+  bool isOwn(Value block, Block &body) {
+    if (block.getParentBlock() != &body)
+      return false;
+    if (!isa<BlockArgument>(block))
+      return isa<rt::AllocOp, scf::ForOp, scf::WhileOp>(block.getDefiningOp());
+    return true;
+  }
+
+  bool makesBlocks() {
+    return loop
+        ->walk([&](Operation *op) {
+          return isa<rt::AllocOp, rt::LibraryOp>(op) ? WalkResult::interrupt()
+                                                     : WalkResult::advance();
+        })
+        .wasInterrupted();
+  }
+
+  LoopLikeOpInterface loop;
+};
+
 struct VerifyHostPass : hone::impl::VerifyHostPassBase<VerifyHostPass> {
   using Base::Base;
   void runOnOperation() override {
     bool (*belongs)(Operation *) = phase == "graph"    ? isOutlined
                                    : phase == "buffer" ? isPlanned
                                                        : isCode;
-    WalkResult result =
-        getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
-          if (op->hasAttr(rt::kKernelAttr))
-            return WalkResult::skip();
-          if (belongs(op))
-            return WalkResult::advance();
-          op->emitOpError(
-              "does not belong into the host function after phase '")
-              << phase << "'";
+    WalkResult result = getOperation().walk<WalkOrder::PreOrder>([&](Operation
+                                                                         *op) {
+      if (op->hasAttr(rt::kKernelAttr))
+        return WalkResult::skip();
+      if (belongs(op)) {
+        auto loop = dyn_cast<LoopLikeOpInterface>(op);
+        if (loop && phase == "buffer" && failed(LoopOwnership(loop).verify()))
           return WalkResult::interrupt();
-        });
+        return WalkResult::advance();
+      }
+      op->emitOpError("does not belong into the host function after phase '")
+          << phase << "'";
+      return WalkResult::interrupt();
+    });
     if (result.wasInterrupted())
       signalPassFailure();
   }

@@ -3,6 +3,7 @@
 #include "runtime/core/Arena.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 using namespace hone;
@@ -73,7 +74,18 @@ void Region::release(const hone_allocator &allocator) {
   capacity = 0;
 }
 
-void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes) {
+Blocks::Header *Blocks::headerOf(void *block) {
+  return reinterpret_cast<Header *>(static_cast<char *>(block) - headerBytes);
+}
+
+void Blocks::poison(Header *header) const {
+  if (poisons)
+    memset(reinterpret_cast<char *>(header) + headerBytes, kPoison,
+           size_t(header->bytes - headerBytes));
+}
+
+void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes,
+                       Life life) {
   int64_t total;
   if (bytes < 0 || bytes > int64_t(1) << 46)
     return nullptr;
@@ -89,34 +101,62 @@ void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes) {
       return nullptr;
     header->bytes = total;
     header->sizeClass = sizeClass;
+    header->isKept = false;
     held += total;
   }
+  header->number = ++made;
+  header->life = life;
   header->previous = nullptr;
-  header->next = used;
-  if (used)
-    used->previous = header;
-  used = header;
+  header->next = usedOf(life);
+  if (header->next)
+    header->next->previous = header;
+  usedOf(life) = header;
+  poison(header);
   return reinterpret_cast<char *>(header) + headerBytes;
+}
+
+void Blocks::giveBack(Header *header) {
+  poison(header);
+  header->next = unused[header->sizeClass];
+  unused[header->sizeClass] = header;
 }
 
 void Blocks::free(void *block) {
   if (!block)
     return;
-  auto *header =
-      reinterpret_cast<Header *>(static_cast<char *>(block) - headerBytes);
-  (header->previous ? header->previous->next : used) = header->next;
+  Header *header = headerOf(block);
+  (header->previous ? header->previous->next : usedOf(header->life)) =
+      header->next;
   if (header->next)
     header->next->previous = header->previous;
-  header->next = unused[header->sizeClass];
-  unused[header->sizeClass] = header;
+  giveBack(header);
+}
+
+void Blocks::endIteration(int64_t mark, void *const *kept, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    headerOf(kept[i])->isKept = true;
+  Header *previous = nullptr, *header = usedOf(Life::Iteration);
+  while (header && header->number > mark) {
+    Header *next = header->next;
+    if (header->isKept) {
+      header->isKept = false;
+      previous = header;
+    } else {
+      (previous ? previous->next : usedOf(Life::Iteration)) = next;
+      if (next)
+        next->previous = previous;
+      giveBack(header);
+    }
+    header = next;
+  }
 }
 
 void Blocks::recycle() {
-  while (Header *header = used) {
-    used = header->next;
-    header->next = unused[header->sizeClass];
-    unused[header->sizeClass] = header;
-  }
+  for (Header *&list : used)
+    while (Header *header = list) {
+      list = header->next;
+      giveBack(header);
+    }
 }
 
 void Blocks::release(const hone_allocator &allocator) {

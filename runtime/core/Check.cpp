@@ -259,7 +259,8 @@ int32_t hone::bindOutputs(hone_session &session, const hone_value *outputs,
     if (hasBuffer || output.place == HONE_PLACE_DEVICE)
       continue;
     int64_t bytes = tensorBytes(info.type, info.rank, dims);
-    output.as.tensor.data = session.blocks.allocate(session.allocator, bytes);
+    output.as.tensor.data =
+        session.blocks.allocate(session.allocator, bytes, Blocks::Life::Run);
     if (!output.as.tensor.data) {
       text.add("out of memory: %" PRId64 " bytes for output '%s'", bytes,
                info.name);

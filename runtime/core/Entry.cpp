@@ -38,6 +38,14 @@ void detach(const hone_value &value) {
     const_cast<hone_sequence *>(inner->as.sequence)->storage = nullptr;
 }
 
+void *allocate(hone_frame *frame, int64_t bytes, Blocks::Life life) {
+  hone_session *session = frame->session;
+  void *block = session->blocks.allocate(session->allocator, bytes, life);
+  if (!block)
+    hone_rt_fail(frame, -1, HONE_OUT_OF_MEMORY, bytes, 0);
+  return block;
+}
+
 const char *sessionMessage(const hone_session *session) {
   return session->message;
 }
@@ -91,11 +99,20 @@ int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
 }
 
 void *hone_rt_alloc(hone_frame *frame, int64_t bytes) {
-  hone_session *session = frame->session;
-  void *block = session->blocks.allocate(session->allocator, bytes);
-  if (!block)
-    hone_rt_fail(frame, -1, HONE_OUT_OF_MEMORY, bytes, 0);
-  return block;
+  return allocate(frame, bytes, Blocks::Life::Iteration);
+}
+
+void *hone_rt_alloc_for_run(hone_frame *frame, int64_t bytes) {
+  return allocate(frame, bytes, Blocks::Life::Run);
+}
+
+int64_t hone_rt_mark(hone_frame *frame) {
+  return frame->session->blocks.mark();
+}
+
+void hone_rt_end_iteration(hone_frame *frame, int64_t mark, void *const *kept,
+                           int64_t count) {
+  frame->session->blocks.endIteration(mark, kept, count);
 }
 
 void *hone_rt_scratch(hone_kernel_context *context, int64_t bytes) {
@@ -136,7 +153,7 @@ int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
     break;
   default: {
     auto *copy = static_cast<int64_t *>(
-        hone_rt_alloc(frame, int64_t(sizeof(int64_t)) * rank));
+        hone_rt_alloc_for_run(frame, int64_t(sizeof(int64_t)) * rank));
     if (!copy)
       return HONE_OUT_OF_MEMORY;
     for (int32_t i = 0; i < rank; ++i)

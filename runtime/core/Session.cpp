@@ -140,9 +140,10 @@ int32_t planArena(hone_session &s, DimsPlan &plan, int32_t place, Text &text) {
   int64_t count = model.slot_count;
   int64_t intervalBytes = int64_t(sizeof(plan::Interval)) * count;
   int64_t offsetBytes = int64_t(sizeof(int64_t)) * count;
-  auto *memory = static_cast<char *>(
-      s.blocks.allocate(s.allocator, intervalBytes + offsetBytes +
-                                         int64_t(plan::scratchBytes(count))));
+  auto *memory = static_cast<char *>(s.blocks.allocate(
+      s.allocator,
+      intervalBytes + offsetBytes + int64_t(plan::scratchBytes(count)),
+      Blocks::Life::Run));
   if (!memory) {
     text.add("out of memory for planning the arena");
     return HONE_OUT_OF_MEMORY;
@@ -269,9 +270,19 @@ void bindDeviceFields(hone_session &s) {
                              : nullptr;
 }
 
+/// So that a slot that is read before it is written gives a wrong result.
+void poisonArenas(hone_session &s) {
+  for (int32_t place = 0; place < (s.device ? 1 : placeCount); ++place)
+    if (s.plan->arenaBytes[place] > 0)
+      memset(s.arenas[place].data(), kPoison,
+             size_t(s.plan->arenaBytes[place]));
+}
+
 int32_t execute(hone_session &s, Text &text) {
   const hone_descriptor &model = *s.model;
   s.failure.clear();
+  if (s.blocks.poisons)
+    poisonArenas(s);
   s.frame.inputs = s.inputs;
   s.frame.outputs = s.outputs;
   if (model.device && !s.device)
@@ -329,6 +340,7 @@ int32_t hone::createSession(const hone_descriptor *model,
   auto *s = new (memory) hone_session{};
   s->model = model;
   s->allocator = allocator;
+  s->blocks.poisons = getenv("HONE_CHECK_MEMORY");
   int32_t status = setUp(*s, chosen, text);
   if (status != HONE_OK) {
     destroySession(s);

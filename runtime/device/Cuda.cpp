@@ -184,7 +184,8 @@ int32_t bindHostCopies(hone_session &s, Text &text) {
   const hone_descriptor &model = *s.model;
   auto copy = [&](hone_value &value, const char *name) -> int32_t {
     int64_t bytes = bytesOf(value.as.tensor);
-    value.as.tensor.data = s.blocks.allocate(s.allocator, bytes);
+    value.as.tensor.data =
+        s.blocks.allocate(s.allocator, bytes, Blocks::Life::Run);
     if (value.as.tensor.data)
       return HONE_OK;
     text.add("out of memory: %" PRId64 " bytes for a copy of '%s'", bytes,

@@ -261,9 +261,16 @@ struct LoopImport {
                                     /*addElseBlock=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(choice.thenBlock());
+    // What the steps would have told, the body may declare.
+    const TypeProto &declared = body.outputs[1 + initial.size() + i].type;
+    bool isDeclared = declared.shape.size() == element.shape().size();
     Sizes dims{n.index(0)};
-    for (int64_t size : element.shape())
-      dims.push_back(n.index(ShapedType::isDynamic(size) ? 0 : size));
+    for (auto [axis, size] : llvm::enumerate(element.shape())) {
+      int64_t known = !ShapedType::isDynamic(size) ? size
+                      : isDeclared                 ? declared.shape[axis].size
+                                                   : 0;
+      dims.push_back(n.index(std::max<int64_t>(known, 0)));
+    }
     Val empty = n.filled(element.elem, dims, 0);
     scf::YieldOp::create(b, n.loc, castTo(n, empty, type).value);
     b.setInsertionPointToEnd(choice.elseBlock());

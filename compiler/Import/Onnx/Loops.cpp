@@ -105,9 +105,9 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
     if (next[i].value.getType() != carried[i].value.getType())
       n.fail("carries a value whose type changes from step to step");
   }
+  // Sizes are asked for where the elements are; those that the loop alone knows
+  // are no use before it.
   SmallVector<Sizes> collectedDims;
-  SmallVector<Value> places;
-  b.setInsertionPoint(shape);
   for (const Val &v : ArrayRef(next).drop_front(carried.size())) {
     Sizes dims{steps};
     if (!v.isTensor()) {
@@ -128,12 +128,16 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
     if (n.failed())
       break;
     collectedDims.push_back(dims);
-    places.push_back(n.filled(v.elem, dims, 0).value);
   }
   if (n.failed()) {
     b.restoreInsertionPoint(after);
     return {};
   }
+  b.setInsertionPoint(shape);
+  SmallVector<Value> places;
+  for (auto [v, dims] : llvm::zip_equal(
+           ArrayRef(next).drop_front(carried.size()), collectedDims))
+    places.push_back(n.filled(v.elem, dims, 0).value);
 
   // The same body, with the places as further arguments.
   initial.append(places.begin(), places.end());

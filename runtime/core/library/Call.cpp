@@ -141,9 +141,12 @@ Tensor Call::make(int32_t index, int32_t type, int32_t rank,
     return {};
   }
   int64_t dimsAt = (bytes + 7) & ~int64_t(7);
-  auto *block = static_cast<char *>(allocate(dimsAt + 8 * int64_t(rank), 1));
-  if (!block)
+  auto *block =
+      static_cast<char *>(hone_rt_alloc(frame, dimsAt + 8 * int64_t(rank)));
+  if (!block) {
+    failed();
     return {};
+  }
   auto *copy = reinterpret_cast<int64_t *>(block + dimsAt);
   for (int32_t i = 0; i < rank; ++i)
     copy[i] = dims[i];
@@ -196,7 +199,7 @@ void *Call::allocate(int64_t count, int64_t size) {
     fail(HONE_OUT_OF_MEMORY, INT64_MAX);
     return nullptr;
   }
-  void *block = hone_rt_alloc(frame, bytes);
+  void *block = hone_rt_alloc_for_run(frame, bytes);
   if (!block)
     failed();
   return block;

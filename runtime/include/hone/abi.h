@@ -558,17 +558,29 @@ int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
 int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
                      int64_t bytes, int32_t kind);
 
-/* A 64-byte aligned block that lives until the session's next run; for memory
- * that only the data decide. */
+/* A 64-byte aligned block for memory that only the data decide. It lives until
+ * hone_rt_end_iteration gives it back, or the session's next run. */
 void *hone_rt_alloc(hone_frame *frame, int64_t bytes);
+
+/* The same, but until the session's next run in any case: what sequences,
+ * optionals and strings hold, and one iteration leaves to the next. */
+void *hone_rt_alloc_for_run(hone_frame *frame, int64_t bytes);
+
+/* How many blocks were made; a loop asks before it makes its first. */
+int64_t hone_rt_mark(hone_frame *frame);
+
+/* Ends an iteration of the loop that got `mark`: all blocks of hone_rt_alloc
+ * that were made since then are given back, but for the `count` in `kept`,
+ * which belong to the next iteration. */
+void hone_rt_end_iteration(hone_frame *frame, int64_t mark, void *const *kept,
+                           int64_t count);
 
 /* This thread's scratch memory, grown to at least `bytes`; its content is lost.
  * For kernels whose need depends on dimensions; once it has grown, a call
  * allocates nothing. NULL: no memory, and the failure is stored. */
 void *hone_rt_scratch(hone_kernel_context *context, int64_t bytes);
 
-/* Gives a block back before the run ends, so that loops do not grow. NULL is
- * fine. */
+/* Gives a block back before the run ends. NULL is fine. */
 void hone_rt_free(hone_frame *frame, void *block);
 
 /* Stores a failure (the first one wins) and returns its status, never 0. `node`

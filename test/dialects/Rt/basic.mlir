@@ -30,7 +30,11 @@ func.func @hone_run(%n: index, %t: i1) {
   hone_rt.check %t node 0 status 4
   // CHECK: hone_rt.set_output 1, %{{.+}} : memref<?xf32>
   hone_rt.set_output 1, %b : memref<?xf32>
-  // CHECK: hone_rt.free %{{.+}} : memref<?xf32>
-  hone_rt.free %b : memref<?xf32>
+  // CHECK: %[[MARK:.+]] = hone_rt.mark
+  %m = hone_rt.mark
+  // CHECK: hone_rt.end_iteration %[[MARK]] keep(%{{.+}} : memref<?xf32>)
+  hone_rt.end_iteration %m keep(%b : memref<?xf32>)
+  // CHECK: hone_rt.end_iteration %[[MARK]]
+  hone_rt.end_iteration %m
   return
 }

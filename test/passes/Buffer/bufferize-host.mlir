@@ -47,19 +47,18 @@ module {
 
 // -----
 
-// A loop's tensor of fixed shape has one place; each iteration copies into it. Values that change places are saved.
+// A loop's tensors of fixed shape have one place each, and get their new values all at once: the one of two that change
+// places is saved.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[A:.+]] = hone_rt.slot
 // CHECK:         hone_rt.copy %{{.+}} to %[[A]]
 // CHECK:         %[[B:.+]] = hone_rt.slot
 // CHECK:         hone_rt.copy %{{.+}} to %[[B]]
 // CHECK:         scf.for
-// CHECK:           %[[B2:.+]] = hone_rt.slot
-// CHECK:           hone_rt.copy %[[B]] to %[[B2]]
-// CHECK:           %[[A2:.+]] = hone_rt.slot
-// CHECK:           hone_rt.copy %[[A]] to %[[A2]]
-// CHECK:           hone_rt.copy %[[B2]] to %[[A]]
-// CHECK:           hone_rt.copy %[[A2]] to %[[B]]
+// CHECK-NEXT:      %[[SAVED:.+]] = hone_rt.slot
+// CHECK-NEXT:      hone_rt.copy %[[A]] to %[[SAVED]]
+// CHECK-NEXT:      hone_rt.copy %[[B]] to %[[A]]
+// CHECK-NEXT:      hone_rt.copy %[[SAVED]] to %[[B]]
 module {
   func.func @main(%x: tensor<4xf32> {hone.dims = [4]}, %y: tensor<4xf32> {hone.dims = [4]},
                   %n: tensor<index> {hone.dims = []}) -> (tensor<4xf32>, tensor<4xf32>) {
@@ -75,16 +74,15 @@ module {
 
 // -----
 
-// Where the shape varies each iteration makes a block, and gives the last one back.
+// Where the shape varies each iteration makes a block and hands it over; its end gives back what else was made.
 // CHECK-LABEL: func.func @hone_run
+// CHECK:         %[[MARK:.+]] = hone_rt.mark
 // CHECK:         %[[INIT:.+]] = hone_rt.alloc
 // CHECK:         scf.for {{.*}} iter_args(%[[OLD:.+]] = %[[INIT]]) -> (memref<?xf32>)
 // CHECK:           hone_rt.dispatch @grow ins(%[[OLD]] : {{.*}}) outs(%[[NEW:.+]] : {{.*}})
-// CHECK:           %[[NEXT:.+]] = hone_rt.alloc
-// CHECK:           hone_rt.copy %[[NEW]] to %[[NEXT]]
-// CHECK:           hone_rt.free %[[OLD]]
-// CHECK:           hone_rt.free %[[NEW]]
-// CHECK:           scf.yield %[[NEXT]]
+// CHECK-NOT:       hone_rt.copy
+// CHECK:           hone_rt.end_iteration %[[MARK]] keep(%[[NEW]] :
+// CHECK-NEXT:      scf.yield %[[NEW]]
 module {
   func.func private @grow(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
   func.func @main(%x: tensor<4xf32> {hone.dims = [4]}, %n: tensor<index> {hone.dims = []}) -> tensor<?xf32> {
@@ -99,5 +97,142 @@ module {
       scf.yield %0 : tensor<?xf32>
     }
     return %r : tensor<?xf32>
+  }
+}
+
+// -----
+
+// Delayed by one and by two iterations, in a loop whose condition passes the places on: each is read before it is
+// written. What a branch gives may be a carried value as well.
+// CHECK-LABEL: func.func @hone_run
+// CHECK:         %[[A:.+]] = hone_rt.slot
+// CHECK:         %[[B:.+]] = hone_rt.slot
+// CHECK:         %[[C:.+]] = hone_rt.slot
+// CHECK:         scf.while (%{{.+}} = %{{.+}}) : (index) -> index
+// CHECK:           hone_rt.dispatch @step ins(%[[A]] : {{.*}}) outs(%[[NEW:.+]] :
+// CHECK:           %[[OLD:.+]] = scf.if
+// CHECK:             scf.yield %[[A]]
+// CHECK:             scf.yield %[[C]]
+// CHECK:           hone_rt.copy %[[OLD]] to %[[SAVED:.+]] :
+// CHECK-NEXT:      hone_rt.copy %[[NEW]] to %[[A]]
+// CHECK-NEXT:      hone_rt.copy %[[B]] to %[[C]]
+// CHECK-NEXT:      hone_rt.copy %[[SAVED]] to %[[B]]
+// CHECK-NEXT:      scf.yield
+module {
+  func.func private @step(tensor<4xf32>) -> tensor<4xf32> attributes {hone.kernel}
+  func.func @main(%x: tensor<4xf32> {hone.dims = [4]}, %n: tensor<index> {hone.dims = []},
+                  %t: tensor<i1> {hone.dims = []}) -> tensor<4xf32> {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %count = tensor.extract %n[] : tensor<index>
+    %choice = tensor.extract %t[] : tensor<i1>
+    %r:4 = scf.while (%i = %c0, %a = %x, %b = %x, %c = %x) :
+        (index, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> (index, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+      %go = arith.cmpi slt, %i, %count : index
+      scf.condition(%go) %i, %a, %b, %c : index, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+    } do {
+    ^bb0(%i: index, %a: tensor<4xf32>, %b: tensor<4xf32>, %c: tensor<4xf32>):
+      %next = arith.addi %i, %c1 : index
+      %0 = hone_rt.call @step(%a) : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = scf.if %choice -> tensor<4xf32> {
+        scf.yield %a : tensor<4xf32>
+      } else {
+        scf.yield %c : tensor<4xf32>
+      }
+      scf.yield %next, %0, %1, %b : index, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+    }
+    return %r#3 : tensor<4xf32>
+  }
+}
+
+// -----
+
+// Loops inside each other: the inner one starts with a block of its own, and its result is the outer one's to hand over.
+// CHECK-LABEL: func.func @hone_run
+// CHECK:         %[[OUTER:.+]] = hone_rt.mark
+// CHECK:         %[[X:.+]] = hone_rt.alloc
+// CHECK:         scf.for {{.*}} iter_args(%[[A:.+]] = %[[X]])
+// CHECK:           %[[INNER:.+]] = hone_rt.mark
+// CHECK:           %[[START:.+]] = hone_rt.alloc
+// CHECK:           hone_rt.copy %[[A]] to %[[START]]
+// CHECK:           %[[R:.+]] = scf.for {{.*}} iter_args(%{{.+}} = %[[START]])
+// CHECK:             hone_rt.end_iteration %[[INNER]] keep(%[[NEW:.+]] :
+// CHECK-NEXT:        scf.yield %[[NEW]]
+// CHECK:           hone_rt.end_iteration %[[OUTER]] keep(%[[R]] :
+// CHECK-NEXT:      scf.yield %[[R]]
+module {
+  func.func private @step(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
+  func.func @main(%x: tensor<?xf32> {hone.dims = ["n"]}, %n: tensor<index> {hone.dims = []}) -> tensor<?xf32> {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %count = tensor.extract %n[] : tensor<index>
+    %r = scf.for %i = %c0 to %count step %c1 iter_args(%a = %x) -> tensor<?xf32> {
+      %q = scf.for %k = %c0 to %count step %c1 iter_args(%b = %a) -> tensor<?xf32> {
+        %d = tensor.dim %b, %c0 : tensor<?xf32>
+        %d1 = arith.addi %d, %c1 : index
+        %0 = hone_rt.call @step(%b) dims(%d1) : (tensor<?xf32>) -> tensor<?xf32>
+        scf.yield %0 : tensor<?xf32>
+      }
+      scf.yield %q : tensor<?xf32>
+    }
+    return %r : tensor<?xf32>
+  }
+}
+
+// -----
+
+// Blocks change places without a copy; one that is handed over twice is copied once.
+// CHECK-LABEL: func.func @hone_run
+// CHECK:         scf.for {{.*}} iter_args(%[[A:.+]] = %{{.+}}, %[[B:.+]] = %{{.+}}, %[[C:.+]] = %{{.+}})
+// CHECK:           hone_rt.dispatch @step ins(%[[C]] : {{.*}}) outs(%[[NEW:.+]] :
+// CHECK:           %[[COPY:.+]] = hone_rt.alloc
+// CHECK-NEXT:      hone_rt.copy %[[NEW]] to %[[COPY]]
+// CHECK-NEXT:      hone_rt.end_iteration %{{.+}} keep(%[[NEW]], %[[A]], %[[COPY]] :
+// CHECK-NEXT:      scf.yield %[[NEW]], %[[A]], %[[COPY]]
+module {
+  func.func private @step(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
+  func.func @main(%x: tensor<?xf32> {hone.dims = ["n"]}, %n: tensor<index> {hone.dims = []}) -> tensor<?xf32> {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %count = tensor.extract %n[] : tensor<index>
+    %r:3 = scf.for %i = %c0 to %count step %c1 iter_args(%a = %x, %b = %x, %c = %x) -> (tensor<?xf32>, tensor<?xf32>, tensor<?xf32>) {
+      %d = tensor.dim %c, %c0 : tensor<?xf32>
+      %d1 = arith.addi %d, %c1 : index
+      %0 = hone_rt.call @step(%c) dims(%d1) : (tensor<?xf32>) -> tensor<?xf32>
+      scf.yield %0, %a, %0 : tensor<?xf32>, tensor<?xf32>, tensor<?xf32>
+    }
+    return %r#2 : tensor<?xf32>
+  }
+}
+
+// -----
+
+// A shape that stays the same is as good as a fixed one: the state has a slot, and the rows that are collected are written
+// to the place where they stay.
+// CHECK-LABEL: func.func @hone_run
+// CHECK:         %[[N:.+]] = hone.dim "n"
+// CHECK:         %[[STATE:.+]] = hone_rt.slot 0 dims(%[[N]]) : memref<?xf32>
+// CHECK:         %[[ROWS:.+]] = hone_rt.slot 1 dims(%[[N]]) : memref<4x?xf32>
+// CHECK:         scf.for
+// CHECK-NOT:     iter_args
+// CHECK:           hone_rt.dispatch @step ins(%[[STATE]] : {{.*}}) outs(%[[NEW:.+]] :
+// CHECK:           %[[ROW:.+]] = hone_rt.view %[[ROWS]] from
+// CHECK:           hone_rt.copy %[[NEW]] to %[[ROW]]
+// CHECK-NEXT:      hone_rt.copy %[[NEW]] to %[[STATE]]
+// CHECK-NEXT:    }
+module {
+  func.func private @step(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
+  func.func @main(%x: tensor<?xf32> {hone.dims = ["n"]}, %y: tensor<4x?xf32> {hone.dims = [4, "n"]}) -> tensor<4x?xf32> {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c4 = arith.constant 4 : index
+    %n = hone.dim "n"
+    %r:2 = scf.for %i = %c0 to %c4 step %c1 iter_args(%a = %x, %rows = %y) -> (tensor<?xf32>, tensor<4x?xf32>) {
+      %d = tensor.dim %a, %c0 : tensor<?xf32>
+      %0 = hone_rt.call @step(%a) dims(%d) : (tensor<?xf32>) -> tensor<?xf32>
+      %1 = tensor.insert_slice %0 into %rows[%i, 0] [1, %n] [1, 1] : tensor<?xf32> into tensor<4x?xf32>
+      scf.yield %0, %1 : tensor<?xf32>, tensor<4x?xf32>
+    }
+    return %r#1 : tensor<4x?xf32>
   }
 }

@@ -118,4 +118,57 @@ TEST_F(Sequences, BlocksHoldWhatTheyPromise) {
   memset(large, 1, (1 << 20) + 1);
 }
 
+/// What a block of the session holds.
+int64_t &content(void *block) { return *static_cast<int64_t *>(block); }
+
+TEST_F(Sequences, IterationsGiveBackWhatTheyMade) {
+  void *before = hone_rt_alloc(frame, 100);
+  int64_t outer = hone_rt_mark(frame);
+  void *carried = hone_rt_alloc(frame, 100);
+  content(before) = 1;
+  int64_t held = 0;
+  for (int i = 0; i < 100; ++i) {
+    // A loop inside, of three iterations.
+    int64_t inner = hone_rt_mark(frame);
+    void *result = hone_rt_alloc(frame, 100);
+    content(result) = content(carried);
+    for (int k = 0; k < 3; ++k) {
+      void *next = hone_rt_alloc(frame, 100);
+      content(next) = content(result) + 1;
+      result = next;
+      hone_rt_end_iteration(frame, inner, &next, 1);
+    }
+    void *next = hone_rt_alloc(frame, 100);
+    content(next) = content(result);
+    void *kept[] = {next, carried}; // the old one stays: a delayed value
+    hone_rt_end_iteration(frame, outer, kept, 2);
+    EXPECT_EQ(content(next), content(carried) + 3);
+    hone_rt_end_iteration(frame, outer, kept, 1);
+    carried = next;
+    if (i == 1)
+      held = session.stats().block_bytes;
+  }
+  EXPECT_EQ(session.stats().block_bytes, held);
+  EXPECT_EQ(content(before), 1);
+}
+
+TEST_F(Sequences, OutliveIterations) {
+  int64_t mark = hone_rt_mark(frame);
+  const hone_sequence *sequence = append(hone_rt_sequence_new(frame), 1);
+  hone_rt_end_iteration(frame, mark, nullptr, 0);
+  for (int i = 0; i < 10; ++i)
+    memset(hone_rt_alloc(frame, 100), 0xab, 100);
+  EXPECT_EQ(values(append(sequence, 2)), Values({1, 2}));
+}
+
+TEST_F(Sequences, CheckedMemoryShowsLateReaders) {
+  session.session->blocks.poisons = true;
+  int64_t mark = hone_rt_mark(frame);
+  void *block = hone_rt_alloc(frame, 8);
+  EXPECT_EQ(content(block), -1);
+  content(block) = 5;
+  hone_rt_end_iteration(frame, mark, nullptr, 0);
+  EXPECT_EQ(content(block), -1);
+}
+
 } // namespace
