@@ -22,6 +22,7 @@ using namespace hone;
 void hone::buildHostBufferPipeline(OpPassManager &pm) {
   pm.addPass(createBufferizeHostPass());
   pm.addNestedPass<func::FuncOp>(createCSEPass());
+  pm.addPass(createCheckSizesPass());
   pm.addPass(createPlaceBuffersPass());
   pm.addNestedPass<func::FuncOp>(createReuseBuffersPass());
   pm.addPass(createPlanArenaPass());

@@ -133,6 +133,12 @@ LogicalResult SlotOp::verify() {
 LogicalResult AllocOp::verify() {
   return verifyDims(*this, getType(), getDims());
 }
+LogicalResult CheckDimsOp::verify() { // C1
+  return verifyDims(*this, getType(), getDims());
+}
+LogicalResult SlotBytesOp::verify() {
+  return verifyDims(*this, getType(), getDims());
+}
 LogicalResult ViewOp::verify() {
   return verifyDims(*this, getType(), getDims());
 }

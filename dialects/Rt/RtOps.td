@@ -73,10 +73,10 @@ def Rt_SlotOp : Rt_BufferOp<"slot", [Pure]> {
 }
 
 def Rt_AllocOp : Rt_BufferOp<"alloc"> {
-  let summary = "a block of the session, for sizes that only data decide";
-  let arguments = (ins Rt_Dims:$dims);
+  let summary = "a block of the session, for sizes that only data decide; `node` is which asks for the memory";
+  let arguments = (ins Rt_Dims:$dims, OptionalAttr<Rt_Number>:$node);
   let results = (outs Rt_Buffer:$result);
-  let assemblyFormat = "(`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
+  let assemblyFormat = "(`dims` `(` $dims^ `)`)? (`node` $node^)? attr-dict `:` type($result)";
 }
 
 def Rt_MarkOp : Rt_Op<"mark"> {
@@ -168,12 +168,28 @@ def Rt_CheckOp : Rt_Op<"check"> {
   let assemblyFormat = "$condition `node` $node `status` $status attr-dict";
 }
 
+def Rt_CheckDimsOp : Rt_Op<"check_dims", [AttrSizedOperandSegments]> {
+  let summary = "ends the run, or the preparation, with an error of a node unless a buffer of this shape can be";
+  let description = [{
+    No dimension may be negative, and the bytes of all elements must be a number. `overflows` tells whether the
+    arithmetic that led to one of the dimensions wrapped around.
+    - (C1) one entry of `dims` for each dynamic dimension of `type`
+    ```mlir
+    hone_rt.check_dims dims(%n, %m) overflows %wrapped node 3 : memref<?x?x4xf32>
+    ```
+  }];
+  let arguments = (ins Rt_Dims:$dims, Optional<I1>:$overflows, Rt_Number:$node, TypeAttr:$type);
+  let assemblyFormat = "`dims` `(` $dims `)` (`overflows` $overflows^)? `node` $node attr-dict `:` $type";
+  let hasVerifier = 1;
+}
+
 //===- Preparation --------------------------------------------------------------------------------------------------===//
 
 def Rt_SlotBytesOp : Rt_Op<"slot_bytes"> {
-  let summary = "tells the planner the size of a slot";
-  let arguments = (ins Rt_Number:$index, Index:$bytes);
-  let assemblyFormat = "$index `,` $bytes attr-dict";
+  let summary = "tells the planner the size of a slot, which is that of a buffer of this shape";
+  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims, TypeAttr:$type);
+  let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` $type";
+  let hasVerifier = 1;
 }
 
 def Rt_OutputDimOp : Rt_Op<"output_dim"> {

@@ -13,6 +13,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "passes/Analysis/ParallelMoves.h"
 #include "passes/Analysis/Sizes.h"
+#include "passes/Buffer/NodeTable.h"
 #include "passes/Buffer/Passes.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -51,7 +52,8 @@ Value viewedTensor(Value value) {
 class Bufferizer {
 public:
   Bufferizer(ModuleOp module, func::FuncOp host)
-      : module(module), host(host), builder(module.getContext()) {}
+      : module(module), host(host), builder(module.getContext()),
+        nodes(module) {}
 
   LogicalResult run() {
     auto run = func::FuncOp::create(host.getLoc(), rt::kRunName,
@@ -66,6 +68,7 @@ public:
       return failure();
     module->setAttr(rt::kWeightBytesAttr,
                     builder.getI64IntegerAttr(weightBytes));
+    nodes.store();
     host.erase();
     return success();
   }
@@ -485,7 +488,7 @@ private:
         builder, op.getLoc(),
         llvm::map_to_vector(op->getResultTypes(), convertType),
         op.getFunctionAttr(), mapped(op.getOperands()), op.getConfigAttr(),
-        numberOfNode(module, op.getLoc()));
+        nodes.numberOf(op.getLoc()));
     map.map(op.getResults(), call.getResults());
     ++blocksMade;
     return success();
@@ -509,7 +512,7 @@ private:
 
   LogicalResult bufferize(cf::AssertOp op) {
     rt::CheckOp::create(builder, op.getLoc(), map.lookup(op.getArg()),
-                        numberOfNode(module, op.getLoc()), kShapeMismatch);
+                        nodes.numberOf(op.getLoc()), kShapeMismatch);
     return success();
   }
 
@@ -939,6 +942,7 @@ private:
   ModuleOp module;
   func::FuncOp host;
   OpBuilder builder;
+  NodeTable nodes;
   Block *top = nullptr;
   IRMapping map;
   SizeAnalysis sizes;
@@ -972,17 +976,3 @@ struct BufferizeHostPass
 };
 
 } // namespace
-
-int32_t hone::numberOfNode(ModuleOp module, Location loc) {
-  std::string text = rt::describeNode(loc);
-  SmallVector<Attribute> nodes;
-  if (auto known = module->getAttrOfType<ArrayAttr>(rt::kNodesAttr))
-    llvm::append_range(nodes, known);
-  auto attr = StringAttr::get(module.getContext(), text);
-  auto it = llvm::find(nodes, attr);
-  if (it != nodes.end())
-    return it - nodes.begin();
-  nodes.push_back(attr);
-  module->setAttr(rt::kNodesAttr, ArrayAttr::get(module.getContext(), nodes));
-  return nodes.size() - 1;
-}

@@ -82,6 +82,14 @@ static void emitElements(OpBuilder &builder, ScatterOp op, int64_t axis,
     step.push_back(one);
     high.push_back(getValueOrCreateConstantIndexOp(builder, loc, size));
   }
+  // Without updates there may be any number of rows of them.
+  OpFoldResult count =
+      product(builder, loc, memref::getMixedSizes(builder, loc, updates));
+  if (auto number = dyn_cast<Value>(count)) {
+    Value some = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
+                                       number, zero);
+    high[0] = arith::SelectOp::create(builder, loc, some, high[0], zero);
+  }
   Value size = memref::DimOp::create(builder, loc, target, axis);
   scf::buildLoopNest(
       builder, loc, low, high, step,

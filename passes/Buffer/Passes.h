@@ -14,10 +14,6 @@ namespace hone {
 #define GEN_PASS_REGISTRATION
 #include "passes/Buffer/Passes.h.inc"
 
-/// Number of the node at `loc` in the module's list of nodes that report
-/// errors; adds it where it is new.
-int32_t numberOfNode(mlir::ModuleOp module, mlir::Location loc);
-
 } // namespace hone
 
 #endif // HONE_PASSES_BUFFER_PASSES_H

@@ -19,6 +19,18 @@ def BufferizeHostPass : Pass<"hone-bufferize-host", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def CheckSizesPass : Pass<"hone-check-sizes", "::mlir::ModuleOp"> {
+  let summary = "check every computed shape before a buffer of it is made";
+  let description = [{
+    Before: `@hone_run` over buffers, with sizes that may come from anywhere. After: a `hone_rt.check_dims` stands before
+    each slot, block, output and view of a shape that was not checked further up, and blocks know their nodes. Where arithmetic on the way to a size
+    may wrap around, or multiplies two negative numbers, a condition beside it tells, and the check asks for it, as do
+    the `hone_rt.check`s of conditions over such sizes; the numbers themselves stay, as they may be data. A divisor that would trap becomes 1, and its
+    quotient counts as wrapped. Arithmetic that a `select` discards counts for nothing.
+  }];
+  let dependentDialects = ["::hone::rt::RtDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PlaceBuffersPass : Pass<"hone-place-buffers", "::mlir::ModuleOp"> {
   let summary = "choose for each kernel and buffer between host and device, and copy where both need it";
   let description = [{

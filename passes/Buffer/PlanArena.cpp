@@ -45,22 +45,8 @@ public:
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
 
-  /// Bytes of a buffer.
-  Value bytes(MemRefType type, ValueRange dims) {
-    if (std::optional<int64_t> known = staticBytes(type))
-      return constant(*known);
-    int64_t bits = elementBits(type.getElementType());
-    Value result;
-    for (int64_t size : type.getShape())
-      bits *= ShapedType::isDynamic(size) ? 1 : size;
-    for (Value dim : dims)
-      result = result ? arith::MulIOp::create(builder, loc, result, get(dim))
-                            .getResult()
-                      : get(dim);
-    if (bits % 8 == 0)
-      return arith::MulIOp::create(builder, loc, result, constant(bits / 8));
-    result = arith::MulIOp::create(builder, loc, result, constant(bits));
-    return arith::CeilDivUIOp::create(builder, loc, result, constant(8));
+  SmallVector<Value> get(ValueRange values) {
+    return llvm::map_to_vector(values, [&](Value value) { return get(value); });
   }
 
   OpBuilder builder;
@@ -122,7 +108,7 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       plans[rt::isOnDevice(slot.getType())].push_back(
           {range.first, range.last, kSlotAlignment, bytes.value_or(-1), -1});
       rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), index,
-                              sizes.bytes(slot.getType(), slot.getDims()));
+                              sizes.get(slot.getDims()), slot.getType());
     }
     ArenaSize arenas[2];
     if (isStatic)
@@ -191,13 +177,18 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
   /// Conditions over the free dimensions are checked once for each set of them.
   void moveChecks(func::FuncOp run, SizeBuilder &sizes) {
     SizeAnalysis analysis;
-    for (auto check : llvm::make_early_inc_range(run.getOps<rt::CheckOp>()))
-      if (analysis.followsFromFreeDims(check.getCondition())) {
-        rt::CheckOp::create(sizes.builder, check.getLoc(),
-                            sizes.get(check.getCondition()), check.getNode(),
-                            check.getStatus());
-        check.erase();
-      }
+    for (Operation &op :
+         llvm::make_early_inc_range(run.getBody().front().getOperations())) {
+      if (!isa<rt::CheckOp, rt::CheckDimsOp>(op) ||
+          !llvm::all_of(op.getOperands(), [&](Value operand) {
+            return analysis.followsFromFreeDims(operand);
+          }))
+        continue;
+      SmallVector<Value> operands = sizes.get(op.getOperands());
+      Operation *moved = sizes.builder.clone(op);
+      moved->setOperands(operands);
+      op.erase();
+    }
   }
 };
 

@@ -130,7 +130,7 @@ private:
     auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
     Value have =
         toIndex(loadAt(e, context, kContextScratchBytes, builder.getI64Type()));
-    Value enough = e.cmp(arith::CmpIPredicate::sge, have, bytes);
+    Value enough = e.cmp(arith::CmpIPredicate::uge, have, bytes);
     auto branch = scf::IfOp::create(builder, e.loc, TypeRange{pointer}, enough,
                                     /*withElse=*/true);
     builder.setInsertionPointToStart(branch.thenBlock());

@@ -183,6 +183,18 @@ LogicalResult KernelSignature::hoist(Value value) {
   return success();
 }
 
+/// The product of two sizes, or one that no memory has: an empty tensor may
+/// have other dimensions whose product is beyond all numbers.
+static Value saturatingProduct(Emitter &e, Value a, Value b) {
+  Value tooMuch = e.cst(int64_t(1) << 60);
+  auto product = arith::MulUIExtendedOp::create(e.builder, e.loc, a, b);
+  Value fits = e.cmp(arith::CmpIPredicate::eq, product.getHigh(), e.cst(0));
+  return arith::SelectOp::create(
+      e.builder, e.loc, fits,
+      arith::MinUIOp::create(e.builder, e.loc, product.getLow(), tooMuch),
+      tooMuch);
+}
+
 LogicalResult
 KernelSignature::placeTemporaries(ArrayRef<memref::AllocOp> temporaries,
                                   function_ref<Value(Value bytes)> reserve) {
@@ -198,15 +210,17 @@ KernelSignature::placeTemporaries(ArrayRef<memref::AllocOp> temporaries,
   for (memref::AllocOp alloc : temporaries) {
     MemRefType type = alloc.getType();
     Value bytes = e.cst(bytesOfElement(type.getElementType()));
-    for (int64_t i = 0; i < type.getRank(); ++i)
-      bytes =
-          e.mul(bytes, type.isDynamicDim(i)
-                           ? alloc.getDynamicSizes()[type.getDynamicDimIndex(i)]
-                           : e.cst(type.getDimSize(i)));
+    for (int64_t size : type.getShape())
+      bytes = ShapedType::isDynamic(size) ? bytes : e.mul(bytes, e.cst(size));
+    for (Value size : alloc.getDynamicSizes())
+      bytes = saturatingProduct(e, bytes, size);
     offsets.push_back(total);
     Value rounded = e.mul(e.ceilDiv(bytes, kBufferAlignment), kBufferAlignment);
     total = e.add(total, rounded);
   }
+  // Of no bytes there would be no pointer.
+  total = builder.createOrFold<arith::MaxUIOp>(e.loc, total,
+                                               e.cst(kBufferAlignment));
   Value region = reserve(total);
   auto pointer = cast<LLVM::LLVMPointerType>(region.getType());
   for (auto [op, offset] : llvm::zip_equal(temporaries, offsets)) {

@@ -102,6 +102,28 @@ static void getLayout(Emitter &e, Value memref, Value &offset,
                                                     : e.cst(stride));
 }
 
+/// The outermost of several reduction loops does not run where one inside it
+/// does not: an empty tensor may be of any size along the others.
+static void skipEmptyReductions(Emitter &e, MutableArrayRef<NestDim> dims) {
+  NestDim *outermost = nullptr;
+  Value runs;
+  for (NestDim &dim : dims) {
+    if (!dim.reduction)
+      continue;
+    if (!outermost) {
+      outermost = &dim;
+      continue;
+    }
+    if (constantOf(dim.extent) && *constantOf(dim.extent) > 0)
+      continue;
+    Value some = e.cmp(arith::CmpIPredicate::ne, dim.extent, e.cst(0));
+    runs = runs ? arith::AndIOp::create(e.builder, e.loc, runs, some) : some;
+  }
+  if (runs)
+    outermost->extent = arith::SelectOp::create(e.builder, e.loc, runs,
+                                                outermost->extent, e.cst(0));
+}
+
 FailureOr<LoopNest> LoopNest::get(Emitter &e, linalg::GenericOp op) {
   LoopNest nest;
   nest.op = op;
@@ -138,6 +160,7 @@ FailureOr<LoopNest> LoopNest::get(Emitter &e, linalg::GenericOp op) {
           {extents[i], iterators[i] == utils::IteratorType::reduction, {i}});
   }
 
+  skipEmptyReductions(e, nest.dims);
   for (auto [value, map] : llvm::zip_equal(op->getOperands(), maps)) {
     NestAccess access;
     access.source = value;

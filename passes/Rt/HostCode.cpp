@@ -25,6 +25,17 @@ HostCode::HostCode(ModuleOp module)
       freeDims[cast<StringAttr>(name).getValue()] = index;
 }
 
+/// Dimensions of the buffer whose size the operation needs.
+static int64_t rankOf(Operation *op) {
+  if (auto alloc = dyn_cast<rt::AllocOp>(op))
+    return alloc.getType().getRank();
+  if (auto copy = dyn_cast<rt::CopyOp>(op))
+    return copy.getSource().getType().getRank();
+  if (auto check = dyn_cast<rt::CheckDimsOp>(op))
+    return cast<MemRefType>(check.getType()).getRank();
+  return cast<MemRefType>(cast<rt::SlotBytesOp>(op).getType()).getRank();
+}
+
 /// How large the arrays must be that hold the arguments of one call.
 static void findArraySizes(func::FuncOp function, int64_t &pointers,
                            int64_t &numbers, int64_t &values,
@@ -43,6 +54,9 @@ static void findArraySizes(func::FuncOp function, int64_t &pointers,
                                                  dispatch.getOutputs().size());
       numbers = std::max<int64_t>(numbers, ranks(op->getOperands()) +
                                                dispatch.getArgs().size());
+    } else if (isa<rt::AllocOp, rt::CopyOp, rt::CheckDimsOp, rt::SlotBytesOp>(
+                   op)) {
+      numbers = std::max<int64_t>(numbers, rankOf(op));
     } else if (isa<rt::LibraryOp, rt::SetOutputOp>(op)) {
       numbers = std::max<int64_t>(numbers, ranks(op->getOperands()));
       values = std::max<int64_t>(values, op->getNumOperands());
@@ -56,7 +70,7 @@ static void findArraySizes(func::FuncOp function, int64_t &pointers,
 
 void HostCode::enter(func::FuncOp function, bool isPrepare) {
   Location loc = function.getLoc();
-  SmallVector<Type> arguments(isPrepare ? 3 : 1, ptrType);
+  SmallVector<Type> arguments(isPrepare ? 4 : 1, ptrType);
   function.setFunctionType(
       FunctionType::get(module.getContext(), arguments, i32Type));
   Block &entry = function.getBody().front();
@@ -64,14 +78,21 @@ void HostCode::enter(func::FuncOp function, bool isPrepare) {
     entry.addArgument(type, loc);
   OpBuilder b = OpBuilder::atBlockBegin(&entry);
   HostFrame &frame = frames[function];
+  frame.frame = entry.getArgument(0);
+  int64_t pointers, numbers, values, results;
+  findArraySizes(function, pointers, numbers, values, results);
+  auto array = [&](Type type, int64_t count) {
+    return LLVM::AllocaOp::create(b, loc, ptrType, type, i64(b, loc, count),
+                                  /*alignment=*/16)
+        .getResult();
+  };
+  frame.numbers = array(i64Type, numbers);
   if (isPrepare) {
-    prepares.insert(function);
-    frame.freeDims = entry.getArgument(0);
-    frame.slotBytes = entry.getArgument(1);
-    frame.outputDims = entry.getArgument(2);
+    frame.freeDims = entry.getArgument(1);
+    frame.slotBytes = entry.getArgument(2);
+    frame.outputDims = entry.getArgument(3);
     return;
   }
-  frame.frame = entry.getArgument(0);
   for (auto [pointer, offset] :
        {std::pair(&frame.inputs, offsetof(hone_frame, inputs)),
         {&frame.outputs, offsetof(hone_frame, outputs)},
@@ -84,25 +105,13 @@ void HostCode::enter(func::FuncOp function, bool isPrepare) {
         {&frame.deviceArena, offsetof(hone_frame, device_arena)},
         {&frame.deviceWeights, offsetof(hone_frame, device_weights)}})
     *pointer = loadPointer(b, loc, frame.frame, offset);
-  int64_t pointers, numbers, values, results;
-  findArraySizes(function, pointers, numbers, values, results);
-  auto array = [&](Type type, int64_t count) {
-    return LLVM::AllocaOp::create(b, loc, ptrType, type, i64(b, loc, count),
-                                  /*alignment=*/16)
-        .getResult();
-  };
   frame.pointers = array(ptrType, pointers);
-  frame.numbers = array(i64Type, numbers);
   frame.values = array(i64Type, values * kValueBytes / 8);
   frame.results = array(i64Type, results * kValueBytes / 8);
 }
 
 const HostFrame &HostCode::frame(Operation *inside) const {
   return frames.find(inside->getParentOfType<func::FuncOp>())->second;
-}
-
-bool HostCode::isPrepare(Operation *inside) const {
-  return prepares.contains(inside->getParentOfType<func::FuncOp>());
 }
 
 Value HostCode::pointer(OpBuilder &b, Location loc, Value base,
@@ -178,18 +187,13 @@ void HostCode::returnIf(OpBuilder &b, Location loc, Value status) {
 }
 
 Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type,
-                      ValueRange dims) const {
+                      ValueRange dims, const HostFrame &frame) {
   if (std::optional<int64_t> known = staticBytes(type))
     return i64(b, loc, *known);
-  int64_t bits = elementBits(type.getElementType());
-  for (int64_t size : type.getShape())
-    bits *= ShapedType::isDynamic(size) ? 1 : size;
-  Value result = i64(b, loc, bits % 8 == 0 ? bits / 8 : bits);
-  for (Value dim : dims)
-    result = arith::MulIOp::create(b, loc, result, toI64(b, loc, dim));
-  if (bits % 8 != 0)
-    result = arith::CeilDivUIOp::create(b, loc, result, i64(b, loc, 8));
-  return result;
+  storeDims(b, loc, type, dims, frame.numbers, 0);
+  return call(b, loc, "hone_rt_bytes", i64Type,
+              {i64(b, loc, elementBits(type.getElementType())),
+               i32(b, loc, type.getRank()), frame.numbers});
 }
 
 void HostCode::storeDims(OpBuilder &b, Location loc, MemRefType type,

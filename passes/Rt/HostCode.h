@@ -18,11 +18,12 @@ inline constexpr int64_t kValueBytes = 32, kValueData = 8, kValueDims = 16,
 
 /// What a host function reads once, at its start.
 struct HostFrame {
-  mlir::Value frame, inputs, outputs, freeDims, arena, slotOffsets,
-      weights; ///< of @hone_run
+  mlir::Value frame, freeDims;
+  mlir::Value numbers; ///< array for dimensions and other numbers of calls
+  mlir::Value inputs, outputs, arena, slotOffsets, weights; ///< of @hone_run
   mlir::Value deviceInputs, deviceOutputs, deviceArena, deviceWeights;
   mlir::Value slotBytes, outputDims; ///< of @hone_prepare
-  mlir::Value pointers, numbers;     ///< arrays for the arguments of calls
+  mlir::Value pointers;              ///< array for the arguments of calls
   mlir::Value values, results;       ///< arrays of hone_value
 };
 
@@ -33,7 +34,6 @@ public:
   /// Gives the function its signature, and its frame.
   void enter(mlir::func::FuncOp function, bool isPrepare);
   const HostFrame &frame(mlir::Operation *inside) const;
-  bool isPrepare(mlir::Operation *inside) const;
 
   mlir::Value pointer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base,
                       int64_t bytes) const;
@@ -58,9 +58,11 @@ public:
                    mlir::Type result, mlir::ValueRange operands);
   void returnIf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value status);
 
-  /// Size of a buffer in bytes; `dims` are its dynamic dimensions.
+  /// Size of a buffer in bytes, as hone_rt_bytes tells it; `dims` are its
+  /// dynamic dimensions.
   mlir::Value bytes(mlir::OpBuilder &b, mlir::Location loc,
-                    mlir::MemRefType type, mlir::ValueRange dims) const;
+                    mlir::MemRefType type, mlir::ValueRange dims,
+                    const HostFrame &frame);
   /// All dimensions, to `base` at `offset` bytes.
   void storeDims(mlir::OpBuilder &b, mlir::Location loc, mlir::MemRefType type,
                  mlir::ValueRange dims, mlir::Value base, int64_t offset) const;
@@ -75,7 +77,6 @@ public:
 
 private:
   llvm::DenseMap<mlir::Operation *, HostFrame> frames;
-  llvm::DenseSet<mlir::Operation *> prepares;
 };
 
 /// A buffer as it is after lowering: where it lies, then its dynamic

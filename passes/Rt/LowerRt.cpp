@@ -74,6 +74,12 @@ template <typename OpTy> struct RtPattern : OpConversionPattern<OpTy> {
     rewriter.replaceOpWithMultiple(op, {parts});
   }
 
+  /// The values of operands that are one value each.
+  static SmallVector<Value> allOf(ArrayRef<ValueRange> operands) {
+    return llvm::map_to_vector(operands,
+                               [](ValueRange parts) { return parts.front(); });
+  }
+
   HostCode &code;
 };
 
@@ -145,12 +151,12 @@ struct LowerAlloc : RtPattern<rt::AllocOp> {
   matchAndRewrite(rt::AllocOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    SmallVector<Value> dims;
-    for (ValueRange dim : adaptor.getDims())
-      llvm::append_range(dims, dim);
-    Value bytes = code.bytes(rewriter, loc, op.getType(), dims);
-    Value pointer = code.call(rewriter, loc, "hone_rt_alloc", code.ptrType,
-                              {code.frame(op).frame, bytes});
+    SmallVector<Value> dims = allOf(adaptor.getDims());
+    Value bytes = code.bytes(rewriter, loc, op.getType(), dims, code.frame(op));
+    Value pointer =
+        code.call(rewriter, loc, "hone_rt_alloc", code.ptrType,
+                  {code.frame(op).frame,
+                   code.i32(rewriter, loc, op.getNode().value_or(-1)), bytes});
     Value null = LLVM::ZeroOp::create(rewriter, loc, code.ptrType);
     Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq,
                                         pointer, null);
@@ -368,7 +374,7 @@ struct LowerCopy : RtPattern<rt::CopyOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value bytes = code.bytes(rewriter, loc, op.getSource().getType(),
-                             dynamicDims(adaptor.getSource()));
+                             dynamicDims(adaptor.getSource()), code.frame(op));
     Value source = adaptor.getSource().front(),
           target = adaptor.getTarget().front();
     int32_t kind =
@@ -389,6 +395,39 @@ struct LowerCopy : RtPattern<rt::CopyOp> {
 
 struct LowerDispatch : RtPattern<rt::DispatchOp> {
   using RtPattern::RtPattern;
+
+  /// The number of pieces, and none where all outputs are empty: there is
+  /// nothing to compute, however large the other dimensions are.
+  Value piecesOf(rt::DispatchOp op, ArrayRef<ValueRange> outputs,
+                 int64_t pieces, OpBuilder &b) const {
+    Location loc = op.getLoc();
+    Value isNeeded, never = code.i64(b, loc, 0);
+    for (auto [output, parts] : llvm::zip_equal(op.getOutputs(), outputs)) {
+      auto type = cast<MemRefType>(output.getType());
+      if (llvm::is_contained(type.getShape(), 0))
+        continue;
+      if (type.hasStaticShape())
+        return code.i64(b, loc, pieces);
+      Value hasElements;
+      for (Value dim : dynamicDims(parts)) {
+        Value isPositive = arith::CmpIOp::create(
+            b, loc, arith::CmpIPredicate::ne, code.toI64(b, loc, dim), never);
+        hasElements =
+            hasElements ? arith::AndIOp::create(b, loc, hasElements, isPositive)
+                              .getResult()
+                        : isPositive;
+      }
+      isNeeded =
+          isNeeded
+              ? arith::OrIOp::create(b, loc, isNeeded, hasElements).getResult()
+              : hasElements;
+    }
+    if (!isNeeded)
+      return never;
+    return arith::SelectOp::create(b, loc, isNeeded, code.i64(b, loc, pieces),
+                                   never);
+  }
+
   LogicalResult
   matchAndRewrite(rt::DispatchOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -409,15 +448,29 @@ struct LowerDispatch : RtPattern<rt::DispatchOp> {
     for (ValueRange arg : adaptor.getArgs())
       code.store(rewriter, loc, code.toI64(rewriter, loc, arg.front()),
                  frame.numbers, 8 * numbers++);
-    Value status = code.call(
-        rewriter, loc, "hone_rt_dispatch", code.i32Type,
-        {frame.frame, code.i64(rewriter, loc, kernel->second), frame.pointers,
-         frame.numbers, code.i64(rewriter, loc, code.pieces[kernel->second])});
+    Value status =
+        code.call(rewriter, loc, "hone_rt_dispatch", code.i32Type,
+                  {frame.frame, code.i64(rewriter, loc, kernel->second),
+                   frame.pointers, frame.numbers,
+                   piecesOf(op, adaptor.getOutputs(),
+                            code.pieces[kernel->second], rewriter)});
     code.returnIf(rewriter, loc, status);
     rewriter.eraseOp(op);
     return success();
   }
 };
+
+/// The two sizes that must be equal, where the condition asks for that.
+std::pair<Value, Value> comparedSizes(Value condition) {
+  Operation *op = condition.getDefiningOp();
+  while (isa_and_nonnull<arith::AndIOp, arith::OrIOp>(op))
+    op = op->getOperand(0).getDefiningOp();
+  auto compare = dyn_cast_or_null<arith::CmpIOp>(op);
+  if (!compare || compare.getPredicate() != arith::CmpIPredicate::eq ||
+      !compare.getLhs().getType().isIndex())
+    return {};
+  return {compare.getLhs(), compare.getRhs()};
+}
 
 struct LowerCheck : RtPattern<rt::CheckOp> {
   using RtPattern::RtPattern;
@@ -425,28 +478,49 @@ struct LowerCheck : RtPattern<rt::CheckOp> {
   matchAndRewrite(rt::CheckOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    Value condition = adaptor.getCondition().front(),
-          zero = code.i32(rewriter, loc, 0);
     Value node = code.i32(rewriter, loc, op.getNode());
-    if (code.isPrepare(op)) {
-      Value failed = code.i32(rewriter, loc, op.getNode() + 1);
-      code.returnIf(
-          rewriter, loc,
-          arith::SelectOp::create(rewriter, loc, condition, zero, failed));
-      rewriter.eraseOp(op);
-      return success();
-    }
-    auto branch =
-        scf::IfOp::create(rewriter, loc, code.i32Type, condition, true);
+    auto branch = scf::IfOp::create(rewriter, loc, code.i32Type,
+                                    adaptor.getCondition().front(), true);
     OpBuilder then = branch.getThenBodyBuilder(),
               otherwise = branch.getElseBodyBuilder();
-    scf::YieldOp::create(then, loc, zero);
-    Value status = code.call(
-        otherwise, loc, "hone_rt_fail", code.i32Type,
-        {code.frame(op).frame, node, code.i32(otherwise, loc, op.getStatus()),
-         code.i64(otherwise, loc, 0), code.i64(otherwise, loc, 0)});
+    scf::YieldOp::create(then, loc, code.i32(then, loc, 0));
+    auto [left, right] = comparedSizes(op.getCondition());
+    Value value =
+        left ? code.toI64(otherwise, loc, left) : code.i64(otherwise, loc, 0);
+    Value limit =
+        right ? code.toI64(otherwise, loc, right) : code.i64(otherwise, loc, 0);
+    Value status =
+        code.call(otherwise, loc, "hone_rt_fail", code.i32Type,
+                  {code.frame(op).frame, node,
+                   code.i32(otherwise, loc, op.getStatus()), value, limit});
     scf::YieldOp::create(otherwise, loc, status);
     code.returnIf(rewriter, loc, branch.getResult(0));
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerCheckDims : RtPattern<rt::CheckDimsOp> {
+  using RtPattern::RtPattern;
+  LogicalResult
+  matchAndRewrite(rt::CheckDimsOp op, Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    const HostFrame &frame = code.frame(op);
+    auto type = cast<MemRefType>(op.getType());
+    code.storeDims(rewriter, loc, type, allOf(adaptor.getDims()), frame.numbers,
+                   0);
+    Value overflows = code.i32(rewriter, loc, 0);
+    if (op.getOverflows())
+      overflows = arith::ExtUIOp::create(rewriter, loc, code.i32Type,
+                                         adaptor.getOverflows().front());
+    code.returnIf(
+        rewriter, loc,
+        code.call(rewriter, loc, "hone_rt_check_dims", code.i32Type,
+                  {frame.frame, code.i32(rewriter, loc, op.getNode()),
+                   code.i64(rewriter, loc, elementBits(type.getElementType())),
+                   code.i32(rewriter, loc, type.getRank()), frame.numbers,
+                   overflows}));
     rewriter.eraseOp(op);
     return success();
   }
@@ -457,9 +531,12 @@ struct LowerSlotBytes : RtPattern<rt::SlotBytesOp> {
   LogicalResult
   matchAndRewrite(rt::SlotBytesOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    code.store(rewriter, op.getLoc(),
-               code.toI64(rewriter, op.getLoc(), adaptor.getBytes().front()),
-               code.frame(op).slotBytes, 8 * op.getIndex());
+    const HostFrame &frame = code.frame(op);
+    Value bytes =
+        code.bytes(rewriter, op.getLoc(), cast<MemRefType>(op.getType()),
+                   allOf(adaptor.getDims()), frame);
+    code.store(rewriter, op.getLoc(), bytes, frame.slotBytes,
+               8 * op.getIndex());
     rewriter.eraseOp(op);
     return success();
   }
@@ -566,7 +643,8 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
     patterns.add<LowerInput, LowerOutput, LowerSlot, LowerAlloc, LowerMark,
                  LowerEndIteration, LowerConstant, LowerView, LowerDim,
                  LowerLoad, LowerStore, LowerCopy, LowerDispatch, LowerCheck,
-                 LowerSlotBytes, LowerOutputDim, LowerFreeDim>(types, code);
+                 LowerCheckDims, LowerSlotBytes, LowerOutputDim, LowerFreeDim>(
+        types, code);
     patterns.add<LowerCast, LowerNone, LowerReturn>(types, code);
     populateLibraryPatterns(patterns, types, code);
     ConversionTarget target(getContext());

@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t page = 4096;
 constexpr int64_t mappedFrom = int64_t(1) << 20;
 constexpr int64_t hugePage = int64_t(2) << 20;
+/// Far above what there is, far below where sums overflow.
+constexpr int64_t largest = int64_t(1) << 46;
 
 void *allocateFromSystem(void *, int64_t bytes, int64_t alignment) {
   int64_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
@@ -57,6 +59,8 @@ hone_allocator hone::systemAllocator() {
 }
 
 bool Region::reserve(const hone_allocator &allocator, int64_t bytes) {
+  if (bytes < 0 || bytes > largest)
+    return false;
   if (bytes <= capacity)
     return true;
   release(allocator);
@@ -87,7 +91,7 @@ void Blocks::poison(Header *header) const {
 void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes,
                        Life life) {
   int64_t total;
-  if (bytes < 0 || bytes > int64_t(1) << 46)
+  if (bytes < 0 || bytes > largest)
     return nullptr;
   int32_t sizeClass = classOf(bytes + headerBytes, total);
   Header *header = unused[sizeClass];

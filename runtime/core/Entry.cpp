@@ -38,11 +38,12 @@ void detach(const hone_value &value) {
     const_cast<hone_sequence *>(inner->as.sequence)->storage = nullptr;
 }
 
-void *allocate(hone_frame *frame, int64_t bytes, Blocks::Life life) {
+void *allocate(hone_frame *frame, int32_t node, int64_t bytes,
+               Blocks::Life life) {
   hone_session *session = frame->session;
   void *block = session->blocks.allocate(session->allocator, bytes, life);
   if (!block)
-    hone_rt_fail(frame, -1, HONE_OUT_OF_MEMORY, bytes, 0);
+    hone_rt_fail(frame, node, HONE_OUT_OF_MEMORY, bytes, 0);
   return block;
 }
 
@@ -88,6 +89,26 @@ int32_t hone_rt_fail(hone_frame *frame, int32_t node, int32_t status,
   return status == HONE_OK ? int32_t(HONE_INTERNAL) : status;
 }
 
+int64_t hone_rt_bytes(int64_t bits, int32_t rank, const int64_t *dims) {
+  for (int32_t i = 0; i < rank; ++i)
+    if (dims[i] < 0)
+      return -1;
+  int64_t bytes = packedBytes(bits, rank, dims);
+  return bytes < 0 ? INT64_MAX : bytes;
+}
+
+int32_t hone_rt_check_dims(hone_frame *frame, int32_t node, int64_t bits,
+                           int32_t rank, const int64_t *dims,
+                           int32_t overflows) {
+  int64_t bytes = hone_rt_bytes(bits, rank, dims);
+  if (bytes >= 0 && bytes != INT64_MAX && !overflows)
+    return HONE_OK;
+  int32_t status = bytes == INT64_MAX && !overflows ? HONE_OUT_OF_MEMORY
+                                                    : HONE_SHAPE_MISMATCH;
+  frame->session->failure.setDims(status, node, rank, dims, overflows != 0);
+  return status;
+}
+
 int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
                      int64_t bytes, int32_t kind) {
   hone_session *session = frame->session;
@@ -98,12 +119,12 @@ int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
   return HONE_OK;
 }
 
-void *hone_rt_alloc(hone_frame *frame, int64_t bytes) {
-  return allocate(frame, bytes, Blocks::Life::Iteration);
+void *hone_rt_alloc(hone_frame *frame, int32_t node, int64_t bytes) {
+  return allocate(frame, node, bytes, Blocks::Life::Iteration);
 }
 
-void *hone_rt_alloc_for_run(hone_frame *frame, int64_t bytes) {
-  return allocate(frame, bytes, Blocks::Life::Run);
+void *hone_rt_alloc_for_run(hone_frame *frame, int32_t node, int64_t bytes) {
+  return allocate(frame, node, bytes, Blocks::Life::Run);
 }
 
 int64_t hone_rt_mark(hone_frame *frame) {
@@ -153,7 +174,7 @@ int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
     break;
   default: {
     auto *copy = static_cast<int64_t *>(
-        hone_rt_alloc_for_run(frame, int64_t(sizeof(int64_t)) * rank));
+        hone_rt_alloc_for_run(frame, -1, int64_t(sizeof(int64_t)) * rank));
     if (!copy)
       return HONE_OUT_OF_MEMORY;
     for (int32_t i = 0; i < rank; ++i)

@@ -17,7 +17,7 @@ struct Table {
 
 hone_sequence *makeSequence(hone_frame *frame, Table *table, int64_t count) {
   auto *sequence = static_cast<hone_sequence *>(
-      hone_rt_alloc_for_run(frame, sizeof(hone_sequence)));
+      hone_rt_alloc_for_run(frame, -1, sizeof(hone_sequence)));
   if (sequence)
     *sequence = {table ? table->elements : nullptr, count, table};
   return sequence;
@@ -27,8 +27,8 @@ hone_sequence *makeSequence(hone_frame *frame, Table *table, int64_t count) {
 Table *makeTable(hone_frame *frame, const hone_value *elements, int64_t count,
                  int64_t capacity) {
   int64_t room = int64_t(sizeof(hone_value)) * capacity;
-  auto *table = static_cast<Table *>(
-      hone_rt_alloc_for_run(frame, int64_t(offsetof(Table, elements)) + room));
+  auto *table = static_cast<Table *>(hone_rt_alloc_for_run(
+      frame, -1, int64_t(offsetof(Table, elements)) + room));
   if (!table)
     return nullptr;
   table->used = count;
@@ -47,7 +47,7 @@ bool fillTensor(hone_frame *frame, hone_value &value, const void *data,
   }
   int64_t dimBytes = (int64_t(sizeof(int64_t)) * rank + 63) / 64 * 64;
   auto *block =
-      static_cast<char *>(hone_rt_alloc_for_run(frame, dimBytes + bytes));
+      static_cast<char *>(hone_rt_alloc_for_run(frame, -1, dimBytes + bytes));
   if (!block)
     return false;
   if (rank > 0)
@@ -145,7 +145,7 @@ const hone_sequence *hone_rt_sequence_erase(hone_frame *frame,
 
 hone_value *hone_rt_value_new(hone_frame *frame, const hone_value *value) {
   auto *copy = static_cast<hone_value *>(
-      hone_rt_alloc_for_run(frame, sizeof(hone_value)));
+      hone_rt_alloc_for_run(frame, -1, sizeof(hone_value)));
   if (copy)
     *copy = *value;
   return copy;

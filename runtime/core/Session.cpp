@@ -152,8 +152,11 @@ int32_t planArena(hone_session &s, DimsPlan &plan, int32_t place, Text &text) {
   auto *offsets = reinterpret_cast<int64_t *>(memory + intervalBytes);
   for (int64_t i = 0; i < count; ++i) {
     const hone_slot &slot = model.slots[i];
-    intervals[i] = {slot.place == place ? s.slotBytes[i] : 0, slot.alignment,
-                    slot.first, slot.last};
+    // A negative size is that of a branch which the run will not enter, or
+    // which ends it at once.
+    int64_t bytes = s.slotBytes[i] < 0 ? 0 : s.slotBytes[i];
+    intervals[i] = {slot.place == place ? bytes : 0, slot.alignment, slot.first,
+                    slot.last};
   }
   // What the arena holds already need not be saved.
   plan::Effort effort;
@@ -166,12 +169,19 @@ int32_t planArena(hone_session &s, DimsPlan &plan, int32_t place, Text &text) {
       plan.slotOffsets[i] = offsets[i];
   s.blocks.free(memory);
   if (planned.arenaBytes < 0) {
-    text.add("the model's memory is too large at these dimensions");
+    text.add("the model's memory is too large");
     return HONE_OUT_OF_MEMORY;
   }
   plan.arenaBytes[place] = planned.arenaBytes;
   plan.lowerBoundBytes[place] = planned.lowerBoundBytes;
   return HONE_OK;
+}
+
+void addFreeDims(const hone_descriptor &model, const int64_t *freeDims,
+                 Text &text) {
+  for (int64_t k = 0; k < model.free_dim_count; ++k)
+    text.add("%s'%s' = %" PRId64, k ? ", " : " with ", model.free_dim_names[k],
+             freeDims[k]);
 }
 
 /// Makes the plan for `s.freeDims` in the entry that was unused for longest.
@@ -180,16 +190,11 @@ int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
   plan.lastUse = 0;
   s.plan = nullptr;
   memcpy(plan.freeDims, s.freeDims, sizeof(int64_t) * model.free_dim_count);
-  int32_t result = model.prepare(plan.freeDims, s.slotBytes, plan.outputDims);
-  if (result != 0) {
-    int64_t node = int64_t(result) - 1;
-    if (node >= 0 && node < model.node_count && model.nodes)
-      text.add("%s: ", model.nodes[node]);
-    text.add("shapes do not fit together");
-    for (int64_t k = 0; k < model.free_dim_count; ++k)
-      text.add("%s'%s' = %" PRId64, k ? ", " : " with ",
-               model.free_dim_names[k], plan.freeDims[k]);
-    return HONE_WRONG_CALL;
+  s.failure.clear();
+  if (model.prepare(&s.frame, plan.freeDims, s.slotBytes, plan.outputDims)) {
+    s.failure.describe(model, text);
+    addFreeDims(model, plan.freeDims, text);
+    return s.failure.status;
   }
   if (model.slot_offsets) {
     plan.slotOffsets = const_cast<int64_t *>(model.slot_offsets);
@@ -202,8 +207,10 @@ int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
     return HONE_OK;
   }
   for (int32_t place = 0; place < (model.device ? placeCount : 1); ++place)
-    if (int32_t status = planArena(s, plan, place, text))
+    if (int32_t status = planArena(s, plan, place, text)) {
+      addFreeDims(model, plan.freeDims, text);
       return status;
+    }
   return HONE_OK;
 }
 
@@ -230,6 +237,7 @@ int32_t usePlan(hone_session &s, Text &text) {
     if (!s.arenas[place].reserve(s.allocator, s.plan->arenaBytes[place])) {
       text.add("out of memory: %" PRId64 " bytes for the arena",
                s.plan->arenaBytes[place]);
+      addFreeDims(model, s.plan->freeDims, text);
       s.plan->lastUse = 0;
       return HONE_OUT_OF_MEMORY;
     }

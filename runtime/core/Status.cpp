@@ -32,11 +32,33 @@ void Failure::set(int32_t newStatus, int32_t newNode, int64_t newValue,
   limit = newLimit;
 }
 
+void Failure::setDims(int32_t newStatus, int32_t newNode, int32_t newRank,
+                      const int64_t *newDims, bool overflowed) {
+  if (taken.exchange(1, std::memory_order_relaxed))
+    return;
+  status = newStatus;
+  node = newNode;
+  rank = newRank < maxDims ? newRank : maxDims;
+  for (int32_t i = 0; i < rank; ++i)
+    dims[i] = newDims[i];
+  overflows = overflowed;
+}
+
 void Failure::describe(const hone_descriptor &model, Text &text) const {
   if (node >= 0 && node < model.node_count && model.nodes)
     text.add("%s: ", model.nodes[node]);
   if (output)
     text.add("output '%s': ", output);
+  if (rank >= 0) {
+    text.add(overflows ? "the arithmetic of its sizes overflows, and gives ["
+                       : "its sizes give a tensor of [");
+    for (int32_t i = 0; i < rank; ++i)
+      text.add("%s%" PRId64, i ? ", " : "", dims[i]);
+    text.add(overflows                      ? "]"
+             : status == HONE_OUT_OF_MEMORY ? "], larger than any memory"
+                                            : "], which cannot be");
+    return;
+  }
   switch (status) {
   case HONE_INDEX_OUT_OF_RANGE:
     text.add("index %" PRId64 " is out of range for a size of %" PRId64, value,
@@ -46,7 +68,10 @@ void Failure::describe(const hone_descriptor &model, Text &text) const {
     text.add("integer division of %" PRId64 " by zero", value);
     return;
   case HONE_SHAPE_MISMATCH:
-    text.add("sizes do not fit: %" PRId64 " and %" PRId64, value, limit);
+    if (value == limit) // not one pair of sizes
+      text.add("shapes do not fit together");
+    else
+      text.add("sizes do not fit: %" PRId64 " and %" PRId64, value, limit);
     return;
   case HONE_OUT_OF_MEMORY:
     text.add("out of memory: %" PRId64 " bytes asked for", value);

@@ -26,19 +26,31 @@ private:
 
 /// The first failure of a run. Any thread may store one.
 struct Failure {
+  /// No tensor of a model has more dimensions.
+  static constexpr int32_t maxDims = 16;
+
   std::atomic<int32_t> taken{0};
   int32_t status = HONE_OK;
   int32_t node = -1;
   const char *output = nullptr; ///< name of the output that does not fit
   int64_t value = 0, limit = 0;
+  /// A shape that cannot be: rank -1 where the failure is another.
+  int32_t rank = -1;
+  bool overflows = false;
+  int64_t dims[maxDims];
 
   void clear() {
     taken.store(0, std::memory_order_relaxed);
     status = HONE_OK;
     output = nullptr;
+    rank = -1;
   }
   void set(int32_t newStatus, int32_t newNode, int64_t newValue,
            int64_t newLimit);
+  /// The same for a shape that cannot be; `overflowed`: in the arithmetic that
+  /// led to it.
+  void setDims(int32_t newStatus, int32_t newNode, int32_t newRank,
+               const int64_t *newDims, bool overflowed);
   /// Says what happened, where, and with which numbers.
   void describe(const hone_descriptor &model, Text &text) const;
 };

@@ -78,9 +78,14 @@ int64_t hone::elementCount(int32_t rank, const int64_t *dims) {
   return empty ? 0 : overflow ? -1 : count;
 }
 
-int64_t hone::tensorBytes(int32_t type, int32_t rank, const int64_t *dims) {
-  int64_t count = elementCount(rank, dims), bits = typeBits(type), total;
-  if (count < 0 || bits == 0 || __builtin_mul_overflow(count, bits, &total))
+int64_t hone::packedBytes(int64_t bits, int32_t rank, const int64_t *dims) {
+  int64_t count = elementCount(rank, dims), total;
+  if (count < 0 || __builtin_mul_overflow(count, bits, &total))
     return -1;
   return total / 8 + (total % 8 != 0);
+}
+
+int64_t hone::tensorBytes(int32_t type, int32_t rank, const int64_t *dims) {
+  int64_t bits = typeBits(type);
+  return bits == 0 ? -1 : packedBytes(bits, rank, dims);
 }

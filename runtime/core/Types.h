@@ -18,6 +18,9 @@ const char *kindName(int32_t kind);
 /// Product of the dimensions; -1 when one is negative or the product overflows.
 int64_t elementCount(int32_t rank, const int64_t *dims);
 
+/// Bytes of elements that have `bits` bits each; -1 like elementCount.
+int64_t packedBytes(int64_t bits, int32_t rank, const int64_t *dims);
+
 /// Bytes of a tensor's data, packed types included; -1 like elementCount, or
 /// for an unknown type.
 int64_t tensorBytes(int32_t type, int32_t rank, const int64_t *dims);

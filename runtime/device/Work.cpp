@@ -25,12 +25,13 @@ void hone::dropRegion(const Driver &driver, DeviceRegion &region) {
 
 bool hone::growRegion(const Driver &driver, DeviceRegion &region,
                       int64_t bytes) {
+  if (bytes < 0 || bytes > outOfRange)
+    return false;
   if (bytes <= region.bytes)
     return true;
   dropRegion(driver, region);
-  if (bytes > outOfRange ||
-      driver.cuMemAlloc_v2(&region.address, size_t(roundToDevice(bytes))) !=
-          CUDA_SUCCESS) {
+  if (driver.cuMemAlloc_v2(&region.address, size_t(roundToDevice(bytes))) !=
+      CUDA_SUCCESS) {
     region = {};
     return false;
   }
@@ -107,7 +108,7 @@ int32_t hone_rt_launch(hone_kernel_context *context, const hone_launch *launch,
 void *hone_rt_device_scratch(hone_kernel_context *context, int64_t bytes) {
   hone_session &s = *context->frame->session;
   Device &device = *s.device;
-  if (bytes > device.scratch.bytes) {
+  if (bytes < 0 || bytes > device.scratch.bytes) {
     if (device.recorder) {
       refuseRecording(s);
       return nullptr;

@@ -141,8 +141,8 @@ Tensor Call::make(int32_t index, int32_t type, int32_t rank,
     return {};
   }
   int64_t dimsAt = (bytes + 7) & ~int64_t(7);
-  auto *block =
-      static_cast<char *>(hone_rt_alloc(frame, dimsAt + 8 * int64_t(rank)));
+  auto *block = static_cast<char *>(
+      hone_rt_alloc(frame, node, dimsAt + 8 * int64_t(rank)));
   if (!block) {
     failed();
     return {};
@@ -199,7 +199,7 @@ void *Call::allocate(int64_t count, int64_t size) {
     fail(HONE_OUT_OF_MEMORY, INT64_MAX);
     return nullptr;
   }
-  void *block = hone_rt_alloc_for_run(frame, bytes);
+  void *block = hone_rt_alloc_for_run(frame, node, bytes);
   if (!block)
     failed();
   return block;

@@ -121,9 +121,9 @@ private:
 /// Memory for the time of a call.
 template <typename T> class Scratch {
 public:
-  Scratch(Call &call, int64_t count)
+  Scratch(Call &call, int64_t count, int64_t size = sizeof(T))
       : frame(call.frame),
-        memory(static_cast<T *>(call.allocate(count, sizeof(T)))) {}
+        memory(static_cast<T *>(call.allocate(count, size))) {}
   Scratch(const Scratch &) = delete;
   Scratch &operator=(const Scratch &) = delete;
   ~Scratch() { hone_rt_free(frame, memory); }

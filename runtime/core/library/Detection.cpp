@@ -85,7 +85,8 @@ HONE_LIBRARY(non_max_suppression) {
   Growing<Picked> picked(call);
   if (!order || !room)
     return call.status;
-  for (int64_t batch = 0; batch < batches; ++batch)
+  // Without boxes there may be any number of batches and categories.
+  for (int64_t batch = 0; count > 0 && batch < batches; ++batch)
     for (int64_t category = 0; category < categories; ++category) {
       const float *score =
           scores.as<float>() + (batch * categories + category) * count;

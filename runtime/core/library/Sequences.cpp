@@ -173,6 +173,15 @@ HONE_LIBRARY(split_to_sequence) {
   const hone_sequence *sequence = hone_rt_sequence_new(call.frame);
   if (!room)
     return call.status;
+  {
+    // An empty tensor can have any number of pieces: either there is memory for
+    // all of them, about this much each, or none is made.
+    constexpr int64_t pieceBytes = 256;
+    int64_t pieces = sizes ? sizes.count : whole / piece + (whole % piece != 0);
+    Scratch<char> all(call, x.count ? 0 : pieces, pieceBytes);
+    if (!all)
+      return call.status;
+  }
   int64_t offset = 0;
   for (int64_t i = 0; sequence && (sizes ? i < sizes.count : offset < whole);
        ++i) {

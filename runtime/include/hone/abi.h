@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 2u
+#define HONE_ABI_VERSION 3u
 
 /* The symbol that a model exports by default. */
 #define HONE_MODEL_SYMBOL "hone_model"
@@ -187,12 +187,12 @@ typedef struct hone_device_error {
   int64_t limit;  /* 16 */
 } hone_device_error;
 
-/* Sizes for one set of dimensions: writes the bytes of every arena slot, and
- * the dimensions of all tensor outputs of known rank one after the other, -1
- * where only the data decide. Returns 0, or 1 + the id of the node whose
- * operands do not fit together at these dimensions. A function of its argument
- * alone. */
-typedef int32_t (*hone_prepare_fn)(const int64_t *free_dims,
+/* Sizes for one set of dimensions: writes the bytes of every arena slot (as
+ * hone_rt_bytes gives them), and the dimensions of all tensor outputs of known
+ * rank one after the other, -1 where only the data decide. Returns 0, or what
+ * hone_rt_fail or hone_rt_check_dims returned, which is all that `frame` is
+ * for: a function of the dimensions alone. */
+typedef int32_t (*hone_prepare_fn)(hone_frame *frame, const int64_t *free_dims,
                                    int64_t *slot_bytes, int64_t *output_dims);
 
 /* The host function. Returns 0, or what hone_rt_fail or hone_rt_dispatch
@@ -534,9 +534,10 @@ struct hone_core_api {
 /* ---- what generated code calls ---- */
 /* Defined in the core's static archive with hidden visibility. Only the host
  * function may call them, save for hone_rt_fail, which kernels may call from
- * any thread, and those for launch stubs. Functions returning int32_t return 0
- * or a hone_status that the host function returns in turn; those returning
- * pointers return NULL after setting the status. */
+ * any thread, those that `prepare` may call, and those for launch stubs.
+ * Functions returning int32_t return 0 or a hone_status that the host function
+ * returns in turn; those returning pointers return NULL after setting the
+ * status. */
 
 #if defined(__GNUC__)
 #pragma GCC visibility push(hidden)
@@ -550,6 +551,19 @@ extern const hone_core_api hone_rt_api;
 int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
                          const int64_t *dims, int64_t pieces);
 
+/* Bytes of `rank` dimensions of elements that have `bits` bits each: 0 where
+ * one dimension is 0, -1 where one is negative, INT64_MAX where the number is
+ * beyond counting. The one place where sizes of memory are multiplied. */
+int64_t hone_rt_bytes(int64_t bits, int32_t rank, const int64_t *dims);
+
+/* What a computed shape must pass before anything of that shape is made. Fails
+ * with HONE_SHAPE_MISMATCH where a dimension is negative, or `overflows` says
+ * that the arithmetic which led to one wrapped around, and with
+ * HONE_OUT_OF_MEMORY where hone_rt_bytes cannot count. */
+int32_t hone_rt_check_dims(hone_frame *frame, int32_t node, int64_t bits,
+                           int32_t rank, const int64_t *dims,
+                           int32_t overflows);
+
 /* Copies between places; without a device, in the host's memory, and nothing
  * where the pointers are equal. Waits for the device where the target is on the
  * host. */
@@ -559,12 +573,13 @@ int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
                      int64_t bytes, int32_t kind);
 
 /* A 64-byte aligned block for memory that only the data decide. It lives until
- * hone_rt_end_iteration gives it back, or the session's next run. */
-void *hone_rt_alloc(hone_frame *frame, int64_t bytes);
+ * hone_rt_end_iteration gives it back, or the session's next run. `node`: which
+ * asks, or -1. */
+void *hone_rt_alloc(hone_frame *frame, int32_t node, int64_t bytes);
 
 /* The same, but until the session's next run in any case: what sequences,
  * optionals and strings hold, and one iteration leaves to the next. */
-void *hone_rt_alloc_for_run(hone_frame *frame, int64_t bytes);
+void *hone_rt_alloc_for_run(hone_frame *frame, int32_t node, int64_t bytes);
 
 /* How many blocks were made; a loop asks before it makes its first. */
 int64_t hone_rt_mark(hone_frame *frame);

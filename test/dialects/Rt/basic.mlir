@@ -28,6 +28,12 @@ func.func @hone_run(%n: index, %t: i1) {
   hone_rt.store %e, %b[%n] : f32, memref<?xf32>
   // CHECK: hone_rt.check %{{.+}} node 0 status 4
   hone_rt.check %t node 0 status 4
+  // CHECK: hone_rt.check_dims dims(%{{.+}}) overflows %{{.+}} node 1 : memref<?x4xf32>
+  hone_rt.check_dims dims(%n) overflows %t node 1 : memref<?x4xf32>
+  // CHECK: hone_rt.check_dims dims(%{{.+}}, %{{.+}}) node 1 : memref<?x4x?xf32>
+  hone_rt.check_dims dims(%n, %n) node 1 : memref<?x4x?xf32>
+  // CHECK: hone_rt.slot_bytes 0 : memref<4xf32>
+  hone_rt.slot_bytes 0 : memref<4xf32>
   // CHECK: hone_rt.set_output 1, %{{.+}} : memref<?xf32>
   hone_rt.set_output 1, %b : memref<?xf32>
   // CHECK: %[[MARK:.+]] = hone_rt.mark

@@ -47,3 +47,11 @@ func.func @input(%n: index) {
   %0 = hone_rt.input 0 dims(%n) : !hone.sequence<tensor<4xf32>>
   return
 }
+
+// -----
+
+func.func @check_dims_c1(%n: index) {
+  // expected-error @below {{has 1 dimensions for 2 dynamic ones of 'memref<?x?xf32>'}}
+  hone_rt.check_dims dims(%n) node 0 : memref<?x?xf32>
+  return
+}

@@ -4,7 +4,7 @@
 // CHECK-LABEL: hone.arena = array<i64: 128, 128, 0, 0>
 // CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0, 0>, array<i64: 4, 6, 64, 64, 0>, array<i64: 6, 8, 64, 0, 0>]
 // CHECK:       func.func @hone_prepare()
-// CHECK:         hone_rt.slot_bytes 0, %c64
+// CHECK:         hone_rt.slot_bytes 0 : memref<16xf32>
 // CHECK:         hone_rt.output_dim 0, %c16
 module {
   func.func private @k(tensor<16xf32>) -> tensor<16xf32> attributes {hone.kernel}
@@ -25,15 +25,15 @@ module {
 
 // -----
 
-// A free dimension: the runtime plans with the sizes that the preparation computes. A check of it moves there as well.
+// A free dimension: the runtime plans with the sizes that the preparation computes. Checks of it move there as well.
 // CHECK-LABEL: hone.arena = array<i64: -1, -1, -1, -1>
 // CHECK:       func.func @hone_prepare()
 // CHECK:         %[[N:.+]] = hone.dim "n"
-// CHECK:         %[[B:.+]] = arith.muli %[[N]], %c32
-// CHECK:         hone_rt.slot_bytes 0, %[[B]]
+// CHECK:         hone_rt.slot_bytes 0 dims(%[[N]]) : memref<?x8xf32>
 // CHECK:         hone_rt.output_dim 0, %[[N]]
 // CHECK:         hone_rt.output_dim 1, %c-1
 // CHECK:         hone_rt.check %{{.+}} node 0 status 4
+// CHECK:         hone_rt.check_dims dims(%[[N]]) node 0 : memref<?x8xf32>
 // CHECK:       func.func @hone_run
 // CHECK-NOT:     hone_rt.check
 module attributes {hone.nodes = ["add"]} {
@@ -44,6 +44,7 @@ module attributes {hone.nodes = ["add"]} {
     %fits = arith.cmpi uge, %n, %c4 : index
     hone_rt.check %fits node 0 status 4
     %x = hone_rt.input 0 dims(%n) : memref<?x8xf32>
+    hone_rt.check_dims dims(%n) node 0 : memref<?x8xf32>
     %0 = hone_rt.slot 0 dims(%n) : memref<?x8xf32>
     hone_rt.dispatch @k ins(%x : memref<?x8xf32>) outs(%0 : memref<?x8xf32>)
     %r = hone_rt.library "nonzero"(%0) node 0 : (memref<?x8xf32>) -> memref<?xi64>

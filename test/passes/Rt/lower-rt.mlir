@@ -2,7 +2,9 @@
 
 // A kernel call: pointers, dynamic dimensions and scalars in arrays; a failure returns at once.
 // CHECK:       hone.kernels = {{\[}}["k0", 4]]
-// CHECK:       llvm.func @hone_prepare(%{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr) -> i32
+// CHECK:       llvm.func @hone_prepare(%{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr) -> i32
+// CHECK:         %[[BYTES:.+]] = llvm.call @hone_rt_bytes
+// CHECK:         llvm.store %[[BYTES]]
 // CHECK-LABEL: llvm.func @hone_run(
 // CHECK-SAME:    %[[FRAME:.+]]: !llvm.ptr) -> i32
 // CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_dispatch(%[[FRAME]], %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}})
@@ -14,7 +16,7 @@ module attributes {hone.arena = array<i64: -1, -1, -1, -1>, hone.free_dims = ["n
   func.func private @k0(tensor<?xf32>, index) -> tensor<?xf32> attributes {hone.kernel, hone.pieces = 4 : i64}
   func.func @hone_prepare() {
     %n = hone.dim "n"
-    hone_rt.slot_bytes 0, %n
+    hone_rt.slot_bytes 0 dims(%n) : memref<?xf32>
     return
   }
   func.func @hone_run() {
@@ -97,6 +99,39 @@ module attributes {hone.arena = array<i64: 16, 16, 16, 16>,
     %1 = hone_rt.slot 1 : memref<4xf32>
     hone_rt.copy %0 to %1 : memref<4xf32, #hone_rt.device>, memref<4xf32>
     hone_rt.set_output 0, %1 : memref<4xf32>
+    return
+  }
+}
+
+// -----
+
+// Checks of shapes and conditions leave the preparation as they leave a run, with the sizes that are at fault. A kernel has
+// no pieces where all it makes is empty.
+// CHECK-LABEL: llvm.func @hone_prepare(
+// CHECK-SAME:    %[[FRAME:.+]]: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr) -> i32
+// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_check_dims(%[[FRAME]], %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}})
+// CHECK:         llvm.cond_br %{{.+}} ^{{.+}}(%[[STATUS]] : i32), ^
+// CHECK:         llvm.call @hone_rt_fail(%[[FRAME]], %{{.+}}, %{{.+}}, %[[A:.+]], %[[B:.+]])
+// CHECK-LABEL: llvm.func @hone_run
+// CHECK:         %[[FULL:.+]] = llvm.icmp "ne" %{{.+}} : i64
+// CHECK:         %[[PIECES:.+]] = llvm.select %[[FULL]], %{{.+}}, %{{.+}} : i1, i64
+// CHECK:         llvm.call @hone_rt_dispatch(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[PIECES]])
+module attributes {hone.free_dims = ["n", "m"], hone.slots = []} {
+  func.func private @k0(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel, hone.pieces = 4 : i64}
+  func.func @hone_prepare() {
+    %n = hone.dim "n"
+    %m = hone.dim "m"
+    %wrong = arith.cmpi sgt, %n, %m : index
+    hone_rt.check_dims dims(%n, %m) overflows %wrong node 0 : memref<?x?xf32>
+    %equal = arith.cmpi eq, %n, %m : index
+    hone_rt.check %equal node 0 status 4
+    return
+  }
+  func.func @hone_run() {
+    %n = hone.dim "n"
+    %x = hone_rt.input 0 dims(%n) : memref<?xf32>
+    %y = hone_rt.output 0 dims(%n) : memref<?xf32>
+    hone_rt.dispatch @k0 ins(%x : memref<?xf32>) outs(%y : memref<?xf32>)
     return
   }
 }

@@ -92,28 +92,28 @@ TEST_F(Sequences, ElementsAreCopies) {
 }
 
 TEST_F(Sequences, BlocksAreReused) {
-  void *first = hone_rt_alloc(frame, 1000);
+  void *first = hone_rt_alloc(frame, -1, 1000);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0u);
   int64_t held = session.stats().block_bytes;
   hone_rt_free(frame, first);
   hone_rt_free(frame, nullptr);
   for (int i = 0; i < 100; ++i) {
-    void *again = hone_rt_alloc(frame, 1000 + i % 50);
+    void *again = hone_rt_alloc(frame, -1, 1000 + i % 50);
     EXPECT_NE(again, nullptr);
     hone_rt_free(frame, again);
   }
   EXPECT_EQ(session.stats().block_bytes, held);
-  EXPECT_EQ(hone_rt_alloc(frame, -1), nullptr);
+  EXPECT_EQ(hone_rt_alloc(frame, -1, -1), nullptr);
   EXPECT_EQ(session.session->failure.status, HONE_OUT_OF_MEMORY);
 }
 
 TEST_F(Sequences, BlocksHoldWhatTheyPromise) {
   for (int64_t bytes = 0; bytes < 5000; bytes += 7) {
-    auto *block = static_cast<char *>(hone_rt_alloc(frame, bytes));
+    auto *block = static_cast<char *>(hone_rt_alloc(frame, -1, bytes));
     ASSERT_NE(block, nullptr);
     memset(block, 0xab, size_t(bytes)); // a sanitizer tree sees an overrun
   }
-  void *large = hone_rt_alloc(frame, (int64_t(1) << 20) + 1);
+  void *large = hone_rt_alloc(frame, -1, (int64_t(1) << 20) + 1);
   ASSERT_NE(large, nullptr);
   memset(large, 1, (1 << 20) + 1);
 }
@@ -122,23 +122,23 @@ TEST_F(Sequences, BlocksHoldWhatTheyPromise) {
 int64_t &content(void *block) { return *static_cast<int64_t *>(block); }
 
 TEST_F(Sequences, IterationsGiveBackWhatTheyMade) {
-  void *before = hone_rt_alloc(frame, 100);
+  void *before = hone_rt_alloc(frame, -1, 100);
   int64_t outer = hone_rt_mark(frame);
-  void *carried = hone_rt_alloc(frame, 100);
+  void *carried = hone_rt_alloc(frame, -1, 100);
   content(before) = 1;
   int64_t held = 0;
   for (int i = 0; i < 100; ++i) {
     // A loop inside, of three iterations.
     int64_t inner = hone_rt_mark(frame);
-    void *result = hone_rt_alloc(frame, 100);
+    void *result = hone_rt_alloc(frame, -1, 100);
     content(result) = content(carried);
     for (int k = 0; k < 3; ++k) {
-      void *next = hone_rt_alloc(frame, 100);
+      void *next = hone_rt_alloc(frame, -1, 100);
       content(next) = content(result) + 1;
       result = next;
       hone_rt_end_iteration(frame, inner, &next, 1);
     }
-    void *next = hone_rt_alloc(frame, 100);
+    void *next = hone_rt_alloc(frame, -1, 100);
     content(next) = content(result);
     void *kept[] = {next, carried}; // the old one stays: a delayed value
     hone_rt_end_iteration(frame, outer, kept, 2);
@@ -157,14 +157,14 @@ TEST_F(Sequences, OutliveIterations) {
   const hone_sequence *sequence = append(hone_rt_sequence_new(frame), 1);
   hone_rt_end_iteration(frame, mark, nullptr, 0);
   for (int i = 0; i < 10; ++i)
-    memset(hone_rt_alloc(frame, 100), 0xab, 100);
+    memset(hone_rt_alloc(frame, -1, 100), 0xab, 100);
   EXPECT_EQ(values(append(sequence, 2)), Values({1, 2}));
 }
 
 TEST_F(Sequences, CheckedMemoryShowsLateReaders) {
   session.session->blocks.poisons = true;
   int64_t mark = hone_rt_mark(frame);
-  void *block = hone_rt_alloc(frame, 8);
+  void *block = hone_rt_alloc(frame, -1, 8);
   EXPECT_EQ(content(block), -1);
   content(block) = 5;
   hone_rt_end_iteration(frame, mark, nullptr, 0);

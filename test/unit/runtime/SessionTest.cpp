@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/Session.h"
 #include "test/unit/runtime/TinyCall.h"
 
 #include <atomic>
@@ -173,14 +174,6 @@ TEST(Session, WrongCallsAreRefused) {
          c.outputs[tiny::Twice] =
              tensorValue(buffer, HONE_TYPE_FLOAT, longDims);
        }},
-      {"dimensions that do not fit",
-       "node 'join' (Concat): shapes do not fit together with 'b' = 1001, "
-       "'n' = 2",
-       [&](TinyCall &c) {
-         c.x.resize(4004);
-         c.xDims[0] = 1001;
-         c.inputs[tiny::X].as.tensor.data = c.x.data();
-       }},
   };
   TinySession session;
   int counts[tiny::pieces] = {};
@@ -256,6 +249,88 @@ TEST(Session, PrepareTellsSizes) {
   EXPECT_EQ(dims[1], 4);
   EXPECT_EQ(dims[2], 2);
   EXPECT_EQ(dims[3], -1);
+}
+
+TEST(Session, PrepareNamesWhatDoesNotFit) {
+  TinySession session;
+  TinyCall call(1001);
+  EXPECT_EQ(call.run(session.session), HONE_SHAPE_MISMATCH);
+  EXPECT_EQ(session.message(), "node 'join' (Concat): shapes do not fit "
+                               "together with 'b' = 1001, 'n' = 2");
+  for (const hone_value &output : call.outputs)
+    EXPECT_EQ(output.kind, HONE_KIND_NONE);
+  TinyCall good;
+  ASSERT_EQ(good.run(session.session), HONE_OK);
+  expectTinyResults(good);
+}
+
+TEST(Session, BytesOfShapes) {
+  auto bytes = [](int64_t bits, std::vector<int64_t> dims) {
+    return hone_rt_bytes(bits, int32_t(dims.size()), dims.data());
+  };
+  EXPECT_EQ(bytes(32, {}), 4);
+  EXPECT_EQ(bytes(32, {2, 3}), 24);
+  EXPECT_EQ(bytes(4, {3}), 2);
+  EXPECT_EQ(bytes(32, {0, INT64_MAX, INT64_MAX}), 0);
+  EXPECT_EQ(bytes(32, {-1, -1}), -1);
+  EXPECT_EQ(bytes(32, {0, -1}), -1);
+  EXPECT_EQ(bytes(32, {int64_t(1) << 62}), INT64_MAX);
+  EXPECT_EQ(bytes(8, {int64_t(1) << 32, int64_t(1) << 32}), INT64_MAX);
+}
+
+TEST(Session, ShapesThatCannotBe) {
+  struct Shape {
+    std::vector<int64_t> dims;
+    int32_t overflows;
+    int32_t status;
+    const char *message;
+  };
+  const Shape shapes[] = {
+      {{2, 3}, 0, HONE_OK, ""},
+      {{0, INT64_MAX}, 0, HONE_OK, ""},
+      {{1, -1, -1},
+       0,
+       HONE_SHAPE_MISMATCH,
+       "node 'pick' (Gather): its sizes give a tensor of [1, -1, -1], which "
+       "cannot be"},
+      {{int64_t(1) << 62},
+       0,
+       HONE_OUT_OF_MEMORY,
+       "node 'pick' (Gather): its sizes give a tensor of "
+       "[4611686018427387904], larger than any memory"},
+      {{1, 4},
+       1,
+       HONE_SHAPE_MISMATCH,
+       "node 'pick' (Gather): the arithmetic of its sizes overflows, and "
+       "gives [1, 4]"},
+  };
+  TinySession session;
+  for (const Shape &shape : shapes) {
+    hone::Failure &failure = session.session->failure;
+    failure.clear();
+    EXPECT_EQ(hone_rt_check_dims(&session.session->frame, 1, 32,
+                                 int32_t(shape.dims.size()), shape.dims.data(),
+                                 shape.overflows),
+              shape.status);
+    EXPECT_EQ(failure.status, shape.status);
+    char message[256] = "";
+    hone::Text text(message, sizeof(message));
+    if (shape.status)
+      failure.describe(*session.session->model, text);
+    EXPECT_STREQ(message, shape.message);
+  }
+}
+
+/// A kernel on an empty tensor gets memory, and one whose need wrapped around
+/// does not.
+TEST(Session, ScratchOfAnySize) {
+  TinySession session;
+  hone_kernel_context &context = session.session->contexts[0];
+  EXPECT_NE(hone_rt_scratch(&context, 64), nullptr);
+  EXPECT_EQ(hone_rt_scratch(&context, -64), nullptr);
+  EXPECT_EQ(hone_rt_scratch(&context, int64_t(1) << 60), nullptr);
+  EXPECT_EQ(session.session->failure.status, HONE_OUT_OF_MEMORY);
+  EXPECT_NE(hone_rt_scratch(&context, 128), nullptr);
 }
 
 TEST(Session, KeepsTheLastPlans) {

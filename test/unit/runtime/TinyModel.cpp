@@ -60,10 +60,10 @@ const hone_kernel_fn kernels[] = {twiceKernel, pickKernel, copyKernel};
 
 /// Two slots: the doubled rows, and a byte for nothing in particular. More than
 /// 1000 rows do not fit this model.
-int32_t prepare(const int64_t *freeDims, int64_t *slotBytes,
+int32_t prepare(hone_frame *frame, const int64_t *freeDims, int64_t *slotBytes,
                 int64_t *outputDims) {
   if (freeDims[0] > 1000)
-    return 1 + 2;
+    return hone_rt_fail(frame, 2, HONE_SHAPE_MISMATCH, 0, 0);
   slotBytes[0] = 16 * freeDims[0];
   slotBytes[1] = 1;
   outputDims[0] = freeDims[0];
@@ -75,12 +75,12 @@ int32_t prepare(const int64_t *freeDims, int64_t *slotBytes,
 
 int32_t setPositive(hone_frame *frame, const float *x, int64_t elements) {
   if (tiny::extraBlockBytes > 0) {
-    void *block = hone_rt_alloc(frame, tiny::extraBlockBytes);
+    void *block = hone_rt_alloc(frame, -1, tiny::extraBlockBytes);
     if (!block)
       return HONE_OUT_OF_MEMORY;
     hone_rt_free(frame, block);
   }
-  auto *found = static_cast<int64_t *>(hone_rt_alloc(frame, 8 * elements));
+  auto *found = static_cast<int64_t *>(hone_rt_alloc(frame, -1, 8 * elements));
   if (!found)
     return HONE_OUT_OF_MEMORY;
   int64_t count = 0;
