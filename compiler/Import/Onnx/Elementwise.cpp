@@ -187,6 +187,9 @@ LogicalResult importTrainingDropout(NodeBuilder &n) {
   Val x = n.in(0);
   if (!isFloat(x.elem) || !isFloat((n.has(1) ? n.in(1) : x).elem))
     return n.error("needs floats");
+  if (n.in(2).elem != ElementType::Bool)
+    return n.error("has a training_mode of " + elementTypeName(n.in(2).elem) +
+                   ", which must be a bool");
   Sizes dims = n.dims(x);
   SmallVector<Val> results =
       LibraryCall(n, "dropout")

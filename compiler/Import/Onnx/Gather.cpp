@@ -192,6 +192,7 @@ LogicalResult importTensorScatter(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
+  Size room = n.add(n.sub(own[axis], sizes[axis]), 1);
   return n.out(n.move(own, past.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> at;
     for (int64_t i = 0; i < past.rank(); ++i)
@@ -200,6 +201,9 @@ LogicalResult importTensorScatter(NodeBuilder &n) {
            size = s.size(own[axis]);
     if (n.has(2))
       from = s.toIndex(s.element(starts.value, starts.elem, {at[0]}));
+    // All of the update lies inside a linear cache.
+    if (!circular)
+      from = s.checkedIndex(from, room);
     // The place in the update, if it covers this element; it may reach over the
     // end of a circular cache.
     Scalar place = at[axis] - from;
@@ -207,8 +211,8 @@ LogicalResult importTensorScatter(NodeBuilder &n) {
       place = floorMod(place, size);
     Scalar hit = bitAnd(ge(place, 0), lt(place, count));
     Scalar old = s.wrap(s.extract(past.value, at));
-    at[axis] = select(hit, place, s.indexConstant(0));
-    return select(hit, s.wrap(s.extract(update.value, at)), old).value;
+    at[axis] = place;
+    return s.extractWhere(hit, update.value, at, old);
   }));
 }
 
@@ -224,7 +228,7 @@ LogicalResult importOneHot(NodeBuilder &n) {
   ScalarBuilder &host = n.host();
   if (count.isFloat())
     count = host.toInt(count, n.b.getIndexType(), false);
-  Size size = n.toSize(max(count, host.indexConstant(0)));
+  Size size = n.toSize(count);
   Sizes sizes = n.dims(indices);
   sizes.insert(sizes.begin() + axis, size);
   return n.out(n.move(sizes, values.elem, [&](ScalarBuilder &s) {

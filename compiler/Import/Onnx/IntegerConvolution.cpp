@@ -168,10 +168,10 @@ LogicalResult importCol2Im(NodeBuilder &n) {
             column = column * b.size(counts[i]) + select(fits, place, zero);
           }
           Scalar row = here(at[1]) * b.size(taps) + tap;
-          Scalar value =
-              b.element(columns.value, x.elem,
-                        {here(at[0]), row, select(inside, column, zero)});
-          return select(inside, value, b.like(value, 0));
+          Scalar nothing = b.constant(columns.type().getElementType(), 0);
+          return b.load(b.extractWhere(inside, columns.value,
+                                       {here(at[0]), row, column}, nothing),
+                        x.elem);
         });
   }));
 }
@@ -196,27 +196,25 @@ LogicalResult importCenterCropPad(NodeBuilder &n) {
   Sizes own = n.dims(x), sizes = own, shift(x.rank(), n.index(0));
   ScalarBuilder &s = n.host();
   for (auto [axis, size] : llvm::zip(*axes, *wanted)) {
-    Scalar target = max(s.size(size), s.indexConstant(0)),
-           have = s.size(own[axis]);
+    Scalar target = s.size(size), have = s.size(own[axis]);
     // Cropped at the start by the smaller half, or padded there.
     Scalar crop = s.size(n.floorDiv(
         n.toSize(max(have - target, s.indexConstant(0))), n.index(2)));
     Scalar pad = s.size(n.floorDiv(
         n.toSize(max(target - have, s.indexConstant(0))), n.index(2)));
     shift[axis] = n.toSize(crop - pad);
-    sizes[axis] = n.toSize(target);
+    sizes[axis] = size;
   }
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &b) {
     SmallVector<Scalar> at;
     Scalar inside = b.boolean(true);
     for (int64_t i = 0; i < x.rank(); ++i) {
       Scalar place = b.index(i) + b.size(shift[i]);
-      Scalar fits = bitAnd(ge(place, 0), lt(place, b.size(own[i])));
-      inside = bitAnd(inside, fits);
-      at.push_back(select(fits, place, b.indexConstant(0)));
+      inside = bitAnd(inside, bitAnd(ge(place, 0), lt(place, b.size(own[i]))));
+      at.push_back(place);
     }
-    Scalar value = b.wrap(b.extract(x.value, at));
-    return select(inside, value, b.like(value, 0)).value;
+    Scalar nothing = b.constant(x.type().getElementType(), 0);
+    return b.extractWhere(inside, x.value, at, nothing);
   }));
 }
 

@@ -3,8 +3,6 @@
 // concatenate, split, pad, tile.
 #include "compiler/Import/Onnx/OpTable.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
-
 using namespace mlir;
 using namespace hone::onnx;
 
@@ -79,23 +77,28 @@ LogicalResult importSplit(NodeBuilder &n) {
   }
   if (parts.size() < count)
     return n.error("has more outputs than sizes");
-  Size from = n.index(0);
-  for (size_t i = 0; i < count; ++i) {
-    std::optional<int64_t> number = NodeBuilder::known(parts[i]);
+  // The parts make up the whole: then each lies inside.
+  Size total = n.index(0);
+  for (Size part : parts) {
+    std::optional<int64_t> number = NodeBuilder::known(part);
     if (number && *number < 0)
       return n.error("has a part of " + Twine(*number));
-    // Sizes from data must stay inside.
-    Scalar room = n.host().size(n.sub(size, from));
-    Scalar part = n.host().size(parts[i]);
-    std::optional<int64_t> left = NodeBuilder::known(n.toSize(room));
-    if (number && left && *number > *left)
-      return n.error("splits more than the " +
-                     Twine(*NodeBuilder::known(size)) +
-                     " elements of its axis");
-    if (!(number && left) && !n.same(parts[i], n.toSize(room)) &&
-        !isKnownNonNegative(part.value))
-      part = min(max(part, n.host().indexConstant(0)), room);
-    n.out(i, n.sliceAxis(x, axis, from, n.toSize(part)));
+    Scalar length = n.host().size(part);
+    if (!number && !isKnownNonNegative(length.value))
+      n.require(ge(length, 0), "no part is negative");
+    total = n.add(total, part);
+  }
+  std::optional<int64_t> sum = NodeBuilder::known(total),
+                         whole = NodeBuilder::known(size);
+  if (sum && whole && *sum != *whole)
+    return n.error("splits " + Twine(*whole) + " elements into parts of " +
+                   Twine(*sum) + " together");
+  if (!n.same(total, size))
+    n.require(eq(n.host().size(total), n.host().size(size)),
+              "the parts make up the whole");
+  Size from = n.index(0);
+  for (size_t i = 0; i < count; ++i) {
+    n.out(i, n.sliceAxis(x, axis, from, parts[i]));
     from = n.add(from, parts[i]);
   }
   return success();
@@ -392,9 +395,10 @@ LogicalResult importPad(NodeBuilder &n) {
   }
   Sizes own = n.dims(x), sizes;
   for (int64_t i = 0; i < x.rank(); ++i) {
-    Scalar size = n.host().size(n.add(n.add(own[i], low[i]), high[i]));
-    sizes.push_back(n.toSize(max(size, n.host().indexConstant(0))));
+    sizes.push_back(n.add(n.add(own[i], low[i]), high[i]));
   }
+  if (mode != "constant")
+    n.requireSource(own, sizes);
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> indices;
     Scalar inside = s.boolean(true);
@@ -403,12 +407,8 @@ LogicalResult importPad(NodeBuilder &n) {
       if (NodeBuilder::known(low[i]) != 0)
         at = at - s.size(low[i]);
       if (mode == "constant") {
-        if (NodeBuilder::known(low[i]) != 0 ||
-            NodeBuilder::known(high[i]) != 0) {
+        if (NodeBuilder::known(low[i]) != 0 || NodeBuilder::known(high[i]) != 0)
           inside = bitAnd(inside, bitAnd(ge(at, 0), lt(at, size)));
-          at = clampTo(at, s.indexConstant(0),
-                       max(size - 1, s.indexConstant(0)));
-        }
       } else if (NodeBuilder::known(low[i]) != 0 ||
                  NodeBuilder::known(high[i]) != 0) {
         at = reflected(s, at, size, mode);
@@ -417,20 +417,7 @@ LogicalResult importPad(NodeBuilder &n) {
     }
     if (mode != "constant")
       return s.extract(x.value, indices);
-    // Nothing is read outside: an empty tensor has no element to clamp to.
-    Scalar value = s.wrap(padding(s));
-    auto branch =
-        scf::IfOp::create(s.builder, s.loc, mlir::TypeRange(value.type()),
-                          inside.value, /*else=*/true);
-    OpBuilder then = branch.getThenBodyBuilder(),
-              otherwise = branch.getElseBodyBuilder();
-    ScalarBuilder inner(then, s.loc);
-    SmallVector<Scalar> places;
-    for (const Scalar &index : indices)
-      places.push_back(inner.wrap(index.value));
-    scf::YieldOp::create(then, s.loc, inner.extract(x.value, places));
-    scf::YieldOp::create(otherwise, s.loc, value.value);
-    return branch.getResult(0);
+    return s.extractWhere(inside, x.value, indices, s.wrap(padding(s)));
   }));
 }
 
@@ -449,8 +436,7 @@ LogicalResult importTile(NodeBuilder &n) {
     if (number && *number < 0)
       return n.error("repeats " + Twine(*number) + " times");
     onlyOnes &= number == 1 || NodeBuilder::known(size) == 1;
-    Scalar times = max(n.host().size(repeat), n.host().indexConstant(0));
-    sizes.push_back(n.mul(size, n.toSize(times)));
+    sizes.push_back(n.mul(size, repeat));
   }
   if (onlyOnes)
     return n.out(n.expand(x, sizes));
@@ -526,8 +512,8 @@ LogicalResult importTrilu(NodeBuilder &n) {
     SmallVector<Scalar> at;
     for (int64_t i = 0; i < x.rank(); ++i)
       at.push_back(s.index(i));
-    Scalar diagonal = at[x.rank() - 2] + s.size(k), column = at[x.rank() - 1];
-    Scalar keeps = upper ? ge(column, diagonal) : le(column, diagonal);
+    Scalar diagonal = s.size(k), own = at[x.rank() - 1] - at[x.rank() - 2];
+    Scalar keeps = upper ? ge(own, diagonal) : le(own, diagonal);
     Scalar value = s.wrap(s.extract(x.value, at));
     return select(keeps, value, s.constant(element, 0)).value;
   }));
@@ -543,14 +529,15 @@ LogicalResult importReverseSequence(NodeBuilder &n) {
   Sizes sizes = n.dims(x);
   lengths =
       n.withDims(lengths, {sizes[batch]}, "the sizes of batch and lengths");
+  Size limit = n.add(sizes[time], 1);
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> at;
     for (int64_t i = 0; i < x.rank(); ++i)
       at.push_back(s.index(i));
-    Scalar length = s.element(lengths.value, lengths.elem, {at[batch]});
-    Scalar last = s.toIndex(length) - 1;
-    Scalar place = select(le(at[time], last), last - at[time], at[time]);
-    at[time] = s.checkedIndex(place, sizes[time]);
+    Scalar length =
+        s.toIndex(s.element(lengths.value, lengths.elem, {at[batch]}));
+    Scalar last = s.checkedIndex(length, limit) - 1;
+    at[time] = select(le(at[time], last), last - at[time], at[time]);
     return s.extract(x.value, at);
   }));
 }

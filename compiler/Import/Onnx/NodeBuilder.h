@@ -256,6 +256,10 @@ public:
   /// Ends the run with an error of this node unless the condition holds; an
   /// error of the model where it is known not to.
   bool require(const Scalar &condition, const llvm::Twine &what);
+  /// Requires that there is an element to read along each of `source` where a
+  /// result of `result` has elements: places that are clamped to a source are
+  /// inside it only then.
+  void requireSource(llvm::ArrayRef<Size> source, llvm::ArrayRef<Size> result);
   /// Where two sizes must be equal: an error if they are known to differ.
   bool agree(Size x, Size y, const llvm::Twine &what);
   /// `v` with sizes that are provably `dims`, of the same rank; checked at run

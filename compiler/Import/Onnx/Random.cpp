@@ -8,6 +8,13 @@ using namespace hone::onnx;
 
 namespace {
 
+bool isPlainFloat(Val v) { return isFloat(v.elem) && !isSmallFloat(v.elem); }
+
+/// What the library reads as a length.
+bool isLength(Val v) {
+  return v.elem == ElementType::Int32 || v.elem == ElementType::Int64;
+}
+
 void setSeed(NodeBuilder &n, LibraryCall &call) {
   call.set("has_seed", n.hasAttr("seed"));
   call.setFloat("seed", n.floatAttr("seed"));
@@ -42,7 +49,7 @@ LogicalResult importBernoulli(NodeBuilder &n) {
   ElementType elem = n.hasAttr("dtype")
                          ? static_cast<ElementType>(n.intAttr("dtype"))
                          : x.elem;
-  if (!isFloat(x.elem) || !storageType(n.b.getContext(), elem))
+  if (!isPlainFloat(x) || !storageType(n.b.getContext(), elem))
     return n.error("takes probabilities of " + elementTypeName(x.elem));
   LibraryCall call(n, "bernoulli");
   setSeed(n, call);
@@ -54,7 +61,7 @@ LogicalResult importMultinomial(NodeBuilder &n) {
   Val x = n.in(0);
   auto elem = static_cast<ElementType>(
       n.intAttr("dtype", static_cast<int64_t>(ElementType::Int32)));
-  if (!isFloat(x.elem) || x.rank() != 2 ||
+  if (!isPlainFloat(x) || x.rank() != 2 ||
       (elem != ElementType::Int32 && elem != ElementType::Int64))
     return n.error("needs a float matrix and integer samples");
   int64_t size = n.intAttr("sample_size", 1);
@@ -68,7 +75,7 @@ LogicalResult importMultinomial(NodeBuilder &n) {
 
 LogicalResult importDet(NodeBuilder &n) {
   Val x = n.in(0);
-  if (!isFloat(x.elem) || x.rank() < 2)
+  if (!isPlainFloat(x) || x.rank() < 2)
     return n.error("needs float matrices");
   Sizes dims = n.dims(x);
   n.agree(dims[x.rank() - 1], dims[x.rank() - 2], "rows and columns");
@@ -93,8 +100,11 @@ LogicalResult importDftOfAnyAxis(NodeBuilder &n, bool inverse, bool onesided) {
 
 LogicalResult importDft(NodeBuilder &n) {
   Val x = n.in(0);
-  if (!isFloat(x.elem) || x.rank() < 2)
+  if (!isPlainFloat(x) || x.rank() < 2)
     return n.error("needs a float signal with real and imaginary parts");
+  for (size_t i = 1; i < n.numInputs(); ++i)
+    if (n.has(i) && !isLength(n.in(i)))
+      return n.error("has a length or an axis that is no int32 or int64");
   bool inverse = n.intAttr("inverse") != 0,
        onesided = n.intAttr("onesided") != 0;
   int64_t axis;
@@ -139,8 +149,12 @@ LogicalResult importDft(NodeBuilder &n) {
 
 LogicalResult importStft(NodeBuilder &n) {
   Val x = n.in(0);
-  if (!isFloat(x.elem) || x.rank() < 2)
+  if (!isPlainFloat(x) || x.rank() < 2 || x.rank() > 3)
     return n.error("needs a float signal");
+  if (!isLength(n.in(1)) || (n.has(2) && n.in(2).elem != x.elem) ||
+      (n.has(3) && !isLength(n.in(3))))
+    return n.error("has a step or a length that is no int32 or int64, or a "
+                   "window of another type than its signal");
   SmallVector<Val> operands{x, n.in(1)};
   for (size_t i = 2; i < n.numInputs(); ++i)
     operands.push_back(n.has(i) ? n.in(i) : absentOperand(n));
@@ -172,6 +186,9 @@ LogicalResult importMelWeights(NodeBuilder &n) {
       n.intAttr("output_datatype", static_cast<int64_t>(ElementType::Float)));
   if (!isFloat(elem) || isSmallFloat(elem))
     return n.error("makes weights of " + elementTypeName(elem));
+  for (size_t i = 0; i < 5; ++i)
+    if (i < 3 ? !isLength(n.in(i)) : !isPlainFloat(n.in(i)))
+      return n.error("takes three integers and two floats");
   return n.out(LibraryCall(n, "mel_weight_matrix")
                    .setType("type", elem)
                    .tensor(elem, {-1, -1})(SmallVector<Val>(n.allInputs())));

@@ -131,6 +131,7 @@ LogicalResult importGridSample(NodeBuilder &n) {
   gridSizes[0] = own[0];
   grid = n.withDims(grid, gridSizes, "the batches of image and grid");
   sizes.append(gridSizes.begin() + 1, gridSizes.end() - 1);
+  n.requireSource(own, sizes);
   if (n.failed())
     return failure();
   return n.out(n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
@@ -211,18 +212,24 @@ LogicalResult importAffineGrid(NodeBuilder &n) {
   }));
 }
 
+/// Samples [first, end) along one dimension.
+struct Samples {
+  Scalar first, end;
+};
+
 /// A sum or maximum over a rectangle of samples whose size only the data
 /// decide.
 Scalar overSamples(
-    ScalarBuilder &s, const Scalar &rows, const Scalar &columns,
+    ScalarBuilder &s, const Samples &rows, const Samples &columns,
     const Scalar &initial,
     function_ref<Scalar(ScalarBuilder &, Scalar, Scalar, Scalar)> step) {
-  Value zero = s.indexConstant(0).value, one = s.indexConstant(1).value;
-  auto outer = scf::ForOp::create(s.builder, s.loc, zero, rows.value, one,
-                                  initial.value);
+  Value one = s.indexConstant(1).value;
+  auto outer = scf::ForOp::create(s.builder, s.loc, rows.first.value,
+                                  rows.end.value, one, initial.value);
   OpBuilder outerBody = OpBuilder::atBlockBegin(outer.getBody());
-  auto inner = scf::ForOp::create(outerBody, s.loc, zero, columns.value, one,
-                                  outer.getRegionIterArgs());
+  auto inner =
+      scf::ForOp::create(outerBody, s.loc, columns.first.value,
+                         columns.end.value, one, outer.getRegionIterArgs());
   scf::YieldOp::create(outerBody, s.loc, inner.getResults());
   OpBuilder body = OpBuilder::atBlockBegin(inner.getBody());
   ScalarBuilder b(body, s.loc);
@@ -260,6 +267,7 @@ LogicalResult importRoiAlign(NodeBuilder &n) {
   if (n.failed())
     return failure();
   Sizes sizes{roiSizes[0], own[1], n.index(height), n.index(width)};
+  n.requireSource(ArrayRef(own).drop_front(2), sizes);
   return n.out(n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
     mlir::Type type = computeType(s.builder.getContext(), x.elem);
     Scalar region = s.index(0), channel = s.index(1);
@@ -290,9 +298,29 @@ LogicalResult importRoiAlign(NodeBuilder &n) {
            startX = left + s.toFloat(s.index(3), type) * binWidth;
     Scalar stepY = binHeight / s.toFloat(rows, type),
            stepX = binWidth / s.toFloat(columns, type);
-    Scalar initial = s.constant(type, mode == "max" ? -INFINITY : 0);
+    // A large region has samples without number, but those outside the image
+    // count as 0: only those that may lie inside are taken, with two more on
+    // each side for what rounding moves.
+    Scalar all = s.boolean(true);
+    auto inside = [&](const Scalar &count, const Scalar &start,
+                      const Scalar &by, Size size) -> Samples {
+      Scalar zero = s.indexConstant(0);
+      if (ratio > 0)
+        return {zero, count};
+      Scalar low = (-1.0 - start) / by - 2.5,
+             high = (s.toFloat(s.size(size), type) - start) / by + 1.5;
+      Scalar first = clampTo(s.toIndex(floor(low)), zero, count);
+      Scalar end = clampTo(s.toIndex(ceil(high)), first, count);
+      all = bitAnd(all, bitAnd(eq(first, 0), eq(end, count)));
+      return {first, end};
+    };
+    Samples takenRows = inside(rows, startY, stepY, own[2]),
+            takenColumns = inside(columns, startX, stepX, own[3]);
+    Scalar initial = s.constant(type, 0);
+    if (mode == "max")
+      initial = select(all, s.constant(type, -INFINITY), initial);
     Scalar total = overSamples(
-        s, rows, columns, initial,
+        s, takenRows, takenColumns, initial,
         [&](ScalarBuilder &b, Scalar iy, Scalar ix, Scalar sum) {
           auto here = [&](const Scalar &v) { return b.wrap(v.value); };
           Scalar y = here(startY) + (b.toFloat(iy, type) + 0.5) * here(stepY);
@@ -371,12 +399,9 @@ LogicalResult importMaxRoiPool(NodeBuilder &n) {
     Scalar top, bottom, left, right;
     range(2, 4, 2, top, bottom);
     range(1, 3, 3, left, right);
-    Scalar zero = s.indexConstant(0);
     Scalar best = overSamples(
-        s, max(bottom - top, zero), max(right - left, zero),
-        s.constant(type, -INFINITY),
-        [&](ScalarBuilder &b, Scalar iy, Scalar ix, Scalar so_far) {
-          Scalar y = b.wrap(top.value) + iy, xx = b.wrap(left.value) + ix;
+        s, {top, bottom}, {left, right}, s.constant(type, -INFINITY),
+        [&](ScalarBuilder &b, Scalar y, Scalar xx, Scalar so_far) {
           return max(so_far, b.element(x.value, x.elem,
                                        {b.wrap(batch.value),
                                         b.wrap(channel.value), y, xx}));
@@ -417,6 +442,7 @@ LogicalResult importDeformConv(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
+  n.requireSource(ArrayRef(own).drop_front(2), {own[0], rows, cols});
   // [batch, group, channels of a group * taps, rows * columns]
   Size places = n.mul(rows, cols);
   int64_t perGroup = *channels / windows->group, perOffset = *channels / groups;

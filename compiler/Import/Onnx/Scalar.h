@@ -69,6 +69,11 @@ public:
   Scalar index(int64_t axis);
   /// The element of a tensor as it is stored; `indices` have type index.
   mlir::Value extract(mlir::Value tensor, llvm::ArrayRef<Scalar> indices);
+  /// The same where `inside` holds, else `otherwise`, which is stored alike:
+  /// nothing is read outside, as an empty tensor has nothing to read instead.
+  mlir::Value extractWhere(const Scalar &inside, mlir::Value tensor,
+                           llvm::ArrayRef<Scalar> indices,
+                           const Scalar &otherwise);
   /// The element of a tensor in its compute type.
   Scalar element(mlir::Value tensor, ElementType type,
                  llvm::ArrayRef<Scalar> indices) {

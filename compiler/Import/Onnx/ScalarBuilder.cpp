@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -156,6 +157,22 @@ Value ScalarBuilder::extract(Value tensor, ArrayRef<Scalar> indices) {
   for (const Scalar &index : indices)
     values.push_back(toIndex(index).value);
   return tensor::ExtractOp::create(builder, loc, tensor, values);
+}
+
+Value ScalarBuilder::extractWhere(const Scalar &inside, Value tensor,
+                                  ArrayRef<Scalar> indices,
+                                  const Scalar &otherwise) {
+  auto branch = scf::IfOp::create(builder, loc, otherwise.type(), inside.value,
+                                  /*withElseRegion=*/true);
+  OpBuilder then = branch.getThenBodyBuilder(),
+            other = branch.getElseBodyBuilder();
+  ScalarBuilder inner(then, loc);
+  SmallVector<Scalar> places;
+  for (const Scalar &index : indices)
+    places.push_back(inner.wrap(index.value));
+  scf::YieldOp::create(then, loc, inner.extract(tensor, places));
+  scf::YieldOp::create(other, loc, otherwise.value);
+  return branch.getResult(0);
 }
 
 Scalar ScalarBuilder::checkedIndex(const Scalar &i, OpFoldResult bound,

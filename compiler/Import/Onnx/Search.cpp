@@ -33,8 +33,9 @@ LogicalResult importTopK(NodeBuilder &n) {
   if (known && (*known < 0 || (size && *known > *size)))
     return n.error("takes " + Twine(*known) + " of " +
                    (size ? Twine(*size) : Twine("fewer")) + " elements");
-  if (!known)
-    k = n.max(n.min(k, n.dim(x, axis)), n.index(0));
+  if (!known || !size)
+    n.require(le(n.host().size(k), n.host().size(n.dim(x, axis))),
+              "there are K elements");
   Sizes dims = n.dims(x);
   dims[axis] = k;
   mlir::Type types[] = {n.tensorType(x.elem, dims),
@@ -108,6 +109,10 @@ LogicalResult importNonMaxSuppression(NodeBuilder &n) {
   if (n.in(0).elem != ElementType::Float || n.in(0).rank() != 3 ||
       n.in(1).elem != ElementType::Float || n.in(1).rank() != 3)
     return n.error("needs float boxes and scores of three dimensions");
+  if ((n.has(2) && n.in(2).elem != ElementType::Int64) ||
+      (n.has(3) && n.in(3).elem != ElementType::Float) ||
+      (n.has(4) && n.in(4).elem != ElementType::Float))
+    return n.error("needs a number of boxes of int64, and float thresholds");
   SmallVector<Val> operands{n.in(0), n.in(1)};
   operands.push_back(n.has(2) ? n.in(2) : n.scalar(ElementType::Int64, 0));
   operands.push_back(n.has(3) ? n.in(3) : n.scalar(ElementType::Float, 0));

@@ -142,8 +142,7 @@ LogicalResult importReshape(NodeBuilder &n) {
     Size rest = n.floorDiv(total, others);
     for (size_t i : open) {
       Scalar v = s.size(sizes[i]);
-      sizes[i] =
-          n.toSize(max(select(eq(v, -1), s.size(rest), v), s.indexConstant(0)));
+      sizes[i] = n.toSize(select(eq(v, -1), s.size(rest), v));
     }
   }
   return n.out(n.reshape(x, sizes));
@@ -238,6 +237,9 @@ LogicalResult importExpand(NodeBuilder &n) {
       return n.error("cannot bring a dimension of " + Twine(*have) + " to " +
                      Twine(*want));
     } else if (have && !want) {
+      Scalar v = n.host().size(size);
+      n.require(bitOr(eq(v, static_cast<double>(*have)), eq(v, 1)),
+                "the shape has the input's size, or 1");
       size = own[i];
     } else if (!want) {
       Scalar v = n.host().size(size);
@@ -266,12 +268,13 @@ LogicalResult importRange(NodeBuilder &n) {
           max(s.size(n.ceilDiv(n.toSize(room), n.index(std::abs(*by)))),
               s.indexConstant(0)));
     } else {
-      Scalar safe = select(eq(step, 0), s.indexConstant(1), step);
+      n.require(ne(step, 0), "the step is not 0");
       Value quotient = arith::CeilDivSIOp::create(
-          n.b, n.loc, (limit - start).value, safe.value);
+          n.b, n.loc, (limit - start).value, step.value);
       count = n.toSize(max(s.wrap(quotient), s.indexConstant(0)));
     }
   } else if (start.isFloat()) {
+    n.require(ne(step, 0), "the step is not 0");
     Scalar whole =
         s.toInt(ceil((limit - start) / step), n.b.getIndexType(), false);
     count = n.toSize(max(whole, s.indexConstant(0)));

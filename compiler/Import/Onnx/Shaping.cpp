@@ -147,6 +147,18 @@ bool NodeBuilder::require(const Scalar &condition, const Twine &what) {
   return true;
 }
 
+void NodeBuilder::requireSource(ArrayRef<Size> source, ArrayRef<Size> result) {
+  ScalarBuilder &s = host();
+  Scalar holds = s.boolean(true);
+  for (Size size : source)
+    if (known(size).value_or(0) <= 0)
+      holds = bitAnd(holds, gt(s.size(size), 0));
+  for (Size size : result)
+    if (known(size).value_or(0) <= 0)
+      holds = bitOr(holds, eq(s.size(size), 0));
+  require(holds, "there are elements to read");
+}
+
 bool NodeBuilder::isFree(Size size) {
   SmallVector<Value> pending;
   if (auto value = llvm::dyn_cast<Value>(size))

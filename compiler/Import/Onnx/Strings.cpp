@@ -97,14 +97,20 @@ LogicalResult importTfIdf(NodeBuilder &n) {
   }
   if (x.rank() < 1 || x.rank() > 2)
     return n.error("needs one or two dimensions");
+  int64_t least = n.intAttr("min_gram_length"),
+          most = n.intAttr("max_gram_length"),
+          skips = n.intAttr("max_skip_count");
+  if (least < 1 || most < least || skips < 0)
+    return n.error("has n-grams of " + Twine(least) + " to " + Twine(most) +
+                   " tokens with up to " + Twine(skips) + " left out");
   Sizes dims;
   if (x.rank() == 2)
     dims.push_back(n.dim(x, 0));
   dims.push_back(n.index(*llvm::max_element(*indexes) + 1));
   return n.out(LibraryCall(n, "tfidf_vectorizer")
-                   .set("max_gram_length", n.intAttr("max_gram_length"))
-                   .set("max_skip_count", n.intAttr("max_skip_count"))
-                   .set("min_gram_length", n.intAttr("min_gram_length"))
+                   .set("max_gram_length", most)
+                   .set("max_skip_count", skips)
+                   .set("min_gram_length", least)
                    .set("mode", number)
                    .sized(ElementType::Float, dims)(operands));
 }
