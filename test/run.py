@@ -112,6 +112,7 @@ def main():
         "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
+        "hostile-sizes": lambda: summed([python, str(ROOT / "test/e2e/hostile_sizes.py")], env),
         "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
         "models-emulated": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env, "--target=cuda-emulated", f"--only={EMULATED_MODELS}"),
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
