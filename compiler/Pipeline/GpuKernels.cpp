@@ -7,6 +7,7 @@
 #include "passes/Buffer/Passes.h"
 #include "passes/Cpu/Passes.h"
 #include "passes/Gpu/Passes.h"
+#include "passes/Rt/Passes.h"
 #include "passes/Verify/Passes.h"
 
 using namespace mlir;
@@ -46,5 +47,6 @@ void hone::buildGpuKernelLlvmPipeline(OpPassManager &pm) {
   device.addPass(createCanonicalizerPass());
   device.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());
+  pm.addPass(createReturnStatusPass());
   pm.addPass(verifyAfter("gpu-llvm"));
 }

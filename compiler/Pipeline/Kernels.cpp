@@ -8,6 +8,7 @@
 #include "passes/Convert/Passes.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Passes.h"
+#include "passes/Rt/Passes.h"
 #include "passes/Tile/Passes.h"
 #include "passes/Verify/Passes.h"
 
@@ -72,6 +73,8 @@ void hone::buildKernelLlvmPipeline(OpPassManager &pm,
   pm.addPass(createExpandMathPass(math));
   pm.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());
+  // Checks leave the kernel from inside its loops.
+  pm.addPass(createReturnStatusPass());
   pm.addPass(verifyAfter("llvm"));
 }
 

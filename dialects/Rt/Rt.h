@@ -56,6 +56,10 @@ inline constexpr llvm::StringLiteral kEntryName = "main";
 inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
 inline constexpr llvm::StringLiteral kRunName = "hone_run";
 
+/// A call of it stands for "return this status unless it is 0" while control
+/// flow is structured.
+inline constexpr llvm::StringLiteral kReturnIfName = "hone.return_if";
+
 /// The shape of an input or output whose elements have 2 or 4 bits. In the IR
 /// it is a row of bytes, of another shape; the model's stands in `hone.dims`.
 /// Nothing for other types.

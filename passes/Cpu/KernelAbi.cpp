@@ -31,11 +31,7 @@ public:
     if (auto attr = kernel->getAttrOfType<IntegerAttr>("hone.pieces"))
       pieces = std::max<int64_t>(1, attr.getInt());
     serial = pieces > 1 && hasDependentLoops();
-    bool checked = false;
-    kernel.walk([&](Operation *op) {
-      checked |= isa<CheckedIndexOp, CheckedDivisorOp>(op);
-    });
-    replaceArguments(/*hasStatus=*/checked || needsScratch());
+    replaceArguments(/*hasStatus=*/needsScratch());
     if (failed(placeBuffers()))
       return failure();
     SmallVector<scf::ForallOp> loops;

@@ -3,6 +3,7 @@
 // runs on a device.
 #include "passes/Loops/KernelSignature.h"
 
+#include "dialects/Rt/Rt.h"
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -281,10 +282,17 @@ void KernelSignature::lowerChecks() {
       Value node = arith::ConstantIntOp::create(builder, e.loc,
                                                 nodeOfCheck(op, kernel), 32);
       Value codeValue = arith::ConstantIntOp::create(builder, e.loc, code, 32);
-      setStatus(
+      Value failed =
           LLVM::CallOp::create(builder, e.loc, function,
                                ValueRange{frame, node, codeValue, value, limit})
-              .getResult());
+              .getResult();
+      // Not even element 0 can be read in place of one outside: there may be
+      // none.
+      LLVM::CallOp::create(
+          builder, e.loc,
+          declare(rt::kReturnIfName,
+                  LLVM::LLVMVoidType::get(builder.getContext()), {i32}),
+          failed);
     };
     if (auto index = dyn_cast<CheckedIndexOp>(op))
       lowerCheck(e, index, report);

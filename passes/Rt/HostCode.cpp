@@ -183,7 +183,7 @@ Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result,
 }
 
 void HostCode::returnIf(OpBuilder &b, Location loc, Value status) {
-  call(b, loc, kReturnIfName, {}, status);
+  call(b, loc, rt::kReturnIfName, {}, status);
 }
 
 Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type,

@@ -13,10 +13,6 @@ namespace hone {
 #define GEN_PASS_REGISTRATION
 #include "passes/Rt/Passes.h.inc"
 
-/// Stands for "return this status unless it is 0" while control flow is
-/// structured.
-inline constexpr llvm::StringLiteral kReturnIfName = "hone.return_if";
-
 /// The hone_type of abi.h for elements of an IR type; 0 for types it does not
 /// have.
 int32_t typeCode(mlir::Type type);

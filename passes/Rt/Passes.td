@@ -17,7 +17,7 @@ def LowerRtPass : Pass<"hone-lower-rt", "::mlir::ModuleOp"> {
 }
 
 def ReturnStatusPass : Pass<"hone-return-status", "::mlir::ModuleOp"> {
-  let summary = "return at once from the host function when a step fails";
+  let summary = "return at once from the host function, or from a kernel, when a step fails";
   let description = [{
     Every call of `@hone.return_if` in an `llvm.func` becomes a branch: a status other than 0 is returned.
   }];

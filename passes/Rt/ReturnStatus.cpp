@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Branches that leave the host function when a step fails.
+// Branches that leave the host function, or a kernel, when a step fails.
+#include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/Rt/Passes.h"
 
@@ -19,14 +20,14 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
       if (!function.isExternal())
         branch(function);
     if (auto marker =
-            getOperation().lookupSymbol<LLVM::LLVMFuncOp>(hone::kReturnIfName))
+            getOperation().lookupSymbol<LLVM::LLVMFuncOp>(hone::rt::kReturnIfName))
       marker.erase();
   }
 
   void branch(LLVM::LLVMFuncOp function) {
     SmallVector<LLVM::CallOp> calls;
     function.walk([&](LLVM::CallOp call) {
-      if (call.getCallee() == hone::kReturnIfName)
+      if (call.getCallee() == hone::rt::kReturnIfName)
         calls.push_back(call);
     });
     if (calls.empty())
