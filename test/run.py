@@ -108,6 +108,7 @@ def main():
         "layering": lambda: one([python, str(ROOT / "tools/check-layering")]),
         "lit": lambda: lit([build / "test", build / "test/unit"], tools),
         "python": lambda: summed([python, str(ROOT / "test/python/run.py")], env),
+        "damaged-libraries": lambda: summed([python, str(ROOT / "test/e2e/damaged_libraries.py")], env),
         "device-code": lambda: summed([python, str(ROOT / "test/e2e/device_code.py")], programs),
         "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),

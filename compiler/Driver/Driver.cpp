@@ -13,6 +13,7 @@
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
+#include "hone/abi.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/Analysis/Sizes.h"
@@ -296,6 +297,7 @@ Outcome Compile::writeWeights() {
   }
   if (llvm::Error error = writer->finish())
     return session.fail(std::move(error), Outcome::CannotWrite);
+  info.weightsChecksum = writer->checksum();
   hasWeightsObject = !raw;
   if (hasWeightsObject)
     objects.push_back(path);
@@ -334,6 +336,8 @@ Outcome Compile::compileHost() {
   module = {};
   session.dropContext();
   addDescriptor(*code, info);
+  if (last == Phase::So)
+    addSeal(*code, info);
   llvm::Expected<std::vector<CpuLevel>> baseline = parseCpuLevels("x86-64");
   if (!baseline)
     return session.fail(baseline.takeError(), Outcome::Internal);
@@ -393,11 +397,13 @@ Outcome Compile::linkAll() {
   return Outcome::Done;
 }
 
+/// A name that C can call, and a seal can hold.
 static bool isIdentifier(StringRef name) {
   auto isLetter = [](char c) { return llvm::isAlpha(c) || c == '_'; };
-  return !name.empty() && isLetter(name.front()) &&
-         llvm::all_of(name,
-                      [&](char c) { return isLetter(c) || llvm::isDigit(c); });
+  return !name.empty() && name.size() < sizeof(hone_seal::symbol) &&
+         isLetter(name.front()) &&
+         llvm::all_of(
+             name, [&](char c) { return isLetter(c) || llvm::isDigit(c); });
 }
 
 Outcome hone::compile(const CompileOptions &options,
@@ -409,7 +415,8 @@ Outcome hone::compile(const CompileOptions &options,
     return Outcome::WrongUsage;
   }
   if (!isIdentifier(options.symbol)) {
-    session.error("'" + options.symbol + "' is no C identifier");
+    session.error("'" + options.symbol +
+                  "' is no C identifier of at most 127 characters");
     return Outcome::WrongUsage;
   }
   if (*last >= Phase::Obj &&

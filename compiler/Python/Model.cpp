@@ -6,7 +6,9 @@
 
 #include <nanobind/stl/string.h>
 
+#include <cxxabi.h>
 #include <map>
+#include <unistd.h>
 
 namespace nb = nanobind;
 using namespace hone::python;
@@ -30,7 +32,7 @@ const hone_pool *sharedPool(int threads) {
 } // namespace
 
 Model::Model(const std::string &path, const std::string &symbol, int threads,
-             const std::string &level, int device)
+             const std::string &level, int device, bool verify)
     : threads(threads), level(level), device(device) {
   char message[512] = "";
   if (hone_library_open(path.c_str(), symbol.c_str(), &library, message,
@@ -39,6 +41,8 @@ Model::Model(const std::string &path, const std::string &symbol, int threads,
   model = hone_library_descriptor(library);
   // A first session now, so that a model that cannot run here fails here.
   try {
+    if (verify && hone_library_verify(library, message, sizeof(message)))
+      throw RunError(message);
     hone_session *session = takeSession();
     hone_session_stats stats;
     model->api->stats(session, &stats);
@@ -48,6 +52,22 @@ Model::Model(const std::string &path, const std::string &symbol, int threads,
     hone_library_close(library);
     throw;
   }
+}
+
+/// Does the work without the interpreter's lock. A daemon thread that outlives
+/// the interpreter never gets it back: CPython ends such a thread where it
+/// waits for the lock, in the midst of frames that do not expect it. It sleeps
+/// instead until the process is gone, as in CPython from 3.14 on.
+template <typename Work> static auto withoutLock(Work work) {
+  PyThreadState *state = PyEval_SaveThread();
+  auto result = work();
+  try {
+    PyEval_RestoreThread(state);
+  } catch (abi::__forced_unwind &) {
+    for (;;)
+      pause();
+  }
+  return result;
 }
 
 Model::~Model() {
@@ -219,12 +239,10 @@ void Model::placeOutput(hone_session *session, Call &call, int32_t number,
 void Model::runSession(hone_session *session, Call &call) {
   const hone_core_api &api = *model->api;
   const int64_t *dims = nullptr;
-  int32_t status;
-  {
-    nb::gil_scoped_release unlocked;
-    status = api.prepare(session, call.inputs.data(), call.inputs.size(),
-                         nullptr, &dims);
-  }
+  int32_t status = withoutLock([&] {
+    return api.prepare(session, call.inputs.data(), call.inputs.size(), nullptr,
+                       &dims);
+  });
   if (status != HONE_OK)
     throw RunError(api.message(session));
 
@@ -247,11 +265,10 @@ void Model::runSession(hone_session *session, Call &call) {
       throw RunError(std::string("output '") + info.name + "': " + e.what());
     }
   }
-  {
-    nb::gil_scoped_release unlocked;
-    status = api.run(session, call.inputs.data(), call.inputs.size(),
-                     call.outputs.data(), call.outputs.size());
-  }
+  status = withoutLock([&] {
+    return api.run(session, call.inputs.data(), call.inputs.size(),
+                   call.outputs.data(), call.outputs.size());
+  });
   if (status != HONE_OK)
     throw RunError(api.message(session));
   for (size_t i = 0; i < count; ++i) {

@@ -19,9 +19,9 @@ class Model {
 public:
   /// Throws RunError when the library cannot be opened or used here. `threads`
   /// of 0 is one per processor; an empty `level` lets the model choose, and so
-  /// does `device` 0 (hone_session_options).
+  /// does `device` 0 (hone_session_options). `verify`: the weights are checked.
   Model(const std::string &path, const std::string &symbol, int threads,
-        const std::string &level, int device);
+        const std::string &level, int device, bool verify);
   ~Model();
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;

@@ -88,9 +88,9 @@ NB_MODULE(_hone, m) {
 
   nb::class_<Model>(m, "Model")
       .def(nb::init<const std::string &, const std::string &, int,
-                    const std::string &, int>(),
+                    const std::string &, int, bool>(),
            nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
-           nb::arg("level"), nb::arg("device"))
+           nb::arg("level"), nb::arg("device"), nb::arg("verify"))
       .def("run", &Model::run, nb::arg("inputs"), nb::arg("on_device").none(),
            nb::arg("out"))
       .def("stats", &Model::stats)

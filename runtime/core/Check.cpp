@@ -256,14 +256,23 @@ int32_t hone::bindOutputs(hone_session &session, const hone_value *outputs,
     }
     output.as.tensor.dims = dims;
     session.outputStates[i] = OutputState::Planned;
-    if (hasBuffer || output.place == HONE_PLACE_DEVICE)
+  }
+  return HONE_OK;
+}
+
+int32_t hone::placeOutputs(hone_session &session, Text &text) {
+  for (int32_t i = 0; i < session.model->output_count; ++i) {
+    hone_value &output = session.outputs[i];
+    if (session.outputStates[i] != OutputState::Planned ||
+        output.as.tensor.data || output.place == HONE_PLACE_DEVICE)
       continue;
-    int64_t bytes = tensorBytes(info.type, info.rank, dims);
+    int64_t bytes = tensorBytes(output.as.tensor.type, output.as.tensor.rank,
+                                output.as.tensor.dims);
     output.as.tensor.data =
         session.blocks.allocate(session.allocator, bytes, Blocks::Life::Run);
     if (!output.as.tensor.data) {
       text.add("out of memory: %" PRId64 " bytes for output '%s'", bytes,
-               info.name);
+               session.model->outputs[i].name);
       return HONE_OUT_OF_MEMORY;
     }
   }

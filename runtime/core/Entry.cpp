@@ -48,7 +48,7 @@ void *allocate(hone_frame *frame, int32_t node, int64_t bytes,
 }
 
 const char *sessionMessage(const hone_session *session) {
-  return session->message;
+  return session ? session->message : "no session was given";
 }
 
 } // namespace
@@ -162,6 +162,12 @@ int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
   switch (session->outputStates[index]) {
   case OutputState::Caller:
   case OutputState::Planned:
+    if (output.rank != rank) {
+      int32_t status =
+          hone_rt_fail(frame, -1, HONE_SHAPE_MISMATCH, rank, output.rank);
+      session->failure.output = session->model->outputs[index].name;
+      return status;
+    }
     for (int32_t i = 0; i < rank; ++i)
       if (output.dims[i] != dims[i]) {
         int32_t status = hone_rt_fail(frame, -1, HONE_SHAPE_MISMATCH, dims[i],

@@ -83,11 +83,18 @@ const hone_level *hone::chooseLevel(const hone_descriptor &model,
 
 int32_t hone::chooseDevice(hone_session &s, int32_t option, Text &text) {
   const hone_descriptor &model = *s.model;
-  if (!model.device)
-    return HONE_OK;
   DeviceWish wish;
   if (!readWish(option, wish, text))
     return HONE_WRONG_CALL;
+  if (!model.device) {
+    // The variable is for all models of a process, those for the CPU as well.
+    if (option <= 0)
+      return HONE_OK;
+    text.add("device %" PRId32 " was asked for, but the model has code for the "
+             "CPU only: compile it with --target=cuda",
+             option);
+    return HONE_NO_DEVICE;
+  }
   bool cpuCan = missingKernel(model, s.level->kernels) < 0;
   if (wish.cpu && !cpuCan) {
     text.add("the model has code for a device only and cannot run on the CPU: "

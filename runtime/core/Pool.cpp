@@ -204,8 +204,11 @@ int32_t run(void *self, int64_t pieces, hone_task_fn function, void *task) {
 } // namespace
 
 int32_t hone::createPool(int32_t threads, hone_pool *table) {
-  *table = {};
-  if (threads <= 0)
+  if (table)
+    *table = {};
+  if (!table || threads < 0)
+    return HONE_WRONG_CALL;
+  if (threads == 0)
     threads = usableProcessors();
   threads = threads > maxThreads ? maxThreads : threads;
   void *memory = aligned_alloc(alignof(Pool), sizeof(Pool));
@@ -244,7 +247,7 @@ int32_t hone::createPool(int32_t threads, hone_pool *table) {
 }
 
 void hone::destroyPool(hone_pool *table) {
-  Pool *pool = static_cast<Pool *>(table->self);
+  Pool *pool = table ? static_cast<Pool *>(table->self) : nullptr;
   if (!pool)
     return;
   pool->stop.store(1);

@@ -73,6 +73,11 @@ int32_t setUpThreads(hone_session &s, const hone_session_options &options,
       text.add("the pool that was given is not complete");
       return HONE_WRONG_CALL;
     }
+  } else if (options.threads < 0) {
+    text.add("%" PRId32 " threads were asked for: it is 0, for one per "
+             "processor, or more",
+             options.threads);
+    return HONE_WRONG_CALL;
   } else {
     int32_t threads =
         options.threads > 0 ? options.threads : usableProcessors();
@@ -215,7 +220,7 @@ int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
 }
 
 /// Makes the plan for `s.freeDims` current, from the last few ones if it is
-/// there.
+/// there. What the last run gave stays as it is.
 int32_t usePlan(hone_session &s, Text &text) {
   const hone_descriptor &model = *s.model;
   DimsPlan *oldest = &s.plans[0];
@@ -233,11 +238,16 @@ int32_t usePlan(hone_session &s, Text &text) {
     s.plan = oldest;
     s.plan->serial = ++s.plansMade;
   }
+  return HONE_OK;
+}
+
+/// Memory for the current plan, which counts as used from here on.
+int32_t reserveArenas(hone_session &s, Text &text) {
   for (int32_t place = 0; place < (s.device ? 1 : placeCount); ++place)
     if (!s.arenas[place].reserve(s.allocator, s.plan->arenaBytes[place])) {
       text.add("out of memory: %" PRId64 " bytes for the arena",
                s.plan->arenaBytes[place]);
-      addFreeDims(model, s.plan->freeDims, text);
+      addFreeDims(*s.model, s.plan->freeDims, text);
       s.plan->lastUse = 0;
       return HONE_OUT_OF_MEMORY;
     }
@@ -331,6 +341,10 @@ int32_t hone::createSession(const hone_descriptor *model,
                             hone_session **session, char *message,
                             size_t messageBytes) {
   Text text(message, message ? messageBytes : 0);
+  if (!session) {
+    text.add("no place for the session was given");
+    return HONE_WRONG_CALL;
+  }
   *session = nullptr;
   if (!isUsable(model, text))
     return HONE_BAD_MODEL;
@@ -381,10 +395,14 @@ void hone::destroySession(hone_session *s) {
 int32_t hone::prepareSession(hone_session *s, const hone_value *inputs,
                              int32_t inputCount, int64_t *arenaBytes,
                              const int64_t **outputDims) {
+  if (!s)
+    return HONE_WRONG_CALL;
   Text text(s->message, sizeof(s->message));
   if (int32_t status = checkInputs(*s, inputs, inputCount, false, text))
     return status;
   if (int32_t status = usePlan(*s, text))
+    return status;
+  if (int32_t status = reserveArenas(*s, text))
     return status;
   if (s->device)
     if (int32_t status =
@@ -401,13 +419,20 @@ int32_t hone::prepareSession(hone_session *s, const hone_value *inputs,
 int32_t hone::runSession(hone_session *s, const hone_value *inputs,
                          int32_t inputCount, hone_value *outputs,
                          int32_t outputCount) {
+  if (!s)
+    return HONE_WRONG_CALL;
   Text text(s->message, sizeof(s->message));
   if (int32_t status = checkInputs(*s, inputs, inputCount, true, text))
     return status;
-  s->blocks.recycle();
   if (int32_t status = usePlan(*s, text))
     return status;
   if (int32_t status = bindOutputs(*s, outputs, outputCount, text))
+    return status;
+  // The call is a right one: from here on the last run's outputs are lost.
+  s->blocks.recycle();
+  if (int32_t status = reserveArenas(*s, text))
+    return status;
+  if (int32_t status = placeOutputs(*s, text))
     return status;
   if (s->device)
     if (int32_t status = s->model->device->api->bind(*s, /*forRun=*/true, text))
@@ -420,6 +445,8 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
 
 int32_t hone::allocateOnDevice(hone_session *s, int64_t bytes,
                                hone_device_memory *memory) {
+  if (!s || !memory)
+    return HONE_WRONG_CALL;
   Text text(s->message, sizeof(s->message));
   *memory = {};
   if (s->device)
@@ -429,6 +456,8 @@ int32_t hone::allocateOnDevice(hone_session *s, int64_t bytes,
 }
 
 void hone::sessionStats(const hone_session *s, hone_session_stats *stats) {
+  if (!s || !stats)
+    return;
   *stats = {};
   for (int32_t place = 0; place < placeCount; ++place)
     stats->arena_bytes += s->arenas[place].bytes();

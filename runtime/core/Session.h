@@ -105,10 +105,13 @@ int32_t chooseDevice(hone_session &session, int32_t option, Text &text);
 int32_t checkInputs(hone_session &session, const hone_value *inputs,
                     int32_t count, bool withData, Text &text);
 
-/// Checks a call's outputs against the plan, and gives every output whose shape
-/// is known a data pointer.
+/// Checks a call's outputs against the plan, and takes the caller's buffers.
 int32_t bindOutputs(hone_session &session, const hone_value *outputs,
                     int32_t count, Text &text);
+
+/// Gives memory of the session to each output that has no buffer and whose
+/// shape is known.
+int32_t placeOutputs(hone_session &session, Text &text);
 
 } // namespace hone
 

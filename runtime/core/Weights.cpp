@@ -45,6 +45,26 @@ bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
   return true;
 }
 
+/// What is wrong with the file: its length, or what it ends with. The weights
+/// themselves are not read.
+const char *checkEnd(int file, const hone_descriptor &model) {
+  int64_t bytes = model.weight_bytes, end = (bytes + 7) / 8 * 8;
+  struct stat status;
+  hone_weights_end found;
+  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+    return "is no regular file";
+  if (status.st_size < end + int64_t(sizeof(found)))
+    return "is cut short";
+  if (pread(file, &found, sizeof(found), end) != ssize_t(sizeof(found)))
+    return "cannot be read";
+  if (memcmp(found.magic, HONE_WEIGHTS_MAGIC, sizeof(found.magic)) != 0 ||
+      found.bytes != uint64_t(bytes) ||
+      found.checksum != model.weights_checksum)
+    return "belongs to another library: both come from one compile, and are "
+           "copied together";
+  return nullptr;
+}
+
 Mapping *mapFile(const hone_descriptor &model, Text &text) {
   char path[4096];
   if (!pathBeside(model, path, sizeof(path))) {
@@ -52,16 +72,14 @@ Mapping *mapFile(const hone_descriptor &model, Text &text) {
              model.weights_file);
     return nullptr;
   }
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) {
     text.add("cannot open the weights file '%s': %s", path, strerror(errno));
     return nullptr;
   }
-  struct stat status;
-  bool known = fstat(file, &status) == 0;
-  if (!known || status.st_size < model.weight_bytes) {
-    text.add("the weights file '%s' is shorter than the model's %lld bytes",
-             path, static_cast<long long>(model.weight_bytes));
+  const char *problem = checkEnd(file, model);
+  if (problem) {
+    text.add("the weights file '%s' %s", path, problem);
     close(file);
     return nullptr;
   }

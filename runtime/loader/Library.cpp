@@ -6,25 +6,42 @@
 #include "runtime/core/Pool.h"
 #include "runtime/core/Status.h"
 #include "runtime/core/Types.h"
+#include "runtime/core/Weights.h"
+#include "runtime/loader/Checksum.h"
+#include "runtime/loader/Seal.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace hone;
 
 struct hone_library {
-  void *handle;
+  void *handle; ///< null: linked into the program
   const hone_descriptor *model;
+  // Which state of which file it was loaded from.
+  dev_t device;
+  ino_t inode;
+  uint64_t checksum;
+  hone_library *next; ///< among those that are open
 };
 
 struct hone_runner {
   const hone_descriptor *model;
   hone_session *session;
   hone_pool pool; ///< this runner's own, if any
-  hone_value *inputs, *outputs, *buffers;
-  char message[256]; ///< a failure found here; empty: ask the session
+  hone_value *inputs;
+  hone_value *buffers; ///< that the caller gave for outputs
+  hone_value *outputs; ///< of the run that is under way
+  hone_value *results; ///< of the last run that was no wrong call
+  char message[256];   ///< a failure found here; empty: ask the session
 };
 
 namespace {
@@ -33,8 +50,7 @@ template <typename T> T *allocate(int64_t count = 1) {
   return static_cast<T *>(calloc(count > 0 ? size_t(count) : 1, sizeof(T)));
 }
 
-int32_t openModel(void *handle, hone_model_fn function, hone_library **library,
-                  Text &text) {
+int32_t openModel(hone_model_fn function, hone_library **library, Text &text) {
   const hone_descriptor *model = function();
   if (!model || model->abi_version != HONE_ABI_VERSION ||
       model->size < sizeof(hone_descriptor) || !model->api ||
@@ -50,13 +66,134 @@ int32_t openModel(void *handle, hone_model_fn function, hone_library **library,
     text.add("out of memory");
     return HONE_OUT_OF_MEMORY;
   }
-  **library = {handle, model};
+  (*library)->model = model;
+  return HONE_OK;
+}
+
+/// How often a file that is replaced while it is loaded is tried again.
+constexpr int maxAttempts = 3;
+
+/// Two characters to a bit, all of which mean "this folder".
+constexpr size_t spellingBytes = 64;
+
+/// The absolute path of a library, in a spelling that its content decides: the
+/// system takes libraries of one name for one, whatever has happened to the
+/// file since. False: too long, or the working folder is gone.
+bool spellPath(const char *path, uint64_t checksum, char *spelled,
+               size_t capacity) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  size_t length = 0, folderBytes = slash ? size_t(slash - path) : 0;
+  if (path[0] != '/') {
+    if (!getcwd(spelled, capacity))
+      return false;
+    length = strlen(spelled);
+  }
+  if (length + 1 + folderBytes + spellingBytes + 1 + strlen(name) >= capacity)
+    return false;
+  if (path[0] != '/')
+    spelled[length++] = '/';
+  memcpy(spelled + length, path, folderBytes);
+  length += folderBytes;
+  for (size_t i = 0; i < spellingBytes / 2; ++i) {
+    spelled[length++] = '/';
+    spelled[length++] = (checksum >> i & 1) ? '.' : '/';
+  }
+  spelled[length++] = '/';
+  strcpy(spelled + length, name);
+  return true;
+}
+
+pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+hone_library *openLibraries = nullptr;
+
+/// Whether a library that is open was loaded from this file, with other content
+/// than it has now.
+bool wasOther(const struct stat &file, uint64_t checksum) {
+  for (hone_library *library = openLibraries; library; library = library->next)
+    if (library->device == file.st_dev && library->inode == file.st_ino &&
+        library->checksum != checksum)
+      return true;
+  return false;
+}
+
+/// Checks the file and has the system load it. The handle stays null where the
+/// file was replaced meanwhile, unless this is the last attempt.
+int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
+             struct stat &checked, Text &text) {
+  char reason[512] = "";
+  const char *problem = reason;
+  struct stat loaded;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  Text why(reason, sizeof(reason));
+  if (file < 0 || fstat(file, &checked) != 0)
+    why.add("%s", strerror(errno));
+  else if (checkSeal(file, seal, why) == HONE_OK)
+    problem = nullptr;
+  if (file >= 0)
+    close(file);
+  char spelled[PATH_MAX];
+  if (!problem && !spellPath(path, seal.checksum, spelled, sizeof(spelled)))
+    problem = "its absolute path is too long, or the working folder is gone";
+  // The system would take the pages that are mapped already.
+  if (!problem && wasOther(checked, seal.checksum))
+    problem = "it was changed in its place while its older state is in use: "
+              "write a new file, and rename it";
+  if (!problem) {
+    handle = dlopen(spelled, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+      problem = dlerror();
+    bool isOther = stat(spelled, &loaded) != 0 ||
+                   loaded.st_dev != checked.st_dev ||
+                   loaded.st_ino != checked.st_ino;
+    if (isOther)
+      problem = isLast ? "it is replaced all the time" : nullptr;
+    if (handle && (problem || isOther)) {
+      dlclose(handle);
+      handle = nullptr;
+    }
+  }
+  if (!problem)
+    return HONE_OK;
+  text.add("cannot load '%s': %s", path, problem);
+  return HONE_BAD_MODEL;
+}
+
+/// hone_library_open, with the lock held.
+int32_t openFile(const char *path, const char *symbol, hone_library **library,
+                 Text &text) {
+  // A file that is replaced between the check and the loading is checked anew.
+  void *handle = nullptr;
+  hone_seal seal;
+  struct stat file;
+  for (int attempt = 0; !handle; ++attempt)
+    if (int32_t status =
+            load(path, attempt == maxAttempts, handle, seal, file, text))
+      return status;
+  symbol = symbol && *symbol ? symbol : seal.symbol;
+  auto function = reinterpret_cast<hone_model_fn>(dlsym(handle, symbol));
+  int32_t status = HONE_BAD_MODEL;
+  if (!function)
+    text.add("'%s' has no symbol '%s'; it exports '%s'", path, symbol,
+             seal.symbol);
+  else
+    status = openModel(function, library, text);
+  if (status != HONE_OK) {
+    dlclose(handle);
+    return status;
+  }
+  hone_library &opened = **library;
+  opened.handle = handle;
+  opened.device = file.st_dev;
+  opened.inode = file.st_ino;
+  opened.checksum = seal.checksum;
+  opened.next = openLibraries;
+  openLibraries = &opened;
   return HONE_OK;
 }
 
 int64_t indexOf(const hone_value_info *values, int32_t count,
                 const char *name) {
-  for (int32_t i = 0; i < count; ++i)
+  for (int32_t i = 0; name && i < count; ++i)
     if (strcmp(values[i].name, name) == 0)
       return i;
   return -1;
@@ -64,7 +201,7 @@ int64_t indexOf(const hone_value_info *values, int32_t count,
 
 int32_t noSuch(hone_runner *runner, const char *role, const char *name) {
   Text(runner->message, sizeof(runner->message))
-      .add("the model has no %s '%s'", role, name);
+      .add("the model has no %s '%s'", role, name ? name : "");
   return HONE_WRONG_CALL;
 }
 
@@ -76,53 +213,74 @@ int32_t hone_library_open(const char *path, const char *symbol,
                           hone_library **library, char *message,
                           size_t messageBytes) {
   Text text(message, message ? messageBytes : 0);
-  *library = nullptr;
-  // Without a slash dlopen would search the system's folders, not this one.
-  char here[4096];
-  if (!strchr(path, '/')) {
-    Text(here, sizeof(here)).add("./%s", path);
-    path = here;
+  if (library)
+    *library = nullptr;
+  if (!library || !path) {
+    text.add("no %s was given", path ? "place for the library" : "path");
+    return HONE_WRONG_CALL;
   }
-  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!handle) {
-    const char *reason = dlerror();
-    text.add("cannot load '%s': %s", path, reason ? reason : "unknown reason");
-    return HONE_BAD_MODEL;
-  }
-  symbol = symbol && *symbol ? symbol : HONE_MODEL_SYMBOL;
-  auto function = reinterpret_cast<hone_model_fn>(dlsym(handle, symbol));
-  int32_t status = HONE_BAD_MODEL;
-  if (!function)
-    text.add("'%s' is not a compiled model: it has no symbol '%s'", path,
-             symbol);
-  else
-    status = openModel(handle, function, library, text);
-  if (status != HONE_OK)
-    dlclose(handle);
+  pthread_mutex_lock(&lock);
+  int32_t status = openFile(path, symbol, library, text);
+  pthread_mutex_unlock(&lock);
   return status;
 }
 
 int32_t hone_library_wrap(hone_model_fn model, hone_library **library,
                           char *message, size_t messageBytes) {
   Text text(message, message ? messageBytes : 0);
-  *library = nullptr;
-  return openModel(nullptr, model, library, text);
+  if (library)
+    *library = nullptr;
+  if (!library || !model) {
+    text.add("no %s was given", model ? "place for the library" : "model");
+    return HONE_WRONG_CALL;
+  }
+  return openModel(model, library, text);
 }
 
 void hone_library_close(hone_library *library) {
   if (!library)
     return;
-  if (library->handle)
+  if (library->handle) {
+    pthread_mutex_lock(&lock);
+    hone_library **link = &openLibraries;
+    while (*link != library)
+      link = &(*link)->next;
+    *link = library->next;
     dlclose(library->handle);
+    pthread_mutex_unlock(&lock);
+  }
   free(library);
 }
 
+int32_t hone_library_verify(const hone_library *library, char *message,
+                            size_t messageBytes) {
+  Text text(message, message ? messageBytes : 0);
+  if (!library) {
+    text.add("no library was given");
+    return HONE_WRONG_CALL;
+  }
+  const hone_descriptor &model = *library->model;
+  const char *weights = nullptr;
+  if (int32_t status = openWeights(model, &weights, text))
+    return status;
+  Checksum checksum;
+  checksum.add(weights, size_t(model.weight_bytes));
+  closeWeights(model);
+  if (model.weight_bytes == 0 || checksum.value() == model.weights_checksum)
+    return HONE_OK;
+  text.add("the model's weights are damaged, or were changed after it was "
+           "compiled: copy it once more, or compile it again");
+  return HONE_BAD_MODEL;
+}
+
 const hone_descriptor *hone_library_descriptor(const hone_library *library) {
-  return library->model;
+  return library ? library->model : nullptr;
 }
 
 const hone_value_info *hone_library_input(const hone_library *library,
                                           const char *name) {
+  if (!library)
+    return nullptr;
   const hone_descriptor &model = *library->model;
   int64_t index = indexOf(model.inputs, model.input_count, name);
   return index < 0 ? nullptr : &model.inputs[index];
@@ -130,6 +288,8 @@ const hone_value_info *hone_library_input(const hone_library *library,
 
 const hone_value_info *hone_library_output(const hone_library *library,
                                            const char *name) {
+  if (!library)
+    return nullptr;
   const hone_descriptor &model = *library->model;
   int64_t index = indexOf(model.outputs, model.output_count, name);
   return index < 0 ? nullptr : &model.outputs[index];
@@ -139,32 +299,45 @@ int32_t hone_pool_create(int32_t threads, hone_pool *pool) {
   return createPool(threads, pool);
 }
 
-void hone_pool_destroy(hone_pool *pool) { destroyPool(pool); }
+void hone_pool_destroy(hone_pool *pool) {
+  if (pool)
+    destroyPool(pool);
+}
 
 int32_t hone_runner_create(hone_library *library,
                            const hone_session_options *options,
                            hone_runner **result, char *message,
                            size_t messageBytes) {
-  *result = nullptr;
+  Text text(message, message ? messageBytes : 0);
+  if (result)
+    *result = nullptr;
+  if (!result || !library) {
+    text.add("no %s was given", library ? "place for the runner" : "library");
+    return HONE_WRONG_CALL;
+  }
   const hone_descriptor &model = *library->model;
-  auto *runner = allocate<hone_runner>();
-  if (runner) {
-    runner->model = &model;
-    runner->inputs = allocate<hone_value>(model.input_count);
-    runner->outputs = allocate<hone_value>(model.output_count);
-    runner->buffers = allocate<hone_value>(model.output_count);
-  }
-  if (!runner || !runner->inputs || !runner->outputs || !runner->buffers) {
-    Text(message, message ? messageBytes : 0).add("out of memory");
-    hone_runner_destroy(runner);
-    return HONE_OUT_OF_MEMORY;
-  }
   hone_session_options chosen = {};
   if (options)
     memcpy(&chosen, options,
            options->size < sizeof(chosen) ? options->size : sizeof(chosen));
   chosen.size = sizeof(chosen);
-  if (!chosen.pool && createPool(chosen.threads, &runner->pool) == HONE_OK)
+  auto *runner = allocate<hone_runner>();
+  if (runner) {
+    runner->model = &model;
+    runner->inputs = allocate<hone_value>(model.input_count);
+    runner->outputs = allocate<hone_value>(model.output_count);
+    runner->results = allocate<hone_value>(model.output_count);
+    runner->buffers = allocate<hone_value>(model.output_count);
+  }
+  if (!runner || !runner->inputs || !runner->outputs || !runner->results ||
+      !runner->buffers) {
+    text.add("out of memory");
+    hone_runner_destroy(runner);
+    return HONE_OUT_OF_MEMORY;
+  }
+  // What is wrong with the number of threads, the session says.
+  if (!chosen.pool && chosen.threads >= 0 &&
+      createPool(chosen.threads, &runner->pool) == HONE_OK)
     chosen.pool = &runner->pool;
   int32_t status = model.api->session_create(&model, &chosen, &runner->session,
                                              message, messageBytes);
@@ -184,12 +357,15 @@ void hone_runner_destroy(hone_runner *runner) {
   destroyPool(&runner->pool);
   free(runner->inputs);
   free(runner->outputs);
+  free(runner->results);
   free(runner->buffers);
   free(runner);
 }
 
 int32_t hone_runner_set_input(hone_runner *runner, const char *name,
                               const hone_value *value) {
+  if (!runner)
+    return HONE_WRONG_CALL;
   const hone_descriptor &model = *runner->model;
   int64_t index = indexOf(model.inputs, model.input_count, name);
   if (index < 0)
@@ -200,6 +376,8 @@ int32_t hone_runner_set_input(hone_runner *runner, const char *name,
 
 int32_t hone_runner_set_output(hone_runner *runner, const char *name,
                                const hone_value *value) {
+  if (!runner)
+    return HONE_WRONG_CALL;
   const hone_descriptor &model = *runner->model;
   int64_t index = indexOf(model.outputs, model.output_count, name);
   if (index < 0)
@@ -210,6 +388,8 @@ int32_t hone_runner_set_output(hone_runner *runner, const char *name,
 
 int32_t hone_runner_prepare(hone_runner *runner, int64_t *arenaBytes,
                             const int64_t **outputDims) {
+  if (!runner)
+    return HONE_WRONG_CALL;
   runner->message[0] = 0;
   return runner->model->api->prepare(runner->session, runner->inputs,
                                      runner->model->input_count, arenaBytes,
@@ -217,28 +397,42 @@ int32_t hone_runner_prepare(hone_runner *runner, int64_t *arenaBytes,
 }
 
 int32_t hone_runner_run(hone_runner *runner) {
+  if (!runner)
+    return HONE_WRONG_CALL;
   const hone_descriptor &model = *runner->model;
+  size_t bytes = sizeof(hone_value) * size_t(model.output_count);
   runner->message[0] = 0;
-  memcpy(runner->outputs, runner->buffers,
-         sizeof(hone_value) * size_t(model.output_count));
-  return model.api->run(runner->session, runner->inputs, model.input_count,
-                        runner->outputs, model.output_count);
+  memcpy(runner->outputs, runner->buffers, bytes);
+  int32_t status =
+      model.api->run(runner->session, runner->inputs, model.input_count,
+                     runner->outputs, model.output_count);
+  // A wrong call changes nothing; after any other failure there are no outputs.
+  if (status == HONE_OK)
+    memcpy(runner->results, runner->outputs, bytes);
+  else if (status != HONE_WRONG_CALL)
+    memset(runner->results, 0, bytes);
+  return status;
 }
 
 const hone_value *hone_runner_output(const hone_runner *runner,
                                      const char *name) {
+  if (!runner)
+    return nullptr;
   const hone_descriptor &model = *runner->model;
   int64_t index = indexOf(model.outputs, model.output_count, name);
-  return index < 0 ? nullptr : &runner->outputs[index];
+  return index < 0 ? nullptr : &runner->results[index];
 }
 
 const char *hone_runner_message(const hone_runner *runner) {
+  if (!runner)
+    return "no runner was given";
   return runner->message[0] ? runner->message
                             : runner->model->api->message(runner->session);
 }
 
 void hone_runner_stats(const hone_runner *runner, hone_session_stats *stats) {
-  runner->model->api->stats(runner->session, stats);
+  if (runner && stats)
+    runner->model->api->stats(runner->session, stats);
 }
 
 int32_t hone_type_bits(int32_t type) { return typeBits(type); }

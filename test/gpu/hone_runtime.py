@@ -4,7 +4,7 @@ runtime and compiled models, and nothing else of Hone's."""
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 TENSOR, SEQUENCE, OPTIONAL, MAP = 1, 2, 3, 4
 HOST, DEVICE = 0, 1
 NO_DEVICE, DEVICE_FAILED = 10, 11
@@ -88,6 +88,7 @@ class Descriptor(ctypes.Structure):
         ("device", POINTER(DeviceCode)),
         ("device_arena_bytes", c_int64),
         ("device_lower_bound_bytes", c_int64),
+        ("weights_checksum", c_uint64),
     ]
 
 
@@ -115,7 +116,7 @@ class SessionStats(ctypes.Structure):
 
 
 # The header's assertions.
-for _type, _size in (Value, 32), (ValueInfo, 56), (DeviceCode, 56), (Descriptor, 240), (SessionOptions, 40), (SessionStats, 104):
+for _type, _size in (Value, 32), (ValueInfo, 56), (DeviceCode, 56), (Descriptor, 248), (SessionOptions, 40), (SessionStats, 104):
     assert ctypes.sizeof(_type) == _size, _type
 
 # Name: result, arguments.

@@ -155,6 +155,8 @@ Json infoJson(const hone_descriptor &model) {
 int hone::run::showInfo(const Options &options) {
   Model loaded(options);
   const hone_descriptor &model = loaded.descriptor();
+  if (options.verify)
+    loaded.verify();
   if (options.json) {
     printf("%s\n", infoJson(model)
                        .dump(2, ' ', false, Json::error_handler_t::replace)

@@ -89,6 +89,14 @@ void fillRandom(Array &array, Random random) {
   }
 }
 
+/// What there is in place of a name that is wrong.
+std::string knownDims(const hone_descriptor &model) {
+  std::string text;
+  for (int64_t k = 0; k < model.free_dim_count; ++k)
+    text += (k ? "', '" : "; it has '") + std::string(model.free_dim_names[k]);
+  return text.empty() ? "; all its dimensions are fixed" : text + "'";
+}
+
 } // namespace
 
 Model::Model(const Options &options) : path(options.model) {
@@ -126,8 +134,8 @@ void Model::readDims(const Options &options) {
     while (k < model.free_dim_count && name != model.free_dim_names[k])
       ++k;
     if (k == model.free_dim_count)
-      throw Failure{1,
-                    path + ": the model has no free dimension '" + name + "'"};
+      throw Failure{1, path + ": the model has no free dimension '" + name +
+                           "'" + knownDims(model)};
     freeDims[k] = size;
   }
 }
@@ -219,6 +227,10 @@ void Model::setInputs(const Options &options) {
   hone_session_options session = {};
   session.size = sizeof(session);
   session.threads = options.threads;
+  if (!model.device && !options.device.empty() && options.device != "cpu")
+    throw Failure{1, path + ": --device " + options.device +
+                         ": the model has code for the CPU only; compile it "
+                         "with --target=cuda"};
   // The variable can also ask for device 0 and nothing else.
   if (!options.device.empty())
     setenv("HONE_DEVICE", options.device.c_str(), 1);
@@ -263,6 +275,20 @@ int64_t Model::prepare() {
   int64_t bytes = 0;
   check(hone_runner_prepare(runner, &bytes, nullptr));
   return bytes;
+}
+
+void Model::verify() {
+  char why[1024];
+  if (hone_library_verify(library, why, sizeof(why)) != HONE_OK)
+    throw Failure{1, path + ": " + why};
+}
+
+std::vector<std::pair<std::string, int64_t>> Model::sizes() const {
+  std::vector<std::pair<std::string, int64_t>> sizes;
+  for (size_t k = 0; k < freeDims.size(); ++k)
+    sizes.push_back(
+        {descriptor().free_dim_names[k], freeDims[k] < 0 ? 1 : freeDims[k]});
+  return sizes;
 }
 
 void Model::run() { check(hone_runner_run(runner)); }

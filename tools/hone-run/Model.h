@@ -20,7 +20,7 @@ struct Options {
   int threads = 0;
   double seconds = 3;
   uint64_t seed = 0;
-  bool random = false, json = false;
+  bool random = false, json = false, verify = false;
 };
 
 class Model {
@@ -38,6 +38,10 @@ public:
   /// Returns the arena's bytes for these inputs.
   int64_t prepare();
   void run();
+  /// Reads the weights, and compares their checksum.
+  void verify();
+  /// The free dimensions with their sizes; after setInputs.
+  std::vector<std::pair<std::string, int64_t>> sizes() const;
   hone_session_stats stats() const;
   const hone_value &output(int32_t index) const;
 

@@ -23,7 +23,7 @@ CLI::App *addCommand(CLI::App &app, Options &options, const char *name,
   command->add_option("MODEL", options.model, "the compiled model, OUT.so")
       ->required();
   command->add_option("--symbol", options.symbol,
-                      "what the model exports, if not " HONE_MODEL_SYMBOL);
+                      "what the model must export (default: what it does)");
   return command;
 }
 
@@ -66,6 +66,8 @@ int main(int argc, char **argv) {
 
   CLI::App *info = addCommand(app, options, "info", "describe a model");
   info->add_flag("--json", options.json, "print one JSON object");
+  info->add_flag("--verify", options.verify,
+                 "read the weights as well, and check them");
 
   try {
     app.parse(argc, argv);

@@ -64,14 +64,33 @@ class Model:
         return self._library.stats()
 
 
-def load(path, *, threads=0, cpu="", symbol="hone_model", device=0):
+def _number(what, value, limit):
+    """An integer from 0 to `limit`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an integer, not {type(value).__name__}") from None
+    if not 0 <= number <= limit:
+        raise ValueError(f"{what} is {number}: it must be from 0 to {limit}")
+    return number
+
+
+def _path(path):
+    path = os.fsdecode(path)
+    if "\0" in path:
+        raise ValueError(f"a path cannot hold a zero byte: {path!r}")
+    return path
+
+
+def load(path, *, threads=0, cpu="", symbol="", device=0, verify=False):
     """Opens a compiled model. `threads` of 0 is one per processor; `cpu` forces one of its
-    CPU levels. Of a model for a device, `device` is the number of one, or "cpu"; 0 is what the
+    CPU levels; `symbol` is what the library must export, if it matters. A library that is damaged
+    is refused; `verify` also reads all weights to see that they are not. Of a model for a device, `device` is the number of one, or "cpu"; 0 is what the
     variable HONE_DEVICE says, else the first device, else the CPU if the model can."""
     number = -1 if device == "cpu" else operator.index(device)
     if number < 0 and device != "cpu":
         raise ValueError(f"device {device}: it must be a number from 0, or 'cpu'")
-    return Model(_hone.Model(os.fspath(path), symbol, threads, cpu, number))
+    return Model(_hone.Model(_path(path), symbol, _number("threads", threads, 1024), cpu, number, bool(verify)))
 
 
 def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):
@@ -85,9 +104,14 @@ def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
     OSError when the library cannot be written."""
     if not isinstance(model, bytes):
-        model = bytes(model) if isinstance(model, (bytearray, memoryview)) else os.fspath(model)
-    options = dict(target=target, cpu=cpu, gpu=gpu, dims=dict(dims or {}), threads=threads, symbol=symbol)
-    _hone.compile(model, os.fspath(output), **options)
+        model = bytes(model) if isinstance(model, (bytearray, memoryview)) else _path(model)
+    sizes = {}
+    for name, size in dict(dims or {}).items():
+        if not isinstance(name, str):
+            raise TypeError(f"dims: the name of a dimension is a str, not {type(name).__name__}")
+        sizes[name] = _number(f"dims[{name!r}]", size, 2**63 - 1)
+    threads = _number("threads", threads, 1024)
+    _hone.compile(model, _path(output), target=target, cpu=cpu, gpu=gpu, dims=sizes, threads=threads, symbol=symbol)
 
 
 def compile(model, *, output=None, threads=0, symbol="hone_model", **options):
@@ -103,9 +127,10 @@ def compile(model, *, output=None, threads=0, symbol="hone_model", **options):
         compile_library(model, library, **options)
         return load(library, threads=threads, symbol=symbol)
     finally:
-        # The library stays mapped. What else lies there is the report of an internal
+        # The library and its weights stay mapped. What else lies there is the report of an internal
         # error, which the message names.
-        if os.path.exists(library):
-            os.remove(library)
+        for made in library, library + ".weights":
+            if os.path.exists(made):
+                os.remove(made)
         if not os.listdir(folder):
             os.rmdir(folder)

@@ -5,6 +5,8 @@
 #include "hone/abi.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
 
 using namespace llvm;
 using namespace hone;
@@ -36,8 +38,11 @@ public:
     made->setUnnamedAddr(GlobalValue::UnnamedAddr::Global);
     return made;
   }
+  /// Names come from files, and whoever reads them here may count on UTF-8.
   Constant *string(StringRef text) {
-    return global(ConstantDataArray::getString(context, text), "text");
+    return global(ConstantDataArray::getString(
+                      context, json::isUTF8(text) ? text : json::fixUTF8(text)),
+                  "text");
   }
   Constant *table(ArrayRef<Constant *> entries, StringRef name) {
     if (entries.empty())
@@ -193,7 +198,8 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
        b.i32(info.plan),
        info.device ? b.device(*info.device, kernelType) : b.null(),
        b.i64(info.deviceArena.bytes),
-       b.i64(info.deviceArena.lowerBoundBytes)},
+       b.i64(info.deviceArena.lowerBoundBytes),
+       b.i64(info.weightsChecksum)},
       sizeof(hone_descriptor));
   Constant *global = b.global(descriptor, "descriptor");
 
@@ -204,4 +210,24 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
   code.CreateRet(global);
   for (StringRef name : {"hone_prepare", "hone_run"})
     module.getFunction(name)->setVisibility(GlobalValue::HiddenVisibility);
+}
+
+void hone::addSeal(Module &module, const ModelInfo &info) {
+  Builder b(module);
+  auto text = [&](StringRef text, size_t size) {
+    SmallVector<char> bytes(text.begin(), text.end());
+    bytes.resize(size);
+    return ConstantDataArray::get(b.context, ArrayRef<char>(bytes));
+  };
+  Constant *note = b.structure(
+      {b.i32(sizeof(hone_seal_note::name)), b.i32(sizeof(hone_seal)),
+       b.i32(HONE_SEAL_TYPE),
+       text(HONE_SEAL_NAME, sizeof(hone_seal_note::name)),
+       b.structure({b.i32(HONE_ABI_VERSION), b.i32(0), b.i64(0), b.i64(0),
+                    b.i64(0), text(info.symbol, sizeof(hone_seal::symbol))},
+                   sizeof(hone_seal))},
+      sizeof(hone_seal_note));
+  auto *global = cast<GlobalVariable>(b.global(note, "seal"));
+  global->setSection(HONE_SEAL_SECTION);
+  appendToCompilerUsed(module, {global});
 }

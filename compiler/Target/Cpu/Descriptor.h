@@ -69,6 +69,7 @@ struct ModelInfo {
   std::vector<SlotInfo> slots;
   ArenaInfo arena, deviceArena;
   int64_t weightBytes = 0;
+  uint64_t weightsChecksum = 0;
   std::string weightsFile; ///< "" where the weights are in the library
   std::vector<KernelInfo> kernels;
   std::vector<LevelInfo> levels;
@@ -84,6 +85,9 @@ inline constexpr llvm::StringLiteral kWeightsSymbol = "hone_weights";
 /// Adds the descriptor and the function that returns it. The module holds the
 /// prepare and run functions.
 void addDescriptor(llvm::Module &module, const ModelInfo &info);
+
+/// Adds the seal that a library needs; `link` fills it in.
+void addSeal(llvm::Module &module, const ModelInfo &info);
 
 } // namespace hone
 

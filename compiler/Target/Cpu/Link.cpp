@@ -2,9 +2,14 @@
 // lld as a library. It keeps global state: links run one after the other, and
 // each cleans up behind itself.
 #include "compiler/Target/Cpu/Link.h"
+#include "compiler/Target/Cpu/Weights.h"
 #include "lld/Common/CommonLinkerContext.h"
 #include "lld/Common/Driver.h"
+#include "runtime/loader/Seal.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 #include <link.h>
 #include <mutex>
@@ -57,6 +62,44 @@ static Error writeFile(const std::string &path, StringRef text) {
   return Error::success();
 }
 
+/// Where the weights lie in a linked library; nothing where it has none.
+static Expected<std::pair<uint64_t, uint64_t>> placeOfWeights(int file) {
+  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getOpenFile(
+      file, "library", /*FileSize=*/-1, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return errorCodeToError(buffer.getError());
+  auto elf = object::ELF64LEFile::create((*buffer)->getBuffer());
+  if (!elf)
+    return elf.takeError();
+  auto sections = elf->sections();
+  if (!sections)
+    return sections.takeError();
+  for (const auto &section : *sections) {
+    Expected<StringRef> name = elf->getSectionName(section);
+    if (!name)
+      return name.takeError();
+    if (*name == kWeightsSection)
+      return std::pair<uint64_t, uint64_t>(section.sh_offset, section.sh_size);
+  }
+  return std::pair<uint64_t, uint64_t>(0, 0);
+}
+
+static Error seal(const std::string &path) {
+  int file = -1;
+  if (std::error_code error = sys::fs::openFileForReadWrite(
+          path, file, sys::fs::CD_OpenExisting, sys::fs::OF_None))
+    return createFileError(path, error);
+  llvm::scope_exit close([&] { (void)sys::fs::closeFile(file); });
+  auto weights = placeOfWeights(file);
+  if (!weights)
+    return weights.takeError();
+  char reason[256];
+  Text text(reason, sizeof(reason));
+  if (makeSeal(file, weights->first, weights->second, text) != HONE_OK)
+    return createStringError(path + ": " + reason);
+  return Error::success();
+}
+
 Error hone::link(const LinkJob &job) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
@@ -100,5 +143,5 @@ Error hone::link(const LinkJob &job) {
   lld::CommonLinkerContext::destroy();
   if (!linked)
     return createStringError("the linker failed: " + messages);
-  return Error::success();
+  return job.relocatable ? Error::success() : seal(job.output);
 }

@@ -3,6 +3,7 @@
 // on, symbols, names, section headers.
 #include "compiler/Target/Cpu/Weights.h"
 #include "compiler/Target/Cpu/Descriptor.h"
+#include "hone/abi.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -49,28 +50,33 @@ Expected<WeightsWriter> WeightsWriter::create(StringRef path, Form form,
   return writer;
 }
 
+void WeightsWriter::put(const char *data, uint64_t count) {
+  stream->write(data, count);
+  sum.add(data, count);
+  position += count;
+}
+
 void WeightsWriter::padTo(uint64_t offset) {
-  while (position < offset) {
-    uint64_t count = std::min<uint64_t>(offset - position, 1 << 20);
-    stream->write_zeros(count);
-    position += count;
-  }
+  static constexpr char zeros[kPage] = {};
+  while (position < offset)
+    put(zeros, std::min(offset - position, kPage));
 }
 
 void WeightsWriter::write(uint64_t offset, ArrayRef<char> data) {
   padTo(offset);
-  stream->write(data.data(), data.size());
-  position += data.size();
+  put(data.data(), data.size());
 }
 
 Error WeightsWriter::finish() {
   padTo(bytes);
-  if (form == Form::Object) {
-    auto put = [&](const auto &structure) {
-      stream->write(reinterpret_cast<const char *>(&structure),
-                    sizeof(structure));
-    };
-    padTo(alignTo(bytes, 8));
+  stream->write_zeros(alignTo(bytes, 8) - bytes);
+  auto put = [&](const auto &structure) {
+    stream->write(reinterpret_cast<const char *>(&structure),
+                  sizeof(structure));
+  };
+  if (form == Form::Raw) {
+    put(hone_weights_end{HONE_WEIGHTS_MAGIC, bytes, checksum()});
+  } else {
     ELF::Elf64_Sym none = {}, symbol = {};
     symbol.st_name = sizeof(kNames);
     symbol.setBindingAndType(ELF::STB_GLOBAL, ELF::STT_OBJECT);

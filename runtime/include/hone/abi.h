@@ -397,10 +397,51 @@ struct hone_descriptor {
   const hone_device *device;        /* 216: NULL: code for the CPU only */
   int64_t device_arena_bytes;       /* 224: -1 without slot_offsets */
   int64_t device_lower_bound_bytes; /* 232 */
+  uint64_t weights_checksum;        /* 240: XXH64 of the weights, seed 0 */
 };
 
 /* What a model exports. */
 typedef const hone_descriptor *(*hone_model_fn)(void);
+
+/* What a weights file ends with, behind its weights and zeros up to the next
+ * multiple of 8. It ties the file to the libraries that have its checksum. */
+typedef struct hone_weights_end {
+  char magic[8];     /*  0: HONE_WEIGHTS_MAGIC */
+  uint64_t bytes;    /*  8: hone_descriptor.weight_bytes */
+  uint64_t checksum; /* 16: hone_descriptor.weights_checksum */
+} hone_weights_end;
+
+#define HONE_WEIGHTS_MAGIC "Hone-W1"
+
+/* ---- the seal ---- */
+
+/* A library holds one note of this name and type, in the section
+ * HONE_SEAL_SECTION. Whoever loads a library checks it first: a damaged one
+ * would end the program inside the system's loader. The sum is over what is
+ * loaded (XXH64, seed 0): the ELF header with zeros for its fields on sections,
+ * the program headers, then the bytes of each loaded segment behind the ELF
+ * header; all this without the weights, which descriptor.weights_checksum is
+ * for, and without the sum itself. */
+#define HONE_SEAL_SECTION ".note.hone"
+#define HONE_SEAL_NAME "Hone"
+#define HONE_SEAL_TYPE 1u
+
+typedef struct hone_seal {
+  uint32_t abi_version;    /*  0: HONE_ABI_VERSION */
+  uint32_t reserved;       /*  4 */
+  uint64_t weights_offset; /*  8: in the file */
+  uint64_t weights_bytes;  /* 16 */
+  uint64_t checksum;       /* 24 */
+  char symbol[128];        /* 32: what the library exports */
+} hone_seal;
+
+typedef struct hone_seal_note {
+  uint32_t name_bytes;    /*  0: sizeof(name) */
+  uint32_t content_bytes; /*  4: sizeof(hone_seal) */
+  uint32_t type;          /*  8: HONE_SEAL_TYPE */
+  char name[12];          /* 12: HONE_SEAL_NAME */
+  hone_seal seal;         /* 24 */
+} hone_seal_note;
 
 /* ---- running: what the caller may bring ---- */
 
@@ -413,7 +454,8 @@ typedef int32_t (*hone_task_fn)(void *task, int64_t begin, int64_t end,
  * serves the caller, 0 when it is busy (the session then works on its own
  * thread). Between acquire and release, `run` executes each of [0, pieces)
  * once, in ranges, on threads numbered below `threads`, and returns when all
- * are done: 0, or a nonzero result of the task. */
+ * are done: 0, or a nonzero result of the task. All three are called from the
+ * thread that calls the session. */
 typedef struct hone_pool {
   void *self;                     /*  0 */
   int32_t (*acquire)(void *self); /*  8 */
@@ -424,7 +466,9 @@ typedef struct hone_pool {
 } hone_pool;
 
 /* Memory of a session: arena, blocks, plans. `allocate` returns NULL when there
- * is none. */
+ * is none. Called from the thread that calls the session, and during a run also
+ * from threads of its pool, from several at once: kernels that find that they
+ * need more scratch memory ask for it. */
 typedef struct hone_allocator {
   void *self;                                                      /*  0 */
   void *(*allocate)(void *self, int64_t bytes, int64_t alignment); /*  8 */
@@ -754,7 +798,7 @@ HONE_ASSERT_OFFSET(hone_device, kernels, 24);
 HONE_ASSERT_OFFSET(hone_device, first_function, 32);
 HONE_ASSERT_OFFSET(hone_device, functions, 40);
 HONE_ASSERT_OFFSET(hone_device, api, 48);
-HONE_ASSERT(sizeof(hone_descriptor) == 240);
+HONE_ASSERT(sizeof(hone_descriptor) == 248);
 HONE_ASSERT_OFFSET(hone_descriptor, name, 8);
 HONE_ASSERT_OFFSET(hone_descriptor, producer, 16);
 HONE_ASSERT_OFFSET(hone_descriptor, api, 24);
@@ -786,6 +830,14 @@ HONE_ASSERT_OFFSET(hone_descriptor, plan, 212);
 HONE_ASSERT_OFFSET(hone_descriptor, device, 216);
 HONE_ASSERT_OFFSET(hone_descriptor, device_arena_bytes, 224);
 HONE_ASSERT_OFFSET(hone_descriptor, device_lower_bound_bytes, 232);
+HONE_ASSERT_OFFSET(hone_descriptor, weights_checksum, 240);
+HONE_ASSERT(sizeof(hone_weights_end) == 24);
+HONE_ASSERT(sizeof(hone_seal) == 160);
+HONE_ASSERT_OFFSET(hone_seal, weights_offset, 8);
+HONE_ASSERT_OFFSET(hone_seal, checksum, 24);
+HONE_ASSERT_OFFSET(hone_seal, symbol, 32);
+HONE_ASSERT(sizeof(hone_seal_note) == 184);
+HONE_ASSERT_OFFSET(hone_seal_note, seal, 24);
 HONE_ASSERT(sizeof(hone_pool) == 40);
 HONE_ASSERT(sizeof(hone_allocator) == 24);
 HONE_ASSERT(sizeof(hone_session_options) == 40);

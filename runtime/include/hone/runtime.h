@@ -13,7 +13,10 @@
  *   const hone_value *y = hone_runner_output(runner, "y");
  *
  * Functions that return int32_t return a hone_status. What a `create` or `open`
- * made, the `destroy` or `close` of the same name ends. */
+ * made, the `destroy` or `close` of the same name ends. A NULL where there must
+ * be none is a wrong call, and gives HONE_WRONG_CALL, NULL or nothing;
+ * `destroy` and `close` take it. What a caller's pool and allocator are called
+ * from, abi.h says; libhone_runtime calls nothing else of the caller's. */
 #ifndef HONE_RUNTIME_H
 #define HONE_RUNTIME_H
 
@@ -35,11 +38,21 @@ typedef struct hone_runner hone_runner;
 /* "0.1.0" */
 HONE_EXPORT const char *hone_runtime_version(void);
 
-/* Loads a model. `symbol` NULL is HONE_MODEL_SYMBOL. On failure *library is
- * NULL and `message` (may be NULL) holds the reason. */
+/* Loads a model. `symbol` NULL: the one that the library exports. On failure
+ * *library is NULL and `message` (may be NULL) holds the reason. Before the
+ * system loads the file, its seal is checked (abi.h), which reads all but the
+ * weights: a library that is cut short, damaged, changed (by strip or patchelf,
+ * too), or for another machine gives HONE_BAD_MODEL. Opening a file that was
+ * replaced gives the new model, opening the same one again shares its memory.
+ * Replace by renaming: a file that is overwritten while it is loaded breaks the
+ * model that is in use, as it does any library. */
 HONE_EXPORT int32_t hone_library_open(const char *path, const char *symbol,
                                       hone_library **library, char *message,
                                       size_t message_bytes);
+/* Reads the weights and compares their checksum. HONE_BAD_MODEL: they are
+ * damaged. */
+HONE_EXPORT int32_t hone_library_verify(const hone_library *library,
+                                        char *message, size_t message_bytes);
 /* A model that is linked into the program. */
 HONE_EXPORT int32_t hone_library_wrap(hone_model_fn model,
                                       hone_library **library, char *message,
@@ -55,7 +68,8 @@ hone_library_input(const hone_library *library, const char *name);
 HONE_EXPORT const hone_value_info *
 hone_library_output(const hone_library *library, const char *name);
 
-/* A pool of threads (0: one per processor; the calling one counts) that any
+/* A pool of threads (0: one per processor; the calling one counts; those that
+ * the system refuses are done without, see hone_pool.threads) that any
  * number of runners may share; it serves one at a time, and one that finds it
  * busy runs on its own thread. */
 HONE_EXPORT int32_t hone_pool_create(int32_t threads, hone_pool *pool);
@@ -84,8 +98,8 @@ HONE_EXPORT int32_t hone_runner_prepare(hone_runner *runner,
                                         int64_t *arena_bytes,
                                         const int64_t **output_dims);
 HONE_EXPORT int32_t hone_runner_run(hone_runner *runner);
-/* An output of the last run, valid until the next prepare or run; NULL when
- * there is none of that name. */
+/* An output of the last run, valid until the next prepare or run that is no
+ * wrong call; NULL when there is none of that name. */
 HONE_EXPORT const hone_value *hone_runner_output(const hone_runner *runner,
                                                  const char *name);
 /* Why the last call failed. */

@@ -43,10 +43,57 @@ static void setInputs(hone_runner *runner) {
         hone_runner_message(runner));
 }
 
+/* Nothing is a wrong call, whichever argument it is. */
+static void checkNulls(const char *path, hone_library *library) {
+  hone_library *opened = library;
+  hone_runner *runner;
+  hone_value value;
+  const hone_core_api *api = hone_library_descriptor(library)->api;
+  int wrong =
+      hone_library_open(NULL, NULL, &opened, NULL, 0) == HONE_WRONG_CALL &&
+      !opened &&
+      hone_library_open(path, NULL, NULL, NULL, 0) == HONE_WRONG_CALL &&
+      hone_library_wrap(NULL, &opened, NULL, 0) == HONE_WRONG_CALL &&
+      hone_library_verify(NULL, NULL, 0) == HONE_WRONG_CALL &&
+      hone_pool_create(2, NULL) == HONE_WRONG_CALL &&
+      hone_runner_create(NULL, NULL, &runner, NULL, 0) == HONE_WRONG_CALL &&
+      hone_runner_create(library, NULL, NULL, NULL, 0) == HONE_WRONG_CALL &&
+      hone_runner_set_input(NULL, "x", &value) == HONE_WRONG_CALL &&
+      hone_runner_set_output(NULL, "x", &value) == HONE_WRONG_CALL &&
+      hone_runner_prepare(NULL, NULL, NULL) == HONE_WRONG_CALL &&
+      hone_runner_run(NULL) == HONE_WRONG_CALL &&
+      api->session_create(hone_library_descriptor(library), NULL, NULL, NULL,
+                          0) == HONE_WRONG_CALL &&
+      api->prepare(NULL, NULL, 0, NULL, NULL) == HONE_WRONG_CALL &&
+      api->run(NULL, NULL, 0, NULL, 0) == HONE_WRONG_CALL &&
+      api->device_allocate(NULL, 1, NULL) == HONE_WRONG_CALL &&
+      api->pool_create(2, NULL) == HONE_WRONG_CALL;
+  int nothing =
+      !hone_library_descriptor(NULL) && !hone_library_input(NULL, "x") &&
+      !hone_library_input(library, NULL) && !hone_library_output(NULL, "x") &&
+      !hone_library_output(library, NULL) && !hone_runner_output(NULL, "x");
+  hone_library_close(NULL);
+  hone_runner_destroy(NULL);
+  hone_pool_destroy(NULL);
+  hone_runner_stats(NULL, NULL);
+  api->session_destroy(NULL);
+  api->stats(NULL, NULL);
+  api->pool_destroy(NULL);
+  check(wrong, "a wrong call with NULL", "was taken");
+  check(nothing, "something", "came of NULL");
+  check(hone_runner_message(NULL)[0] && api->message(NULL)[0], "message", "");
+  check(!hone_runner_create(library, NULL, &runner, NULL, 0), "runner", "");
+  check(hone_runner_set_input(runner, NULL, &value) == HONE_WRONG_CALL &&
+            hone_runner_set_output(runner, NULL, NULL) == HONE_WRONG_CALL &&
+            !hone_runner_output(runner, NULL),
+        "a name", "was found");
+  hone_runner_destroy(runner);
+}
+
 int main(int argc, char **argv) {
   char why[256] = "";
   hone_library *library;
-  hone_runner *first, *second;
+  hone_runner *first, *second, *third;
   hone_pool pool;
   hone_session_options options;
   hone_session_stats stats;
@@ -66,9 +113,10 @@ int main(int argc, char **argv) {
                 HONE_BAD_MODEL &&
             strstr(why, "no symbol 'nothing'"),
         "missing symbol", why);
-  check(!hone_library_open(argv[1], "hone_tiny_model", &library, why,
-                           sizeof(why)),
-        "open", why);
+  check(!hone_library_open(argv[1], NULL, &library, why, sizeof(why)), "open",
+        why);
+  check(!hone_library_verify(library, why, sizeof(why)), "verify", why);
+  checkNulls(argv[1], library);
   check(!strcmp(hone_library_descriptor(library)->name, "tiny"), "name", "");
   check(hone_library_input(library, "x")->rank == 2, "input", "");
   check(hone_library_output(library, "positive")->type == HONE_TYPE_INT64,
@@ -107,6 +155,27 @@ int main(int argc, char **argv) {
   check(hone_runner_output(second, "twice")->as.tensor.data == mine, "mine",
         "");
   printf("mine ends with %g\n", mine[7]);
+
+  /* A wrong call leaves the outputs of the last run. */
+  buffer.as.tensor.rank = 1;
+  check(!hone_runner_set_output(first, "twice", &buffer), "set_output", "");
+  check(hone_runner_run(first) == HONE_WRONG_CALL, "a wrong rank", "");
+  twice = hone_runner_output(first, "twice");
+  check(twice->kind == HONE_KIND_TENSOR &&
+            ((float *)twice->as.tensor.data)[7] == 10,
+        "twice", "is lost");
+  options.pool = NULL;
+  options.threads = -1;
+  check(hone_runner_create(library, &options, &third, why, sizeof(why)) ==
+                HONE_WRONG_CALL &&
+            strstr(why, "-1 threads"),
+        "threads", why);
+  options.threads = 1;
+  options.device = 1;
+  check(hone_runner_create(library, &options, &third, why, sizeof(why)) ==
+                HONE_NO_DEVICE &&
+            strstr(why, "device 1"),
+        "device", why);
   hone_runner_stats(first, &stats);
   printf("%d threads\n", (int)stats.threads);
   hone_runner_stats(second, &stats);

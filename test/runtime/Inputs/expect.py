@@ -27,15 +27,20 @@ call(TINY + ["--random", "--dim", "b"], 2, "--dim wants NAME=N, not 'b'")
 call(TINY + ["--random", "--dim", "b=-1"], 2, "--dim wants NAME=N, not 'b=-1'")
 
 # The library
-call(["no.so"], 1, "cannot load './no.so'")
-call(["text.npy"], 1, "cannot load './text.npy'")
-call([model], 1, "is not a compiled model: it has no symbol 'hone_model'")
+call(["no.so"], 1, "cannot load 'no.so': No such file or directory")
+call(["text.npy"], 1, "cannot load 'text.npy': it is no shared library")
+call(["."], 1, "cannot load '.': it is no regular file")
+call([model, "--symbol", "other"], 1, "has no symbol 'other'; it exports 'hone_tiny_model'")
+with open("/proc/self/maps") as maps:
+    libc = next(line.split()[-1] for line in maps if "libc.so" in line)
+call([libc], 1, "it is not a compiled model: it has no seal of hone compile")
+call(TINY + ["--random", "--device", "0"], 1, "the model has code for the CPU only; compile it with --target=cuda")
 call(TINY + ["--random"], 1, "the model has no CPU level 'z80'; it has 'x86-64', 'never'", env={"HONE_CPU": "z80"})
 
 # Inputs
 call(TINY, 1, "input 'x' is missing; give --input 'x=FILE.npy' or --random")
 call(TINY + ["--input", "y=x.npy"], 1, "the model has no input 'y'")
-call(TINY + ["--random", "--dim", "q=3"], 1, "the model has no free dimension 'q'")
+call(TINY + ["--random", "--dim", "q=3"], 1, "the model has no free dimension 'q'; it has 'b', 'n'")
 call(TINY + ["--input", "x=no.npy"], 1, "no.npy: No such file or directory")
 call(TINY + ["--input", "x=double.npy"], 1, "double.npy: the model wants float, the file holds 'f8'")
 call(TINY + ["--input", "x=structured.npy"], 1, "structured.npy: no plain array of numbers or strings")

@@ -221,6 +221,17 @@ onDevice::Model::Model(bool mixesPlaces)
   descriptor.device = &device;
 }
 
+namespace {
+
+__attribute__((section(HONE_SEAL_SECTION), used)) const hone_seal_note seal = {
+    sizeof(seal.name),
+    sizeof(hone_seal),
+    HONE_SEAL_TYPE,
+    HONE_SEAL_NAME,
+    {HONE_ABI_VERSION, 0, 0, 0, 0, "hone_device_model"}};
+
+} // namespace
+
 extern "C" __attribute__((visibility("default"))) const hone_descriptor *
 hone_device_model(void) {
   static onDevice::Model model;

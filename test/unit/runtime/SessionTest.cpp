@@ -582,4 +582,38 @@ TEST(Session, ScratchIsEachThreadsOwn) {
   EXPECT_GE(session.stats().scratch_bytes, 2 * 64);
 }
 
+TEST(Session, AWrongCallLeavesTheLastOutputs) {
+  TinySession session;
+  TinyCall call;
+  ASSERT_EQ(call.run(session.session), HONE_OK) << session.message();
+  // Larger each time: a wrong call that made memory for its plan would move the
+  // arena, and more of them than there are plans would reuse the one in use.
+  for (int64_t rows : {100, 200, 300, 400, 500, 1000}) {
+    TinyCall wrong(rows);
+    wrong.outputs[tiny::Twice] =
+        tensorValue(wrong.x.data(), HONE_TYPE_DOUBLE, wrong.xDims);
+    ASSERT_EQ(wrong.runInto(session.session), HONE_WRONG_CALL);
+    expectTinyResults(call);
+  }
+  TinyCall wrong(5000); // that the model refuses
+  ASSERT_NE(wrong.run(session.session), HONE_OK);
+  expectTinyResults(call);
+}
+
+TEST(Session, ChecksTheRankOfAnOutputForTheCaller) {
+  hone_descriptor model = *hone_tiny_model();
+  model.run = [](hone_frame *frame) {
+    static const float value = 1;
+    return hone_rt_set_output(frame, tiny::Positive, &value, 2,
+                              frame->output_dims);
+  };
+  TinySession session({}, &model);
+  TinyCall call;
+  std::vector<int64_t> positive(8), dims = {8};
+  call.outputs[tiny::Positive] =
+      tensorValue(positive.data(), HONE_TYPE_INT64, dims);
+  EXPECT_EQ(call.runInto(session.session), HONE_SHAPE_MISMATCH);
+  EXPECT_NE(session.message().find("positive"), std::string::npos);
+}
+
 } // namespace

@@ -195,7 +195,15 @@ const hone_descriptor model = {
     nullptr,
     -1,
     -1,
+    0x4f3ec3409f0d3777,
 };
+
+__attribute__((section(HONE_SEAL_SECTION), used))
+const hone_seal_note seal = {sizeof(seal.name),
+                             sizeof(hone_seal),
+                             HONE_SEAL_TYPE,
+                             HONE_SEAL_NAME,
+                             {HONE_ABI_VERSION, 0, 0, 0, 0, "hone_tiny_model"}};
 
 } // namespace
 
