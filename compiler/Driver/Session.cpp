@@ -126,7 +126,12 @@ OwningOpRef<ModuleOp> Session::import() {
   for (const auto &[name, size] : options.dims)
     imported.dims[name] = size;
   StringRef input = options.input;
-  if (input.ends_with(".mlir") && !options.bytes)
+  bool isIr = input.ends_with(".mlir") && !options.bytes;
+  if (isIr && !options.dims.empty()) {
+    error(input.str() + ": sizes for dimensions are for ONNX models alone");
+    return nullptr;
+  }
+  if (isIr)
     return parseSourceFile<ModuleOp>(input, ParserConfig(mlirContext.get()));
   if (options.bytes)
     return onnx::importOnnx(*mlirContext, options.bytes, input, imported);

@@ -50,6 +50,8 @@ nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
 } // namespace
 
 NB_MODULE(_hone, m) {
+  // A daemon thread may hold a model when the interpreter ends.
+  nb::set_leak_warnings(false);
   nb::exception<CompileError>(m, "CompileError", PyExc_RuntimeError);
   nb::exception<RunError>(m, "RunError", PyExc_RuntimeError);
 

@@ -92,6 +92,9 @@ int hone::run::benchModel(const Options &options) {
   json["min_ms"] = samples.fastest;
   json["p99_ms"] = samples.quantile(0.99);
   json["runs"] = samples.runs;
+  json["dims"] = nlohmann::ordered_json::object();
+  for (const auto &[name, size] : model.sizes())
+    json["dims"][name] = size;
   json["threads"] = stats.threads;
   json["level"] = stats.level;
   json["device"] = nullptr;
@@ -108,7 +111,9 @@ int hone::run::benchModel(const Options &options) {
   json["scratch_bytes"] = stats.scratch_bytes;
   json["block_bytes"] = stats.block_bytes;
   if (chosen.json) {
-    printf("%s\n", json.dump().c_str());
+    printf("%s\n", json.dump(-1, ' ', false,
+                             nlohmann::ordered_json::error_handler_t::replace)
+                       .c_str());
     return 0;
   }
   printf("median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs on %lld "
@@ -116,6 +121,14 @@ int hone::run::benchModel(const Options &options) {
          samples.quantile(0.5), samples.fastest, samples.quantile(0.99),
          static_cast<long long>(samples.runs),
          static_cast<long long>(stats.threads), stats.level);
+  const char *separator = "sizes: ";
+  for (const auto &[name, size] : model.sizes()) {
+    printf("%s%s = %lld", separator, name.c_str(),
+           static_cast<long long>(size));
+    separator = ", ";
+  }
+  if (model.descriptor().free_dim_count)
+    printf("; --dim sets them\n");
   if (stats.device)
     printf("device: %s, %lld bytes (arena %lld), %lld runs replayed\n",
            stats.device, static_cast<long long>(stats.device_bytes),

@@ -15,6 +15,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/JSON.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -191,6 +192,33 @@ void GraphImporter::reportUnknown() {
 
 //===- Inputs and outputs -------------------------------------------------===//
 
+/// Exporters also write "?" for a dimension of which nothing is known: two of
+/// these are two sizes.
+static bool isNameless(const Dimension &dimension) {
+  return dimension.name.find_first_not_of("? ") == StringRef::npos;
+}
+
+std::string GraphImporter::freshDimName() {
+  for (;;)
+    if (std::string name = "?" + std::to_string(anonymousDims++);
+        !givenDimNames.contains(name))
+      return name;
+}
+
+void GraphImporter::checkDimOptions() {
+  std::string known;
+  for (const std::string &name : freeDims)
+    known += (known.empty() ? "; it has '" : "', '") + name;
+  known = known.empty() ? "; all its dimensions are fixed" : known + "'";
+  SmallVector<StringRef> unknown;
+  for (const auto &entry : options.dims)
+    if (!freeDims.count(entry.getKey().str()))
+      unknown.push_back(entry.getKey());
+  llvm::sort(unknown);
+  for (StringRef name : unknown)
+    error("the model's inputs have no free dimension '" + name + "'" + known);
+}
+
 mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
                                       SmallVectorImpl<Attribute> *dims,
                                       std::string &problem) {
@@ -214,18 +242,20 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
     SmallVector<int64_t> shape;
     for (const Dimension &dimension : type.shape) {
       int64_t size = dimension.size;
-      if (size < 0 && !dimension.name.empty())
-        if (auto it = options.dims.find(dimension.name);
-            it != options.dims.end())
+      std::string name;
+      if (size < 0 && dims) {
+        name = isNameless(dimension) ? freshDimName() : dimension.name.str();
+        freeDims.insert(name);
+        if (auto it = options.dims.find(name); it != options.dims.end())
           size = it->second;
+      }
       shape.push_back(size < 0 ? ShapedType::kDynamic : size);
       if (!dims)
         continue;
       if (size >= 0)
         dims->push_back(builder.getI64IntegerAttr(size));
       else
-        dims->push_back(builder.getStringAttr(
-            dimension.name.empty() ? freshDimName() : dimension.name.str()));
+        dims->push_back(builder.getStringAttr(name));
     }
     SmallVector<int64_t> fixed;
     for (int64_t size : shape)
@@ -272,6 +302,10 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
   llvm::StringSet<> constants;
   for (const Tensor &tensor : model.graph.initializers)
     constants.insert(tensor.name);
+  for (const auto *values : {&model.graph.inputs, &model.graph.outputs})
+    for (const ValueInfo &value : *values)
+      for (const Dimension &dimension : value.type.shape)
+        givenDimNames.insert(dimension.name);
   Block &entry = function.getBody().front();
   SmallVector<mlir::Type> types;
   SmallVector<DictionaryAttr> attributes;
@@ -280,6 +314,9 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
     if (constants.contains(input.name))
       continue;
     std::string problem;
+    if (!llvm::json::isUTF8(input.name))
+      error("the name of the input '" + llvm::json::fixUTF8(input.name) +
+            "' is no UTF-8 text");
     ElementType elem;
     SmallVector<Attribute> dims;
     mlir::Type type = convertType(input.type, elem, &dims, problem);
@@ -311,6 +348,7 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
                              tensor.getShape(), elem);
     define(input.name, {value, elem}, scope, "input");
   }
+  checkDimOptions();
   function.setFunctionType(FunctionType::get(&context, types, {}));
   for (auto [i, dictionary] : llvm::enumerate(attributes))
     function.setArgAttrs(i, dictionary);
@@ -334,6 +372,9 @@ void GraphImporter::importReturn(Scope &scope) {
       error("no node gives the output '" + output.name + "'");
       continue;
     }
+    if (!llvm::json::isUTF8(output.name))
+      error("the name of the output '" + llvm::json::fixUTF8(output.name) +
+            "' is no UTF-8 text");
     if (!names.insert(output.name).second) {
       error("the output '" + output.name + "' is listed twice");
       continue;
@@ -369,7 +410,8 @@ void GraphImporter::importReturn(Scope &scope) {
         // A name that inputs have too would claim that the sizes are equal.
         StringRef label;
         if (declared->hasShape &&
-            declared->shape.size() == static_cast<size_t>(found->rank()))
+            declared->shape.size() == static_cast<size_t>(found->rank()) &&
+            !isNameless(declared->shape[i]))
           label = declared->shape[i].name;
         bool usable = !label.empty() && !inputNames.contains(label);
         dims.push_back(

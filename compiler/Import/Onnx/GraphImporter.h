@@ -12,6 +12,7 @@
 #include "llvm/ADT/StringSet.h"
 
 #include <map>
+#include <set>
 
 namespace hone::onnx {
 
@@ -64,7 +65,8 @@ public:
     op->remove();
     discarded.push_back(op);
   }
-  std::string freshDimName() { return "?" + std::to_string(anonymousDims++); }
+  /// A name for a free dimension that has none: "?0", "?1", ...
+  std::string freshDimName();
 
   mlir::OpBuilder builder;
   std::unique_ptr<graph::DimBuilder> dimBuilder;
@@ -82,6 +84,8 @@ private:
                  std::map<std::string, llvm::SmallVector<std::string>> &unknown,
                  int depth);
   mlir::LogicalResult importArguments(Scope &scope);
+  /// Sizes must be for free dimensions that the inputs have.
+  void checkDimOptions();
   void importReturn(Scope &scope);
   void importInitializers(const Graph &graph, Scope &scope);
   void importNodes(llvm::ArrayRef<Node> nodes, Scope &scope);
@@ -104,6 +108,9 @@ private:
   mlir::func::FuncOp function;
   llvm::StringMap<const Function *> functions;
   llvm::StringMap<int64_t> modelOpsets;
+  /// Names of dimensions in the file, and of the free ones of the inputs.
+  llvm::StringSet<> givenDimNames;
+  std::set<std::string> freeDims;
   unsigned anonymousDims = 0, resources = 0, reported = 0;
   int64_t importedNodes = 0;
   std::vector<mlir::Operation *> discarded;

@@ -47,7 +47,7 @@ static void setInputs(hone_runner *runner) {
 static void checkNulls(const char *path, hone_library *library) {
   hone_library *opened = library;
   hone_runner *runner;
-  hone_value value;
+  hone_value value = {0};
   const hone_core_api *api = hone_library_descriptor(library)->api;
   int wrong =
       hone_library_open(NULL, NULL, &opened, NULL, 0) == HONE_WRONG_CALL &&

@@ -518,37 +518,6 @@ TEST(Session, RefusesOtherVersions) {
   EXPECT_EQ(TinySession({}, &model).status, HONE_BAD_MODEL);
 }
 
-TEST(Session, MapsAWeightsFile) {
-  char path[] = "/tmp/hone-weights-XXXXXX";
-  int file = mkstemp(path);
-  ASSERT_GE(file, 0);
-  float two = 2;
-  ASSERT_EQ(write(file, &two, sizeof(two)), ssize_t(sizeof(two)));
-  close(file);
-  hone_descriptor model = *hone_tiny_model();
-  model.weights = nullptr;
-  model.weights_file = path;
-  {
-    TinySession first({}, &model), second({}, &model);
-    ASSERT_EQ(first.status, HONE_OK) << first.why;
-    TinyCall call, other;
-    ASSERT_EQ(call.run(first.session), HONE_OK);
-    ASSERT_EQ(other.run(second.session), HONE_OK);
-    expectTinyResults(call);
-    expectTinyResults(other);
-  }
-  model.weight_bytes = 8;
-  TinySession shorter({}, &model);
-  EXPECT_EQ(shorter.status, HONE_BAD_MODEL);
-  EXPECT_NE(std::string(shorter.why).find("is shorter than"),
-            std::string::npos);
-  unlink(path);
-  TinySession missing({}, &model);
-  EXPECT_EQ(missing.status, HONE_BAD_MODEL);
-  EXPECT_NE(std::string(missing.why).find("cannot open the weights file"),
-            std::string::npos);
-}
-
 TEST(Session, KeepsDenormalsWhateverTheCallerSet) {
   constexpr uint32_t flush = 0x8040; // FTZ and DAZ
   uint32_t saved = _mm_getcsr();
@@ -614,6 +583,58 @@ TEST(Session, ChecksTheRankOfAnOutputForTheCaller) {
       tensorValue(positive.data(), HONE_TYPE_INT64, dims);
   EXPECT_EQ(call.runInto(session.session), HONE_SHAPE_MISMATCH);
   EXPECT_NE(session.message().find("positive"), std::string::npos);
+}
+
+/// Writes a weights file, runs two sessions of the model on it, and returns
+/// what session_create said.
+std::string openWeightsFile(const std::string &content) {
+  char path[] = "/tmp/hone-weights-XXXXXX";
+  int file = mkstemp(path);
+  EXPECT_EQ(write(file, content.data(), content.size()),
+            ssize_t(content.size()));
+  close(file);
+  hone_descriptor model = *hone_tiny_model();
+  model.weights = nullptr;
+  model.weights_file = path;
+  TinySession first({}, &model), second({}, &model);
+  unlink(path);
+  if (first.status != HONE_OK) {
+    TinySession missing({}, &model);
+    EXPECT_EQ(first.status, HONE_BAD_MODEL);
+    EXPECT_NE(std::string(missing.why).find("cannot open the weights file"),
+              std::string::npos);
+    return first.why;
+  }
+  for (TinySession *session : {&first, &second}) {
+    TinyCall call;
+    EXPECT_EQ(call.run(session->session), HONE_OK) << session->message();
+    expectTinyResults(call);
+  }
+  return "";
+}
+
+TEST(Session, TakesTheWeightsFileOfItsOwnCompileOnly) {
+  const hone_descriptor &model = *hone_tiny_model();
+  hone_weights_end end = {HONE_WEIGHTS_MAGIC, uint64_t(model.weight_bytes),
+                          model.weights_checksum};
+  auto file = [&](const hone_weights_end &end) {
+    std::string text(model.weights, size_t(model.weight_bytes));
+    text.resize(8); // up to the next multiple of 8
+    return text.append(reinterpret_cast<const char *>(&end), sizeof(end));
+  };
+  EXPECT_EQ(openWeightsFile(file(end)), "");
+  std::string cut = file(end);
+  for (size_t size = 0; size < cut.size(); ++size)
+    EXPECT_NE(openWeightsFile(cut.substr(0, size)).find("is cut short"),
+              std::string::npos);
+  for (int field = 0; field < 3; ++field) {
+    hone_weights_end other = end;
+    other.magic[0] ^= field == 0;
+    other.bytes ^= field == 1;
+    other.checksum ^= field == 2;
+    EXPECT_NE(openWeightsFile(file(other)).find("belongs to another library"),
+              std::string::npos);
+  }
 }
 
 } // namespace
