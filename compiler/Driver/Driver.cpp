@@ -368,11 +368,6 @@ Outcome Compile::linkAll() {
   job.symbol = options.symbol;
   job.directory = folder.path();
   job.relocatable = last == Phase::Obj;
-  if (!job.relocatable) {
-    job.objects.push_back(folder.file("libhone_core.a"));
-    if (llvm::Error error = writeFile(job.objects.back(), coreArchive()))
-      return session.fail(std::move(error), Outcome::CannotWrite);
-  }
   if (llvm::Error error = link(job)) {
     // A full disk shows up here as well.
     session.error(llvm::toString(std::move(error)));

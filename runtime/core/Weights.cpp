@@ -2,14 +2,13 @@
 // Mapping weights files.
 #include "runtime/core/Weights.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace hone;
@@ -27,18 +26,36 @@ struct Mapping {
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 Mapping *mappings = nullptr;
 
+/// The path of the library that holds an address, in `path`.
+struct Holder {
+  uintptr_t address;
+  char *path;
+  size_t capacity;
+};
+
+/// dladdr is not in every libc.
+int findHolder(dl_phdr_info *info, size_t, void *data) {
+  auto &holder = *static_cast<Holder *>(data);
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const ElfW(Phdr) &segment = info->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD ||
+        holder.address - (info->dlpi_addr + segment.p_vaddr) >= segment.p_memsz)
+      continue;
+    Text(holder.path, holder.capacity).add("%s", info->dlpi_name);
+    return 1;
+  }
+  return 0;
+}
+
 /// The file's path: a weights file lies beside the library that names it.
 bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
   const char *name = model.weights_file;
-  Dl_info info;
-  size_t folder = 0;
-  if (name[0] != '/' && dladdr(&model, &info) && info.dli_fname) {
-    const char *slash = strrchr(info.dli_fname, '/');
-    folder = slash ? size_t(slash - info.dli_fname) + 1 : 0;
-    if (folder + strlen(name) >= capacity)
-      return false;
-    memcpy(path, info.dli_fname, folder);
-  }
+  path[0] = 0;
+  Holder holder = {reinterpret_cast<uintptr_t>(&model), path, capacity};
+  if (name[0] != '/')
+    dl_iterate_phdr(findHolder, &holder);
+  const char *slash = strrchr(path, '/');
+  size_t folder = slash ? size_t(slash - path) + 1 : 0;
   if (folder + strlen(name) >= capacity)
     return false;
   strcpy(path + folder, name);
@@ -49,11 +66,8 @@ bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
 /// themselves are not read.
 const char *checkEnd(int file, const hone_descriptor &model) {
   int64_t bytes = model.weight_bytes, end = (bytes + 7) / 8 * 8;
-  struct stat status;
   hone_weights_end found;
-  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
-    return "is no regular file";
-  if (status.st_size < end + int64_t(sizeof(found)))
+  if (lseek(file, 0, SEEK_END) < end + int64_t(sizeof(found)))
     return "is cut short";
   if (pread(file, &found, sizeof(found), end) != ssize_t(sizeof(found)))
     return "cannot be read";

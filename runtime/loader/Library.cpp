@@ -8,6 +8,7 @@
 #include "runtime/core/Types.h"
 #include "runtime/core/Weights.h"
 #include "runtime/loader/Checksum.h"
+#include "runtime/loader/FileStatus.h"
 #include "runtime/loader/Seal.h"
 
 #include <dlfcn.h>
@@ -18,7 +19,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace hone;
@@ -125,7 +125,7 @@ int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
   struct stat loaded;
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   Text why(reason, sizeof(reason));
-  if (file < 0 || fstat(file, &checked) != 0)
+  if (file < 0 || !fileStatus(file, checked))
     why.add("%s", strerror(errno));
   else if (checkSeal(file, seal, why) == HONE_OK)
     problem = nullptr;
@@ -142,7 +142,7 @@ int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
     handle = dlopen(spelled, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
       problem = dlerror();
-    bool isOther = stat(spelled, &loaded) != 0 ||
+    bool isOther = !fileStatus(spelled, loaded) ||
                    loaded.st_dev != checked.st_dev ||
                    loaded.st_ino != checked.st_ino;
     if (isOther)

@@ -3,12 +3,12 @@
 // short while it is read.
 #include "runtime/loader/Seal.h"
 #include "runtime/loader/Checksum.h"
+#include "runtime/loader/FileStatus.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace hone;
@@ -80,7 +80,7 @@ const char *machineName(int machine) {
 
 int32_t readHeaders(int file, Headers &headers, Text &text) {
   struct stat status;
-  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+  if (!fileStatus(file, status) || !S_ISREG(status.st_mode))
     return bad(text, "it is no regular file");
   uint64_t size = uint64_t(status.st_size);
   const Elf64_Ehdr &elf = headers.elf;

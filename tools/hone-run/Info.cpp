@@ -116,6 +116,7 @@ Json infoJson(const hone_descriptor &model) {
   json["name"] = model.name;
   json["producer"] = model.producer;
   json["abi_version"] = model.abi_version;
+  json["oldest_glibc"] = HONE_OLDEST_GLIBC;
   json["inputs"] = Json::array();
   for (int32_t i = 0; i < model.input_count; ++i)
     json["inputs"].push_back(valueJson(model, model.inputs[i]));
@@ -196,6 +197,7 @@ int hone::run::showInfo(const Options &options) {
            static_cast<long long>(model.kernel_count),
            static_cast<long long>(device["functions"]), model.device->driver);
   }
+  printf("system: Linux on x86-64, glibc %s or newer\n", HONE_OLDEST_GLIBC);
   printf("CPU levels:");
   for (int64_t i = 0; i < model.level_count; ++i)
     printf(" %s%s", model.levels[i].name,

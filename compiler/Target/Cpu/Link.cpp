@@ -11,41 +11,43 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
-#include <link.h>
 #include <mutex>
 
 LLD_HAS_DRIVER(elf)
 
-extern "C" {
-// Made from build/lib/libhone_core.a by the build.
-extern const char _binary_libhone_core_a_start[];
-extern const char _binary_libhone_core_a_end[];
-}
+// Made by the build from build/lib/libhone_core.a and the stubs of
+// runtime/libc.
+#define EMBEDDED(name)                                                         \
+  extern "C" const char _binary_##name##_start[];                              \
+  extern "C" const char _binary_##name##_end[];
+EMBEDDED(libhone_core_a)
+EMBEDDED(stub_libc_so)
+EMBEDDED(stub_libdl_so)
+EMBEDDED(stub_libm_so)
+EMBEDDED(stub_libpthread_so)
 
 using namespace llvm;
 using namespace hone;
 
-StringRef hone::coreArchive() {
-  return StringRef(_binary_libhone_core_a_start,
-                   _binary_libhone_core_a_end - _binary_libhone_core_a_start);
-}
+namespace {
 
-/// The loaded libc and libm: a machine without development packages has no
-/// other.
-static std::vector<std::string> loadedLibraries() {
-  std::vector<std::string> found;
-  dl_iterate_phdr(
-      [](dl_phdr_info *info, size_t, void *data) {
-        StringRef path = info->dlpi_name;
-        StringRef name = path.rsplit('/').second;
-        if (name == "libc.so.6" || name == "libm.so.6" ||
-            name.starts_with("ld-linux-"))
-          static_cast<std::vector<std::string> *>(data)->push_back(path.str());
-        return 0;
-      },
-      &found);
-  return found;
-}
+/// A file that lies in this program.
+struct Embedded {
+  const char *name, *begin, *end;
+};
+
+constexpr Embedded kCore = {"libhone_core.a", _binary_libhone_core_a_start,
+                            _binary_libhone_core_a_end};
+/// What stands for the libraries of the system.
+constexpr Embedded kStubs[] = {
+    {"libc.so", _binary_stub_libc_so_start, _binary_stub_libc_so_end},
+    {"libm.so", _binary_stub_libm_so_start, _binary_stub_libm_so_end},
+    {"libpthread.so", _binary_stub_libpthread_so_start,
+     _binary_stub_libpthread_so_end},
+    {"libdl.so", _binary_stub_libdl_so_start, _binary_stub_libdl_so_end},
+};
+
+} // namespace
 
 static Error writeFile(const std::string &path, StringRef text) {
   std::error_code error;
@@ -60,6 +62,14 @@ static Error writeFile(const std::string &path, StringRef text) {
     return createFileError(path, error);
   }
   return Error::success();
+}
+
+/// Puts the file into the folder, and its path to the linker's arguments.
+static Error addEmbedded(const Embedded &file, const LinkJob &job,
+                         std::vector<std::string> &arguments) {
+  arguments.push_back(job.directory + "/" + file.name);
+  return writeFile(arguments.back(),
+                   StringRef(file.begin, file.end - file.begin));
 }
 
 /// Where the weights lie in a linked library; nothing where it has none.
@@ -129,9 +139,13 @@ Error hone::link(const LinkJob &job) {
     arguments.insert(arguments.end(), flags.begin(), flags.end());
   }
   arguments.insert(arguments.end(), job.objects.begin(), job.objects.end());
-  if (!job.relocatable)
-    for (const std::string &library : loadedLibraries())
-      arguments.push_back(library);
+  if (!job.relocatable) {
+    if (Error error = addEmbedded(kCore, job, arguments))
+      return error;
+    for (const Embedded &stub : kStubs)
+      if (Error error = addEmbedded(stub, job, arguments))
+        return error;
+  }
 
   std::vector<const char *> pointers;
   for (const std::string &argument : arguments)

@@ -3,17 +3,14 @@
 #ifndef HONE_COMPILER_TARGET_CPU_LINK_H
 #define HONE_COMPILER_TARGET_CPU_LINK_H
 
-#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
 #include <string>
+#include <vector>
 
 namespace hone {
 
-/// The archive that is linked into every model, as it lies in this program.
-llvm::StringRef coreArchive();
-
 struct LinkJob {
-  std::vector<std::string> objects; ///< files; the core's archive last
+  std::vector<std::string> objects; ///< files
   std::string output;
   std::string symbol;       ///< the only one that is exported
   std::string directory;    ///< for files that the linker needs

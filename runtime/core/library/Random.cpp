@@ -4,7 +4,9 @@
 
 #include <math.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 using namespace hone;
 using namespace hone::library;
@@ -76,7 +78,9 @@ uint32_t seedOf(bool given, double seed) {
     return uint32_t(bits ^ bits >> 32);
   }
   uint32_t fresh;
-  if (getrandom(&fresh, sizeof fresh, GRND_NONBLOCK) == sizeof fresh)
+  // The function is not in every libc.
+  if (syscall(SYS_getrandom, &fresh, sizeof fresh, GRND_NONBLOCK) ==
+      sizeof fresh)
     return fresh;
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -20,6 +20,9 @@ extern "C" {
 
 #define HONE_ABI_VERSION 3u
 
+/* The oldest glibc that models and libhone_runtime run with. */
+#define HONE_OLDEST_GLIBC "2.28"
+
 /* The symbol that a model exports by default. */
 #define HONE_MODEL_SYMBOL "hone_model"
 
