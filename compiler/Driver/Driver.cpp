@@ -55,6 +55,7 @@ private:
     return session.isCancelled() ? Outcome::Cancelled : Outcome::Done;
   }
 
+  bool isArchive() const { return StringRef(options.output).ends_with(".a"); }
   std::string weightsPath() const { return options.output + ".weights"; }
 
   Session &session;
@@ -336,7 +337,7 @@ Outcome Compile::compileHost() {
   module = {};
   session.dropContext();
   addDescriptor(*code, info);
-  if (last == Phase::So)
+  if (last == Phase::So && !isArchive())
     addSeal(*code, info);
   llvm::Expected<std::vector<CpuLevel>> baseline = parseCpuLevels("x86-64");
   if (!baseline)
@@ -366,8 +367,11 @@ Outcome Compile::linkAll() {
   job.objects = objects;
   job.output = folder.file("out");
   job.symbol = options.symbol;
+  job.soname = llvm::sys::path::filename(options.output).str();
   job.directory = folder.path();
-  job.relocatable = last == Phase::Obj;
+  job.form = last == Phase::Obj ? LinkJob::Form::Object
+             : isArchive()      ? LinkJob::Form::Archive
+                                : LinkJob::Form::Library;
   if (llvm::Error error = link(job)) {
     // A full disk shows up here as well.
     session.error(llvm::toString(std::move(error)));

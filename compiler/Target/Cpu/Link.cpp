@@ -7,6 +7,11 @@
 #include "lld/Common/Driver.h"
 #include "runtime/loader/Seal.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ObjCopy/CommonConfig.h"
+#include "llvm/ObjCopy/ConfigManager.h"
+#include "llvm/ObjCopy/ObjCopy.h"
+#include "llvm/Object/ArchiveWriter.h"
+#include "llvm/Object/Binary.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -110,14 +115,62 @@ static Error seal(const std::string &path) {
   return Error::success();
 }
 
+/// Makes a relocatable file's own functions and variables local, so that models
+/// of one program do not meet: hidden symbols are hidden from other libraries
+/// alone.
+static Error hideSymbols(const std::string &from, const LinkJob &job,
+                         const std::string &to) {
+  auto binary = object::createBinary(from);
+  if (!binary)
+    return binary.takeError();
+  objcopy::ConfigManager config;
+  auto keep =
+      objcopy::NameOrPattern::create(job.symbol, objcopy::MatchStyle::Literal,
+                                     [](Error error) { return error; });
+  if (!keep)
+    return keep.takeError();
+  if (Error error =
+          config.Common.SymbolsToKeepGlobal.addMatcher(std::move(keep)))
+    return error;
+  std::error_code error;
+  raw_fd_ostream stream(to, error);
+  if (error)
+    return createFileError(to, error);
+  if (Error error =
+          objcopy::executeObjcopyOnBinary(config, *binary->getBinary(), stream))
+    return error;
+  stream.close();
+  if (std::error_code error = stream.error()) {
+    stream.clear_error();
+    return createFileError(to, error);
+  }
+  return Error::success();
+}
+
+/// An archive of one object.
+static Error writeArchive(const std::string &object, const std::string &path) {
+  auto member = NewArchiveMember::getFile(object, /*Deterministic=*/true);
+  if (!member)
+    return member.takeError();
+  std::vector<NewArchiveMember> members;
+  members.push_back(std::move(*member));
+  return llvm::writeArchive(path, members, SymtabWritingMode::NormalSymtab,
+                            object::Archive::K_GNU, /*Deterministic=*/true,
+                            /*Thin=*/false);
+}
+
 Error hone::link(const LinkJob &job) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
+  bool isLibrary = job.form == LinkJob::Form::Library;
+  std::string linked = isLibrary ? job.output : job.directory + "/linked.o";
   std::vector<std::string> arguments = {
-      "ld.lld",      "-o", job.output,   "--no-undefined-version",
+      "ld.lld",      "-o", linked,       "--no-undefined-version",
       "--threads=2", "-z", "noexecstack"};
-  if (job.relocatable) {
+  if (!isLibrary) {
     arguments.push_back("-r");
+    // What is local must not be taken for the same function in another object.
+    arguments.push_back("--force-group-allocation");
   } else {
     std::string exports = job.directory + "/exports";
     if (Error error =
@@ -133,15 +186,18 @@ Error hone::link(const LinkJob &job) {
                                       "-z",
                                       "now",
                                       "--strip-debug",
+                                      "--soname",
+                                      job.soname,
                                       "--version-script",
                                       exports,
                                       "--build-id=fast"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
   }
   arguments.insert(arguments.end(), job.objects.begin(), job.objects.end());
-  if (!job.relocatable) {
+  if (job.form != LinkJob::Form::Object)
     if (Error error = addEmbedded(kCore, job, arguments))
       return error;
+  if (isLibrary) {
     for (const Embedded &stub : kStubs)
       if (Error error = addEmbedded(stub, job, arguments))
         return error;
@@ -152,10 +208,17 @@ Error hone::link(const LinkJob &job) {
     pointers.push_back(argument.c_str());
   std::string messages;
   raw_string_ostream stream(messages);
-  bool linked = lld::elf::link(pointers, stream, stream, /*exitEarly=*/false,
+  bool isDone = lld::elf::link(pointers, stream, stream, /*exitEarly=*/false,
                                /*disableOutput=*/false);
   lld::CommonLinkerContext::destroy();
-  if (!linked)
+  if (!isDone)
     return createStringError("the linker failed: " + messages);
-  return job.relocatable ? Error::success() : seal(job.output);
+  if (isLibrary)
+    return seal(job.output);
+  if (job.form == LinkJob::Form::Object)
+    return hideSymbols(linked, job, job.output);
+  std::string object = job.directory + "/model.o";
+  if (Error error = hideSymbols(linked, job, object))
+    return error;
+  return writeArchive(object, job.output);
 }
