@@ -113,16 +113,18 @@ function(hone_add_library name)
   set_property(GLOBAL APPEND PROPERTY HONE_INSTALL_TARGETS ${name})
 endfunction()
 
-# hone_add_tool(name SOURCES main.cpp [LINK libs...]): a program in build/bin that
-# links MLIR. Programs that must not (hone, hone-run) use add_executable.
+# hone_add_tool(name COMPONENT c SOURCES main.cpp [LINK libs...]): a program in
+# build/bin that links MLIR, and the component that it is installed with
+# (HoneInstall.cmake). Programs that must not link it (hone, hone-run) use
+# add_executable.
 function(hone_add_tool name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "COMPONENT" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
   hone_use_mlir(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   set_target_properties(${name} PROPERTIES
     INSTALL_RPATH "${LLVM_LIBRARY_DIR};$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-  install(TARGETS ${name} RUNTIME)
+  install(TARGETS ${name} RUNTIME COMPONENT ${ARG_COMPONENT})
 endfunction()
 
 # hone_add_unittest(NameTests SOURCES a.cpp [LINK libs...] [NO_MLIR]): a GoogleTest

@@ -1,27 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# The installed CMake package: find_package(Hone), then Hone::HoneDriver and the other
-# libraries. include/hone is the stable interface; include/hone-cpp holds the C++
-# headers, without promise.
+# The installed package, in three components: `runtime` runs compiled models, `compiler`
+# makes them, and `development` is the compiler as C++ libraries, which alone needs the
+# development packages of MLIR and LLD. HoneConfig.cmake.in says what each offers.
 include(CMakePackageConfigHelpers)
 
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/Hone")
-get_property(targets GLOBAL PROPERTY HONE_INSTALL_TARGETS)
-install(TARGETS hone_mlir ${targets} EXPORT HoneTargets
-  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
-  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-install(EXPORT HoneTargets NAMESPACE Hone:: DESTINATION "${package}")
-configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/HoneConfig.cmake.in"
-  "${PROJECT_BINARY_DIR}/HoneConfig.cmake" INSTALL_DESTINATION "${package}")
-write_basic_package_version_file("${PROJECT_BINARY_DIR}/HoneConfigVersion.cmake"
-  COMPATIBILITY SameMinorVersion)
-install(FILES "${PROJECT_BINARY_DIR}/HoneConfig.cmake"
-  "${PROJECT_BINARY_DIR}/HoneConfigVersion.cmake" DESTINATION "${package}")
+set(include "${CMAKE_INSTALL_INCLUDEDIR}")
+function(hone_install_libraries component)
+  cmake_parse_arguments(ARG "" "EXPORT" "" ${ARGN})
+  if(ARG_EXPORT)
+    set(ARG_EXPORT EXPORT ${ARG_EXPORT})
+  endif()
+  install(TARGETS ${ARG_UNPARSED_ARGUMENTS} ${ARG_EXPORT}
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT ${component}
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT ${component})
+endfunction()
+function(hone_install_pkgconfig component)
+  set(name hone-${component})
+  configure_file("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/${name}.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT ${component})
+endfunction()
+# The files find each other wherever the package is moved to.
+file(RELATIVE_PATH HONE_PC_INCLUDE "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix/${include}")
 
-install(DIRECTORY runtime/include/ compiler/include/
-  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
-set(cpp "${CMAKE_INSTALL_INCLUDEDIR}/hone-cpp")
-install(DIRECTORY dialects passes compiler DESTINATION "${cpp}"
+hone_install_libraries(runtime hone_core hone_runtime)
+hone_install_pkgconfig(runtime)
+install(DIRECTORY runtime/include/ DESTINATION "${include}" COMPONENT runtime)
+
+hone_install_libraries(compiler hone_compiler)
+hone_install_pkgconfig(compiler)
+install(DIRECTORY compiler/include/ DESTINATION "${include}" COMPONENT compiler)
+
+get_property(libraries GLOBAL PROPERTY HONE_INSTALL_TARGETS)
+hone_install_libraries(development hone_mlir ${libraries} EXPORT HoneDevelopment)
+install(EXPORT HoneDevelopment NAMESPACE Hone:: DESTINATION "${package}" COMPONENT development)
+set(cpp "${include}/hone-cpp")
+install(DIRECTORY dialects passes compiler DESTINATION "${cpp}" COMPONENT development
   FILES_MATCHING PATTERN "*.h" PATTERN "*.td"
   PATTERN "include" EXCLUDE PATTERN "Python" EXCLUDE)
 install(DIRECTORY "${PROJECT_BINARY_DIR}/dialects" "${PROJECT_BINARY_DIR}/passes"
-  DESTINATION "${cpp}" FILES_MATCHING PATTERN "*.inc" PATTERN "CMakeFiles" EXCLUDE)
+  DESTINATION "${cpp}" COMPONENT development
+  FILES_MATCHING PATTERN "*.inc" PATTERN "CMakeFiles" EXCLUDE)
+
+configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/HoneConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/HoneConfig.cmake" INSTALL_DESTINATION "${package}"
+  PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/HoneConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/HoneConfig.cmake" "${PROJECT_BINARY_DIR}/HoneConfigVersion.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/HoneModel.cmake" DESTINATION "${package}" COMPONENT runtime)
