@@ -47,6 +47,21 @@ int findHolder(dl_phdr_info *info, size_t, void *data) {
   return 0;
 }
 
+/// Takes steps out that lead nowhere: the loader spells paths with them, and
+/// messages show the path.
+void tidy(char *path) {
+  char *to = path;
+  for (const char *from = path; *from;) {
+    if (from[0] == '/' && from[1] == '/')
+      from += 1;
+    else if (from[0] == '/' && from[1] == '.' && from[2] == '/')
+      from += 2;
+    else
+      *to++ = *from++;
+  }
+  *to = 0;
+}
+
 /// The file's path: a weights file lies beside the library that names it.
 bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
   const char *name = model.weights_file;
@@ -54,6 +69,7 @@ bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
   Holder holder = {reinterpret_cast<uintptr_t>(&model), path, capacity};
   if (name[0] != '/')
     dl_iterate_phdr(findHolder, &holder);
+  tidy(path);
   const char *slash = strrchr(path, '/');
   size_t folder = slash ? size_t(slash - path) + 1 : 0;
   if (folder + strlen(name) >= capacity)
