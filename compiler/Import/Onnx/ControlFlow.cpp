@@ -47,7 +47,7 @@ std::optional<bool> knownCondition(Value value) {
 /// The first branch alone, where the condition must hold.
 LogicalResult importFirstBranch(NodeBuilder &n, const Graph &graph,
                                 scf::IfOp shape, Value chosen) {
-  shape.erase();
+  n.importer.discard(shape);
   ScalarBuilder &s = n.host();
   n.require(s.wrap(chosen),
             "the sizes are those for which the first branch is made; the "

@@ -90,9 +90,14 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
 
   Location loc = UnknownLoc::get(&context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-  llvm::scope_exit clear([&] {
+  // What was discarded refers to the module: it lets go before anything there
+  // is erased.
+  auto releaseDiscarded = [&] {
     for (Operation *op : discarded)
       op->dropAllReferences();
+  };
+  llvm::scope_exit clear([&] {
+    releaseDiscarded();
     for (Operation *op : discarded)
       op->destroy();
   });
@@ -115,6 +120,7 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
                    << " more errors";
   if (hasErrors)
     return nullptr;
+  releaseDiscarded();
   eraseDead(function.getBody());
   if (failed(verify(*module))) {
     error("the model is not consistent (see above)");
