@@ -114,6 +114,8 @@ def main():
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
         "hostile-sizes": lambda: summed([python, str(ROOT / "test/e2e/hostile_sizes.py")], env),
+        "control-flow": lambda: summed([python, str(ROOT / "test/e2e/control_flow_graphs.py")], env),
+        "control-flow-emulated": lambda: summed([python, str(ROOT / "test/e2e/control_flow_graphs.py"), "--target=cuda-emulated", "--count=40"], env),
         "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
         "models-emulated": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env, "--target=cuda-emulated", f"--only={EMULATED_MODELS}"),
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
@@ -132,7 +134,7 @@ def main():
         total = Counts(*(a + b for a, b in zip(total, counts)))
     print("===")
     for name, counts, seconds in rows:
-        print(f"{name:<14}{counts.passed:>6} passed {counts.failed:>4} failed {counts.skipped:>5} skipped {seconds:>8.1f} s")
+        print(f"{name:<22}{counts.passed:>6} passed {counts.failed:>4} failed {counts.skipped:>5} skipped {seconds:>8.1f} s")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
 

@@ -49,6 +49,21 @@ Value viewedTensor(Value value) {
   return value;
 }
 
+/// Whether two sizes are one value, or ask the same of the same buffer.
+bool isSameSize(Value a, Value b) {
+  auto left = a.getDefiningOp<rt::DimOp>(),
+       right = b.getDefiningOp<rt::DimOp>();
+  return a == b || (left && right && left.getSource() == right.getSource() &&
+                    left.getAxis() == right.getAxis());
+}
+
+using Dims = std::optional<SmallVector<Value>>;
+
+/// False where one is not known.
+bool areSameSizes(const Dims &a, const Dims &b) {
+  return a && b && llvm::equal(*a, *b, isSameSize);
+}
+
 class Bufferizer {
 public:
   Bufferizer(ModuleOp module, func::FuncOp host)
@@ -402,7 +417,8 @@ private:
       if (size)
         return *size == type.getDimSize(axis);
       Value value = map.lookup(cast<Value>(op.getMixedSizes()[axis]));
-      return type.isDynamicDim(axis) && dimOf(source, axis, loc) == value;
+      return type.isDynamicDim(axis) &&
+             isSameSize(dimOf(source, axis, loc), value);
     };
     int64_t cut = type.getRank();
     while (cut > 0 && isWhole(cut - 1) &&
@@ -559,8 +575,8 @@ private:
     Operation *loop;
     DenseMap<Value, unsigned> position; ///< of what an iteration sees of it
     /// The dynamic dimensions, of values outside; nothing where they change.
-    SmallVector<std::optional<SmallVector<Value>>> dims;
-    DenseMap<Value, std::optional<SmallVector<Value>>> known; ///< of tensors
+    SmallVector<Dims> dims;
+    DenseMap<Value, Dims> known; ///< of tensors
     int depth = 0;
 
     bool isInside(Value value) const {
@@ -570,8 +586,7 @@ private:
 
   /// The dynamic dimensions that a tensor of an iteration has if the carried
   /// ones have those of `carried`; nothing where that is not plain to see.
-  std::optional<SmallVector<Value>> dimsInside(Value tensor,
-                                               CarriedSizes &carried) {
+  Dims dimsInside(Value tensor, CarriedSizes &carried) {
     if (auto position = carried.position.find(tensor);
         position != carried.position.end())
       return carried.dims[position->second];
@@ -581,15 +596,13 @@ private:
     if (carried.depth == kMaxDepth)
       return std::nullopt;
     ++carried.depth;
-    std::optional<SmallVector<Value>> dims = findDimsInside(tensor, carried);
+    Dims dims = findDimsInside(tensor, carried);
     --carried.depth;
     carried.known[tensor] = dims;
     return dims;
   }
 
-  std::optional<SmallVector<Value>> findDimsInside(Value tensor,
-                                                   CarriedSizes &carried) {
-    using Dims = std::optional<SmallVector<Value>>;
+  Dims findDimsInside(Value tensor, CarriedSizes &carried) {
     if (!carried.isInside(tensor))
       return dimsOf(map.lookup(tensor));
     auto all = [&](ValueRange sizes) -> Dims {
@@ -626,8 +639,9 @@ private:
           unsigned number = cast<OpResult>(tensor).getResultNumber();
           Dims dims =
               dimsInside(branch.thenYield().getOperand(number), carried);
-          return dims == dimsInside(branch.elseYield().getOperand(number),
-                                    carried)
+          return areSameSizes(
+                     dims,
+                     dimsInside(branch.elseYield().getOperand(number), carried))
                      ? dims
                      : Dims();
         })
@@ -663,7 +677,7 @@ private:
       changed = false;
       carried.known.clear();
       for (auto [dims, value] : llvm::zip_equal(carried.dims, yielded))
-        if (dims && dims != dimsInside(value, carried)) {
+        if (dims && !areSameSizes(dims, dimsInside(value, carried))) {
           dims = std::nullopt;
           changed = true;
         }
