@@ -141,7 +141,7 @@ def Graph_ArgReduceOp : Graph_ShapedOp<"arg_reduce"> {
 }
 
 def Graph_CumulateOp : Graph_ShapedOp<"cumulate", [AllTypesMatch<["input", "result"]>]> {
-  let summary = "running sum or product along an axis";
+  let summary = "running sum or product along an axis; f16 and bf16 are accumulated in f32";
   let arguments = (ins Graph_Tensor:$input, Graph_ReduceKindAttr:$kind, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = "$kind $input `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)? attr-dict `:` type($input)";

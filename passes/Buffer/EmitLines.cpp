@@ -2,6 +2,7 @@
 // Operations along one axis whose steps depend on each other: running sums and
 // the k best elements. Lines along the axis are independent.
 #include "passes/Buffer/KernelEmission.h"
+#include "passes/Loops/Emit.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -34,31 +35,27 @@ Value valueOf(OpBuilder &builder, Location loc, OpFoldResult size) {
 
 Value hone::buffer::accumulate(OpBuilder &builder, Location loc,
                                ReduceKind kind, Value a, Value b) {
-  Type type = a.getType();
-  bool isFloat = isa<FloatType>(type);
-  bool narrow = type.isF16() || type.isBF16();
-  if (narrow) {
-    a = arith::ExtFOp::create(builder, loc, builder.getF32Type(), a);
-    b = arith::ExtFOp::create(builder, loc, builder.getF32Type(), b);
-  }
-  Value result;
+  bool isFloat = isa<FloatType>(a.getType());
   if (kind == ReduceKind::Prod)
-    result = isFloat ? arith::MulFOp::create(builder, loc, a, b).getResult()
-                     : arith::MulIOp::create(builder, loc, a, b);
-  else
-    result = isFloat ? arith::AddFOp::create(builder, loc, a, b).getResult()
-                     : arith::AddIOp::create(builder, loc, a, b);
-  if (narrow)
-    result = arith::TruncFOp::create(builder, loc, type, result);
-  return result;
+    return isFloat ? arith::MulFOp::create(builder, loc, a, b).getResult()
+                   : arith::MulIOp::create(builder, loc, a, b);
+  return isFloat ? arith::AddFOp::create(builder, loc, a, b).getResult()
+                 : arith::AddIOp::create(builder, loc, a, b);
 }
 
-/// Lines whose elements lie beside each other: the sum is carried in a
-/// register.
+Type hone::buffer::sumType(Type type) {
+  bool narrow = type.isF16() || type.isBF16();
+  return narrow ? Float32Type::get(type.getContext()) : type;
+}
+
+/// The sum of each line is carried in a register.
 void hone::buffer::emitScalarCumulate(OpBuilder &builder, CumulateOp op,
-                                      const Lines &source, const Lines &target,
-                                      Value neutral) {
+                                      const Lines &source,
+                                      const Lines &target) {
   Location loc = op.getLoc();
+  Type type = cast<MemRefType>(source.view.getType()).getElementType();
+  Type wide = sumType(type);
+  Value neutral = arith::ConstantOp::create(builder, loc, neutralOf(op, wide));
   OpFoldResult sizes[] = {source.outer, source.inner};
   auto forall =
       scf::ForallOp::create(builder, loc, sizes, ValueRange{}, std::nullopt);
@@ -78,11 +75,14 @@ void hone::buffer::emitScalarCumulate(OpBuilder &builder, CumulateOp op,
                          forall.getInductionVar(1)};
         Value element =
             memref::LoadOp::create(builder, loc, source.view, place);
+        if (wide != type)
+          element = arith::ExtFOp::create(builder, loc, wide, element);
         Value sum =
             accumulate(builder, loc, op.getKind(), carried.front(), element);
-        memref::StoreOp::create(builder, loc,
-                                op.getExclusive() ? carried.front() : sum,
-                                target.view, place);
+        Value stored = op.getExclusive() ? carried.front() : sum;
+        if (wide != type)
+          stored = arith::TruncFOp::create(builder, loc, type, stored);
+        memref::StoreOp::create(builder, loc, stored, target.view, place);
         scf::YieldOp::create(builder, loc, sum);
       });
 }
@@ -90,9 +90,10 @@ void hone::buffer::emitScalarCumulate(OpBuilder &builder, CumulateOp op,
 /// Many lines beside each other: a row of the result is the row before it and a
 /// row of the source.
 static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
-                            const Lines &source, const Lines &target,
-                            Value neutral) {
+                            const Lines &source, const Lines &target) {
   Location loc = op.getLoc();
+  Type type = cast<MemRefType>(source.view.getType()).getElementType();
+  Value neutral = arith::ConstantOp::create(builder, loc, neutralOf(op, type));
   auto forall =
       scf::ForallOp::create(builder, loc, ArrayRef<OpFoldResult>{source.outer},
                             ValueRange{}, std::nullopt);
@@ -139,6 +140,56 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
       });
 }
 
+/// As above for f16 and bf16, whose sums a row of the result would round: they
+/// are held beside it, for some columns at a time.
+static void emitWideRowCumulate(OpBuilder &builder, CumulateOp op,
+                                const Lines &source, const Lines &target) {
+  constexpr int64_t columns = 256;
+  Location loc = op.getLoc();
+  Type type = cast<MemRefType>(source.view.getType()).getElementType();
+  Type wide = sumType(type);
+  Emitter e(builder, loc);
+  Value scratch = makeScratch(e, columns, wide).memref;
+  Value neutral = arith::ConstantOp::create(builder, loc, neutralOf(op, wide));
+  Value length = valueOf(builder, loc, source.length);
+  Value inner = valueOf(builder, loc, source.inner);
+  OpFoldResult blocks = e.ceilDiv(inner, columns);
+  if (std::optional<int64_t> known = getConstantIntValue(source.inner))
+    blocks = builder.getIndexAttr(llvm::divideCeil(*known, columns));
+  OpFoldResult sizes[] = {source.outer, blocks};
+  auto forall =
+      scf::ForallOp::create(builder, loc, sizes, ValueRange{}, std::nullopt);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(forall.getBody());
+  Value firstRow = e.mul(forall.getInductionVar(0), length);
+  Value firstColumn = e.mul(forall.getInductionVar(1), e.cst(columns));
+  OpFoldResult width =
+      getConstantIntValue(source.inner).value_or(columns + 1) <= columns
+          ? source.inner
+          : OpFoldResult(e.min(e.sub(inner, firstColumn), e.cst(columns)));
+  Value sums = viewAs(builder, loc, scratch, width);
+  fillBuffer(builder, loc, neutral, sums);
+  auto loop = scf::ForOp::create(builder, loc, e.cst(0), length, e.cst(1));
+  builder.setInsertionPointToStart(loop.getBody());
+  Value at = loop.getInductionVar();
+  if (op.getReverse())
+    at = e.sub(e.sub(length, e.cst(1)), at);
+  OpFoldResult offset = e.add(e.mul(e.add(firstRow, at), inner), firstColumn);
+  Value inputs[] = {viewAs(builder, loc, source.view, width, offset), sums};
+  Value outputs[] = {sums, viewAs(builder, loc, target.view, width, offset)};
+  SmallVector<AffineMap> maps(4, builder.getMultiDimIdentityMap(1));
+  linalg::GenericOp::create(
+      builder, loc, TypeRange{}, inputs, outputs, maps,
+      ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},
+      [&](OpBuilder &builder, Location loc, ValueRange args) {
+        Value element = arith::ExtFOp::create(builder, loc, wide, args[0]);
+        Value sum = accumulate(builder, loc, op.getKind(), args[1], element);
+        Value rounded = arith::TruncFOp::create(
+            builder, loc, type, op.getExclusive() ? args[1] : sum);
+        linalg::YieldOp::create(builder, loc, ValueRange{sum, rounded});
+      });
+}
+
 TypedAttr hone::buffer::neutralOf(CumulateOp op, Type type) {
   Builder builder(type.getContext());
   int64_t number = op.getKind() == ReduceKind::Prod ? 1 : 0;
@@ -151,14 +202,14 @@ void hone::buffer::emitCumulate(OpBuilder &builder, CumulateOp op, Value source,
                                 Value target) {
   Location loc = op.getLoc();
   Type type = cast<MemRefType>(source.getType()).getElementType();
-  Value neutralValue =
-      arith::ConstantOp::create(builder, loc, neutralOf(op, type));
   Lines from(builder, loc, source, op.getAxis());
   Lines to(builder, loc, target, op.getAxis());
   if (getConstantIntValue(from.inner) == 1)
-    emitScalarCumulate(builder, op, from, to, neutralValue);
+    emitScalarCumulate(builder, op, from, to);
+  else if (sumType(type) != type)
+    emitWideRowCumulate(builder, op, from, to);
   else
-    emitRowCumulate(builder, op, from, to, neutralValue);
+    emitRowCumulate(builder, op, from, to);
 }
 
 Value hone::buffer::comesBefore(OpBuilder &builder, TopKOp op, Value a,

@@ -37,13 +37,10 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
   Lines from(builder, e.loc, source, op.getAxis());
   Lines to(builder, e.loc, target, op.getAxis());
   Type type = cast<MemRefType>(source.getType()).getElementType();
-  if (!wantsTeams(from)) {
-    Value neutral =
-        arith::ConstantOp::create(builder, e.loc, neutralOf(op, type));
-    return emitScalarCumulate(builder, op, from, to, neutral);
-  }
-  bool narrow = type.isF16() || type.isBF16();
-  Type sumType = narrow ? builder.getF32Type() : type;
+  if (!wantsTeams(from))
+    return emitScalarCumulate(builder, op, from, to);
+  Type wide = sumType(type);
+  bool narrow = wide != type;
   int64_t threads = kMostThreads;
   if (std::optional<int64_t> known = getConstantIntValue(from.length))
     threads = std::clamp<int64_t>(
@@ -63,9 +60,9 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
       return SmallVector<Value>{line[0], position, line[1]};
     };
     Value neutral =
-        arith::ConstantOp::create(builder, e.loc, neutralOf(op, sumType));
-    Value sums = teamBuffer(e, {chunk + chunk / kBanks}, sumType);
-    Value totals = teamBuffer(e, {2, threads}, sumType);
+        arith::ConstantOp::create(builder, e.loc, neutralOf(op, wide));
+    Value sums = teamBuffer(e, {chunk + chunk / kBanks}, wide);
+    Value totals = teamBuffer(e, {2, threads}, wide);
     auto isInside = [&](Value position) {
       return e.cmp(arith::CmpIPredicate::slt, position, length);
     };
@@ -73,11 +70,11 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
       emitStep(e, chunk, [&](Value i) {
         Value position = e.add(first, i);
         Value element = e.select(
-                             isInside(position), sumType,
+                             isInside(position), wide,
                              [&] {
                                Value read = load(e, from.view, at(position));
                                return SmallVector<Value>{
-                                   narrow ? e.extend(read, sumType) : read};
+                                   narrow ? e.extend(read, wide) : read};
                              },
                              [&] { return SmallVector<Value>{neutral}; })
                             .front();
@@ -100,8 +97,7 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
           Value own = load(e, totals, {e.cst(row), thread});
           Value sum =
               e.select(
-                   e.cmp(arith::CmpIPredicate::sge, thread, e.cst(reach)),
-                   sumType,
+                   e.cmp(arith::CmpIPredicate::sge, thread, e.cst(reach)), wide,
                    [&] {
                      Value left = e.sub(thread, e.cst(reach));
                      return SmallVector<Value>{
@@ -117,7 +113,7 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
           Value thread = e.div(i, e.cst(kElements));
           Value sum =
               e.select(
-                   e.cmp(arith::CmpIPredicate::sgt, thread, e.cst(0)), sumType,
+                   e.cmp(arith::CmpIPredicate::sgt, thread, e.cst(0)), wide,
                    [&] {
                      Value left = e.sub(thread, e.cst(1));
                      return SmallVector<Value>{

@@ -69,10 +69,11 @@ struct Lines {
   mlir::Value view;
 };
 
+/// The type of a running sum of elements: f32 for f16 and bf16.
+mlir::Type sumType(mlir::Type type);
 /// Running sums with an iteration for each line.
 void emitScalarCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
-                        const Lines &source, const Lines &target,
-                        mlir::Value neutral);
+                        const Lines &source, const Lines &target);
 /// The neutral element of what a running sum accumulates.
 mlir::TypedAttr neutralOf(graph::CumulateOp op, mlir::Type type);
 mlir::Value accumulate(mlir::OpBuilder &builder, mlir::Location loc,

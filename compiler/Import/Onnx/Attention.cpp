@@ -96,12 +96,6 @@ namespace {
 
 bool isPlainFloat(Val v) { return isFloat(v.elem) && !isSmallFloat(v.elem); }
 
-Val widened(NodeBuilder &n, Val x) {
-  bool narrow =
-      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
-  return narrow ? n.cast(x, ElementType::Float) : x;
-}
-
 /// The mask with as many columns as there are keys: what it lacks is masked
 /// out.
 Val wholeMask(NodeBuilder &n, Val mask, Size keys) {
@@ -175,7 +169,7 @@ LogicalResult importAttention(NodeBuilder &n) {
   bool wide = n.intAttr("softmax_precision") ==
               static_cast<int64_t>(ElementType::Double);
 
-  Val scores = headScores(n, widened(n, q), widened(n, k));
+  Val scores = headScores(n, n.widened(q), n.widened(k));
   if (n.failed())
     return failure();
   scores = n.map(scores, [&](Scalar x) {
@@ -236,7 +230,7 @@ LogicalResult importAttention(NodeBuilder &n) {
                                 : scores,
                     elem));
   Val attended =
-      headValues(n, n.cast(probabilities, widened(n, v).elem), widened(n, v));
+      headValues(n, n.cast(probabilities, n.widened(v).elem), n.widened(v));
   if (n.failed())
     return failure();
   attended = n.cast(attended, valueElem == elem ? elem : valueElem);
@@ -253,7 +247,7 @@ LogicalResult importFlexAttention(NodeBuilder &n) {
     return n.error("needs a head size that is known, or the attribute 'scale'");
   double scale = n.hasAttr("scale") ? n.floatAttr("scale")
                                     : 1 / std::sqrt(static_cast<double>(*size));
-  Val scores = headScores(n, widened(n, q), widened(n, k));
+  Val scores = headScores(n, n.widened(q), n.widened(k));
   if (n.failed())
     return failure();
   scores = n.map(scores, [&](Scalar x) { return x * scale; });
@@ -281,8 +275,8 @@ LogicalResult importFlexAttention(NodeBuilder &n) {
       modify(attentionSoftmax(n, scores, /*masked=*/false), "prob_mod");
   if (n.failed())
     return failure();
-  return n.out(n.cast(headValues(n, widened(n, probabilities),
-                                 n.cast(v, widened(n, probabilities).elem)),
+  return n.out(n.cast(headValues(n, n.widened(probabilities),
+                                 n.cast(v, n.widened(probabilities).elem)),
                       v.elem));
 }
 
@@ -394,13 +388,12 @@ LogicalResult importCausalConv(NodeBuilder &n) {
   windows.pads = {0, 0};
   windows.group = *channels;
   Val y = convOf(n, padded, w, windows);
-  if (n.has(2) && !n.failed())
-    y = addChannelBias(n, y, n.in(2));
+  y = addChannelBias(n, y, n.widened(n.in(2)), y.elem);
   if (n.failed())
     return failure();
   if (activation != "none")
     y = n.map(y, [](Scalar v) { return v * sigmoid(v); });
-  n.out(0, y);
+  n.out(0, n.cast(y, x.elem));
   n.out(1,
         n.sliceAxis(padded, 2, n.sub(n.dim(padded, 2), before[2]), before[2]));
   return success();

@@ -22,25 +22,26 @@ LogicalResult importGemm(NodeBuilder &n) {
   float alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   if (n.intAttr("transA"))
     a = n.transpose(a, {1, 0});
-  Val product = n.matmul(a, b, n.intAttr("transB") != 0);
+  bool adds = n.has(2) && beta != 0, transB = n.intAttr("transB") != 0;
+  if (!adds && alpha == 1)
+    return n.out(n.matmul(a, b, transB));
+  Val product = n.wideMatmul(a, b, transB);
   if (n.failed())
     return failure();
-  bool adds = n.has(2) && beta != 0;
-  if (!adds && alpha == 1)
-    return n.out(product);
   auto scaled = [](const Scalar &x, float by) { return by == 1 ? x : x * by; };
   if (!isFloat(product.elem) &&
       (alpha != std::floor(alpha) || beta != std::floor(beta)))
     return n.error("scales integers by a fraction");
   if (!adds)
-    return n.out(n.map(product, [&](Scalar x) { return scaled(x, alpha); }));
+    return n.out(
+        n.map(product, a.elem, [&](Scalar x) { return scaled(x, alpha); }));
   Val c = n.in(2);
-  if (c.rank() > 2 || c.elem != product.elem)
+  if (c.rank() > 2 || c.elem != a.elem)
     return n.error("adds a tensor that does not fit the product");
   if (n.opset < 7 && !n.intAttr("broadcast") && c.rank() != 2)
     return n.error("adds a tensor that has another shape than the product");
   c = n.alignTo(c, n.dims(product));
-  return n.out(n.map({product, c}, product.elem, [&](ArrayRef<Scalar> x) {
+  return n.out(n.map({product, c}, a.elem, [&](ArrayRef<Scalar> x) {
     return scaled(x[0], alpha) + scaled(x[1], beta);
   }));
 }
@@ -97,16 +98,20 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
     sizes.push_back(rest.outputSize(n, n.dim(x, 2 + i), i, /*ceil=*/false));
   if (n.failed())
     return x;
-  return {graph::ConvOp::create(n.b, n.loc, n.tensorType(x.elem, sizes),
-                                x.value, w.value, n.dynamic(sizes),
-                                rest.strides, rest.dilations, rest.pads,
-                                rest.group, /*channelsLast=*/false,
+  ElementType wide = widenedType(x.elem);
+  return {graph::ConvOp::create(n.b, n.loc, n.tensorType(wide, sizes), x.value,
+                                w.value, n.dynamic(sizes), rest.strides,
+                                rest.dilations, rest.pads, rest.group,
+                                /*channelsLast=*/false,
                                 graph::FilterLayout::Plain, rest.kernel),
-          x.elem};
+          wide};
 }
 
-Val hone::onnx::addChannelBias(NodeBuilder &n, Val y, Val bias) {
-  if (bias.rank() != 1 || bias.elem != y.elem) {
+Val hone::onnx::addChannelBias(NodeBuilder &n, Val y, Val bias,
+                               ElementType elem) {
+  if (n.failed() || !bias)
+    return n.failed() ? y : n.cast(y, elem);
+  if (bias.rank() != 1 || bias.elem != elem) {
     n.fail("has a bias that is no vector of the input's type");
     return y;
   }
@@ -114,8 +119,7 @@ Val hone::onnx::addChannelBias(NodeBuilder &n, Val y, Val bias) {
   sizes[0] = n.dim(y, 1);
   bias = n.reshape(
       n.withDims(bias, {sizes[0]}, "the sizes of bias and channels"), sizes);
-  return n.map({y, bias}, y.elem,
-               [](ArrayRef<Scalar> a) { return a[0] + a[1]; });
+  return n.map({y, bias}, elem, [](ArrayRef<Scalar> a) { return a[0] + a[1]; });
 }
 
 namespace {
@@ -137,10 +141,7 @@ LogicalResult importConv(NodeBuilder &n) {
   std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
   if (!windows)
     return failure();
-  Val y = convOf(n, x, w, *windows);
-  if (n.has(2) && !n.failed())
-    y = addChannelBias(n, y, n.in(2));
-  return n.out(y);
+  return n.out(addChannelBias(n, convOf(n, x, w, *windows), n.in(2), x.elem));
 }
 
 LogicalResult importConvTranspose(NodeBuilder &n) {
@@ -201,14 +202,13 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
-  Val y{graph::ConvTransposeOp::create(n.b, n.loc, n.tensorType(x.elem, sizes),
+  ElementType wide = widenedType(x.elem);
+  Val y{graph::ConvTransposeOp::create(n.b, n.loc, n.tensorType(wide, sizes),
                                        x.value, w.value, n.dynamic(sizes),
                                        windows->strides, windows->dilations,
                                        windows->pads, windows->group),
-        x.elem};
-  if (n.has(2))
-    y = addChannelBias(n, y, n.in(2));
-  return n.out(y);
+        wide};
+  return n.out(addChannelBias(n, y, n.in(2), x.elem));
 }
 
 } // namespace

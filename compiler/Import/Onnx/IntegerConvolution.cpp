@@ -88,7 +88,7 @@ LogicalResult importQLinearConv(NodeBuilder &n) {
     return failure();
   Val y = *sum;
   if (n.has(8))
-    y = addChannelBias(n, y, n.in(8));
+    y = addChannelBias(n, y, n.in(8), y.elem);
   auto scalar = [&](Val v) { return channelParameter(n, v, y.rank(), 1); };
   Val xScale = scalar(n.in(1)), wScale = scalar(n.in(4)),
       yScale = scalar(n.in(6));

@@ -89,17 +89,11 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
                      [](ArrayRef<Scalar> x) { return x[0] / x[1]; }));
 }
 
-Val widened(NodeBuilder &n, Val x) {
-  bool narrow =
-      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
-  return narrow ? n.cast(x, ElementType::Float) : x;
-}
-
 LogicalResult importSoftmaxCrossEntropy(NodeBuilder &n) {
   if (!isFloat(n.in(0).elem) || isSmallFloat(n.in(0).elem) ||
       n.in(0).rank() < 2)
     return n.error("takes float scores of at least 2 dimensions");
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   Val top = n.reduce(ReduceKind::Max, x, {1}, /*keepdims=*/true);
   Val centered =
       n.map({x, top}, x.elem, [](ArrayRef<Scalar> a) { return a[0] - a[1]; });
@@ -115,7 +109,7 @@ LogicalResult importSoftmaxCrossEntropy(NodeBuilder &n) {
 LogicalResult importNegativeLogLikelihood(NodeBuilder &n) {
   if (!isFloat(n.in(0).elem) || isSmallFloat(n.in(0).elem))
     return n.error("takes float scores");
-  return negativeLogLikelihood(n, widened(n, n.in(0)));
+  return negativeLogLikelihood(n, n.widened(n.in(0)));
 }
 
 } // namespace

@@ -17,12 +17,6 @@ bool isPlainFloat(Val v) {
   return v && isFloat(v.elem) && !isSmallFloat(v.elem);
 }
 
-Val widened(NodeBuilder &n, Val x) {
-  bool narrow =
-      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
-  return narrow ? n.cast(x, ElementType::Float) : x;
-}
-
 Scalar gelu(const Scalar &x) { return x * 0.5 * (1.0 + erf(x * M_SQRT1_2)); }
 
 Scalar geluByTanh(const Scalar &x) {
@@ -56,13 +50,11 @@ LogicalResult importFusedMatMul(NodeBuilder &n) {
       n.intAttr("transBatchB"))
     return n.error("takes matrices, without transposed batches");
   double alpha = n.floatAttr("alpha", 1);
-  Val product = n.matmul(transposedLast(n, a, n.intAttr("transA")), b,
-                         n.intAttr("transB") != 0);
-  return n.failed()
-             ? failure()
-             : n.out(alpha == 1 ? product : n.map(product, [&](Scalar x) {
-                 return x * alpha;
-               }));
+  Val product = n.wideMatmul(transposedLast(n, a, n.intAttr("transA")), b,
+                             n.intAttr("transB") != 0);
+  return n.failed() ? failure() : n.out(n.map(product, a.elem, [&](Scalar x) {
+    return alpha == 1 ? x : x * alpha;
+  }));
 }
 
 Scalar activated(NodeBuilder &n, const Scalar &x, StringRef name) {
@@ -86,8 +78,8 @@ LogicalResult importFusedGemm(NodeBuilder &n) {
     return n.error("takes two float matrices");
   double alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   StringRef activation = n.stringAttr("activation");
-  Val product = n.matmul(transposedLast(n, a, n.intAttr("transA")), b,
-                         n.intAttr("transB") != 0);
+  Val product = n.wideMatmul(transposedLast(n, a, n.intAttr("transA")), b,
+                             n.intAttr("transB") != 0);
   SmallVector<Val> inputs{product};
   if (n.has(2))
     inputs.push_back(n.alignTo(c, n.dims(product)));
@@ -111,15 +103,14 @@ LogicalResult importFusedConv(NodeBuilder &n) {
   if (!windows)
     return failure();
   Val y = convOf(n, x, w, *windows);
-  if (n.has(2) && !n.failed())
-    y = addChannelBias(n, y, n.in(2));
+  y = addChannelBias(n, y, n.widened(n.in(2)), y.elem);
   if (n.failed())
     return failure();
   SmallVector<Val> inputs{y};
   if (n.has(3))
     inputs.push_back(n.in(3));
   StringRef activation = n.stringAttr("activation");
-  return n.out(n.map(inputs, y.elem, [&](Args a) {
+  return n.out(n.map(inputs, x.elem, [&](Args a) {
     return activated(n, a.size() > 1 ? a[0] + a[1] : a[0], activation);
   }));
 }
@@ -164,15 +155,15 @@ LogicalResult importSkipNormalization(NodeBuilder &n, bool centers) {
   SmallVector<Val> inputs{x, n.in(1)};
   if (bias)
     inputs.push_back(bias);
-  Val sum = n.map(inputs, x.elem, [](Args a) {
+  Val sum = n.map(inputs, widenedType(x.elem), [](Args a) {
     return a.size() > 2 ? a[0] + a[1] + a[2] : a[0] + a[1];
   });
-  Normalized r = normalize(n, widened(n, sum), scale, shift, centers, x.elem);
+  Normalized r = normalize(n, sum, scale, shift, centers, x.elem);
   n.out(0, r.result);
   if (centers)
     n.out(1, r.mean);
   n.out(2, r.inverse);
-  n.out(3, sum);
+  n.out(3, n.cast(sum, x.elem));
   return success(!n.failed());
 }
 
@@ -182,7 +173,7 @@ LogicalResult importSimplifiedNormalization(NodeBuilder &n) {
       n.axisAttr("axis", -1, x.rank()) != x.rank() - 1)
     return n.error("takes float tensors, and normalizes the last dimension");
   Normalized r =
-      normalize(n, widened(n, x), n.in(1), {}, /*centers=*/false, x.elem);
+      normalize(n, n.widened(x), n.in(1), {}, /*centers=*/false, x.elem);
   n.out(0, r.result);
   n.out(1, r.inverse);
   return success(!n.failed());
@@ -209,18 +200,18 @@ LogicalResult importEmbedNormalization(NodeBuilder &n) {
     parts.push_back(n.gather(kinds, segments, 0));
   if (n.failed())
     return failure();
-  Val sum = n.map(parts, words.elem, [](Args a) {
+  Val sum = n.map(parts, widenedType(words.elem), [](Args a) {
     return a.size() > 2 ? a[0] + a[1] + a[2] : a[0] + a[1];
   });
-  n.out(0, normalize(n, widened(n, sum), n.in(5), n.in(6), /*centers=*/true,
-                     words.elem)
-               .result);
+  n.out(
+      0,
+      normalize(n, sum, n.in(5), n.in(6), /*centers=*/true, words.elem).result);
   if (n.wants(1))
     n.out(1,
           mask && mask.rank() == 2
               ? n.sum(n.cast(mask, ElementType::Int32), {1}, /*keepdims=*/false)
               : n.filled(ElementType::Int32, {sizes[0]}, 0));
-  n.out(2, sum);
+  n.out(2, n.cast(sum, words.elem));
   return success(!n.failed());
 }
 
@@ -242,7 +233,7 @@ struct HeadAttention {
       scale = 1 / std::sqrt(static_cast<double>(*size));
     }
     ElementType elem = q.elem;
-    Val scores = headScores(n, widened(n, q), widened(n, k));
+    Val scores = headScores(n, n.widened(q), n.widened(k));
     if (n.failed())
       return failure();
     SmallVector<Val> inputs{n.map(scores, [&](Scalar x) { return x * scale; })};
@@ -286,7 +277,7 @@ struct HeadAttention {
       return value;
     });
     Val probabilities = attentionSoftmax(n, logits, /*masked=*/false);
-    Val attended = headValues(n, probabilities, widened(n, v));
+    Val attended = headValues(n, probabilities, n.widened(v));
     if (n.failed())
       return failure();
     n.out(0, joinHeads(n, n.cast(attended, elem)));
@@ -304,12 +295,12 @@ LogicalResult importAttention(NodeBuilder &n) {
   if (n.has(6) || n.intAttr("do_rotary"))
     return n.error(
         "shares the buffer of its past or rotates, which is not supported");
-  Val projected = n.matmul(x, w);
-  if (n.has(2))
-    projected =
-        n.map({projected, n.in(2)}, x.elem, [](Args a) { return a[0] + a[1]; });
+  Val projected = n.wideMatmul(x, w);
   if (n.failed())
     return failure();
+  projected = n.has(2) ? n.map({projected, n.in(2)}, x.elem,
+                               [](Args a) { return a[0] + a[1]; })
+                       : n.cast(projected, x.elem);
   std::optional<int64_t> width = NodeBuilder::known(n.dim(projected, 2));
   Ints widths = n.intsAttr("qkv_hidden_sizes", Ints());
   if (widths.empty() && width && *width % 3 == 0)
@@ -425,7 +416,8 @@ LogicalResult importCrossEntropyGrad(NodeBuilder &n) {
   Sizes sizes = n.dims(logs), places = sizes;
   places.erase(places.begin() + 1);
   labels = n.withDims(labels, places, "the sizes of probabilities and classes");
-  Val count = n.cast(n.fromSizes({n.product(places)}, {}), logs.elem);
+  Val count =
+      n.cast(n.fromSizes({n.product(places)}, {}), widenedType(logs.elem));
   Val target = n.unsqueeze(labels, {1});
   return n.out(n.map({logs, gradient, count, target}, logs.elem, [&](Args x) {
     ScalarBuilder &s = *x[0].builder;
@@ -450,13 +442,13 @@ LogicalResult importImageScaler(NodeBuilder &n) {
   std::optional<SmallVector<float>> bias = n.floatsAttr("bias");
   if (x.rank() != 4 || !isPlainFloat(x))
     return n.error("takes a float tensor of 4 dimensions");
-  Val scaled = n.map(x, [&](Scalar v) { return v * scale; });
-  if (!bias || bias->empty())
-    return n.out(scaled);
-  SmallVector<double> wide(bias->begin(), bias->end());
-  return n.out(addChannelBias(
-      n, scaled,
-      n.constant(x.elem, {static_cast<int64_t>(wide.size())}, wide)));
+  Val scaled = n.map(n.widened(x), [&](Scalar v) { return v * scale; });
+  Val biases;
+  if (bias && !bias->empty()) {
+    SmallVector<double> wide(bias->begin(), bias->end());
+    biases = n.constant(x.elem, {static_cast<int64_t>(wide.size())}, wide);
+  }
+  return n.out(addChannelBias(n, scaled, biases, x.elem));
 }
 
 LogicalResult importCrop(NodeBuilder &n) {

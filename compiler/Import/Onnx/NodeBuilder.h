@@ -211,6 +211,10 @@ public:
   Val move(llvm::ArrayRef<Size> dims, ElementType result,
            llvm::function_ref<mlir::Value(ScalarBuilder &)> body);
   Val cast(Val v, ElementType elem);
+  /// f16 and bf16 as f32, other types as they are. What lies between the
+  /// steps of an operator is not rounded: its inputs are widened, and `cast`
+  /// or the last map rounds once.
+  Val widened(Val v) { return cast(v, widenedType(v.elem)); }
 
   //===- Shapes and movement ----------------------------------------------===//
 
@@ -250,8 +254,17 @@ public:
   Val sum(Val v, llvm::ArrayRef<int64_t> axes, bool keepdims) {
     return reduce(graph::ReduceKind::Sum, v, axes, keepdims);
   }
+  /// Divided before it is rounded.
   Val mean(Val v, llvm::ArrayRef<int64_t> axes, bool keepdims);
-  Val matmul(Val lhs, Val rhs, bool transposeRhs = false);
+  /// A sum, in its widened type, over the number of its elements.
+  Val meanOf(Val total, Size count, ElementType elem);
+  Val matmul(Val lhs, Val rhs, bool transposeRhs = false) {
+    return matmulAs(lhs.elem, lhs, rhs, transposeRhs);
+  }
+  /// The product in its widened type, for a formula that rounds it.
+  Val wideMatmul(Val lhs, Val rhs, bool transposeRhs = false) {
+    return matmulAs(widenedType(lhs.elem), lhs, rhs, transposeRhs);
+  }
 
   /// Ends the run with an error of this node unless the condition holds; an
   /// error of the model where it is known not to.
@@ -267,6 +280,7 @@ public:
   Val withDims(Val v, llvm::ArrayRef<Size> dims, const llvm::Twine &what);
 
 private:
+  Val matmulAs(ElementType result, Val lhs, Val rhs, bool transposeRhs);
   Val mapWith(
       llvm::ArrayRef<Val> inputs, ElementType result,
       llvm::function_ref<mlir::Value(ScalarBuilder &, llvm::ArrayRef<Scalar>)>

@@ -10,13 +10,6 @@ using Args = ArrayRef<Scalar>;
 
 namespace {
 
-/// Sums of f16 are held in f32 between the formulas.
-Val widened(NodeBuilder &n, Val x) {
-  bool narrow =
-      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
-  return narrow ? n.cast(x, ElementType::Float) : x;
-}
-
 Ints axesFrom(int64_t first, int64_t rank) {
   Ints axes;
   for (int64_t i = first; i < rank; ++i)
@@ -41,7 +34,7 @@ Val perChannel(NodeBuilder &n, Val v, Val x) {
     return v;
   }
   sizes[0] = n.dim(x, 1);
-  return n.reshape(n.withDims(widened(n, v), {sizes[0]},
+  return n.reshape(n.withDims(n.widened(v), {sizes[0]},
                               "the sizes of channels and parameters"),
                    sizes);
 }
@@ -79,7 +72,7 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
   if (n.intAttr("training_mode")) {
     Ints axes{0};
     axes.append(axesFrom(2, x.rank()));
-    Moments m = moments(n, widened(n, x), axes);
+    Moments m = moments(n, n.widened(x), axes);
     auto running = [&](Val old, Val now, Val like) {
       Val mixed = n.map({old, now}, old.elem, [&](Args a) {
         return a[0] * momentum + a[1] * (1 - momentum);
@@ -107,7 +100,7 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
 LogicalResult importLayerNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   int64_t axis = n.axisAttr("axis", -1, x.rank());
   double epsilon = n.floatAttr("epsilon", 1e-5f);
   Moments m = moments(n, x, axesFrom(axis, x.rank()));
@@ -132,7 +125,7 @@ LogicalResult importLayerNormalization(NodeBuilder &n) {
 LogicalResult importRmsNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   int64_t axis = n.axisAttr("axis", -1, x.rank());
   double epsilon = n.floatAttr("epsilon", 1e-5f);
   Val squares = n.mean(n.map(x, [](Scalar v) { return v * v; }),
@@ -147,7 +140,7 @@ LogicalResult importRmsNormalization(NodeBuilder &n) {
 LogicalResult importInstanceNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 3))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   Moments m = moments(n, x, axesFrom(2, x.rank()));
   Val scale = perChannel(n, n.in(1), x), shift = perChannel(n, n.in(2), x);
   if (n.failed())
@@ -160,7 +153,7 @@ LogicalResult importInstanceNormalization(NodeBuilder &n) {
 LogicalResult importGroupNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 3))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   int64_t groups = n.intAttr("num_groups", 0);
   std::optional<int64_t> channels = NodeBuilder::known(n.dim(x, 1));
   if (!channels || groups < 1 || *channels % groups != 0)
@@ -180,7 +173,7 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
   if (scale.shape()[0] == groups && *channels != groups) {
     auto perGroup = [&](Val v) {
       return n.reshape(
-          n.withDims(widened(n, v), n.sizes({groups}), "parameters and groups"),
+          n.withDims(n.widened(v), n.sizes({groups}), "parameters and groups"),
           n.sizes({groups, 1}));
     };
     Val y = n.map({normal, perGroup(scale), perGroup(shift)}, n.in(0).elem,
@@ -195,7 +188,7 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
 LogicalResult importMeanVariance(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   Ints axes = n.intsAttr("axes", {0, 2, 3});
   for (int64_t &axis : axes)
     axis = n.axis(axis, x.rank());
@@ -210,7 +203,7 @@ LogicalResult importMeanVariance(NodeBuilder &n) {
 LogicalResult importLpNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   int64_t axis = n.axisAttr("axis", -1, x.rank()), p = n.intAttr("p", 2);
   if (p != 1 && p != 2)
     return n.error("has a p that is neither 1 nor 2");
@@ -226,7 +219,7 @@ LogicalResult importLpNormalization(NodeBuilder &n) {
 LogicalResult importLrn(NodeBuilder &n) {
   if (!checkFloat(n, 2))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   int64_t size = n.intAttr("size", 0);
   if (size < 1 || size > (1 << 20))
     return n.error("has a size that is out of range");
@@ -257,7 +250,7 @@ enum class SoftmaxKind { Softmax, LogSoftmax, Hardmax };
 LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
   if (!checkFloat(n, 0))
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   if (x.rank() == 0)
     x = n.reshape(x, n.sizes({1}));
   bool flattens = n.opset < 13;

@@ -71,9 +71,9 @@ LogicalResult importAveragePool(NodeBuilder &n) {
                    .first);
 }
 
-/// |x|^p, and the root after the sum.
+/// |x|^p in the widened type, and the root after the sum.
 Val power(NodeBuilder &n, Val x, double p) {
-  return n.map(x, [&](Scalar v) {
+  return n.map(n.widened(x), [&](Scalar v) {
     Scalar size = abs(v);
     return p == 1   ? size
            : p == 2 ? v * v
@@ -81,8 +81,8 @@ Val power(NodeBuilder &n, Val x, double p) {
   });
 }
 
-Val root(NodeBuilder &n, Val x, double p) {
-  return n.map(x, [&](Scalar v) {
+Val root(NodeBuilder &n, Val x, double p, ElementType elem) {
+  return n.map(x, elem, [&](Scalar v) {
     return p == 1 ? v : p == 2 ? sqrt(v) : pow(v, v.builder->like(v, 1 / p));
   });
 }
@@ -95,7 +95,7 @@ LogicalResult importLpPool(NodeBuilder &n) {
   Val sums =
       pool(n, power(n, n.in(0), p), *windows, PoolKind::Sum, false, false)
           .first;
-  return n.out(n.failed() ? sums : root(n, sums, p));
+  return n.out(n.failed() ? sums : root(n, sums, p, n.in(0).elem));
 }
 
 Ints spatialAxes(Val x) {
@@ -124,7 +124,7 @@ LogicalResult importGlobalLp(NodeBuilder &n) {
   double p = n.intAttr("p", 2);
   return n.out(root(
       n, n.sum(power(n, n.in(0), p), spatialAxes(n.in(0)), /*keepdims=*/true),
-      p));
+      p, n.in(0).elem));
 }
 
 /// Puts each element where its index says, everything else 0.

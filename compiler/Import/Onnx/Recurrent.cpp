@@ -88,8 +88,12 @@ struct Recurrence {
     return clip > 0 ? clampTo(v, -clip, clip) : v;
   }
 
+  /// States and gates of f16 are f32; only h is rounded, which is the result
+  /// and the left side of the products.
+  ElementType wide() const { return widenedType(x.elem); }
+
   Val activate(ArrayRef<Val> terms, const Activation &f) {
-    return n.map(terms, x.elem, [&](ArrayRef<Scalar> v) {
+    return n.map(terms, wide(), [&](ArrayRef<Scalar> v) {
       Scalar sum = v[0];
       for (const Scalar &term : v.drop_front())
         sum = sum + term;
@@ -101,13 +105,13 @@ struct Recurrence {
   SmallVector<Val> lstmStep(Val projected, ArrayRef<Val> state, Val weights,
                             ArrayRef<Val> p, ArrayRef<Activation> f) {
     Val h = state[0], c = state[1];
-    Val product = n.matmul(h, weights, /*transposeRhs=*/true);
+    Val product = n.wideMatmul(h, weights, /*transposeRhs=*/true);
     auto sum = [&](int64_t i) {
       return SmallVector<Val>{gate(projected, i), gate(product, i)};
     };
     auto peek = [&](SmallVector<Val> terms, int64_t i, Val cellState) {
       if (!p.empty())
-        terms.push_back(n.map({p[i], cellState}, x.elem,
+        terms.push_back(n.map({p[i], cellState}, wide(),
                               [](ArrayRef<Scalar> v) { return v[0] * v[1]; }));
       return terms;
     };
@@ -116,7 +120,7 @@ struct Recurrence {
                              : activate(peek(sum(2), 2, c), f[0]);
     Val candidate = activate(sum(3), f[1]);
     Val nextC =
-        n.map({forget, c, in, candidate}, x.elem,
+        n.map({forget, c, in, candidate}, wide(),
               [](ArrayRef<Scalar> v) { return v[0] * v[1] + v[2] * v[3]; });
     Val out = activate(peek(sum(1), 1, nextC), f[0]);
     Val nextH = n.map({out, nextC}, x.elem,
@@ -132,7 +136,8 @@ struct Recurrence {
                          n.index(count * hidden));
     };
     // The bias of the first two gates' recurrence is in the projection already.
-    Val product = n.matmul(h, linearBeforeReset ? weights : rows(0, 2), true);
+    Val product =
+        n.wideMatmul(h, linearBeforeReset ? weights : rows(0, 2), true);
     Val z = activate({gate(projected, 0), gate(product, 0)}, f[0]);
     Val reset = activate({gate(projected, 1), gate(product, 1)}, f[0]);
     Val candidate;
@@ -140,7 +145,7 @@ struct Recurrence {
       SmallVector<Val> inputs{gate(projected, 2), reset, gate(product, 2)};
       if (recurrentBias)
         inputs.push_back(recurrentBias);
-      candidate = n.map(inputs, x.elem, [&](ArrayRef<Scalar> v) {
+      candidate = n.map(inputs, wide(), [&](ArrayRef<Scalar> v) {
         Scalar recurrent = v.size() > 3 ? v[2] + v[3] : v[2];
         return f[1](limit(v[0] + v[1] * recurrent));
       });
@@ -148,7 +153,7 @@ struct Recurrence {
       Val gated = n.map({reset, h}, x.elem,
                         [](ArrayRef<Scalar> v) { return v[0] * v[1]; });
       candidate = activate(
-          {gate(projected, 2), n.matmul(gated, rows(2, 1), true)}, f[1]);
+          {gate(projected, 2), n.wideMatmul(gated, rows(2, 1), true)}, f[1]);
     }
     return {n.map({z, candidate, h}, x.elem, [](ArrayRef<Scalar> v) {
       return (1.0 - v[0]) * v[1] + v[0] * v[2];
@@ -161,7 +166,7 @@ struct Recurrence {
     Val own = part(bias, direction, 0, gates);
     Val recurrent = part(bias, direction, gates, gates);
     auto add = [&](Val a, Val b) {
-      return n.map({a, b}, x.elem,
+      return n.map({a, b}, wide(),
                    [](ArrayRef<Scalar> v) { return v[0] + v[1]; });
     };
     if (cell != Cell::Gru || !linearBeforeReset)
@@ -169,7 +174,7 @@ struct Recurrence {
     recurrentBias = part(bias, direction, gates + 2, 1);
     return n.concat(
         {add(part(bias, direction, 0, 2), part(bias, direction, gates, 2)),
-         part(bias, direction, 2, 1)},
+         n.widened(part(bias, direction, 2, 1))},
         0);
   }
 
@@ -183,25 +188,27 @@ struct Recurrence {
         n.squeeze(n.sliceAxis(r, 0, n.index(direction), n.index(1)), {0});
     Size rows = n.mul(steps, batch);
     Val flat = n.reshape(x, {rows, n.index(inputSize)});
-    Val projected = n.matmul(flat, weights, /*transposeRhs=*/true);
+    Val projected = n.wideMatmul(flat, weights, /*transposeRhs=*/true);
     Val recurrentBias;
     if (bias) {
       Val sum = projectionBias(direction, recurrentBias);
-      projected = n.map({projected, sum}, x.elem,
+      projected = n.map({projected, sum}, wide(),
                         [](ArrayRef<Scalar> v) { return v[0] + v[1]; });
     }
     projected = n.reshape(projected, {steps, batch, n.index(gates * hidden)});
 
     Sizes stateDims{batch, n.index(hidden)};
     SmallVector<Val> carried;
-    for (int64_t i = 0; i < states; ++i)
-      carried.push_back(
-          initial[i] ? n.withDims(n.squeeze(n.sliceAxis(initial[i], 0,
-                                                        n.index(direction),
-                                                        n.index(1)),
-                                            {0}),
-                                  stateDims, "an initial state")
-                     : n.filled(x.elem, stateDims, 0));
+    for (int64_t i = 0; i < states; ++i) {
+      Val first = initial[i]
+                      ? n.withDims(n.squeeze(n.sliceAxis(initial[i], 0,
+                                                         n.index(direction),
+                                                         n.index(1)),
+                                             {0}),
+                                   stateDims, "an initial state")
+                      : n.filled(x.elem, stateDims, 0);
+      carried.push_back(i == 0 ? first : n.widened(first));
+    }
     SmallVector<Val> p;
     if (peepholes)
       for (int64_t i = 0; i < 3; ++i)
@@ -225,9 +232,11 @@ struct Recurrence {
                            recurrentBias, f);
             break;
           case Cell::Rnn:
-            next = {activate(
-                {element[0], n.matmul(state[0], recurrentWeights, true)},
-                f[0])};
+            next = {n.cast(
+                activate({element[0],
+                          n.wideMatmul(state[0], recurrentWeights, true)},
+                         f[0]),
+                x.elem)};
             break;
           }
           Val shown = next[0];
@@ -236,7 +245,7 @@ struct Recurrence {
                 n.map({step, n.unsqueeze(lengths, {1})}, ElementType::Bool,
                       [](ArrayRef<Scalar> v) { return lt(v[0], v[1]); });
             auto choose = [&](Val yes, Val no) {
-              return n.map({inside, yes, no}, x.elem, [](ArrayRef<Scalar> v) {
+              return n.map({inside, yes, no}, yes.elem, [](ArrayRef<Scalar> v) {
                 return select(v[0], v[1], v[2]);
               });
             };
@@ -309,7 +318,7 @@ struct Recurrence {
     directions = direction == "bidirectional" ? 2 : 1;
     if (direction != "forward" && direction != "reverse" && directions == 1)
       return n.error("has the unknown direction '" + direction + "'");
-    if (x.rank() != 3 || r.rank() != 3 || !isFloat(x.elem) ||
+    if (x.rank() != 3 || w.rank() != 3 || r.rank() != 3 || !isFloat(x.elem) ||
         isSmallFloat(x.elem))
       return n.error("needs float inputs of three dimensions");
     if (batchFirst) {
@@ -318,6 +327,14 @@ struct Recurrence {
         if (state && state.rank() == 3)
           state = n.transpose(state, {1, 0, 2});
     }
+    // The weights say how many features there are, even where the input does
+    // not.
+    Sizes own = n.dims(x);
+    if (!ShapedType::isDynamic(w.shape()[2]))
+      own[2] = n.dim(w, 2);
+    x = n.withDims(x, own, "the features of X and W");
+    if (n.failed())
+      return failure();
     hidden = r.shape()[2];
     int64_t inputs = x.shape()[2];
     if (ShapedType::isDynamic(hidden) || ShapedType::isDynamic(inputs))
@@ -360,7 +377,7 @@ struct Recurrence {
     Val all = n.concat(results[states], 1);
     n.out(0, batchFirst ? n.transpose(all, {2, 0, 1, 3}) : all);
     for (int64_t i = 0; i < states; ++i) {
-      Val last = n.concat(results[i], 0);
+      Val last = n.cast(n.concat(results[i], 0), x.elem);
       n.out(i + 1, batchFirst ? n.transpose(last, {1, 0, 2}) : last);
     }
     return success();

@@ -75,14 +75,6 @@ Size countOf(NodeBuilder &n, const Reduction &r) {
 
 using Step = Scalar (*)(const Scalar &);
 
-/// f16 is reduced between its maps in f32, so that nothing overflows on the
-/// way.
-Val widened(NodeBuilder &n, Val x) {
-  bool narrow =
-      x.elem == ElementType::Float16 || x.elem == ElementType::Bfloat16;
-  return narrow ? n.cast(x, ElementType::Float) : x;
-}
-
 void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
                   ReduceKind kind, Step before = nullptr,
                   Step after = nullptr) {
@@ -93,16 +85,17 @@ void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
         if (n.failed())
           return failure();
         Val x = n.in(0);
-        bool computes = before || after;
-        if (computes)
-          x = widened(n, x);
+        // Axes that only the run knows are reduced one after the other.
+        bool rounds = before || after || (r && !r->flags.empty());
+        if (rounds)
+          x = n.widened(x);
         if (before)
           x = n.map(x, [&](Scalar s) { return before(s); });
         if (r)
           x = reduce(n, kind, x, *r, r->keepdims);
         if (after)
           x = n.map(x, [&](Scalar s) { return after(s); });
-        return n.out(computes ? n.cast(x, n.in(0).elem) : x);
+        return n.out(n.cast(x, n.in(0).elem));
       },
       1, 2);
 }
@@ -134,10 +127,8 @@ LogicalResult importReduceMean(NodeBuilder &n) {
     return n.out(n.in(0));
   if (r->flags.empty())
     return n.out(n.mean(r->x, r->axes, r->keepdims));
-  Val count = n.cast(n.fromSizes({countOf(n, *r)}, {}), r->x.elem);
-  Val total = reduce(n, ReduceKind::Sum, r->x, *r, r->keepdims);
-  return n.out(n.map({total, count}, r->x.elem,
-                     [](ArrayRef<Scalar> a) { return a[0] / a[1]; }));
+  Val total = reduce(n, ReduceKind::Sum, n.widened(r->x), *r, r->keepdims);
+  return n.out(n.meanOf(total, countOf(n, *r), r->x.elem));
 }
 
 /// max + log(sum(exp(x - max))); where the maximum is infinite, it is not
@@ -146,7 +137,7 @@ LogicalResult importLogSumExp(NodeBuilder &n) {
   std::optional<Reduction> r = parse(n, 18);
   if (n.failed())
     return failure();
-  Val x = widened(n, n.in(0));
+  Val x = n.widened(n.in(0));
   if (!isFloat(x.elem))
     x = n.cast(x, ElementType::Double);
   Reduction along = r.value_or(Reduction());

@@ -448,7 +448,8 @@ LogicalResult importDeformConv(NodeBuilder &n) {
   int64_t perGroup = *channels / windows->group, perOffset = *channels / groups;
   Sizes columnSizes{own[0], n.index(windows->group), n.index(perGroup * taps),
                     places};
-  Val read = n.compute(columnSizes, x.elem, [&](ScalarBuilder &s) {
+  ElementType wide = widenedType(x.elem);
+  Val read = n.compute(columnSizes, wide, [&](ScalarBuilder &s) {
     mlir::Type type = computeType(s.builder.getContext(), x.elem);
     Scalar batch = s.index(0), each = s.indexConstant(taps);
     Scalar channel =
@@ -479,16 +480,14 @@ LogicalResult importDeformConv(NodeBuilder &n) {
                                         {batch, entry, row, column})
                     : value;
   });
-  Val weights =
-      n.reshape(w, {n.index(windows->group), n.index(*outputs / windows->group),
-                    n.index(perGroup * taps)});
+  Val weights = n.reshape(n.widened(w), {n.index(windows->group),
+                                         n.index(*outputs / windows->group),
+                                         n.index(perGroup * taps)});
   Val product = n.matmul(weights, read);
   if (n.failed())
     return failure();
   Val y = n.reshape(product, {own[0], weightSizes[0], rows, cols});
-  if (n.has(3))
-    y = addChannelBias(n, y, n.in(3));
-  return n.out(y);
+  return n.out(addChannelBias(n, y, n.in(3), x.elem));
 }
 
 } // namespace

@@ -34,6 +34,10 @@ bool isFloat(ElementType type);
 bool isInteger(ElementType type);
 bool isUnsigned(ElementType type);
 
+/// The type in which an operator computes from its first step to its last: f32
+/// for f16 and bf16, otherwise the type itself.
+ElementType widenedType(ElementType type);
+
 /// Type of an element in a tensor of the IR, null if the type is not supported.
 mlir::Type storageType(mlir::MLIRContext *context, ElementType type);
 /// Type in which an element is computed: f32 for the narrow floats, i1 for

@@ -64,6 +64,11 @@ bool hone::onnx::isInteger(ElementType type) {
   }
 }
 
+ElementType hone::onnx::widenedType(ElementType type) {
+  bool narrow = type == ElementType::Float16 || type == ElementType::Bfloat16;
+  return narrow ? ElementType::Float : type;
+}
+
 Type hone::onnx::storageType(MLIRContext *context, ElementType type) {
   Builder b(context);
   switch (type) {

@@ -527,18 +527,22 @@ Val NodeBuilder::mean(Val v, ArrayRef<int64_t> axes, bool keepdims) {
   Size count = index(1);
   for (int64_t axis : axes)
     count = mul(count, dim(v, axis));
-  Val total = sum(v, axes, keepdims);
+  return meanOf(sum(widened(v), axes, keepdims), count, v.elem);
+}
+
+Val NodeBuilder::meanOf(Val total, Size count, ElementType elem) {
   std::optional<int64_t> number = known(count);
-  if (isFloat(v.elem) && number)
-    return map(total, [&](Scalar x) {
+  if (isFloat(elem) && number)
+    return map(total, elem, [&](Scalar x) {
       return x * (1.0 / static_cast<double>(*number));
     });
-  Val divisor = cast(fromSizes({count}, {}), v.elem);
-  return map({total, divisor}, v.elem,
+  Val divisor = cast(fromSizes({count}, {}), total.elem);
+  return map({total, divisor}, elem,
              [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
 }
 
-Val NodeBuilder::matmul(Val lhs, Val rhs, bool transposeRhs) {
+Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
+                          bool transposeRhs) {
   if (lhs.rank() < 2 || rhs.rank() < 2 || lhs.elem != rhs.elem ||
       !lhs.type().getElementType().isIntOrFloat() || isSmallFloat(lhs.elem) ||
       lhs.elem == ElementType::Bool) {
@@ -588,8 +592,8 @@ Val NodeBuilder::matmul(Val lhs, Val rhs, bool transposeRhs) {
   rhs = aligned(rhs, right);
   sizes.push_back(left[left.size() - 2]);
   sizes.push_back(right[columns]);
-  return {graph::MatmulOp::create(b, loc, tensorType(lhs.elem, sizes),
-                                  lhs.value, rhs.value, dynamic(sizes),
-                                  transposeRhs, /*panels=*/false),
-          lhs.elem};
+  return {graph::MatmulOp::create(b, loc, tensorType(result, sizes), lhs.value,
+                                  rhs.value, dynamic(sizes), transposeRhs,
+                                  /*panels=*/false),
+          result};
 }

@@ -33,9 +33,10 @@ struct Windows {
 /// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type.
 std::optional<Ints> kernelOf(NodeBuilder &n, Val w);
 
+/// The convolution in its widened type, for a formula that rounds it.
 Val convOf(NodeBuilder &n, Val x, Val w, const Windows &windows);
-/// y + bias along dimension 1.
-Val addChannelBias(NodeBuilder &n, Val y, Val bias);
+/// y, plus a bias along dimension 1 if there is one, as `elem`.
+Val addChannelBias(NodeBuilder &n, Val y, Val bias, ElementType elem);
 /// MatMul with its rules for vectors.
 Val matmulOf(NodeBuilder &n, Val a, Val b);
 
