@@ -82,6 +82,7 @@ private:
   MapOp nextMap(Value value);
 
   void growRows(ReduceOp reduce);
+  void takeProducer(ReduceOp reduce);
   void takeSlices(Operation *op);
   /// Whether `op` works on rows of the given leading sizes.
   bool worksOnRows(Operation *op, const Rows &rows, unsigned group);
@@ -233,6 +234,20 @@ bool GroupBuilder::worksOnRows(Operation *op, const Rows &rows,
                       [&](int64_t axis) { return axis >= rows.count; });
 }
 
+/// A formula in front of a reduction without rows: each of its elements is
+/// used up where it is computed.
+void GroupBuilder::takeProducer(ReduceOp reduce) {
+  auto map = reduce.getInput().getDefiningOp<MapOp>();
+  if (!isFree(map) || map->getNumResults() != 1 || !map->hasOneUse())
+    return;
+  for (Operation &op : map.getBody().front().without_terminator())
+    if (!op.hasTrait<OpTrait::ConstantLike>() &&
+        !(OpTrait::hasElementwiseMappableTraits(&op) &&
+          isMemoryEffectFree(&op)))
+      return;
+  tryAdd(begin(reduce), map);
+}
+
 /// Maps and reductions around `reduce` that run row by row with it.
 void GroupBuilder::growRows(ReduceOp reduce) {
   RankedTensorType type = reduce.getInput().getType();
@@ -241,7 +256,7 @@ void GroupBuilder::growRows(ReduceOp reduce) {
   for (auto [i, axis] : llvm::enumerate(axes)) {
     if (axis !=
         rank - static_cast<int64_t>(axes.size()) + static_cast<int64_t>(i))
-      return;
+      return takeProducer(reduce);
     length = ShapedType::isDynamic(type.getDimSize(axis)) ||
                      ShapedType::isDynamic(length)
                  ? ShapedType::kDynamic
@@ -251,7 +266,7 @@ void GroupBuilder::growRows(ReduceOp reduce) {
   if (axes.empty() ||
       (!ShapedType::isDynamic(length) && length < minRowLength) ||
       llvm::all_of(leading, [](int64_t size) { return size == 1; }))
-    return;
+    return takeProducer(reduce);
   Rows rows{reduce.getInput(), static_cast<int64_t>(leading.size())};
   unsigned group = begin(reduce);
   auto consider = [&](Operation *op) {

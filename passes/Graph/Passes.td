@@ -97,7 +97,7 @@ def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
   let description = [{
     Sets `hone.group` on operations that will share a kernel: a contraction or pool with the maps that follow on its
     own shape; maps and reductions over trailing axes that share their leading dimensions (softmax, normalisation);
-    maps with the data movement that feeds them. No path leaves a group and enters it again.
+    any other reduction with the formula in front; maps with the data movement that feeds them. No path leaves a group and enters it again.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect"];
 }

@@ -28,6 +28,43 @@ func.func @behind_matmul(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x
 
 // -----
 
+// Rows of a sum along leading axes are none, but what it sums up is not stored.
+// CHECK-LABEL: func.func @along_leading_axes(
+// CHECK:         hone.map {{.*}} attributes {hone.group = 0 : i64}
+// CHECK:         hone.reduce sum {{.+}} {hone.group = 0 : i64}
+func.func @along_leading_axes(%x: tensor<64x32xf16>) -> tensor<32xf32> {
+  %w = hone.map ins(%x : tensor<64x32xf16>) -> tensor<64x32xf32> {
+  ^bb0(%e: f16):
+    %0 = arith.extf %e : f16 to f32
+    hone.yield %0 : f32
+  }
+  %s = hone.reduce sum %w axes [0] : tensor<64x32xf32> -> tensor<32xf32>
+  return %s : tensor<32xf32>
+}
+
+// -----
+
+// Others need the formula as well, or it is no formula of its element alone.
+// CHECK-LABEL: func.func @stored_anyway(
+// CHECK-NOT:     hone.group
+func.func @stored_anyway(%x: tensor<64x32xf32>) -> (tensor<64x32xf32>, tensor<32xf32>, tensor<32xf32>) {
+  %w = hone.map ins(%x : tensor<64x32xf32>) -> tensor<64x32xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.mulf %e, %e : f32
+    hone.yield %0 : f32
+  }
+  %s = hone.reduce sum %w axes [0] : tensor<64x32xf32> -> tensor<32xf32>
+  %m = hone.map -> tensor<64x32xf32> {
+    %i = hone.index 0
+    %0 = tensor.extract %x[%i, %i] : tensor<64x32xf32>
+    hone.yield %0 : f32
+  }
+  %t = hone.reduce sum %m axes [0] : tensor<64x32xf32> -> tensor<32xf32>
+  return %w, %s, %t : tensor<64x32xf32>, tensor<32xf32>, tensor<32xf32>
+}
+
+// -----
+
 // The map needs something that is computed from the product: no group.
 // CHECK-LABEL: func.func @not_convex(
 // CHECK-NOT:     hone.group
