@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
+#include <limits>
+
 namespace hone {
 #define GEN_PASS_DEF_EXPANDMATHPASS
 #include "passes/Cpu/Passes.h.inc"
@@ -40,6 +42,9 @@ public:
     return i32;
   }
 
+  Value add(Value a, Value b) {
+    return arith::AddFOp::create(rewriter, loc, a, b);
+  }
   Value sub(Value a, Value b) {
     return arith::SubFOp::create(rewriter, loc, a, b);
   }
@@ -65,6 +70,9 @@ public:
   Value shiftLeft(Value a, int32_t by) {
     return arith::ShLIOp::create(rewriter, loc, a, integer(by));
   }
+  Value subBits(Value a, Value b) {
+    return arith::SubIOp::create(rewriter, loc, a, b);
+  }
   /// Coefficients from the highest power down.
   Value polynomial(Value x, ArrayRef<float> coefficients) {
     Value sum = constant(coefficients.front());
@@ -73,16 +81,55 @@ public:
     return sum;
   }
 
-  /// exp(x) within 1 ulp; results below 2^-125.5 become 0.
+  /// exp(x) within 1 ulp.
   Value exp(Value x) {
-    // At the lower limit the exponent becomes 0, which makes the result 0; at
-    // the upper one it is infinite. NaN goes through.
-    Value low = constant(-87.33654f), high = constant(89.0f);
+    // At the lower limit the result is 0, at the upper one it is infinite. NaN
+    // goes through.
+    Value low = constant(-104.0f), high = constant(89.0f);
     x = select(less(x, low), low, x);
     x = select(less(high, x), high, x);
-    return expInRange(x, {2 * 0x1.6a243ap-10f, 2 * 0x1.1239ep-7f,
-                          2 * 0x1.5558f2p-5f, 2 * 0x1.555492p-3f,
-                          2 * 0x1.fffffcp-2f, 2.0f, 2.0f});
+    // 2^n is made of two powers, both of them normal numbers: their exponents
+    // add up to n, each with 127 on top. So results may be subnormal.
+    auto [t, r] = reduceExponent(x, 254);
+    Value sum = bits(t),
+          half = arith::ShRUIOp::create(rewriter, loc, sum, integer(1));
+    Value y = polynomial(r, {0x1.6a243ap-10f, 0x1.1239ep-7f, 0x1.5558f2p-5f,
+                             0x1.555492p-3f, 0x1.fffffcp-2f, 1.0f, 1.0f});
+    y = mul(y, fromBits(shiftLeft(half, 23)));
+    return mul(y, fromBits(shiftLeft(subBits(sum, half), 23)));
+  }
+
+  /// log(x) within 2 ulp.
+  Value log(Value x) {
+    Value zero = constant(0), one = constant(1);
+    // Subnormal numbers are scaled to normal ones.
+    Value isSmall = less(x, constant(0x1p-126f));
+    Value scaled = select(isSmall, mul(x, constant(0x1p23f)), x);
+    // scaled = 2^n (1 + f), with the factor between the roots of 1/2 and 2.
+    Value n = subBits(bits(scaled), integer(0x3f3504f3));
+    n = arith::ShRSIOp::create(rewriter, loc, n, integer(23));
+    Value f = sub(fromBits(subBits(bits(scaled), shiftLeft(n, 23))), one);
+    n = arith::SIToFPOp::create(rewriter, loc, type, n);
+    n = sub(n, select(isSmall, constant(23), zero));
+    Value square = mul(f, f);
+    Value rest =
+        polynomial(f, {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f,
+                       -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
+                       2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f});
+    rest = fma(n, constant(-2.12194440e-4f), mul(mul(rest, f), square));
+    rest = fma(square, constant(-0.5f), rest);
+    Value result = fma(n, constant(0.693359375f), add(f, rest));
+    // Of 0 and infinity; of negative numbers and NaN it is NaN.
+    Value infinity = constant(std::numeric_limits<float>::infinity());
+    Value isOrdinary = arith::CmpFOp::create(
+        rewriter, loc, arith::CmpFPredicate::OLT, zero, x);
+    Value edge = arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::OEQ,
+                                       x, zero);
+    Value other =
+        select(edge, constant(-std::numeric_limits<float>::infinity()),
+               constant(std::numeric_limits<float>::quiet_NaN()));
+    result = select(less(x, infinity), result, x);
+    return select(isOrdinary, result, other);
   }
 
   /// erf(x) within 1.2 ulp.
@@ -101,26 +148,28 @@ public:
     Value p = polynomial(u, {-1.72853470e-5f, 3.83197126e-4f, -3.88396438e-3f,
                              2.42546219e-2f, -1.06777877e-1f, -6.34846687e-1f,
                              -1.12871751f});
-    p = expInRange(mul(p, u),
-                   {2 * 0x1.0F9F9Cp-7f, 2 * 0x1.573A1Ap-5f, 2 * 0x1.555A80p-3f,
-                    2 * 0x1.FFFDC6p-2f, 2 * 0x1.FFFFF6p-1f, 2.0f});
+    p = expInRange(mul(p, u), {0x1.0F9F9Cp-7f, 0x1.573A1Ap-5f, 0x1.555A80p-3f,
+                               0x1.FFFDC6p-2f, 0x1.FFFFF6p-1f, 1.0f});
     Value large = sub(constant(1.0f), p);
     large = fromBits(arith::OrIOp::create(rewriter, loc, bits(large), sign));
     return select(less(constant(0.921875f), t), large, small);
   }
 
 private:
-  /// exp(x) for results between 2^-125 and infinity; the coefficients are those
-  /// of 2 exp(r).
-  Value expInRange(Value x, ArrayRef<float> coefficients) {
-    // x = n ln 2 + r. n + 127 - 1 is put into the low bits of a float by adding
-    // a large number, and from there into an exponent: 2^(n - 1), so that the
-    // largest results do not need an exponent too large.
-    Value magic = constant(12582912.0f + 126.0f);
+  /// x = n ln 2 + r: gives a float with n + offset in its low bits, which a
+  /// large number puts there, and r.
+  std::pair<Value, Value> reduceExponent(Value x, int offset) {
+    Value magic = constant(12582912.0f + static_cast<float>(offset));
     Value t = fma(x, constant(1.44269504f), magic);
     Value n = sub(t, magic);
     Value r = fma(n, constant(-0.693359375f), x);
-    r = fma(n, constant(2.12194440e-4f), r);
+    return {t, fma(n, constant(2.12194440e-4f), r)};
+  }
+
+  /// exp(x) for results between 2^-125 and 1; the coefficients are those of
+  /// exp(r).
+  Value expInRange(Value x, ArrayRef<float> coefficients) {
+    auto [t, r] = reduceExponent(x, 127);
     return mul(polynomial(r, coefficients), fromBits(shiftLeft(bits(t), 23)));
   }
 
@@ -183,10 +232,10 @@ struct ExpandExtremum : OpRewritePattern<OpTy> {
 };
 
 bool isExpanded(StringRef name) {
-  return llvm::is_contained(
-      {math::ExpM1Op::getOperationName(), math::LogOp::getOperationName(),
-       math::Log1pOp::getOperationName(), math::TanhOp::getOperationName()},
-      name);
+  return llvm::is_contained({math::ExpM1Op::getOperationName(),
+                             math::Log1pOp::getOperationName(),
+                             math::TanhOp::getOperationName()},
+                            name);
 }
 
 struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
@@ -197,6 +246,7 @@ struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
                  ExpandExtremum<arith::MinimumFOp, arith::CmpFPredicate::ULT>>(
         &getContext());
     patterns.add<ExpandF32<math::ExpOp, &Arithmetic::exp>,
+                 ExpandF32<math::LogOp, &Arithmetic::log>,
                  ExpandF32<math::ErfOp, &Arithmetic::erf>>(&getContext());
     if (!fma)
       patterns.add<SplitFma>(&getContext());

@@ -37,7 +37,8 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
   let summary = "replace math functions by arithmetic where that is accurate";
   let description = [{
     exp, expm1, log, log1p, tanh and erf of f32 become polynomials, on scalars and vectors; f16 and bf16 go through f32.
-    exp and erf are within 1.2 ulp, the others are upstream's (tanh 4.2 ulp). Without `fma` nothing stays fused.
+    exp and erf are within 1.2 ulp and log within 2, the others are upstream's (tanh 4.2 ulp). Without `fma` nothing
+    stays fused.
     Maxima and minima that propagate NaN become comparisons, bf16 conversions integer arithmetic. Multiplications and
     additions may be contracted to fused ones. All else is left to libm.
   }];

@@ -14,6 +14,34 @@ func.func @exp(%x: vector<8xf32>) -> vector<8xf32> {
   return %r : vector<8xf32>
 }
 
+// Results that are subnormal: the power of two is a product of two.
+// CHECK-LABEL: func.func @exp_scale(
+// CHECK:         %[[SUM:.+]] = arith.bitcast %{{.+}} : f32 to i32
+// CHECK:         %[[HALF:.+]] = arith.shrui %[[SUM]], %{{.+}} : i32
+// CHECK:         arith.mulf
+// CHECK:         arith.subi %[[SUM]], %[[HALF]] : i32
+// CHECK:         arith.mulf
+// CHECK-NEXT:    return
+func.func @exp_scale(%x: f32) -> f32 {
+  %r = math.exp %x : f32
+  return %r : f32
+}
+
+// Subnormal numbers are scaled by 2^23, which the exponent makes up for.
+// CHECK-LABEL: func.func @log(
+// CHECK-SAME:    %[[X:.+]]: f32)
+// CHECK-NOT:     math.log
+// CHECK:         %[[SMALL:.+]] = arith.cmpf olt, %[[X]], %{{.+}} : f32
+// CHECK:         %[[UP:.+]] = arith.mulf %[[X]], %{{.+}} : f32
+// CHECK:         arith.select %[[SMALL]], %[[UP]], %[[X]] : f32
+// CHECK:         %[[N:.+]] = arith.sitofp
+// CHECK:         %[[BACK:.+]] = arith.select %[[SMALL]], %{{.+}}, %{{.+}} : f32
+// CHECK:         arith.subf %[[N]], %[[BACK]]
+func.func @log(%x: f32) -> f32 {
+  %r = math.log %x : f32
+  return %r : f32
+}
+
 // Scalars too, and f16 through f32.
 // CHECK-LABEL: func.func @half(
 // CHECK:         arith.extf
