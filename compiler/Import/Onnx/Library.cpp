@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Calls of the runtime's library functions, and types of sequences.
 #include "compiler/Import/Onnx/Library.h"
+#include "compiler/Import/Onnx/GraphImporter.h"
 
 #include "mlir/Dialect/UB/IR/UBOps.h"
 
@@ -42,6 +43,17 @@ Val hone::onnx::texts(NodeBuilder &n, ArrayRef<StringRef> values) {
   return {graph::ConstantOp::create(n.b, n.loc,
                                     DenseStringElementsAttr::get(type, values)),
           ElementType::String};
+}
+
+Val hone::onnx::tensorAttr(NodeBuilder &n, StringRef name) {
+  const Tensor *tensor = n.tensorAttr(name);
+  if (!tensor)
+    return {};
+  std::string problem;
+  if (std::optional<Val> value = n.importer.constant(*tensor, n.loc, problem))
+    return *value;
+  n.fail("its attribute '" + name + "': " + problem);
+  return {};
 }
 
 Val hone::onnx::absentOperand(NodeBuilder &n) {

@@ -52,6 +52,10 @@ private:
 /// A constant vector of strings.
 Val texts(NodeBuilder &n, llvm::ArrayRef<llvm::StringRef> values);
 
+/// The value of a tensor attribute; nothing where there is none, and an error
+/// of the node for one that cannot be read.
+Val tensorAttr(NodeBuilder &n, llvm::StringRef name);
+
 /// An operand that is left out before others that are there.
 Val absentOperand(NodeBuilder &n);
 

@@ -16,19 +16,6 @@ Val floats(NodeBuilder &n, ArrayRef<float> values) {
                     wide);
 }
 
-/// The value of a tensor attribute; nothing (and an error) for one that cannot
-/// be read.
-Val tensorAttr(NodeBuilder &n, StringRef name) {
-  const Tensor *tensor = n.tensorAttr(name);
-  if (!tensor)
-    return {};
-  std::string problem;
-  if (std::optional<Val> value = n.importer.constant(*tensor, n.loc, problem))
-    return *value;
-  n.fail("its attribute '" + name + "': " + problem);
-  return {};
-}
-
 /// A list that has one attribute for each type it may have.
 Val listAttr(NodeBuilder &n, StringRef name) {
   if (auto values = n.stringsAttr((name + "_strings").str()))

@@ -28,6 +28,7 @@ enum Operand {
   TreeRoots,
   MembershipValues,
   MissingTracksTrue,
+  LeafVotes,
   OperandCount
 };
 
@@ -37,6 +38,11 @@ struct Forest {
   /// MembershipValues; they end at a NaN.
   const int64_t *members = nullptr;
   int64_t nodes = 0, leafs = 0, features = 0, targets = 0;
+
+  /// The first vote of a leaf; those of one end where the next begin.
+  int64_t firstVote(int64_t leaf) const {
+    return operands[LeafVotes] ? integer(LeafVotes, leaf) : leaf;
+  }
 
   int64_t integer(Operand operand, int64_t index) const {
     return operands[operand].as<int64_t>()[index];
@@ -125,17 +131,30 @@ bool readForest(Call &call, int64_t type, Forest &forest) {
   }
   forest.features = x.dims[1];
   forest.nodes = forest.operands[Modes].count;
-  forest.leafs = forest.operands[LeafWeights].count;
-  for (int32_t i = FeatureIds; i < OperandCount; ++i) {
+  int64_t votes = forest.operands[LeafWeights].count;
+  forest.leafs = votes;
+  for (int32_t i = FeatureIds; i < LeafVotes; ++i) {
     const Tensor &operand = forest.operands[i];
     if (i == TreeRoots || i == MembershipValues || !operand)
       continue;
     bool ofLeafs = i == LeafTargetIds || i == LeafWeights;
-    int64_t expected = ofLeafs ? forest.leafs : forest.nodes;
+    int64_t expected = ofLeafs ? votes : forest.nodes;
     if (operand.count != expected) {
       call.fail(HONE_SHAPE_MISMATCH, operand.count, expected);
       return false;
     }
+  }
+  if (const Tensor &firsts = forest.operands[LeafVotes]) {
+    int64_t last = 0;
+    for (int64_t i = 0; i < firsts.count; ++i) {
+      int64_t first = firsts.as<int64_t>()[i];
+      if (first < last || first > votes) {
+        call.fail(HONE_INDEX_OUT_OF_RANGE, first, votes);
+        return false;
+      }
+      last = first;
+    }
+    forest.leafs = firsts.count - 1;
   }
   for (int64_t i = 0; i < forest.nodes; ++i)
     for (int side = 0; side < 2; ++side) {
@@ -179,6 +198,11 @@ double probit(double x) {
   return sqrt(2.0) * sign * sqrt(-v + sqrt(v * v - logarithm / 0.147));
 }
 
+/// A sum that is rounded to the type of its parts.
+double added(int64_t type, double a, double b) {
+  return type == HONE_TYPE_DOUBLE ? a + b : double(float(a + b));
+}
+
 void transform(int64_t kind, double *scores, int64_t count) {
   if (kind == Softmax || kind == SoftmaxZero) {
     double most = -__builtin_inf(), sum = 0;
@@ -201,14 +225,38 @@ void transform(int64_t kind, double *scores, int64_t count) {
                                  : scores[i];
 }
 
+/// What trees [first, end) add to the scores of a row; false where nodes are a
+/// cycle. Sums are in the type of the weights.
+bool addTrees(const Forest &forest, int64_t row, int64_t first, int64_t end,
+              int64_t aggregate, double *scores) {
+  const Tensor &weights = forest.operands[LeafWeights];
+  for (int64_t tree = first; tree < end; ++tree) {
+    int64_t leaf = forest.leafOf(forest.integer(TreeRoots, tree), row);
+    if (leaf < 0)
+      return false;
+    int64_t last = forest.firstVote(leaf + 1);
+    for (int64_t vote = forest.firstVote(leaf); vote < last; ++vote) {
+      double weight = floatingAt(weights, vote);
+      double &score = scores[forest.integer(LeafTargetIds, vote)];
+      if (aggregate == Min)
+        score = weight < score ? weight : score;
+      else if (aggregate == Max)
+        score = weight > score ? weight : score;
+      else
+        score = added(weights.type, score, weight);
+    }
+  }
+  return true;
+}
+
 } // namespace
 
 HONE_LIBRARY(tree_ensemble) {
   int64_t aggregate = call.option(0), post = call.option(2);
   Forest forest;
   forest.targets = call.option(1);
-  if (forest.targets < 0 || aggregate < Average || aggregate > Max ||
-      post < None || post > Probit)
+  if (forest.targets < 0 || forest.targets > int64_t(1) << 40 ||
+      aggregate < Average || aggregate > Max || post < None || post > Probit)
     return call.misuse(forest.targets);
   if (!readForest(call, call.option(3), forest))
     return call.status;
@@ -220,34 +268,29 @@ HONE_LIBRARY(tree_ensemble) {
   int64_t rows = forest.operands[X].dims[0];
   int64_t dims[2] = {rows, forest.targets};
   Tensor result = call.make(0, forest.operands[X].type, 2, dims);
-  Scratch<double> scores(call, forest.targets);
-  if (!result || !scores)
+  // Trees are added up in two halves, whose rounding errors are smaller than
+  // those of one sum.
+  Scratch<double> halves(call, 2 * forest.targets);
+  if (!result || !halves)
     return call.status;
-  const Tensor &roots = forest.operands[TreeRoots];
-  double start = aggregate == Min   ? double(__FLT_MAX__)
-                 : aggregate == Max ? -double(__FLT_MAX__)
-                                    : 0.0;
-  if (forest.operands[X].type == HONE_TYPE_DOUBLE)
-    start = aggregate == Min   ? __DBL_MAX__
-            : aggregate == Max ? -__DBL_MAX__
-                               : 0;
+  double *scores = halves.data(), *others = scores + forest.targets;
+  int64_t trees = forest.operands[TreeRoots].count;
+  bool adds = aggregate == Sum || aggregate == Average;
+  double most = result.type == HONE_TYPE_DOUBLE ? __DBL_MAX__ : __FLT_MAX__;
+  double start = aggregate == Min ? most : aggregate == Max ? -most : 0;
   for (int64_t row = 0; result.count > 0 && row < rows; ++row) {
-    for (int64_t i = 0; i < forest.targets; ++i)
+    for (int64_t i = 0; i < 2 * forest.targets; ++i)
       scores[i] = start;
-    for (int64_t tree = 0; tree < roots.count; ++tree) {
-      int64_t leaf = forest.leafOf(roots.as<int64_t>()[tree], row);
-      if (leaf < 0)
-        return call.fail(HONE_BAD_VALUE, tree);
-      double weight = floatingAt(forest.operands[LeafWeights], leaf);
-      double &score = scores[forest.integer(LeafTargetIds, leaf)];
-      if (aggregate == Min)
-        score = weight < score ? weight : score;
-      else if (aggregate == Max)
-        score = weight > score ? weight : score;
-      else
-        score += aggregate == Sum ? weight : weight / double(roots.count);
+    int64_t half = adds ? trees / 2 : trees;
+    if (!addTrees(forest, row, 0, half, aggregate, scores) ||
+        !addTrees(forest, row, half, trees, aggregate, others))
+      return call.fail(HONE_BAD_VALUE, row);
+    for (int64_t i = 0; adds && i < forest.targets; ++i) {
+      scores[i] = added(result.type, scores[i], others[i]);
+      if (aggregate == Average)
+        scores[i] /= double(trees);
     }
-    transform(post, scores.data(), forest.targets);
+    transform(post, scores, forest.targets);
     for (int64_t i = 0; i < forest.targets; ++i)
       putFloating(result, row * forest.targets + i, scores[i]);
   }
