@@ -61,7 +61,7 @@ struct EinsumImport {
         axes.push_back(i);
     }
     if (!axes.empty())
-      t.v = n.sum(t.v, axes, /*keepdims=*/false);
+      t.v = n.sum(n.widened(t.v), axes, /*keepdims=*/false);
     t.labels = kept;
     return t;
   }
@@ -86,20 +86,39 @@ struct EinsumImport {
     return n.reshape(t.v, shape);
   }
 
-  Term combine(Term a, Term b, StringRef needed) {
+  /// The size of a label that two terms have, of which one may be 1 in a run.
+  Size common(Size x, Size y) {
+    if (n.same(x, y) || n.known(x))
+      return x;
+    if (n.known(y))
+      return y;
+    Scalar own = n.host().size(x), other = n.host().size(y);
+    return n.toSize(select(eq(own, 1), other, own));
+  }
+
+  /// The product of two terms; only the last one of all may be rounded.
+  Term combine(Term a, Term b, StringRef needed, bool last) {
+    if (a.v.elem != b.v.elem) {
+      a.v = n.widened(a.v);
+      b.v = n.widened(b.v);
+    }
     std::string batch, contracted, left, right;
+    Sizes ofA = n.dims(a.v), ofB = n.dims(b.v);
     for (char label : a.labels) {
       if (!has(b, label)) {
         left.push_back(label);
         continue;
       }
-      Size x = n.dim(a.v, axisOf(a, label)), y = n.dim(b.v, axisOf(b, label));
-      // Dimensions of an ellipsis broadcast, which a product of maps does.
+      Size &x = ofA[axisOf(a, label)], &y = ofB[axisOf(b, label)];
+      // A size of 1 broadcasts, which a product of maps does.
       if (!n.same(x, y) && (n.known(x) == 1 || n.known(y) == 1))
         return multiply(a, b, needed);
       n.agree(x, y, "a label");
+      x = y = common(x, y);
       (needed.contains(label) ? batch : contracted).push_back(label);
     }
+    a.v = n.alignTo(a.v, ofA);
+    b.v = n.alignTo(b.v, ofB);
     if (contracted.empty())
       return multiply(a, b, needed);
     for (char label : b.labels)
@@ -112,8 +131,9 @@ struct EinsumImport {
       dims.push_back(n.dim(a.v, axisOf(a, label)));
     for (char label : right)
       dims.push_back(n.dim(b.v, axisOf(b, label)));
-    Val product = n.matmul(matrix(a, batch, left, contracted),
-                           matrix(b, batch, contracted, right));
+    Val rows = matrix(a, batch, left, contracted),
+        columns = matrix(b, batch, contracted, right);
+    Val product = last ? n.matmul(rows, columns) : n.wideMatmul(rows, columns);
     return {n.reshape(product, dims), batch + left + right};
   }
 
@@ -133,7 +153,7 @@ struct EinsumImport {
       }
       return n.unsqueeze(ordered(t, own).v, missing);
     };
-    Val product = n.map({spread(a), spread(b)}, a.v.elem,
+    Val product = n.map({spread(a), spread(b)}, widenedType(a.v.elem),
                         [](ArrayRef<Scalar> v) { return v[0] * v[1]; });
     return sumOut({product, labels}, needed);
   }
@@ -153,14 +173,16 @@ struct EinsumImport {
     for (size_t i = 1; i < terms.size() && !n.failed(); ++i) {
       std::string needed = neededAfter(i);
       Term next = sumOut(terms[i], needed + result.labels);
-      result = combine(result, next, needed);
+      result = combine(result, next, needed, i + 1 == terms.size());
     }
     if (n.failed())
       return failure();
     for (char label : output)
       if (!has(result, label))
         return n.error("has an output label that no input has");
-    return n.out(ordered(sumOut(result, output), output).v);
+    result = sumOut(result, output);
+    result.v = n.cast(result.v, n.in(0).elem);
+    return n.out(ordered(result, output).v);
   }
 };
 

@@ -247,7 +247,13 @@ void hone::onnx::addElementwise(OpTable &table) {
   addBinary(table, "Add", [](NodeBuilder &, Args x) { return x[0] + x[1]; });
   addBinary(table, "Sub", [](NodeBuilder &, Args x) { return x[0] - x[1]; });
   addBinary(table, "Mul", [](NodeBuilder &, Args x) { return x[0] * x[1]; });
-  addBinary(table, "Div", [](NodeBuilder &, Args x) { return x[0] / x[1]; });
+  addBinary(table, "Div", [](NodeBuilder &n, Args x) {
+    // Where sizes are divided on the host, 0 would count as 1.
+    if (x[1].isInt() && x[1].builder->onHost() &&
+        !matchPattern(x[1].value, m_Constant()))
+      n.require(ne(x[1], 0), "the divisor is not 0");
+    return x[0] / x[1];
+  });
   for (StringRef name : {"And", "BitwiseAnd"})
     addBinary(table, name,
               [](NodeBuilder &, Args x) { return bitAnd(x[0], x[1]); });

@@ -24,6 +24,11 @@ Val hone::onnx::castTo(NodeBuilder &n, Val v, mlir::Type type) {
   return {cast, v.elem};
 }
 
+/// A slice at offset 0 of an empty dimension is none to MLIR.
+static bool isEmpty(RankedTensorType type) {
+  return llvm::is_contained(type.getShape(), 0);
+}
+
 Val hone::onnx::leadingElement(NodeBuilder &n, Val v, Value i) {
   Sizes sizes = n.dims(v), offsets(v.rank(), n.index(0)),
         strides(v.rank(), n.index(1));
@@ -31,6 +36,8 @@ Val hone::onnx::leadingElement(NodeBuilder &n, Val v, Value i) {
   sizes[0] = n.index(1);
   offsets[0] = i;
   RankedTensorType type = n.tensorType(v.elem, rest);
+  if (isEmpty(type))
+    return n.filled(v.elem, rest, 0);
   Value element = tensor::ExtractSliceOp::create(n.b, n.loc, type, v.value,
                                                  offsets, sizes, strides);
   n.dimBuilder.learn(element, rest);
@@ -39,6 +46,8 @@ Val hone::onnx::leadingElement(NodeBuilder &n, Val v, Value i) {
 
 /// The tensor with its element `i` along the leading axis replaced.
 static Value insertLeading(NodeBuilder &n, Val element, Value into, Value i) {
+  if (isEmpty(element.type()))
+    return into;
   Sizes rest = n.dims(element), offsets{OpFoldResult(i)}, sizes{n.index(1)};
   offsets.append(rest.size(), n.index(0));
   sizes.append(rest.begin(), rest.end());

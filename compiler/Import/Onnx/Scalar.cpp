@@ -158,7 +158,7 @@ Scalar hone::onnx::operator/(const Scalar &a, const Scalar &b) {
   if (a.isFloat() || a.isBool())
     return binary<arith::DivFOp, arith::DivSIOp>(a, b);
   if (isSize(a, b) && isKnownNonNegative(a.value) &&
-      isKnownNonNegative(b.value))
+      isKnownNonNegative(b.value) && !matchPattern(b.value, m_Zero()))
     return sizeOperation(&graph::DimBuilder::floorDiv, a, b);
   Scalar by = divisor(b);
   if (a.isUnsigned)

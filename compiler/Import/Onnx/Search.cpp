@@ -50,10 +50,9 @@ LogicalResult importTopK(NodeBuilder &n) {
 
 LogicalResult importNonZero(NodeBuilder &n) {
   Val x = n.in(0);
-  int64_t rank = std::max<int64_t>(x.rank(), 1);
   return n.out(LibraryCall(n, "nonzero")
                    .setType("type", x.elem)
-                   .tensor(ElementType::Int64, {rank, -1})({x}));
+                   .tensor(ElementType::Int64, {x.rank(), -1})({x}));
 }
 
 LogicalResult importCompress(NodeBuilder &n) {

@@ -109,6 +109,11 @@ LogicalResult importReshape(NodeBuilder &n) {
       return n.error("asks for a dimension of " + Twine(*number));
     }
   }
+  // Nothing says how many elements are left for the open dimension.
+  bool hasZero = llvm::any_of(
+      sizes, [](Size size) { return NodeBuilder::known(size) == 0; });
+  if (keepsZero && inferred && hasZero)
+    return n.error("has a shape with 0 and -1, which allowzero excludes");
   Size total = n.product(own);
   if (inferred) {
     Size others = n.product(sizes);
@@ -139,6 +144,15 @@ LogicalResult importReshape(NodeBuilder &n) {
     }
   }
   if (!open.empty()) {
+    if (keepsZero) {
+      Scalar infers = s.boolean(false), zero = s.boolean(hasZero);
+      for (size_t i : open) {
+        infers = bitOr(infers, eq(s.size(sizes[i]), -1));
+        zero = bitOr(zero, eq(s.size(sizes[i]), 0));
+      }
+      n.require(bitNot(bitAnd(infers, zero)),
+                "the shape has not both 0 and -1, which allowzero excludes");
+    }
     Size rest = n.floorDiv(total, others);
     for (size_t i : open) {
       Scalar v = s.size(sizes[i]);
