@@ -17,6 +17,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   OpPassManager &graph = pm.nest<func::FuncOp>();
   graph.addPass(createInferShapesPass());
   graph.addPass(createFoldConstantsPass());
+  // Sizes that were computed of constants are known by now.
+  graph.addPass(createInferShapesPass());
   graph.addPass(createSimplifyPass());
   graph.addPass(createCSEPass());
   // What maps do to a convolution's result in several steps is folded into its

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Analysis/NeutralElement.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
@@ -147,20 +148,23 @@ static Expected<Attributes> evaluateConcat(ConcatOp op, StringRef name) {
   return Attributes{buffer.finish(name)};
 }
 
+static Scalar scalarOf(Attribute value) {
+  Scalar scalar;
+  if (auto number = dyn_cast<FloatAttr>(value))
+    scalar.real = number.getValueAsDouble();
+  else
+    scalar.integer = cast<IntegerAttr>(value).getInt();
+  return scalar;
+}
+
 static Expected<Attributes> evaluatePad(PadOp op, const ConstantBytes &input,
                                         StringRef name) {
   Attribute value;
   if (!matchPattern(op.getValue(), m_Constant(&value)))
     return cannotEvaluate("the padding is not constant");
   ConstantBuffer buffer(op.getResult().getType());
-  Type element = buffer.getType().getElementType();
-  Scalar scalar;
-  if (auto number = dyn_cast<FloatAttr>(value))
-    scalar.real = number.getValueAsDouble();
-  else
-    scalar.integer = cast<IntegerAttr>(value).getInt();
   char bytes[8];
-  storeScalar(element, scalar, bytes);
+  storeScalar(buffer.getType().getElementType(), scalarOf(value), bytes);
   for (int64_t i = 0, count = buffer.getType().getNumElements(); i < count; ++i)
     buffer.write(i, bytes);
 
@@ -239,8 +243,6 @@ static Expected<Attributes>
 evaluateReduce(ReduceOp op, const ConstantBytes &input, StringRef name) {
   RankedTensorType type = op.getInput().getType();
   ArrayRef<int64_t> shape = type.getShape();
-  if (type.getNumElements() == 0)
-    return cannotEvaluate("the input is empty");
   bool isFloat = isa<FloatType>(type.getElementType());
   ConstantBuffer buffer(op.getResult().getType());
   SmallVector<int64_t> strides = rowMajorStrides(shape), outShape, outStrides,
@@ -260,13 +262,14 @@ evaluateReduce(ReduceOp op, const ConstantBytes &input, StringRef name) {
     return offset;
   };
   unsigned width = input.width;
+  Scalar neutral =
+      scalarOf(neutralElement(op.getKind(), type.getElementType()));
   parallelFor(op.getContext(), 0, buffer.getType().getNumElements(),
               [&](size_t element) {
                 int64_t base = offsetOf(element, outShape, outStrides),
                         count = ShapedType::getNumElements(axisShape);
-                Scalar total =
-                    loadScalar(type.getElementType(), input.element(base));
-                for (int64_t k = 1; k < count; ++k)
+                Scalar total = neutral;
+                for (int64_t k = 0; k < count; ++k)
                   total = combine(
                       op.getKind(), isFloat, total,
                       loadScalar(type.getElementType(),

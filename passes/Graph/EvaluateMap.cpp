@@ -327,9 +327,6 @@ bool Program::compileMath(Operation &op) {
       .Case([&](math::Exp2Op) {
         return real(&op, [](double x) { return std::exp2(x); });
       })
-      .Case([&](math::ExpM1Op) {
-        return real(&op, [](double x) { return std::expm1(x); });
-      })
       .Case([&](math::LogOp) {
         return real(&op, [](double x) { return std::log(x); });
       })
@@ -425,8 +422,12 @@ bool Program::compileMath(Operation &op) {
         Type type = fma.getType();
         instructions.push_back([=](Frame &frame) {
           SmallVectorImpl<Scalar> &in = frame.registers;
-          in[r].real =
-              roundToType(type, std::fma(in[a].real, in[b].real, in[c].real));
+          double x = in[a].real, y = in[b].real, z = in[c].real;
+          // By way of a double the sum would be rounded twice.
+          in[r].real = type.isF32() ? std::fma(static_cast<float>(x),
+                                               static_cast<float>(y),
+                                               static_cast<float>(z))
+                                    : roundToType(type, std::fma(x, y, z));
         });
         return true;
       })
@@ -441,17 +442,15 @@ bool Program::compileMath(Operation &op) {
         });
         return true;
       })
-      .Case<math::IsNaNOp, math::IsInfOp, math::IsFiniteOp>([&](auto test) {
+      .Case<math::IsNaNOp, math::IsFiniteOp>([&](auto test) {
         unsigned a = registerOf(test.getOperand()),
                  r = registerOf(test.getResult());
         instructions.push_back([=](Frame &frame) {
           double value = frame.registers[a].real;
-          if constexpr (std::is_same_v<decltype(test), math::IsNaNOp>)
-            frame.registers[r].integer = std::isnan(value);
-          else if constexpr (std::is_same_v<decltype(test), math::IsInfOp>)
-            frame.registers[r].integer = std::isinf(value);
-          else
-            frame.registers[r].integer = std::isfinite(value);
+          frame.registers[r].integer =
+              std::is_same_v<decltype(test), math::IsNaNOp>
+                  ? std::isnan(value)
+                  : std::isfinite(value);
         });
         return true;
       })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Replaces operations on constants by their results.
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -136,7 +137,7 @@ private:
       return true;
     }
     SmallVector<Value> folded;
-    if (!isa<arith::ArithDialect>(op->getDialect()) ||
+    if (!isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) ||
         op->getNumResults() == 0 || failed(rewriter.tryFold(op, folded)))
       return false;
     if (!folded.empty()) // else it was changed in place

@@ -107,6 +107,26 @@ func.func @reduce() -> (tensor<3xf32>, tensor<2x1xf32>) {
 
 // -----
 
+// Nothing to reduce: the neutral element, of the sign and width of the type.
+// CHECK-LABEL: func.func @reduce_empty(
+// CHECK-DAG:     hone.constant dense<0xFF800000> : tensor<2xf32>
+// CHECK-DAG:     hone.constant dense<127> : tensor<2xi8>
+// CHECK-DAG:     hone.constant dense<-1> : tensor<2xi16>
+// CHECK-DAG:     hone.constant dense<1> : tensor<2xi64>
+func.func @reduce_empty() -> (tensor<2xf32>, tensor<2xi8>, tensor<2xi16>, tensor<2xi64>) {
+  %a = hone.constant dense<> : tensor<2x0xf32>
+  %b = hone.constant dense<> : tensor<2x0xi8>
+  %c = hone.constant dense<> : tensor<2x0xi16>
+  %d = hone.constant dense<> : tensor<2x0xi64>
+  %max = hone.reduce max %a axes [1] : tensor<2x0xf32> -> tensor<2xf32>
+  %min = hone.reduce min %b axes [1] : tensor<2x0xi8> -> tensor<2xi8>
+  %umin = hone.reduce umin %c axes [1] : tensor<2x0xi16> -> tensor<2xi16>
+  %prod = hone.reduce prod %d axes [1] : tensor<2x0xi64> -> tensor<2xi64>
+  return %max, %min, %umin, %prod : tensor<2xf32>, tensor<2xi8>, tensor<2xi16>, tensor<2xi64>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @scalars(
 // CHECK:         %[[C:.+]] = arith.constant 5 : i64
 // CHECK:         return %[[C]]
@@ -117,6 +137,21 @@ func.func @scalars() -> i64 {
   %t = tensor.from_elements %two, %three : tensor<2xi64>
   %e = tensor.extract %t[%one] : tensor<2xi64>
   %s = arith.addi %e, %two : i64
+  return %s : i64
+}
+
+// -----
+
+// A size that is computed of numbers, as that of a Range is.
+// CHECK-LABEL: func.func @size(
+// CHECK:         %[[C:.+]] = arith.constant 3 : i64
+// CHECK:         return %[[C]]
+func.func @size() -> i64 {
+  %n = hone.constant dense<2.5> : tensor<f16>
+  %e = tensor.extract %n[] : tensor<f16>
+  %w = arith.extf %e : f16 to f32
+  %c = math.ceil %w : f32
+  %s = arith.fptosi %c : f32 to i64
   return %s : i64
 }
 
