@@ -417,6 +417,9 @@ LogicalResult importScan(NodeBuilder &n) {
   }
   for (int64_t direction : outputDirections)
     loop.reverseCollected.push_back(direction != 0);
+  for (int64_t k = 0; k < collected; ++k)
+    loop.declaredCollected.push_back(
+        declaredSizes(body->outputs[states + k].type));
   SmallVector<Val> results = loop.run(
       carried, scanned, collected,
       [&](ArrayRef<Val> state, ArrayRef<Val> elements, Val) {

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -54,6 +55,42 @@ static Value insertLeading(NodeBuilder &n, Val element, Value into, Value i) {
   Sizes strides(sizes.size(), n.index(1));
   return tensor::InsertSliceOp::create(n.b, n.loc, element.value, into, offsets,
                                        sizes, strides);
+}
+
+Ints hone::onnx::declaredSizes(const TypeProto &type) {
+  Ints sizes;
+  if (type.kind == TypeKind::Tensor && type.hasShape)
+    for (const Dimension &dimension : type.shape)
+      sizes.push_back(dimension.size);
+  return sizes;
+}
+
+/// Moves the arithmetic behind a size in front of the loop, where all of it
+/// is on values from outside. False where it is not.
+static bool hoist(Value size, scf::ForOp loop) {
+  llvm::SetVector<Operation *> inside;
+  auto add = [&](Value value) {
+    if (!loop->isAncestor(value.getParentBlock()->getParentOp()))
+      return true;
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != loop.getBody() || op->getNumRegions() != 0 ||
+        !isPure(op))
+      return false;
+    inside.insert(op);
+    return true;
+  };
+  if (!add(size))
+    return false;
+  for (size_t i = 0; i < inside.size(); ++i)
+    for (Value operand : inside[i]->getOperands())
+      if (!add(operand))
+        return false;
+  SmallVector<Operation *> ordered = inside.takeVector();
+  llvm::sort(ordered,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  for (Operation *op : ordered)
+    op->moveBefore(loop);
+  return true;
 }
 
 SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
@@ -117,26 +154,33 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
   // Sizes are asked for where the elements are; those that the loop alone knows
   // are no use before it.
   SmallVector<Sizes> collectedDims;
-  for (const Val &v : ArrayRef(next).drop_front(carried.size())) {
-    Sizes dims{steps};
+  for (size_t k = 0; k < collected && !n.failed(); ++k) {
+    Val &v = next[carried.size() + k];
     if (!v.isTensor()) {
       n.fail("collects what is no tensor");
       break;
     }
-    for (int64_t i = 0; i < v.rank(); ++i) {
-      Size size = n.dim(v, i);
+    Ints declared =
+        k < declaredCollected.size() ? declaredCollected[k] : Ints();
+    Sizes sizes = n.dims(v);
+    for (auto [i, size] : llvm::enumerate(sizes)) {
       // The size must be known before the loop.
       auto value = dyn_cast<Value>(size);
-      if (value && shape->isAncestor(value.getParentBlock()->getParentOp())) {
-        n.fail("collects elements whose size is known in the loop "
-               "alone");
+      if (!value || hoist(value, shape))
+        continue;
+      if (declared.size() != sizes.size() || declared[i] < 0) {
+        n.fail("collects elements whose size is known in the loop alone; "
+               "declare it in the body's outputs");
         break;
       }
-      dims.push_back(size);
+      size = n.index(declared[i]);
     }
-    if (n.failed())
-      break;
-    collectedDims.push_back(dims);
+    if (!n.failed())
+      v = n.withDims(v, sizes,
+                     "the sizes of what is collected and those that "
+                     "the body declares");
+    sizes.insert(sizes.begin(), steps);
+    collectedDims.push_back(sizes);
   }
   if (n.failed()) {
     b.restoreInsertionPoint(after);

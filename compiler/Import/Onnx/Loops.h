@@ -23,6 +23,10 @@ struct StepLoop {
   /// For each scanned tensor and for each collected one, where they differ from
   /// `reverse`.
   llvm::SmallVector<bool> reverseScanned = {}, reverseCollected = {};
+  /// For each collected tensor the sizes that an element is declared to have,
+  /// -1 where that is not told. They hold where the sizes cannot be known
+  /// before the loop, and are checked in each step.
+  llvm::SmallVector<Ints> declaredCollected = {};
 
   /// The carried values after the last step, then the collected tensors. Empty
   /// after an error.
@@ -31,6 +35,8 @@ struct StepLoop {
                              Body body);
 };
 
+/// The sizes that a type declares, -1 where they are free; empty without any.
+Ints declaredSizes(const TypeProto &type);
 /// A view of element `i` of a tensor along its leading axis.
 Val leadingElement(NodeBuilder &n, Val v, mlir::Value i);
 /// `v` as the more general `type` (dynamic where that is dynamic).
