@@ -21,6 +21,10 @@ Val hone::onnx::splitHeads(NodeBuilder &n, Val x, int64_t heads) {
            Twine(heads) + " heads");
     return x;
   }
+  if (!width)
+    n.require(
+        eq(truncMod(n.host().size(sizes[2]), n.host().indexConstant(heads)), 0),
+        "the features are a multiple of the heads");
   return n.transpose(n.reshape(x, {sizes[0], sizes[1], n.index(heads),
                                    n.floorDiv(sizes[2], n.index(heads))}),
                      {0, 2, 1, 3});
@@ -38,8 +42,16 @@ static Size groupOf(NodeBuilder &n, Val x, Val shared) {
   Size heads = n.dim(x, 1), others = n.dim(shared, 1);
   std::optional<int64_t> h = NodeBuilder::known(heads),
                          o = NodeBuilder::known(others);
-  if (n.same(heads, others) || !h || !o)
+  if (n.same(heads, others) || h == 1)
     return n.index(1);
+  if (!h || !o) {
+    ScalarBuilder &s = n.host();
+    Size group =
+        n.floorDiv(heads, n.toSize(max(s.size(others), s.indexConstant(1))));
+    n.require(eq(s.size(n.mul(group, others)), s.size(heads)),
+              "the heads are a multiple of those that they share");
+    return group;
+  }
   if (*o < 1 || *h % *o != 0) {
     n.fail("has " + Twine(*h) + " heads, no multiple of " + Twine(*o));
     return n.index(1);
@@ -48,10 +60,10 @@ static Size groupOf(NodeBuilder &n, Val x, Val shared) {
 }
 
 /// The heads of a group as rows of one matrix, so that nothing is copied.
-static Val grouped(NodeBuilder &n, Val x, Size group) {
+static Val grouped(NodeBuilder &n, Val x, Size group, Val shared) {
   Sizes sizes = n.dims(x);
-  return n.reshape(x, {sizes[0], n.floorDiv(sizes[1], group),
-                       n.mul(group, sizes[2]), sizes[3]});
+  return n.reshape(
+      x, {sizes[0], n.dim(shared, 1), n.mul(group, sizes[2]), sizes[3]});
 }
 
 Val hone::onnx::headScores(NodeBuilder &n, Val q, Val k) {
@@ -61,7 +73,7 @@ Val hone::onnx::headScores(NodeBuilder &n, Val q, Val k) {
   Sizes sizes{n.dim(q, 0), n.dim(q, 1), n.dim(q, 2), n.dim(k, 2)};
   if (NodeBuilder::known(group) == 1)
     return n.matmul(q, k, /*transposeRhs=*/true);
-  return n.reshape(n.matmul(grouped(n, q, group), k, /*transposeRhs=*/true),
+  return n.reshape(n.matmul(grouped(n, q, group, k), k, /*transposeRhs=*/true),
                    sizes);
 }
 
@@ -71,7 +83,7 @@ Val hone::onnx::headValues(NodeBuilder &n, Val probabilities, Val v) {
     return n.matmul(probabilities, v);
   Sizes sizes = n.dims(probabilities);
   sizes[3] = n.dim(v, 3);
-  return n.reshape(n.matmul(grouped(n, probabilities, group), v), sizes);
+  return n.reshape(n.matmul(grouped(n, probabilities, group, v), v), sizes);
 }
 
 Val hone::onnx::attentionSoftmax(NodeBuilder &n, Val scores, bool masked) {
@@ -93,6 +105,22 @@ Val hone::onnx::attentionSoftmax(NodeBuilder &n, Val scores, bool masked) {
 }
 
 namespace {
+
+/// One over the root of a size: one number of type `elem`.
+Val inverseRootOf(NodeBuilder &n, Size size, ElementType elem) {
+  if (std::optional<int64_t> known = NodeBuilder::known(size))
+    return n.scalar(elem, 1 / std::sqrt(static_cast<double>(*known)));
+  return n.compute({}, elem, [&](ScalarBuilder &s) {
+    mlir::Type type = computeType(s.builder.getContext(), elem);
+    return 1.0 / sqrt(s.toFloat(s.size(size), type));
+  });
+}
+
+/// What the scores of attention are multiplied by.
+Val scaleOf(NodeBuilder &n, Val q, ElementType elem) {
+  return n.hasAttr("scale") ? n.scalar(elem, n.floatAttr("scale"))
+                            : inverseRootOf(n, n.dim(q, 3), elem);
+}
 
 bool isPlainFloat(Val v) { return isFloat(v.elem) && !isSmallFloat(v.elem); }
 
@@ -153,14 +181,6 @@ LogicalResult importAttention(NodeBuilder &n) {
   if (n.wants(2))
     n.out(2, v);
 
-  std::optional<int64_t> size = NodeBuilder::known(n.dim(q, 3));
-  double scale = n.floatAttr("scale", 0);
-  if (!n.hasAttr("scale")) {
-    if (!size)
-      return n.error(
-          "needs a head size that is known, or the attribute 'scale'");
-    scale = 1 / std::sqrt(static_cast<double>(*size));
-  }
   double cap = n.floatAttr("softcap", 0);
   bool causal = n.intAttr("is_causal");
   int64_t left = n.intAttr("left_window_size", -1),
@@ -172,8 +192,9 @@ LogicalResult importAttention(NodeBuilder &n) {
   Val scores = headScores(n, n.widened(q), n.widened(k));
   if (n.failed())
     return failure();
-  scores = n.map(scores, [&](Scalar x) {
-    Scalar scaled = x * scale;
+  Val scale = scaleOf(n, q, scores.elem);
+  scores = n.map({scores, scale}, scores.elem, [&](Args x) {
+    Scalar scaled = x[0] * x[1];
     return cap > 0 ? tanh(scaled / cap) * cap : scaled;
   });
   if (wide)
@@ -242,15 +263,12 @@ LogicalResult importFlexAttention(NodeBuilder &n) {
   if (q.rank() != 4 || k.rank() != 4 || v.rank() != 4 || !isPlainFloat(q) ||
       k.elem != q.elem || !isPlainFloat(v))
     return n.error("takes float queries, keys and values of 4 dimensions");
-  std::optional<int64_t> size = NodeBuilder::known(n.dim(q, 3));
-  if (!n.hasAttr("scale") && !size)
-    return n.error("needs a head size that is known, or the attribute 'scale'");
-  double scale = n.hasAttr("scale") ? n.floatAttr("scale")
-                                    : 1 / std::sqrt(static_cast<double>(*size));
   Val scores = headScores(n, n.widened(q), n.widened(k));
   if (n.failed())
     return failure();
-  scores = n.map(scores, [&](Scalar x) { return x * scale; });
+  Val scale = scaleOf(n, q, scores.elem);
+  scores =
+      n.map({scores, scale}, scores.elem, [&](Args x) { return x[0] * x[1]; });
   auto precision = static_cast<ElementType>(
       n.intAttr("softmax_precision", static_cast<int64_t>(scores.elem)));
   if (precision == ElementType::Double || precision == ElementType::Float ||
@@ -291,18 +309,20 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
   Val heads = flat ? splitHeads(n, x, n.intAttr("num_heads")) : x;
   if (n.failed())
     return failure();
-  std::optional<int64_t> size = NodeBuilder::known(n.dim(heads, 3));
-  int64_t rotated = n.intAttr("rotary_embedding_dim", 0);
-  if (rotated == 0 && size)
-    rotated = *size;
-  if (!size || rotated < 2 || rotated % 2 != 0 || rotated > *size)
-    return n.error("needs a head size that is known and an even "
-                   "rotary_embedding_dim inside it");
+  int64_t declared = n.intAttr("rotary_embedding_dim", 0);
+  Size size = n.dim(heads, 3), rotated = declared ? n.index(declared) : size;
+  Size half = n.floorDiv(rotated, n.index(2));
+  Scalar pairs = n.host().size(rotated), all = n.host().size(size);
+  if (declared < 0 || declared % 2 != 0 ||
+      !n.require(bitAnd(bitAnd(ge(pairs, 2), le(pairs, all)),
+                        eq(pairs, n.host().size(n.mul(half, 2)))),
+                 "rotary_embedding_dim, or else the head size, is even, and "
+                 "not above the head size"))
+    return n.error("needs an even rotary_embedding_dim inside the head size");
   bool interleaved = n.intAttr("interleaved");
-  int64_t half = rotated / 2;
   Sizes sizes = n.dims(heads);
   Sizes cacheSizes = n.dims(cosines);
-  cacheSizes.back() = n.index(half);
+  cacheSizes.back() = half;
   if (!n.has(3)) {
     cacheSizes[0] = sizes[0];
     cacheSizes[1] = sizes[2];
@@ -320,10 +340,10 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
   Val result = n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
     Scalar batch = s.index(0), head = s.index(1), place = s.index(2),
            i = s.index(3);
-    Scalar inside = lt(i, static_cast<double>(rotated));
+    Scalar inside = lt(i, s.size(rotated));
     Scalar bounded = select(inside, i, s.indexConstant(0));
     // Partner of the pair, which of the two this is, and where its angle lies.
-    Scalar two = s.indexConstant(2), split = s.indexConstant(half);
+    Scalar two = s.indexConstant(2), split = s.size(half);
     Scalar second =
         interleaved ? ne(truncMod(bounded, two), 0) : ge(bounded, split);
     Scalar angle = interleaved ? floorDiv(bounded, two)
@@ -415,12 +435,14 @@ LogicalResult importLinearAttention(NodeBuilder &n) {
       return n.error("takes float tensors of 3 dimensions");
   int64_t queryHeads = n.intAttr("q_num_heads"),
           heads = n.intAttr("kv_num_heads");
-  std::optional<int64_t> keyWidth = NodeBuilder::known(n.dim(n.in(1), 2));
-  if (heads < 1 || queryHeads % heads != 0 || !keyWidth ||
-      *keyWidth % heads != 0)
-    return n.error("needs q_num_heads that are a multiple of kv_num_heads, and "
-                   "known sizes");
-  int64_t keySize = *keyWidth / heads;
+  if (heads < 1 || queryHeads < 1 || queryHeads % heads != 0)
+    return n.error("needs q_num_heads that are a multiple of kv_num_heads");
+  Size keyWidth = n.dim(n.in(1), 2),
+       keySize = n.floorDiv(keyWidth, n.index(heads));
+  if (!n.require(
+          eq(n.host().size(n.mul(keySize, heads)), n.host().size(keyWidth)),
+          "the width of the keys is a multiple of their heads"))
+    return failure();
   Size batch = n.dim(query, 0), steps = n.dim(query, 1);
   auto wide = [&](Val x) { return n.cast(x, ElementType::Float); };
   // Time comes first: [steps, batch, heads, size].
@@ -431,9 +453,9 @@ LogicalResult importLinearAttention(NodeBuilder &n) {
                             n.floorDiv(sizes[2], n.index(parts))}),
         {1, 0, 2, 3});
   };
-  double scale = n.floatAttr("scale", 0);
-  if (scale == 0)
-    scale = 1 / std::sqrt(static_cast<double>(keySize));
+  double given = n.floatAttr("scale", 0);
+  Val scale = given != 0 ? n.scalar(ElementType::Float, given)
+                         : inverseRootOf(n, keySize, ElementType::Float);
   Val q = split(query, queryHeads), k = split(n.in(1), heads),
       v = split(n.in(2), heads);
   Size valueSize = n.dim(v, 3);
@@ -441,13 +463,16 @@ LogicalResult importLinearAttention(NodeBuilder &n) {
   if (gates)
     scanned.push_back(split(decay, heads));
   if (corrects) {
-    std::optional<int64_t> width = NodeBuilder::known(n.dim(beta, 2));
-    if (!width || (*width != 1 && *width != heads))
-      return n.error("has a beta whose last dimension is neither 1 nor the "
-                     "number of heads");
-    scanned.push_back(split(beta, *width));
+    Sizes sizes = n.dims(beta);
+    Scalar width = n.host().size(sizes[2]);
+    if (!n.require(bitOr(eq(width, 1), eq(width, static_cast<double>(heads))),
+                   "the last dimension of beta is 1 or the number of heads"))
+      return failure();
+    scanned.push_back(n.transpose(
+        n.reshape(wide(beta), {sizes[0], sizes[1], sizes[2], n.index(1)}),
+        {1, 0, 2, 3}));
   }
-  Sizes stateSizes{batch, n.index(heads), n.index(keySize), valueSize};
+  Sizes stateSizes{batch, n.index(heads), keySize, valueSize};
   ElementType stateElem = n.has(3) ? past.elem : query.elem;
   if (n.has(3) && past.rank() != 4)
     return n.error("has a past_state that is no tensor of 4 dimensions");
@@ -479,11 +504,10 @@ LogicalResult importLinearAttention(NodeBuilder &n) {
                        [](Args a) { return a[0] + a[1] * a[2]; });
         // Queries of a group read one head: [batch, heads, group, size] times
         // the memory.
-        Val rows =
-            n.reshape(x[0], {batch, n.index(heads), n.index(queryHeads / heads),
-                             n.index(keySize)});
-        Val read =
-            n.map(n.matmul(rows, memory), [&](Scalar s) { return s * scale; });
+        Val rows = n.reshape(x[0], {batch, n.index(heads),
+                                    n.index(queryHeads / heads), keySize});
+        Val read = n.map({n.matmul(rows, memory), scale}, ElementType::Float,
+                         [](Args a) { return a[0] * a[1]; });
         return SmallVector<Val>{
             memory, n.reshape(read, {batch, n.mul(valueSize, queryHeads)})};
       });

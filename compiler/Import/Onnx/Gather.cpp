@@ -155,6 +155,12 @@ LogicalResult importScatterElements(NodeBuilder &n) {
 
 LogicalResult importScatterND(NodeBuilder &n) {
   Val x = n.in(0), indices = n.in(1), updates = n.in(2);
+  // The number of dimensions of the updates tells how many an index takes.
+  int64_t taken = x.rank() + indices.rank() - 1 - updates.rank();
+  if (indices.rank() > 0 && taken >= 0 && taken <= x.rank() &&
+      !NodeBuilder::known(n.dim(indices, indices.rank() - 1)))
+    indices = n.withSize(indices, indices.rank() - 1, n.index(taken),
+                         "the lengths of indices and what updates leave");
   std::optional<int64_t> length = tupleLength(n, indices, x.rank());
   if (!length)
     return failure();
@@ -222,8 +228,11 @@ LogicalResult importOneHot(NodeBuilder &n) {
   mlir::Type element = computeType(n.b.getContext(), indices.elem);
   if (n.failed() || !element || !element.isIntOrFloat() ||
       indices.elem == ElementType::Bool || values.rank() != 1 ||
-      depth.rank() > 1 || values.shape()[0] != 2)
+      depth.rank() > 1)
     return n.error("takes numbers, a depth, and the two values 'off' and 'on'");
+  values = n.withSize(values, 0, n.index(2), "the values 'off' and 'on' and 2");
+  if (n.failed())
+    return failure();
   Scalar count = n.hostScalar(depth);
   ScalarBuilder &host = n.host();
   if (count.isFloat())

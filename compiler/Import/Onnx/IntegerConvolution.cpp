@@ -178,9 +178,10 @@ LogicalResult importCol2Im(NodeBuilder &n) {
 
 LogicalResult importCenterCropPad(NodeBuilder &n) {
   Val x = n.in(0);
-  std::optional<Sizes> wanted = n.elements(n.in(1));
   std::optional<Ints> axes =
       n.axes("axes", SIZE_MAX, x.rank(), /*sorted=*/false);
+  std::optional<Sizes> wanted =
+      n.elements(n.in(1), axes ? axes->size() : x.rank());
   if (!wanted || n.failed())
     return failure();
   if (!axes) {

@@ -56,7 +56,7 @@ LogicalResult importSplit(NodeBuilder &n) {
   size_t count = n.numOutputs();
   Sizes parts;
   if (n.opset >= 13 && n.has(1)) {
-    std::optional<Sizes> given = n.elements(n.in(1));
+    std::optional<Sizes> given = n.elements(n.in(1), count);
     if (!given)
       return failure();
     parts = *given;
@@ -171,29 +171,45 @@ std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
 
 /// A slice whose axes or steps only the run knows: for each dimension a start,
 /// a step and a size, all values of the host.
-LogicalResult sliceAtRun(NodeBuilder &n, ArrayRef<Size> starts,
-                         ArrayRef<Size> ends) {
+LogicalResult sliceAtRun(NodeBuilder &n) {
   Val x = n.in(0);
   ScalarBuilder &s = n.host();
-  std::optional<Sizes> steps, axes;
+  // Each of the vectors says how long they are; if none does, the number of
+  // dimensions is the limit, and the run knows how many count.
+  std::optional<int64_t> length;
+  for (size_t i : {1, 2, 3, 4})
+    if (n.has(i) && n.in(i).isStatic())
+      length = n.in(i).type().getNumElements();
+  int64_t count = length.value_or(x.rank());
+  auto read = [&](size_t input, int64_t fill) {
+    return length ? n.elements(n.in(input), count)
+                  : n.elementsUpTo(n.in(input), count, fill);
+  };
+  std::optional<Sizes> starts = read(1, 0), ends = read(2, 0), steps, axes;
   if (n.has(4))
-    steps = n.elements(n.in(4));
+    steps = read(4, 1);
   else
-    steps = Sizes(starts.size(), n.index(1));
+    steps = Sizes(count, n.index(1));
   if (n.has(3)) {
-    axes = n.elements(n.in(3));
+    axes = read(3, 0);
   } else {
     axes.emplace();
-    for (size_t i = 0; i < starts.size(); ++i)
+    for (int64_t i = 0; i < count; ++i)
       axes->push_back(n.index(i));
   }
-  if (!steps || !axes || ends.size() != starts.size() ||
-      steps->size() != starts.size() || axes->size() != starts.size())
+  auto fits = [&](const std::optional<Sizes> &vector) {
+    return vector && static_cast<int64_t>(vector->size()) == count;
+  };
+  if (!fits(starts) || !fits(ends) || !fits(steps) || !fits(axes))
     return n.error("has starts, ends, axes and steps of different lengths");
+  for (size_t i : {2, 3, 4})
+    if (!length && n.has(i))
+      n.require(eq(s.size(n.dim(n.in(i), 0)), s.size(n.dim(n.in(1), 0))),
+                "starts, ends, axes and steps are equally long");
   Sizes sizes = n.dims(x), firsts(x.rank(), n.index(0)),
         by(x.rank(), n.index(1));
   Scalar zero = s.indexConstant(0), one = s.indexConstant(1);
-  for (size_t i = 0; i < starts.size(); ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     Scalar axis = s.size((*axes)[i]), step = s.size((*steps)[i]);
     axis = select(lt(axis, 0), axis + static_cast<double>(x.rank()), axis);
     n.require(bitAnd(ge(axis, 0), lt(axis, static_cast<double>(x.rank()))),
@@ -201,13 +217,16 @@ LogicalResult sliceAtRun(NodeBuilder &n, ArrayRef<Size> starts,
     n.require(ne(step, 0), "no step is 0");
     for (int64_t d = 0; d < x.rank(); ++d) {
       Scalar hit = eq(axis, static_cast<double>(d));
+      if (!length)
+        hit =
+            bitAnd(hit, gt(s.size(n.dim(n.in(1), 0)), static_cast<double>(i)));
       Scalar size = s.size(n.dim(x, d)), last = size - 1;
       auto place = [&](Size at) {
         Scalar v = s.size(at);
         return select(lt(v, 0), v + size, v);
       };
       Scalar forward = gt(step, 0), minusOne = s.indexConstant(-1);
-      Scalar first = place(starts[i]), end = place(ends[i]);
+      Scalar first = place((*starts)[i]), end = place((*ends)[i]);
       first = select(forward, clampTo(first, zero, size),
                      clampTo(first, minusOne, last));
       end = select(forward, clampTo(end, zero, size),
@@ -236,11 +255,12 @@ LogicalResult importSlice(NodeBuilder &n) {
   if (n.opset >= 10) {
     if (!n.has(1) || !n.has(2))
       return n.error("lacks starts or ends");
+    if ((n.has(3) && !n.knownInts(n.in(3))) ||
+        (n.has(4) && !n.knownInts(n.in(4))) || !n.in(1).isStatic() ||
+        !n.in(2).isStatic())
+      return sliceAtRun(n);
     starts = n.elements(n.in(1));
     ends = n.elements(n.in(2));
-    if ((n.has(3) && !n.knownInts(n.in(3))) ||
-        (n.has(4) && !n.knownInts(n.in(4))))
-      return starts && ends ? sliceAtRun(n, *starts, *ends) : failure();
     axes = n.requireInts(3, "axes");
     steps = n.requireInts(4, "steps");
     if (n.failed())
@@ -311,7 +331,14 @@ LogicalResult importPad(NodeBuilder &n) {
   if (n.opset >= 11) {
     if (!n.has(1))
       return n.error("lacks pads");
-    pads = n.elements(n.in(1));
+    int64_t places = x.rank();
+    bool named = n.opset >= 18 && n.has(3);
+    if (named && n.in(3).isStatic())
+      places = n.in(3).type().getNumElements();
+    else if (named && !n.in(1).isStatic())
+      return n.error("has pads and axes whose number is not known; give one of "
+                     "them a length");
+    pads = n.elements(n.in(1), 2 * places);
   } else if (std::optional<Ints> given =
                  n.intsAttr(n.hasAttr("paddings") ? "paddings" : "pads")) {
     pads = n.sizes(*given);
@@ -322,7 +349,7 @@ LogicalResult importPad(NodeBuilder &n) {
   std::optional<Ints> axes;
   if (n.opset >= 18 && n.has(3) && !n.knownInts(n.in(3))) {
     // Which dimension a pad belongs to, the run decides.
-    std::optional<Sizes> places = n.elements(n.in(3));
+    std::optional<Sizes> places = n.elements(n.in(3), pads->size() / 2);
     if (!places || pads->size() != 2 * places->size())
       return n.error("has pads and axes of different lengths");
     Sizes spread(2 * x.rank(), n.index(0));
@@ -423,7 +450,7 @@ LogicalResult importPad(NodeBuilder &n) {
 
 LogicalResult importTile(NodeBuilder &n) {
   Val x = n.in(0);
-  std::optional<Sizes> repeats = n.elements(n.in(1));
+  std::optional<Sizes> repeats = n.elements(n.in(1), x.rank());
   if (!repeats)
     return failure();
   if (static_cast<int64_t>(repeats->size()) != x.rank())

@@ -281,6 +281,23 @@ std::optional<Sizes> NodeBuilder::elements(Val v) {
   return result;
 }
 
+std::optional<Sizes> NodeBuilder::elements(Val v, int64_t count) {
+  if (v.isTensor() && v.rank() == 1 && !v.isStatic())
+    v = withSize(v, 0, index(count), "the lengths of its inputs");
+  return elements(v);
+}
+
+std::optional<Sizes> NodeBuilder::elementsUpTo(Val v, int64_t limit,
+                                               int64_t fill) {
+  if (!v.isTensor() || v.rank() != 1 || !isInteger(v.elem) || limit < 1)
+    return elements(v);
+  ScalarBuilder &s = host();
+  require(le(s.size(dim(v, 0)), s.indexConstant(limit)),
+          "an input is as long as dimensions allow");
+  Val longer = concat({v, constantInts(Ints(limit, fill), v.elem)}, 0);
+  return elements(sliceAxis(longer, 0, index(0), index(limit)));
+}
+
 std::optional<Ints> NodeBuilder::knownInts(Val v) {
   if (!v || !v.isTensor() || !isInteger(v.elem))
     return std::nullopt;

@@ -155,6 +155,12 @@ public:
   /// are not known. Nothing (and an error of the node) where the number of
   /// elements is not known or above 64 ki.
   std::optional<Sizes> elements(Val v);
+  /// The same of a vector which the operator says to have `count` elements:
+  /// checked at run time where its length is free.
+  std::optional<Sizes> elements(Val v, int64_t count);
+  /// The first `limit` elements of a vector whose length only the run knows,
+  /// with `fill` for those that are not there. It has no more: checked too.
+  std::optional<Sizes> elementsUpTo(Val v, int64_t limit, int64_t fill);
   /// The elements, if all are known now. No error otherwise.
   std::optional<Ints> knownInts(Val v);
   std::optional<llvm::SmallVector<double>> knownNumbers(Val v);
@@ -278,6 +284,8 @@ public:
   /// `v` with sizes that are provably `dims`, of the same rank; checked at run
   /// time where that is not clear.
   Val withDims(Val v, llvm::ArrayRef<Size> dims, const llvm::Twine &what);
+  /// The same with one size, along `axis`.
+  Val withSize(Val v, int64_t axis, Size size, const llvm::Twine &what);
 
 private:
   Val matmulAs(ElementType result, Val lhs, Val rhs, bool transposeRhs);

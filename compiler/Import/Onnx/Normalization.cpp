@@ -155,12 +155,13 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
     return failure();
   Val x = n.widened(n.in(0));
   int64_t groups = n.intAttr("num_groups", 0);
-  std::optional<int64_t> channels = NodeBuilder::known(n.dim(x, 1));
-  if (!channels || groups < 1 || *channels % groups != 0)
-    return n.error("needs channels that are a known multiple of num_groups");
   Sizes own = n.dims(x);
-  Size inner =
-      n.mul(n.product(ArrayRef(own).drop_front(2)), *channels / groups);
+  Size each = n.floorDiv(own[1], n.index(std::max<int64_t>(groups, 1)));
+  if (groups < 1 ||
+      !n.require(eq(n.host().size(n.mul(each, groups)), n.host().size(own[1])),
+                 "the channels are a multiple of num_groups"))
+    return n.error("needs channels that are a multiple of num_groups");
+  Size inner = n.mul(n.product(ArrayRef(own).drop_front(2)), each);
   Val grouped = n.reshape(x, {own[0], n.index(groups), inner});
   Moments m = moments(n, grouped, {2});
   Val inverse = inverseRoot(n, m.variance, n.floatAttr("epsilon", 1e-5f));
@@ -170,7 +171,8 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
   Val scale = n.in(1), shift = n.in(2);
   if (scale.rank() != 1 || shift.rank() != 1)
     return n.error("has parameters that are no vectors");
-  if (scale.shape()[0] == groups && *channels != groups) {
+  bool areGroups = scale.isStatic() ? scale.shape()[0] == groups : n.opset < 21;
+  if (areGroups && NodeBuilder::known(own[1]) != groups) {
     auto perGroup = [&](Val v) {
       return n.reshape(
           n.withDims(n.widened(v), n.sizes({groups}), "parameters and groups"),

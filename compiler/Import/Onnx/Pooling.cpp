@@ -145,7 +145,7 @@ LogicalResult importMaxUnpool(NodeBuilder &n) {
                             w->kernel[i] - w->pads[i] - w->pads[spatial + i]));
   Sizes sizes = natural;
   if (n.has(2)) {
-    std::optional<Sizes> wanted = n.elements(n.in(2));
+    std::optional<Sizes> wanted = n.elements(n.in(2), x.rank());
     if (!wanted || wanted->size() != natural.size())
       return n.error("has an output_shape of another length than its input's");
     sizes = *wanted;

@@ -14,6 +14,11 @@ Val hone::onnx::quantizationParameter(NodeBuilder &n, Val parameter, Val x,
   if (parameter.rank() == 1 && block == 0) {
     if (parameter.shape()[0] == 1)
       return n.reshape(parameter, {});
+    // Without such an axis it is one number for all.
+    if (!parameter.isStatic() && (axis < -x.rank() || axis >= x.rank()))
+      return n.reshape(
+          n.withSize(parameter, 0, n.index(1), "the number of scales and 1"),
+          {});
     axis = n.axis(axis, x.rank());
     if (n.failed())
       return parameter;

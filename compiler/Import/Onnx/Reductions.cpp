@@ -30,7 +30,19 @@ std::optional<Reduction> parse(NodeBuilder &n, int64_t axesAsInput) {
   bool none =
       asInput && n.in(1).isStatic() && n.in(1).type().getNumElements() == 0;
   if (asInput && !none && !n.knownInts(n.in(1))) {
+    if (!n.in(1).isStatic() && !r.keepdims) {
+      n.fail("has axes whose number is not known: it decides how many "
+             "dimensions the result has");
+      return r;
+    }
     r.flags = axisFlags(n, n.in(1), r.x.rank());
+    if (!n.in(1).isStatic()) {
+      // Without axes all are meant.
+      if (!n.intAttr("noop_with_empty_axes") && !n.failed())
+        for (Scalar &flag : r.flags)
+          flag = bitOr(flag, eq(n.host().size(n.dim(n.in(1), 0)), 0));
+      return r;
+    }
     r.rank = r.x.rank() - (n.failed() ? 0 : n.in(1).type().getNumElements());
     if (r.rank < 0)
       n.fail("has more axes than its input has dimensions");
@@ -185,9 +197,11 @@ LogicalResult importArg(NodeBuilder &n, bool max) {
 }
 
 LogicalResult importCumulate(NodeBuilder &n, ReduceKind kind) {
-  Val x = n.in(0);
+  Val x = n.in(0), given = n.in(1);
+  if (given.rank() == 1 && !given.isStatic())
+    given = n.withSize(given, 0, n.index(1), "the number of axes and 1");
   if (!x.type().getElementType().isIntOrFloat() || isSmallFloat(x.elem) ||
-      !n.in(1).isStatic() || n.in(1).type().getNumElements() != 1)
+      !given.isStatic() || given.type().getNumElements() != 1)
     return n.error("takes a tensor of numbers and one axis");
   bool exclusive = n.intAttr("exclusive"), reverse = n.intAttr("reverse");
   auto along = [&](Val v, int64_t axis) {
@@ -195,11 +209,11 @@ LogicalResult importCumulate(NodeBuilder &n, ReduceKind kind) {
                                          axis, exclusive, reverse),
                v.elem};
   };
-  if (std::optional<Ints> axes = n.knownInts(n.in(1))) {
+  if (std::optional<Ints> axes = n.knownInts(given)) {
     int64_t axis = n.axis(axes->front(), x.rank());
     return n.failed() ? failure() : n.out(along(x, axis));
   }
-  SmallVector<Scalar> flags = axisFlags(n, n.in(1), x.rank());
+  SmallVector<Scalar> flags = axisFlags(n, given, x.rank());
   return n.failed() ? failure()
                     : n.out(alongFlagged(n, x, flags, std::nullopt, along));
 }

@@ -267,9 +267,11 @@ LogicalResult resizeAtRun(NodeBuilder &n, Resizer &resizer, Val scales,
   Val x = n.in(0);
   int64_t count = order.size();
   if (scales.elem != ElementType::Float || scales.rank() != 1 ||
-      scales.shape()[0] != count)
+      (scales.isStatic() && scales.shape()[0] != count))
     return n.error("takes one float scale for each of " + Twine(count) +
                    " dimensions");
+  scales = n.withSize(scales, 0, n.index(count),
+                      "the numbers of scales and dimensions");
   SmallVector<ResizeAxis> axes;
   for (int64_t i = 0; i < count; ++i) {
     Size from = n.dim(x, order[i]);
@@ -343,7 +345,7 @@ LogicalResult importResize(NodeBuilder &n) {
   }
   if (!n.has(3))
     return n.error("has neither scales nor sizes");
-  std::optional<Sizes> sizes = n.elements(n.in(3));
+  std::optional<Sizes> sizes = n.elements(n.in(3), count);
   if (!sizes)
     return failure();
   if (static_cast<int64_t>(sizes->size()) != count)

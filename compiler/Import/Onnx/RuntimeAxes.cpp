@@ -11,18 +11,24 @@ using namespace hone::onnx;
 
 SmallVector<Scalar> hone::onnx::axisFlags(NodeBuilder &n, Val axes,
                                           int64_t rank) {
-  std::optional<Sizes> elements = n.elements(axes);
+  bool counted = axes.isStatic();
+  std::optional<Sizes> elements =
+      counted ? n.elements(axes) : n.elementsUpTo(axes, rank, 0);
   if (!elements)
     return {};
   ScalarBuilder &s = n.host();
   SmallVector<Scalar> flags(rank, s.boolean(false));
-  for (Size element : *elements) {
+  for (auto [k, element] : llvm::enumerate(*elements)) {
     Scalar axis = s.size(element);
     axis = select(lt(axis, 0), axis + static_cast<double>(rank), axis);
     n.require(bitAnd(ge(axis, 0), lt(axis, static_cast<double>(rank))),
               "the axes are inside its input");
-    for (int64_t i = 0; i < rank; ++i)
-      flags[i] = bitOr(flags[i], eq(axis, static_cast<double>(i)));
+    for (int64_t i = 0; i < rank; ++i) {
+      Scalar hit = eq(axis, static_cast<double>(i));
+      if (!counted)
+        hit = bitAnd(hit, gt(s.size(n.dim(axes, 0)), static_cast<double>(k)));
+      flags[i] = bitOr(flags[i], hit);
+    }
   }
   return flags;
 }

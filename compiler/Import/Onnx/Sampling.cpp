@@ -107,8 +107,7 @@ LogicalResult importGridSample(NodeBuilder &n) {
   Val x = n.in(0), grid = n.in(1);
   int64_t spatial = x.rank() - 2;
   if (spatial < 1 || spatial > 3 || grid.rank() != x.rank() ||
-      !isPlainFloat(grid) || !x.type().getElementType().isIntOrFloat() ||
-      NodeBuilder::known(n.dim(grid, grid.rank() - 1)) != spatial)
+      !isPlainFloat(grid) || !x.type().getElementType().isIntOrFloat())
     return n.error("takes an image of 1 to 3 spatial dimensions and a grid of "
                    "as many coordinates");
   std::string mode =
@@ -129,6 +128,7 @@ LogicalResult importGridSample(NodeBuilder &n) {
   bool corners = n.intAttr("align_corners");
   Sizes own = n.dims(x), sizes{own[0], own[1]}, gridSizes = n.dims(grid);
   gridSizes[0] = own[0];
+  gridSizes.back() = n.index(spatial);
   grid = n.withDims(grid, gridSizes, "the batches of image and grid");
   sizes.append(gridSizes.begin() + 1, gridSizes.end() - 1);
   n.requireSource(own, sizes);

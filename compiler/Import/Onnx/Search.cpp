@@ -24,7 +24,7 @@ LogicalResult importTopK(NodeBuilder &n) {
   } else {
     if (!n.has(1))
       return n.error("lacks its input 'K'");
-    std::optional<Sizes> given = n.elements(n.in(1));
+    std::optional<Sizes> given = n.elements(n.in(1), 1);
     if (!given || given->size() != 1)
       return n.error("needs K to be one number");
     k = given->front();

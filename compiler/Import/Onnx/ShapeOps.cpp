@@ -177,6 +177,9 @@ LogicalResult importFlatten(NodeBuilder &n) {
 LogicalResult importSqueeze(NodeBuilder &n) {
   Val x = n.in(0);
   if (n.opset >= 13 && n.has(1) && !n.knownInts(n.in(1))) {
+    if (!n.in(1).isStatic())
+      return n.error("has axes whose number is not known: it decides how many "
+                     "dimensions the result has");
     SmallVector<Scalar> flags = axisFlags(n, n.in(1), x.rank());
     if (n.failed())
       return failure();
@@ -206,7 +209,8 @@ LogicalResult importUnsqueeze(NodeBuilder &n) {
   Val x = n.in(0);
   if (n.opset >= 13 && n.has(1) && !n.knownInts(n.in(1))) {
     if (!n.in(1).isStatic() || n.in(1).type().getNumElements() > 64)
-      return n.error("has axes whose number is not known");
+      return n.error("has axes whose number is not known: it decides how many "
+                     "dimensions the result has");
     int64_t rank = x.rank() + n.in(1).type().getNumElements();
     SmallVector<Scalar> flags = axisFlags(n, n.in(1), rank);
     return n.failed() ? failure()

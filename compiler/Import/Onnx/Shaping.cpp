@@ -227,6 +227,12 @@ Val NodeBuilder::withDims(Val v, ArrayRef<Size> target, const Twine &what) {
   return relabel(v, target);
 }
 
+Val NodeBuilder::withSize(Val v, int64_t axis, Size size, const Twine &what) {
+  Sizes sizes = dims(v);
+  sizes[axis] = size;
+  return withDims(v, sizes, what);
+}
+
 //===- Movement -----------------------------------------------------------===//
 
 std::optional<Val> NodeBuilder::moveOnHost(ArrayRef<Val> values,

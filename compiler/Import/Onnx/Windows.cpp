@@ -8,13 +8,22 @@ using namespace hone::onnx;
 /// Sizes above this make no sense and would overflow.
 static constexpr int64_t kMaxWindow = int64_t(1) << 31;
 
-std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val w) {
+std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
   Ints kernel;
   std::optional<Ints> declared = n.intsAttr("kernel_shape");
+  if (declared && static_cast<int64_t>(declared->size()) == w.rank() - 2 &&
+      llvm::all_of(*declared, [](int64_t size) { return size > 0; })) {
+    Sizes sizes = n.dims(w);
+    for (auto [i, size] : llvm::enumerate(*declared))
+      if (!NodeBuilder::known(sizes[2 + i]))
+        sizes[2 + i] = n.index(size);
+    w = n.withDims(w, sizes, "kernel_shape and the sizes of the weights");
+  }
   for (int64_t i = 2; i < w.rank(); ++i) {
     std::optional<int64_t> size = NodeBuilder::known(n.dim(w, i));
     if (!size) {
-      n.fail("has weights whose spatial sizes are not known");
+      n.fail("has weights whose spatial sizes are not known; give them as "
+             "kernel_shape");
       return std::nullopt;
     }
     kernel.push_back(*size);

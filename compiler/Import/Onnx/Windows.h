@@ -31,7 +31,7 @@ struct Windows {
 };
 
 /// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type.
-std::optional<Ints> kernelOf(NodeBuilder &n, Val w);
+std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
 
 /// The convolution in its widened type, for a formula that rounds it.
 Val convOf(NodeBuilder &n, Val x, Val w, const Windows &windows);
