@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""One model in three ways that must give the same: as given, with every dimension of its inputs
+free, and with its inputs made constants, which the compiler computes with.
+
+The first is what models look like, the second makes shapes arithmetic of the run, and the third
+gives the evaluator of constants the work of the kernels."""
+import copy
+import re
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+NAMES = ("given", "free", "folded")
+
+# How many dimensions a tensor has is known at compile time. Inputs of operators whose (last) size
+# says how many: a size or an index for each dimension of the result, or for those it has more or less.
+RANKS = {
+    "AffineGrid": [1], "Col2Im": [1], "ConstantOfShape": [0], "Expand": [1], "GatherND": [1], "Reshape": [1], "Squeeze": [1],
+    "Unsqueeze": [1],
+}  # fmt: skip
+# Elements that share bytes have sizes that are known at compile time wherever they enter or leave a
+# model: how many bytes they are does not follow from one dimension.
+PACKED = {TensorProto.INT4, TensorProto.UINT4, TensorProto.INT2, TensorProto.UINT2, TensorProto.FLOAT4E2M1}
+
+# Operations that are left to the run even where all operands are constants: to compute them is the
+# work of kernels and of the run-time library, and control flow in a map's body is not interpreted.
+RUN_TIME = {
+    "arg_reduce", "attention", "conv", "conv_transpose", "cumulate", "library", "matmul", "pool", "scatter", "top_k",
+    "scf.for", "scf.if", "scf.while", "scf.index_switch",
+}  # fmt: skip
+# What else it evaluates besides maps and reductions.
+MOVEMENT = {"concat", "gather", "pad", "slice", "transpose"}
+
+
+def _loosen(value_type, name):
+    """Frees every dimension in a type; name() names those of a tensor, elements of sequences and
+    optionals have any size."""
+    kind = value_type.WhichOneof("value")
+    if kind in ("tensor_type", "sparse_tensor_type"):
+        for dim in getattr(value_type, kind).shape.dim:
+            dim.Clear()
+            if name:
+                dim.dim_param = name()
+    elif kind in ("sequence_type", "optional_type"):
+        _loosen(getattr(value_type, kind).elem_type, None)
+
+
+def _forget(value_type):
+    kind = value_type.WhichOneof("value")
+    if kind in ("tensor_type", "sparse_tensor_type"):
+        getattr(value_type, kind).ClearField("shape")
+    elif kind in ("sequence_type", "optional_type"):
+        _forget(getattr(value_type, kind).elem_type)
+
+
+def callers_inputs(graph):
+    """The inputs without an initial value."""
+    weights = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    return [v for v in graph.input if v.name not in weights]
+
+
+def _counts_dims(node, i):
+    """Whether the last size of the node's input `i` decides how many dimensions its result has."""
+    if node.op_type.startswith("Reduce") and i == 1:
+        return any(a.name == "keepdims" and a.i == 0 for a in node.attribute)
+    return i in RANKS.get(node.op_type, ())
+
+
+def with_free_dims(model):
+    """Every dimension of an input has a name of its own, and the outputs' shapes are not told. What
+    the language needs to know stays: see RANKS and PACKED."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    inputs = callers_inputs(result.graph)
+    if any(v.type.tensor_type.elem_type in PACKED for v in [*inputs, *result.graph.output]):
+        return result
+    lasts = {v.name: copy.deepcopy(v.type.tensor_type.shape.dim[-1]) for v in inputs if v.type.tensor_type.shape.dim}
+    names = iter(f"free{i}" for i in range(1 << 20))
+    for value in inputs:
+        _loosen(value.type, lambda: next(names))
+        if any(_counts_dims(node, i) for node in result.graph.node for i, name in enumerate(node.input) if name == value.name):
+            value.type.tensor_type.shape.dim[-1].CopyFrom(lasts[value.name])
+    for value in result.graph.output:
+        _forget(value.type)
+    return result
+
+
+def _tensor(value, value_type, name):
+    """An initial value of the declared type, whatever numpy calls it."""
+    tensor = numpy_helper.from_array(np.asarray(value), name)
+    declared = value_type.tensor_type.elem_type
+    if tensor.data_type != declared:
+        raise TypeError(f"a {TensorProto.DataType.Name(tensor.data_type)} was given for a {TensorProto.DataType.Name(declared)}")
+    return tensor
+
+
+def with_constants(model, inputs):
+    """The inputs, {name: value}, as initial values. Sequences and optionals, of which there are no
+    initial values, are made of some by nodes."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph, nodes = result.graph, []
+
+    def constant(value, value_type, name):
+        kind = value_type.WhichOneof("value")
+        if kind == "tensor_type":
+            graph.initializer.append(_tensor(value, value_type, name))
+        elif kind == "sequence_type":
+            element = value_type.sequence_type.elem_type
+            parts = [f"{name}_{i}" for i in range(len(value))]
+            for part, part_name in zip(value, parts):
+                constant(part, element, part_name)
+            if parts:
+                nodes.append(helper.make_node("SequenceConstruct", parts, [name]))
+            else:
+                nodes.append(helper.make_node("SequenceEmpty", [], [name], dtype=element.tensor_type.elem_type))
+        elif kind == "optional_type":
+            element = value_type.optional_type.elem_type
+            if value is None:
+                nodes.append(helper.make_node("Optional", [], [name], type=element))
+            else:
+                constant(value, element, f"{name}_value")
+                nodes.append(helper.make_node("Optional", [f"{name}_value"], [name]))
+        else:
+            raise TypeError(f"no constant of {kind}")
+
+    for value in callers_inputs(graph):
+        if value.name in inputs:
+            constant(inputs[value.name], value.type, value.name)
+    kept = [value for value in graph.input if value.name not in inputs]
+    del graph.input[:]
+    graph.input.extend(kept)
+    body = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes + body)
+    # Before version 4, initial values are inputs too.
+    result.ir_version = max(result.ir_version, 4)
+    return result
+
+
+def _large(line):
+    """Whether a line's result is one that hone-fold-constants does not make of smaller constants."""
+    sizes = re.search(r"-> tensor<((?:\d+x)+)\D*(\d+)", line)
+    return bool(sizes) and np.prod([int(n) for n in sizes[1].split("x")[:-1]]) * int(sizes[2]) // 8 > 1 << 20
+
+
+def left_by_evaluator(text):
+    """What the text of a model of constants, after the graph phase, still computes: the names of
+    the operations that are left to the run, and the lines of those that should not be: those of
+    other kinds that read constants only, and whatever a model without the former kind has left."""
+    left, constants, others = set(), set(), []
+    for line in text.splitlines():
+        if " func.func " in line:
+            constants = set()
+        if others and (read := re.search(r"tensor\.extract (%\w+)", line)) and read[1] not in constants:
+            others[-1][1] = True
+        found = re.match(r"\s*(?:(%\w+)[\w:, %]* = )?\"?((?:hone|scf)\.\w+)(.*)", line)
+        if not found:
+            continue
+        result, operation, rest = found.groups()
+        name = operation.removeprefix("hone.")
+        if name == "constant":
+            constants.add(result)
+        elif name in RUN_TIME:
+            kind = re.match(r' "(\w+)"', rest)
+            left.add(f"{name}:{kind[1]}" if kind else name)
+            if others and name.startswith("scf."):
+                others[-1][1] = True
+        elif name in MOVEMENT or name in ("map", "reduce"):
+            others.append([line.strip(), not set(re.findall(r"%\w+", rest)) <= constants])
+    return left, [line for line, reads_results in others if not (left and reads_results or _large(line))]
