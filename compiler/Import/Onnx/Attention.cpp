@@ -14,6 +14,8 @@ using hone::graph::ReduceKind;
 using Args = ArrayRef<Scalar>;
 
 Val hone::onnx::splitHeads(NodeBuilder &n, Val x, int64_t heads) {
+  if (!n.haveRank(x, 3))
+    return x;
   Sizes sizes = n.dims(x);
   std::optional<int64_t> width = NodeBuilder::known(sizes[2]);
   if (heads < 1 || (width && *width % heads != 0)) {
@@ -31,6 +33,8 @@ Val hone::onnx::splitHeads(NodeBuilder &n, Val x, int64_t heads) {
 }
 
 Val hone::onnx::joinHeads(NodeBuilder &n, Val x) {
+  if (!n.haveRank(x, 4))
+    return x;
   Sizes sizes = n.dims(x);
   return n.reshape(n.transpose(x, {0, 2, 1, 3}),
                    {sizes[0], sizes[2], n.mul(sizes[1], sizes[3])});
@@ -67,6 +71,8 @@ static Val grouped(NodeBuilder &n, Val x, Size group, Val shared) {
 }
 
 Val hone::onnx::headScores(NodeBuilder &n, Val q, Val k) {
+  if (!n.haveRank({q, k}, 4))
+    return q;
   Size group = groupOf(n, q, k);
   if (n.failed())
     return q;
@@ -78,6 +84,8 @@ Val hone::onnx::headScores(NodeBuilder &n, Val q, Val k) {
 }
 
 Val hone::onnx::headValues(NodeBuilder &n, Val probabilities, Val v) {
+  if (!n.haveRank({probabilities, v}, 4))
+    return v;
   Size group = groupOf(n, probabilities, v);
   if (n.failed() || NodeBuilder::known(group) == 1)
     return n.matmul(probabilities, v);

@@ -13,6 +13,9 @@ namespace {
 /// Text and numbers are converted by the runtime.
 Val castText(NodeBuilder &n, Val x, ElementType to) {
   bool toText = to == ElementType::String;
+  if (!toText && !isRuntimeNumber(to))
+    n.fail("converts text to " + elementTypeName(to) +
+           ", which is not supported");
   return LibraryCall(n, toText ? "string_from_number" : "string_to_number")
       .setType("type", toText ? x.elem : to)
       .sized(to, n.dims(x))({x});

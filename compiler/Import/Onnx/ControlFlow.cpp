@@ -529,7 +529,8 @@ LogicalResult importSequenceMap(NodeBuilder &n) {
 
 void hone::onnx::addControlFlow(OpTable &table) {
   table.add("If", importIf, 1);
-  table.addAny("Loop", importLoop, 0, kVariadic);
+  constexpr uint64_t carried = ~uint64_t(0) << 2;
+  table.addAny("Loop", importLoop, 0, kVariadic, carried);
   table.add("Scan", importScan, 1, kVariadic);
-  table.addAny("SequenceMap", importSequenceMap, 1, kVariadic);
+  table.addAny("SequenceMap", importSequenceMap, 1, kVariadic, ~uint64_t(0));
 }

@@ -334,5 +334,6 @@ void hone::onnx::addElementwise(OpTable &table) {
   table.add("Clip", importClip, 1, 3);
   table.add("BitShift", importBitShift, 2);
   table.add("Dropout", importDropout, 1, 3);
-  table.addAny("Identity", [](NodeBuilder &n) { return n.out(n.in(0)); }, 1, 1);
+  table.addAny(
+      "Identity", [](NodeBuilder &n) { return n.out(n.in(0)); }, 1, 1, 1);
 }

@@ -5,6 +5,7 @@
 #include "compiler/Import/Onnx/NodeOrder.h"
 #include "compiler/Import/Onnx/OpTable.h"
 #include "compiler/Import/Onnx/PackedTypes.h"
+#include "hone/abi.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -118,8 +119,11 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   if (reported > kMaxMessages)
     emitError(loc) << file << ": and " << reported - kMaxMessages
                    << " more errors";
-  if (hasErrors)
+  if (hasErrors) {
+    if (reported == 0)
+      error("the model cannot be imported");
     return nullptr;
+  }
   releaseDiscarded();
   eraseDead(function.getBody());
   if (failed(verify(*module))) {
@@ -266,6 +270,12 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
     SmallVector<int64_t> fixed;
     for (int64_t size : shape)
       fixed.push_back(ShapedType::isDynamic(size) ? 1 : size);
+    if (shape.size() > HONE_MAX_RANK) {
+      problem = ("has " + Twine(shape.size()) + " dimensions; at most " +
+                 Twine(HONE_MAX_RANK) + " are supported")
+                    .str();
+      return {};
+    }
     if (elementCount(fixed) < 0 ||
         packedBytes(ElementType::Double, elementCount(fixed)) < 0) {
       problem = "is too large";
@@ -523,13 +533,16 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
   }
 
   SmallVector<Val> results;
+  bool imported = false;
   const Function *called = findFunction(node);
   const OpEntry *entry =
       called ? nullptr : OpTable::get().find(node.domain, node.opType);
   if (poisoned || (!called && !entry)) {
     // Reported already.
   } else if (called) {
-    if (failed(importCall(node, *called, inputs, scope, loc, results)))
+    imported =
+        succeeded(importCall(node, *called, inputs, scope, loc, results));
+    if (!imported)
       results.clear();
   } else {
     auto opset = scope.opsets->find(node.domain);
@@ -554,16 +567,18 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     } else {
       bool usable = true;
       for (int i = 0; i < given && usable; ++i) {
-        if (!inputs[i] && i < entry->minInputs && !entry->anyValue)
+        if (!inputs[i] && i < entry->minInputs)
           usable = succeeded(n.error("lacks its input " + Twine(i)));
-        else if (inputs[i] && !inputs[i].isTensor() && !entry->anyValue)
+        else if (inputs[i] && !inputs[i].isTensor() && !entry->takesAnyValue(i))
           usable = succeeded(n.error("takes a tensor as input " + Twine(i) +
                                      ", not a sequence or an optional"));
       }
-      if (usable && succeeded(entry->import(n)) && !n.failed())
+      if (usable && succeeded(entry->import(n)) && !n.failed()) {
         results.assign(n.results().begin(), n.results().end());
-      else if (usable && !n.failed())
-        results.clear(), error(where + ": could not be imported");
+        imported = true;
+      } else if (usable && !n.failed()) {
+        error(where + ": could not be imported");
+      }
     }
   }
 
@@ -571,9 +586,8 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     if (name.empty())
       continue;
     Val value = i < results.size() ? results[i] : Val();
-    if (!value && !results.empty()) {
+    if (!value && imported)
       error(where + ": its output " + Twine(i) + " is not supported");
-    }
     if (!value)
       value.poisoned = hasErrors = true;
     define(name, value, scope, where);
@@ -657,7 +671,9 @@ LogicalResult GraphImporter::importSubgraph(NodeBuilder &node,
   --depth;
   for (const ValueInfo &output : graph.outputs) {
     const Val *value = lookup(output.name, scope);
-    if (!value && !hasErrors)
+    // An input of the enclosing function that its caller leaves out is nothing.
+    bool given = value && (*value || value->poisoned);
+    if (!given && !hasErrors)
       error("nothing in a subgraph of node '" + node.node.name +
             "' gives its output '" + output.name + "'");
     results.push_back(value ? *value : Val());

@@ -60,8 +60,7 @@ std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
   std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
   if (!windows)
     return std::nullopt;
-  if (xZero && xZero.rank() == 1)
-    xZero = channelParameter(n, xZero, x.rank(), 1);
+  xZero = channelParameter(n, xZero, x.rank(), 1);
   // Padding reads as zero, which is what the zero point stands for.
   Val wideX = widen(n, x, xZero),
       wideW = widen(n, w, channelParameter(n, wZero, w.rank(), 0));

@@ -8,6 +8,11 @@
 
 namespace hone::onnx {
 
+/// Whether the functions of the runtime compute on such elements.
+bool isRuntimeNumber(ElementType elem);
+
+/// One call. An operand that the function does not take is an error of the
+/// node.
 class LibraryCall {
 public:
   LibraryCall(NodeBuilder &n, llvm::StringRef function)

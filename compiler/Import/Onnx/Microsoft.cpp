@@ -367,6 +367,8 @@ LogicalResult importMultiHeadAttention(NodeBuilder &n) {
   attention.causal = n.intAttr("unidirectional");
   attention.filter = n.floatAttr("mask_filter_value", -10000.0f);
   if (n.has(6) && n.has(7)) {
+    if (!n.haveRank({n.in(6), n.in(7)}, 4))
+      return failure();
     attention.past = n.dim(n.in(6), 2);
     parts[1] = n.concat({n.in(6), parts[1]}, 2);
     parts[2] = n.concat({n.in(7), parts[2]}, 2);
@@ -507,7 +509,8 @@ void hone::onnx::addMicrosoft(OpTable &table) {
       "SkipSimplifiedLayerNormalization",
       [](NodeBuilder &n) { return importSkipNormalization(n, false); }, 3, 4);
   table.add("SimplifiedLayerNormalization", importSimplifiedNormalization, 2);
-  table.addAny("EmbedLayerNormalization", importEmbedNormalization, 3, 9);
+  // Segments may be left out.
+  table.add("EmbedLayerNormalization", importEmbedNormalization, 1, 9);
   table.add("Attention", importAttention, 2, 7);
   table.add("MultiHeadAttention", importMultiHeadAttention, 1, 8);
   table.add("ReluGrad", importReluGrad, 2);

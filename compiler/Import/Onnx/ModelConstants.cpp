@@ -3,6 +3,7 @@
 // the bytes allow it.
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "dialects/Graph/Constants.h"
+#include "hone/abi.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -39,6 +40,12 @@ std::optional<Val> GraphImporter::constant(const Tensor &tensor, Location loc,
   if (!element) {
     problem =
         "element type " + elementTypeName(tensor.type) + " is not supported";
+    return std::nullopt;
+  }
+  if (tensor.dims.size() > HONE_MAX_RANK) {
+    problem = "has " + std::to_string(tensor.dims.size()) +
+              " dimensions; at most " + std::to_string(HONE_MAX_RANK) +
+              " are supported";
     return std::nullopt;
   }
   auto type = RankedTensorType::get(tensor.dims, element);

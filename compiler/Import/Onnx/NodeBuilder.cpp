@@ -166,7 +166,37 @@ std::optional<Ints> NodeBuilder::axes(StringRef attribute, size_t input,
   return sorted ? ordered : *values;
 }
 
+bool NodeBuilder::areTensors(ArrayRef<Val> values) {
+  if (llvm::all_of(values, [](const Val &v) { return v.isTensor(); }))
+    return true;
+  fail("lacks a tensor that it needs");
+  return false;
+}
+
+bool NodeBuilder::haveRank(ArrayRef<Val> values, int64_t rank) {
+  if (!areTensors(values))
+    return false;
+  for (const Val &v : values)
+    if (v.rank() != rank) {
+      fail("needs tensors of " + Twine(rank) + " dimensions, not " +
+           Twine(v.rank()));
+      return false;
+    }
+  return true;
+}
+
+bool NodeBuilder::hasAxis(Val v, int64_t axis) {
+  if (axis >= 0 && axis < v.rank())
+    return true;
+  fail("needs a tensor of more than " + Twine(axis) + " dimensions");
+  return false;
+}
+
 //===- Elements of small tensors ------------------------------------------===//
+
+hone::onnx::Size NodeBuilder::dim(Val v, int64_t i) {
+  return hasAxis(v, i) ? dimBuilder.dim(b, loc, v.value, i) : index(1);
+}
 
 hone::onnx::Size NodeBuilder::toSize(const Scalar &x) {
   Value value = host().toIndex(x).value;
@@ -185,7 +215,7 @@ static bool isFollowed(ElementType elem) {
 
 bool NodeBuilder::hostScalars(Val v, ScalarBuilder &s,
                               SmallVectorImpl<Scalar> &scalars) {
-  if (!isFollowed(v.elem))
+  if (!v.isTensor() || !isFollowed(v.elem))
     return false;
   if (auto it = importer.elements.find(v.value);
       it != importer.elements.end()) {
@@ -254,8 +284,10 @@ std::optional<Sizes> NodeBuilder::elements(Val v) {
   ScalarBuilder &s = host();
   SmallVector<Scalar> scalars;
   Sizes result;
-  if (!isInteger(v.elem)) {
-    fail("takes a tensor of sizes that is " + elementTypeName(v.elem));
+  if (!v.isTensor() || !isInteger(v.elem)) {
+    fail(v.isTensor()
+             ? "takes a tensor of sizes that is " + elementTypeName(v.elem)
+             : "lacks a tensor of sizes");
     return std::nullopt;
   }
   if (hostScalars(v, s, scalars)) {
@@ -370,6 +402,12 @@ Scalar NodeBuilder::hostScalar(Val v) {
   if (hostScalars(v, s, scalars) && scalars.size() == 1)
     return scalars.front();
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  bool isNumber = v.isTensor() && v.type().getElementType().isIntOrFloat();
+  Size count = isNumber ? product(dims(v)) : index(0);
+  if (!isNumber || !require(eq(s.size(count), 1), "its input is one number")) {
+    fail("needs one number");
+    return s.wrap(zero);
+  }
   Value element = tensor::ExtractOp::create(b, loc, v.value,
                                             SmallVector<Value>(v.rank(), zero));
   Scalar loaded = s.load(element, v.elem);
@@ -430,7 +468,7 @@ Val NodeBuilder::filled(ElementType elem, ArrayRef<Size> dims, double value) {
 
 std::optional<Val> NodeBuilder::mapOnHost(ArrayRef<Val> values,
                                           ElementType result, Body body) {
-  if (!isFollowed(result) || values.empty())
+  if (!isFollowed(result) || values.empty() || !areTensors(values))
     return std::nullopt;
   ScalarBuilder s(b, loc, &dimBuilder);
   SmallVector<SmallVector<Scalar>> scalars;
@@ -492,6 +530,8 @@ Val NodeBuilder::mapStored(Val input, ElementType result,
 Val NodeBuilder::mapWith(
     ArrayRef<Val> values, ElementType result,
     function_ref<Value(ScalarBuilder &, ArrayRef<Scalar>)> body) {
+  if (!areTensors(values))
+    return placeholder();
   Sizes sizes = broadcastDims(values);
   RankedTensorType type = tensorType(result, sizes);
   // What has one known element goes into the body: a constant as a number, a
@@ -519,12 +559,6 @@ Val NodeBuilder::mapWith(
         ScalarBuilder s(inner, loc);
         SmallVector<Scalar> scalars;
         for (auto [v, number, size] : llvm::zip(values, numbers, known)) {
-          if (!v.type().getElementType().isIntOrFloat()) {
-            scalars.push_back(
-                s.fail(s.boolean(false),
-                       "does not compute on " + elementTypeName(v.elem)));
-            continue;
-          }
           Value stored;
           if (size) {
             scalars.push_back(s.cast(s.wrap(size), v.elem));
@@ -536,6 +570,12 @@ Val NodeBuilder::mapWith(
           } else {
             stored = arguments.front();
             arguments = arguments.drop_front();
+          }
+          if (!stored.getType().isIntOrFloat()) {
+            scalars.push_back(
+                s.fail(s.boolean(false),
+                       "does not compute on " + elementTypeName(v.elem)));
+            continue;
           }
           scalars.push_back(s.load(stored, v.elem));
         }

@@ -35,9 +35,12 @@ struct Val {
   mlir::RankedTensorType type() const {
     return llvm::cast<mlir::RankedTensorType>(value.getType());
   }
-  int64_t rank() const { return type().getRank(); }
-  llvm::ArrayRef<int64_t> shape() const { return type().getShape(); }
-  bool isStatic() const { return type().hasStaticShape(); }
+  /// -1 for what is no tensor, so that a check of the rank finds it.
+  int64_t rank() const { return isTensor() ? type().getRank() : -1; }
+  llvm::ArrayRef<int64_t> shape() const {
+    return isTensor() ? type().getShape() : llvm::ArrayRef<int64_t>();
+  }
+  bool isStatic() const { return isTensor() && type().hasStaticShape(); }
 };
 
 /// Sizes: an index attribute where known, else a value of type index.
@@ -63,6 +66,8 @@ public:
   size_t numInputs() const { return inputs.size(); }
   /// False for an input that is left out.
   bool has(size_t i) const { return i < inputs.size() && inputs[i]; }
+  /// A tensor, or nothing where it is left out; values of other kinds only
+  /// where the operator's entry in the table takes them.
   Val in(size_t i) const { return i < inputs.size() ? inputs[i] : Val(); }
   llvm::ArrayRef<Val> allInputs() const { return inputs; }
   size_t numOutputs() const { return node.outputs.size(); }
@@ -117,8 +122,11 @@ public:
   //===- Sizes ------------------------------------------------------------===//
 
   Size index(int64_t value) { return b.getIndexAttr(value); }
-  Size dim(Val v, int64_t i) { return dimBuilder.dim(b, loc, v.value, i); }
-  Sizes dims(Val v) { return dimBuilder.dims(b, loc, v.value); }
+  /// A dimension that is not there is an error, and 1.
+  Size dim(Val v, int64_t i);
+  Sizes dims(Val v) {
+    return v.isTensor() ? dimBuilder.dims(b, loc, v.value) : Sizes();
+  }
   static std::optional<int64_t> known(Size size) {
     return graph::DimBuilder::constant(size);
   }
@@ -167,7 +175,8 @@ public:
   /// As `knownInts` of an input, but an error if it is there and not known.
   std::optional<Ints> requireInts(size_t input, llvm::StringRef name);
   /// The one element of a scalar or one-element tensor, on the host, in its
-  /// compute type (integers as index).
+  /// compute type (integers as index). Another number of elements is an error,
+  /// at run time where it is not known before.
   Scalar hostScalar(Val v);
 
   //===- Constants --------------------------------------------------------===//
@@ -224,6 +233,11 @@ public:
 
   //===- Shapes and movement ----------------------------------------------===//
 
+  // Operands that do not fit (ranks that differ, axes outside) are an error of
+  // the node; the result is then some tensor.
+
+  /// Whether all are tensors of that rank; an error where one is not.
+  bool haveRank(llvm::ArrayRef<Val> values, int64_t rank);
   mlir::RankedTensorType tensorType(ElementType elem,
                                     llvm::ArrayRef<Size> dims);
   /// The dynamic ones of `dims`, as operands.
@@ -289,6 +303,11 @@ public:
 
 private:
   Val matmulAs(ElementType result, Val lhs, Val rhs, bool transposeRhs);
+  bool areTensors(llvm::ArrayRef<Val> values);
+  /// Some tensor, for what comes after an error.
+  Val placeholder() { return scalar(ElementType::Float, 0); }
+  /// False, and an error, where `axis` is no dimension of the tensor.
+  bool hasAxis(Val v, int64_t axis);
   Val mapWith(
       llvm::ArrayRef<Val> inputs, ElementType result,
       llvm::function_ref<mlir::Value(ScalarBuilder &, llvm::ArrayRef<Scalar>)>

@@ -57,12 +57,11 @@ const OpEntry *OpTable::find(llvm::StringRef domain,
 
 void OpTable::add(llvm::StringRef opType, ImportFunction import, int minInputs,
                   int maxInputs) {
-  entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs,
-                                    false};
+  entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs, 0};
 }
 
 void OpTable::addAny(llvm::StringRef opType, ImportFunction import,
-                     int minInputs, int maxInputs) {
+                     int minInputs, int maxInputs, uint64_t anyValue) {
   entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs,
-                                    true};
+                                    anyValue};
 }

@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/StringMap.h"
 
+#include <algorithm>
 #include <functional>
 
 namespace hone::onnx {
@@ -20,8 +21,13 @@ constexpr int kVariadic = 1 << 30;
 struct OpEntry {
   ImportFunction import;
   int minInputs, maxInputs;
-  bool anyValue; ///< takes sequences and optionals, or absent inputs, where
-                 ///< others take tensors
+  /// Inputs that may be sequences and optionals, where all others are tensors:
+  /// bit i is input i, and the last one also those beyond.
+  uint64_t anyValue;
+
+  bool takesAnyValue(int input) const {
+    return anyValue >> std::min(input, 63) & 1;
+  }
 };
 
 class OpTable {
@@ -36,9 +42,9 @@ public:
   void add(llvm::StringRef opType, ImportFunction import, int inputs) {
     add(opType, std::move(import), inputs, inputs);
   }
-  /// For operators that take sequences and optionals too.
+  /// For operators of which some inputs may be sequences and optionals.
   void addAny(llvm::StringRef opType, ImportFunction import, int minInputs,
-              int maxInputs);
+              int maxInputs, uint64_t anyValue);
   /// Operators that move elements of any type, strings too.
   void moveText(llvm::ArrayRef<llvm::StringRef> names);
   /// The domain of the operators that are added next; "" is ONNX's own.

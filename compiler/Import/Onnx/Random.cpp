@@ -49,8 +49,11 @@ LogicalResult importBernoulli(NodeBuilder &n) {
   ElementType elem = n.hasAttr("dtype")
                          ? static_cast<ElementType>(n.intAttr("dtype"))
                          : x.elem;
-  if (!isPlainFloat(x) || !storageType(n.b.getContext(), elem))
+  if (!isPlainFloat(x))
     return n.error("takes probabilities of " + elementTypeName(x.elem));
+  if (!isRuntimeNumber(elem))
+    return n.error("gives numbers of " + elementTypeName(elem) +
+                   ", which is not supported");
   LibraryCall call(n, "bernoulli");
   setSeed(n, call);
   call.setType("type", elem).setType("x_type", x.elem);

@@ -145,13 +145,15 @@ struct Resizer {
                "time");
         return x;
       }
-      stretch = std::min(1.0, static_cast<double>(*scale));
+      // Nothing is computed of an empty result.
+      if (*scale > 0)
+        stretch = std::min(1.0, static_cast<double>(*scale));
     }
-    int64_t reach = static_cast<int64_t>(std::ceil(support / stretch));
-    if (reach > 256) {
+    if (support / stretch > 256) {
       n.fail("shrinks an axis more than 128 times with antialias");
       return x;
     }
+    int64_t reach = static_cast<int64_t>(std::ceil(support / stretch));
     auto distance = [&](ScalarBuilder &s, int64_t tap) {
       Scalar at = source(s, a);
       return (floor(at) + static_cast<double>(tap)) - at;
@@ -318,8 +320,11 @@ LogicalResult importResize(NodeBuilder &n) {
 
   bool cropped = resizer.coordinates == "tf_crop_and_resize";
   Val roi = n.in(1);
-  if (cropped && !roi)
-    return n.error("needs a region of interest");
+  if (cropped &&
+      (roi.rank() != 1 || !isFloat(roi.elem) ||
+       n.known(n.dim(roi, 0)) != 2 * static_cast<int64_t>(order.size())))
+    return n.error("needs a region of interest: a start and an end for each "
+                   "axis");
   SmallVector<ResizeAxis> axes;
   int64_t count = order.size();
   auto add = [&](int64_t i, Size to, std::optional<float> scale) {

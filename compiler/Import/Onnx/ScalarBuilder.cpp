@@ -158,6 +158,13 @@ Scalar ScalarBuilder::index(int64_t axis) {
 }
 
 Value ScalarBuilder::extract(Value tensor, ArrayRef<Scalar> indices) {
+  auto type = tensor ? dyn_cast<RankedTensorType>(tensor.getType())
+                     : RankedTensorType();
+  if (!type || type.getRank() != static_cast<int64_t>(indices.size()))
+    return fail(boolean(false), "reads with " + Twine(indices.size()) +
+                                    " indices from what has another number of "
+                                    "dimensions")
+        .value;
   SmallVector<Value> values;
   for (const Scalar &index : indices)
     values.push_back(toIndex(index).value);

@@ -184,15 +184,16 @@ LogicalResult importGetElement(NodeBuilder &n) {
 } // namespace
 
 void hone::onnx::addSequences(OpTable &table) {
+  constexpr uint64_t sequence = 1; // or an optional: the first input
   table.add("SequenceConstruct", importConstruct, 1, kVariadic);
   table.add("SequenceEmpty", importEmpty, 0);
-  table.addAny("SequenceAt", importAt, 2, 2);
-  table.addAny("SequenceInsert", importInsert, 2, 3);
-  table.addAny("SequenceErase", importErase, 1, 2);
-  table.addAny("SequenceLength", importLength, 1, 1);
-  table.addAny("ConcatFromSequence", importConcat, 1, 1);
+  table.addAny("SequenceAt", importAt, 2, 2, sequence);
+  table.addAny("SequenceInsert", importInsert, 2, 3, sequence);
+  table.addAny("SequenceErase", importErase, 1, 2, sequence);
+  table.addAny("SequenceLength", importLength, 1, 1, sequence);
+  table.addAny("ConcatFromSequence", importConcat, 1, 1, sequence);
   table.add("SplitToSequence", importSplit, 1, 2);
-  table.addAny("Optional", importOptional, 0, 1);
-  table.addAny("OptionalHasElement", importHasElement, 0, 1);
-  table.addAny("OptionalGetElement", importGetElement, 1, 1);
+  table.addAny("Optional", importOptional, 0, 1, sequence);
+  table.addAny("OptionalHasElement", importHasElement, 0, 1, sequence);
+  table.addAny("OptionalGetElement", importGetElement, 1, 1, sequence);
 }

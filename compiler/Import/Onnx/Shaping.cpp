@@ -3,6 +3,7 @@
 // tensors.
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/NodeBuilder.h"
+#include "hone/abi.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -17,6 +18,9 @@ static constexpr int64_t kMaxFollowed = 64;
 RankedTensorType NodeBuilder::tensorType(ElementType elem,
                                          ArrayRef<Size> dims) {
   SmallVector<int64_t> shape, fixed;
+  if (dims.size() > HONE_MAX_RANK)
+    fail("gives a tensor of " + Twine(dims.size()) + " dimensions; at most " +
+         Twine(HONE_MAX_RANK) + " are supported");
   for (Size size : dims) {
     std::optional<int64_t> number = known(size);
     if (number && *number < 0) {
@@ -87,6 +91,13 @@ Sizes NodeBuilder::broadcastDims(ArrayRef<Val> values) {
 }
 
 Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
+  if (!areTensors(v))
+    return placeholder();
+  if (v.rank() > static_cast<int64_t>(target.size())) {
+    fail("cannot broadcast a tensor of " + Twine(v.rank()) +
+         " dimensions to one of " + Twine(target.size()));
+    return v;
+  }
   int64_t lead = static_cast<int64_t>(target.size()) - v.rank();
   Sizes own = dims(v), aligned = own;
   bool fits = true;
@@ -212,6 +223,8 @@ bool NodeBuilder::agree(Size x, Size y, const Twine &what) {
 }
 
 Val NodeBuilder::withDims(Val v, ArrayRef<Size> target, const Twine &what) {
+  if (!haveRank(v, target.size()))
+    return v;
   Sizes own = dims(v);
   bool equal = true;
   for (int64_t i = 0; i < v.rank(); ++i) {
@@ -269,6 +282,8 @@ std::optional<Val> NodeBuilder::moveOnHost(ArrayRef<Val> values,
 }
 
 Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
+  if (!areTensors(v))
+    return placeholder();
   Sizes own = dims(v);
   if (own.size() == target.size() &&
       llvm::all_of(llvm::zip(own, target), [&](auto pair) {
@@ -298,6 +313,8 @@ Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
 }
 
 Val NodeBuilder::transpose(Val v, ArrayRef<int64_t> permutation) {
+  if (!haveRank(v, permutation.size()))
+    return v;
   bool identity = true;
   Sizes own = dims(v), sizes;
   for (auto [i, axis] : llvm::enumerate(permutation)) {
@@ -322,6 +339,8 @@ Val NodeBuilder::transpose(Val v, ArrayRef<int64_t> permutation) {
 
 Val NodeBuilder::slice(Val v, ArrayRef<Size> offsets, ArrayRef<Size> sizes,
                        ArrayRef<int64_t> steps) {
+  if (!haveRank(v, sizes.size()))
+    return v;
   Ints by(steps);
   by.resize(v.rank(), 1);
   Sizes own = dims(v);
@@ -355,6 +374,8 @@ Val NodeBuilder::slice(Val v, ArrayRef<Size> offsets, ArrayRef<Size> sizes,
 }
 
 Val NodeBuilder::sliceAxis(Val v, int64_t axis, Size from, Size size) {
+  if (!hasAxis(v, axis))
+    return v;
   Sizes offsets(v.rank(), index(0)), sizes = dims(v);
   offsets[axis] = from;
   sizes[axis] = size;
@@ -362,6 +383,15 @@ Val NodeBuilder::sliceAxis(Val v, int64_t axis, Size from, Size size) {
 }
 
 Val NodeBuilder::concat(ArrayRef<Val> values, int64_t axis) {
+  if (!haveRank(values, values.front().rank()) ||
+      !hasAxis(values.front(), axis))
+    return values.front();
+  for (const Val &v : values)
+    if (v.elem != values.front().elem) {
+      fail("joins tensors of " + elementTypeName(values.front().elem) +
+           " and " + elementTypeName(v.elem));
+      return values.front();
+    }
   if (values.size() == 1)
     return values.front();
   Sizes sizes = dims(values.front());
@@ -404,6 +434,8 @@ Val NodeBuilder::concat(ArrayRef<Val> values, int64_t axis) {
 
 Val NodeBuilder::pad(Val v, Value value, ArrayRef<int64_t> low,
                      ArrayRef<int64_t> high) {
+  if (!haveRank(v, low.size()))
+    return v;
   Sizes sizes = dims(v);
   bool none = true;
   for (int64_t i = 0; i < v.rank(); ++i) {
@@ -418,6 +450,14 @@ Val NodeBuilder::pad(Val v, Value value, ArrayRef<int64_t> low,
 }
 
 Val NodeBuilder::gather(Val v, Val indices, int64_t axis) {
+  if (!areTensors({v, indices}) || !hasAxis(v, axis))
+    return placeholder();
+  if (indices.elem != ElementType::Int64 &&
+      indices.elem != ElementType::Int32) {
+    fail("takes indices of int32 or int64, not " +
+         elementTypeName(indices.elem));
+    return v;
+  }
   Sizes sizes, own = dims(v), places = dims(indices);
   sizes.append(own.begin(), own.begin() + axis);
   sizes.append(places.begin(), places.end());
@@ -466,8 +506,9 @@ Val NodeBuilder::squeeze(Val v, ArrayRef<int64_t> axes) {
 Val NodeBuilder::unsqueeze(Val v, ArrayRef<int64_t> axes) {
   Sizes sizes, own = dims(v);
   auto next = own.begin();
-  for (int64_t i = 0, rank = v.rank() + axes.size(); i < rank; ++i)
-    sizes.push_back(llvm::is_contained(axes, i) ? index(1) : *next++);
+  for (int64_t i = 0, rank = own.size() + axes.size(); i < rank; ++i)
+    sizes.push_back(llvm::is_contained(axes, i) || next == own.end() ? index(1)
+                                                                     : *next++);
   return reshape(v, sizes);
 }
 
@@ -507,6 +548,8 @@ std::optional<Val> NodeBuilder::reduceOnHost(graph::ReduceKind kind, Val v,
 
 Val NodeBuilder::reduce(graph::ReduceKind kind, Val v, ArrayRef<int64_t> axes,
                         bool keepdims) {
+  if (!areTensors(v))
+    return placeholder();
   Sizes sizes;
   for (auto [i, size] : llvm::enumerate(dims(v))) {
     if (!llvm::is_contained(axes, static_cast<int64_t>(i)))

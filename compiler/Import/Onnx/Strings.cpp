@@ -77,10 +77,22 @@ LogicalResult importTfIdf(NodeBuilder &n) {
   Val x = n.in(0);
   StringRef mode = n.stringAttr("mode");
   int64_t number = mode == "TF" ? 0 : mode == "IDF" ? 1 : 2;
+  if (number == 2 && mode != "TFIDF")
+    return n.error("has the mode '" + mode + "', which ONNX does not define");
   std::optional<Ints> indexes = n.intsAttr("ngram_indexes");
   std::optional<Ints> counts = n.intsAttr("ngram_counts");
   if (!indexes || !counts || indexes->empty())
     return n.error("lacks its n-grams");
+  if (llvm::any_of(*indexes, [](int64_t i) { return i < 0 || i >= INT32_MAX; }))
+    return n.error("has an n-gram index that is out of range");
+  int64_t shortest = n.intAttr("min_gram_length"),
+          longest = n.intAttr("max_gram_length"),
+          skips = n.intAttr("max_skip_count");
+  if (shortest < 1 || longest < shortest || skips < 0)
+    return n.error("has n-grams of " + Twine(shortest) + " to " +
+                   Twine(longest) + " words and " + Twine(skips) +
+                   " skips, which makes no sense");
+  int64_t width = *llvm::max_element(*indexes) + 1;
   Val pool;
   if (std::optional<Ints> numbers = n.intsAttr("pool_int64s"))
     pool = n.constantInts(*numbers);
@@ -88,29 +100,29 @@ LogicalResult importTfIdf(NodeBuilder &n) {
     pool = texts(n, *strings);
   else
     return n.error("lacks its pool");
+  if ((pool.elem == ElementType::String) != (x.elem == ElementType::String))
+    return n.error("looks up " + elementTypeName(x.elem) +
+                   " among n-grams of " + elementTypeName(pool.elem));
   SmallVector<Val> operands{x, pool, n.constantInts(*counts),
                             n.constantInts(*indexes)};
   if (auto weights = n.floatsAttr("weights")) {
+    if (static_cast<int64_t>(weights->size()) < width)
+      return n.error("has " + Twine(weights->size()) + " weights for " +
+                     Twine(width) + " n-grams");
     SmallVector<double> values(weights->begin(), weights->end());
     operands.push_back(n.constant(
         ElementType::Float, {static_cast<int64_t>(values.size())}, values));
   }
   if (x.rank() < 1 || x.rank() > 2)
     return n.error("needs one or two dimensions");
-  int64_t least = n.intAttr("min_gram_length"),
-          most = n.intAttr("max_gram_length"),
-          skips = n.intAttr("max_skip_count");
-  if (least < 1 || most < least || skips < 0)
-    return n.error("has n-grams of " + Twine(least) + " to " + Twine(most) +
-                   " tokens with up to " + Twine(skips) + " left out");
   Sizes dims;
   if (x.rank() == 2)
     dims.push_back(n.dim(x, 0));
-  dims.push_back(n.index(*llvm::max_element(*indexes) + 1));
+  dims.push_back(n.index(width));
   return n.out(LibraryCall(n, "tfidf_vectorizer")
-                   .set("max_gram_length", most)
+                   .set("max_gram_length", longest)
                    .set("max_skip_count", skips)
-                   .set("min_gram_length", least)
+                   .set("min_gram_length", shortest)
                    .set("mode", number)
                    .sized(ElementType::Float, dims)(operands));
 }

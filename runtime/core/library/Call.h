@@ -13,7 +13,7 @@ namespace hone {
 namespace library {
 
 /// No tensor here has more dimensions.
-constexpr int32_t maxRank = 16;
+constexpr int32_t maxRank = HONE_MAX_RANK;
 
 /// A tensor with what is asked of it most. False in a condition: there is none.
 struct Tensor {

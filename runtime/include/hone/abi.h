@@ -76,6 +76,9 @@ typedef struct hone_string {
   size_t size;
 } hone_string;
 
+/* Dimensions that a tensor may have. */
+#define HONE_MAX_RANK 16
+
 /* Row-major and contiguous. Whoever made the value keeps `data` and `dims`
  * alive. */
 typedef struct hone_tensor {
