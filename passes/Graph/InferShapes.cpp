@@ -41,11 +41,15 @@ private:
   SmallVector<int64_t> knownSizes(Operation *op);
   void refineIf(scf::IfOp op);
   void setShape(Value value, ArrayRef<int64_t> shape);
+  bool setShapes(Operation *op, ArrayRef<int64_t> shape);
+  void usersFollow(Value value, RankedTensorType old);
+  bool keepOperands(Operation *op);
 
   func::FuncOp function;
   DimBuilder dims;
   IRRewriter rewriter;
   llvm::StringMap<int64_t> sizes; // of free dimensions that are free no more
+  llvm::DenseMap<Value, RankedTensorType> refined; // values to former types
 };
 
 } // namespace
@@ -150,13 +154,62 @@ OpFoldResult ShapeInference::normalised(Operation *op) {
       .Default([](Operation *) { return OpFoldResult(); });
 }
 
-/// Gives a result a more precise shape. Operations of other dialects may need
-/// the type they had.
+/// Whether the verifier has nothing to say about the operation alone.
+static bool holds(Operation *op) {
+  ScopedDiagnosticHandler silent(op->getContext(),
+                                 [](Diagnostic &) { return success(); });
+  return succeeded(op->getName().verifyInvariants(op));
+}
+
+/// Gives a value a more precise shape.
 void ShapeInference::setShape(Value value, ArrayRef<int64_t> shape) {
   RankedTensorType old = typeOf(value);
   if (old.getShape() == shape)
     return;
   value.setType(old.clone(shape));
+  usersFollow(value, old);
+}
+
+/// Gives all results a more precise shape. Not where the operation would
+/// contradict itself: what it asks for does not fit, and a check before it ends
+/// the run, or it is in a branch that is not taken.
+bool ShapeInference::setShapes(Operation *op, ArrayRef<int64_t> shape) {
+  SmallVector<RankedTensorType> old;
+  for (Value result : op->getResults()) {
+    old.push_back(typeOf(result));
+    result.setType(old.back().clone(shape));
+  }
+  if (!holds(op)) {
+    for (auto [result, type] : llvm::zip(op->getResults(), old))
+      result.setType(type);
+    return false;
+  }
+  for (auto [result, type] : llvm::zip(op->getResults(), old))
+    if (result.getType() != type)
+      usersFollow(result, type);
+  return true;
+}
+
+/// Gives operands whose sizes contradict each other now the types they had.
+/// False where there is nothing to be done.
+bool ShapeInference::keepOperands(Operation *op) {
+  if (!isa<GraphDialect>(op->getDialect()) ||
+      llvm::none_of(op->getOperands(),
+                    [&](Value v) { return refined.contains(v); }) ||
+      holds(op))
+    return false;
+  rewriter.setInsertionPoint(op);
+  for (OpOperand &operand : op->getOpOperands())
+    if (auto it = refined.find(operand.get()); it != refined.end())
+      operand.set(tensor::CastOp::create(rewriter, op->getLoc(), it->second,
+                                         operand.get()));
+  return true;
+}
+
+/// After a change of the value's type. Operations of other dialects may need
+/// the type they had.
+void ShapeInference::usersFollow(Value value, RankedTensorType old) {
+  refined.try_emplace(value, old);
   Value cast;
   for (OpOperand &use : llvm::make_early_inc_range(value.getUses())) {
     Operation *user = use.getOwner();
@@ -179,11 +232,12 @@ void ShapeInference::refineFromDims(OpTy op, ArrayRef<int64_t> known) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   SmallVector<int64_t> shape(type.getShape());
   SmallVector<Value> dynamic;
+  SmallVector<Value> all(op.getDims());
   unsigned next = 0;
   for (auto [i, size] : llvm::enumerate(shape)) {
     if (!ShapedType::isDynamic(size))
       continue;
-    Value operand = op.getDims()[next++];
+    Value operand = all[next++];
     std::optional<int64_t> number = getConstantIntValue(OpFoldResult(operand));
     if (!number && !known.empty() && !ShapedType::isDynamic(known[i]))
       number = known[i];
@@ -192,11 +246,11 @@ void ShapeInference::refineFromDims(OpTy op, ArrayRef<int64_t> known) {
     else
       dynamic.push_back(operand);
   }
-  if (dynamic.size() == op.getDims().size())
+  if (dynamic.size() == all.size())
     return;
   op.getDimsMutable().assign(dynamic);
-  for (Value result : op->getResults())
-    setShape(result, shape);
+  if (!setShapes(op, shape))
+    op.getDimsMutable().assign(all);
 }
 
 /// Sizes of the result that operands determine, dynamic where they do not.
@@ -241,8 +295,9 @@ SmallVector<int64_t> ShapeInference::knownSizes(Operation *op) {
       .Case([&](PadOp pad) {
         for (auto [i, size] :
              llvm::enumerate(typeOf(pad.getInput()).getShape()))
-          if (!ShapedType::isDynamic(size))
-            shape[i] = size + pad.getLow()[i] + pad.getHigh()[i];
+          if (int64_t padded = size + pad.getLow()[i] + pad.getHigh()[i];
+              !ShapedType::isDynamic(size) && padded >= 0)
+            shape[i] = padded;
       })
       .Case([&](GatherOp gather) {
         ArrayRef<int64_t> input = gather.getInput().getType().getShape();
@@ -271,13 +326,16 @@ void ShapeInference::refineResults(Operation *op) {
         for (auto [size, known] : llvm::zip_equal(shape, knownSizes(op)))
           if (ShapedType::isDynamic(size))
             size = known;
-        setShape(op->getResult(0), shape);
+        setShapes(op, shape);
       })
       .Case([&](tensor::CastOp cast) {
         for (OpOperand &use :
              llvm::make_early_inc_range(cast.getResult().getUses()))
-          if (isa<GraphDialect>(use.getOwner()->getDialect()))
+          if (isa<GraphDialect>(use.getOwner()->getDialect())) {
             use.set(cast.getSource());
+            if (!holds(use.getOwner()))
+              use.set(cast.getResult());
+          }
       })
       .Case([&](scf::IfOp branch) { refineIf(branch); });
 }
@@ -320,6 +378,8 @@ void ShapeInference::visit(Operation *op) {
     return;
   }
   refineResults(op);
+  if (keepOperands(op))
+    refineResults(op);
 }
 
 LogicalResult ShapeInference::run() {

@@ -102,3 +102,37 @@ func.func @conflict(%x: tensor<3xf32> {hone.dims = ["n"]}, %y: tensor<4xf32> {ho
 func.func @names(%x: tensor<3xf32> {hone.dims = ["n", "m"]}) {
   return
 }
+
+// -----
+
+// Sizes that turn out to contradict each other stay open: a check before the
+// operation ends the run.
+// CHECK-LABEL: func.func @contradiction(
+// CHECK:         cf.assert %false
+// CHECK:         hone.reshape %{{.+}} dims(%{{.+}}) : tensor<6xf32> -> tensor<?x3xf32>
+func.func @contradiction(%x: tensor<6xf32>) -> tensor<?x3xf32> {
+  %five = arith.constant 5 : index
+  %two = arith.constant 2 : index
+  %fits = arith.cmpi eq, %five, %two : index
+  cf.assert %fits, "the number of elements stays"
+  %r = hone.reshape %x dims(%five) : tensor<6xf32> -> tensor<?x3xf32>
+  return %r : tensor<?x3xf32>
+}
+
+// -----
+
+// The same where the sizes of operands do.
+// CHECK-LABEL: func.func @contradicting_operands(
+// CHECK:         %[[R:.+]] = hone.reshape %{{.+}} : tensor<2x3xf32> -> tensor<6xf32>
+// CHECK:         %[[C:.+]] = tensor.cast %[[R]] : tensor<6xf32> to tensor<?xf32>
+// CHECK:         hone.map ins(%[[C]], %{{.+}} : tensor<?xf32>, tensor<5xf32>) -> tensor<5xf32>
+func.func @contradicting_operands(%x: tensor<2x3xf32>, %y: tensor<5xf32>) -> tensor<5xf32> {
+  %six = arith.constant 6 : index
+  %r = hone.reshape %x dims(%six) : tensor<2x3xf32> -> tensor<?xf32>
+  %m = hone.map ins(%r, %y : tensor<?xf32>, tensor<5xf32>) -> tensor<5xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    hone.yield %s : f32
+  }
+  return %m : tensor<5xf32>
+}
