@@ -444,12 +444,7 @@ Outcome hone::compile(const CompileOptions &options,
 Outcome hone::check(const CompileOptions &options,
                     const CompileCallbacks &callbacks) {
   Session session(options, callbacks, nullptr);
-  onnx::ImportOptions imported;
-  for (const auto &[name, size] : options.dims)
-    imported.dims[name] = size;
-  return failed(onnx::checkOnnx(session.context(), options.input, imported))
-             ? Outcome::UserError
-             : Outcome::Done;
+  return session.import() ? Outcome::Done : Outcome::UserError;
 }
 
 std::string hone::writeReproducer(const CompileOptions &options,

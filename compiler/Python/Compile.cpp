@@ -5,17 +5,17 @@
 
 #include "compiler/Driver/Driver.h"
 
+#include <llvm/Support/JSON.h>
 #include <nanobind/stl/string.h>
 
 #include <mutex>
 
 namespace nb = nanobind;
+using namespace hone;
 using namespace hone::python;
 
-void hone::python::compile(nb::object model, const std::string &output,
-                           const std::string &target, const std::string &cpu,
-                           const std::string &gpu, nb::dict dims,
-                           int64_t threads, const std::string &symbol) {
+/// `model` as file or bytes, and the sizes of `dims`.
+static CompileOptions optionsOf(nb::object model, nb::dict dims) {
   CompileOptions options;
   if (PyBytes_Check(model.ptr())) {
     // Read where it lies: the caller's reference outlives the compile.
@@ -27,15 +27,23 @@ void hone::python::compile(nb::object model, const std::string &output,
   } else {
     options.input = nb::cast<std::string>(model);
   }
+  for (auto [name, size] : dims)
+    options.dims.emplace_back(nb::cast<std::string>(name),
+                              nb::cast<int64_t>(size));
+  return options;
+}
+
+void hone::python::compile(nb::object model, const std::string &output,
+                           const std::string &target, const std::string &cpu,
+                           const std::string &gpu, nb::dict dims,
+                           int64_t threads, const std::string &symbol) {
+  CompileOptions options = optionsOf(std::move(model), std::move(dims));
   options.output = output;
   options.target = target;
   options.cpu = cpu;
   options.gpu = gpu;
   options.threads = threads;
   options.symbol = symbol;
-  for (auto [name, size] : dims)
-    options.dims.emplace_back(nb::cast<std::string>(name),
-                              nb::cast<int64_t>(size));
 
   std::string messages;
   std::mutex mutex;
@@ -44,7 +52,7 @@ void hone::python::compile(nb::object model, const std::string &output,
     std::lock_guard<std::mutex> lock(mutex);
     if (!messages.empty())
       messages += '\n';
-    messages += text.str();
+    messages += llvm::json::fixUTF8(text);
   };
   callbacks.progress = [](llvm::StringRef, double) {
     nb::gil_scoped_acquire locked;
@@ -72,4 +80,16 @@ void hone::python::compile(nb::object model, const std::string &output,
   case Outcome::Internal:
     throw CompileError(messages);
   }
+}
+
+std::vector<std::string> hone::python::check(nb::object model, nb::dict dims) {
+  CompileOptions options = optionsOf(model, std::move(dims));
+  std::vector<std::string> messages;
+  CompileCallbacks callbacks;
+  callbacks.message = [&](llvm::StringRef text) {
+    messages.push_back(llvm::json::fixUTF8(text));
+  };
+  nb::gil_scoped_release unlocked;
+  hone::check(options, callbacks);
+  return messages;
 }

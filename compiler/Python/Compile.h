@@ -6,6 +6,8 @@
 #include <nanobind/nanobind.h>
 
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace hone::python {
 
@@ -20,6 +22,10 @@ void compile(nanobind::object model, const std::string &output,
              const std::string &target, const std::string &cpu,
              const std::string &gpu, nanobind::dict dims, int64_t threads,
              const std::string &symbol);
+
+/// The messages of a check of `model`, given as above: what would not compile.
+/// Empty where it would.
+std::vector<std::string> check(nanobind::object model, nanobind::dict dims);
 
 } // namespace hone::python
 

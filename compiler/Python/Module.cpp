@@ -6,6 +6,7 @@
 #include "compiler/Python/Values.h"
 
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 namespace nb = nanobind;
 using namespace hone::python;
@@ -58,6 +59,7 @@ NB_MODULE(_hone, m) {
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu"), nb::arg("dims"),
         nb::arg("threads"), nb::arg("symbol"));
+  m.def("check", &check, nb::arg("model"), nb::arg("dims"));
 
   nb::class_<DeviceTensor>(
       m, "DeviceTensor",

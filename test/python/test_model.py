@@ -88,6 +88,23 @@ class CompileTest(unittest.TestCase):
                 hone.load(path)
 
 
+class CheckTest(unittest.TestCase):
+    def test_good(self):
+        self.assertEqual(hone.check(add_model()), [])
+        self.assertEqual(hone.check(DIGITS / "model.onnx"), [])
+
+    def test_lists_everything(self):
+        nodes = [helper.make_node("Whet", ["a"], ["b"]), helper.make_node("MatMul", ["a", "a"], ["y"])]
+        messages = hone.check(graph_model(nodes, [float_info("a", (2, 3))], [float_info("y", None)]).SerializeToString())
+        self.assertTrue(any("'Whet'" in m for m in messages), messages)
+        self.assertTrue(any("node 'y' (MatMul, opset 17)" in m for m in messages), messages)
+
+    def test_bytes_that_are_no_text(self):
+        node = helper.make_node("Relu", ["a"], ["y"], name="name")
+        data = graph_model([node, node], [float_info("a", (2,))], [float_info("y", (2,))]).SerializeToString()
+        self.assertTrue(hone.check(data.replace(b"name", b"n\xffme")))
+
+
 class RunTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -58,8 +58,3 @@ hone::onnx::importOnnx(MLIRContext &context,
                        StringRef name, const ImportOptions &options) {
   return importBytes(context, std::move(bytes), name, "", options);
 }
-
-LogicalResult hone::onnx::checkOnnx(MLIRContext &context, StringRef path,
-                                    const ImportOptions &options) {
-  return success(static_cast<bool>(importOnnx(context, path, options)));
-}

@@ -35,11 +35,6 @@ importOnnx(mlir::MLIRContext &context,
 /// Loads the dialects that imported modules use.
 void registerImportDialects(mlir::DialectRegistry &registry);
 
-/// Reports every operator, type and attribute of the file that would not
-/// import.
-mlir::LogicalResult checkOnnx(mlir::MLIRContext &context, llvm::StringRef path,
-                              const ImportOptions &options = {});
-
 } // namespace hone::onnx
 
 #endif // HONE_COMPILER_IMPORT_ONNX_ONNXIMPORTER_H

@@ -13,7 +13,7 @@ import tempfile
 from . import _hone
 from ._hone import CompileError, DeviceTensor, RunError
 
-__all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "compile", "compile_library", "load"]
+__all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "check", "compile", "compile_library", "load"]
 
 CompileError.__module__ = DeviceTensor.__module__ = RunError.__module__ = "hone"
 
@@ -93,6 +93,29 @@ def load(path, *, threads=0, cpu="", symbol="", device=0, verify=False):
     return Model(_hone.Model(_path(path), symbol, _number("threads", threads, 1024), cpu, number, bool(verify)))
 
 
+def _source(model):
+    """A model as the compiler takes it: bytes, or a path."""
+    if isinstance(model, bytes):
+        return model
+    return bytes(model) if isinstance(model, (bytearray, memoryview)) else _path(model)
+
+
+def _sizes(dims):
+    """Sizes of free dimensions by name."""
+    sizes = {}
+    for name, size in dict(dims or {}).items():
+        if not isinstance(name, str):
+            raise TypeError(f"dims: the name of a dimension is a str, not {type(name).__name__}")
+        sizes[name] = _number(f"dims[{name!r}]", size, 2**63 - 1)
+    return sizes
+
+
+def check(model, *, dims=None):
+    """Everything in an ONNX model, given as a path or as bytes, that would not compile: a list of
+    messages, empty where it would. `dims` fixes free dimensions."""
+    return _hone.check(_source(model), _sizes(dims))
+
+
 def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):
     """Compiles an ONNX model, given as a path or as bytes, to a library for whatever machine it is taken to.
 
@@ -103,15 +126,7 @@ def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_
 
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
     OSError when the library cannot be written."""
-    if not isinstance(model, bytes):
-        model = bytes(model) if isinstance(model, (bytearray, memoryview)) else _path(model)
-    sizes = {}
-    for name, size in dict(dims or {}).items():
-        if not isinstance(name, str):
-            raise TypeError(f"dims: the name of a dimension is a str, not {type(name).__name__}")
-        sizes[name] = _number(f"dims[{name!r}]", size, 2**63 - 1)
-    threads = _number("threads", threads, 1024)
-    _hone.compile(model, _path(output), target=target, cpu=cpu, gpu=gpu, dims=sizes, threads=threads, symbol=symbol)
+    _hone.compile(_source(model), _path(output), target=target, cpu=cpu, gpu=gpu, dims=_sizes(dims), threads=_number("threads", threads, 1024), symbol=symbol)
 
 
 def compile(model, *, output=None, threads=0, symbol="hone_model", **options):
