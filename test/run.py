@@ -118,6 +118,8 @@ def main():
         "hostile-sizes": lambda: summed([python, str(ROOT / "test/e2e/hostile_sizes.py")], env),
         "control-flow": lambda: summed([python, str(ROOT / "test/e2e/control_flow_graphs.py")], env),
         "control-flow-emulated": lambda: summed([python, str(ROOT / "test/e2e/control_flow_graphs.py"), "--target=cuda-emulated", "--count=40"], env),
+        "fuzz-check": lambda: summed([python, str(ROOT / "test/fuzz/fuzz.py"), "--count=6000"], env),
+        "fuzz-run": lambda: summed([python, str(ROOT / "test/fuzz/fuzz.py"), "--run", "--count=600"], env),
         "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
         "models-emulated": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env, "--target=cuda-emulated", f"--only={EMULATED_MODELS}"),
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
