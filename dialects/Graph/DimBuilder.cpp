@@ -12,6 +12,11 @@
 using namespace mlir;
 using namespace hone::graph;
 
+/// What a size may be as a polynomial. Squares of squares and sums of very many
+/// sizes go beyond: such a result is an atom, equal to itself alone, and work
+/// stays linear in the number of operations.
+static constexpr size_t maxTerms = 32, maxDegree = 16;
+
 DimBuilder::DimBuilder(func::FuncOp function)
     : entry(&function.getBody().front()) {}
 
@@ -22,21 +27,43 @@ OpBuilder DimBuilder::topBuilder() {
   return builder;
 }
 
-OpFoldResult DimBuilder::named(StringRef name) {
-  Value &value = namedDims[name];
-  if (!value) {
-    OpBuilder top = OpBuilder::atBlockBegin(entry);
-    for (Operation &op : *entry)
-      if (auto dim = dyn_cast<DimOp>(op); dim && dim.getName() == name) {
-        dim->moveBefore(entry, entry->begin());
-        value = dim;
-        break;
-      }
-    if (!value)
-      value = DimOp::create(top, entry->getParentOp()->getLoc(), name);
-    if (!lastTop)
-      lastTop = value.getDefiningOp();
+void DimBuilder::findFirstDims() {
+  if (knowsFirstDims)
+    return;
+  knowsFirstDims = true;
+  for (Operation &op : *entry) {
+    auto dim = dyn_cast<DimOp>(op);
+    if (!dim)
+      break;
+    namedDims.try_emplace(dim.getName(), dim);
+    lastTop = dim;
   }
+}
+
+Value DimBuilder::findDim(StringRef name) {
+  findFirstDims();
+  if (Value value = namedDims.lookup(name))
+    return value;
+  if (!std::exchange(knowsAllDims, true))
+    for (DimOp dim : entry->getOps<DimOp>())
+      laterDims.try_emplace(dim.getName(), dim);
+  return laterDims.lookup(name);
+}
+
+OpFoldResult DimBuilder::named(StringRef name) {
+  Value value = findDim(name);
+  if (namedDims.contains(name))
+    return value;
+  // The free dimensions stand first.
+  if (value) {
+    value.getDefiningOp()->moveBefore(entry, entry->begin());
+  } else {
+    OpBuilder top = OpBuilder::atBlockBegin(entry);
+    value = DimOp::create(top, entry->getParentOp()->getLoc(), name);
+  }
+  namedDims[name] = value;
+  if (!lastTop)
+    lastTop = value.getDefiningOp();
   return value;
 }
 
@@ -51,6 +78,16 @@ unsigned DimBuilder::atomOf(Value value) {
   return it->second;
 }
 
+/// Whether `value` is arithmetic that the normal form looks into.
+static Operation *arithmeticOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && value.getType().isIndex() &&
+                 isa<arith::AddIOp, arith::SubIOp, arith::MulIOp,
+                     arith::FloorDivSIOp, arith::MaxSIOp, arith::MinSIOp>(op)
+             ? op
+             : nullptr;
+}
+
 DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
   if (std::optional<int64_t> number = constant(value)) {
     if (*number == 0)
@@ -60,12 +97,31 @@ DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
   Value ssa = cast<Value>(value);
   if (auto it = known.find(ssa); it != known.end())
     return it->second;
+  // Operands first, without recursion: a chain may be as long as the model.
+  SmallVector<Value> open{ssa};
+  while (!open.empty()) {
+    Value next = open.back();
+    size_t before = open.size();
+    if (Operation *op = arithmeticOf(next); op && !known.contains(next))
+      for (Value operand : op->getOperands())
+        if (!known.contains(operand) && !constant(operand))
+          open.push_back(operand);
+    if (open.size() > before)
+      continue;
+    if (!known.contains(next))
+      learnPolynomial(next);
+    open.pop_back();
+  }
+  return known.lookup(ssa);
+}
+
+void DimBuilder::learnPolynomial(Value ssa) {
   if (std::optional<Polynomial> result = throughArithmetic(ssa)) {
     known[ssa] = *result;
     // Arithmetic over free dimensions alone may be needed further up.
     if (!overFreeDims(*result))
       values[*result].push_back(ssa);
-    return *result;
+    return;
   }
   Polynomial result;
   auto dim = ssa.getDefiningOp<DimOp>();
@@ -73,26 +129,25 @@ DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
   result[{atomOf(atom)}] = 1;
   known[ssa] = result;
   values[result].push_back(atom);
-  return result;
 }
 
 std::optional<DimBuilder::Polynomial>
 DimBuilder::throughArithmetic(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op || !value.getType().isIndex() || op->getNumOperands() != 2)
-    return std::nullopt;
-  if (!isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::FloorDivSIOp,
-           arith::MaxSIOp, arith::MinSIOp>(op))
+  Operation *op = arithmeticOf(value);
+  if (!op)
     return std::nullopt;
   Polynomial left = polynomialOf(op->getOperand(0));
   Polynomial right = polynomialOf(op->getOperand(1));
   if (isa<arith::MulIOp>(op))
-    return multiply(left, right);
+    if (std::optional<Polynomial> result = multiply(left, right))
+      return result;
   if (isa<arith::SubIOp>(op))
     if (std::optional<Polynomial> negative = multiply(right, {{{}, -1}}))
-      return sum(left, *negative);
+      if (std::optional<Polynomial> result = sum(left, *negative))
+        return result;
   if (isa<arith::AddIOp>(op))
-    return sum(left, right);
+    if (std::optional<Polynomial> result = sum(left, right))
+      return result;
   if (isa<arith::FloorDivSIOp>(op))
     if (std::optional<Polynomial> result = divideExactly(left, right))
       return result;
@@ -173,9 +228,13 @@ OpFoldResult DimBuilder::valueOf(OpBuilder &at, Location loc,
 
 std::optional<DimBuilder::Polynomial>
 DimBuilder::multiply(const Polynomial &a, const Polynomial &b) {
+  if (a.size() * b.size() > maxTerms * maxTerms)
+    return std::nullopt;
   Polynomial result;
   for (const auto &[left, leftFactor] : a)
     for (const auto &[right, rightFactor] : b) {
+      if (left.size() + right.size() > maxDegree)
+        return std::nullopt;
       SmallVector<unsigned, 2> monomial(left);
       monomial.append(right.begin(), right.end());
       llvm::sort(monomial);
@@ -189,6 +248,8 @@ DimBuilder::multiply(const Polynomial &a, const Polynomial &b) {
     }
   for (auto it = result.begin(); it != result.end();)
     it = it->second == 0 ? result.erase(it) : std::next(it);
+  if (result.size() > maxTerms)
+    return std::nullopt;
   return result;
 }
 
@@ -256,6 +317,8 @@ std::optional<DimBuilder::Polynomial> DimBuilder::sum(const Polynomial &a,
     if (total == 0)
       result.erase(monomial);
   }
+  if (result.size() > maxTerms)
+    return std::nullopt;
   return result;
 }
 
@@ -486,9 +549,8 @@ DimBuilder::Polynomial DimBuilder::sizeOf(Value tensor, int64_t i) {
         Builder(type.getContext()).getIndexAttr(type.getDimSize(i)));
   if (auto argument = dyn_cast<BlockArgument>(tensor)) {
     if (StringAttr name = nameOf(argument, i)) {
-      for (DimOp dim : entry->getOps<DimOp>())
-        if (dim.getName() == name.getValue())
-          return polynomialOf(dim.getResult());
+      if (Value dim = findDim(name.getValue()))
+        return polynomialOf(dim);
       return {{{unnamedAtom(name.getAsOpaquePointer(), 0)}, 1}};
     }
     return {{{unnamedAtom(tensor.getAsOpaquePointer(), i)}, 1}};

@@ -76,6 +76,8 @@ private:
   mlir::StringAttr nameOf(mlir::BlockArgument argument, int64_t i);
   Polynomial sizeOf(mlir::Value tensor, int64_t i);
   Polynomial polynomialOf(Ofr value);
+  /// Makes `value` known, whose operands are.
+  void learnPolynomial(mlir::Value value);
   Ofr valueOf(mlir::OpBuilder &builder, mlir::Location loc,
               const Polynomial &polynomial);
   std::optional<Polynomial> multiply(const Polynomial &a, const Polynomial &b);
@@ -90,6 +92,11 @@ private:
   Ofr opaque(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
   mlir::OpBuilder topBuilder();
 
+  /// The `hone.dim`s that stand at the top of the function.
+  void findFirstDims();
+  /// The `hone.dim` of that name, null where there is none.
+  mlir::Value findDim(llvm::StringRef name);
+
   mlir::Block *entry;
   mlir::Operation *lastTop =
       nullptr; ///< Last operation placed at the top of the function.
@@ -103,8 +110,10 @@ private:
   std::map<std::tuple<llvm::StringRef, Polynomial, Polynomial>,
            llvm::SmallVector<mlir::Value, 1>>
       opaques;
-  llvm::DenseSet<mlir::Value> topAtoms; ///< those placed at the top
-  llvm::StringMap<mlir::Value> namedDims;
+  llvm::DenseSet<mlir::Value> topAtoms;   ///< those placed at the top
+  llvm::StringMap<mlir::Value> namedDims; ///< at the top
+  llvm::StringMap<mlir::Value> laterDims; ///< found elsewhere
+  bool knowsFirstDims = false, knowsAllDims = false;
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::OpFoldResult> traced;
 };
 
