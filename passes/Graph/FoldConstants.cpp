@@ -25,6 +25,61 @@ static int64_t bytesOf(Type type) {
              : 0;
 }
 
+/// What folding may cost beyond what the constants of the model account for:
+/// memory that it adds, and elements that the interpreter computes. A small
+/// file must not ask for gigabytes or minutes.
+static constexpr int64_t freeBytes = int64_t(64) << 20,
+                         freeElements = int64_t(8) << 20;
+/// How many times the model's own constants may be made anew.
+static constexpr int64_t maxGrowth = 2, maxSweeps = 4;
+/// Set on a function once the budget is spent.
+static constexpr StringRef spentName = "hone.folding_spent";
+/// Results of so few bytes, and so few elements, are folded even then.
+static constexpr int64_t alwaysBytes = 64;
+
+/// True where one element stands for all, or the result shares its memory with
+/// the operand: the size costs nothing.
+static bool isFree(Operation *op) {
+  if (isa<ReshapeOp>(op))
+    return true;
+  bool uniform = llvm::all_of(op->getOperands(), [](Value operand) {
+    std::optional<ConstantBytes> bytes = constantBytes(operand);
+    return !isa<RankedTensorType>(operand.getType()) || (bytes && bytes->splat);
+  });
+  if (!uniform || !isa<MapOp, TransposeOp, SliceOp>(op))
+    return false;
+  return !op->walk([](Operation *inner) {
+              return isa<IndexOp, tensor::ExtractOp>(inner)
+                         ? WalkResult::interrupt()
+                         : WalkResult::advance();
+            }).wasInterrupted();
+}
+
+/// The time that evaluation takes, in elements of a map with four operations.
+static int64_t costOf(Operation *op) {
+  if (isFree(op))
+    return 0;
+  int64_t elements = 0;
+  for (Type type : op->getResultTypes())
+    elements += cast<ShapedType>(type).getNumElements();
+  if (auto map = dyn_cast<MapOp>(op))
+    return elements *
+           llvm::divideCeil(llvm::range_size(map.getBody().front()), 4);
+  for (Value operand : op->getOperands())
+    if (auto tensor = dyn_cast<RankedTensorType>(operand.getType()))
+      elements += tensor.getNumElements();
+  return isa<ReduceOp, ArgReduceOp>(op) ? elements / 8 : elements / 64;
+}
+
+/// Memory for the results.
+static int64_t resultBytes(Operation *op) {
+  int64_t bytes = 0;
+  if (!isFree(op))
+    for (Type type : op->getResultTypes())
+      bytes += bytesOf(type);
+  return bytes;
+}
+
 /// A scalar read from a constant tensor, as a constant; null where it cannot be
 /// read.
 static Attribute extractConstant(tensor::ExtractOp extract) {
@@ -71,9 +126,15 @@ struct FoldConstantsPass
     IRRewriter rewriter(&getContext());
     llvm::DenseMap<const void *, unsigned> users; // constants on one resource
     SmallVector<Operation *> candidates;
+    bytesLeft = freeBytes;
+    elementsLeft = freeElements;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (auto constant = dyn_cast<ConstantOp>(op)) {
-        ++users[constantStorage(constant.getValue())];
+        const void *storage = constantStorage(constant.getValue());
+        if (users[storage]++ == 0 && storage) {
+          bytesLeft += maxGrowth * bytesOf(constant.getType());
+          elementsLeft += maxSweeps * constant.getType().getNumElements();
+        }
         return WalkResult::advance();
       }
       candidates.push_back(op);
@@ -85,7 +146,8 @@ struct FoldConstantsPass
       rewriter.setInsertionPoint(op);
       if (foldScalar(op, rewriter))
         continue;
-      if (!isa<GraphDialect>(op->getDialect()) || !worthwhile(op))
+      if (!isa<GraphDialect>(op->getDialect()) || !worthwhile(op) ||
+          !affordable(op))
         continue;
       llvm::Expected<SmallVector<ElementsAttr>> values =
           hone::evaluate(op, "folded_" + std::to_string(numFolded++));
@@ -96,8 +158,11 @@ struct FoldConstantsPass
       SmallVector<Value> constants;
       for (ElementsAttr value : *values) {
         constants.push_back(ConstantOp::create(rewriter, op->getLoc(), value));
-        ++users[constantStorage(value)];
+        const void *storage = constantStorage(value);
+        if (users[storage]++ == 0 && storage)
+          bytesLeft -= bytesOf(value.getType());
       }
+      elementsLeft -= costOf(op);
       remark::passed(op->getLoc(), remark::RemarkOpts::name("folded").category(
                                        "fold-constants"));
       llvm::SetVector<Value> operands(op->operand_begin(), op->operand_end());
@@ -113,14 +178,15 @@ struct FoldConstantsPass
 private:
   /// Frees a source at once: a chain of folded operations never holds more than
   /// two copies of a weight.
-  static void eraseUnused(Value value,
-                          llvm::DenseMap<const void *, unsigned> &users,
-                          RewriterBase &rewriter) {
+  void eraseUnused(Value value, llvm::DenseMap<const void *, unsigned> &users,
+                   RewriterBase &rewriter) {
     auto constant = value.getDefiningOp<ConstantOp>();
     if (!constant || !constant->use_empty())
       return;
-    if (--users[constantStorage(constant.getValue())] == 0)
+    if (--users[constantStorage(constant.getValue())] == 0) {
       releaseConstant(constant.getValue());
+      bytesLeft += bytesOf(constant.getType());
+    }
     rewriter.eraseOp(constant);
   }
 
@@ -155,6 +221,32 @@ private:
     return results <= maxGrowthKib * 1024 || results <= 2 * inputs;
   }
 
+  /// Within what is left of the budget. Beyond it, operations stay for the run.
+  bool affordable(Operation *op) {
+    bool constant = llvm::all_of(op->getOperands(), [](Value operand) {
+      return !isa<RankedTensorType>(operand.getType()) ||
+             constantBytes(operand);
+    });
+    bool isStatic = llvm::all_of(op->getResultTypes(), [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && tensor.hasStaticShape();
+    });
+    if (!constant || !isStatic)
+      return true; // is not evaluated
+    int64_t bytes = resultBytes(op), cost = costOf(op);
+    if ((bytes <= alwaysBytes && cost <= alwaysBytes) ||
+        (!getOperation()->hasAttr(spentName) && bytes <= bytesLeft &&
+         cost <= elementsLeft))
+      return true;
+    getOperation()->setAttr(spentName, UnitAttr::get(&getContext()));
+    remark::missed(op->getLoc(), remark::RemarkOpts::name("budget").category(
+                                     "fold-constants"))
+        << "left for the run: constants made at compile time take more memory "
+           "or time than a model of this size may";
+    return false;
+  }
+
   unsigned numFolded = 0;
+  int64_t bytesLeft = 0, elementsLeft = 0;
 };
 } // namespace
