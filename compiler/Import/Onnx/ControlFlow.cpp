@@ -45,19 +45,21 @@ std::optional<bool> knownCondition(Value value) {
 //===- If -----------------------------------------------------------------===//
 
 /// The first branch alone, where the condition must hold.
-LogicalResult importFirstBranch(NodeBuilder &n, const Graph &graph,
-                                scf::IfOp shape, Value chosen) {
-  n.importer.discard(shape);
+LogicalResult takeFirstBranch(NodeBuilder &n, ArrayRef<Val> results,
+                              scf::IfOp shape, Value chosen) {
+  OpBuilder::InsertPoint after = n.b.saveInsertionPoint();
+  n.b.setInsertionPoint(shape);
   ScalarBuilder &s = n.host();
   n.require(s.wrap(chosen),
             "the sizes are those for which the first branch is made; the "
             "second gives another number of dimensions");
-  SmallVector<Val> results;
-  if (failed(n.importer.importSubgraph(n, graph, {}, results)))
-    return failure();
+  shape->getBlock()->getOperations().splice(shape->getIterator(),
+                                            shape.thenBlock()->getOperations());
+  n.b.restoreInsertionPoint(after);
+  n.importer.discard(shape);
   for (auto [i, v] : llvm::enumerate(results))
     n.out(i, v);
-  return success();
+  return success(!n.failed());
 }
 
 LogicalResult importIf(NodeBuilder &n) {
@@ -103,7 +105,7 @@ LogicalResult importIf(NodeBuilder &n) {
     // the model is compiled for sizes of which that holds.
     if (!type && a.isTensor() && b.isTensor() &&
         NodeBuilder::isFree(OpFoldResult(chosen)))
-      return importFirstBranch(n, *branches[0], shape, chosen);
+      return takeFirstBranch(n, results[0], shape, chosen);
     if (!type || a.elem != b.elem)
       return n.error("has branches whose outputs " + Twine(i) +
                      " differ in type or number of dimensions");
@@ -168,6 +170,7 @@ struct LoopImport {
     SmallVector<SmallVector<Val>> collected(scans);
     ScalarBuilder &s = n.host();
     for (int64_t i = 0; i < trips; ++i) {
+      GraphImporter::Step step(n.importer, i, trips);
       SmallVector<Val> arguments{
           asDeclared(n.fromSizes({n.index(i)}, {}), 0),
           asDeclared(n.fromHost(s.boolean(true), {}, ElementType::Bool), 1)};
@@ -288,6 +291,12 @@ struct LoopImport {
       types.push_back(v.value.getType());
     for (size_t i = 0; i < scans; ++i)
       types.push_back(sequenceOf(UnrankedTensorType::get(b.getF32Type())));
+    SmallVector<mlir::Type> &settled = n.importer.settledTypes();
+    if (settled.size() == types.size())
+      for (auto [i, type] : llvm::enumerate(settled))
+        if (mlir::Type common =
+                i < initial.size() ? commonType(types[i], type) : type)
+          types[i] = common;
     Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
     // The carried types are widened until the body maps them to themselves.
     for (int attempt = 0; attempt < 16; ++attempt) {
@@ -314,6 +323,7 @@ struct LoopImport {
       if (failed(next))
         return failure();
       if (*next == types) {
+        settled = types;
         for (size_t i = 0; i < initial.size(); ++i)
           n.out(i, {loop.getResult(i + 2), initial[i].elem});
         for (size_t i = 0; i < scans; ++i)
@@ -364,7 +374,8 @@ LogicalResult importLoop(NodeBuilder &n) {
   // A few steps are cheaper one after the other, and may change ranks.
   APInt trips;
   if (matchPattern(limit, m_ConstantInt(&trips)) && trips.sge(1) &&
-      trips.sle(4) && knownCondition(start) == true && loop.keepsCondition())
+      trips.sle(4) && n.importer.mayRepeat(trips.getSExtValue()) &&
+      knownCondition(start) == true && loop.keepsCondition())
     return loop.unroll(trips.getSExtValue());
   return loop.run(limit, start);
 }
@@ -469,6 +480,9 @@ LogicalResult importSequenceMap(NodeBuilder &n) {
   SmallVector<mlir::Type> types(
       body->outputs.size(),
       sequenceOf(UnrankedTensorType::get(b.getF32Type())));
+  SmallVector<mlir::Type> &settled = n.importer.settledTypes();
+  if (settled.size() == types.size())
+    types = settled;
   // The element types follow from the body: it is imported twice.
   for (int attempt = 0; attempt < 2; ++attempt) {
     SmallVector<Value> initial;
@@ -515,6 +529,7 @@ LogicalResult importSequenceMap(NodeBuilder &n) {
     if (yielded.size() != types.size())
       return n.error("has a body whose outputs are no tensors");
     if (next == types) {
+      settled = types;
       for (auto [i, value] : llvm::enumerate(loop.getResults()))
         n.out(i, {value, out[i].elem});
       return success();

@@ -36,6 +36,9 @@ static void eraseDead(Region &region) {
 /// not ask for endless work.
 static constexpr int kMaxDepth = 100;
 static constexpr int64_t kMaxNodes = 2'000'000;
+/// What inlining may make of a file: so many nodes of each, and a start for
+/// small files.
+static constexpr int64_t kMaxInlining = 64, kFreeNodes = 20'000;
 static constexpr unsigned kMaxMessages = 50;
 
 GraphImporter::GraphImporter(MLIRContext &context, const Model &model,
@@ -85,7 +88,8 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
           "opset_import); convert it with onnx.version_converter");
     return nullptr;
   }
-  if (failed(importOpsets(model.opsets, modelOpsets)))
+  if (failed(importOpsets(model.opsets, modelOpsets)) ||
+      failed(checkNodeCount()))
     return nullptr;
   reportUnknown();
 
@@ -153,6 +157,52 @@ LogicalResult GraphImporter::importOpsets(ArrayRef<OpsetImport> imports,
     }
   }
   return success();
+}
+
+/// Nodes, with those inside them; at most a little more than `kMaxNodes`.
+int64_t GraphImporter::countNodes(ArrayRef<Node> nodes, int depth,
+                                  bool inlined) {
+  int64_t count = 0;
+  for (const Node &node : nodes) {
+    ++count;
+    for (const AttributeProto &attribute : node.attributes)
+      for (const Graph &graph : attribute.graphs)
+        count += countNodes(graph.nodes, depth + 1, inlined);
+    const Function *callee = inlined ? findFunction(node) : nullptr;
+    if (callee) {
+      auto [entry, isNew] = nodesOf.try_emplace(callee, -1);
+      if (depth > kMaxDepth || (!isNew && entry->second < 0))
+        recursive = callee;
+      else if (isNew)
+        nodesOf[callee] = countNodes(callee->nodes, depth + 1, true);
+      count += std::max<int64_t>(nodesOf[callee], 0);
+    }
+    count = std::min(count, kMaxNodes + 1);
+  }
+  return count;
+}
+
+/// Refuses what would grow without bounds before work is done for it.
+LogicalResult GraphImporter::checkNodeCount() {
+  int64_t written = countNodes(model.graph.nodes, 0, /*inlined=*/false);
+  for (const Function &f : model.functions)
+    written += countNodes(f.nodes, 0, /*inlined=*/false);
+  maxNodes = std::min(kMaxNodes, kFreeNodes + kMaxInlining * written);
+  int64_t inlined = countNodes(model.graph.nodes, 0, /*inlined=*/true);
+  if (recursive) {
+    error("the function '" + recursive->name +
+          "' calls itself, or functions are nested too deep");
+    return failure();
+  }
+  if (inlined > maxNodes)
+    reportNodeCount();
+  return failure(inlined > maxNodes);
+}
+
+void GraphImporter::reportNodeCount() {
+  error("the model has more than " + Twine(maxNodes) +
+        " nodes once its functions are inlined; export it with functions that "
+        "call each other less often");
 }
 
 void GraphImporter::collectUnknown(
@@ -497,13 +547,14 @@ void GraphImporter::importNodes(ArrayRef<Node> nodes, Scope &scope) {
       if (!output.empty())
         scope.later.insert(output);
   for (const Node *node : orderNodes(nodes)) {
-    if (++importedNodes > kMaxNodes) {
-      if (importedNodes == kMaxNodes + 1)
-        error("the model has more than " + Twine(kMaxNodes) +
-              " nodes once its functions are inlined");
+    if (++importedNodes > maxNodes) {
+      if (importedNodes == maxNodes + 1)
+        reportNodeCount();
       return;
     }
+    path.push_back({node, 0});
     importNode(*node, scope);
+    path.pop_back();
   }
 }
 

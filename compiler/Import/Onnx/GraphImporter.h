@@ -65,6 +65,30 @@ public:
     op->remove();
     discarded.push_back(op);
   }
+  /// Whether a body may be imported once for each of `trips` steps: loops in
+  /// loops would multiply.
+  bool mayRepeat(int64_t trips) const {
+    return repeats <= kMaxRepeats && trips <= kMaxRepeats / repeats;
+  }
+  /// Step `number` of `trips` of a body that is imported for each.
+  struct Step {
+    Step(GraphImporter &importer, int64_t number, int64_t trips)
+        : importer(importer), trips(trips) {
+      importer.repeats *= trips;
+      importer.path.push_back({nullptr, number});
+    }
+    ~Step() {
+      importer.path.pop_back();
+      importer.repeats /= trips;
+    }
+    GraphImporter &importer;
+    int64_t trips;
+  };
+  /// The types that the node at hand settled for when it was last imported at
+  /// this place, empty before. An outer body that is imported again would
+  /// otherwise import each inner one several times, and those inside it the
+  /// square of that.
+  llvm::SmallVector<mlir::Type> &settledTypes() { return settled[path]; }
   /// A name for a free dimension that has none: "?0", "?1", ...
   std::string freshDimName();
 
@@ -79,6 +103,9 @@ private:
   mlir::LogicalResult importOpsets(llvm::ArrayRef<OpsetImport> imports,
                                    llvm::StringMap<int64_t> &opsets);
   void reportUnknown();
+  mlir::LogicalResult checkNodeCount();
+  void reportNodeCount();
+  int64_t countNodes(llvm::ArrayRef<Node> nodes, int depth, bool inlined);
   void
   collectUnknown(llvm::ArrayRef<Node> nodes, llvm::StringMap<int64_t> &opsets,
                  std::map<std::string, llvm::SmallVector<std::string>> &unknown,
@@ -112,7 +139,16 @@ private:
   llvm::StringSet<> givenDimNames;
   std::set<std::string> freeDims;
   unsigned anonymousDims = 0, resources = 0, reported = 0;
-  int64_t importedNodes = 0;
+  int64_t importedNodes = 0, maxNodes = 0;
+  /// Nodes of a function with those that it calls; -1 while it is counted.
+  llvm::DenseMap<const Function *, int64_t> nodesOf;
+  const Function *recursive = nullptr; ///< calls itself, or goes too deep
+  /// The nodes around the one that is imported, and steps of bodies.
+  using Path = std::vector<std::pair<const Node *, int64_t>>;
+  Path path;
+  std::map<Path, llvm::SmallVector<mlir::Type>> settled;
+  static constexpr int64_t kMaxRepeats = 16;
+  int64_t repeats = 1;
   std::vector<mlir::Operation *> discarded;
   int depth = 0;
 };
