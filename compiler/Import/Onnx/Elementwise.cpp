@@ -43,21 +43,35 @@ LogicalResult binary(NodeBuilder &n, bool predicate, Formula formula) {
                      [&](Args x) { return formula(n, x); }));
 }
 
+/// Inputs of one map: a kernel that reads more takes long to compile.
+constexpr size_t kMaxMapInputs = 16;
+
 /// Folds any number of inputs from the left.
 LogicalResult variadic(NodeBuilder &n, Formula formula, bool mean = false) {
-  Val result = n.in(0);
+  ElementType elem = n.in(0).elem;
   for (Val v : n.allInputs()) {
-    if (!v || v.elem != result.elem)
+    if (!v || v.elem != elem)
       return n.error("has inputs of different types, or left out");
   }
-  // One map: the intermediate results need no memory.
-  double count = n.numInputs();
-  return n.out(n.map(n.allInputs(), result.elem, [&](Args x) {
+  auto fold = [&](Args x) {
     Scalar folded = x[0];
-    for (size_t i = 1; i < x.size(); ++i)
-      folded = formula(n, {folded, x[i]});
-    return mean ? folded / count : folded;
-  }));
+    for (Scalar next : x.drop_front())
+      folded = formula(n, {folded, next});
+    return folded;
+  };
+  // In as few maps as can be: the intermediate results need no memory. Those
+  // that do keep the precision of the computation.
+  ElementType between =
+      isFloat(elem) && elem != ElementType::Double ? ElementType::Float : elem;
+  SmallVector<Val> taken;
+  for (Val v : n.allInputs()) {
+    if (taken.size() == kMaxMapInputs)
+      taken = {n.map(taken, between, fold)};
+    taken.push_back(v);
+  }
+  double count = n.numInputs();
+  return n.out(n.map(taken, elem,
+                     [&](Args x) { return mean ? fold(x) / count : fold(x); }));
 }
 
 Scalar isInfinite(NodeBuilder &n, Scalar x) {
