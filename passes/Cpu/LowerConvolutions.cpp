@@ -27,17 +27,33 @@ static bool isMatrixProduct(ConvWindowOp op) {
          Epilogue::canMerge(op, 0, rank - 2);
 }
 
-/// Where the input pixel of an output pixel starts; both are counted over all
-/// of batch and space.
+/// From how many pixels on an image is a matrix of its own where the number of
+/// images is not known.
+static constexpr int64_t kMinPixels = 32;
+
+/// Whether the images are one matrix each. The rows of such a matrix are known:
+/// tiles for every number of rows that could be left are not compiled.
+static bool isMatrixPerImage(ConvWindowOp op) {
+  auto type = cast<ShapedType>(op.getOuts().front().getType());
+  ArrayRef<int64_t> space = type.getShape().drop_front().drop_back();
+  return type.isDynamicDim(0) && !ShapedType::isDynamicShape(space) &&
+         ShapedType::getNumElements(space) >= kMinPixels;
+}
+
+/// Where the input pixel of an output pixel starts; both are counted over the
+/// dimensions from `first` up to the channels.
 static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
-                                                    const FlatBuffer &input) {
-  SmallVector<Value> sizes;
+                                                    const FlatBuffer &input,
+                                                    int64_t first) {
+  SmallVector<Value> sizes, strides;
   Value out = op.getOuts().front();
-  for (int64_t i = 0; i < cast<ShapedType>(out.getType()).getRank() - 1; ++i)
+  for (int64_t i = first; i < cast<ShapedType>(out.getType()).getRank() - 1;
+       ++i) {
     sizes.push_back(e.dim(out, i));
-  SmallVector<Value> strides = {input.strides[0]};
-  for (auto [i, stride] : llvm::enumerate(op.getStrides()))
-    strides.push_back(e.mul(input.strides[i + 1], stride));
+    strides.push_back(
+        i == 0 ? input.strides[0]
+               : e.mul(input.strides[i], int64_t(op.getStrides()[i - 1])));
+  }
   return [&e, sizes, strides](Value pixel) {
     Value offset = e.cst(0);
     for (auto [coordinate, stride] :
@@ -58,12 +74,19 @@ static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
     problem.layout = RhsLayout::Panels;
     problem.accumulator = op.getAccumulatorType();
     problem.k = problem.a.sizes.back();
-    Epilogue epilogue(e, op,
-                      {static_cast<int64_t>(problem.a.sizes.size()) - 1, 1});
-    problem.m = epilogue.sizes[0];
-    problem.n = epilogue.sizes[1];
+    int64_t batches = isMatrixPerImage(op),
+            pixels = problem.a.sizes.size() - 1 - batches;
+    SmallVector<int64_t> merged(batches, 1);
+    merged.append({pixels, 1});
+    Epilogue epilogue(e, op, merged);
+    problem.m = epilogue.sizes[batches];
+    problem.n = epilogue.sizes[batches + 1];
+    if (batches) {
+      problem.aBatchStrides = {problem.a.strides[0]};
+      problem.bBatchStrides = {e.cst(0)};
+    }
     if (!llvm::all_of(op.getStrides(), [](int64_t s) { return s == 1; }))
-      problem.rowOffset = strideOverPixels(e, op, problem.a);
+      problem.rowOffset = strideOverPixels(e, op, problem.a, batches);
     emitContraction(e, unit, problem, epilogue);
   } else if (panels) {
     emitPanelConvolution(e, unit, op);
