@@ -3,7 +3,6 @@
 // and last the cut into kernels.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Transforms/Passes.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Verify/Passes.h"
@@ -20,7 +19,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   // Sizes that were computed of constants are known by now.
   graph.addPass(createInferShapesPass());
   graph.addPass(createSimplifyPass());
-  graph.addPass(createCSEPass());
+  graph.addPass(createMergeEqualPass());
   // What maps do to a convolution's result in several steps is folded into its
   // weights in one.
   graph.addPass(createFuseMapsPass());
@@ -32,12 +31,14 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createSimplifyPass());
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createSimplifyPass());
-  graph.addPass(createCSEPass());
+  graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseMapsPass());
   graph.addPass(createPackWeightsPass());
   graph.addPass(createInferShapesPass());
-  graph.addPass(createCSEPass());
+  graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseAttentionPass());
+  // Behind the last pass that makes types static.
+  graph.addPass(createSplitConcatsPass());
   graph.addPass(createFormGroupsPass());
   graph.addPass(createVerifyGraphPass());
   if (!options.outline)

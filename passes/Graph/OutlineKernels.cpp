@@ -36,6 +36,9 @@ constexpr int64_t kPieceElements = 32 * 1024;
 constexpr int64_t kPieceMacs = 128 * 1024;
 constexpr int64_t kMaxPieces = 64;
 constexpr int64_t kDynamicPieces = 32;
+/// From this number of slices on, kernels that differ in where theirs start
+/// alone are one, with the place as an argument.
+constexpr int64_t kManySlices = 64;
 /// Stands for a free dimension where work is estimated.
 constexpr int64_t kTypicalDim = 128;
 
@@ -158,7 +161,38 @@ Value fromIndex(OpBuilder &builder, Location loc, Value index, Type type) {
 struct Boundary {
   SetVector<Value> tensors, scalars, constants;
   SmallVector<Value> results;
+  SmallVector<int64_t> places; ///< where slices start, as arguments
 };
+
+/// Known starts of the slices of a group but for 0, slice by slice.
+SmallVector<int64_t> startsOf(ArrayRef<Operation *> group) {
+  SmallVector<int64_t> starts;
+  for (Operation *op : group)
+    if (auto slice = dyn_cast<SliceOp>(op))
+      for (int64_t start : slice.getStaticOffsets())
+        if (start != 0 && !ShapedType::isDynamic(start))
+          starts.push_back(start);
+  return starts;
+}
+
+/// Replaces the starts that `startsOf` lists by values; returns what is left of
+/// those.
+ValueRange takeStarts(SliceOp slice, ValueRange values) {
+  SmallVector<int64_t> starts(slice.getStaticOffsets());
+  SmallVector<Value> dynamic;
+  ValueRange known = slice.getOffsets();
+  for (int64_t &start : starts) {
+    if (start == 0)
+      continue;
+    ValueRange &from = ShapedType::isDynamic(start) ? known : values;
+    dynamic.push_back(from.front());
+    from = from.drop_front();
+    start = ShapedType::kDynamic;
+  }
+  slice.getOffsetsMutable().assign(dynamic);
+  slice.setStaticOffsets(starts);
+  return values;
+}
 
 LogicalResult findBoundary(const Group &group, Boundary &boundary) {
   llvm::SmallPtrSet<Operation *, 8> members(group.begin(), group.end());
@@ -220,6 +254,9 @@ public:
       if (!isa<GraphDialect>(parent->getDialect()))
         blocks.push_back(block);
     });
+    int64_t slices = 0;
+    host.walk([&](SliceOp) { ++slices; });
+    placesAreArguments = slices >= kManySlices;
     for (Block *block : blocks)
       if (failed(outlineBlock(*block, dims)))
         status = failure();
@@ -271,12 +308,17 @@ private:
     llvm::append_range(dead, group);
     if (boundary.results.empty())
       return success();
+    if (placesAreArguments)
+      boundary.places = startsOf(group);
 
     func::FuncOp kernel = kernelFor(group, boundary);
     builder.setInsertionPoint(last);
     SmallVector<Value> args, sizes;
     for (Value scalar : boundary.scalars)
       args.push_back(toIndex(builder, last->getLoc(), scalar));
+    for (int64_t place : boundary.places)
+      args.push_back(
+          arith::ConstantIndexOp::create(builder, last->getLoc(), place));
     SmallVector<Type> types;
     for (Value result : boundary.results) {
       auto type = cast<RankedTensorType>(result.getType());
@@ -314,7 +356,8 @@ private:
     SmallVector<Type> inputs, results;
     for (Value tensor : boundary.tensors)
       inputs.push_back(tensor.getType());
-    inputs.append(boundary.scalars.size(), builder.getIndexType());
+    inputs.append(boundary.scalars.size() + boundary.places.size(),
+                  builder.getIndexType());
     for (Value result : boundary.results)
       results.push_back(result.getType());
 
@@ -334,15 +377,19 @@ private:
     for (auto [value, argument] :
          llvm::zip(boundary.tensors, body->getArguments()))
       map.map(value, argument);
-    for (auto [value, argument] : llvm::zip_equal(
-             boundary.scalars,
-             body->getArguments().drop_front(boundary.tensors.size())))
+    for (auto [value, argument] :
+         llvm::zip(boundary.scalars,
+                   body->getArguments().drop_front(boundary.tensors.size())))
       map.map(value, fromIndex(inner, group.front()->getLoc(), argument,
                                value.getType()));
     std::string hint;
+    ValueRange places =
+        ValueRange(body->getArguments()).take_back(boundary.places.size());
     for (Operation *op : group) {
       Operation *clone = inner.clone(*op, map);
       clone->removeAttr("hone.group");
+      if (auto slice = dyn_cast<SliceOp>(clone); slice && !places.empty())
+        places = takeStarts(slice, places);
       if (hint.size() < 40)
         hint += ("_" + op->getName().stripDialect()).str();
       if (!reportsErrors(op))
@@ -429,6 +476,7 @@ private:
   SymbolTable symbols;
   Location unknown;
   llvm::StringMap<func::FuncOp> kernels;
+  bool placesAreArguments = false;
   std::vector<std::string> nodes;
   llvm::StringMap<int32_t> nodeNumbers;
   // Erased last: the dimension builder knows values by address.

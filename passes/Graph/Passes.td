@@ -39,6 +39,14 @@ def SimplifyPass : Pass<"hone-simplify", "::mlir::func::FuncOp"> {
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def MergeEqualPass : Pass<"hone-merge-equal", "::mlir::func::FuncOp"> {
+  let summary = "merge equal operations";
+  let description = [{
+    An operation without side effects becomes the equal one that was computed before it in the same block or one around;
+    dead operations go. Like upstream's `cse`, but linear: operations whose regions alone differ do not collide.
+  }];
+}
+
 def DecomposeConvTransposePass : Pass<"hone-decompose-conv-transpose", "::mlir::func::FuncOp"> {
   let summary = "turn transposed convolutions into convolutions";
   let description = [{
@@ -69,6 +77,17 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
     products so narrow that panels would mostly be padding.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect"];
+}
+
+def SplitConcatsPass : Pass<"hone-split-concats", "::mlir::func::FuncOp"> {
+  let summary = "turn concatenations of very many tensors into trees of short ones";
+  let description = [{
+    A `hone.concat` of more than 64 operands, or of more than 16 where sizes are free, becomes a tree of concatenations
+    of 16 tensors with the shape [rows, ?], between reshapes. As no size along the rows is part of a type, all of them
+    become one kernel, and the time to compile does not depend on the number of operands.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def FuseMapsPass : Pass<"hone-fuse-maps", "::mlir::func::FuncOp"> {
@@ -108,7 +127,8 @@ def OutlineKernelsPass : Pass<"hone-outline-kernels", "::mlir::ModuleOp"> {
     Operations of one block with the same `hone.group`, and each operation without one, become a private function
     with `hone.kernel` and `hone.pieces` (into how many parts its parallel loop is cut); the host calls it with
     `hone_rt.call`. Tensors that regions capture and scalars become arguments, the latter as `index`; small constants
-    move into the kernel. Equal kernels are merged, save those that report errors of different nodes. `hone.in_place`
+    move into the kernel. Equal kernels are merged, save those that report errors of different nodes;
+    where there are many slices, the places at which they start are arguments too. `hone.in_place`
     marks operands that a result may overwrite. Left on the host: constants, dimensions, reshapes, library calls.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::hone::rt::RtDialect", "::mlir::arith::ArithDialect",

@@ -114,14 +114,18 @@ struct MergeSlices : OpRewritePattern<SliceOp> {
   }
 };
 
+/// Concatenations are merged and searched up to this number of operands, so
+/// that work stays linear in it.
+static constexpr size_t maxConcatInputs = 64;
+
 /// A slice of a concatenation that lies in one operand is a slice of that.
 struct SliceOneOperand : OpRewritePattern<SliceOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(SliceOp op,
                                 PatternRewriter &rewriter) const override {
     auto concat = op.getInput().getDefiningOp<ConcatOp>();
-    if (!concat)
-      return rewriter.notifyMatchFailure(op, "not of a concatenation");
+    if (!concat || concat.getInputs().size() > maxConcatInputs)
+      return rewriter.notifyMatchFailure(op, "not of a short concatenation");
     int64_t axis = concat.getAxis(), first = op.getStaticOffsets()[axis];
     int64_t size = op.getType().getDimSize(axis);
     if (ShapedType::isDynamic(first) || ShapedType::isDynamic(size) ||
@@ -153,14 +157,18 @@ struct FlattenConcat : OpRewritePattern<ConcatOp> {
   LogicalResult matchAndRewrite(ConcatOp op,
                                 PatternRewriter &rewriter) const override {
     SmallVector<Value> inputs;
+    size_t count = op.getInputs().size();
     for (Value input : op.getInputs()) {
       if (tensorType(input).getDimSize(op.getAxis()) == 0)
         continue;
       auto inner = input.getDefiningOp<ConcatOp>();
-      if (inner && inner.getAxis() == op.getAxis() && inner->hasOneUse())
+      if (inner && inner.getAxis() == op.getAxis() && inner->hasOneUse() &&
+          count + inner.getInputs().size() <= maxConcatInputs) {
         llvm::append_range(inputs, inner.getInputs());
-      else
+        count += inner.getInputs().size();
+      } else {
         inputs.push_back(input);
+      }
     }
     if (inputs.empty() || llvm::equal(inputs, op.getInputs()))
       return rewriter.notifyMatchFailure(op, "nothing to flatten");
