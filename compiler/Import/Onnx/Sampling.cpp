@@ -131,7 +131,7 @@ LogicalResult importGridSample(NodeBuilder &n) {
   gridSizes.back() = n.index(spatial);
   grid = n.withDims(grid, gridSizes, "the batches of image and grid");
   sizes.append(gridSizes.begin() + 1, gridSizes.end() - 1);
-  n.requireSource(own, sizes);
+  n.requireSource(ArrayRef(own).drop_front(2), sizes);
   if (n.failed())
     return failure();
   return n.out(n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
@@ -267,7 +267,7 @@ LogicalResult importRoiAlign(NodeBuilder &n) {
   if (n.failed())
     return failure();
   Sizes sizes{roiSizes[0], own[1], n.index(height), n.index(width)};
-  n.requireSource(ArrayRef(own).drop_front(2), sizes);
+  n.requireSource(own, sizes);
   return n.out(n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
     mlir::Type type = computeType(s.builder.getContext(), x.elem);
     Scalar region = s.index(0), channel = s.index(1);
