@@ -13,12 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 NAMES = ("given", "free", "folded")
 
-# How many dimensions a tensor has is known at compile time. Inputs of operators whose (last) size
-# says how many: a size or an index for each dimension of the result, or for those it has more or less.
+# How many dimensions a tensor has is known at compile time. Inputs of operators whose last size says
+# how many: they hold a size or an index for each dimension of the result, or for those it has more or
+# less. Reductions without keepdims are among them.
 RANKS = {
-    "AffineGrid": [1], "Col2Im": [1], "ConstantOfShape": [0], "Expand": [1], "GatherND": [1], "Reshape": [1], "Squeeze": [1],
+    "AffineGrid": [1], "Col2Im": [1, 2], "ConstantOfShape": [0], "Expand": [1], "GatherND": [1], "Reshape": [1], "Squeeze": [1],
     "Unsqueeze": [1],
 }  # fmt: skip
+# So is the window of a convolution, for which the code is made: by kernel_shape, else by the weights.
+WEIGHTS = {"Conv": 1, "ConvTranspose": 1, "ConvInteger": 1, "QLinearConv": 3, "CausalConvWithState": 1}
 # Elements that share bytes have sizes that are known at compile time wherever they enter or leave a
 # model: how many bytes they are does not follow from one dimension.
 PACKED = {TensorProto.INT4, TensorProto.UINT4, TensorProto.INT2, TensorProto.UINT2, TensorProto.FLOAT4E2M1}
@@ -60,27 +63,34 @@ def callers_inputs(graph):
     return [v for v in graph.input if v.name not in weights]
 
 
-def _counts_dims(node, i):
-    """Whether the last size of the node's input `i` decides how many dimensions its result has."""
-    if node.op_type.startswith("Reduce") and i == 1:
-        return any(a.name == "keepdims" and a.i == 0 for a in node.attribute)
-    return i in RANKS.get(node.op_type, ())
+def _known_dims(node, i, rank):
+    """Numbers of the dimensions of the node's input `i` that are known at compile time."""
+    attributes = {a.name: a for a in node.attribute}
+    if node.op_type.startswith("Reduce") and i == 1 and "keepdims" in attributes and attributes["keepdims"].i == 0:
+        return {rank - 1}
+    if i in RANKS.get(node.op_type, ()):
+        return {rank - 1}
+    if i == WEIGHTS.get(node.op_type) and "kernel_shape" not in attributes:
+        # A depthwise operator has as many groups as channels, which are an attribute of the others.
+        return set(range(2, rank)) | ({0} if node.op_type == "CausalConvWithState" else set())
+    return set()
 
 
 def with_free_dims(model):
     """Every dimension of an input has a name of its own, and the outputs' shapes are not told. What
-    the language needs to know stays: see RANKS and PACKED."""
+    the language needs to know stays: see RANKS, WEIGHTS and PACKED."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     inputs = callers_inputs(result.graph)
     if any(v.type.tensor_type.elem_type in PACKED for v in [*inputs, *result.graph.output]):
         return result
-    lasts = {v.name: copy.deepcopy(v.type.tensor_type.shape.dim[-1]) for v in inputs if v.type.tensor_type.shape.dim}
     names = iter(f"free{i}" for i in range(1 << 20))
     for value in inputs:
+        given = copy.deepcopy(value.type.tensor_type.shape.dim)
         _loosen(value.type, lambda: next(names))
-        if any(_counts_dims(node, i) for node in result.graph.node for i, name in enumerate(node.input) if name == value.name):
-            value.type.tensor_type.shape.dim[-1].CopyFrom(lasts[value.name])
+        uses = ((node, i) for node in result.graph.node for i, name in enumerate(node.input) if name == value.name)
+        for known in {d for node, i in uses for d in _known_dims(node, i, len(given))}:
+            value.type.tensor_type.shape.dim[known].CopyFrom(given[known])
     for value in result.graph.output:
         _forget(value.type)
     return result

@@ -123,7 +123,10 @@ def judge(results, listed, path, header, update):
     if update:
         first = not path.exists()
         kept = (set(broken) if first else listed & set(broken)) | (listed - set(results))
-        path.write_text(header + "".join(f"{n}\n" for n in sorted(kept)))
+        lines = [header, *(f"{n}\n" for n in sorted(kept))]
+        if not first:  # what is written between the names stays
+            lines = [line for line in path.read_text().splitlines(True) if not line.strip() or line[0] == "#" or line.split()[0] in kept]
+        path.write_text("".join(lines))
         print(f"{path.name}: {len(listed)} -> {len(kept)} cases")
         listed = kept
     failures = {n: f"{results[n].verdict}: {results[n].detail}" for n in broken if n not in listed or n in crashed}
