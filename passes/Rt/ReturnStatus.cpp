@@ -19,8 +19,8 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>())
       if (!function.isExternal())
         branch(function);
-    if (auto marker =
-            getOperation().lookupSymbol<LLVM::LLVMFuncOp>(hone::rt::kReturnIfName))
+    if (auto marker = getOperation().lookupSymbol<LLVM::LLVMFuncOp>(
+            hone::rt::kReturnIfName))
       marker.erase();
   }
 

@@ -121,7 +121,8 @@ ArrayRef<Operand> operandsOf(StringRef function) {
         floating.one()}},
       {"tree_ensemble",
        {floating.rank(2), int64, int64, int64, Byte, floating, int64, int64,
-        int64, floating, int64, floating.maybe(), int64.maybe()}},
+        int64, floating, int64, floating.maybe(), int64.maybe(),
+        int64.maybe()}},
   };
   auto it = table.find(function);
   assert(it != table.end() && "a function that the table does not have");
