@@ -77,7 +77,8 @@ struct MergeEqualPass : hone::impl::MergeEqualPassBase<MergeEqualPass> {
       return;
     Table known;
     visit(getOperation().getBody(), known);
-    for (Operation *op : llvm::reverse(dead))
+    // None has uses, and those inside another stand before it.
+    for (Operation *op : dead)
       op->erase();
     dead.clear();
   }

@@ -28,3 +28,27 @@ func.func @maps(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf3
   %unused = hone.reshape %c : tensor<4xf32> -> tensor<2x2xf32>
   return %a, %b, %c : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
+
+// Equal operations inside equal operations.
+// CHECK-LABEL: func.func @nested(
+// CHECK:         %[[A:.+]] = hone.map
+// CHECK-COUNT-1: arith.mulf
+// CHECK-NOT:     arith.mulf
+// CHECK:         return %[[A]], %[[A]]
+func.func @nested(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %a = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %p = arith.mulf %e, %e : f32
+    %q = arith.mulf %e, %e : f32
+    %r = arith.addf %p, %q : f32
+    hone.yield %r : f32
+  }
+  %b = hone.map ins(%x : tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %p = arith.mulf %e, %e : f32
+    %q = arith.mulf %e, %e : f32
+    %r = arith.addf %p, %q : f32
+    hone.yield %r : f32
+  }
+  return %a, %b : tensor<4xf32>, tensor<4xf32>
+}
