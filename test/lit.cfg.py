@@ -6,6 +6,8 @@ import glob
 import os
 import platform
 import shutil
+import subprocess
+import tempfile
 
 import lit.formats
 
@@ -31,6 +33,12 @@ try:
     ctypes.CDLL("libcuda.so.1")
 except OSError:
     config.available_features.add("no-cuda-driver")
+
+# A file system of one's own size takes the rights to mount it.
+with tempfile.TemporaryDirectory() as folder:
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True).returncode == 0:
+        subprocess.run(["umount", folder], check=True)
+        config.available_features.add("tmpfs")
 
 config.substitutions += [
     ("%python", config.hone_python),

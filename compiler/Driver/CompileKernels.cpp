@@ -142,8 +142,9 @@ private:
           session.stats.functions.push_back({used.function, used.chip,
                                              used.registers, used.sharedBytes,
                                              used.spillBytes});
-        if (!job->device.remarks.empty())
-          session.note("ptxas: " + job->device.remarks);
+        for (StringRef line : llvm::split(job->device.remarks, '\n'))
+          if (!line.empty())
+            session.note(("ptxas: " + line).str());
       }
     }
     device.firstFunction.push_back(device.functions.size());

@@ -3,6 +3,7 @@
 #include "compiler/Driver/DeviceKernels.h"
 #include "compiler/Target/Cuda/Ptx.h"
 #include "compiler/Target/Emulated/Emulated.h"
+#include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -88,12 +89,50 @@ static llvm::Expected<OwningOpRef<ModuleOp>> lowered(func::FuncOp kernel) {
   return module;
 }
 
-llvm::Expected<std::string> hone::kernelPtx(func::FuncOp kernel,
+/// Moves what is in `device` behind what is in `all`. Kernels have names of
+/// their own; all else that is defined gets the kernel's before its own.
+static LogicalResult merge(gpu::GPUModuleOp device, StringRef kernel,
+                           gpu::GPUModuleOp all) {
+  SymbolTable symbols(device), present(all);
+  for (Operation &op :
+       llvm::make_early_inc_range(device.getBody()->getOperations())) {
+    auto symbol = dyn_cast<SymbolOpInterface>(op);
+    if (!symbol || op.hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
+      continue;
+    auto global = dyn_cast<LLVM::GlobalOp>(op);
+    bool isDeclared = global ? global.getLinkage() == LLVM::Linkage::External
+                             : cast<LLVM::LLVMFuncOp>(op).isExternal();
+    if (isDeclared && present.lookup(symbol.getName()))
+      op.erase();
+    else if (!isDeclared && failed(symbols.rename(
+                                &op, (kernel + "_" + symbol.getName()).str())))
+      return failure();
+  }
+  Block &body = *all.getBody();
+  body.getOperations().splice(body.end(), device.getBody()->getOperations());
+  return success();
+}
+
+llvm::Expected<std::string> hone::devicePtx(ModuleOp module,
                                             const GpuChip &chip) {
-  llvm::Expected<OwningOpRef<ModuleOp>> module = lowered(kernel);
-  if (!module)
-    return module.takeError();
-  return emitPtx(deviceModule(**module), chip);
+  OwningOpRef<ModuleOp> holder = ModuleOp::create(module.getLoc());
+  gpu::GPUModuleOp all;
+  for (auto kernel : module.getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(rt::kDeviceAttr))
+      continue;
+    llvm::Expected<OwningOpRef<ModuleOp>> one = lowered(kernel);
+    if (!one)
+      return one.takeError();
+    gpu::GPUModuleOp device = deviceModule(**one);
+    if (!all) {
+      OpBuilder builder = OpBuilder::atBlockEnd(holder->getBody());
+      all = cast<gpu::GPUModuleOp>(builder.cloneWithoutRegions(*device));
+      all.getBodyRegion().emplaceBlock();
+    }
+    if (failed(merge(device, kernel.getSymName(), all)))
+      return problem(kernel, "has names that cannot be changed");
+  }
+  return all ? emitPtx(all, chip) : "";
 }
 
 namespace {

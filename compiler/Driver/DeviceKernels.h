@@ -50,8 +50,8 @@ struct DeviceKernelCode {
 llvm::Error compileDeviceKernel(const DeviceKernelJob &job,
                                 DeviceKernelCode &result);
 
-/// The PTX of one kernel for a chip.
-llvm::Expected<std::string> kernelPtx(mlir::func::FuncOp kernel,
+/// One PTX module of all kernels of the device; "" where there are none.
+llvm::Expected<std::string> devicePtx(mlir::ModuleOp module,
                                       const GpuChip &chip);
 
 } // namespace hone

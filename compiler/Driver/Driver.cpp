@@ -49,6 +49,7 @@ private:
   Outcome printPtx();
   Outcome compileHost();
   Outcome linkAll();
+  Outcome findPlaces();
   Outcome emitText(StringRef text);
   Outcome internal(StringRef what);
   Outcome status() const {
@@ -56,7 +57,16 @@ private:
   }
 
   bool isArchive() const { return StringRef(options.output).ends_with(".a"); }
-  std::string weightsPath() const { return options.output + ".weights"; }
+  /// What is written beside the output.
+  std::string headerPath() const {
+    SmallString<128> path(options.output);
+    llvm::sys::path::replace_extension(path, "h");
+    return path.str().str();
+  }
+  std::string weightsPath() const { return place.path + ".weights"; }
+  bool toStandardOutput() const {
+    return options.output.empty() || options.output == "-";
+  }
 
   Session &session;
   const CompileOptions &options;
@@ -65,6 +75,7 @@ private:
   Phase last;
   OwningOpRef<ModuleOp> module;
   ModelInfo info;
+  OutputPlace place, headerPlace;
   TemporaryFolder folder;
   std::vector<std::string> objects;
   std::string assembly;
@@ -73,37 +84,78 @@ private:
 
 } // namespace
 
+/// Code and text of an error.
+static std::pair<std::error_code, std::string> describe(llvm::Error error) {
+  std::error_code code;
+  std::string text;
+  llvm::handleAllErrors(std::move(error), [&](const llvm::ErrorInfoBase &info) {
+    code = info.convertToErrorCode();
+    text = info.message();
+  });
+  return {code, text};
+}
+
 Outcome Compile::internal(StringRef what) {
-  std::string path = writeReproducer(options, what);
   session.error(("internal error: " + what).str());
-  session.note(path.empty() ? "please report it together with the model"
-                            : "please report it with '" + path +
-                                  "'; it holds no weight values");
   return Outcome::Internal;
 }
 
+/// Where the files go. Asked before the import and once more after it, which
+/// knows all files of the model.
+Outcome Compile::findPlaces() {
+  SmallVector<std::string> inputs(session.inputs());
+  if (!options.bytes)
+    inputs.push_back(options.input);
+  auto find = [&](StringRef output, OutputPlace &found) {
+    llvm::Expected<OutputPlace> result = findPlace(output, inputs);
+    if (result) {
+      found = *result;
+      return Outcome::Done;
+    }
+    auto [code, text] = describe(result.takeError());
+    session.error(text);
+    return code == std::errc::invalid_argument ? Outcome::WrongUsage
+                                               : Outcome::CannotWrite;
+  };
+  Outcome outcome = find(options.output, place);
+  if (outcome == Outcome::Done && options.header)
+    outcome = find(headerPath(), headerPlace);
+  headerPlace.discard |= place.discard;
+  return outcome;
+}
+
 Outcome Compile::emitText(StringRef text) {
-  if (options.output.empty() || options.output == "-") {
+  if (toStandardOutput()) {
     llvm::outs() << text;
-    llvm::outs().flush();
     return Outcome::Done;
   }
-  if (llvm::Error error = writeFileAtomically(options.output, text))
+  std::string file = folder.file("text");
+  if (llvm::Error error = writeFile(file, text))
+    return session.fail(std::move(error), Outcome::CannotWrite);
+  if (!session.mayPublish())
+    return Outcome::Cancelled;
+  if (llvm::Error error = publish(file, place))
     return session.fail(std::move(error), Outcome::CannotWrite);
   return Outcome::Done;
 }
 
 Outcome Compile::run() {
-  // A place that cannot be written to shows up before the work, not after it.
   bool files = last >= Phase::Obj;
-  if (files)
-    if (llvm::Error error = folder.create(options.output))
+  // A place that cannot be written to shows up before the work, not after it.
+  if (!toStandardOutput()) {
+    if (Outcome outcome = findPlaces(); outcome != Outcome::Done)
+      return outcome;
+    if (llvm::Error error = session.makeFolder(folder, place))
       return session.fail(std::move(error), Outcome::CannotWrite);
+  }
   if (!session.begin("import", 0))
     return Outcome::Cancelled;
   module = session.import();
   if (!module)
     return Outcome::UserError;
+  if (!toStandardOutput())
+    if (Outcome outcome = findPlaces(); outcome != Outcome::Done)
+      return outcome;
   if (last == Phase::Import)
     return emitText(printIr(*module));
   if (Outcome outcome = lowerGraph(); outcome != Outcome::Done)
@@ -177,20 +229,14 @@ Outcome Compile::printPhase() {
   return emitText(printIr(*module) + text);
 }
 
-/// PTX of the kernels for the first chip.
+/// PTX of all kernels for the first chip.
 Outcome Compile::printPtx() {
   if (Outcome outcome = planHost(); outcome != Outcome::Done)
     return outcome;
-  std::string text;
-  for (auto kernel : module->getOps<func::FuncOp>()) {
-    if (!kernel->hasAttr(rt::kDeviceAttr))
-      continue;
-    llvm::Expected<std::string> ptx = kernelPtx(kernel, targets.chips.front());
-    if (!ptx)
-      return internal(llvm::toString(ptx.takeError()));
-    text += *ptx;
-  }
-  return emitText(text);
+  llvm::Expected<std::string> text = devicePtx(*module, targets.chips.front());
+  if (!text)
+    return internal(llvm::toString(text.takeError()));
+  return emitText(*text);
 }
 
 Outcome Compile::planHost() {
@@ -341,13 +387,13 @@ Outcome Compile::compileHost() {
     addSeal(*code, info);
   llvm::Expected<std::vector<CpuLevel>> baseline = parseCpuLevels("x86-64");
   if (!baseline)
-    return session.fail(baseline.takeError(), Outcome::Internal);
+    return internal(llvm::toString(baseline.takeError()));
   bool files = last >= Phase::Obj;
   SmallVector<char, 0> out;
   if (llvm::Error error =
           emitCode(*code, baseline->front(), CodeKind::Host,
                    files ? CodeForm::Object : CodeForm::Assembly, out))
-    return session.fail(std::move(error), Outcome::Internal);
+    return internal(llvm::toString(std::move(error)));
   session.stats.codeBytes += out.size();
   StringRef text(out.data(), out.size());
   if (!files) {
@@ -373,25 +419,28 @@ Outcome Compile::linkAll() {
              : isArchive()      ? LinkJob::Form::Archive
                                 : LinkJob::Form::Library;
   if (llvm::Error error = link(job)) {
-    // A full disk shows up here as well.
-    session.error(llvm::toString(std::move(error)));
-    return Outcome::Internal;
+    auto [code, text] = describe(std::move(error));
+    if (code == llvm::inconvertibleErrorCode())
+      return internal(text);
+    session.error(options.output + ": " + text);
+    return Outcome::CannotWrite;
   }
-  if (session.isCancelled())
-    return Outcome::Cancelled;
   uint64_t size = 0;
   if (!llvm::sys::fs::file_size(job.output, size))
     session.stats.outputBytes = size;
-  if (options.header) {
-    SmallString<128> path(options.output);
-    llvm::sys::path::replace_extension(path, "h");
-    if (llvm::Error error = writeFileAtomically(path, makeHeader(info)))
+  if (options.header)
+    if (llvm::Error error = writeFile(folder.file("header"), makeHeader(info)))
       return session.fail(std::move(error), Outcome::CannotWrite);
-  }
+  if (!session.mayPublish())
+    return Outcome::Cancelled;
+  if (options.header)
+    if (llvm::Error error = publish(folder.file("header"), headerPlace))
+      return session.fail(std::move(error), Outcome::CannotWrite);
   if (!info.weightsFile.empty())
-    if (llvm::Error error = publish(folder.file("weights.o"), weightsPath()))
+    if (llvm::Error error =
+            publish(folder.file("weights.o"), {weightsPath(), place.discard}))
       return session.fail(std::move(error), Outcome::CannotWrite);
-  if (llvm::Error error = publish(job.output, options.output))
+  if (llvm::Error error = publish(job.output, place))
     return session.fail(std::move(error), Outcome::CannotWrite);
   return Outcome::Done;
 }
@@ -448,22 +497,39 @@ Outcome hone::check(const CompileOptions &options,
 }
 
 std::string hone::writeReproducer(const CompileOptions &options,
+                                  const CompileCallbacks &callbacks,
                                   StringRef reason) {
   if (options.output.empty() || options.output == "-")
     return "";
   // The failed compile has changed its IR: the model is imported once more, in
   // silence.
   CompileCallbacks silent;
+  silent.folder = callbacks.folder;
+  silent.publish = callbacks.publish;
   Session session(options, silent, nullptr);
   OwningOpRef<ModuleOp> module = session.import();
   if (!module)
     return "";
-  std::string path = options.output + ".reproducer.mlir";
-  std::string text = "// " + reason.str() + "\n" +
-                     printIr(*module, options.reproducerWithWeights);
-  if (llvm::Error error = writeFileAtomically(path, text)) {
+  llvm::Expected<OutputPlace> place =
+      findPlace(options.output + ".reproducer.mlir", session.inputs());
+  TemporaryFolder folder;
+  auto write = [&]() -> llvm::Error {
+    if (!place)
+      return place.takeError();
+    if (llvm::Error error = session.makeFolder(folder, *place))
+      return error;
+    std::string file = folder.file("text");
+    if (llvm::Error error = writeFile(
+            file, "// " + printable(reason) + "\n" +
+                      printIr(*module, options.reproducerWithWeights)))
+      return error;
+    return publish(file, *place);
+  };
+  if (!session.mayPublish())
+    return "";
+  if (llvm::Error error = write()) {
     llvm::consumeError(std::move(error));
     return "";
   }
-  return path;
+  return place->path;
 }

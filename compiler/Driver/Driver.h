@@ -35,7 +35,7 @@ enum class Outcome {
   Done = 0,
   UserError = 1,  ///< the input is at fault
   WrongUsage = 2, ///< the options are
-  Internal = 70,  ///< the compiler is; a reproducer was written
+  Internal = 70,  ///< the compiler is
   CannotWrite = 74,
   Cancelled = 130,
 };
@@ -63,9 +63,17 @@ struct CompileCallbacks {
   std::function<void(llvm::StringRef)> message;
   /// What is being done, and how much of the whole is behind. False cancels.
   std::function<bool(llvm::StringRef, double)> progress;
+  /// Path of a folder that is about to be made, which the compile removes at
+  /// its end: left to whoever ends the process before.
+  std::function<void(llvm::StringRef)> folder;
+  /// All is made and about to be put in place. False cancels; after true,
+  /// ending the process could leave some of it.
+  std::function<bool()> publish;
 };
 
-/// May run on any thread, and several at the same time.
+/// May run on any thread, and several at the same time. A fault of the compiler
+/// ends the process: tools and libraries run it in another one
+/// (compiler/Worker).
 Outcome compile(const CompileOptions &options,
                 const CompileCallbacks &callbacks,
                 CompileStats *stats = nullptr);
@@ -74,8 +82,9 @@ Outcome compile(const CompileOptions &options,
 Outcome check(const CompileOptions &options, const CompileCallbacks &callbacks);
 
 /// Writes the imported model beside the output, for a report of an internal
-/// error. Returns the path, or "".
+/// error. Silent; returns the path, or "".
 std::string writeReproducer(const CompileOptions &options,
+                            const CompileCallbacks &callbacks,
                             llvm::StringRef reason);
 
 } // namespace hone

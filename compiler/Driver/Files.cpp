@@ -5,6 +5,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 using namespace llvm;
@@ -15,40 +17,74 @@ TemporaryFolder::~TemporaryFolder() {
     sys::fs::remove_directories(folder);
 }
 
-/// How the names of a process's folders begin.
-static SmallString<128> folderPrefix(StringRef output, int process) {
-  SmallString<128> prefix = sys::path::parent_path(output);
-  if (prefix.empty())
-    prefix = ".";
-  sys::path::append(prefix, "." + sys::path::filename(output) + ".tmp-" +
-                                Twine(process) + "-");
-  return prefix;
+/// What is wrong about an output as such.
+static Error misplaced(StringRef output, const Twine &problem) {
+  return createStringError(std::make_error_code(std::errc::invalid_argument),
+                           output + ": " + problem);
 }
 
-void hone::removeTemporaryFolders(StringRef output, int process) {
-  SmallString<128> prefix = folderPrefix(output, process);
-  std::error_code error;
-  std::vector<std::string> found;
-  for (sys::fs::directory_iterator entry(sys::path::parent_path(prefix), error),
-       end;
-       !error && entry != end; entry.increment(error))
-    if (StringRef(entry->path()).starts_with(prefix))
-      found.push_back(entry->path());
-  for (const std::string &folder : found)
-    sys::fs::remove_directories(folder);
+/// The file that a chain of links leads to, even if it is not there yet.
+static Expected<std::string> followLinks(StringRef output) {
+  SmallString<256> path(output);
+  for (int links = 0; links < 40; ++links) {
+    char target[4096];
+    ssize_t length = readlink(path.c_str(), target, sizeof(target));
+    if (length < 0)
+      return path.str().str();
+    StringRef name(target, length);
+    if (sys::path::is_absolute(name)) {
+      path = name;
+    } else {
+      sys::path::remove_filename(path);
+      sys::path::append(path, name);
+    }
+  }
+  return createFileError(
+      output, std::make_error_code(std::errc::too_many_symbolic_link_levels));
 }
 
-Error TemporaryFolder::create(StringRef output) {
-  SmallString<128> absolute = folderPrefix(output, getpid()), made;
-  if (sys::fs::is_directory(output))
-    return createFileError(output,
-                           std::make_error_code(std::errc::is_a_directory));
+Expected<OutputPlace> hone::findPlace(StringRef output,
+                                      ArrayRef<std::string> inputs) {
+  struct stat found;
+  if (stat(output.str().c_str(), &found) == 0) {
+    if (S_ISDIR(found.st_mode))
+      return createFileError(output,
+                             std::make_error_code(std::errc::is_a_directory));
+    if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3))
+      return OutputPlace{"", true};
+    if (!S_ISREG(found.st_mode))
+      return misplaced(output,
+                       "is no regular file, and only those are written; "
+                       "'-o -' prints what is text");
+    for (const std::string &input : inputs) {
+      struct stat other;
+      if (stat(input.c_str(), &other) == 0 && other.st_dev == found.st_dev &&
+          other.st_ino == found.st_ino)
+        return misplaced(output, "is a file of the model itself ('" + input +
+                                     "'), which would be lost");
+    }
+  }
+  Expected<std::string> path = followLinks(output);
+  if (!path)
+    return path.takeError();
+  return OutputPlace{*path, false};
+}
+
+Error TemporaryFolder::create(const OutputPlace &place,
+                              function_ref<void(StringRef)> announce) {
+  SmallString<128> absolute, made;
+  if (place.discard)
+    sys::path::system_temp_directory(/*ErasedOnReboot=*/true, absolute);
+  else
+    absolute = sys::path::parent_path(place.path);
   if (std::error_code error = sys::fs::make_absolute(absolute))
-    return createFileError(output, error);
+    return createFileError(place.path, error);
+  sys::path::append(absolute, "." + sys::path::filename(place.path) + ".tmp-");
   // A name of its own for each compile: several may write to one folder.
   for (int attempt = 0; attempt < 100; ++attempt) {
-    sys::fs::createUniquePath(absolute + "%%%%%%%%", made,
+    sys::fs::createUniquePath(absolute + "%%%%%%%%%%%%", made,
                               /*MakeAbsolute=*/false);
+    announce(made);
     std::error_code error =
         sys::fs::create_directory(made, /*IgnoreExisting=*/false);
     if (!error) {
@@ -56,9 +92,11 @@ Error TemporaryFolder::create(StringRef output) {
       return Error::success();
     }
     if (error != std::errc::file_exists)
-      return createFileError(output, error);
+      return createFileError(place.discard ? StringRef(made) : place.path,
+                             error);
   }
-  return createFileError(output, std::make_error_code(std::errc::file_exists));
+  return createFileError(place.path,
+                         std::make_error_code(std::errc::file_exists));
 }
 
 std::string TemporaryFolder::file(const Twine &name) const {
@@ -82,18 +120,10 @@ Error hone::writeFile(StringRef path, StringRef data) {
   return Error::success();
 }
 
-Error hone::writeFileAtomically(StringRef path, StringRef data) {
-  TemporaryFolder folder;
-  if (Error error = folder.create(path))
-    return error;
-  std::string file = folder.file("out");
-  if (Error error = writeFile(file, data))
-    return error;
-  return publish(file, path);
-}
-
-Error hone::publish(StringRef from, StringRef to) {
-  if (std::error_code error = sys::fs::rename(from, to))
-    return createFileError(to, error);
+Error hone::publish(StringRef from, const OutputPlace &place) {
+  if (place.discard)
+    return Error::success();
+  if (std::error_code error = sys::fs::rename(from, place.path))
+    return createFileError(place.path, error);
   return Error::success();
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // State of one compile: options, IR context, messages, times.
 #include "compiler/Driver/Session.h"
+#include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Pipeline/Phases.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
-#include "llvm/Support/SourceMgr.h"
+#include "runtime/core/Printable.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace hone;
@@ -62,14 +63,15 @@ Session::Session(const CompileOptions &options,
     const std::string &input = this->options.input;
     std::string where =
         input.empty() || StringRef(text).contains(input) ? "" : input + ": ";
+    if (auto line = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>();
+        line && line.getFilename() == input)
+      where = llvm::formatv("{0}:{1}:{2}: ", input, line.getLine(),
+                            line.getColumn());
     std::lock_guard<std::mutex> lock(mutex);
-    if (!this->callbacks.message)
-      return success();
-    this->callbacks.message(severityText(diagnostic.getSeverity()) + where +
-                            describeLocation(diagnostic.getLocation(), text) +
-                            text);
+    tell(severityText(diagnostic.getSeverity()),
+         where + describeLocation(diagnostic.getLocation(), text) + text);
     for (Diagnostic &note : diagnostic.getNotes())
-      this->callbacks.message("note: " + note.str());
+      tell("note: ", note.str());
     return success();
   });
 }
@@ -81,16 +83,19 @@ Session::~Session() {
 
 void Session::dropContext() { mlirContext.reset(); }
 
+void Session::tell(StringRef severity, StringRef text) {
+  if (callbacks.message)
+    callbacks.message(severity.str() + printable(text));
+}
+
 void Session::error(StringRef text) {
   std::lock_guard<std::mutex> lock(mutex);
-  if (callbacks.message)
-    callbacks.message(("error: " + text).str());
+  tell("error: ", text);
 }
 
 void Session::note(StringRef text) {
   std::lock_guard<std::mutex> lock(mutex);
-  if (callbacks.message)
-    callbacks.message(("note: " + text).str());
+  tell("note: ", text);
 }
 
 Outcome Session::fail(llvm::Error problem, Outcome outcome) {
@@ -121,21 +126,43 @@ bool Session::progress(StringRef what, double fraction) {
   return !cancelled;
 }
 
+llvm::Error Session::makeFolder(TemporaryFolder &folder,
+                                const OutputPlace &place) {
+  return folder.create(place, [&](StringRef path) {
+    if (callbacks.folder)
+      callbacks.folder(path);
+  });
+}
+
+bool Session::mayPublish() {
+  if (callbacks.publish && !callbacks.publish())
+    cancelled = true;
+  return !cancelled;
+}
+
 OwningOpRef<ModuleOp> Session::import() {
   onnx::ImportOptions imported;
+  imported.files = &files;
   for (const auto &[name, size] : options.dims)
     imported.dims[name] = size;
   StringRef input = options.input;
-  bool isIr = input.ends_with(".mlir") && !options.bytes;
-  if (isIr && !options.dims.empty()) {
+  if (input.ends_with(".mlir") && !options.bytes) {
+    if (options.dims.empty())
+      return importMlir(*mlirContext, input, files);
     error(input.str() + ": sizes for dimensions are for ONNX models alone");
     return nullptr;
   }
-  if (isIr)
-    return parseSourceFile<ModuleOp>(input, ParserConfig(mlirContext.get()));
   if (options.bytes)
     return onnx::importOnnx(*mlirContext, options.bytes, input, imported);
   return onnx::importOnnx(*mlirContext, input, imported);
+}
+
+std::string hone::printable(StringRef text) {
+  std::string result;
+  putPrintable(text.data(), text.size(), [&](const char *piece, size_t size) {
+    result.append(piece, size);
+  });
+  return result;
 }
 
 std::string hone::printIr(Operation *op, bool withWeights) {

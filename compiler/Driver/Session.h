@@ -4,6 +4,7 @@
 #define HONE_COMPILER_DRIVER_SESSION_H
 
 #include "compiler/Driver/Driver.h"
+#include "compiler/Driver/Files.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -36,9 +37,15 @@ public:
   bool begin(llvm::StringRef phase, double fraction);
   bool progress(llvm::StringRef what, double fraction);
   bool isCancelled() const { return cancelled; }
+  /// Makes a folder beside a file to be, of which the callbacks hear.
+  llvm::Error makeFolder(TemporaryFolder &folder, const OutputPlace &place);
+  /// True when finished files may be put in place.
+  bool mayPublish();
 
   /// The imported model; null after errors.
   mlir::OwningOpRef<mlir::ModuleOp> import();
+  /// The files that the imported model came from.
+  llvm::ArrayRef<std::string> inputs() const { return files; }
 
   const CompileOptions &options;
   CompileStats &stats;
@@ -46,8 +53,11 @@ public:
 private:
   void finishPhase();
 
+  void tell(llvm::StringRef severity, llvm::StringRef text);
+
   const CompileCallbacks &callbacks;
   CompileStats ownStats;
+  std::vector<std::string> files;
   std::unique_ptr<llvm::DefaultThreadPool> threads;
   std::unique_ptr<mlir::MLIRContext> mlirContext;
   std::mutex mutex; ///< messages and progress come from any thread
@@ -55,6 +65,9 @@ private:
   std::string phase;
   std::chrono::steady_clock::time_point phaseBegin;
 };
+
+/// `text` as a single line that leaves a terminal alone.
+std::string printable(llvm::StringRef text);
 
 /// IR as text, weights left out unless asked for.
 std::string printIr(mlir::Operation *op, bool withWeights = false);

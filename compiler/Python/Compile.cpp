@@ -1,95 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The driver as Python calls it: without the interpreter's lock, and stopped by
+// A compile as Python calls it: without the interpreter's lock, and stopped by
 // Ctrl-C.
 #include "compiler/Python/Compile.h"
 
-#include "compiler/Driver/Driver.h"
+#include "compiler/Worker/Worker.h"
 
-#include <llvm/Support/JSON.h>
 #include <nanobind/stl/string.h>
-
-#include <mutex>
 
 namespace nb = nanobind;
 using namespace hone;
 using namespace hone::python;
 
-/// `model` as file or bytes, and the sizes of `dims`.
-static CompileOptions optionsOf(nb::object model, nb::dict dims) {
-  CompileOptions options;
+/// A text that can stand on a command line.
+static std::string argument(const std::string &text) {
+  if (text.find('\0') != std::string::npos)
+    throw nb::value_error("embedded null character");
+  return text;
+}
+
+/// A call of `command` with `options` for `model`, a file or bytes, and the
+/// sizes of `dims`.
+static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
+                           const std::vector<std::string> &options) {
+  WorkerCall call;
+  std::string input = "model";
   if (PyBytes_Check(model.ptr())) {
     // Read where it lies: the caller's reference outlives the compile.
-    llvm::StringRef bytes(PyBytes_AS_STRING(model.ptr()),
-                          PyBytes_GET_SIZE(model.ptr()));
-    options.input = "model";
-    options.bytes = llvm::MemoryBuffer::getMemBuffer(
-        bytes, "model", /*RequiresNullTerminator=*/false);
+    call.bytes = PyBytes_AS_STRING(model.ptr());
+    call.size = PyBytes_GET_SIZE(model.ptr());
   } else {
-    options.input = nb::cast<std::string>(model);
+    input = nb::cast<std::string>(model);
   }
+  call.arguments = {"hone", command};
+  for (const std::string &option : options)
+    call.arguments.push_back(argument(option));
   for (auto [name, size] : dims)
-    options.dims.emplace_back(nb::cast<std::string>(name),
-                              nb::cast<int64_t>(size));
-  return options;
+    call.arguments.push_back("--dim=" + argument(nb::cast<std::string>(name)) +
+                             "=" + argument(nb::str(size).c_str()));
+  call.arguments.push_back("--");
+  call.arguments.push_back(argument(input));
+  return call;
+}
+
+/// Runs the worker without the interpreter's lock. Throws KeyboardInterrupt
+/// where Ctrl-C stopped it.
+static CompileStatus
+run(const WorkerCall &call,
+    const std::function<void(const std::string &)> &message) {
+  WorkerCallbacks callbacks;
+  callbacks.message = message;
+  callbacks.progress = [](const std::string &, double) {
+    nb::gil_scoped_acquire locked;
+    return PyErr_CheckSignals() == 0;
+  };
+  CompileStatus status;
+  {
+    nb::gil_scoped_release unlocked;
+    status = runWorker(call, callbacks);
+  }
+  if (PyErr_Occurred())
+    throw nb::python_error();
+  if (status == CompileStatus::Cancelled) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    throw nb::python_error();
+  }
+  return status;
 }
 
 void hone::python::compile(nb::object model, const std::string &output,
                            const std::string &target, const std::string &cpu,
                            const std::string &gpu, nb::dict dims,
                            int64_t threads, const std::string &symbol) {
-  CompileOptions options = optionsOf(std::move(model), std::move(dims));
-  options.output = output;
-  options.target = target;
-  options.cpu = cpu;
-  options.gpu = gpu;
-  options.threads = threads;
-  options.symbol = symbol;
-
+  WorkerCall call =
+      makeCall("compile", model, std::move(dims),
+               {"--target=" + target, "--cpu=" + cpu, "--gpu=" + gpu,
+                "--symbol=" + symbol, "--threads=" + std::to_string(threads),
+                "-o", output});
   std::string messages;
-  std::mutex mutex;
-  CompileCallbacks callbacks;
-  callbacks.message = [&](llvm::StringRef text) {
-    std::lock_guard<std::mutex> lock(mutex);
+  CompileStatus status = run(call, [&](const std::string &text) {
     if (!messages.empty())
       messages += '\n';
-    messages += llvm::json::fixUTF8(text);
-  };
-  callbacks.progress = [](llvm::StringRef, double) {
-    nb::gil_scoped_acquire locked;
-    return PyErr_CheckSignals() == 0;
-  };
-  Outcome outcome;
-  {
-    nb::gil_scoped_release unlocked;
-    outcome = hone::compile(options, callbacks);
-  }
-  if (PyErr_Occurred())
-    throw nb::python_error();
-  switch (outcome) {
-  case Outcome::Done:
+    messages += text;
+  });
+  switch (status) {
+  case CompileStatus::Done:
+  case CompileStatus::Cancelled:
     return;
-  case Outcome::WrongUsage:
+  case CompileStatus::WrongUsage:
     throw nb::value_error(messages.c_str());
-  case Outcome::CannotWrite:
+  case CompileStatus::CannotWrite:
     PyErr_SetString(PyExc_OSError, messages.c_str());
     throw nb::python_error();
-  case Outcome::Cancelled:
-    PyErr_SetNone(PyExc_KeyboardInterrupt);
-    throw nb::python_error();
-  case Outcome::UserError:
-  case Outcome::Internal:
+  case CompileStatus::UserError:
+  case CompileStatus::Internal:
     throw CompileError(messages);
   }
 }
 
 std::vector<std::string> hone::python::check(nb::object model, nb::dict dims) {
-  CompileOptions options = optionsOf(model, std::move(dims));
+  WorkerCall call = makeCall("check", model, std::move(dims), {});
   std::vector<std::string> messages;
-  CompileCallbacks callbacks;
-  callbacks.message = [&](llvm::StringRef text) {
-    messages.push_back(llvm::json::fixUTF8(text));
-  };
-  nb::gil_scoped_release unlocked;
-  hone::check(options, callbacks);
+  CompileStatus status =
+      run(call, [&](const std::string &text) { messages.push_back(text); });
+  if (status != CompileStatus::Done && messages.empty())
+    throw CompileError("the check ended without a word");
   return messages;
 }

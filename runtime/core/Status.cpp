@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Storing failures, and making text of them.
 #include "runtime/core/Status.h"
+#include "runtime/core/Printable.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 using namespace hone;
 
 Text &Text::add(const char *format, ...) {
-  if (length >= capacity)
-    return *this;
+  char piece[512];
   va_list arguments;
   va_start(arguments, format);
-  int written =
-      vsnprintf(buffer + length, capacity - length, format, arguments);
+  int written = vsnprintf(piece, sizeof piece, format, arguments);
   va_end(arguments);
-  if (written > 0)
-    length += size_t(written);
+  if (written <= 0)
+    return *this;
+  // Names come from the model.
+  size_t size = size_t(written) < sizeof piece ? written : sizeof piece - 1;
+  putPrintable(piece, size, [&](const char *text, size_t count) {
+    if (length + count >= capacity) {
+      capacity = 0; // and nothing after it
+      return;
+    }
+    memcpy(buffer + length, text, count);
+    buffer[length += count] = 0;
+  });
   return *this;
 }
 

@@ -27,6 +27,9 @@ import seeds  # noqa: E402
 
 SECONDS = 10
 MEMORY = 2 << 30
+# What is told of a compiler, which is a process of its own, that does not end by itself or
+# has not enough of the limited memory.
+ENDS = ("internal error", "not enough memory to compile it", "the compiler was ended", "the compiler could not start", "the compiler cannot start")
 PER_PROCESS = 1000  # cases of one process: what one leaves behind, the next does not see
 
 
@@ -36,7 +39,7 @@ def check(model):
 
     messages = hone.check(model)
     errors = [m for m in messages if m.startswith("error: ")]
-    if any("internal error" in m for m in errors):
+    if any(end in m for m in errors for end in ENDS):
         return "internal", " ".join(messages)
     if messages and not errors:
         return "unexplained", " ".join(messages)
@@ -56,7 +59,7 @@ def run(model, number):
         compiled = hone.compile(model)
     except hone.CompileError as e:
         # What cannot be compiled is said by the check.
-        return ("internal" if "internal error" in str(e) else "unchecked"), " ".join(str(e).split())
+        return ("internal" if any(end in str(e) for end in ENDS) else "unchecked"), " ".join(str(e).split())
     for feeds in hostile.feeds(compiled, number):
         try:
             compiled.run(feeds)
@@ -98,11 +101,15 @@ class Worker:
             self.state[:] = struct.pack("<qd", number, time.monotonic())
             # Ends the process by a signal of its own.
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             try:
                 verdict, message = serve(number)
             except BaseException as e:  # noqa: BLE001: whatever it is, it is this case's
                 verdict, message = "exception", f"{type(e).__name__}: {' '.join(str(e).split())}"
             signal.setitimer(signal.ITIMER_PROF, 0)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime > SECONDS:
+                verdict, message = "hang", f"the compiler took more than {SECONDS} s"
             line = f"{number}\t{verdict}\t{' '.join(message.split())[:400]}\n"
             os.write(send, line.encode(errors="replace"))
         os._exit(0)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The programs behind `hone compile` and `hone check`.
+// The worker behind `hone compile` and `hone check`, the C API and the Python
+// package: one compile. Run by hand, as under a debugger, nobody watches it.
 #include "compiler/Driver/Driver.h"
-#include "compiler/Driver/Files.h"
-#include "tools/hone-compile/Terminal.h"
-#include "tools/hone-compile/Worker.h"
+#include "compiler/Worker/Report.h"
+#include "tools/hone-compile/Process.h"
+#include "tools/hone-compile/Stats.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
-#include <csignal>
 
 using namespace hone;
 namespace cl = llvm::cl;
@@ -52,6 +53,10 @@ static cl::opt<int64_t>
     threads("threads",
             COMPILE_OPTION(cl::desc("Thread count that the cost model assumes"),
                            cl::init(0)));
+static cl::opt<unsigned>
+    jobs("jobs", COMPILE_OPTION(cl::desc("Threads of the compiler; 0: one per "
+                                         "processor"),
+                                cl::init(0)));
 static cl::opt<std::string>
     symbol("symbol",
            COMPILE_OPTION(cl::desc("The function that the library exports"),
@@ -73,27 +78,56 @@ static cl::opt<std::string>
                       "buffer, llvm, asm, ptx, obj, so"),
              cl::value_desc("PHASE"), cl::init("so")));
 
+// What a caller's process adds (compiler/Worker).
+static cl::opt<bool> reporting("worker-report", cl::Hidden,
+                               cl::desc("Report to the process that listens"),
+                               cl::cat(category), cl::sub(compileCommand),
+                               cl::sub(checkCommand));
+static cl::opt<bool> givenModel("worker-model", cl::Hidden,
+                                cl::desc("The model is open"),
+                                cl::cat(category), cl::sub(compileCommand),
+                                cl::sub(checkCommand));
+static cl::opt<std::string> reproducer(
+    "worker-reproducer",
+    COMPILE_OPTION(cl::Hidden, cl::desc("Write a reproducer of this error")));
+
 static int usage(const llvm::Twine &message) {
   llvm::errs() << "error: " << message << "\n";
   return static_cast<int>(Outcome::WrongUsage);
 }
 
-static int run(const CompileOptions &options, bool checkOnly) {
-  CompileCallbacks callbacks{showMessage,
-                             [](llvm::StringRef what, double fraction) {
-                               showProgress(what, fraction);
-                               return !isInterrupted();
-                             }};
+/// Writes what was printed; the outcome where that fails.
+static Outcome flush(Outcome outcome, const CompileCallbacks &callbacks) {
+  llvm::outs().flush();
+  std::error_code error = llvm::outs().error();
+  if (!error)
+    return outcome;
+  llvm::outs().clear_error();
+  // A reader that has seen enough is no news.
+  if (error != std::errc::broken_pipe)
+    callbacks.message("error: standard output: " + error.message());
+  return Outcome::CannotWrite;
+}
+
+static Outcome run(const CompileOptions &options, bool checkOnly) {
+  CompileCallbacks callbacks = makeCallbacks();
   if (checkOnly)
-    return static_cast<int>(check(options, callbacks));
+    return check(options, callbacks);
+  if (!reproducer.empty()) {
+    std::string path = writeReproducer(options, callbacks, reproducer);
+    if (path.empty())
+      return Outcome::Internal;
+    callbacks.message("note: please report it with '" + path + "'" +
+                      (withWeights ? "" : "; it holds no weight values"));
+    return Outcome::Done;
+  }
   // Linking resets LLVM's options: what is needed afterwards is read now.
   bool wantsStats = stats;
   CompileStats found;
   Outcome outcome = compile(options, callbacks, &found);
-  endProgress();
   if (wantsStats && outcome == Outcome::Done)
     showStats(found);
-  return static_cast<int>(outcome);
+  return flush(outcome, callbacks);
 }
 
 int main(int argc, char **argv) {
@@ -115,11 +149,14 @@ int main(int argc, char **argv) {
   options.symbol = symbol;
   options.emit = emit;
   options.threads = threads;
+  options.jobs = jobs;
   options.header = header;
   options.reproducerWithWeights = withWeights;
   options.output = output;
   if (!checkOnly && precision != "f32")
     return usage("this build computes in --precision=f32 only");
+  if (threads < 0)
+    return usage("--threads wants a number from 0");
   for (llvm::StringRef dim : dims) {
     auto [name, size] = dim.rsplit('=');
     int64_t number = -1;
@@ -127,20 +164,15 @@ int main(int argc, char **argv) {
       return usage("--dim wants NAME=N, not '" + dim + "'");
     options.dims.push_back({name.str(), number});
   }
-  // The work is done in a process of its own: whatever happens there, this one
-  // tells of it.
-  WorkerEnd end = runWorker([&] { return run(options, checkOnly); });
-  if (!end.signal)
-    return end.code;
-  if (!options.output.empty())
-    removeTemporaryFolders(options.output, end.process);
-  if (end.signal == SIGINT || end.signal == SIGTERM)
-    return static_cast<int>(Outcome::Cancelled);
-  std::string reason =
-      "the compiler was ended by signal " + std::to_string(end.signal);
-  showMessage("error: internal error: " + reason);
-  std::string path = writeReproducer(options, reason);
-  showMessage(path.empty() ? "note: please report it with the model"
-                           : "note: please report it with '" + path + "'");
-  return static_cast<int>(Outcome::Internal);
+  beginProcess(options, reporting);
+  if (givenModel) {
+    auto bytes = llvm::MemoryBuffer::getOpenFile(
+        llvm::sys::fs::convertFDToNativeFile(kModelFile), input,
+        /*FileSize=*/-1, /*RequiresNullTerminator=*/false);
+    if (!bytes)
+      return usage("the model that was handed over cannot be read: " +
+                   bytes.getError().message());
+    options.bytes = std::move(*bytes);
+  }
+  return endProcess(run(options, checkOnly));
 }

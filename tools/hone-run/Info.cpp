@@ -64,7 +64,7 @@ void printValue(const hone_descriptor &model, const hone_value_info &info) {
     text = "sequence(" + text + ")";
   if (info.kind == HONE_KIND_SEQUENCE || info.kind == HONE_KIND_OPTIONAL)
     text = std::string(kindText(info.kind)) + "(" + text + ")";
-  printf("  %s: %s\n", info.name, text.c_str());
+  printf("  %s: %s\n", shown(info.name).c_str(), shown(text).c_str());
 }
 
 Json memoryJson(const hone_descriptor &model) {
@@ -164,7 +164,8 @@ int hone::run::showInfo(const Options &options) {
                        .c_str());
     return 0;
   }
-  printf("%s, made by %s\n", model.name, model.producer);
+  printf("%s, made by %s\n", shown(model.name).c_str(),
+         shown(model.producer).c_str());
   printf("inputs:\n");
   for (int32_t i = 0; i < model.input_count; ++i)
     printValue(model, model.inputs[i]);
@@ -183,7 +184,7 @@ int hone::run::showInfo(const Options &options) {
   printf("\nweights: %lld bytes%s%s\n",
          static_cast<long long>(model.weight_bytes),
          model.weights_file ? " in " : "",
-         model.weights_file ? model.weights_file : "");
+         model.weights_file ? shown(model.weights_file).c_str() : "");
   if (model.device) {
     Json device = deviceJson(model);
     printf("device: code for");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loads a model and makes its inputs, from files or from a seeded generator.
 #include "tools/hone-run/Model.h"
+#include "runtime/core/Printable.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -98,6 +99,14 @@ std::string knownDims(const hone_descriptor &model) {
 }
 
 } // namespace
+
+std::string hone::run::shown(const std::string &text) {
+  std::string result;
+  putPrintable(text.data(), text.size(), [&](const char *piece, size_t size) {
+    result.append(piece, size);
+  });
+  return result;
+}
 
 Model::Model(const Options &options) : path(options.model) {
   char why[1024];
@@ -240,7 +249,8 @@ void Model::setInputs(const Options &options) {
   if (status != HONE_OK)
     throw Failure{1, path + ": " + why};
   if (const char *note = stats().device_note)
-    fprintf(stderr, "hone: note: %s runs on the CPU: %s\n", path.c_str(), note);
+    fprintf(stderr, "hone: note: %s runs on the CPU: %s\n", shown(path).c_str(),
+            shown(note).c_str());
 
   for (int32_t i = 0; i < model.input_count; ++i) {
     const hone_value_info &info = model.inputs[i];

@@ -23,6 +23,10 @@ struct Options {
   bool random = false, json = false, verify = false;
 };
 
+/// `text` as a single line that leaves a terminal alone: names come from
+/// models.
+std::string shown(const std::string &text);
+
 class Model {
 public:
   /// Loads the library. Throws Failure, as all here do.

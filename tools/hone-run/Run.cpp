@@ -37,13 +37,13 @@ struct Writer {
 
   void writeTensor(const std::string &name, const hone_tensor &tensor) {
     if (folder.empty()) {
-      printf("%s: %s\n", name.c_str(), describe(tensor).c_str());
+      printf("%s: %s\n", shown(name).c_str(), describe(tensor).c_str());
       return;
     }
     std::string path = pathFor(name);
     writeNpy(path, tensor);
-    printf("%s: %s -> %s\n", name.c_str(), describe(tensor).c_str(),
-           path.c_str());
+    printf("%s: %s -> %s\n", shown(name).c_str(), describe(tensor).c_str(),
+           shown(path).c_str());
   }
 
   void write(const std::string &name, const hone_value &value) {

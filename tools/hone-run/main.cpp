@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
       throw Failure{74, "cannot write to standard output"};
     return code;
   } catch (const Failure &failure) {
-    fprintf(stderr, "hone: %s\n", failure.message.c_str());
+    fprintf(stderr, "hone: %s\n", shown(failure.message).c_str());
     return failure.code;
   } catch (const std::bad_alloc &) {
     fprintf(stderr, "hone: out of memory\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The front door: starts hone-compile or hone-run, which lie beside it, with
 // the same arguments. It links neither LLVM nor the runtime.
+#include "tools/hone/Compile.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,10 @@ int main(int argc, char **argv) {
   }
   path[length] = 0;
   strcpy(strrchr(path, '/') + 1, program);
-  execv(path, argv);
+  if (!strcmp(program, "hone-run"))
+    execv(path, argv);
+  else if (access(path, X_OK) == 0)
+    return hone::compileWatched(path, argc, argv);
   fprintf(stderr, "hone: '%s' needs %s: %s\n", command, path, strerror(errno));
   return 1;
 }

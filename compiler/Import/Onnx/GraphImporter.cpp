@@ -47,11 +47,14 @@ GraphImporter::GraphImporter(MLIRContext &context, const Model &model,
     : builder(&context), context(context), model(model), file(file),
       options(options), bytes(std::move(bytes)) {}
 
-void GraphImporter::error(const Twine &message) {
+void GraphImporter::error(const Twine &message, ArrayRef<std::string> notes) {
   hasErrors = true;
   if (++reported > kMaxMessages)
     return;
-  emitError(UnknownLoc::get(&context)) << file << ": " << message;
+  InFlightDiagnostic diagnostic = emitError(UnknownLoc::get(&context))
+                                  << file << ": " << message;
+  for (const std::string &note : notes)
+    diagnostic.attachNote() << note;
 }
 
 Location GraphImporter::locOf(const Node &node) {
@@ -238,16 +241,17 @@ void GraphImporter::reportUnknown() {
   }
   if (unknown.empty())
     return;
-  std::string message;
+  SmallVector<std::string> notes;
   for (const auto &[op, nodes] : unknown) {
-    message += "\n  " + op + ": node '" + nodes.front() + "'";
+    notes.push_back(op + ": node '" + nodes.front() + "'");
     if (nodes.size() > 1)
-      message += " and " + std::to_string(nodes.size() - 1) + " more";
+      notes.back() += " and " + std::to_string(nodes.size() - 1) + " more";
   }
   error((unknown.size() == 1 ? Twine("an operator is")
                              : Twine(unknown.size()) + " operators are") +
-        " not supported; export the model without " +
-        (unknown.size() == 1 ? "it:" : "them:") + message);
+            " not supported; export the model without " +
+            (unknown.size() == 1 ? "it" : "them"),
+        notes);
 }
 
 //===- Inputs and outputs -------------------------------------------------===//

@@ -53,7 +53,8 @@ public:
   std::optional<Val> constant(const Tensor &tensor, mlir::Location loc,
                               std::string &problem);
 
-  void error(const llvm::Twine &message);
+  void error(const llvm::Twine &message,
+             llvm::ArrayRef<std::string> notes = {});
   /// A type of the model as one of the IR; null (with `problem`) for what is
   /// not supported.
   mlir::Type convertType(const TypeProto &type, ElementType &elem,

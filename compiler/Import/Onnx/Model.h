@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -179,6 +180,7 @@ struct Model {
   std::vector<Function> functions;
   std::vector<std::pair<llvm::StringRef, llvm::StringRef>> metadata;
   llvm::StringRef producer;
+  std::set<std::string> externalFiles; ///< that hold data of tensors
 };
 
 } // namespace hone::onnx

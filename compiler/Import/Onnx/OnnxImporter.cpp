@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The entry points of the importer: from a file or bytes to a module.
 #include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Import/ModelFile.h"
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/Reader.h"
 
@@ -34,19 +35,21 @@ importBytes(MLIRContext &context, std::shared_ptr<llvm::MemoryBuffer> bytes,
         << name << ": " << llvm::toString(model.takeError());
     return nullptr;
   }
+  if (options.files)
+    llvm::append_range(*options.files, model->externalFiles);
   return GraphImporter(context, *model, name, options, bytes).run();
 }
 
 OwningOpRef<ModuleOp> hone::onnx::importOnnx(MLIRContext &context,
                                              StringRef path,
                                              const ImportOptions &options) {
-  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                          /*RequiresNullTerminator=*/false);
+  auto file = openModelFile(path, /*isText=*/false);
   if (!file) {
-    emitError(UnknownLoc::get(&context))
-        << path << ": cannot be read: " << file.getError().message();
+    emitError(UnknownLoc::get(&context)) << llvm::toString(file.takeError());
     return nullptr;
   }
+  if (options.files)
+    options.files->push_back(path.str());
   StringRef folder = llvm::sys::path::parent_path(path);
   return importBytes(context, std::move(*file), path,
                      folder.empty() ? "." : folder, options);

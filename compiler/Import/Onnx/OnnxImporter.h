@@ -16,6 +16,7 @@ constexpr int64_t kOldestOpset = 6;
 
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
+  std::vector<std::string> *files = nullptr; ///< gets the paths that are read
 };
 
 /// Imports the file. Weights stay in the mapped file, which lives as long as

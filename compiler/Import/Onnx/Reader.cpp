@@ -74,6 +74,7 @@ private:
   std::pair<StringRef, StringRef> readEntry(pbf_reader message);
 
   StringRef folder;
+  std::set<std::string> externalFiles;
 };
 
 Model Parser::readModel(StringRef bytes) {
@@ -107,6 +108,7 @@ Model Parser::readModel(StringRef bytes) {
   }
   if (!hasGraph)
     throw FormatError("it holds no graph");
+  model.externalFiles = std::move(externalFiles);
   return model;
 }
 
@@ -322,6 +324,9 @@ Tensor Parser::readTensor(pbf_reader message) {
     throw FormatError("tensor '" + tensor.name.str() +
                       "' has more than 64 dimensions");
   resolveTensorData(tensor, payload, folder);
+  for (auto [key, value] : payload.external)
+    if (key == "location" && !tensor.data.empty())
+      externalFiles.insert((folder + "/" + value).str());
   return tensor;
 }
 

@@ -54,19 +54,28 @@ constexpr Embedded kStubs[] = {
 
 } // namespace
 
-static Error writeFile(const std::string &path, StringRef text) {
+/// Writes a file by `write`.
+static Error writeFile(const std::string &path,
+                       function_ref<Error(raw_ostream &)> write) {
   std::error_code error;
   raw_fd_ostream stream(path, error);
   if (error)
     return createFileError(path, error);
-  stream << text;
+  Error problem = write(stream);
   stream.close();
-  if (stream.has_error()) {
-    error = stream.error();
-    stream.clear_error();
-    return createFileError(path, error);
-  }
-  return Error::success();
+  error = stream.error();
+  stream.clear_error();
+  if (!error)
+    return problem;
+  consumeError(std::move(problem));
+  return createFileError(path, error);
+}
+
+static Error writeFile(const std::string &path, StringRef text) {
+  return writeFile(path, [&](raw_ostream &stream) {
+    stream << text;
+    return Error::success();
+  });
 }
 
 /// Puts the file into the folder, and its path to the linker's arguments.
@@ -132,19 +141,10 @@ static Error hideSymbols(const std::string &from, const LinkJob &job,
   if (Error error =
           config.Common.SymbolsToKeepGlobal.addMatcher(std::move(keep)))
     return error;
-  std::error_code error;
-  raw_fd_ostream stream(to, error);
-  if (error)
-    return createFileError(to, error);
-  if (Error error =
-          objcopy::executeObjcopyOnBinary(config, *binary->getBinary(), stream))
-    return error;
-  stream.close();
-  if (std::error_code error = stream.error()) {
-    stream.clear_error();
-    return createFileError(to, error);
-  }
-  return Error::success();
+  return writeFile(to, [&](raw_ostream &stream) {
+    return objcopy::executeObjcopyOnBinary(config, *binary->getBinary(),
+                                           stream);
+  });
 }
 
 /// An archive of one object.
@@ -154,9 +154,11 @@ static Error writeArchive(const std::string &object, const std::string &path) {
     return member.takeError();
   std::vector<NewArchiveMember> members;
   members.push_back(std::move(*member));
-  return llvm::writeArchive(path, members, SymtabWritingMode::NormalSymtab,
-                            object::Archive::K_GNU, /*Deterministic=*/true,
-                            /*Thin=*/false);
+  return writeFile(path, [&](raw_ostream &stream) {
+    return writeArchiveToStream(
+        stream, members, SymtabWritingMode::NormalSymtab,
+        object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+  });
 }
 
 Error hone::link(const LinkJob &job) {
@@ -211,8 +213,13 @@ Error hone::link(const LinkJob &job) {
   bool isDone = lld::elf::link(pointers, stream, stream, /*exitEarly=*/false,
                                /*disableOutput=*/false);
   lld::CommonLinkerContext::destroy();
+  // It names the output only where it cannot write it.
   if (!isDone)
-    return createStringError("the linker failed: " + messages);
+    return createStringError(StringRef(messages).contains(linked)
+                                 ? make_error_code(std::errc::io_error)
+                                 : inconvertibleErrorCode(),
+                             "the linker failed: " +
+                                 StringRef(messages).trim());
   if (isLibrary)
     return seal(job.output);
   if (job.form == LinkJob::Form::Object)

@@ -22,7 +22,8 @@ struct LinkJob {
   } form = Form::Library;
 };
 
-/// One link at a time runs in a process.
+/// One link at a time runs in a process. The error has a code where a file
+/// cannot be written, else it is the inconvertible one.
 llvm::Error link(const LinkJob &job);
 
 } // namespace hone

@@ -7,9 +7,12 @@
  *   int status = hone_compile_file(compiler, "model.onnx", "model.so");
  *   hone_compiler_destroy(compiler);
  *
+ * Each compile is the work of the program hone-compile, which is looked for
+ * beside this library and in the folders bin around it: whatever happens there,
+ * the process that asked for it goes on. It may have been forked, and may fork.
+ *
  * Compilers of different threads work at the same time; one compiler serves one
- * call at a time. Nothing is printed, no signal handler is installed, and the
- * process is never ended. */
+ * call at a time. Nothing is printed, and no signal handler is installed. */
 #ifndef HONE_COMPILER_H
 #define HONE_COMPILER_H
 
@@ -30,19 +33,21 @@ typedef enum hone_compile_status {
   HONE_COMPILE_OK = 0,
   HONE_COMPILE_BAD_INPUT = 1,    /* the model is at fault; messages say where */
   HONE_COMPILE_WRONG_OPTION = 2, /* an option or its value is */
-  HONE_COMPILE_INTERNAL = 70,    /* the compiler is; a reproducer was written */
+  HONE_COMPILE_INTERNAL = 70,    /* the compiler is, or there is no memory; the
+                                    messages name a reproducer if there is one */
   HONE_COMPILE_CANNOT_WRITE = 74,
   HONE_COMPILE_CANCELLED = 130
 } hone_compile_status;
 
 typedef struct hone_compiler hone_compiler;
 
-/* One message without a line end: "error: model.onnx: node 'x' (Op): ...". May
- * be called from any thread, never from two at once. */
+/* One message without a line end: "error: model.onnx: node 'x' (Op): ...".
+ * Called on the thread that compiles, as is hone_progress_fn. */
 typedef void (*hone_message_fn)(void *user, const char *message);
 
 /* What is being done and how much of the whole is behind, from 0 to 1. Nonzero
- * cancels the compile. */
+ * cancels the compile, which then ends at once. Called at least every 50 ms,
+ * whether there is news or not. */
 typedef int (*hone_progress_fn)(void *user, const char *what, double fraction);
 
 HONE_COMPILER_EXPORT const char *hone_compiler_version(void);
@@ -54,8 +59,8 @@ HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 /* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
  * "symbol", "emit", "header" ("true"), "threads" (that the cost model assumes),
  * "jobs" (threads of the compiler), "reproducer-with-weights". "dim" takes
- * "NAME=N" and adds up. Returns HONE_COMPILE_OK or HONE_COMPILE_WRONG_OPTION.
- */
+ * "NAME=N" and adds up. Returns HONE_COMPILE_OK, HONE_COMPILE_WRONG_OPTION, or
+ * HONE_COMPILE_INTERNAL without memory. */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,
                                            const char *value);

@@ -1,35 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Messages, progress and statistics of a compile.
-#include "tools/hone-compile/Terminal.h"
+// Times and sizes of a compile, as text.
+#include "tools/hone-compile/Stats.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
-#include <chrono>
-#include <cstdio>
-#include <unistd.h>
 
 using namespace hone;
-
-void hone::endProgress() {
-  if (isatty(STDERR_FILENO))
-    std::fputs("\r\033[K", stderr);
-}
-
-void hone::showProgress(llvm::StringRef what, double fraction) {
-  static const auto begin = std::chrono::steady_clock::now();
-  static bool terminal = isatty(STDERR_FILENO);
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-          .count();
-  if (terminal && seconds > 2)
-    std::fprintf(stderr, "\r\033[K%3.0f %%, %.0f s left: %s", fraction * 100,
-                 fraction > 0.05 ? seconds / fraction - seconds : 0,
-                 what.str().c_str());
-}
-
-void hone::showMessage(llvm::StringRef text) {
-  static bool terminal = isatty(STDERR_FILENO);
-  llvm::errs() << (terminal ? "\r\033[K" : "") << text << "\n";
-}
 
 /// How the model is split, and what its functions take of the chips.
 static void showDeviceStats(const CompileStats &stats) {

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The worker as a process: what it does about signals, missing memory and a
+// full disk, and what it reports to its caller.
+#ifndef HONE_TOOLS_HONE_COMPILE_PROCESS_H
+#define HONE_TOOLS_HONE_COMPILE_PROCESS_H
+
+#include "compiler/Driver/Driver.h"
+
+namespace hone {
+
+/// To be called while there is one thread. `reporting`: a caller listens, with
+/// whom this process ends. `options` name the files in messages.
+void beginProcess(const CompileOptions &options, bool reporting);
+
+/// Messages as lines of standard error, all else as reports.
+CompileCallbacks makeCallbacks();
+
+/// The exit code of the process, which is reported; signals are late from now
+/// on.
+int endProcess(Outcome outcome);
+
+} // namespace hone
+
+#endif // HONE_TOOLS_HONE_COMPILE_PROCESS_H

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Times and sizes of a compile, as text.
+#ifndef HONE_TOOLS_HONE_COMPILE_STATS_H
+#define HONE_TOOLS_HONE_COMPILE_STATS_H
+
+#include "compiler/Driver/Driver.h"
+
+namespace hone {
+
+/// Writes to standard output.
+void showStats(const CompileStats &stats);
+
+} // namespace hone
+
+#endif // HONE_TOOLS_HONE_COMPILE_STATS_H

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Messages and progress of a compile, on a terminal or in a log.
+#ifndef HONE_TOOLS_HONE_TERMINAL_H
+#define HONE_TOOLS_HONE_TERMINAL_H
+
+#include <string>
+
+namespace hone {
+
+/// A line of standard error that stays.
+void showMessage(const std::string &text);
+/// A line that the next one replaces: on terminals, of compiles that last.
+void showProgress(const std::string &what, double fraction);
+void endProgress();
+
+} // namespace hone
+
+#endif // HONE_TOOLS_HONE_TERMINAL_H
