@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A kernel's road from hone operations over tensors to LLVM.
+#include "compiler/Pipeline/ModulePipeline.h"
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -100,7 +101,7 @@ struct KernelOptions : PassPipelineOptions<KernelOptions> {
 void hone::registerKernelPipelines() {
   using Build = void (*)(OpPassManager &, const KernelTarget &);
   auto add = [](StringRef name, StringRef text, Build build) {
-    PassPipelineRegistration<KernelOptions>(
+    registerModulePipeline<KernelOptions>(
         name, text, [build](OpPassManager &pm, const KernelOptions &options) {
           build(pm, options.target());
         });

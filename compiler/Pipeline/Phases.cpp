@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Names of the phases, and what programs with a command line register.
 #include "compiler/Pipeline/Phases.h"
+#include "compiler/Pipeline/ModulePipeline.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -67,18 +68,21 @@ void hone::registerPasses() {
   registerVerifyPasses();
   registerRtPasses();
   registerKernelPipelines();
-  PassPipelineRegistration<>(
-      "hone-host-buffer",
+  using Build = void (*)(OpPassManager &);
+  auto add = [](StringRef name, StringRef text, Build build) {
+    registerModulePipeline<EmptyPipelineOptions>(
+        name, text, [build](OpPassManager &pm, const EmptyPipelineOptions &) {
+          build(pm);
+        });
+  };
+  add("hone-host-buffer",
       "the host function: from kernel calls to buffers with a plan",
       buildHostBufferPipeline);
-  PassPipelineRegistration<>("hone-gpu-kernel-buffer",
-                             "a kernel for a GPU: launches on buffers",
-                             buildGpuKernelBufferPipeline);
-  PassPipelineRegistration<>(
-      "hone-gpu-kernel-llvm",
+  add("hone-gpu-kernel-buffer", "a kernel for a GPU: launches on buffers",
+      buildGpuKernelBufferPipeline);
+  add("hone-gpu-kernel-llvm",
       "a kernel for a GPU: from launches to device code and a launch stub",
       buildGpuKernelLlvmPipeline);
-  PassPipelineRegistration<>("hone-host-llvm",
-                             "the host function: from buffers to LLVM",
-                             buildHostLlvmPipeline);
+  add("hone-host-llvm", "the host function: from buffers to LLVM",
+      buildHostLlvmPipeline);
 }

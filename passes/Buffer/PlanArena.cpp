@@ -66,6 +66,8 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       module.emitError("has no function @") << rt::kRunName;
       return signalPassFailure();
     }
+    if (failed(checkForm(run)))
+      return signalPassFailure();
     eraseUnused(run);
     auto prepare =
         func::FuncOp::create(run.getLoc(), rt::kPrepareName,
@@ -77,6 +79,40 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     prepareOutputs(run, sizes);
     moveChecks(run, sizes);
     func::ReturnOp::create(sizes.builder, run.getLoc());
+  }
+
+  /// What the bufferization leaves: outputs that are described, and sizes that
+  /// are computed from the free dimensions.
+  static LogicalResult checkForm(func::FuncOp run) {
+    auto outputs = run->getAttrOfType<ArrayAttr>("hone.outputs");
+    auto isDescribed = [](Attribute output) {
+      auto attrs = dyn_cast<DictionaryAttr>(output);
+      return attrs && attrs.getAs<TypeAttr>("type");
+    };
+    if (run.isExternal() || !outputs || !llvm::all_of(outputs, isDescribed))
+      return run.emitError("has no body, or no attribute 'hone.outputs' with a "
+                           "'type' for each output; hone-bufferize-host makes "
+                           "them");
+    DenseSet<Value> computed;
+    std::function<bool(Value)> isComputed = [&](Value size) {
+      if (!computed.insert(size).second)
+        return true;
+      Operation *op = size.getDefiningOp();
+      return op && op->getNumRegions() == 0 &&
+             llvm::all_of(op->getOperands(), isComputed);
+    };
+    WalkResult result = run.walk([&](Operation *op) {
+      ValueRange dims;
+      if (auto slot = dyn_cast<rt::SlotOp>(op))
+        dims = slot.getDims();
+      else if (auto output = dyn_cast<rt::OutputDimsOp>(op))
+        dims = output.getDims();
+      if (llvm::all_of(dims, isComputed))
+        return WalkResult::advance();
+      op->emitError("has a size that does not follow from free dimensions");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
   }
 
   /// Slots that were replaced by others, and views of them.

@@ -121,7 +121,8 @@ const char *SoftmaxProduct::matchNormalization() {
           b = inputOf(normalize, multiply.getRhs());
     if (!a || !b)
       return "no softmax in front";
-    if (tensorType(b).getShape().back() != 1)
+    ArrayRef<int64_t> factors = tensorType(b).getShape();
+    if (factors.empty() || factors.back() != 1)
       std::swap(a, b);
     powers = mapOf(a);
     inverse = mapOf(b);

@@ -374,7 +374,8 @@ void ShapeInference::visit(Operation *op) {
   SmallVector<Value> folded;
   if (isa<arith::ArithDialect>(op->getDialect()) && op->getNumResults() == 1 &&
       succeeded(rewriter.tryFold(op, folded))) {
-    rewriter.replaceAllUsesWith(op->getResults(), folded);
+    if (!folded.empty()) // else it was changed where it is
+      rewriter.replaceAllUsesWith(op->getResults(), folded);
     return;
   }
   refineResults(op);

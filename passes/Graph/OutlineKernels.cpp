@@ -236,6 +236,10 @@ LogicalResult findBoundary(const Group &group, Boundary &boundary) {
       if (llvm::any_of(result.getUsers(),
                        [&](Operation *user) { return !isInside(user); }))
         boundary.results.push_back(result);
+  for (Value result : boundary.results)
+    if (!isa<RankedTensorType>(result.getType()))
+      return result.getDefiningOp()->emitError("gives a value of type ")
+             << result.getType() << ", which no kernel can give";
   return success();
 }
 
@@ -264,9 +268,11 @@ public:
       op->dropAllUses();
       op->erase();
     }
+    dead.clear();
     for (Operation *op : llvm::reverse(sources))
       if (isOpTriviallyDead(op))
         op->erase();
+    sources.clear();
     SmallVector<Attribute> texts;
     for (const std::string &node : nodes)
       texts.push_back(builder.getStringAttr(node));

@@ -195,3 +195,17 @@ func.func @by_row(%q: tensor<1x?x2x8xf32>, %k: tensor<1x16x2x8xf32>, %v: tensor<
   %rt = hone.transpose %r [0, 2, 1, 3] : tensor<1x2x?x4xf32> -> tensor<1x?x2x4xf32>
   return %rt, %vt : tensor<1x?x2x4xf32>, tensor<1x2x16x4xf32>
 }
+
+// A factor without dimensions is no sum of powers.
+// CHECK-LABEL: func.func @scalar_factor(
+// CHECK-NOT:     hone.attention
+// CHECK:         hone.matmul
+func.func @scalar_factor(%x: tensor<4x8xf32>, %s: tensor<f32>, %w: tensor<8x4xf32>) -> tensor<4x4xf32> {
+  %0 = hone.map ins(%x, %s : tensor<4x8xf32>, tensor<f32>) -> tensor<4x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %p = arith.mulf %a, %b : f32
+    hone.yield %p : f32
+  }
+  %1 = hone.matmul %0, %w : tensor<4x8xf32>, tensor<8x4xf32> -> tensor<4x4xf32>
+  return %1 : tensor<4x4xf32>
+}

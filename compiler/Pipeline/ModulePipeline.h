@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Pipelines by name for programs with a command line.
+#ifndef HONE_COMPILER_PIPELINE_MODULEPIPELINE_H
+#define HONE_COMPILER_PIPELINE_MODULEPIPELINE_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+
+namespace hone {
+
+/// Registers a pipeline whose passes run on modules. MLIR's own registration
+/// ends the process where the pipeline is nested in another operation.
+template <typename Options = mlir::EmptyPipelineOptions>
+void registerModulePipeline(
+    llvm::StringRef name, llvm::StringRef summary,
+    std::function<void(mlir::OpPassManager &, const Options &)> build) {
+  mlir::registerPassPipeline(
+      name, summary,
+      [build,
+       name](mlir::OpPassManager &pm, llvm::StringRef text,
+             llvm::function_ref<llvm::LogicalResult(const llvm::Twine &)> error)
+          -> llvm::LogicalResult {
+        if (pm.getOpAnchorName() != mlir::ModuleOp::getOperationName())
+          return error("'" + name +
+                       "' runs on builtin.module, and cannot be "
+                       "nested in " +
+                       pm.getOpAnchorName());
+        Options options;
+        if (llvm::failed(options.parseFromString(text)))
+          return llvm::failure();
+        build(pm, options);
+        return llvm::success();
+      },
+      [](llvm::function_ref<void(const mlir::detail::PassOptions &)> show) {
+        show(Options());
+      });
+}
+
+} // namespace hone
+
+#endif // HONE_COMPILER_PIPELINE_MODULEPIPELINE_H
