@@ -6,12 +6,18 @@
 
 using namespace hone;
 
+/// Bytes of an arena, where they are known before the run.
+static std::string arenaText(int64_t bytes) {
+  return bytes < 0 ? "depends on the free dimensions"
+                   : std::to_string(bytes) + " bytes";
+}
+
 /// How the model is split, and what its functions take of the chips.
 static void showDeviceStats(const CompileStats &stats) {
   llvm::outs() << "device     " << stats.deviceKernels << " kernels in "
                << stats.deviceCalls << " calls, " << stats.placeCopies
                << " copies to or from the host, arena "
-               << stats.deviceArenaBytes << " bytes\n"
+               << arenaText(stats.deviceArenaBytes) << "\n"
                << "on the CPU " << stats.hostKernels.size() << " kernels";
   llvm::StringRef separator = ": ";
   for (const std::string &kernel : stats.hostKernels) {
@@ -32,9 +38,10 @@ void hone::showStats(const CompileStats &stats) {
     llvm::outs() << llvm::format("%-10s %8.3f s\n", phase.c_str(), seconds);
   llvm::outs() << "kernels    " << stats.kernels << " in " << stats.calls
                << " calls, " << stats.levels << " levels\n"
-               << "arena      " << stats.arenaBytes << " bytes, bound "
-               << stats.lowerBoundBytes << "\n"
-               << "weights    " << stats.weightBytes << " bytes\ncode       "
+               << "arena      " << arenaText(stats.arenaBytes);
+  if (stats.arenaBytes >= 0)
+    llvm::outs() << ", bound " << stats.lowerBoundBytes;
+  llvm::outs() << "\nweights    " << stats.weightBytes << " bytes\ncode       "
                << stats.codeBytes << " bytes\n"
                << "library    " << stats.outputBytes << " bytes\n";
   if (stats.deviceArenaBytes >= 0 || stats.deviceKernels > 0)
