@@ -115,9 +115,24 @@ class DeclaredTest(unittest.TestCase):
         np.testing.assert_array_equal(model.run(dict(x=x))["y"], [[[1, 3]], [[0, 2]]])
         with self.assertRaisesRegex(hone.RunError, "Scan"):
             model.run(dict(x=np.ones((1, 4), np.float32)))
-        with self.assertRaisesRegex(hone.CompileError, "declare it in the body's outputs"):
-            compile_text("""g (float[t, n] x) => (int64[] y) {
-                y = Scan<num_scan_inputs = 1, body = step (float[n] row) => (int64[1, m] out) { out = NonZero(row) }>(x) }""")
+
+    def test_scan_collects_what_the_steps_alone_tell(self):
+        # Both orders, at another axis too, beside a place that is known and a carried value.
+        model = compile_text("""g (float[t, n] x, int64 s) => (int64 last, int64[] y, int64[] back, float[] rows) {
+            last, y, back, rows = Scan<num_scan_inputs = 1, scan_output_axes = [0, 2, 1], scan_output_directions = [0, 1, 1],
+                body = step (int64 a, float[n] row) => (int64 b, int64[1, m] out, int64[1, k] same, float[n] kept)
+                { one = Constant<value_int = 1>() b = Add(a, one) out = NonZero(row) same = Add(out, a) kept = Neg(row) }>(s, x) }""")
+        x = np.array([[0, 3, 0, 5], [1, 0, 1, 0], [0, 0, 1, 1]], np.float32)
+        got = model.run(dict(x=x, s=np.array(10)))
+        y = np.array([[[1, 3]], [[0, 2]], [[2, 3]]])
+        self.assertEqual(got["last"], 13)
+        np.testing.assert_array_equal(got["y"], y)
+        np.testing.assert_array_equal(got["back"], np.moveaxis((y + np.array([10, 11, 12])[:, None, None])[::-1], 0, 2))
+        np.testing.assert_array_equal(got["rows"], -x[::-1].T)
+        none = model.run(dict(x=x[:0], s=np.array(10)))
+        self.assertEqual((none["y"].shape, none["back"].shape, none["rows"].shape), ((0, 1, 0), (1, 0, 0), (4, 0)))
+        with self.assertRaisesRegex(hone.RunError, "Scan"):
+            model.run(dict(x=np.array([[0, 1], [1, 1]], np.float32), s=np.array(0)))
 
     def test_scan_collects_what_broadcasts(self):
         # The size is arithmetic on sizes from outside, done inside.

@@ -249,42 +249,6 @@ struct LoopImport {
     return result;
   }
 
-  /// Scan output `i`, stacked along a new first axis; empty without a step.
-  Val stacked(size_t i, Value steps, Val sequence) {
-    OpBuilder &b = n.b;
-    const Val &element = scanned[i];
-    SmallVector<int64_t> shape{ShapedType::kDynamic};
-    llvm::append_range(shape, element.shape());
-    auto type = RankedTensorType::get(shape, element.type().getElementType());
-    Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
-    Value none =
-        arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::eq, steps, zero);
-    auto choice = scf::IfOp::create(b, n.loc, TypeRange(type), none,
-                                    /*addThenBlock=*/true,
-                                    /*addElseBlock=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToEnd(choice.thenBlock());
-    // What the steps would have told, the body may declare.
-    const TypeProto &declared = body.outputs[1 + initial.size() + i].type;
-    bool isDeclared = declared.shape.size() == element.shape().size();
-    Sizes dims{n.index(0)};
-    for (auto [axis, size] : llvm::enumerate(element.shape())) {
-      int64_t known = !ShapedType::isDynamic(size) ? size
-                      : isDeclared                 ? declared.shape[axis].size
-                                                   : 0;
-      dims.push_back(n.index(std::max<int64_t>(known, 0)));
-    }
-    Val empty = n.filled(element.elem, dims, 0);
-    scf::YieldOp::create(b, n.loc, castTo(n, empty, type).value);
-    b.setInsertionPointToEnd(choice.elseBlock());
-    Val all = LibraryCall(n, "concat_from_sequence")
-                  .set("axis", 0)
-                  .set("new_axis", 1)
-                  .result(type, element.elem)({sequence});
-    scf::YieldOp::create(b, n.loc, all.value);
-    return {choice.getResult(0), element.elem};
-  }
-
   LogicalResult run(Value limit, Value start) {
     OpBuilder &b = n.b;
     for (const Val &v : initial)
@@ -328,9 +292,11 @@ struct LoopImport {
           n.out(i, {loop.getResult(i + 2), initial[i].elem});
         for (size_t i = 0; i < scans; ++i)
           n.out(initial.size() + i,
-                stacked(
-                    i, loop.getResult(0),
-                    {loop.getResult(2 + initial.size() + i), scanned[i].elem}));
+                stackSequence(
+                    n,
+                    {loop.getResult(2 + initial.size() + i), scanned[i].elem},
+                    loop.getResult(0), scanned[i],
+                    declaredSizes(body.outputs[1 + initial.size() + i].type)));
         return success();
       }
       types = *next;

@@ -2,6 +2,7 @@
 // Counted loops with carried tensors.
 #include "compiler/Import/Onnx/Loops.h"
 
+#include "compiler/Import/Onnx/Library.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -55,6 +56,50 @@ static Value insertLeading(NodeBuilder &n, Val element, Value into, Value i) {
   Sizes strides(sizes.size(), n.index(1));
   return tensor::InsertSliceOp::create(n.b, n.loc, element.value, into, offsets,
                                        sizes, strides);
+}
+
+Val hone::onnx::stackSequence(NodeBuilder &n, Val sequence, Value steps,
+                              const Val &element, ArrayRef<int64_t> declared,
+                              bool reversed) {
+  OpBuilder &b = n.b;
+  SmallVector<int64_t> shape{ShapedType::kDynamic};
+  llvm::append_range(shape, element.shape());
+  auto type = RankedTensorType::get(shape, element.type().getElementType());
+  Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
+  Value none =
+      arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::eq, steps, zero);
+  auto choice = scf::IfOp::create(b, n.loc, TypeRange(type), none,
+                                  /*addThenBlock=*/true,
+                                  /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(choice.thenBlock());
+  // What the steps would have told, the body may declare.
+  bool isDeclared = declared.size() == element.shape().size();
+  Sizes dims{n.index(0)};
+  for (auto [axis, size] : llvm::enumerate(element.shape())) {
+    int64_t known = !ShapedType::isDynamic(size) ? size
+                    : isDeclared                 ? declared[axis]
+                                                 : 0;
+    dims.push_back(n.index(std::max<int64_t>(known, 0)));
+  }
+  Val empty = n.filled(element.elem, dims, 0);
+  scf::YieldOp::create(b, n.loc, castTo(n, empty, type).value);
+  b.setInsertionPointToEnd(choice.elseBlock());
+  Val all = LibraryCall(n, "concat_from_sequence")
+                .set("axis", 0)
+                .set("new_axis", 1)
+                .result(type, element.elem)({sequence});
+  if (reversed) {
+    Sizes sizes = n.dims(all), offsets(all.rank(), n.index(0));
+    Ints strides(all.rank(), 1);
+    Value one = arith::ConstantIndexOp::create(b, n.loc, 1);
+    offsets[0] = OpFoldResult(
+        arith::SubIOp::create(b, n.loc, n.value(sizes[0]), one).getResult());
+    strides[0] = -1;
+    all = castTo(n, n.slice(all, offsets, sizes, strides), type);
+  }
+  scf::YieldOp::create(b, n.loc, all.value);
+  return {choice.getResult(0), element.elem};
 }
 
 Ints hone::onnx::declaredSizes(const TypeProto &type) {
@@ -152,28 +197,37 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
       n.fail("carries a value whose type changes from step to step");
   }
   // Sizes are asked for where the elements are; those that the loop alone knows
-  // are no use before it.
-  SmallVector<Sizes> collectedDims;
+  // are no use before it, and give no place.
+  auto declaredOf = [&](size_t k) {
+    return k < declaredCollected.size() ? declaredCollected[k] : Ints();
+  };
+  auto isReversed = [&](size_t k) {
+    return k < reverseCollected.size() ? reverseCollected[k] : reverse;
+  };
+  SmallVector<std::optional<Sizes>> collectedDims;
   for (size_t k = 0; k < collected && !n.failed(); ++k) {
     Val &v = next[carried.size() + k];
     if (!v.isTensor()) {
       n.fail("collects what is no tensor");
       break;
     }
-    Ints declared =
-        k < declaredCollected.size() ? declaredCollected[k] : Ints();
+    Ints declared = declaredOf(k);
     Sizes sizes = n.dims(v);
+    bool known = true;
     for (auto [i, size] : llvm::enumerate(sizes)) {
       // The size must be known before the loop.
       auto value = dyn_cast<Value>(size);
       if (!value || hoist(value, shape))
         continue;
       if (declared.size() != sizes.size() || declared[i] < 0) {
-        n.fail("collects elements whose size is known in the loop alone; "
-               "declare it in the body's outputs");
+        known = false;
         break;
       }
       size = n.index(declared[i]);
+    }
+    if (!known) {
+      collectedDims.emplace_back();
+      continue;
     }
     if (!n.failed())
       v = n.withDims(v, sizes,
@@ -190,7 +244,11 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
   SmallVector<Value> places;
   for (auto [v, dims] : llvm::zip_equal(
            ArrayRef(next).drop_front(carried.size()), collectedDims))
-    places.push_back(n.filled(v.elem, dims, 0).value);
+    places.push_back(
+        dims ? n.filled(v.elem, *dims, 0).value
+             : LibraryCall(n, "sequence_empty")
+                   .result(sequenceOf(v.value.getType()), v.elem)({})
+                   .value);
 
   // The same body, with the places as further arguments.
   initial.append(places.begin(), places.end());
@@ -205,19 +263,31 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
     yielded.push_back(v.value);
   for (size_t i = 0; i < collected; ++i) {
     Value place = block->addArgument(places[i].getType(), loc);
-    yielded.push_back(insertLeading(
-        n, next[carried.size() + i], place,
-        position(i < reverseCollected.size() ? reverseCollected[i] : reverse)));
+    const Val &element = next[carried.size() + i];
+    yielded.push_back(
+        collectedDims[i]
+            ? insertLeading(n, element, place, position(isReversed(i)))
+            : LibraryCall(n, "sequence_append")
+                  .setType("type", element.elem)
+                  .result(place.getType(),
+                          element.elem)({{place, element.elem}, element})
+                  .value);
   }
   scf::YieldOp::create(b, loc, yielded);
   b.setInsertionPointAfter(loop);
   SmallVector<Val> results;
   for (auto [i, value] : llvm::enumerate(loop.getResults())) {
-    bool isCarried = i < carried.size();
-    results.push_back({value, isCarried ? carried[i].elem : next[i].elem});
-    if (isa<RankedTensorType>(value.getType()))
-      n.dimBuilder.learn(value, isCarried ? carriedDims[i]
-                                          : collectedDims[i - carried.size()]);
+    Val v{value, next[i].elem};
+    if (i < carried.size()) {
+      v.elem = carried[i].elem;
+      if (v.isTensor())
+        n.dimBuilder.learn(value, carriedDims[i]);
+    } else if (size_t k = i - carried.size(); collectedDims[k]) {
+      n.dimBuilder.learn(value, *collectedDims[k]);
+    } else {
+      v = stackSequence(n, v, count, next[i], declaredOf(k), isReversed(k));
+    }
+    results.push_back(v);
   }
   return results;
 }

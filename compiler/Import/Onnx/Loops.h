@@ -25,7 +25,8 @@ struct StepLoop {
   llvm::SmallVector<bool> reverseScanned = {}, reverseCollected = {};
   /// For each collected tensor the sizes that an element is declared to have,
   /// -1 where that is not told. They hold where the sizes cannot be known
-  /// before the loop, and are checked in each step.
+  /// before the loop, and are checked in each step. Where neither tells the
+  /// sizes, the elements are kept in a sequence.
   llvm::SmallVector<Ints> declaredCollected = {};
 
   /// The carried values after the last step, then the collected tensors. Empty
@@ -39,6 +40,12 @@ struct StepLoop {
 Ints declaredSizes(const TypeProto &type);
 /// A view of element `i` of a tensor along its leading axis.
 Val leadingElement(NodeBuilder &n, Val v, mlir::Value i);
+/// The elements of a sequence, one for each of `steps` and of one shape,
+/// stacked along a new first axis, the last one first where `reversed`. Without
+/// a step, sizes that neither the type of `element` nor `declared` tells are 0.
+Val stackSequence(NodeBuilder &n, Val sequence, mlir::Value steps,
+                  const Val &element, llvm::ArrayRef<int64_t> declared,
+                  bool reversed = false);
 /// `v` as the more general `type` (dynamic where that is dynamic).
 Val castTo(NodeBuilder &n, Val v, mlir::Type type);
 
