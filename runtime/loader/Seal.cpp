@@ -163,7 +163,10 @@ bool addRange(int file, Range range, const Range *holes, int count,
   return true;
 }
 
-int32_t findSeal(int file, const Headers &headers, Sealed &sealed, Text &text) {
+/// Reads the headers and finds the seal that they lead to.
+int32_t findSeal(int file, Headers &headers, Sealed &sealed, Text &text) {
+  if (int32_t status = readHeaders(file, headers, text))
+    return status;
   for (int i = 0; i < headers.elf.e_phnum; ++i) {
     if (headers.segments[i].p_type != PT_NOTE ||
         !findSeal(file, rangeOf(headers.segments[i]), sealed))
@@ -212,8 +215,6 @@ int32_t hone::makeSeal(int file, uint64_t weightsOffset, uint64_t weightsBytes,
                        Text &text) {
   Headers headers;
   Sealed sealed;
-  if (int32_t status = readHeaders(file, headers, text))
-    return status;
   if (int32_t status = findSeal(file, headers, sealed, text))
     return status;
   sealed.seal.weights_offset = weightsOffset;
@@ -231,8 +232,6 @@ int32_t hone::makeSeal(int file, uint64_t weightsOffset, uint64_t weightsBytes,
 int32_t hone::checkSeal(int file, hone_seal &seal, Text &text) {
   Headers headers;
   Sealed sealed;
-  if (int32_t status = readHeaders(file, headers, text))
-    return status;
   if (int32_t status = findSeal(file, headers, sealed, text))
     return status;
   uint64_t checksum;
