@@ -3,8 +3,9 @@
 # and the helpers that every folder's CMakeLists.txt uses. README.md beside this
 # file shows them in use.
 
-# Folders are linked only to the two shared libraries of the package, MLIR and
-# LLVM: a static component beside them would bring a second copy of its globals.
+# Folders name only the two shared libraries of the package, MLIR and LLVM: a
+# static component beside them would bring a second copy of its globals. A tool
+# that is STATIC has all components as archives in their place.
 add_library(hone_mlir INTERFACE)
 target_include_directories(hone_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS})
 target_include_directories(hone_mlir INTERFACE
@@ -14,7 +15,12 @@ target_include_directories(hone_mlir INTERFACE
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/compiler/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/hone-cpp>")
-target_link_libraries(hone_mlir INTERFACE MLIR LLVM)
+target_link_libraries(hone_mlir INTERFACE
+  "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:HONE_STATIC>>>:MLIR;LLVM>")
+# LLD's archives name the shared LLVM themselves.
+set_target_properties(lldELF PROPERTIES
+  INTERFACE_LINK_LIBRARIES "lldCommon;ZLIB::ZLIB;zstd::libzstd_shared")
+set_target_properties(lldCommon PROPERTIES INTERFACE_LINK_LIBRARIES "")
 
 # ccache shares objects between checkouts at different paths; each setting is
 # needed for that or for the precompiled header.
@@ -113,15 +119,25 @@ function(hone_add_library name)
   set_property(GLOBAL APPEND PROPERTY HONE_INSTALL_TARGETS ${name})
 endfunction()
 
-# hone_add_tool(name COMPONENT c SOURCES main.cpp [LINK libs...]): a program in
-# build/bin that links MLIR, and the component that it is installed with
-# (HoneInstall.cmake). Programs that must not link it (hone, hone-run) use
+# hone_add_tool(name COMPONENT c SOURCES main.cpp [LINK libs...] [STATIC]): a program
+# in build/bin that links MLIR, and the component that it is installed with
+# (HoneInstall.cmake). STATIC: one that starts often, as relocating the shared
+# libraries takes 20 ms. Programs that must not link MLIR (hone, hone-run) use
 # add_executable.
 function(hone_add_tool name)
-  cmake_parse_arguments(ARG "" "COMPONENT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "STATIC" "COMPONENT" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
   hone_use_mlir(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  if(ARG_STATIC)
+    file(GLOB archives "${LLVM_LIBRARY_DIR}/libMLIR*.a" "${LLVM_LIBRARY_DIR}/libLLVM*.a")
+    set_target_properties(${name} PROPERTIES HONE_STATIC ON)
+    target_link_libraries(${name} PRIVATE ${archives} ${CMAKE_DL_LIBS} Threads::Threads)
+    # LLD's support for link-time optimization, which is never run, names Polly,
+    # whose archive is not in the package.
+    target_link_options(${name} PRIVATE
+      -Wl,--gc-sections -Wl,--defsym=_Z18getPollyPluginInfov=0)
+  endif()
   set_target_properties(${name} PROPERTIES
     INSTALL_RPATH "${LLVM_LIBRARY_DIR};$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   install(TARGETS ${name} RUNTIME COMPONENT ${ARG_COMPONENT})
