@@ -163,6 +163,10 @@ Value hone::buffer::sliceBuffer(OpBuilder &builder, graph::SliceOp op,
     OpFoldResult step[] = {stride, builder.getIndexAttr(op.getSteps()[i])};
     strides.push_back(product(builder, loc, step));
   }
+  // Only an empty slice begins before its source, and no view does.
+  if (std::optional<int64_t> known = getConstantIntValue(offset);
+      known && *known < 0)
+    offset = builder.getIndexAttr(0);
   return stridedView(builder, loc, metadata.getBaseBuffer(), offset, sizes,
                      strides);
 }

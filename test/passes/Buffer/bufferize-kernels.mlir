@@ -21,6 +21,16 @@ func.func private @in_place(%x: tensor<8x6xf32>, %n: index) -> tensor<4x12xf32> 
 
 // -----
 
+// An empty slice may begin before its source; its view does not.
+// CHECK-LABEL: func.func private @empty_slice(
+// CHECK:         memref.reinterpret_cast %{{.+}} to offset: [0], sizes: [0], strides: [-1]
+func.func private @empty_slice(%x: tensor<1xf32>) -> tensor<0xf32> attributes {hone.kernel} {
+  %s = hone.slice %x at [-1] steps [-1] : tensor<1xf32> -> tensor<0xf32>
+  return %s : tensor<0xf32>
+}
+
+// -----
+
 // A slice is a view.
 // CHECK-LABEL: func.func private @slice(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<4x8xf32>
