@@ -41,6 +41,20 @@ struct TakeKnownBranch : OpRewritePattern<scf::IfOp> {
   }
 };
 
+/// What other dialects fold becomes a constant of theirs: a slice of equal
+/// elements, for one.
+struct OwnConstant : OpRewritePattern<arith::ConstantOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::ConstantOp op,
+                                PatternRewriter &rewriter) const override {
+    auto elements = dyn_cast<ElementsAttr>(op.getValue());
+    if (!elements || !isa<RankedTensorType>(op.getType()))
+      return rewriter.notifyMatchFailure(op, "not a tensor");
+    rewriter.replaceOpWithNewOp<hone::graph::ConstantOp>(op, elements);
+    return success();
+  }
+};
+
 struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
   using Base::Base;
 
@@ -56,7 +70,7 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
     for (RegisteredOperationName name : context->getRegisteredOperations())
       if (isa<arith::ArithDialect>(name.getDialect()))
         name.getCanonicalizationPatterns(owned, context);
-    owned.add<TakeKnownBranch>(context);
+    owned.add<TakeKnownBranch, OwnConstant>(context);
     patterns = std::move(owned);
     return success();
   }

@@ -327,3 +327,15 @@ func.func @batch_of_one(%x: tensor<1x6x8xf32>, %w: tensor<1x8x4xf32>) -> tensor<
   %0 = hone.matmul %x, %w : tensor<1x6x8xf32>, tensor<1x8x4xf32> -> tensor<1x6x4xf32>
   return %0 : tensor<1x6x4xf32>
 }
+
+// -----
+
+// A slice of equal elements is known wherever it begins.
+// CHECK-LABEL: func.func @slice_of_splat(
+// CHECK-NEXT:    %[[C:.+]] = hone.constant dense<0> : tensor<3xi64>
+// CHECK-NEXT:    return %[[C]]
+func.func @slice_of_splat(%i: index) -> tensor<3xi64> {
+  %c = hone.constant dense<0> : tensor<2x3xi64>
+  %0 = tensor.extract_slice %c[%i, 0] [1, 3] [1, 1] : tensor<2x3xi64> to tensor<3xi64>
+  return %0 : tensor<3xi64>
+}
