@@ -120,9 +120,8 @@ ArrayRef<Operand> operandsOf(StringRef function) {
        {integer.one(), integer.one(), integer.one(), floating.one(),
         floating.one()}},
       {"tree_ensemble",
-       {floating.rank(2), int64, int64, int64, Byte, floating, int64, int64,
-        int64, floating, int64, floating.maybe(), int64.maybe(),
-        int64.maybe()}},
+       {floating.rank(2), Byte, integer, int64, integer.maybe(),
+        integer.maybe(), floating.maybe()}},
   };
   auto it = table.find(function);
   assert(it != table.end() && "a function that the table does not have");

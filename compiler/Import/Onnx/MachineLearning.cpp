@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operators of the domain ai.onnx.ml that library functions do: labels and
-// decision trees.
+// Labels of ai.onnx.ml.
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/OpTable.h"
@@ -78,62 +77,10 @@ LogicalResult importLabelEncoder(NodeBuilder &n) {
           .sized(values.elem, n.dims(x))({x, keys, values, otherwise}));
 }
 
-LogicalResult importTreeEnsemble(NodeBuilder &n) {
-  Val x = n.in(0);
-  if (!isFloat(x.elem) || x.rank() != 2)
-    return n.error("needs a matrix of floats");
-  SmallVector<Val> operands{x};
-  auto addInts = [&](StringRef name) {
-    if (std::optional<Ints> values = n.intsAttr(name))
-      operands.push_back(n.constantInts(*values));
-    else
-      n.fail("lacks '" + name + "'");
-  };
-  auto addTensor = [&](StringRef name, ElementType elem) {
-    Val value = tensorAttr(n, name);
-    if (!value || value.elem != elem)
-      n.fail("lacks '" + name + "' of type " + elementTypeName(elem));
-    operands.push_back(value);
-  };
-  // In the order of LIBRARY.md.
-  addInts("nodes_featureids");
-  addInts("nodes_falseleafs");
-  addInts("nodes_falsenodeids");
-  addTensor("nodes_modes", ElementType::Uint8);
-  addTensor("nodes_splits", x.elem);
-  addInts("nodes_trueleafs");
-  addInts("nodes_truenodeids");
-  addInts("leaf_targetids");
-  addTensor("leaf_weights", x.elem);
-  addInts("tree_roots");
-  bool tracks = n.hasAttr("nodes_missing_value_tracks_true");
-  if (n.hasAttr("membership_values"))
-    addTensor("membership_values", x.elem);
-  else if (tracks)
-    operands.push_back(absentOperand(n));
-  if (tracks)
-    addInts("nodes_missing_value_tracks_true");
-  int64_t targets = n.intAttr("n_targets"),
-          aggregate = n.intAttr("aggregate_function", 1),
-          transform = n.intAttr("post_transform", 0);
-  if (n.failed())
-    return failure();
-  if (targets < 0 || aggregate < 0 || aggregate > 3 || transform < 0 ||
-      transform > 4)
-    return n.error("has an attribute out of range");
-  return n.out(LibraryCall(n, "tree_ensemble")
-                   .set("aggregate_function", aggregate)
-                   .set("n_targets", targets)
-                   .set("post_transform", transform)
-                   .setType("type", x.elem)
-                   .sized(x.elem, {n.dim(x, 0), n.index(targets)})(operands));
-}
-
 } // namespace
 
 void hone::onnx::addMachineLearning(OpTable &table) {
   table.setDomain("ai.onnx.ml");
   table.add("LabelEncoder", importLabelEncoder, 1);
-  table.add("TreeEnsemble", importTreeEnsemble, 1);
   table.setDomain("");
 }

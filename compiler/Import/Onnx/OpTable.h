@@ -71,6 +71,7 @@ void addAttention(OpTable &table);
 void addGather(OpTable &table);
 void addSampling(OpTable &table);
 void addTraining(OpTable &table);
+void addTrees(OpTable &table);
 void addMicrosoft(OpTable &table);
 void addClassicModels(OpTable &table);
 void addIntegerConvolution(OpTable &table);

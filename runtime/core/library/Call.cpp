@@ -115,6 +115,17 @@ bool Call::floating(int32_t index, double &number) {
   return true;
 }
 
+int64_t Call::threads() const {
+  return frame->session->poolHeld ? frame->session->pool.threads : 1;
+}
+
+int32_t Call::runPieces(int64_t pieces, hone_task_fn function, void *task) {
+  if (pieces <= 1 || threads() == 1)
+    return function(task, 0, pieces, 0);
+  const hone_pool &pool = frame->session->pool;
+  return pool.run(pool.self, pieces, function, task);
+}
+
 bool Call::axis(int64_t given, int32_t rank, int32_t &result) {
   if (given < -int64_t(rank) || given >= rank) {
     fail(HONE_INDEX_OUT_OF_RANGE, given, rank);

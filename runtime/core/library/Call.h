@@ -107,6 +107,21 @@ public:
   /// Memory until the end of the run. `count` elements of `size` bytes.
   void *allocate(int64_t count, int64_t size);
 
+  //--- Threads.
+
+  int64_t threads() const;
+  /// Calls work(i) for i in [0, pieces), on all threads of the run. False: one
+  /// of them returned false, and some may not have been called.
+  template <typename Work> bool parallel(int64_t pieces, const Work &work) {
+    auto run = [](void *task, int64_t begin, int64_t end, int64_t) -> int32_t {
+      for (int64_t i = begin; i < end; ++i)
+        if (!(*static_cast<const Work *>(task))(i))
+          return HONE_INTERNAL;
+      return HONE_OK;
+    };
+    return runPieces(pieces, run, const_cast<Work *>(&work)) == HONE_OK;
+  }
+
   hone_frame *const frame;
   const int32_t node;
   const int32_t operandCount;
@@ -114,6 +129,8 @@ public:
   const int32_t resultCount;
 
 private:
+  int32_t runPieces(int64_t pieces, hone_task_fn function, void *task);
+
   const hone_value *const *const operands;
   const int64_t *const config;
 };

@@ -1,298 +1,273 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Ensembles of decision trees.
+// Ensembles of decision trees. A step down a tree waits for memory and then for
+// a branch that nobody can foresee; so eight walks go on side by side and
+// without branches, through one tree for eight rows, or through eight trees for
+// one row. The forest comes from the compiler; an index in it that is damaged
+// leads to a wrong node, never outside.
+#include "runtime/core/library/Forest.h"
 #include "runtime/core/library/Numbers.h"
-
-#include <math.h>
 
 using namespace hone;
 using namespace hone::library;
 
 namespace {
 
-enum Mode { Leq, Lt, Gte, Gt, Eq, Neq, Member };
-enum Aggregate { Average, Sum, Min, Max };
-enum PostTransform { None, Softmax, Logistic, SoftmaxZero, Probit };
+constexpr int64_t kLanes = 8;
+/// Rows that walk through a tree while it is in the cache.
+constexpr int64_t kBlockRows = 64;
+/// Walks that are worth the start of another thread.
+constexpr int64_t kPieceWalks = 512;
 
-/// The operands, in their order.
-enum Operand {
-  X,
-  FeatureIds,
-  FalseLeafs,
-  FalseNodeIds,
-  Modes,
-  Splits,
-  TrueLeafs,
-  TrueNodeIds,
-  LeafTargetIds,
-  LeafWeights,
-  TreeRoots,
-  MembershipValues,
-  MissingTracksTrue,
-  LeafVotes,
-  OperandCount
-};
+template <typename T> struct Forest {
+  const ForestNode<T> *nodes = nullptr;
+  const int32_t *roots = nullptr;
+  /// Votes of leaf i: first[i] to first[i + 1]; null where each has one, for
+  /// target 0.
+  const int32_t *first = nullptr, *targetIds = nullptr;
+  const T *weights = nullptr;
+  const int64_t *sets = nullptr;
+  const T *x = nullptr;
+  uint32_t nodeCount = 0, features = 0;
+  int64_t trees = 0, leaves = 0, votes = 0, targets = 1, setWords = 0;
+  ForestAggregate aggregate = ForestAggregate::Sum;
 
-struct Forest {
-  Tensor operands[OperandCount];
-  /// Where the members of each node with mode Member begin in
-  /// MembershipValues; they end at a NaN.
-  const int64_t *members = nullptr;
-  int64_t nodes = 0, leafs = 0, features = 0, targets = 0;
+  uint32_t bounded(int32_t node) const {
+    return uint32_t(node) < nodeCount ? uint32_t(node) : nodeCount - 1;
+  }
+  uint32_t root(int64_t tree) const { return bounded(roots[tree]); }
 
-  /// The first vote of a leaf; those of one end where the next begin.
-  int64_t firstVote(int64_t leaf) const {
-    return operands[LeafVotes] ? integer(LeafVotes, leaf) : leaf;
+  bool isMember(int32_t begin, T value) const {
+    if (begin < 0 || begin > setWords - kForestSetHead)
+      return false;
+    const int64_t *set = sets + begin;
+    int64_t words = set[0] < setWords - kForestSetHead - begin
+                        ? set[0]
+                        : setWords - kForestSetHead - begin;
+    T place = value - T(set[1]);
+    if (!(place >= 0 && place < T(words * 64)))
+      return false;
+    auto bit = int64_t(place);
+    return T(bit) == place && (set[kForestSetHead + bit / 64] >> bit % 64 & 1);
   }
 
-  int64_t integer(Operand operand, int64_t index) const {
-    return operands[operand].as<int64_t>()[index];
+  template <bool thresholdsOnly>
+  bool isTrue(const ForestNode<T> &node, T v) const {
+    bool isNanYes = (v != v) & (node.test >> kForestNanShift);
+    auto mode = NodeMode(node.test >> kForestModeShift & 7);
+    if (thresholdsOnly || mode == NodeMode::Leq)
+      return (v <= node.split) | isNanYes;
+    return (mode == NodeMode::Eq ? v == node.split : isMember(node.number, v)) |
+           isNanYes;
   }
 
-  bool isMember(int64_t node, double value) const {
-    const Tensor &values = operands[MembershipValues];
-    for (int64_t i = members[node]; i < values.count; ++i) {
-      double member = floatingAt(values, i);
-      if (member != member)
+  /// Takes the walks at `at` down to leaves. False: nodes are a cycle.
+  template <bool thresholdsOnly>
+  bool walk(const T *const (&rows)[kLanes], uint32_t (&at)[kLanes]) const {
+    uint32_t moved = 1;
+    for (uint32_t step = 0; moved; ++step) {
+      if (step > nodeCount)
         return false;
-      if (member == value)
-        return true;
+      moved = 0;
+      for (int64_t i = 0; i < kLanes; ++i) {
+        const ForestNode<T> &node = nodes[at[i]];
+        uint32_t feature = node.test & kForestFeature;
+        T value = rows[i][feature < features ? feature : features - 1];
+        uint32_t next = bounded(node.next[isTrue<thresholdsOnly>(node, value)]);
+        moved |= next ^ at[i];
+        at[i] = next;
+      }
     }
-    return false;
+    return true;
   }
 
-  bool isTrue(int64_t node, double value) const {
-    if (value != value && operands[MissingTracksTrue] &&
-        integer(MissingTracksTrue, node))
+  void add(double &score, double weight) const {
+    if (aggregate == ForestAggregate::Min)
+      score = weight < score ? weight : score;
+    else if (aggregate == ForestAggregate::Max)
+      score = weight > score ? weight : score;
+    else
+      score += weight;
+  }
+
+  /// Adds the votes of a leaf to the scores of a row. False: it has none.
+  bool vote(uint32_t leaf, double *scores) const {
+    if (!first) {
+      add(*scores, double(nodes[leaf].weight));
       return true;
-    double split = floatingAt(operands[Splits], node);
-    switch (operands[Modes].as<uint8_t>()[node]) {
-    case Leq:
-      return value <= split;
-    case Lt:
-      return value < split;
-    case Gte:
-      return value >= split;
-    case Gt:
-      return value > split;
-    case Eq:
-      return value == split;
-    case Neq:
-      return value != split;
-    default:
-      return isMember(node, value);
     }
+    int64_t number = nodes[leaf].number;
+    if (number < 0 || number >= leaves)
+      return false;
+    int64_t begin = first[number], end = first[number + 1];
+    if (begin < 0 || end > votes)
+      return false;
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t target = targetIds[i];
+      if (target < 0 || target >= targets)
+        return false;
+      add(scores[target], double(weights[i]));
+    }
+    return true;
   }
 
-  /// The leaf that a row of features leads to; -1: none, the nodes are a cycle.
-  int64_t leafOf(int64_t root, int64_t row) const {
-    int64_t node = root;
-    for (int64_t step = 0; step < nodes; ++step) {
-      double value =
-          floatingAt(operands[X], row * features + integer(FeatureIds, node));
-      bool taken = isTrue(node, value);
-      int64_t next = integer(taken ? TrueNodeIds : FalseNodeIds, node);
-      if (integer(taken ? TrueLeafs : FalseLeafs, node))
-        return next;
-      node = next;
+  double start() const {
+    return aggregate == ForestAggregate::Min   ? __builtin_inf()
+           : aggregate == ForestAggregate::Max ? -__builtin_inf()
+                                               : 0;
+  }
+
+  /// Scores of rows [begin, end), at most kBlockRows.
+  template <bool thresholdsOnly>
+  bool addRows(int64_t begin, int64_t end, double *scores) const {
+    for (int64_t tree = 0; tree < trees; ++tree)
+      for (int64_t row = begin; row < end; row += kLanes) {
+        const T *rows[kLanes];
+        uint32_t at[kLanes];
+        for (int64_t i = 0; i < kLanes; ++i) {
+          rows[i] = x + (row + i < end ? row + i : end - 1) * features;
+          at[i] = root(tree);
+        }
+        if (!walk<thresholdsOnly>(rows, at))
+          return false;
+        for (int64_t i = 0; i < kLanes && row + i < end; ++i)
+          if (!vote(at[i], scores + (row + i) * targets))
+            return false;
+      }
+    return true;
+  }
+
+  /// The leaves of trees [begin, end) for one row.
+  template <bool thresholdsOnly>
+  bool findLeaves(int64_t row, int64_t begin, int64_t end,
+                  uint32_t *found) const {
+    const T *rows[kLanes];
+    for (const T *&pointer : rows)
+      pointer = x + row * features;
+    for (int64_t tree = begin; tree < end; tree += kLanes) {
+      uint32_t at[kLanes];
+      for (int64_t i = 0; i < kLanes; ++i)
+        at[i] = root(tree + i < end ? tree + i : end - 1);
+      if (!walk<thresholdsOnly>(rows, at))
+        return false;
+      for (int64_t i = 0; i < kLanes && tree + i < end; ++i)
+        found[tree + i] = at[i];
     }
-    return -1;
+    return true;
   }
 };
 
-/// Whether all of `count` numbers are in [0, limit); reports the first that is
-/// not.
-bool inRange(Call &call, const Tensor &numbers, int64_t limit) {
-  for (int64_t i = 0; i < numbers.count; ++i) {
-    int64_t number = numbers.as<int64_t>()[i];
-    if (number < 0 || number >= limit) {
-      call.fail(HONE_INDEX_OUT_OF_RANGE, number, limit);
-      return false;
-    }
-  }
-  return true;
-}
+enum Operand { X, Nodes, Roots, Sets, First, TargetIds, Weights };
+enum Option { Aggregate, Features, Targets, ThresholdsOnly, Type };
 
-bool readForest(Call &call, int64_t type, Forest &forest) {
-  for (int32_t i = 0; i < OperandCount; ++i) {
-    if (i >= MembershipValues && !call.has(i))
-      continue;
-    bool floating =
-        i == X || i == Splits || i == LeafWeights || i == MembershipValues;
-    forest.operands[i] = call.tensorOfType(i, floating     ? type
-                                              : i == Modes ? HONE_TYPE_UINT8
-                                                           : HONE_TYPE_INT64);
-    if (!forest.operands[i])
-      return false;
-  }
-  const Tensor &x = forest.operands[X];
-  if (x.rank != 2 || !isFloating(type)) {
+int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+template <typename T> bool read(Call &call, Forest<T> &forest, int64_t &rows) {
+  Tensor x = call.tensorOfType(X, call.option(Type));
+  Tensor nodes = call.tensorOfType(Nodes, HONE_TYPE_UINT8);
+  Tensor roots = call.tensorOfType(Roots, HONE_TYPE_INT32);
+  Tensor sets = call.tensorOfType(Sets, HONE_TYPE_INT64);
+  forest.targets = call.option(Targets);
+  if (!x || !nodes || !roots || !sets)
+    return false;
+  if (x.rank != 2 || forest.targets < 0 || forest.targets > int64_t(1) << 40 ||
+      nodes.count / int64_t(sizeof(ForestNode<T>)) > INT32_MAX ||
+      reinterpret_cast<uintptr_t>(nodes.data) % alignof(ForestNode<T>) ||
+      (!call.has(First) && forest.targets != 1)) {
     call.misuse(x.rank);
     return false;
   }
-  forest.features = x.dims[1];
-  forest.nodes = forest.operands[Modes].count;
-  int64_t votes = forest.operands[LeafWeights].count;
-  forest.leafs = votes;
-  for (int32_t i = FeatureIds; i < LeafVotes; ++i) {
-    const Tensor &operand = forest.operands[i];
-    if (i == TreeRoots || i == MembershipValues || !operand)
-      continue;
-    bool ofLeafs = i == LeafTargetIds || i == LeafWeights;
-    int64_t expected = ofLeafs ? votes : forest.nodes;
-    if (operand.count != expected) {
-      call.fail(HONE_SHAPE_MISMATCH, operand.count, expected);
-      return false;
-    }
-  }
-  if (const Tensor &firsts = forest.operands[LeafVotes]) {
-    int64_t last = 0;
-    for (int64_t i = 0; i < firsts.count; ++i) {
-      int64_t first = firsts.as<int64_t>()[i];
-      if (first < last || first > votes) {
-        call.fail(HONE_INDEX_OUT_OF_RANGE, first, votes);
-        return false;
-      }
-      last = first;
-    }
-    forest.leafs = firsts.count - 1;
-  }
-  for (int64_t i = 0; i < forest.nodes; ++i)
-    for (int side = 0; side < 2; ++side) {
-      int64_t id = forest.integer(side ? TrueNodeIds : FalseNodeIds, i);
-      bool leaf = forest.integer(side ? TrueLeafs : FalseLeafs, i) != 0;
-      int64_t limit = leaf ? forest.leafs : forest.nodes;
-      if (id < 0 || id >= limit) {
-        call.fail(HONE_INDEX_OUT_OF_RANGE, id, limit);
-        return false;
-      }
-    }
-  return inRange(call, forest.operands[FeatureIds], forest.features) &&
-         inRange(call, forest.operands[LeafTargetIds], forest.targets) &&
-         inRange(call, forest.operands[TreeRoots], forest.nodes);
+  rows = x.dims[0];
+  forest.x = x.as<T>();
+  forest.features = uint32_t(smaller(x.dims[1], UINT32_MAX));
+  forest.nodes = nodes.as<ForestNode<T>>();
+  forest.nodeCount = uint32_t(nodes.count / int64_t(sizeof(ForestNode<T>)));
+  forest.roots = roots.as<int32_t>();
+  forest.trees = forest.nodeCount ? roots.count : 0;
+  forest.sets = sets.as<int64_t>();
+  forest.setWords = sets.count;
+  forest.aggregate = ForestAggregate(call.option(Aggregate));
+  if (!call.has(First))
+    return true;
+  Tensor first = call.tensorOfType(First, HONE_TYPE_INT32);
+  Tensor ids = call.tensorOfType(TargetIds, HONE_TYPE_INT32);
+  Tensor weights = call.tensorOfType(Weights, call.option(Type));
+  if (!first || !ids || !weights)
+    return false;
+  forest.first = first.as<int32_t>();
+  forest.leaves = first.count - 1;
+  forest.targetIds = ids.as<int32_t>();
+  forest.weights = weights.as<T>();
+  forest.votes = smaller(ids.count, weights.count);
+  return true;
 }
 
-/// Finds the members of each node that asks for some.
-bool readMembers(Call &call, const Forest &forest, int64_t *members) {
-  const Tensor &values = forest.operands[MembershipValues];
-  int64_t next = 0;
-  for (int64_t i = 0; i < forest.nodes; ++i) {
-    uint8_t mode = forest.operands[Modes].as<uint8_t>()[i];
-    members[i] = next;
-    if (mode > Member || (mode == Member && !values)) {
-      call.fail(HONE_BAD_VALUE, mode, Member);
+template <typename T, bool thresholdsOnly>
+bool aggregate(Call &call, const Forest<T> &forest, int64_t rows,
+               double *scores) {
+  if (rows >= kLanes) {
+    // Blocks are smaller where there would be fewer than threads.
+    int64_t block = (rows / (2 * call.threads()) + kLanes - 1) & -kLanes;
+    int64_t least = (kPieceWalks / (forest.trees + 1) + kLanes) & -kLanes;
+    block = smaller(block < least ? least : block, kBlockRows);
+    return call.parallel((rows + block - 1) / block, [&](int64_t piece) {
+      return forest.template addRows<thresholdsOnly>(
+          piece * block, smaller((piece + 1) * block, rows), scores);
+    });
+  }
+  Scratch<uint32_t> found(call, forest.trees);
+  if (!found)
+    return false;
+  int64_t pieces = (forest.trees + kPieceWalks - 1) / kPieceWalks;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!call.parallel(pieces, [&](int64_t piece) {
+          return forest.template findLeaves<thresholdsOnly>(
+              row, piece * kPieceWalks,
+              smaller((piece + 1) * kPieceWalks, forest.trees), found.data());
+        }))
       return false;
-    }
-    if (mode != Member)
-      continue;
-    double member = 0;
-    while (next < values.count && member == member)
-      member = floatingAt(values, next++);
+    // In the order of the trees, as for many rows.
+    for (int64_t tree = 0; tree < forest.trees; ++tree)
+      if (!forest.vote(found[tree], scores + row * forest.targets))
+        return false;
   }
   return true;
 }
 
-double probit(double x) {
-  double sign = 2 * x - 1 < 0 ? -1 : 1;
-  double logarithm = log((2 - 2 * x) * (2 * x));
-  double v = 2 / (3.14159 * 0.147) + 0.5 * logarithm;
-  return sqrt(2.0) * sign * sqrt(-v + sqrt(v * v - logarithm / 0.147));
-}
-
-/// A sum that is rounded to the type of its parts.
-double added(int64_t type, double a, double b) {
-  return type == HONE_TYPE_DOUBLE ? a + b : double(float(a + b));
-}
-
-void transform(int64_t kind, double *scores, int64_t count) {
-  if (kind == Softmax || kind == SoftmaxZero) {
-    double most = -__builtin_inf(), sum = 0;
-    for (int64_t i = 0; i < count; ++i)
-      most = scores[i] > most ? scores[i] : most;
-    for (int64_t i = 0; i < count; ++i) {
-      if (kind == Softmax || fabs(scores[i]) > 1e-7)
-        scores[i] = exp(scores[i] - most);
-      else // what is 0 stays about 0
-        scores[i] *= exp(-most);
-      sum += scores[i];
-    }
-    for (int64_t i = 0; i < count; ++i)
-      scores[i] /= sum;
-    return;
+template <typename T> int32_t run(Call &call) {
+  Forest<T> forest;
+  int64_t rows = 0;
+  if (!read(call, forest, rows))
+    return call.status;
+  int64_t dims[2] = {rows, forest.targets};
+  Tensor result = call.make(0, int32_t(call.option(Type)), 2, dims);
+  Scratch<double> scores(call, result.count);
+  if (!result || !scores)
+    return call.status;
+  if (result.count == 0)
+    return HONE_OK;
+  if (forest.features < call.option(Features) || forest.features == 0)
+    return call.fail(HONE_INDEX_OUT_OF_RANGE, call.option(Features) - 1,
+                     forest.features);
+  for (int64_t i = 0; i < result.count; ++i)
+    scores[i] = forest.start();
+  bool done = call.option(ThresholdsOnly)
+                  ? aggregate<T, true>(call, forest, rows, scores.data())
+                  : aggregate<T, false>(call, forest, rows, scores.data());
+  if (!done)
+    return call.status ? call.status : call.fail(HONE_BAD_VALUE);
+  bool averages = forest.aggregate == ForestAggregate::Average;
+  for (int64_t i = 0; i < result.count; ++i) {
+    double score = averages ? scores[i] / double(forest.trees) : scores[i];
+    // A target that nobody votes for.
+    bool none = !averages && forest.start() != 0 && score == forest.start();
+    result.as<T>()[i] = T(none ? 0 : score);
   }
-  for (int64_t i = 0; i < count; ++i)
-    scores[i] = kind == Logistic ? 1 / (1 + exp(-scores[i]))
-                : kind == Probit ? probit(scores[i])
-                                 : scores[i];
-}
-
-/// What trees [first, end) add to the scores of a row; false where nodes are a
-/// cycle. Sums are in the type of the weights.
-bool addTrees(const Forest &forest, int64_t row, int64_t first, int64_t end,
-              int64_t aggregate, double *scores) {
-  const Tensor &weights = forest.operands[LeafWeights];
-  for (int64_t tree = first; tree < end; ++tree) {
-    int64_t leaf = forest.leafOf(forest.integer(TreeRoots, tree), row);
-    if (leaf < 0)
-      return false;
-    int64_t last = forest.firstVote(leaf + 1);
-    for (int64_t vote = forest.firstVote(leaf); vote < last; ++vote) {
-      double weight = floatingAt(weights, vote);
-      double &score = scores[forest.integer(LeafTargetIds, vote)];
-      if (aggregate == Min)
-        score = weight < score ? weight : score;
-      else if (aggregate == Max)
-        score = weight > score ? weight : score;
-      else
-        score = added(weights.type, score, weight);
-    }
-  }
-  return true;
+  return HONE_OK;
 }
 
 } // namespace
 
 HONE_LIBRARY(tree_ensemble) {
-  int64_t aggregate = call.option(0), post = call.option(2);
-  Forest forest;
-  forest.targets = call.option(1);
-  if (forest.targets < 0 || forest.targets > int64_t(1) << 40 ||
-      aggregate < Average || aggregate > Max || post < None || post > Probit)
-    return call.misuse(forest.targets);
-  if (!readForest(call, call.option(3), forest))
-    return call.status;
-  Scratch<int64_t> members(call, forest.nodes);
-  if (!members || !readMembers(call, forest, members.data()))
-    return call.status;
-  forest.members = members.data();
-
-  int64_t rows = forest.operands[X].dims[0];
-  int64_t dims[2] = {rows, forest.targets};
-  Tensor result = call.make(0, forest.operands[X].type, 2, dims);
-  // Trees are added up in two halves, whose rounding errors are smaller than
-  // those of one sum.
-  Scratch<double> halves(call, 2 * forest.targets);
-  if (!result || !halves)
-    return call.status;
-  double *scores = halves.data(), *others = scores + forest.targets;
-  int64_t trees = forest.operands[TreeRoots].count;
-  bool adds = aggregate == Sum || aggregate == Average;
-  double most = result.type == HONE_TYPE_DOUBLE ? __DBL_MAX__ : __FLT_MAX__;
-  double start = aggregate == Min ? most : aggregate == Max ? -most : 0;
-  for (int64_t row = 0; result.count > 0 && row < rows; ++row) {
-    for (int64_t i = 0; i < 2 * forest.targets; ++i)
-      scores[i] = start;
-    int64_t half = adds ? trees / 2 : trees;
-    if (!addTrees(forest, row, 0, half, aggregate, scores) ||
-        !addTrees(forest, row, half, trees, aggregate, others))
-      return call.fail(HONE_BAD_VALUE, row);
-    for (int64_t i = 0; adds && i < forest.targets; ++i) {
-      scores[i] = added(result.type, scores[i], others[i]);
-      if (aggregate == Average)
-        scores[i] /= double(trees);
-    }
-    transform(post, scores, forest.targets);
-    for (int64_t i = 0; i < forest.targets; ++i)
-      putFloating(result, row * forest.targets + i, scores[i]);
-  }
-  return HONE_OK;
+  return call.option(Type) == HONE_TYPE_DOUBLE ? run<double>(call)
+                                               : run<float>(call);
 }

@@ -74,7 +74,7 @@ const Function functions[] = {
     {hone_lib_stft, "xixi", "ft"},
     {hone_lib_window, "i", "sft"},
     {hone_lib_mel_weight_matrix, "iiiff", "t"},
-    {hone_lib_tree_ensemble, "xiiiuxiiixixi", "ssst"},
+    {hone_lib_tree_ensemble, "xuiiiix", "sssft"},
 };
 
 /// Memory is short, as it may be anywhere.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Library functions for random numbers, spectra, determinants and trees.
 // Expected numbers are numpy's.
+#include "runtime/core/library/Forest.h"
 #include "test/unit/runtime/LibraryCall.h"
 
 using namespace hone;
@@ -299,58 +300,153 @@ TEST_F(Linear, Determinants) {
       HONE_SHAPE_MISMATCH);
 }
 
-class Trees : public LibraryTest {
-protected:
-  /// One node on feature 0 at 3.14 with two nodes below it, as in ONNX's case.
-  int32_t run(const hone_value *x, int64_t aggregate = 1, int64_t post = 0,
-              const std::vector<int64_t> &falseIds = {2, 2, 3}) {
-    return call(hone_lib_tree_ensemble,
-                {x, list<int64_t>({0, 0, 0}), list<int64_t>({0, 1, 1}),
-                 list<int64_t>(falseIds), tensor<uint8_t>({3}, {0, 0, 0}),
-                 list<double>({3.14, 1.2, 4.2}), list<int64_t>({0, 1, 1}),
-                 list<int64_t>({1, 0, 1}), list<int64_t>({0, 1, 0, 1}),
-                 list<double>({5.23, 12.12, -12.23, 7.21}), list<int64_t>({0})},
-                {aggregate, 2, post, HONE_TYPE_DOUBLE});
+/// Nodes as the compiler lays them out.
+template <typename T> struct TreeNodes {
+  std::vector<ForestNode<T>> nodes;
+
+  int32_t ask(NodeMode mode, uint32_t feature, T split, int32_t no, int32_t yes,
+              bool nanIsYes = false) {
+    ForestNode<T> node = {};
+    node.split = split;
+    node.test = feature | uint32_t(mode) << kForestModeShift |
+                uint32_t(nanIsYes) << kForestNanShift;
+    node.next[0] = no;
+    node.next[1] = yes;
+    return add(node);
+  }
+  int32_t leaf(T weight) {
+    ForestNode<T> node = {};
+    node.weight = weight;
+    node.next[0] = node.next[1] = int32_t(nodes.size());
+    return add(node);
+  }
+  int32_t list(int32_t number) {
+    ForestNode<T> node = {};
+    node.number = number;
+    node.next[0] = node.next[1] = int32_t(nodes.size());
+    return add(node);
+  }
+  int32_t add(ForestNode<T> node) {
+    nodes.push_back(node);
+    return int32_t(nodes.size()) - 1;
+  }
+  std::vector<uint8_t> bytes() const {
+    auto *begin = reinterpret_cast<const uint8_t *>(nodes.data());
+    return {begin, begin + nodes.size() * sizeof(nodes[0])};
   }
 };
 
-TEST_F(Trees, OneTree) {
-  auto *x = tensor<double>({3, 2}, {1.2, 3.4, -0.12, 1.66, 4.14, 1.77});
-  expectOk(run(x));
-  EXPECT_EQ(elements<double>(), (Doubles{5.23, 0, 5.23, 0, 0, 12.12}));
+class Trees : public LibraryTest {
+protected:
+  const hone_value *bytesOf(const std::vector<uint8_t> &bytes) {
+    return tensor<uint8_t>({int64_t(bytes.size())}, bytes);
+  }
+};
+
+/// ONNX's case: feature 0 at 3.14, below it at 1.2 and 4.2.
+TreeNodes<double> smallTree() {
+  TreeNodes<double> tree;
+  tree.ask(NodeMode::Leq, 0, 3.14, 2, 1);
+  tree.ask(NodeMode::Leq, 0, 1.2, 4, 3);
+  tree.ask(NodeMode::Leq, 0, 4.2, 6, 5);
+  for (int32_t leaf = 0; leaf < 4; ++leaf)
+    tree.list(leaf);
+  return tree;
 }
 
-TEST_F(Trees, Aggregates) {
-  auto *x = tensor<double>({1, 2}, {4.14, 0});
-  expectOk(run(x, 0));
-  EXPECT_EQ(elements<double>(), (Doubles{0, 12.12}));
-  expectOk(run(x, 3));
-  EXPECT_EQ(elements<double>()[1], 12.12);
-  expectOk(run(x, 1, 2));
-  expectNear<double>({0.5, 1 / (1 + std::exp(-12.12))}, 1e-12);
-  expectOk(run(x, 1, 1));
-  expectNear<double>({5.445e-06, 0.999994}, 1e-6);
+TEST_F(Trees, VotesOfOneTree) {
+  std::vector<double> x{1.2, 3.4, -0.12, 1.66, 4.14, 1.77, NAN, 0};
+  for (int64_t rows : {4, 20}) { // by trees, and by rows
+    std::vector<double> features;
+    for (int64_t i = 0; i < rows; ++i)
+      features.insert(features.end(), x.begin() + i % 4 * 2,
+                      x.begin() + i % 4 * 2 + 2);
+    for (int64_t aggregate : {0, 1, 2, 3}) {
+      expectOk(call(hone_lib_tree_ensemble,
+                    {tensor<double>({rows, 2}, features),
+                     bytesOf(smallTree().bytes()), list<int32_t>({0}),
+                     list<int64_t>({}), list<int32_t>({0, 1, 2, 3, 5}),
+                     list<int32_t>({0, 1, 0, 1, 0}),
+                     list<double>({5.23, 12.12, -12.23, 7.21, 1})},
+                    {aggregate, 1, 2, 1, HONE_TYPE_DOUBLE}));
+      const double expected[] = {5.23, 0, 5.23, 0, -12.23, 0, 1, 7.21};
+      for (int64_t i = 0; i < 2 * rows; ++i)
+        EXPECT_EQ(elements<double>()[i], expected[i % 8]) << i;
+    }
+  }
 }
 
-TEST_F(Trees, Members) {
-  // Node 0 asks whether the feature is 1 or 2.
-  auto *members = list<float>({1, 2, NAN});
-  expectOk(call(hone_lib_tree_ensemble,
-                {tensor<float>({3, 1}, {1, 2, 3}), list<int64_t>({0}),
-                 list<int64_t>({1}), list<int64_t>({1}),
-                 tensor<uint8_t>({1}, {6}), list<float>({0}),
-                 list<int64_t>({1}), list<int64_t>({0}), list<int64_t>({0, 0}),
-                 list<float>({10, 20}), list<int64_t>({0}), members},
-                {1, 1, 0, HONE_TYPE_FLOAT}));
-  EXPECT_EQ(elements<float>(), (F32s{10, 10, 20}));
+TEST_F(Trees, SumsOfManyTrees) {
+  TreeNodes<float> trees;
+  std::vector<int32_t> roots;
+  for (int32_t i = 0; i < 1000; ++i) {
+    int32_t at = int32_t(trees.nodes.size());
+    roots.push_back(trees.ask(NodeMode::Leq, 0, float(i), at + 1, at + 2));
+    trees.leaf(1);
+    trees.leaf(0.25);
+  }
+  for (int64_t rows : {1, 7, 8, 100}) {
+    std::vector<float> x;
+    for (int64_t i = 0; i < rows; ++i)
+      x.push_back(float(10 * i));
+    expectOk(call(hone_lib_tree_ensemble,
+                  {tensor<float>({rows, 1}, x), bytesOf(trees.bytes()),
+                   list<int32_t>(roots), list<int64_t>({})},
+                  {1, 1, 1, 1, HONE_TYPE_FLOAT}));
+    for (int64_t i = 0; i < rows; ++i)
+      EXPECT_EQ(elements<float>()[i], 10 * i + 0.25f * (1000 - 10 * i)) << i;
+  }
 }
 
-TEST_F(Trees, FaultyNodes) {
-  auto *x = tensor<double>({1, 2}, {4.14, 0});
-  EXPECT_EQ(run(x, 1, 0, {0, 2, 3}), HONE_BAD_VALUE); // leads back to itself
-  EXPECT_EQ(run(x, 1, 0, {3, 2, 3}), HONE_INDEX_OUT_OF_RANGE);
-  EXPECT_EQ(run(x, 1, 0, {2, 2, 4}), HONE_INDEX_OUT_OF_RANGE);
-  EXPECT_EQ(run(tensor<double>({1, 0}, {})), HONE_INDEX_OUT_OF_RANGE);
+TEST_F(Trees, MembersAndMissingValues) {
+  TreeNodes<float> tree;
+  ForestNode<float> set = {};
+  set.number = 0;
+  set.test =
+      uint32_t(NodeMode::Member) << kForestModeShift | 1u << kForestNanShift;
+  set.next[0] = 1;
+  set.next[1] = 3;
+  tree.add(set);
+  tree.ask(NodeMode::Eq, 0, 0.5, 2, 4);
+  tree.leaf(30);
+  tree.leaf(10);
+  tree.leaf(20);
+  // -1, 0 and 64.
+  expectOk(call(
+      hone_lib_tree_ensemble,
+      {tensor<float>({9, 1}, {-1, 0, 64, NAN, 1, -2, 0.5, 63.5, 1e30}),
+       bytesOf(tree.bytes()), list<int32_t>({0}), list<int64_t>({2, -1, 3, 2})},
+      {1, 1, 1, 0, HONE_TYPE_FLOAT}));
+  EXPECT_EQ(elements<float>(), (F32s{10, 10, 10, 10, 30, 30, 20, 30, 30}));
+}
+
+TEST_F(Trees, DamagedForests) {
+  auto run = [&](TreeNodes<double> tree, std::vector<int32_t> roots,
+                 std::vector<int32_t> first = {0, 1, 2, 3, 4},
+                 std::vector<int32_t> targets = {0, 1, 0, 1}) {
+    return call(hone_lib_tree_ensemble,
+                {tensor<double>({1, 2}, {4.14, 0}), bytesOf(tree.bytes()),
+                 list<int32_t>(roots), list<int64_t>({}), list<int32_t>(first),
+                 list<int32_t>(targets), list<double>({1, 2, 3, 4})},
+                {1, 1, 2, 1, HONE_TYPE_DOUBLE});
+  };
+  expectOk(run(smallTree(), {0}));
+  TreeNodes<double> cycle = smallTree();
+  cycle.nodes[2].next[1] = 0;
+  EXPECT_EQ(run(cycle, {0}), HONE_BAD_VALUE);
+  EXPECT_EQ(run(smallTree(), {0}, {0, 1, 9, 9, 9}), HONE_BAD_VALUE);
+  EXPECT_EQ(run(smallTree(), {0}, {0, 1, 2, 3, 4}, {7, 7, 7, 7}),
+            HONE_BAD_VALUE);
+  TreeNodes<double> outside = smallTree();
+  outside.nodes[2].next[1] = 1 << 30;
+  expectOk(run(outside, {0}));
+  expectOk(run(smallTree(), {-5}));
+  EXPECT_EQ(call(hone_lib_tree_ensemble,
+                 {tensor<double>({1, 0}, {}), bytesOf(smallTree().bytes()),
+                  list<int32_t>({0}), list<int64_t>({}), list<int32_t>({0, 0}),
+                  list<int32_t>({}), list<double>({})},
+                 {1, 1, 2, 1, HONE_TYPE_DOUBLE}),
+            HONE_INDEX_OUT_OF_RANGE);
 }
 
 } // namespace

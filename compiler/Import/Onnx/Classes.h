@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From scores to classes, as all classifiers of ai.onnx.ml do it.
+#ifndef HONE_COMPILER_IMPORT_ONNX_CLASSES_H
+#define HONE_COMPILER_IMPORT_ONNX_CLASSES_H
+
+#include "compiler/Import/Onnx/NodeBuilder.h"
+
+namespace hone::onnx {
+
+/// Scores [rows, classes] after the formula of that name (`post_transform`).
+/// Nothing: an unknown name, reported.
+std::optional<Val> transformed(NodeBuilder &n, Val scores,
+                               llvm::StringRef name);
+
+/// How many labels there are: one list, of numbers or of strings. `intLabels`
+/// is the attribute of numbers, here and below.
+std::optional<int64_t> labelCount(NodeBuilder &n, llvm::StringRef intLabels);
+
+/// Hands over the labels that `choice` [rows] counts, and the scores of all.
+mlir::LogicalResult outputLabels(NodeBuilder &n, Val choice, Val scores,
+                                 llvm::StringRef intLabels);
+
+/// [rows]: 1 where the one score of a row is above the limit, else 0.
+Val above(NodeBuilder &n, Val scores, double limit);
+
+/// Hands over the labels of the classes with the highest score, and the scores
+/// after the transform.
+mlir::LogicalResult classify(NodeBuilder &n, Val scores,
+                             llvm::StringRef intLabels);
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_CLASSES_H
