@@ -12,10 +12,12 @@ import collections
 import mmap
 import os
 import pathlib
+import re
 import resource
 import select
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,19 +33,51 @@ MEMORY = 2 << 30
 # has not enough of the limited memory.
 ENDS = ("internal error", "not enough memory to compile it", "the compiler was ended", "the compiler could not start", "the compiler cannot start")
 PER_PROCESS = 1000  # cases of one process: what one leaves behind, the next does not see
+PER_CHECK = 100  # models of one `hone check`
 
 
-def check(model):
-    """How a check of the model ends: (verdict, message)."""
-    import hone
-
-    messages = hone.check(model)
+def judge(messages):
+    """What the messages about a model say of its check: (verdict, message)."""
     errors = [m for m in messages if m.startswith("error: ")]
     if any(end in m for m in errors for end in ENDS):
         return "internal", " ".join(messages)
     if messages and not errors:
         return "unexplained", " ".join(messages)
     return ("refused", errors[0]) if errors else ("good", "")
+
+
+def check(model):
+    """How a check of the model ends: (verdict, message)."""
+    import hone
+
+    return judge(hone.check(model))
+
+
+def check_all(models):
+    """How the checks of several models end, one after the other in one process; nothing
+    where that does not end as it should, or not in the time of one."""
+    import hone
+
+    program = pathlib.Path(hone.__file__).parents[2] / "bin" / "hone"
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [pathlib.Path(folder, f"{i}.onnx") for i in range(len(models))]
+        for path, model in zip(paths, models):
+            path.write_bytes(model)
+        limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))  # noqa: E731
+        try:
+            done = subprocess.run(
+                [program, "check", *paths], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=limit, timeout=5 * SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return None
+    messages, about = [[] for _ in models], 0
+    for line in done.stderr.decode(errors="replace").splitlines():
+        found = re.match(rf"\w+: {re.escape(folder)}/(\d+)\.onnx: ", line)
+        about = int(found.group(1)) if found else about
+        messages[about].append(line)
+    verdicts = [judge(m) for m in messages]
+    whole = done.returncode in (0, 1) and all(v in ("good", "refused") for v, _ in verdicts)
+    return verdicts if whole else None
 
 
 def run(model, number):
@@ -74,7 +108,7 @@ def run(model, number):
 class Worker:
     """A forked child that goes through the numbers from `first` on."""
 
-    def __init__(self, first, step, limit, serve):
+    def __init__(self, first, step, limit, serve, serve_all):
         # Number of the case at hand and when it began, for when it does not come back.
         self.state = mmap.mmap(-1, 16)
         self.receive, send = os.pipe()
@@ -83,18 +117,32 @@ class Worker:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.receive)
-            self.serve(range(first, limit, step)[:PER_PROCESS], send, serve)
+            self.serve(range(first, limit, step)[:PER_PROCESS], send, serve, serve_all)
         os.close(send)
         self.first, self.step, self.limit = first, step, limit
         self.buffer = b""
 
-    def serve(self, numbers, send, serve):
+    def serve(self, numbers, send, serve, serve_all):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(self.errors.fileno(), 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         import hone  # noqa: F401
 
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        tell = lambda *fields: os.write(send, ("\t".join(map(str, fields)) + "\n").encode(errors="replace"))  # noqa: E731
+        for begin in range(0, len(numbers), PER_CHECK) if serve_all else ():
+            together = numbers[begin : begin + PER_CHECK]
+            self.state[:] = struct.pack("<qd", together[0], time.monotonic())
+            found = serve_all(together)
+            for number, (verdict, message) in zip(together, found or ()):
+                tell(number, verdict, " ".join(message.split())[:400])
+            if not found:
+                self.serve_each(together, tell, serve)
+        if not serve_all:
+            self.serve_each(numbers, tell, serve)
+        os._exit(0)
+
+    def serve_each(self, numbers, tell, serve):
         for number in numbers:
             os.ftruncate(2, 0)
             os.lseek(2, 0, os.SEEK_SET)
@@ -110,21 +158,20 @@ class Worker:
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             if after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime > SECONDS:
                 verdict, message = "hang", f"the compiler took more than {SECONDS} s"
-            line = f"{number}\t{verdict}\t{' '.join(message.split())[:400]}\n"
-            os.write(send, line.encode(errors="replace"))
-        os._exit(0)
+            tell(number, verdict, " ".join(message.split())[:400])
 
     def current(self):
         return struct.unpack("<qd", self.state[:])
 
 
-def verdicts(numbers, jobs, serve):
-    """Yields (number, verdict, message) of every number in the range."""
+def verdicts(numbers, jobs, serve, serve_all):
+    """Yields (number, verdict, message) of every number in the range. `serve_all`, if any,
+    is tried first, with several."""
     workers = {}
 
     def launch(first):
         if first < numbers.stop:
-            worker = Worker(first, jobs, numbers.stop, serve)
+            worker = Worker(first, jobs, numbers.stop, serve, serve_all)
             workers[worker.receive] = worker
 
     for i in range(jobs):
@@ -181,6 +228,9 @@ def main():
         model = mutator.case(number)
         return run(model, number) if args.run else check(model)
 
+    def serve_all(numbers):
+        return check_all([mutator.case(number) for number in numbers])
+
     def save(number):
         if args.save:
             args.save.mkdir(parents=True, exist_ok=True)
@@ -194,7 +244,7 @@ def main():
     print(f"{len(models)} seeds, cases {args.first} to {args.first + args.count - 1}", flush=True)
     counts = collections.Counter()
     start = time.monotonic()
-    for number, verdict, message in verdicts(range(args.first, args.first + args.count), args.jobs, serve):
+    for number, verdict, message in verdicts(range(args.first, args.first + args.count), args.jobs, serve, None if args.run else serve_all):
         counts[verdict] += 1
         if verdict not in ("good", "refused"):
             print(f"FAIL {number}: {verdict}: {message}", flush=True)

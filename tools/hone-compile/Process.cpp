@@ -122,7 +122,7 @@ static void handleFatalError(void *, const char *reason, bool) {
   endAt(Outcome::Internal, (llvm::Twine(kind) + reason + "\n").str());
 }
 
-void hone::beginProcess(const CompileOptions &options, bool reporting) {
+void hone::nameFiles(const CompileOptions &options) {
   process.noMemory = "error: " + options.input +
                      ": there is not enough memory to compile it\n";
   process.inputCut = "error: " + options.input +
@@ -130,6 +130,10 @@ void hone::beginProcess(const CompileOptions &options, bool reporting) {
                      "read\n";
   process.diskFull =
       "error: " + options.output + ": " + std::strerror(ENOSPC) + "\n";
+}
+
+void hone::beginProcess(const CompileOptions &options, bool reporting) {
+  nameFiles(options);
   std::set_new_handler(handleNoMemory);
   llvm::install_bad_alloc_error_handler(
       [](void *, const char *, bool) { handleNoMemory(); });

@@ -12,6 +12,9 @@ namespace hone {
 /// whom this process ends. `options` name the files in messages.
 void beginProcess(const CompileOptions &options, bool reporting);
 
+/// From now on, messages are about these files.
+void nameFiles(const CompileOptions &options);
+
 /// Messages as lines of standard error, all else as reports.
 CompileCallbacks makeCallbacks();
 

@@ -20,8 +20,10 @@ static cl::SubCommand
 
 static cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"),
                                   cl::Required, cl::cat(category),
-                                  cl::sub(compileCommand),
-                                  cl::sub(checkCommand));
+                                  cl::sub(compileCommand));
+static cl::list<std::string> inputs(cl::Positional, cl::desc("MODEL..."),
+                                    cl::OneOrMore, cl::cat(category),
+                                    cl::sub(checkCommand));
 static cl::list<std::string> dims("dim", cl::desc("Fix a free dimension"),
                                   cl::value_desc("NAME=N"), cl::cat(category),
                                   cl::sub(compileCommand),
@@ -109,10 +111,20 @@ static Outcome flush(Outcome outcome, const CompileCallbacks &callbacks) {
   return Outcome::CannotWrite;
 }
 
-static Outcome run(const CompileOptions &options, bool checkOnly) {
+/// Checks one model after the other; the gravest outcome.
+static Outcome checkAll(CompileOptions options) {
   CompileCallbacks callbacks = makeCallbacks();
-  if (checkOnly)
-    return check(options, callbacks);
+  Outcome gravest = Outcome::Done;
+  for (const std::string &model : inputs) {
+    options.input = model;
+    nameFiles(options);
+    gravest = std::max(gravest, check(options, callbacks));
+  }
+  return gravest;
+}
+
+static Outcome run(const CompileOptions &options) {
+  CompileCallbacks callbacks = makeCallbacks();
   if (!reproducer.empty()) {
     std::string path = writeReproducer(options, callbacks, reproducer);
     if (path.empty())
@@ -142,7 +154,7 @@ int main(int argc, char **argv) {
   if (!checkOnly && !compileCommand)
     return usage("say 'compile' or 'check' first");
   CompileOptions options;
-  options.input = input;
+  options.input = checkOnly ? inputs.front() : input;
   options.target = target;
   options.cpu = cpu;
   options.gpu = gpu;
@@ -167,12 +179,12 @@ int main(int argc, char **argv) {
   beginProcess(options, reporting);
   if (givenModel) {
     auto bytes = llvm::MemoryBuffer::getOpenFile(
-        llvm::sys::fs::convertFDToNativeFile(kModelFile), input,
+        llvm::sys::fs::convertFDToNativeFile(kModelFile), options.input,
         /*FileSize=*/-1, /*RequiresNullTerminator=*/false);
     if (!bytes)
       return usage("the model that was handed over cannot be read: " +
                    bytes.getError().message());
     options.bytes = std::move(*bytes);
   }
-  return endProcess(run(options, checkOnly));
+  return endProcess(checkOnly ? checkAll(std::move(options)) : run(options));
 }

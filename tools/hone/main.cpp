@@ -11,7 +11,7 @@ static const char help[] =
     "usage: hone COMMAND ...\n"
     "\n"
     "  compile MODEL -o OUT.so   make a shared library from a model file\n"
-    "  check MODEL               list all in a model that would not compile\n"
+    "  check MODEL...            list all in models that would not compile\n"
     "  run OUT.so                run a compiled model on .npy files\n"
     "  bench OUT.so              time a compiled model\n"
     "  info OUT.so               tell what a compiled model takes and needs\n"
