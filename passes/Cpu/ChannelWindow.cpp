@@ -5,6 +5,7 @@
 #include "passes/Cpu/ChannelWindow.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
+#include <map>
 
 using namespace mlir;
 using namespace hone;
@@ -100,32 +101,26 @@ void ChannelEmitter::emitRow(Value low, Value high) {
            [&](Value pixel) { emitPixels(1, pixel, low, high, {}); });
     return;
   }
-  // Tiles that are alike share a loop.
-  struct Run {
-    int64_t pixels, first, count;
-    SmallVector<SmallVector<bool>> inside;
-  };
-  SmallVector<Run> runs;
   RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), tilePixels);
-  for (int64_t i = 0, first = 0; first < *pixels; ++i) {
-    Run run{i < split.large ? split.rows : split.rows - 1, first, 1, {}};
-    for (int64_t p = 0; p < run.pixels; ++p) {
-      run.inside.emplace_back();
-      for (int64_t k = 0; k < size; ++k)
-        run.inside.back().push_back(window.isInside(last, first + p, k));
+  int64_t first = 0;
+  // Tiles that are alike share a loop.
+  auto tiles = [&](int64_t count, int64_t width) {
+    for (int64_t done = 0; done < count && first < *pixels;) {
+      int64_t alike = window.tilesAlike(last, first, width, count - done);
+      SmallVector<SmallVector<bool>> inside(width);
+      for (int64_t p = 0; p < width; ++p)
+        for (int64_t k = 0; k < size; ++k)
+          inside[p].push_back(window.isInside(last, first + p, k));
+      e.loop(e.cst(0), e.cst(alike), [&](Value i) {
+        Value pixel = e.add(e.mul(i, width), first);
+        emitPixels(width, pixel, low, high, inside);
+      });
+      done += alike;
+      first += alike * width;
     }
-    first += run.pixels;
-    if (!runs.empty() && runs.back().pixels == run.pixels &&
-        runs.back().inside == run.inside)
-      ++runs.back().count;
-    else
-      runs.push_back(run);
-  }
-  for (const Run &run : runs)
-    e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
-      Value pixel = e.add(e.mul(i, run.pixels), run.first);
-      emitPixels(run.pixels, pixel, low, high, run.inside);
-    });
+  };
+  tiles(split.large, split.rows);
+  tiles(split.small, split.rows - 1);
 }
 
 void ChannelEmitter::emitPixels(int64_t pixels, Value firstPixel, Value low,
@@ -213,20 +208,15 @@ ChannelEmitter::emitKernel(size_t d, Value offset, Value tapOffset, Value kLow,
 
   SmallVector<Value> values = llvm::to_vector(accumulators);
   SmallVector<Value> loadedTaps(window.kernel[last]);
-  int64_t pixels = values.size();
-  int64_t reach = (pixels - 1) * stride + (window.kernel[last] - 1) * dilation;
-  for (int64_t x = 0; x <= reach; ++x) {
-    Value loaded;
-    for (int64_t p = 0; p < pixels; ++p) {
-      int64_t distance = x - p * stride;
-      if (distance < 0 || distance % dilation != 0 ||
-          distance / dilation >= window.kernel[last])
-        continue;
-      int64_t k = distance / dilation;
-      if (!inside[p][k])
-        continue;
-      if (!loaded)
-        loaded = inputAt(e.add(offset, e.mul(pixelStride(), x)), mask);
+  // The pixels and kernel elements that read each input.
+  std::map<int64_t, SmallVector<std::pair<int64_t, int64_t>>> readers;
+  for (auto [p, elements] : llvm::enumerate(inside))
+    for (auto [k, isInside] : llvm::enumerate(elements))
+      if (isInside)
+        readers[p * stride + k * dilation].push_back({p, k});
+  for (const auto &[x, pixels] : readers) {
+    Value loaded = inputAt(e.add(offset, e.mul(pixelStride(), x)), mask);
+    for (auto [p, k] : pixels) {
       if (taps && !loadedTaps[k])
         loadedTaps[k] = tapAt(e.add(tapOffset, k), mask);
       values[p] = reduction.combine(e, values[p], loaded, loadedTaps[k]);

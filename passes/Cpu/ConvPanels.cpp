@@ -26,10 +26,6 @@ namespace {
 struct KernelRun {
   int64_t low, high;
   SmallVector<bool> pixels;
-
-  bool operator==(const KernelRun &other) const {
-    return low == other.low && high == other.high && pixels == other.pixels;
-  }
 };
 
 /// Consecutive tiles that are alike.
@@ -44,7 +40,8 @@ public:
   void emit();
 
 private:
-  SmallVector<TileRun> planStaticRow() const;
+  /// The tiles of a row; none where sizes are free or the kinds too many.
+  std::optional<SmallVector<TileRun>> planStaticRow() const;
   int64_t rowsPerBlock() const;
   void emitRow(Value row, Value remaining);
   void emitDynamicRow(Value remaining);
@@ -180,12 +177,18 @@ void PanelEmitter::emit() {
   });
 }
 
-SmallVector<TileRun> PanelEmitter::planStaticRow() const {
-  int64_t pixels = *constantOf(window.out[last]);
-  RowSplit split = splitRows(std::max<int64_t>(pixels, 1), shape.rows);
+std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
+  std::optional<int64_t> pixels = constantOf(window.out[last]);
+  if (!pixels || !constantOf(window.in[last]))
+    return std::nullopt;
+  RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), shape.rows);
   SmallVector<TileRun> tiles;
-  for (int64_t i = 0, first = 0; first < pixels; ++i) {
-    TileRun tile{i < split.large ? split.rows : split.rows - 1, first, 1, {}};
+  size_t loops = 0;
+  for (int64_t i = 0, first = 0; first < *pixels;) {
+    bool large = i < split.large;
+    TileRun tile{large ? split.rows : split.rows - 1, first, 1, {}};
+    tile.count = window.tilesAlike(last, first, tile.rows,
+                                   split.large + (large ? 0 : split.small) - i);
     for (int64_t k = 0; k < window.kernel[last]; ++k) {
       KernelRun run{k, k + 1, {}};
       for (int64_t p = 0; p < tile.rows; ++p)
@@ -198,27 +201,22 @@ SmallVector<TileRun> PanelEmitter::planStaticRow() const {
       else
         tile.kernel.push_back(run);
     }
-    first += tile.rows;
-    if (!tiles.empty() && tiles.back().rows == tile.rows &&
-        tiles.back().kernel == tile.kernel)
-      ++tiles.back().count;
-    else
-      tiles.push_back(tile);
+    i += tile.count;
+    first += tile.count * tile.rows;
+    loops += std::max<size_t>(tile.kernel.size(), 1);
+    if (loops > kMaxLoopsPerRow)
+      return std::nullopt;
+    tiles.push_back(std::move(tile));
   }
   return tiles;
 }
 
 void PanelEmitter::emitRow(Value row, Value remaining) {
   outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
-  if (!constantOf(window.out[last]) || !constantOf(window.in[last]))
+  std::optional<SmallVector<TileRun>> plan = planStaticRow();
+  if (!plan)
     return emitDynamicRow(remaining);
-  SmallVector<TileRun> plan = planStaticRow();
-  size_t loops = 0;
-  for (const TileRun &run : plan)
-    loops += run.kernel.size();
-  if (loops > kMaxLoopsPerRow)
-    return emitDynamicRow(remaining);
-  for (const TileRun &run : plan)
+  for (const TileRun &run : *plan)
     e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
       Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
       emitTile(run.rows, pixel, run.kernel, nullptr, nullptr, remaining);

@@ -23,6 +23,21 @@ bool Window::isInside(size_t d, int64_t outCoordinate, int64_t k) const {
   return position >= 0 && position < *constantOf(in[d]);
 }
 
+int64_t Window::tilesAlike(size_t d, int64_t first, int64_t pixels,
+                           int64_t count) const {
+  int64_t step = pixels * strides[d];
+  for (int64_t p = 0; p < pixels; ++p)
+    for (int64_t k = 0; k < kernel[d]; ++k) {
+      int64_t position = (first + p) * strides[d] - pads[d] + k * dilations[d];
+      // Where the element comes onto the input, or leaves it.
+      int64_t border = position < 0 ? 0 : *constantOf(in[d]);
+      if (position < border)
+        count =
+            std::min(count, llvm::divideCeilSigned(border - position, step));
+    }
+  return count;
+}
+
 bool Window::neverLeaves(size_t d) const {
   std::optional<int64_t> inSize = constantOf(in[d]),
                          outSize = constantOf(out[d]);

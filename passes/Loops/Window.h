@@ -38,6 +38,11 @@ struct Window {
   std::pair<mlir::Value, mlir::Value> interior(Emitter &e, size_t d) const;
   /// Whether kernel element `k` of output `out` lies on the input; all static.
   bool isInside(size_t d, int64_t out, int64_t k) const;
+  /// How many of `count` tiles, each of `pixels` outputs, from output `first`
+  /// on have the same kernel elements on the input; all static. Following such
+  /// runs takes at most 2 * pixels * kernel + 1 of them, however long the row.
+  int64_t tilesAlike(size_t d, int64_t first, int64_t pixels,
+                     int64_t count) const;
   /// Whether no window leaves the input along `d`, as far as is known.
   bool neverLeaves(size_t d) const;
 

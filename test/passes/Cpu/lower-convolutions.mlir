@@ -79,3 +79,19 @@ func.func @plain(%x: memref<1x2x9x20xf32>, %f: memref<3x2x3x3xf32>, %out: memref
   }
   return
 }
+
+// -----
+
+// However long a row is, its tiles are planned in runs of what is alike: the first, those between, the last.
+// CHECK-LABEL: func.func @long_row(
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK:         scf.for %{{.+}} = %c0 to %c715827881 step
+// CHECK:         scf.for {{.*}} iter_args
+func.func @long_row(%x: memref<1x4294967298x32xf32>, %f: memref<1x3x32x16xf32>, %out: memref<1x4294967298x16xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x4294967298x32xf32>, memref<1x3x32x16xf32>) maps [] outs(%out : memref<1x4294967298x16xf32>)
+      kernel [3] strides [1] dilations [1] pads [1, 1] group 1 channels_last filter panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}

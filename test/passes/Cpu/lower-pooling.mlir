@@ -30,3 +30,41 @@ func.func @indices(%x: memref<1x3x9x9xf32>, %out: memref<1x3x7x7xf32>, %position
   }
   return
 }
+
+// -----
+
+// However long a row is, its tiles are planned in runs of what is alike: eight pixels wide, then seven.
+// CHECK-LABEL: func.func @long_row(
+// CHECK:         scf.for %{{.+}} = %c0 to %c536870907 step
+// CHECK:         scf.for %{{.+}} = %c0 to %c6 step
+func.func @long_row(%x: memref<1x2x4294967299x8xf32>, %out: memref<1x1x4294967298x8xf32>) {
+  hone.pool_window average ins(%x : memref<1x2x4294967299x8xf32>) maps [] outs(%out : memref<1x1x4294967298x8xf32>)
+      kernel [2, 2] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] channels_last {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Nor is what lies between the elements of a window gone through: the first lies before the input for the tiles of the
+// first loop, the last behind it for those of the last.
+// CHECK-LABEL: func.func @far_apart(
+// CHECK:         scf.for %{{.+}} = %c0 to %c134217728 step
+// CHECK-COUNT-16:  vector.load
+// CHECK-NOT:       vector.load
+// CHECK:         scf.for %{{.+}} = %c0 to %c268435456 step
+// CHECK-COUNT-24:  vector.load
+// CHECK-NOT:       vector.load
+// CHECK:         scf.for %{{.+}} = %c0 to %c134217728 step
+// CHECK-COUNT-16:  vector.load
+// CHECK-NOT:       vector.load
+func.func @far_apart(%x: memref<1x2x4294967296x8xf32>, %out: memref<1x1x4294967296x8xf32>) {
+  hone.pool_window average ins(%x : memref<1x2x4294967296x8xf32>) maps [] outs(%out : memref<1x1x4294967296x8xf32>)
+      kernel [2, 3] strides [1, 1] dilations [1, 1073741824] pads [0, 1073741824, 0, 1073741824] channels_last {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
