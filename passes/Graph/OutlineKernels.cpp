@@ -292,6 +292,9 @@ private:
         continue;
       groups[number ? number.getInt() : single--].push_back(&op);
     }
+    positions.clear();
+    for (auto [position, op] : llvm::enumerate(block))
+      positions[&op] = position;
     bool unsorted = false;
     for (auto &[number, group] : groups) {
       if (llvm::all_of(group, [](Operation *op) { return isa<ReshapeOp>(op); }))
@@ -341,6 +344,8 @@ private:
     auto call = rt::CallOp::create(builder, builder.getFusedLoc(locs), types,
                                    kernel.getSymName(),
                                    boundary.tensors.getArrayRef(), args, sizes);
+    int64_t position = positions.lookup(last);
+    positions[call] = position;
     llvm::SmallPtrSet<Operation *, 8> members(group.begin(), group.end());
     for (auto [result, replacement] :
          llvm::zip_equal(boundary.results, call.getResults()))
@@ -350,7 +355,7 @@ private:
           if (members.contains(op))
             return false;
         Operation *ancestor = call->getBlock()->findAncestorOpInBlock(*user);
-        unsorted |= ancestor && ancestor->isBeforeInBlock(call);
+        unsorted |= ancestor && positions.lookup(ancestor) < position;
         return true;
       });
     return success();
@@ -485,6 +490,9 @@ private:
   bool placesAreArguments = false;
   std::vector<std::string> nodes;
   llvm::StringMap<int32_t> nodeNumbers;
+  /// Where operations lie in the block that is being outlined. A block's own
+  /// order would be counted anew after each call that is put into it.
+  llvm::DenseMap<Operation *, int64_t> positions;
   // Erased last: the dimension builder knows values by address.
   SmallVector<Operation *> dead;
   SetVector<Operation *> sources;

@@ -420,8 +420,7 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
   }
   checkDimOptions();
   function.setFunctionType(FunctionType::get(&context, types, {}));
-  for (auto [i, dictionary] : llvm::enumerate(attributes))
-    function.setArgAttrs(i, dictionary);
+  function.setAllArgAttrs(attributes);
   return failure(hasErrors && types.empty() && !model.graph.inputs.empty());
 }
 
@@ -507,8 +506,7 @@ void GraphImporter::importReturn(Scope &scope) {
   func::ReturnOp::create(builder, builder.getUnknownLoc(), values);
   function.setFunctionType(FunctionType::get(
       &context, function.getArgumentTypes(), TypeRange(ValueRange(values))));
-  for (auto [i, dictionary] : llvm::enumerate(attributes))
-    function.setResultAttrs(i, dictionary);
+  function.setAllResultAttrs(attributes);
 }
 
 //===- Names --------------------------------------------------------------===//
