@@ -2,6 +2,7 @@
 // Runs all simplification patterns to a fixed point.
 #include "passes/Graph/Simplify.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -70,6 +71,7 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
     for (RegisteredOperationName name : context->getRegisteredOperations())
       if (isa<arith::ArithDialect>(name.getDialect()))
         name.getCanonicalizationPatterns(owned, context);
+    cf::AssertOp::getCanonicalizationPatterns(owned, context);
     owned.add<TakeKnownBranch, OwnConstant>(context);
     patterns = std::move(owned);
     return success();

@@ -16,6 +16,15 @@ def LowerRtPass : Pass<"hone-lower-rt", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
+def LowerHostControlPass : Pass<"hone-lower-host-control", "::mlir::ModuleOp"> {
+  let summary = "lower the branches and loops of the host function to a control flow graph";
+  let description = [{
+    The same patterns as `convert-scf-to-cf`, in time linear in the function: a host function may have ten thousand
+    branches in one block, and from its start each would move all that lies behind it.
+  }];
+  let dependentDialects = ["::mlir::cf::ControlFlowDialect"];
+}
+
 def ReturnStatusPass : Pass<"hone-return-status", "::mlir::ModuleOp"> {
   let summary = "return at once from the host function, or from a kernel, when a step fails";
   let description = [{

@@ -339,3 +339,16 @@ func.func @slice_of_splat(%i: index) -> tensor<3xi64> {
   %0 = tensor.extract_slice %c[%i, 0] [1, 3] [1, 1] : tensor<2x3xi64> to tensor<3xi64>
   return %0 : tensor<3xi64>
 }
+
+// -----
+
+// What is known to hold is not checked.
+// CHECK-LABEL: func.func @known_check(
+// CHECK-NEXT:    cf.assert %{{.+}}, "the sizes agree"
+// CHECK-NEXT:    return
+func.func @known_check(%a: i1) {
+  %t = arith.constant true
+  cf.assert %t, "no part is negative"
+  cf.assert %a, "the sizes agree"
+  return
+}
