@@ -83,9 +83,11 @@ void LiveRanges::replace(Value from, Value to) {
   const void *old = leader(from), *kept = leader(to);
   if (old == kept)
     return;
-  SmallVector<Value, 2> roots = rootsOf.lookup(kept);
-  SmallVector<Operation *, 4> users = usersOf.lookup(kept);
-  llvm::append_range(users, usersOf.lookup(old));
+  for (Value root : rootsOf[old])
+    known.erase(root);
+  SmallVector<Value, 2> roots = std::move(rootsOf[kept]);
+  SmallVector<Operation *, 4> users = std::move(usersOf[kept]);
+  llvm::append_range(users, usersOf[old]);
   for (const void *gone : {old, kept}) {
     rootsOf.erase(gone);
     usersOf.erase(gone);
@@ -100,9 +102,10 @@ SmallVector<Value> LiveRanges::roots(Value value) const {
 }
 
 LiveRange LiveRanges::range(Value root) const {
-  LiveRange result;
+  auto &[result, counted] = known[root];
   Operation *maker = root.getDefiningOp();
-  for (Operation *user : usersOf.lookup(leader(root))) {
+  ArrayRef<Operation *> all = users(root);
+  for (Operation *user : all.drop_front(counted)) {
     auto [first, last] = steps.lookup(user);
     // In a loop that the buffer was not made in, every iteration finds it as
     // the last one left it.
@@ -116,5 +119,6 @@ LiveRange LiveRanges::range(Value root) const {
     result.first = result.isEmpty() ? first : std::min(result.first, first);
     result.last = std::max(result.last, last);
   }
+  counted = all.size();
   return result;
 }

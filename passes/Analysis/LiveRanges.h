@@ -63,6 +63,13 @@ private:
   llvm::EquivalenceClasses<const void *> classes;
   llvm::DenseMap<const void *, llvm::SmallVector<mlir::Value, 2>> rootsOf;
   llvm::DenseMap<const void *, llvm::SmallVector<mlir::Operation *, 4>> usersOf;
+  /// What the first `users` users of a root's class make of its lifetime: more
+  /// of them come with each buffer that it takes the place of.
+  struct Known {
+    LiveRange range;
+    size_t users = 0;
+  };
+  mutable llvm::DenseMap<mlir::Value, Known> known;
 };
 
 } // namespace hone
