@@ -8,7 +8,6 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/Support/FileSystem.h"
@@ -60,13 +59,13 @@ llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu,
 }
 
 LogicalResult hone::lowerDeviceKernel(ModuleOp module, Phase phase) {
-  PassManager pm(module.getContext());
-  buildKernelTilePipeline(pm, {});
-  if (phase >= Phase::Buffer)
-    buildGpuKernelBufferPipeline(pm);
-  if (phase >= Phase::Llvm)
-    buildGpuKernelLlvmPipeline(pm);
-  return pm.run(module);
+  return runPhase(module, [&](OpPassManager &pm) {
+    buildKernelTilePipeline(pm, {});
+    if (phase >= Phase::Buffer)
+      buildGpuKernelBufferPipeline(pm);
+    if (phase >= Phase::Llvm)
+      buildGpuKernelLlvmPipeline(pm);
+  });
 }
 
 static llvm::Error problem(func::FuncOp kernel, const llvm::Twine &what) {

@@ -14,7 +14,6 @@
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/Analysis/Sizes.h"
 #include "llvm/Support/FileSystem.h"
@@ -180,11 +179,10 @@ Outcome Compile::run() {
 Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
-  PassManager pm(&session.context());
   GraphOptions graph;
   graph.device = targets.hasDevice();
-  buildGraphPipeline(pm, graph);
-  if (failed(pm.run(*module)))
+  if (failed(runPhase(
+          *module, [&](OpPassManager &pm) { buildGraphPipeline(pm, graph); })))
     return internal("the graph phase failed");
   for (auto function : module->getOps<func::FuncOp>())
     session.stats.kernels += function->hasAttr(rt::kKernelAttr);
@@ -220,12 +218,8 @@ Outcome Compile::printPhase() {
   for (auto kernel : llvm::make_early_inc_range(module->getOps<func::FuncOp>()))
     if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Tile)
       kernel.eraseBody();
-  if (last == Phase::Llvm) {
-    PassManager pm(&session.context());
-    buildHostLlvmPipeline(pm);
-    if (failed(pm.run(*module)))
-      return internal("the host function could not be lowered");
-  }
+  if (last == Phase::Llvm && failed(runPhase(*module, buildHostLlvmPipeline)))
+    return internal("the host function could not be lowered");
   return emitText(printIr(*module) + text);
 }
 
@@ -242,9 +236,7 @@ Outcome Compile::printPtx() {
 Outcome Compile::planHost() {
   if (!session.begin("plan", 0.2))
     return Outcome::Cancelled;
-  PassManager pm(&session.context());
-  buildHostBufferPipeline(pm);
-  if (failed(pm.run(*module)))
+  if (failed(runPhase(*module, buildHostBufferPipeline)))
     return internal("the memory of the model could not be planned");
   info = readModelInfo(*module);
   info.symbol = options.symbol;
@@ -370,9 +362,7 @@ Outcome Compile::compileKernels() {
 Outcome Compile::compileHost() {
   if (!session.begin("host", 0.9))
     return Outcome::Cancelled;
-  PassManager pm(&session.context());
-  buildHostLlvmPipeline(pm);
-  if (failed(pm.run(*module)))
+  if (failed(runPhase(*module, buildHostLlvmPipeline)))
     return internal("the host function could not be lowered");
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code =

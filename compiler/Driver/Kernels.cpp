@@ -3,7 +3,6 @@
 #include "compiler/Driver/Kernels.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LLVMContext.h"
 
@@ -34,13 +33,13 @@ OwningOpRef<ModuleOp> hone::isolateKernel(func::FuncOp kernel) {
 
 LogicalResult hone::lowerKernel(ModuleOp module, const KernelTarget &target,
                                 Phase phase) {
-  PassManager pm(module.getContext());
-  buildKernelTilePipeline(pm, target);
-  if (phase >= Phase::Buffer)
-    buildKernelBufferPipeline(pm, target);
-  if (phase >= Phase::Llvm)
-    buildKernelLlvmPipeline(pm, target);
-  return pm.run(module);
+  return runPhase(module, [&](OpPassManager &pm) {
+    buildKernelTilePipeline(pm, target);
+    if (phase >= Phase::Buffer)
+      buildKernelBufferPipeline(pm, target);
+    if (phase >= Phase::Llvm)
+      buildKernelLlvmPipeline(pm, target);
+  });
 }
 
 llvm::Error hone::compileKernel(const KernelJob &job, CodeForm form,

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
@@ -45,6 +46,14 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
     if (candidate == name)
       return static_cast<Phase>(index);
   return std::nullopt;
+}
+
+LogicalResult hone::runPhase(ModuleOp module,
+                             llvm::function_ref<void(OpPassManager &)> build) {
+  PassManager pm(module.getContext());
+  pm.enableVerifier(false);
+  build(pm);
+  return failure(failed(pm.run(module)) || failed(verify(module)));
 }
 
 void hone::registerDialects(DialectRegistry &registry) {

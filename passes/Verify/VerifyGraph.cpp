@@ -10,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/IR/Verifier.h"
 
 namespace hone {
 #define GEN_PASS_DEF_VERIFYGRAPHPASS
@@ -32,7 +33,8 @@ struct VerifyGraphPass : hone::impl::VerifyGraphPassBase<VerifyGraphPass> {
     blocks.clear();
     WalkResult result = getOperation().walk<WalkOrder::PreOrder>(
         [&](Operation *op) { return check(op); });
-    if (result.wasInterrupted())
+    // The phase goes on, and its operations with it.
+    if (result.wasInterrupted() || failed(verify(getOperation())))
       signalPassFailure();
   }
 
