@@ -21,6 +21,9 @@ namespace {
 constexpr int kMaxGraphDepth = 64;
 constexpr int kMaxTypeDepth = 16;
 constexpr size_t kMaxRank = 64;
+/// Bytes of all sparse tensors when they are made dense: a few bytes of a file
+/// must not ask for gigabytes. More of them for each byte in the file.
+constexpr int64_t kFreeDenseBytes = int64_t(512) << 20, kMaxSparsity = 16;
 
 constexpr auto kBytes = pbf_wire_type::length_delimited;
 constexpr auto kVarint = pbf_wire_type::varint;
@@ -75,6 +78,7 @@ private:
 
   StringRef folder;
   std::set<std::string> externalFiles;
+  int64_t denseBytesLeft = kFreeDenseBytes;
 };
 
 Model Parser::readModel(StringRef bytes) {
@@ -331,6 +335,7 @@ Tensor Parser::readTensor(pbf_reader message) {
 }
 
 Tensor Parser::readSparseTensor(pbf_reader message) {
+  denseBytesLeft += kMaxSparsity * message.length();
   Tensor values, indices;
   std::vector<int64_t> dims;
   while (message.next()) {
@@ -349,7 +354,7 @@ Tensor Parser::readSparseTensor(pbf_reader message) {
   }
   if (dims.size() > kMaxRank)
     throw FormatError("a sparse tensor has more than 64 dimensions");
-  return makeDense(std::move(values), indices, dims);
+  return makeDense(std::move(values), indices, dims, denseBytesLeft);
 }
 
 ValueInfo Parser::readValueInfo(pbf_reader message) {

@@ -13,10 +13,6 @@
 using namespace hone::onnx;
 using llvm::StringRef;
 
-/// Sparse tensors and typed fields are decoded into memory; a few bytes of file
-/// must not ask for all of it.
-static constexpr int64_t kMaxDecodedBytes = int64_t(1) << 32;
-
 static void own(Tensor &tensor, std::string bytes) {
   auto owner = std::make_shared<std::string>(std::move(bytes));
   tensor.data = *owner;
@@ -175,7 +171,7 @@ void hone::onnx::resolveTensorData(Tensor &tensor, TensorPayload &payload,
 }
 
 Tensor hone::onnx::makeDense(Tensor values, const Tensor &indices,
-                             llvm::ArrayRef<int64_t> dims) {
+                             llvm::ArrayRef<int64_t> dims, int64_t &bytesLeft) {
   auto fail = [&](const llvm::Twine &problem) {
     values.problem = problem.str();
     return std::move(values);
@@ -187,8 +183,8 @@ Tensor hone::onnx::makeDense(Tensor values, const Tensor &indices,
   unsigned width = elementBits(values.type) / 8;
   int64_t count = elementCount(dims), stored = elementCount(values.dims);
   int64_t bytes = count < 0 ? -1 : packedBytes(values.type, count);
-  if (bytes < 0 || bytes > kMaxDecodedBytes)
-    return fail("it is sparse and too large to be made dense");
+  if (bytes < 0)
+    return fail("its dimensions are negative or too large");
   if (width == 0)
     return fail("it is sparse with element type " +
                 elementTypeName(values.type) + ", which is not supported");
@@ -199,6 +195,11 @@ Tensor hone::onnx::makeDense(Tensor values, const Tensor &indices,
                    indices.dims[1] != static_cast<int64_t>(dims.size()))))
     return fail("its sparse values and indices do not fit together");
 
+  if (bytes > bytesLeft)
+    return fail("it is sparse and has " + llvm::Twine(bytes) +
+                " bytes when it is made dense, more than is left for the "
+                "sparse tensors of a file of this size; store it dense");
+  bytesLeft -= bytes;
   std::string dense(bytes, '\0');
   const char *index = indices.data.data();
   for (int64_t i = 0; i < stored; ++i) {

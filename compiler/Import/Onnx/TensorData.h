@@ -28,9 +28,10 @@ struct TensorPayload {
 void resolveTensorData(Tensor &tensor, TensorPayload &payload,
                        llvm::StringRef folder);
 
-/// A sparse tensor as a dense one of the same name.
+/// A sparse tensor as a dense one of the same name. Its bytes are taken from
+/// `bytesLeft`; a tensor that needs more has a problem.
 Tensor makeDense(Tensor values, const Tensor &indices,
-                 llvm::ArrayRef<int64_t> dims);
+                 llvm::ArrayRef<int64_t> dims, int64_t &bytesLeft);
 
 } // namespace hone::onnx
 
