@@ -2,6 +2,7 @@
 // Rebuilds the host function over buffers, in one sweep. Later passes share
 // memory between them.
 #include "dialects/Graph/Constants.h"
+#include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,20 +50,7 @@ Value viewedTensor(Value value) {
   return value;
 }
 
-/// Whether two sizes are one value, or ask the same of the same buffer.
-bool isSameSize(Value a, Value b) {
-  auto left = a.getDefiningOp<rt::DimOp>(),
-       right = b.getDefiningOp<rt::DimOp>();
-  return a == b || (left && right && left.getSource() == right.getSource() &&
-                    left.getAxis() == right.getAxis());
-}
-
 using Dims = std::optional<SmallVector<Value>>;
-
-/// False where one is not known.
-bool areSameSizes(const Dims &a, const Dims &b) {
-  return a && b && llvm::equal(*a, *b, isSameSize);
-}
 
 class Bufferizer {
 public:
@@ -74,6 +62,7 @@ public:
     auto run = func::FuncOp::create(host.getLoc(), rt::kRunName,
                                     builder.getFunctionType({}, {}));
     top = run.addEntryBlock();
+    arithmetic.emplace(run);
     module.insert(host, run);
     builder.setInsertionPointToStart(top);
     if (failed(bufferizeArguments(run)))
@@ -192,6 +181,23 @@ private:
 
   //===- Buffers
   //------------------------------------------------------------------------------------------------===//
+
+  /// Whether two sizes are equal as arithmetic, or ask the same of the same
+  /// buffer.
+  bool isSameSize(Value a, Value b) {
+    auto left = a.getDefiningOp<rt::DimOp>(),
+         right = b.getDefiningOp<rt::DimOp>();
+    return (left && right && left.getSource() == right.getSource() &&
+            left.getAxis() == right.getAxis()) ||
+           arithmetic->equal(a, b);
+  }
+
+  /// False where one is not known.
+  bool areSameSizes(const Dims &a, const Dims &b) {
+    return a && b && llvm::equal(*a, *b, [&](Value x, Value y) {
+             return isSameSize(x, y);
+           });
+  }
 
   bool areKnown(ValueRange values) {
     return llvm::all_of(
@@ -960,6 +966,7 @@ private:
   Block *top = nullptr;
   IRMapping map;
   SizeAnalysis sizes;
+  std::optional<graph::DimBuilder> arithmetic; ///< of sizes
   llvm::StringMap<Value> freeDim;
   DenseMap<Attribute, Value> constants;
   DenseMap<const void *, int64_t> weightOffsets; ///< by storage

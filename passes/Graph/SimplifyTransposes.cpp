@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Brings transposes next to what can take them in: behind maps, reshapes that
 // add or drop ones, and slices.
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "passes/Graph/ChannelsLast.h"
 #include "passes/Graph/Simplify.h"
 
@@ -59,6 +61,14 @@ struct MapBeforeMovement : OpRewritePattern<MapOp> {
           !(OpTrait::hasElementwiseMappableTraits(&op) &&
             isMemoryEffectFree(&op)))
         return rewriter.notifyMatchFailure(map, "more than arithmetic");
+    llvm::SetVector<Value> outer;
+    getUsedValuesDefinedAbove(map.getBody(), outer);
+    if (!outer.empty()) {
+      DominanceInfo dominance;
+      for (Value value : outer)
+        if (!dominance.properlyDominates(value, movement))
+          return rewriter.notifyMatchFailure(map, "reads what comes later");
+    }
 
     rewriter.setInsertionPoint(movement);
     auto before =

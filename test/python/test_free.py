@@ -60,6 +60,30 @@ class LengthTest(unittest.TestCase):
         np.testing.assert_array_equal(model.run(dict(x=x, scales=vector(2, 1, dtype=np.float32)))["y"], np.repeat(x, 2, axis=0))
         self.refuses(model, "Resize", x=x, scales=vector(2, dtype=np.float32))
 
+    def test_pads_of_named_axes(self):
+        x = np.arange(6, dtype=np.float32).reshape(2, 3)
+        for axes in ("n", "1"):
+            for pads in ("m", "2"):
+                model = compile_text(f"g (float[a, b] x, int64[{pads}] pads, int64[{axes}] axes) => (float[c, d] y) {{ y = Pad(x, pads, , axes) }}")
+                np.testing.assert_array_equal(model.run(dict(x=x, pads=vector(1, 2), axes=vector(-1)))["y"], np.pad(x, ((0, 0), (1, 2))))
+                np.testing.assert_array_equal(model.run(dict(x=x, pads=vector(0, 1), axes=vector(0)))["y"], np.pad(x, ((0, 1), (0, 0))))
+                for axis in (-3, 2, 1 << 40):
+                    self.refuses(model, "Pad", x=x, pads=vector(1, 2), axes=vector(axis))
+        model = compile_text("g (float[a, b] x, int64[m] pads, int64[n] axes) => (float[c, d] y) { y = Pad(x, pads, , axes) }")
+        np.testing.assert_array_equal(model.run(dict(x=x, pads=vector(1, 2, 3, 4), axes=vector(1, -2)))["y"], np.pad(x, ((2, 4), (1, 3))))
+        np.testing.assert_array_equal(model.run(dict(x=x, pads=vector(), axes=vector()))["y"], x)
+        self.refuses(model, "Pad", x=x, pads=vector(1, 2, 3, 4), axes=vector(1, -1))
+        self.refuses(model, "Pad", x=x, pads=vector(1, 2, 3), axes=vector(1))
+        self.refuses(model, "Pad", x=x, pads=vector(0, 0, 0, 0, 0, 0), axes=vector(0, 1, 2))
+
+    def test_region(self):
+        node = 'y = Resize<mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize">(x, roi, , sizes)'
+        model = compile_text(f"g (float[a, b] x, float[n] roi, int64[m] sizes) => (float[c, d] y) {{ {node} }}")
+        x = np.arange(20, dtype=np.float32).reshape(4, 5)
+        got = model.run(dict(x=x, roi=vector(0, 0.25, 1, 0.75, dtype=np.float32), sizes=vector(2, 3)))["y"]
+        np.testing.assert_allclose(got, [[1, 2, 3], [16, 17, 18]], rtol=1e-6)
+        self.refuses(model, "Resize", x=x, roi=vector(0, 0.25, 1, dtype=np.float32), sizes=vector(2, 3))
+
     def test_one_number(self):
         x = vector(3, 1, 2, dtype=np.float32)
         model = compile_text("g (float[a] x, int64[n] k) => (float[b] y, int64[b] i) { y, i = TopK(x, k) }")
@@ -93,6 +117,21 @@ class KernelTest(unittest.TestCase):
         with self.assertRaisesRegex(hone.RunError, "Conv"):
             model.run(dict(x=x, w=np.ones((3, 2, 3), np.float32)))
 
+    def test_channels_of_groups(self):
+        x = np.arange(48, dtype=np.float32).reshape(1, 4, 3, 4)
+        for node in ("y = Conv<kernel_shape = [1, 1], group = 2>(x, w)", "y = DeformConv<kernel_shape = [1, 1], group = 2>(x, w, zeros)"):
+            model = compile_text(f"g (float[n, c, h, l] x, float[o, i, k, m] w, float[n, t, h, l] zeros) => (float[] y) {{ {node} }}")
+            w = np.array([[1, 2], [3, 4], [5, 6], [7, 8], [9, 1], [2, 3]], np.float32).reshape(6, 2, 1, 1)
+            zeros = np.zeros((1, 2, 3, 4), np.float32)
+            want = np.concatenate([np.einsum("oikl,nihw->nohw", w[g * 3 : g * 3 + 3], x[:, g * 2 : g * 2 + 2]) for g in (0, 1)], axis=1)
+            np.testing.assert_allclose(model.run(dict(x=x, w=w, zeros=zeros))["y"], want)
+            for wrong in (w[:3], w[:, :1], np.repeat(w, 2, 1)):
+                with self.assertRaisesRegex(hone.RunError, "Conv"):
+                    model.run(dict(x=x, w=wrong, zeros=zeros))
+        model = compile_text("g (float[n, c, h, l] x, float[o, i, k, m] w) => (float[] y) { y = ConvTranspose<kernel_shape = [1, 1], group = 3>(x, w) }")
+        with self.assertRaisesRegex(hone.RunError, "ConvTranspose"):
+            model.run(dict(x=x, w=np.ones((4, 1, 1, 1), np.float32)))
+
     def test_attention(self):
         model = compile_text("g (float[b, h, s, d] q, float[b2, h2, s2, d2] k, float[b3, h3, s3, d3] v) => (float[] y) { y = Attention(q, k, v) }", opset=23)
         rng = np.random.default_rng(0)
@@ -103,6 +142,120 @@ class KernelTest(unittest.TestCase):
         np.testing.assert_allclose(model.run(dict(q=q, k=k, v=v))["y"], want, rtol=1e-5, atol=1e-6)
         with self.assertRaisesRegex(hone.RunError, "Attention"):
             model.run(dict(q=q, k=np.repeat(k, 2, 1)[:, :3], v=np.repeat(v, 2, 1)[:, :3]))
+
+
+class PaddingTest(unittest.TestCase):
+    """Padding of auto_pad and output_shape, over sizes that the run tells and over those that the compiler knows."""
+
+    SIZES = ((1, 1), (2, 5), (3, 4), (6, 3), (7, 7))
+
+    def agrees(self, node, inputs, dtype=np.float32, opset=21):
+        """`node` has attributes, and is one of `x`; each of `inputs` goes through a model that knows its sizes and one that does not."""
+        kind, count = {np.float32: "float", np.int8: "int8", np.uint8: "uint8"}[dtype], 2 if "Indices" in node else 1
+        node = node.replace("Indices", "")
+
+        def graph(sizes):
+            arguments, results, nodes = [], [], []
+            for i, size in enumerate(sizes):
+                arguments.append(f"{kind}[{','.join(map(str, size))}] x{i}")
+                outputs = ["y", "i"][:count]
+                results += [f"{'int64' if name == 'i' else kind}[] {name}{i}" for name in outputs]
+                nodes.append(f"{', '.join(f'{name}{i}' for name in outputs)} = {node.replace('(x', f'(x{i}')}")
+            weights = "float[2, 2, 3, 2] w = {1, 2, -1, 3, 1, 1, 2, 0.5, 1, -2, 1, 3, 1, 1, 4, -1, 2, 1, 1, 0, 2, 1, -3, 1}"
+            return f"g ({', '.join(arguments)}) => ({', '.join(results)}) <{weights}> {{ {' '.join(nodes)} }}"
+
+        known = compile_text(graph([x.shape for x in inputs]), opset).run({f"x{i}": x for i, x in enumerate(inputs)})
+        free = compile_text(graph(["abcd"]), opset)
+        for i, x in enumerate(inputs):
+            got = free.run(dict(x0=x))
+            for name in ("y", "i")[:count]:
+                want = known[f"{name}{i}"]
+                self.assertEqual(got[f"{name}0"].shape, want.shape, (node, x.shape))
+                np.testing.assert_allclose(got[f"{name}0"], want, rtol=1e-6, atol=1e-6, err_msg=f"{node} of {x.shape}")
+
+    def inputs(self, dtype=np.float32):
+        rng = np.random.default_rng(0)
+        # Whole numbers, whose sums are exact in any order.
+        return [np.round(rng.standard_normal((2, 2, *size)) * 40).astype(dtype) for size in self.SIZES]
+
+    def test_conv(self):
+        for pad in ("SAME_UPPER", "SAME_LOWER"):
+            for strides, dilations in (([2, 3], [1, 1]), ([1, 2], [2, 1]), ([4, 2], [1, 2])):
+                self.agrees(f'Conv<auto_pad = "{pad}", strides = {strides}, dilations = {dilations}>(x, w)', self.inputs())
+
+    def test_conv_transpose(self):
+        for attributes in ('auto_pad = "SAME_UPPER", strides = [2, 3]', 'auto_pad = "SAME_LOWER", strides = [3, 1]',
+                           "output_shape = [9, 5], strides = [2, 1]", "output_shape = [4, 21], strides = [1, 3], output_padding = [0, 1]"):  # fmt: skip
+            self.agrees(f"ConvTranspose<{attributes}>(x, w)", self.inputs())
+
+    def test_pools(self):
+        for pad in ("SAME_UPPER", "SAME_LOWER"):
+            for strides, dilations in (([3, 2], [2, 3]), ([4, 5], [1, 1])):
+                attributes = f'auto_pad = "{pad}", kernel_shape = [3, 2], strides = {strides}, dilations = {dilations}'
+                for include in (0, 1):
+                    self.agrees(f"AveragePool<{attributes}, count_include_pad = {include}>(x)", self.inputs())
+                self.agrees(f"LpPool<{attributes}>(x)", self.inputs())
+
+    def test_max_pools(self):
+        inputs = self.inputs()
+        # Where padding is as large as all else, it is not what is found.
+        inputs += [np.full((1, 2, 5, 6), -np.inf, np.float32)]
+        inputs += [np.where(np.arange(48).reshape(1, 2, 4, 6) % 7 == 3, np.nan, -np.inf).astype(np.float32)]
+        for pad in ("SAME_UPPER", "SAME_LOWER"):
+            for strides, dilations in (([2, 3], [1, 1]), ([2, 2], [2, 3])):
+                for order in (0, 1):
+                    attributes = f'auto_pad = "{pad}", kernel_shape = [3, 3], strides = {strides}, dilations = {dilations}, storage_order = {order}'
+                    self.agrees(f"MaxPool<{attributes}>Indices(x)", inputs)
+        for dtype in (np.int8, np.uint8):
+            least = np.full((1, 1, 3, 5), np.iinfo(dtype).min, dtype)
+            self.agrees('MaxPool<auto_pad = "SAME_LOWER", kernel_shape = [3, 2], strides = [2, 2]>Indices(x)', [*self.inputs(dtype), least], dtype)
+
+
+class RecurrentTest(unittest.TestCase):
+    """Cells whose sizes only the run tells, beside those of known sizes."""
+
+    def compiled(self, op, attributes, names, shapes):
+        arguments = [f"{'int32' if name == 'lengths' else 'float'}[{','.join(map(str, shape))}] {name}" for name, shape in zip(names, shapes) if name]
+        states = ["h", "c"] if op == "LSTM" else ["h"]
+        results = ", ".join(f"float[] {name}" for name in ["y", *states])
+        return compile_text(f"g ({', '.join(arguments)}) => ({results}) {{ y, {', '.join(states)} = {op}<{attributes}>({', '.join(names)}) }}")
+
+    def test_free_sizes(self):
+        rng = np.random.default_rng(0)
+        steps, batch, features = 4, 3, 5
+        for op, gates, hidden, direction, layout, with_state in (
+            ("LSTM", 4, 3, "forward", 0, True), ("LSTM", 4, 1, "bidirectional", 1, True), ("LSTM", 4, 6, "reverse", 0, False),
+            ("GRU", 3, 3, "reverse", 0, True), ("GRU", 3, 5, "bidirectional", 0, False), ("RNN", 1, 4, "bidirectional", 1, True),
+        ):  # fmt: skip
+            both = 2 if direction == "bidirectional" else 1
+            shapes = [(steps, batch, features), (both, gates * hidden, features), (both, gates * hidden, hidden), (both, 2 * gates * hidden), (batch,)]
+            names = ["x", "w", "r", "b", "lengths"]
+            if with_state:
+                names += ["h0", "c0", "p"] if op == "LSTM" else ["h0"]
+                shapes += [(both, batch, hidden), (both, batch, hidden), (both, 3 * hidden)][: len(names) - 5]
+            if layout:
+                swapped = ("x", "h0", "c0")
+                shapes = [(s[1], s[0], s[2]) if name in swapped else s for name, s in zip(names, shapes)]
+            attributes = f'direction = "{direction}", layout = {layout}' + (", linear_before_reset = 1" if op == "GRU" and with_state else "")
+            inputs = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in zip(names, shapes)}
+            inputs["lengths"] = vector(4, 1, 3, dtype=np.int32)
+            want = self.compiled(op, attributes, names, shapes).run(inputs)
+            free = self.compiled(op, attributes, names, [[f"{name}{i}" for i in range(len(shape))] for name, shape in zip(names, shapes)])
+            got = free.run(inputs)
+            for name, value in want.items():
+                np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-6, err_msg=f"{op} {direction} {name}")
+            for name in names:
+                for axis in range(inputs[name].ndim):
+                    if (name, axis) != ("x", 1 if layout else 0):  # the number of steps is nobody else's
+                        with self.assertRaisesRegex(hone.RunError, op):
+                            free.run(inputs | {name: np.delete(inputs[name], 0, axis)})
+
+    def test_declared_hidden_size(self):
+        model = self.compiled("RNN", "hidden_size = 2", ["x", "w", "r"], [("t", "n", "f"), ("d", "h", "f2"), ("d2", "h2", "h3")])
+        x, w, r = np.ones((1, 1, 3), np.float32), np.full((1, 2, 3), 0.1, np.float32), np.zeros((1, 2, 2), np.float32)
+        np.testing.assert_allclose(model.run(dict(x=x, w=w, r=r))["y"], np.full((1, 1, 1, 2), np.tanh(0.3)), rtol=1e-6)
+        with self.assertRaisesRegex(hone.RunError, "RNN"):
+            model.run(dict(x=x, w=np.ones((1, 3, 3), np.float32), r=np.zeros((1, 3, 3), np.float32)))
 
 
 class DeclaredTest(unittest.TestCase):

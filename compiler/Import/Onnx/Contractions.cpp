@@ -71,13 +71,12 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   Size channels = n.mul(n.dim(w, 1), windows.group);
   own[1] = channels;
   x = n.withDims(x, own, "the channels of input and weights");
-  std::optional<int64_t> outChannels = NodeBuilder::known(n.dim(w, 0));
-  if (outChannels && *outChannels % windows.group != 0)
-    n.fail("has " + Twine(*outChannels) +
-           " output channels, no multiple of its " + Twine(windows.group) +
-           " groups");
+  requireMultiple(n, n.dim(w, 0), windows.group, "output channels");
   if (n.failed())
     return x;
+  // The sizes are those over the input before it is padded.
+  Val input = x;
+  x = windows.padded(n, x, 0);
   // Padding that is negative cuts.
   Ints low(x.rank(), 0), high(x.rank(), 0), pads = windows.pads;
   for (int64_t i = 0; i < spatial; ++i) {
@@ -92,10 +91,10 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   mlir::Type element = x.type().getElementType();
   if (llvm::any_of(low, [](int64_t p) { return p < 0; }) ||
       llvm::any_of(high, [](int64_t p) { return p < 0; }))
-    x = n.pad(x, n.host().constant(element, 0).value, low, high);
+    input = x = n.pad(x, n.host().constant(element, 0).value, low, high);
   Sizes sizes{own[0], n.dim(w, 0)};
   for (int64_t i = 0; i < spatial; ++i)
-    sizes.push_back(rest.outputSize(n, n.dim(x, 2 + i), i, /*ceil=*/false));
+    sizes.push_back(rest.outputSize(n, n.dim(input, 2 + i), i, /*ceil=*/false));
   if (n.failed())
     return x;
   ElementType wide = widenedType(x.elem);
@@ -150,7 +149,7 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
     return failure();
   int64_t spatial = x.rank() - 2;
   std::optional<Windows> windows =
-      Windows::parse(n, x, kernelOf(n, w), /*transposed=*/true);
+      Windows::parse(n, x, kernelOf(n, w), /*resolvesAutoPad=*/false);
   if (!windows)
     return failure();
   Ints outputPadding = n.intsAttr("output_padding", Ints(spatial, 0));
@@ -169,12 +168,13 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   x = n.withDims(x, own, "the channels of input and weights");
   if (n.failed())
     return failure();
-  std::optional<int64_t> channels = NodeBuilder::known(own[1]);
-  if (channels && *channels % windows->group != 0)
-    return n.error("has channels that are no multiple of its groups");
+  requireMultiple(n, own[1], windows->group, "channels");
+  if (n.failed())
+    return failure();
 
   Sizes sizes{own[0], n.mul(n.dim(w, 1), windows->group)};
   StringRef autoPad = n.stringAttr("auto_pad", "NOTSET");
+  SmallVector<std::pair<Size, Size>> cut; // offset and size, where there is one
   for (int64_t i = 0; i < spatial; ++i) {
     // The size without padding; what is asked for decides the padding.
     Size full = n.add(n.mul(n.add(n.dim(x, 2 + i), -1), windows->strides[i]),
@@ -190,15 +190,21 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
           n.add(full, -(windows->pads[i] + windows->pads[spatial + i])));
       continue;
     }
-    std::optional<int64_t> total = NodeBuilder::known(n.sub(full, *wanted));
-    if (!total)
-      return n.error("has an output shape over a free dimension that does not "
-                     "decide its padding");
-    bool upper = autoPad == "SAME_UPPER";
-    int64_t padding = std::max<int64_t>(*total, 0);
-    windows->pads[i] = upper ? padding / 2 : padding - padding / 2;
-    windows->pads[spatial + i] = padding - windows->pads[i];
-    sizes.push_back(*wanted);
+    Size total = n.max(n.sub(full, *wanted), n.index(0)),
+         half = n.floorDiv(total, n.index(2));
+    Size low = autoPad == "SAME_UPPER" ? half : n.sub(total, half);
+    std::optional<int64_t> all = NodeBuilder::known(total),
+                           below = NodeBuilder::known(low);
+    if (all && below) {
+      windows->pads[i] = *below;
+      windows->pads[spatial + i] = *all - *below;
+      sizes.push_back(*wanted);
+      continue;
+    }
+    // What only the run knows is cut from the whole result.
+    sizes.push_back(full);
+    cut.resize(x.rank(), {n.index(0), Size()});
+    cut[2 + i] = {low, *wanted};
   }
   if (n.failed())
     return failure();
@@ -208,6 +214,24 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
                                        windows->strides, windows->dilations,
                                        windows->pads, windows->group),
         wide};
+  if (!cut.empty()) {
+    // It may also end before what is asked for does.
+    Sizes whole = sizes;
+    for (auto [i, part] : llvm::enumerate(cut))
+      if (part.second)
+        sizes[i] = part.second;
+    y = n.move(sizes, wide, [&](ScalarBuilder &s) {
+      SmallVector<Scalar> at;
+      Scalar inside = s.boolean(true);
+      for (auto [i, part] : llvm::enumerate(cut)) {
+        at.push_back(s.index(i) + s.size(part.first));
+        if (part.second)
+          inside = bitAnd(inside, lt(at.back(), s.size(whole[i])));
+      }
+      return s.extractWhere(inside, y.value, at,
+                            s.constant(y.type().getElementType(), 0));
+    });
+  }
   return n.out(addChannelBias(n, y, n.in(2), x.elem));
 }
 

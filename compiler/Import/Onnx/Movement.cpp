@@ -321,6 +321,54 @@ Scalar reflected(ScalarBuilder &s, Scalar i, Scalar size, StringRef mode) {
   return select(gt(folded, last), period - folded, folded);
 }
 
+/// The low and then the high pads of all dimensions, of which the run decides
+/// whose they are.
+std::optional<Sizes> padsAtRun(NodeBuilder &n, int64_t rank, Val axes) {
+  Val pads = n.in(1);
+  if (pads.rank() != 1 || axes.rank() != 1 || !isInteger(axes.elem)) {
+    n.fail("has pads or axes that are no vectors of integers");
+    return std::nullopt;
+  }
+  // Half of the pads belong to each end.
+  Size count = n.dim(axes, 0);
+  if (!NodeBuilder::known(count) && NodeBuilder::known(n.dim(pads, 0)))
+    count = n.floorDiv(n.dim(pads, 0), n.index(2));
+  axes = n.withSize(axes, 0, count, "the numbers of pads and axes");
+  pads = n.withSize(pads, 0, n.mul(count, 2), "the numbers of pads and axes");
+  if (n.failed())
+    return std::nullopt;
+  std::optional<Sizes> named = n.elementsUpTo(axes, rank, rank);
+  std::optional<Sizes> ends[2];
+  for (int64_t end = 0; end < 2; ++end)
+    ends[end] =
+        n.elementsUpTo(n.sliceAxis(pads, 0, n.mul(count, end), count), rank, 0);
+  if (!named || !ends[0] || !ends[1])
+    return std::nullopt;
+  ScalarBuilder &s = n.host();
+  Sizes spread(2 * rank, n.index(0));
+  Scalar inRange = s.boolean(true), once = inRange;
+  SmallVector<Scalar> seen(rank, s.boolean(false));
+  for (auto [i, place] : llvm::enumerate(*named)) {
+    Scalar axis = s.size(place);
+    axis = select(lt(axis, 0), axis + static_cast<double>(rank), axis);
+    Scalar isNamed = gt(s.size(count), static_cast<double>(i));
+    inRange = bitAnd(
+        inRange, bitOr(bitNot(isNamed), bitAnd(ge(axis, 0), lt(axis, rank))));
+    for (int64_t d = 0; d < rank; ++d) {
+      Scalar hit = bitAnd(isNamed, eq(axis, static_cast<double>(d)));
+      once = bitAnd(once, bitNot(bitAnd(hit, seen[d])));
+      seen[d] = bitOr(seen[d], hit);
+      for (int64_t end = 0; end < 2; ++end) {
+        Size &pad = spread[end * rank + d];
+        pad = n.toSize(select(hit, s.size((*ends[end])[i]), s.size(pad)));
+      }
+    }
+  }
+  n.require(inRange, "the axes are dimensions of the input");
+  n.require(once, "no axis is named twice");
+  return spread;
+}
+
 LogicalResult importPad(NodeBuilder &n) {
   Val x = n.in(0);
   StringRef mode = n.stringAttr("mode", "constant");
@@ -328,17 +376,21 @@ LogicalResult importPad(NodeBuilder &n) {
       mode != "wrap")
     return n.error("has a mode that ONNX does not define: '" + mode + "'");
   std::optional<Sizes> pads;
+  Val places; // where only the run knows which dimensions are padded
   if (n.opset >= 11) {
     if (!n.has(1))
       return n.error("lacks pads");
-    int64_t places = x.rank();
-    bool named = n.opset >= 18 && n.has(3);
-    if (named && n.in(3).isStatic())
-      places = n.in(3).type().getNumElements();
-    else if (named && !n.in(1).isStatic())
-      return n.error("has pads and axes whose number is not known; give one of "
-                     "them a length");
-    pads = n.elements(n.in(1), 2 * places);
+    places = n.opset >= 18 ? n.in(3) : Val();
+    if (places && n.knownInts(places))
+      places = {};
+    if (!places) {
+      int64_t count = n.opset >= 18 && n.has(3)
+                          ? n.in(3).type().getNumElements()
+                          : x.rank();
+      pads = n.elements(n.in(1), 2 * count);
+    } else {
+      pads = padsAtRun(n, x.rank(), places);
+    }
   } else if (std::optional<Ints> given =
                  n.intsAttr(n.hasAttr("paddings") ? "paddings" : "pads")) {
     pads = n.sizes(*given);
@@ -347,27 +399,9 @@ LogicalResult importPad(NodeBuilder &n) {
     return n.error("lacks pads");
   Sizes low(x.rank(), n.index(0)), high = low;
   std::optional<Ints> axes;
-  if (n.opset >= 18 && n.has(3) && !n.knownInts(n.in(3))) {
-    // Which dimension a pad belongs to, the run decides.
-    std::optional<Sizes> places = n.elements(n.in(3), pads->size() / 2);
-    if (!places || pads->size() != 2 * places->size())
-      return n.error("has pads and axes of different lengths");
-    Sizes spread(2 * x.rank(), n.index(0));
-    ScalarBuilder &s = n.host();
-    for (auto [i, place] : llvm::enumerate(*places)) {
-      Scalar axis = s.size(place);
-      axis = select(lt(axis, 0), axis + static_cast<double>(x.rank()), axis);
-      for (size_t d = 0; d < spread.size(); ++d) {
-        Size given = (*pads)[d < spread.size() / 2 ? i : places->size() + i];
-        Scalar hit = eq(axis, static_cast<double>(d % x.rank()));
-        spread[d] = n.toSize(select(hit, s.size(given), s.size(spread[d])));
-      }
-    }
-    pads = spread;
-  } else {
+  if (!places)
     axes = n.axes("axes", n.opset >= 18 ? 3 : SIZE_MAX, x.rank(),
                   /*sorted=*/false);
-  }
   if (!axes) {
     axes.emplace();
     for (int64_t i = 0; i < x.rank(); ++i)

@@ -2,6 +2,8 @@
 // Pooling over windows and over whole images.
 #include "compiler/Import/Onnx/Windows.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace hone::onnx;
 using hone::graph::PoolKind;
@@ -29,15 +31,51 @@ std::optional<Windows> windowsOf(NodeBuilder &n) {
   return windows;
 }
 
+/// What a maximum never is, but of nothing else.
+double lowest(ElementType elem) {
+  if (isFloat(elem))
+    return -std::numeric_limits<double>::infinity();
+  return isUnsigned(elem) ? 0 : -std::ldexp(1.0, elementBits(elem) - 1);
+}
+
+/// Indices into the padded input as those into the input. Where padding is as
+/// large as all else in a window, it stands for the first of its elements.
+Val placesInInput(NodeBuilder &n, Val places, ArrayRef<Size> own,
+                  ArrayRef<Size> padded, const Windows &w) {
+  Ints order(own.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (n.intAttr("storage_order") != 0 && order.size() >= 4)
+    std::swap(order[order.size() - 2], order.back());
+  return n.map(places, [&](Scalar place) {
+    ScalarBuilder &s = *place.builder;
+    Scalar rest = s.toIndex(place), zero = s.indexConstant(0), result = zero,
+           stride = s.indexConstant(1);
+    for (int64_t axis : llvm::reverse(order)) {
+      Scalar size = s.size(padded[axis]), at = truncMod(rest, size);
+      rest = floorDiv(rest, size);
+      if (axis >= 2) {
+        Scalar step = s.indexConstant(w.dilations[axis - 2]);
+        at = at - s.size(w.runLow[axis - 2]);
+        Scalar missing = max(zero - at, zero);
+        at = at + floorDiv(missing + step - s.indexConstant(1), step) * step;
+      }
+      result = result + at * stride;
+      stride = stride * s.size(own[axis]);
+    }
+    return s.cast(result, ElementType::Int64);
+  });
+}
+
 /// The pooled tensor, and for max the indices if they are asked for.
 std::pair<Val, Val> pool(NodeBuilder &n, Val x, const Windows &w, PoolKind kind,
                          bool includePad, bool indices) {
   bool ceil = n.intAttr("ceil_mode");
-  Sizes sizes{n.dim(x, 0), n.dim(x, 1)};
+  Sizes sizes{n.dim(x, 0), n.dim(x, 1)}, own = n.dims(x);
   for (int64_t i = 2; i < x.rank(); ++i)
     sizes.push_back(w.outputSize(n, n.dim(x, i), i - 2, ceil));
   if (n.failed())
     return {x, x};
+  x = w.padded(n, x, kind == PoolKind::Max ? lowest(x.elem) : 0);
   mlir::Type indexType =
       indices ? n.tensorType(ElementType::Int64, sizes) : mlir::Type();
   auto op = graph::PoolOp::create(
@@ -45,7 +83,10 @@ std::pair<Val, Val> pool(NodeBuilder &n, Val x, const Windows &w, PoolKind kind,
       n.dynamic(sizes), kind, w.kernel, w.strides, w.dilations, w.pads,
       includePad, /*channelsLast=*/false, n.intAttr("storage_order") != 0,
       isUnsigned(x.elem));
-  return {{op.getResult(), x.elem}, {op.getIndices(), ElementType::Int64}};
+  Val places{op.getIndices(), ElementType::Int64};
+  if (indices && !w.runTotal.empty())
+    places = placesInInput(n, places, own, n.dims(x), w);
+  return {{op.getResult(), x.elem}, places};
 }
 
 LogicalResult importMaxPool(NodeBuilder &n) {
@@ -66,9 +107,35 @@ LogicalResult importAveragePool(NodeBuilder &n) {
     return failure();
   if (!isFloat(n.in(0).elem))
     return n.error("takes floats alone");
-  return n.out(pool(n, n.in(0), *windows, PoolKind::Average,
-                    n.intAttr("count_include_pad") != 0, false)
-                   .first);
+  Val x = n.in(0);
+  bool includePad = n.intAttr("count_include_pad") != 0;
+  if (windows->runTotal.empty() || includePad)
+    return n.out(
+        pool(n, x, *windows, PoolKind::Average, includePad, false).first);
+  // How many elements of a window are padding, the run tells.
+  Val sums = pool(n, n.widened(x), *windows, PoolKind::Sum, false, false).first;
+  if (n.failed())
+    return failure();
+  Sizes own = n.dims(x);
+  Val counts = n.compute(n.dims(sums), sums.elem, [&](ScalarBuilder &s) {
+    Scalar zero = s.indexConstant(0), count = s.indexConstant(1);
+    for (int64_t i = 0; i < x.rank() - 2; ++i) {
+      Scalar step = s.indexConstant(windows->dilations[i]);
+      Scalar start = s.index(2 + i) * s.indexConstant(windows->strides[i]) -
+                     s.size(windows->runLow[i]);
+      // Steps before the first element and up to the last one.
+      Scalar first =
+          floorDiv(max(zero - start, zero) + step - s.indexConstant(1), step);
+      Scalar end =
+          min(floorDiv(s.size(own[2 + i]) - start + step - s.indexConstant(1),
+                       step),
+              s.indexConstant(windows->kernel[i]));
+      count = count * max(end - first, zero);
+    }
+    return s.cast(count, sums.elem);
+  });
+  return n.out(n.map({sums, counts}, x.elem,
+                     [](ArrayRef<Scalar> v) { return v[0] / v[1]; }));
 }
 
 /// |x|^p in the widened type, and the root after the sum.
@@ -135,7 +202,8 @@ LogicalResult importMaxUnpool(NodeBuilder &n) {
     return n.error(
         "takes a tensor of at least 3 dimensions and indices of its shape");
   std::optional<Ints> kernel = n.intsAttr("kernel_shape");
-  std::optional<Windows> w = Windows::parse(n, x, kernel);
+  std::optional<Windows> w =
+      Windows::parse(n, x, kernel, /*resolvesAutoPad=*/false);
   if (!w)
     return n.error("lacks the attribute 'kernel_shape'");
   Sizes natural{n.dim(x, 0), n.dim(x, 1)};

@@ -65,8 +65,8 @@ struct Recurrence {
   NodeBuilder &n;
   Cell cell;
   int64_t gates, states; ///< per direction
-  int64_t hidden = 0, directions = 1;
-  Size steps = {}, batch = {};
+  int64_t directions = 1;
+  Size steps = {}, batch = {}, inputs = {}, hidden = {};
   float clip = 0;
   bool linearBeforeReset = false, inputForget = false;
   SmallVector<Activation> activations = {}; ///< of all directions
@@ -77,11 +77,11 @@ struct Recurrence {
   /// its first own axis, for one direction.
   Val part(Val v, int64_t direction, int64_t from, int64_t count) {
     Val one = n.squeeze(n.sliceAxis(v, 0, n.index(direction), n.index(1)), {0});
-    return n.sliceAxis(one, 0, n.index(from * hidden), n.index(count * hidden));
+    return n.sliceAxis(one, 0, n.mul(hidden, from), n.mul(hidden, count));
   }
 
   Val gate(Val all, int64_t i) {
-    return n.sliceAxis(all, 1, n.index(i * hidden), n.index(hidden));
+    return n.sliceAxis(all, 1, n.mul(hidden, i), hidden);
   }
 
   Scalar limit(const Scalar &v) const {
@@ -132,8 +132,7 @@ struct Recurrence {
   SmallVector<Val> gruStep(Val projected, Val h, Val weights, Val recurrentBias,
                            ArrayRef<Activation> f) {
     auto rows = [&](int64_t from, int64_t count) {
-      return n.sliceAxis(weights, 0, n.index(from * hidden),
-                         n.index(count * hidden));
+      return n.sliceAxis(weights, 0, n.mul(hidden, from), n.mul(hidden, count));
     };
     // The bias of the first two gates' recurrence is in the projection already.
     Val product =
@@ -181,13 +180,12 @@ struct Recurrence {
   /// All outputs [steps, batch, hidden] of one direction, then its last states.
   SmallVector<Val> runDirection(int64_t direction, bool reverse,
                                 ArrayRef<Activation> f) {
-    int64_t inputSize = x.shape()[2];
     Val weights =
         n.squeeze(n.sliceAxis(w, 0, n.index(direction), n.index(1)), {0});
     Val recurrentWeights =
         n.squeeze(n.sliceAxis(r, 0, n.index(direction), n.index(1)), {0});
     Size rows = n.mul(steps, batch);
-    Val flat = n.reshape(x, {rows, n.index(inputSize)});
+    Val flat = n.reshape(x, {rows, inputs});
     Val projected = n.wideMatmul(flat, weights, /*transposeRhs=*/true);
     Val recurrentBias;
     if (bias) {
@@ -195,17 +193,15 @@ struct Recurrence {
       projected = n.map({projected, sum}, wide(),
                         [](ArrayRef<Scalar> v) { return v[0] + v[1]; });
     }
-    projected = n.reshape(projected, {steps, batch, n.index(gates * hidden)});
+    projected = n.reshape(projected, {steps, batch, n.mul(hidden, gates)});
 
-    Sizes stateDims{batch, n.index(hidden)};
+    Sizes stateDims{batch, hidden};
     SmallVector<Val> carried;
     for (int64_t i = 0; i < states; ++i) {
       Val first = initial[i]
-                      ? n.withDims(n.squeeze(n.sliceAxis(initial[i], 0,
-                                                         n.index(direction),
-                                                         n.index(1)),
-                                             {0}),
-                                   stateDims, "an initial state")
+                      ? n.squeeze(n.sliceAxis(initial[i], 0, n.index(direction),
+                                              n.index(1)),
+                                  {0})
                       : n.filled(x.elem, stateDims, 0);
       carried.push_back(i == 0 ? first : n.widened(first));
     }
@@ -294,15 +290,20 @@ struct Recurrence {
     return success();
   }
 
-  LogicalResult check(Val v, ArrayRef<int64_t> shape, StringRef what) {
+  /// Gives an input that is there its sizes, checked where they are free.
+  LogicalResult fix(Val &v, ArrayRef<Size> shape, StringRef what) {
     if (!v)
       return success();
     if (v.rank() != static_cast<int64_t>(shape.size()) || v.elem != x.elem)
       return n.error("has a wrong rank or type for " + what);
-    for (auto [size, expected] : llvm::zip(v.shape(), shape))
-      if (expected >= 0 && !ShapedType::isDynamic(size) && size != expected)
-        return n.error("has size " + Twine(size) + " where " + what +
-                       " needs " + Twine(expected));
+    for (auto [size, expected] : llvm::zip(n.dims(v), shape)) {
+      std::optional<int64_t> own = NodeBuilder::known(size),
+                             needed = NodeBuilder::known(expected);
+      if (own && needed && *own != *needed)
+        return n.error("has size " + Twine(*own) + " where " + what +
+                       " needs " + Twine(*needed));
+    }
+    v = n.withDims(v, shape, "the sizes of " + what + " and what it needs");
     return success();
   }
 
@@ -327,32 +328,37 @@ struct Recurrence {
         if (state && state.rank() == 3)
           state = n.transpose(state, {1, 0, 2});
     }
-    // The weights say how many features there are, even where the input does
-    // not.
+    // A size is told by whichever of the two knows it.
+    auto sizeOf = [&](Val v, Val other) {
+      Size size = n.dim(v, 2);
+      return NodeBuilder::known(size) || other.rank() != 3 ||
+                     !NodeBuilder::known(n.dim(other, 2))
+                 ? size
+                 : n.dim(other, 2);
+    };
+    inputs = sizeOf(w, x);
+    hidden = n.hasAttr("hidden_size") ? n.index(n.intAttr("hidden_size"))
+                                      : sizeOf(r, initial[0]);
     Sizes own = n.dims(x);
-    if (!ShapedType::isDynamic(w.shape()[2]))
-      own[2] = n.dim(w, 2);
+    own[2] = inputs;
     x = n.withDims(x, own, "the features of X and W");
     if (n.failed())
       return failure();
-    hidden = r.shape()[2];
-    int64_t inputs = x.shape()[2];
-    if (ShapedType::isDynamic(hidden) || ShapedType::isDynamic(inputs))
-      return n.error("needs sizes of input and state that are known at compile "
-                     "time");
-    if (n.hasAttr("hidden_size") && n.intAttr("hidden_size") != hidden)
+    steps = n.dim(x, 0), batch = n.dim(x, 1);
+    if (std::optional<int64_t> known = NodeBuilder::known(n.dim(r, 2));
+        known && NodeBuilder::known(hidden) != known)
       return n.error("has a hidden_size that is not that of its weights");
-    if (failed(check(w, {directions, gates * hidden, inputs}, "W")) ||
-        failed(check(r, {directions, gates * hidden, hidden}, "R")) ||
-        failed(check(bias, {directions, 2 * gates * hidden}, "B")) ||
-        failed(check(peepholes, {directions, 3 * hidden}, "P")))
+    Size both = n.index(directions);
+    if (failed(fix(w, {both, n.mul(hidden, gates), inputs}, "W")) ||
+        failed(fix(r, {both, n.mul(hidden, gates), hidden}, "R")) ||
+        failed(fix(bias, {both, n.mul(hidden, 2 * gates)}, "B")) ||
+        failed(fix(peepholes, {both, n.mul(hidden, 3)}, "P")))
       return failure();
-    for (Val state : initial)
-      if (failed(check(state, {directions, -1, hidden}, "an initial state")))
+    for (Val &state : initial)
+      if (failed(fix(state, {both, batch, hidden}, "an initial state")))
         return failure();
     if (lengths && (lengths.rank() != 1 || !isInteger(lengths.elem)))
       return n.error("needs one sequence length per batch entry");
-    steps = n.dim(x, 0), batch = n.dim(x, 1);
     if (lengths)
       lengths = n.withDims(n.cast(lengths, ElementType::Int64), {batch},
                            "sequence_lens");

@@ -320,13 +320,16 @@ LogicalResult importResize(NodeBuilder &n) {
 
   bool cropped = resizer.coordinates == "tf_crop_and_resize";
   Val roi = n.in(1);
-  if (cropped &&
-      (roi.rank() != 1 || !isFloat(roi.elem) ||
-       n.known(n.dim(roi, 0)) != 2 * static_cast<int64_t>(order.size())))
-    return n.error("needs a region of interest: a start and an end for each "
-                   "axis");
-  SmallVector<ResizeAxis> axes;
   int64_t count = order.size();
+  if (cropped) {
+    if (roi.rank() != 1 || !isFloat(roi.elem) ||
+        n.known(n.dim(roi, 0)).value_or(2 * count) != 2 * count)
+      return n.error("needs a region of interest: a start and an end for each "
+                     "axis");
+    roi = n.withSize(roi, 0, n.index(2 * count),
+                     "the numbers of starts and ends and of the axes");
+  }
+  SmallVector<ResizeAxis> axes;
   auto add = [&](int64_t i, Size to, std::optional<float> scale) {
     axes.push_back(
         {order[i], n.dim(x, order[i]), to, scale, roi, i, i + count});

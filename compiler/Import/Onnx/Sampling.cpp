@@ -417,17 +417,21 @@ LogicalResult importDeformConv(NodeBuilder &n) {
   if (x.rank() != 4 || w.rank() != 4 || offset.rank() != 4 ||
       !isPlainFloat(x) || w.elem != x.elem || offset.elem != x.elem)
     return n.error("takes an image, weights and offsets of 4 dimensions");
-  std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
+  std::optional<Windows> windows =
+      Windows::parse(n, x, kernelOf(n, w), /*resolvesAutoPad=*/false);
   if (!windows)
     return failure();
   int64_t groups = n.intAttr("offset_group", 1);
-  Sizes own = n.dims(x), weightSizes = n.dims(w), offsetSizes = n.dims(offset);
-  std::optional<int64_t> channels = NodeBuilder::known(own[1]),
-                         outputs = NodeBuilder::known(weightSizes[0]);
-  if (!channels || !outputs || groups < 1 || *channels % groups != 0 ||
-      *channels % windows->group != 0 || *outputs % windows->group != 0 ||
-      NodeBuilder::known(weightSizes[1]) != *channels / windows->group)
-    return n.error("has channels that do not fit its groups");
+  if (groups < 1 || groups > INT32_MAX)
+    return n.error("has an offset_group that is out of range");
+  Sizes own = n.dims(x), weightSizes = n.dims(w);
+  // A channel of the weights is one of each group of the input.
+  own[1] = n.mul(weightSizes[1], windows->group);
+  x = n.withDims(x, own, "the channels of input and weights");
+  requireMultiple(n, own[1], groups, "channels");
+  requireMultiple(n, weightSizes[0], windows->group, "output channels");
+  if (n.failed())
+    return failure();
   int64_t taps = windows->kernel[0] * windows->kernel[1],
           columns = windows->kernel[1];
   Size rows = windows->outputSize(n, own[2], 0, false),
@@ -445,19 +449,18 @@ LogicalResult importDeformConv(NodeBuilder &n) {
   n.requireSource(ArrayRef(own).drop_front(2), {own[0], rows, cols});
   // [batch, group, channels of a group * taps, rows * columns]
   Size places = n.mul(rows, cols);
-  int64_t perGroup = *channels / windows->group, perOffset = *channels / groups;
-  Sizes columnSizes{own[0], n.index(windows->group), n.index(perGroup * taps),
-                    places};
+  Size perGroup = weightSizes[1], inGroup = n.mul(perGroup, taps),
+       perOffset = n.floorDiv(own[1], n.index(groups));
+  Sizes columnSizes{own[0], n.index(windows->group), inGroup, places};
   ElementType wide = widenedType(x.elem);
   Val read = n.compute(columnSizes, wide, [&](ScalarBuilder &s) {
     mlir::Type type = computeType(s.builder.getContext(), x.elem);
     Scalar batch = s.index(0), each = s.indexConstant(taps);
-    Scalar channel =
-        s.index(1) * s.indexConstant(perGroup) + floorDiv(s.index(2), each);
+    Scalar channel = s.index(1) * s.size(perGroup) + floorDiv(s.index(2), each);
     Scalar tap = truncMod(s.index(2), each), width = s.size(cols);
     Scalar row = floorDiv(s.index(3), width),
            column = truncMod(s.index(3), width);
-    Scalar group = floorDiv(channel, s.indexConstant(perOffset));
+    Scalar group = floorDiv(channel, s.size(perOffset));
     Scalar entry = group * each + tap;
     SmallVector<Scalar> at;
     SmallVector<Line> lines;
@@ -480,9 +483,9 @@ LogicalResult importDeformConv(NodeBuilder &n) {
                                         {batch, entry, row, column})
                     : value;
   });
-  Val weights = n.reshape(n.widened(w), {n.index(windows->group),
-                                         n.index(*outputs / windows->group),
-                                         n.index(perGroup * taps)});
+  Size byGroup = n.index(windows->group);
+  Val weights = n.reshape(
+      n.widened(w), {byGroup, n.floorDiv(weightSizes[0], byGroup), inGroup});
   Val product = n.matmul(weights, read);
   if (n.failed())
     return failure();

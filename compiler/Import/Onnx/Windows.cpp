@@ -35,9 +35,22 @@ std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
   return kernel;
 }
 
+void hone::onnx::requireMultiple(NodeBuilder &n, Size channels, int64_t groups,
+                                 StringRef what) {
+  if (std::optional<int64_t> known = NodeBuilder::known(channels);
+      known && *known % groups != 0)
+    n.fail("has " + Twine(*known) + " " + what + ", no multiple of its " +
+           Twine(groups) + " groups");
+  else if (!known && groups != 1)
+    n.require(
+        eq(truncMod(n.host().size(channels), n.host().indexConstant(groups)),
+           0),
+        what + " are a multiple of " + Twine(groups) + " groups");
+}
+
 std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
                                       std::optional<Ints> kernel,
-                                      bool transposed) {
+                                      bool resolvesAutoPad) {
   if (!kernel)
     return std::nullopt;
   size_t spatial = x.rank() - 2;
@@ -72,21 +85,33 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
     w.pads.assign(2 * spatial, 0);
   } else if (autoPad == "SAME_UPPER" || autoPad == "SAME_LOWER") {
     w.pads.assign(2 * spatial, 0);
-    for (size_t i = 0; i < spatial && !transposed; ++i) {
+    bool upper = autoPad == "SAME_UPPER";
+    for (size_t i = 0; i < spatial && resolvesAutoPad; ++i) {
       // ceil(in / stride) windows; with a stride of 1 the input's size does not
       // matter.
-      std::optional<int64_t> size = NodeBuilder::known(n.dim(x, 2 + i));
-      if (!size && w.strides[i] != 1)
-        return fail("has auto_pad with a stride over a free dimension; export "
-                    "it with explicit pads");
-      int64_t total = w.extent(i) - 1;
-      if (size)
-        total =
-            (llvm::divideCeilSigned(*size, w.strides[i]) - 1) * w.strides[i] +
-            w.extent(i) - *size;
-      total = std::max<int64_t>(total, 0);
-      w.pads[i] = autoPad == "SAME_UPPER" ? total / 2 : total - total / 2;
-      w.pads[spatial + i] = total - w.pads[i];
+      Size size = n.dim(x, 2 + i);
+      Size total = n.index(w.extent(i) - 1);
+      if (NodeBuilder::known(size) || w.strides[i] != 1)
+        total = n.max(
+            n.sub(n.add(n.mul(n.add(n.ceilDiv(size, n.index(w.strides[i])), -1),
+                              w.strides[i]),
+                        w.extent(i)),
+                  size),
+            n.index(0));
+      Size half = n.floorDiv(total, n.index(2));
+      w.runTotal.push_back(total);
+      w.runLow.push_back(upper ? half : n.sub(total, half));
+    }
+    auto isKnown = [](Size size) {
+      return NodeBuilder::known(size).has_value();
+    };
+    if (llvm::all_of(w.runTotal, isKnown) && llvm::all_of(w.runLow, isKnown)) {
+      for (auto [i, low] : llvm::enumerate(w.runLow)) {
+        w.pads[i] = *NodeBuilder::known(low);
+        w.pads[spatial + i] = *NodeBuilder::known(w.runTotal[i]) - w.pads[i];
+      }
+      w.runLow.clear();
+      w.runTotal.clear();
     }
   } else if (autoPad != "NOTSET" && !autoPad.empty()) {
     return fail("has an auto_pad that ONNX does not define: '" + autoPad + "'");
@@ -98,6 +123,8 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
 
 hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
                                      bool ceil) const {
+  if (!runTotal.empty())
+    return n.ceilDiv(input, n.index(strides[i]));
   int64_t spatial = kernel.size(), low = pads[i], high = pads[spatial + i];
   Size room = n.add(input, low + high - extent(i));
   Size stride = n.index(strides[i]);
@@ -116,4 +143,26 @@ hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
   Scalar end = n.host().size(n.add(input, low));
   Scalar size = n.host().size(count);
   return n.toSize(select(ge(last, end), size - 1, size));
+}
+
+Val Windows::padded(NodeBuilder &n, Val x, double fill) const {
+  if (runTotal.empty())
+    return x;
+  Sizes own = n.dims(x), sizes = own, low(x.rank(), n.index(0));
+  for (auto [i, total] : llvm::enumerate(runTotal)) {
+    sizes[2 + i] = n.add(own[2 + i], total);
+    low[2 + i] = runLow[i];
+  }
+  return n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> at;
+    Scalar inside = s.boolean(true);
+    for (auto [i, size] : llvm::enumerate(own)) {
+      Scalar place = s.index(i) - s.size(low[i]);
+      if (NodeBuilder::known(low[i]) != 0 || !n.same(size, sizes[i]))
+        inside = bitAnd(inside, bitAnd(ge(place, 0), lt(place, s.size(size))));
+      at.push_back(place);
+    }
+    return s.extractWhere(inside, x.value, at,
+                          s.constant(x.type().getElementType(), fill));
+  });
 }

@@ -15,21 +15,32 @@ namespace hone::onnx {
 struct Windows {
   Ints kernel, strides, dilations, pads;
   int64_t group = 1;
+  /// Padding that only the run knows, of `auto_pad` with a stride over free
+  /// dimensions: what lies below the input along each spatial dimension, and
+  /// all of it. Empty where all pads are known; else `pads` are 0, and the
+  /// windows lie over what `padded` gives.
+  Sizes runLow = {}, runTotal = {};
 
   /// Reads the attributes for an input [N, C, spatial..]; `auto_pad` is
-  /// resolved into pads (but for transposed convolutions, where it depends on
-  /// more). Nothing and an error of the node where they make no sense.
+  /// resolved into pads, but for operators that have none or give it another
+  /// meaning. Nothing and an error of the node where they make no sense.
   static std::optional<Windows> parse(NodeBuilder &n, Val x,
                                       std::optional<Ints> kernel,
-                                      bool transposed = false);
+                                      bool resolvesAutoPad = true);
 
-  /// Size along spatial dimension `i`. In ceil mode the last window may reach
-  /// over the end, but not start there.
+  /// Size along spatial dimension `i` of the (not yet padded) input. In ceil
+  /// mode the last window may reach over the end, but not start there.
   Size outputSize(NodeBuilder &n, Size input, int64_t i, bool ceil) const;
+
+  /// The input with the padding that only the run knows, which is `fill`.
+  Val padded(NodeBuilder &n, Val x, double fill) const;
 
   int64_t extent(int64_t i) const { return (kernel[i] - 1) * dilations[i] + 1; }
 };
 
+/// Requires that a number of channels is a multiple of the groups'.
+void requireMultiple(NodeBuilder &n, Size channels, int64_t groups,
+                     llvm::StringRef what);
 /// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type.
 std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
 

@@ -236,3 +236,38 @@ module {
     return %r#1 : tensor<4x?xf32>
   }
 }
+
+// -----
+
+// Sizes are equal as arithmetic, not as values alone: one place of 2ab elements.
+// CHECK-LABEL: func.func @hone_run()
+// CHECK:       hone_rt.slot
+// CHECK:       scf.for %[[I:[a-z0-9]+]] =
+// CHECK:         %[[NEW:.+]] = hone_rt.slot
+// CHECK:         hone_rt.dispatch @step
+// CHECK:         hone_rt.view
+// CHECK-NEXT:    hone_rt.copy
+module {
+  func.func private @step(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
+  func.func private @place(index, index) -> tensor<4x?xf32> attributes {hone.kernel}
+  func.func @main(%x: tensor<?xf32> {hone.dims = ["a"]}, %y: tensor<?xf32> {hone.dims = ["b"]}) -> tensor<4x?xf32> {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %two = arith.constant 2 : index
+    %c4 = arith.constant 4 : index
+    %a = hone.dim "a"
+    %b = hone.dim "b"
+    %ab = arith.muli %a, %b : index
+    %n = arith.muli %ab, %c2 : index
+    %two_b = arith.muli %two, %b : index
+    %m = arith.muli %two_b, %a : index
+    %init = hone_rt.call @place() args(%a, %b) dims(%n) : () -> tensor<4x?xf32>
+    %r = scf.for %i = %c0 to %c4 step %c1 iter_args(%rows = %init) -> (tensor<4x?xf32>) {
+      %0 = hone_rt.call @step(%x) dims(%m) : (tensor<?xf32>) -> tensor<?xf32>
+      %1 = tensor.insert_slice %0 into %rows[%i, 0] [1, %m] [1, 1] : tensor<?xf32> into tensor<4x?xf32>
+      scf.yield %1 : tensor<4x?xf32>
+    }
+    return %r : tensor<4x?xf32>
+  }
+}

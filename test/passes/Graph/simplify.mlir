@@ -352,3 +352,28 @@ func.func @known_check(%a: i1) {
   cf.assert %a, "the sizes agree"
   return
 }
+
+// -----
+
+// A map that reads the loop's variable stays in the loop.
+// CHECK-LABEL: func.func @map_in_loop(
+// CHECK:         %[[M:.+]] = hone.matmul
+// CHECK:         scf.for %[[I:[a-z0-9]+]] =
+// CHECK:           hone.map ins(
+// CHECK:             arith.index_cast %[[I]]
+func.func @map_in_loop(%a: tensor<4x4xi64>, %b: tensor<4x2xi64>, %init: tensor<4x2x1xi64>, %n: index) -> tensor<4x2x1xi64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = hone.matmul %a, %b : tensor<4x4xi64>, tensor<4x2xi64> -> tensor<4x2xi64>
+  %r = hone.reshape %m : tensor<4x2xi64> -> tensor<4x2x1xi64>
+  %last = scf.for %i = %c0 to %n step %c1 iter_args(%x = %init) -> (tensor<4x2x1xi64>) {
+    %y = hone.map ins(%r : tensor<4x2x1xi64>) -> tensor<4x2x1xi64> {
+    ^bb0(%e: i64):
+      %j = arith.index_cast %i : index to i64
+      %s = arith.addi %e, %j : i64
+      hone.yield %s : i64
+    }
+    scf.yield %y : tensor<4x2x1xi64>
+  }
+  return %last : tensor<4x2x1xi64>
+}
