@@ -3,7 +3,9 @@
 // that computes, for each input position, the s x s results next to it as
 // channels of their own, and a movement that puts these side by side (the
 // sub-pixel form of Shi et al., "Is the deconvolution layer the same as a
-// convolutional layer?", 2016).
+// convolutional layer?", 2016). Where the stride does not divide the kernel,
+// the first of the s results take one tap more than the others, and are a
+// convolution of their own: taps of zeros would spread infinities and NaN.
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -45,6 +47,141 @@ struct Mover {
   }
 };
 
+/// The convolutions behind a transposed one, with channels last.
+class Convolutions {
+public:
+  Convolutions(ConvTransposeOp op, Mover m, ArrayRef<int64_t> taps,
+               ArrayRef<int64_t> positions)
+      : op(op), m(m), taps(taps), positions(positions), spatial(taps.size()) {
+    SmallVector<int64_t> toLast{0};
+    for (int64_t i = 0; i < spatial; ++i)
+      toLast.push_back(i + 2);
+    toLast.push_back(1);
+    input = m.transpose(op.getInput(), toLast);
+    filter = splitFilter();
+  }
+
+  /// [n, q.., s.., oc]
+  Value run() {
+    SmallVector<Part> parts;
+    return join(parts);
+  }
+
+private:
+  /// Of one axis: some phases, which have a number of taps in common.
+  struct Part {
+    int64_t from, phases, taps;
+  };
+
+  /// [c, oc, t, s, ..], with taps reversed and zeros in place of those that the
+  /// last phases do not have.
+  Value splitFilter() {
+    OpBuilder &b = m.b;
+    RankedTensorType type = op.getFilter().getType();
+    SmallVector<int64_t> low(spatial + 2, 0), high(spatial + 2, 0),
+        filled(type.getShape().take_front(2)), split(filled), offsets{0, 0},
+        steps{1, 1};
+    for (int64_t i = 0; i < spatial; ++i) {
+      int64_t stride = op.getStrides()[i];
+      filled.push_back(taps[i] * stride);
+      high[i + 2] = filled.back() - type.getDimSize(i + 2);
+      split.append({taps[i], stride});
+      offsets.append({taps[i] - 1, 0});
+      steps.append({-1, 1});
+    }
+    Value result = op.getFilter();
+    if (llvm::any_of(high, [](int64_t size) { return size != 0; })) {
+      Value zero = arith::ConstantOp::create(
+          b, m.loc, b.getZeroAttr(type.getElementType()));
+      result = PadOp::create(b, m.loc, m.like(result, filled), result, zero,
+                             low, high);
+    }
+    result = m.reshape(result, split);
+    if (llvm::all_of(taps, [](int64_t count) { return count == 1; }))
+      return result;
+    return SliceOp::create(b, m.loc, result.getType(), result, ValueRange(),
+                           ValueRange(), b.getDenseI64ArrayAttr(offsets),
+                           b.getDenseI64ArrayAttr(steps));
+  }
+
+  /// The results of all phases of the axes that have no part yet.
+  Value join(SmallVectorImpl<Part> &parts) {
+    int64_t axis = parts.size();
+    if (axis == spatial)
+      return convolve(parts);
+    int64_t stride = op.getStrides()[axis],
+            more = op.getFilter().getType().getDimSize(axis + 2) % stride;
+    if (more == 0) {
+      parts.push_back({0, stride, taps[axis]});
+      Value all = join(parts);
+      parts.pop_back();
+      return all;
+    }
+    SmallVector<Value> results;
+    for (Part part : {Part{0, more, taps[axis]},
+                      Part{more, stride - more, taps[axis] - 1}}) {
+      parts.push_back(part);
+      results.push_back(join(parts));
+      parts.pop_back();
+    }
+    SmallVector<int64_t> shape(m.shape(results.front()));
+    shape[1 + spatial + axis] = stride;
+    return ConcatOp::create(m.b, m.loc, m.like(results.front(), shape), results,
+                            ValueRange(), 1 + spatial + axis);
+  }
+
+  Value convolve(ArrayRef<Part> parts) {
+    OpBuilder &b = m.b;
+    RankedTensorType type = op.getFilter().getType();
+    int64_t channels = type.getDimSize(0), outputs = type.getDimSize(1),
+            phases = 1, batch = op.getInput().getType().getDimSize(0);
+    // The first taps, which are the last ones of the reversed filter.
+    SmallVector<int64_t> offsets{0, 0}, own{channels, outputs},
+        steps(2 * spatial + 2, 1), order, shape, kernel, low, high,
+        result{batch}, apart{batch};
+    for (auto [i, part] : llvm::enumerate(parts)) {
+      offsets.append({taps[i] - part.taps, part.from});
+      own.append({part.taps, part.phases});
+      order.push_back(2 * i + 3);
+      phases *= part.phases;
+      kernel.push_back(part.taps);
+      low.push_back(part.taps - 1);
+      high.push_back(taps[i] - 1);
+    }
+    Value part = filter;
+    if (ArrayRef(own) != m.shape(filter))
+      part = SliceOp::create(
+          b, m.loc, m.like(filter, own), filter, ValueRange(), ValueRange(),
+          b.getDenseI64ArrayAttr(offsets), b.getDenseI64ArrayAttr(steps));
+    order.append({1, 0});
+    shape.append({phases * outputs, channels});
+    for (int64_t i = 0; i < spatial; ++i) {
+      order.push_back(2 * i + 2);
+      shape.push_back(kernel[i]);
+    }
+    part = m.reshape(m.transpose(part, order), shape);
+    llvm::append_range(result, positions);
+    result.push_back(phases * outputs);
+    llvm::append_range(apart, positions);
+    for (const Part &of : parts)
+      apart.push_back(of.phases);
+    apart.push_back(outputs);
+    llvm::append_range(low, high);
+    SmallVector<int64_t> ones(spatial, 1);
+    Value conv = ConvOp::create(b, m.loc, m.like(op.getResult(), result), input,
+                                part, ValueRange(), ones, ones, low,
+                                /*group=*/1, /*channelsLast=*/true,
+                                FilterLayout::Plain, kernel);
+    return m.reshape(conv, apart);
+  }
+
+  ConvTransposeOp op;
+  Mover m;
+  ArrayRef<int64_t> taps, positions;
+  int64_t spatial;
+  Value input, filter;
+};
+
 struct ToConvolution : OpRewritePattern<ConvTransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConvTransposeOp op,
@@ -61,38 +198,28 @@ struct ToConvolution : OpRewritePattern<ConvTransposeOp> {
       return rewriter.notifyMatchFailure(op, "filter is not constant");
     if (!isa<FloatType>(input.getElementType()))
       return rewriter.notifyMatchFailure(op, "elements are no floats");
-    int64_t spatial = input.getRank() - 2, channels = input.getDimSize(1),
-            outputs = filter.getDimSize(1);
+    int64_t spatial = input.getRank() - 2, outputs = filter.getDimSize(1);
     ArrayRef<int64_t> strides = op.getStrides(), pads = op.getPads();
     SmallVector<int64_t> taps,
         positions; // per axis: of the convolution, and of its result
-    int64_t phases = 1, work = 1, useful = 1;
     for (int64_t i = 0; i < spatial; ++i) {
       int64_t kernel = filter.getDimSize(i + 2);
       if (op.getDilations()[i] != 1)
         return rewriter.notifyMatchFailure(op, "is dilated");
+      if (kernel < strides[i])
+        return rewriter.notifyMatchFailure(op, "leaves results out");
       taps.push_back((kernel + strides[i] - 1) / strides[i]);
       positions.push_back(input.getDimSize(i + 2) + taps[i] - 1);
       if (pads[i] < 0 ||
           pads[i] + result.getDimSize(i + 2) > positions[i] * strides[i])
         return rewriter.notifyMatchFailure(op,
                                            "keeps more than the full result");
-      phases *= strides[i];
-      work *= taps[i] * strides[i];
-      useful *= kernel;
     }
-    if (work > 2 * useful)
-      return rewriter.notifyMatchFailure(
-          op, "the filled-up filter would be mostly zeros");
 
     Mover m{rewriter, op.getLoc()};
-    Value conv = convolve(op, m, taps, positions, phases, channels, outputs);
+    Value conv = Convolutions(op, m, taps, positions).run();
     // [n, q.., s.., oc] -> [n, q0, s0, q1, s1, .., oc] -> [n, q*s.., oc].
-    SmallVector<int64_t> apart{input.getDimSize(0)}, order{0},
-        joined{input.getDimSize(0)};
-    llvm::append_range(apart, positions);
-    llvm::append_range(apart, strides);
-    apart.push_back(outputs);
+    SmallVector<int64_t> order{0}, joined{input.getDimSize(0)};
     for (int64_t i = 0; i < spatial; ++i) {
       order.push_back(1 + i);
       order.push_back(1 + spatial + i);
@@ -100,7 +227,7 @@ struct ToConvolution : OpRewritePattern<ConvTransposeOp> {
     }
     order.push_back(2 * spatial + 1);
     joined.push_back(outputs);
-    Value full = m.reshape(m.transpose(m.reshape(conv, apart), order), joined);
+    Value full = m.reshape(m.transpose(conv, order), joined);
     // The pads crop.
     SmallVector<int64_t> offsets(spatial + 2, 0), steps(spatial + 2, 1),
         kept(joined), last{0, spatial + 1};
@@ -116,66 +243,6 @@ struct ToConvolution : OpRewritePattern<ConvTransposeOp> {
                              rewriter.getDenseI64ArrayAttr(steps));
     rewriter.replaceOp(op, m.transpose(full, last));
     return success();
-  }
-
-  /// The convolution with channels last: [n, q.., s.. * oc].
-  static Value convolve(ConvTransposeOp op, Mover m, ArrayRef<int64_t> taps,
-                        ArrayRef<int64_t> positions, int64_t phases,
-                        int64_t channels, int64_t outputs) {
-    OpBuilder &b = m.b;
-    int64_t spatial = taps.size();
-    RankedTensorType filterType = op.getFilter().getType();
-    // Filter: [c, oc, k..] filled up to [c, oc, t, s, ..], taps reversed, then
-    // [s.., oc, c, t..].
-    SmallVector<int64_t> low(spatial + 2, 0), high(spatial + 2, 0),
-        filled{channels, outputs};
-    SmallVector<int64_t> split{channels, outputs}, offsets{0, 0}, steps{1, 1};
-    for (int64_t i = 0; i < spatial; ++i) {
-      int64_t stride = op.getStrides()[i];
-      filled.push_back(taps[i] * stride);
-      high[i + 2] = filled.back() - filterType.getDimSize(i + 2);
-      split.append({taps[i], stride});
-      offsets.append({taps[i] - 1, 0});
-      steps.append({-1, 1});
-    }
-    Value filter = op.getFilter();
-    if (llvm::any_of(high, [](int64_t size) { return size != 0; })) {
-      Value zero = arith::ConstantOp::create(
-          b, m.loc, b.getZeroAttr(filterType.getElementType()));
-      filter = PadOp::create(b, m.loc, m.like(filter, filled), filter, zero,
-                             low, high);
-    }
-    filter = m.reshape(filter, split);
-    if (llvm::any_of(taps, [](int64_t count) { return count > 1; }))
-      filter = SliceOp::create(b, m.loc, filter.getType(), filter, ValueRange(),
-                               ValueRange(), b.getDenseI64ArrayAttr(offsets),
-                               b.getDenseI64ArrayAttr(steps));
-    SmallVector<int64_t> order, shape{phases * outputs, channels};
-    for (int64_t i = 0; i < spatial; ++i)
-      order.push_back(2 * i + 3);
-    order.append({1, 0});
-    for (int64_t i = 0; i < spatial; ++i) {
-      order.push_back(2 * i + 2);
-      shape.push_back(taps[i]);
-    }
-    filter = m.reshape(m.transpose(filter, order), shape);
-
-    SmallVector<int64_t> toLast{0},
-        resultShape{op.getInput().getType().getDimSize(0)}, pads;
-    for (int64_t i = 0; i < spatial; ++i) {
-      toLast.push_back(i + 2);
-      resultShape.push_back(positions[i]);
-      pads.push_back(taps[i] - 1);
-    }
-    toLast.push_back(1);
-    resultShape.push_back(phases * outputs);
-    pads.append(pads.begin(), pads.end());
-    SmallVector<int64_t> ones(spatial, 1);
-    Value input = m.transpose(op.getInput(), toLast);
-    return ConvOp::create(b, m.loc, m.like(op.getResult(), resultShape), input,
-                          filter, ValueRange(), ones, ones, pads,
-                          /*group=*/1, /*channelsLast=*/true,
-                          FilterLayout::Plain, taps);
   }
 };
 

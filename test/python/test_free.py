@@ -188,6 +188,15 @@ class PaddingTest(unittest.TestCase):
                            "output_shape = [9, 5], strides = [2, 1]", "output_shape = [4, 21], strides = [1, 3], output_padding = [0, 1]"):  # fmt: skip
             self.agrees(f"ConvTranspose<{attributes}>(x, w)", self.inputs())
 
+    def test_infinities_stay_in_their_windows(self):
+        # Known weights are cut into the phases of the stride.
+        inputs = self.inputs()
+        for x in inputs:
+            x[1, 0, 0, 0] = np.inf
+            x[0, 1, -1, -1] = np.nan
+        for strides in ([2, 2], [3, 1], [2, 3]):
+            self.agrees(f"ConvTranspose<strides = {strides}>(x, w)", inputs)
+
     def test_pools(self):
         for pad in ("SAME_UPPER", "SAME_LOWER"):
             for strides, dilations in (([3, 2], [2, 3]), ([4, 5], [1, 1])):

@@ -18,10 +18,16 @@ func.func @kernel_is_stride(%x: tensor<1x3x4x4xf32>) -> tensor<1x5x8x8xf32> {
   return %r : tensor<1x5x8x8xf32>
 }
 
-// Overlapping windows: two taps per phase, and the pads crop.
+// Overlapping windows: two taps for the first phase and one for the second, none of them the zeros of the filled-up filter,
+// and the pads crop.
 // CHECK-LABEL: func.func @overlap(
 // CHECK:         hone.pad
+// CHECK:         hone.slice %{{.+}} at [0, 0, 1, 0] steps [1, 1, -1, 1]
+// CHECK:         hone.slice %{{.+}} at [0, 0, 0, 0] steps [1, 1, 1, 1] : {{.*}} -> tensor<3x5x2x1xf32>
 // CHECK:         hone.conv {{.*}} kernel [2] strides [1] dilations [1] pads [1, 1]
+// CHECK:         hone.slice %{{.+}} at [0, 0, 1, 1] steps [1, 1, 1, 1] : {{.*}} -> tensor<3x5x1x1xf32>
+// CHECK:         hone.conv {{.*}} kernel [1] strides [1] dilations [1] pads [0, 1]
+// CHECK:         hone.concat {{.*}} axis 2
 // CHECK:         hone.slice %{{.+}} at [0, 1, 0]
 func.func @overlap(%x: tensor<1x3x4xf32>) -> tensor<1x5x7xf32> {
   %w = hone.constant dense<1.0> : tensor<3x5x3xf32>
@@ -37,4 +43,13 @@ func.func @groups(%x: tensor<1x4x4xf32>) -> tensor<1x4x8xf32> {
   %r = hone.conv_transpose %x, %w strides [2] dilations [1] pads [0, 0] group 2
     : tensor<1x4x4xf32>, tensor<4x2x2xf32> -> tensor<1x4x8xf32>
   return %r : tensor<1x4x8xf32>
+}
+
+// CHECK-LABEL: func.func @kernel_below_stride(
+// CHECK:         hone.conv_transpose
+func.func @kernel_below_stride(%x: tensor<1x4x4xf32>) -> tensor<1x2x11xf32> {
+  %w = hone.constant dense<1.0> : tensor<4x2x2xf32>
+  %r = hone.conv_transpose %x, %w strides [3] dilations [1] pads [0, 0] group 1
+    : tensor<1x4x4xf32>, tensor<4x2x2xf32> -> tensor<1x2x11xf32>
+  return %r : tensor<1x2x11xf32>
 }
