@@ -23,6 +23,8 @@ static constexpr int64_t kMinPackedRows = 24;
 static constexpr int64_t kMaxDotRows = 4;
 /// Along K, what a packed piece of the right-hand side holds.
 static constexpr int64_t kPackedK = 512;
+/// Of rows that are likely few, what a tile has at most.
+static constexpr int64_t kFewRows = 8;
 /// Row tiles in a block where the number of rows is not known.
 static constexpr int64_t kDynamicBlockTiles = 16;
 
@@ -46,7 +48,7 @@ public:
 
 private:
   /// How tiles of rows follow each other: `large` of `rows`, `small` of `rows`
-  /// - 1, and at most one of fewer than that.
+  /// - 1, and at most one of the `rest`.
   struct Rows {
     int64_t rows;
     Value large, small, rest;
@@ -64,13 +66,25 @@ private:
   void packRows(Value kStart, Value kCount, Value remaining);
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
 
-  using TileBody =
-      function_ref<void(int64_t rows, Value firstRow, Value rowInBlock)>;
+  /// Rows of a tile. Null `existing`: all `count` exist; else so many do, at
+  /// least one, and the others repeat the last.
+  struct TileRows {
+    int64_t count;
+    Value first, inBlock, existing;
+
+    Value offset(Emitter &e, int64_t row) const {
+      Value offset = e.cst(row);
+      return existing && row > 0 ? e.min(offset, e.sub(existing, e.cst(1)))
+                                 : offset;
+    }
+  };
+  using TileBody = function_ref<void(const TileRows &rows)>;
   void forEachTile(Value firstTile, Value lastTile, TileBody body);
+  void forEachTileOfRest(Value inBlock, TileBody body);
   RegisterTile tileOf(int64_t rows) const {
     return RegisterTile(e, unit, problem.accumulator, {rows, vectors});
   }
-  RegisterTile::Segment segmentOf(int64_t rows, Value firstRow, Value kStart,
+  RegisterTile::Segment segmentOf(const TileRows &rows, Value kStart,
                                   Value kCount, Value remaining) const;
   Epilogue::Cursor cursorAt(Value firstRow) const;
 
@@ -97,6 +111,8 @@ void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
   lanes = unit.lanes(problem.accumulator);
   shape = chooseTile(unit, problem.accumulator, m, constantOf(problem.n));
+  if (!m && problem.fewRows)
+    shape.rows = std::min(shape.rows, kFewRows);
   dots = problem.layout == RhsLayout::Transposed && m && *m <= kMaxDotRows;
   if (dots)
     shape = {1, 2};
@@ -151,19 +167,13 @@ void ContractionEmitter::emit() {
   });
 }
 
-/// Any number of rows from `rows * (rows - 1)` on is a sum of `rows` and `rows
-/// - 1`; below, some may be left.
+/// Whole tiles, and a rest. A tile for each number of rows that could be left
+/// would be most of the code, and is hardly faster.
 ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
-  Value rows = e.cst(shape.rows);
-  if (shape.rows == 1)
-    return {1, problem.m, e.cst(0), e.cst(0), problem.m};
-  Value small = e.rem(e.sub(rows, e.rem(problem.m, rows)), rows);
-  small = e.min(small, e.div(problem.m, e.cst(shape.rows - 1)));
-  Value left = e.sub(problem.m, e.mul(small, shape.rows - 1));
-  Value large = e.div(left, rows);
-  Value rest = e.sub(left, e.mul(large, rows));
-  Value tiles = e.add(e.add(large, small), e.min(rest, e.cst(1)));
-  return {shape.rows, large, small, rest, tiles};
+  Value rows = e.cst(shape.rows), large = e.div(problem.m, rows);
+  Value rest = e.rem(problem.m, rows);
+  return {shape.rows, large, e.cst(0), rest,
+          e.add(large, e.min(rest, e.cst(1)))};
 }
 
 bool ContractionEmitter::rowsAreFarApart() const {
@@ -248,12 +258,12 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
 
 void ContractionEmitter::emitWholeK(Value firstTile, Value lastTile,
                                     Value remaining) {
-  forEachTile(firstTile, lastTile, [&](int64_t rows, Value row, Value) {
-    RegisterTile tile = tileOf(rows);
+  forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
+    RegisterTile tile = tileOf(rows.count);
     SmallVector<Value> sums = tile.accumulate(
-        segmentOf(rows, row, e.cst(0), problem.k, remaining), tile.zeros());
-    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, vectors,
-                      {tile.finish(sums)}, remaining);
+        segmentOf(rows, e.cst(0), problem.k, remaining), tile.zeros());
+    epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
+                      vectors, {tile.finish(sums)}, remaining, rows.existing);
   });
 }
 
@@ -263,10 +273,10 @@ void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
   auto offsetOf = [&](Value row, int64_t i) {
     return e.add(e.mul(row, columns), i * lanes);
   };
-  auto load = [&](int64_t rows, Value row) {
+  auto load = [&](const TileRows &rows) {
     SmallVector<Value> values;
-    for (int64_t i = 0; i < rows * vectors; ++i)
-      values.push_back(partial.load(e, offsetOf(row, i), lanes));
+    for (int64_t i = 0; i < rows.count * vectors; ++i)
+      values.push_back(partial.load(e, offsetOf(rows.inBlock, i), lanes));
     return values;
   };
   Value zero = e.zero(VectorType::get({lanes}, problem.accumulator));
@@ -277,20 +287,19 @@ void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
   e.loop(e.cst(0), problem.k, kPackedK, {}, [&](Value kStart, ValueRange) {
     Value kCount = e.min(e.cst(kPackedK), e.sub(problem.k, kStart));
     pack(kStart, kCount, remaining);
-    forEachTile(
-        firstTile, lastTile, [&](int64_t rows, Value row, Value inBlock) {
-          RegisterTile tile = tileOf(rows);
-          SmallVector<Value> sums = tile.finish(
-              tile.accumulate(segmentOf(rows, row, kStart, kCount, remaining),
-                              tile.startFrom(load(rows, inBlock))));
-          for (auto [i, value] : llvm::enumerate(sums))
-            partial.store(e, offsetOf(inBlock, i), value);
-        });
+    forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
+      RegisterTile tile = tileOf(rows.count);
+      SmallVector<Value> sums = tile.finish(
+          tile.accumulate(segmentOf(rows, kStart, kCount, remaining),
+                          tile.startFrom(load(rows))));
+      for (auto [i, value] : llvm::enumerate(sums))
+        partial.store(e, offsetOf(rows.inBlock, i), value);
+    });
     return SmallVector<Value>();
   });
-  forEachTile(firstTile, lastTile, [&](int64_t rows, Value row, Value inBlock) {
-    epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, rows, vectors,
-                      {load(rows, inBlock)}, remaining);
+  forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
+    epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
+                      vectors, {load(rows)}, remaining, rows.existing);
   });
 }
 
@@ -301,19 +310,20 @@ Epilogue::Cursor ContractionEmitter::cursorAt(Value firstRow) const {
   return epilogue.at(coordinates);
 }
 
-RegisterTile::Segment ContractionEmitter::segmentOf(int64_t rows,
-                                                    Value firstRow,
+RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
                                                     Value kStart, Value kCount,
                                                     Value remaining) const {
   RegisterTile::Segment segment(problem.a, packs ? packed : problem.b);
   segment.count = kCount;
   Value a = e.add(aBase, kStart);
   if (!problem.rowOffset)
-    a = e.add(a, e.mul(firstRow, problem.k));
-  for (int64_t r = 0; r < rows; ++r)
+    a = e.add(a, e.mul(rows.first, problem.k));
+  for (int64_t r = 0; r < rows.count; ++r) {
+    Value row = rows.offset(e, r);
     segment.aOffsets.push_back(
-        e.add(a, problem.rowOffset ? problem.rowOffset(e.add(firstRow, r))
-                                   : e.mul(problem.k, r)));
+        e.add(a, problem.rowOffset ? problem.rowOffset(e.add(rows.first, row))
+                                   : e.mul(problem.k, row)));
+  }
   for (int64_t v = 0; v < vectors; ++v) {
     Value column = e.cst(v * lanes);
     if (packs) {
@@ -357,7 +367,7 @@ void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
       Value row =
           e.add(firstRowOfRange, e.mul(e.sub(tile, firstTileOfRange), rows));
       Value inBlock = e.mul(e.sub(tile, firstTile), split.rows);
-      body(rows, row, inBlock);
+      body({rows, row, inBlock, nullptr});
     });
   };
   Value zero = e.cst(0);
@@ -371,16 +381,28 @@ void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
   Value done = e.add(end, split.small);
   Value has = e.cmp(arith::CmpIPredicate::sgt, lastTile, done);
   e.branch(has, [&] {
-    Value row = e.sub(problem.m, split.rest);
-    Value inBlock = e.mul(e.sub(done, firstTile), split.rows);
-    for (int64_t rows = llvm::bit_floor<uint64_t>(split.rows - 1); rows > 0;
-         rows /= 2) {
-      Value bit = e.rem(e.div(split.rest, e.cst(rows)), e.cst(2));
-      Value taken = e.cmp(arith::CmpIPredicate::ne, bit, e.cst(0));
-      e.branch(taken, [&] { body(rows, row, inBlock); });
-      row = e.add(row, e.mul(bit, rows));
-      inBlock = e.add(inBlock, e.mul(bit, rows));
-    }
+    forEachTileOfRest(e.mul(e.sub(done, firstTile), split.rows), body);
+  });
+}
+
+/// Tiles of 4 rows and of larger powers of two, unless rows are few anyway; the
+/// last rows two at a time, and of the last two perhaps one.
+void ContractionEmitter::forEachTileOfRest(Value inBlock, TileBody body) {
+  Value left = split.rest, row = e.sub(problem.m, left);
+  int64_t most = problem.fewRows ? 2 : split.rows - 1;
+  for (int64_t rows = llvm::bit_floor<uint64_t>(most); rows > 2; rows /= 2) {
+    Value taken = e.cmp(arith::CmpIPredicate::sge, left, e.cst(rows));
+    e.branch(taken, [&] { body({rows, row, inBlock, nullptr}); });
+    Value rest = e.rem(left, e.cst(rows)), step = e.sub(left, rest);
+    row = e.add(row, step);
+    inBlock = e.add(inBlock, step);
+    left = rest;
+  }
+  int64_t rows = std::min<int64_t>(2, split.rows - 1);
+  e.loop(e.cst(0), left, rows, {}, [&](Value i, ValueRange) {
+    body({rows, e.add(row, i), e.add(inBlock, i),
+          rows > 1 ? e.sub(left, i) : nullptr});
+    return SmallVector<Value>();
   });
 }
 

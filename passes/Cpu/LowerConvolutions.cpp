@@ -28,16 +28,16 @@ static bool isMatrixProduct(ConvWindowOp op) {
 }
 
 /// From how many pixels on an image is a matrix of its own where the number of
-/// images is not known.
-static constexpr int64_t kMinPixels = 32;
+/// images is not known: the tiles of a known number of rows are less code.
+static constexpr int64_t kMinPixels = 16;
 
-/// Whether the images are one matrix each. The rows of such a matrix are known:
-/// tiles for every number of rows that could be left are not compiled.
-static bool isMatrixPerImage(ConvWindowOp op) {
+/// The pixels of an image where they are known, but not the number of images.
+static std::optional<int64_t> pixelsPerImage(ConvWindowOp op) {
   auto type = cast<ShapedType>(op.getOuts().front().getType());
   ArrayRef<int64_t> space = type.getShape().drop_front().drop_back();
-  return type.isDynamicDim(0) && !ShapedType::isDynamicShape(space) &&
-         ShapedType::getNumElements(space) >= kMinPixels;
+  if (!type.isDynamicDim(0) || ShapedType::isDynamicShape(space))
+    return std::nullopt;
+  return ShapedType::getNumElements(space);
 }
 
 /// Where the input pixel of an output pixel starts; both are counted over the
@@ -74,10 +74,12 @@ static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
     problem.layout = RhsLayout::Panels;
     problem.accumulator = op.getAccumulatorType();
     problem.k = problem.a.sizes.back();
-    int64_t batches = isMatrixPerImage(op),
-            pixels = problem.a.sizes.size() - 1 - batches;
+    std::optional<int64_t> pixels = pixelsPerImage(op);
+    int64_t batches = pixels && *pixels >= kMinPixels,
+            rank = problem.a.sizes.size();
+    problem.fewRows = pixels && !batches;
     SmallVector<int64_t> merged(batches, 1);
-    merged.append({pixels, 1});
+    merged.append({rank - 1 - batches, 1});
     Epilogue epilogue(e, op, merged);
     problem.m = epilogue.sizes[batches];
     problem.n = epilogue.sizes[batches + 1];

@@ -25,6 +25,7 @@ struct Contraction {
   RhsLayout layout;
   mlir::Type accumulator;
   mlir::Value m, n, k;
+  bool fewRows = false; ///< Where `m` is not known, it is likely small.
   /// Where a row of `a` starts in its batch; rows follow each other if it is
   /// null.
   std::function<mlir::Value(mlir::Value row)> rowOffset;

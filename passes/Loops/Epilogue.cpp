@@ -203,32 +203,38 @@ Value hone::makeMask(Emitter &e, Value remaining, Value column, int64_t lanes) {
 void Epilogue::emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
                         int64_t vectors,
                         ArrayRef<SmallVector<Value>> accumulators,
-                        Value remaining) {
+                        Value remaining, Value existing) {
   int64_t lanes =
       cast<VectorType>(accumulators[0][0].getType()).getNumElements();
   if (vectorizes && (!heavy || rows * vectors <= 2))
-    emitLight(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining);
+    emitLight(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining,
+              existing);
   else
-    emitLoop(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining);
+    emitLoop(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining,
+             existing);
 }
 
 void Epilogue::emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
                          int64_t vectors, int64_t lanes,
                          ArrayRef<SmallVector<Value>> accumulators,
-                         Value remaining) {
+                         Value remaining, Value existing) {
   size_t columnAxis = sizes.size() - 1;
   SmallVector<Value> masks;
   for (int64_t v = 0; v < vectors; ++v)
     masks.push_back(makeMask(e, remaining, e.cst(v * lanes), lanes));
 
   // Operands that do not change from row to row are loaded once; stores come
-  // last, since nothing says that they touch no operand.
+  // last, since nothing says that they touch no operand. Rows that do not
+  // exist store what the last one does, once more.
   SmallVector<SmallVector<Value>> fixed(extras.size(),
                                         SmallVector<Value>(vectors));
   SmallVector<SmallVector<Value>> results;
   SmallVector<Value> offsets;
   for (int64_t r = 0; r < rows; ++r) {
-    Cursor row = moved(cursor, rowAxis, e.cst(r));
+    Value step = e.cst(r);
+    if (existing && r > 0)
+      step = e.min(step, e.sub(existing, e.cst(1)));
+    Cursor row = moved(cursor, rowAxis, step);
     for (int64_t v = 0; v < vectors; ++v) {
       Cursor place = moved(row, columnAxis, e.cst(v * lanes));
       SmallVector<Value> arguments;
@@ -253,7 +259,7 @@ void Epilogue::emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
 void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
                         int64_t vectors, int64_t lanes,
                         ArrayRef<SmallVector<Value>> accumulators,
-                        Value remaining) {
+                        Value remaining, Value existing) {
   size_t columnAxis = sizes.size() - 1;
   int64_t columns = vectors * lanes;
   for (unsigned i = 0; i < numAccumulators; ++i) {
@@ -269,7 +275,10 @@ void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
   Value count = e.cst(columns);
   if (remaining && !vectorizes)
     count = e.min(count, remaining);
-  e.loop(e.cst(0), e.cst(rows), [&](Value r) {
+  Value rowCount = e.cst(rows);
+  if (existing)
+    rowCount = e.min(rowCount, existing);
+  e.loop(e.cst(0), rowCount, [&](Value r) {
     Cursor row = moved(cursor, rowAxis, r);
     Value rowStart = e.mul(r, columns);
     e.loop(e.cst(0), count, vectorizes ? lanes : 1, {},

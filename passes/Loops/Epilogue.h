@@ -51,12 +51,14 @@ public:
   void emitScalar(const Cursor &cursor, mlir::ValueRange accumulators) const;
 
   /// `rows` x `vectors` accumulators; a row is one step along `rowAxis`. With
-  /// `remaining`, only that many columns exist. `accumulators` holds, for each
-  /// accumulator argument of the region, the rows one after the other.
+  /// `remaining`, only that many columns exist; with `existing`, only that many
+  /// rows, at least one, of which the last is repeated in the accumulators.
+  /// `accumulators` holds, for each accumulator argument of the region, the
+  /// rows one after the other.
   void emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
                 int64_t vectors,
                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
-                mlir::Value remaining);
+                mlir::Value remaining, mlir::Value existing = nullptr);
 
   size_t rank() const { return sizes.size(); }
 
@@ -87,11 +89,11 @@ private:
   void emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
                  int64_t vectors, int64_t lanes,
                  llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
-                 mlir::Value remaining);
+                 mlir::Value remaining, mlir::Value existing);
   void emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
                 int64_t vectors, int64_t lanes,
                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
-                mlir::Value remaining);
+                mlir::Value remaining, mlir::Value existing);
   mlir::Value loadExtra(size_t i, mlir::Value offset, int64_t lanes,
                         mlir::Value mask) const;
 

@@ -102,13 +102,25 @@ func.func @costly_epilogue(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %out:
 
 // -----
 
-// Rows that are not known: tiles of six and of five, then what is left of fewer.
+// Rows that are not known: tiles of six, and one of four where so many are left; then two at a time, of which the second
+// repeats the first where it does not exist.
 // CHECK-LABEL: func.func @dynamic_rows(
 // CHECK:         scf.for {{.*}} iter_args
 // CHECK-COUNT-24: vector.fma
-// CHECK:         scf.for {{.*}} iter_args
-// CHECK-COUNT-20: vector.fma
+// CHECK-NOT:     vector.fma
 // CHECK:         scf.if
+// CHECK:         scf.if
+// CHECK-COUNT-16: vector.fma
+// CHECK-NOT:     vector.fma
+// CHECK:         scf.for %[[ROW:.+]] = %c0 to %[[LEFT:.+]] step %c2
+// CHECK:           %[[EXISTING:.+]] = arith.subi %[[LEFT]], %[[ROW]]
+// CHECK:           %[[LAST:.+]] = arith.subi %[[EXISTING]], %c1
+// CHECK:           %[[SECOND:.+]] = arith.minsi %[[LAST]], %c1
+// CHECK-COUNT-16: vector.fma
+// CHECK-NOT:     vector.fma
+// CHECK:           arith.muli %[[SECOND]], %c32
+// CHECK-COUNT-4:   vector.store
+// CHECK-NOT:       vector.store
 func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: memref<?x32xf32>) {
   hone.contract ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {
   ^bb0(%acc: f32):

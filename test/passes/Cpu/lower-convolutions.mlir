@@ -16,6 +16,43 @@ func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %o
 
 // -----
 
+// Of one pixel in each of an unknown number of images, rows are likely few: tiles of six, then two at a time.
+// CHECK-LABEL: func.func @free_batch_of_pixels(
+// CHECK:         scf.forall
+// CHECK-COUNT-24:  vector.fma
+// CHECK-NOT:       vector.fma
+// CHECK:           scf.if
+// CHECK-NOT:       scf.if
+// CHECK-COUNT-16:  vector.fma
+// CHECK-NOT:       vector.fma
+func.func @free_batch_of_pixels(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x1x1x16xf32>) {
+  hone.conv_window ins(%x, %f : memref<?x1x1x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Images of many pixels are a matrix each, whose rows are known: 36 pixels are tiles of six.
+// CHECK-LABEL: func.func @free_batch_of_images(
+// CHECK:         scf.forall
+// CHECK-COUNT-24:  vector.fma
+// CHECK-NOT:       vector.fma
+// CHECK-NOT:       scf.if
+func.func @free_batch_of_images(%x: memref<?x6x6x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x6x6x16xf32>) {
+  hone.conv_window ins(%x, %f : memref<?x6x6x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x6x6x16xf32>)
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // The first tile of a row leaves its first pixel out of the first kernel column (5 rows of the tile), the last one its
 // last pixel of the last column; between, the three columns are one loop along K.
 // CHECK-LABEL: func.func @borders(
