@@ -71,6 +71,7 @@ void hone::buildKernelLlvmPipeline(OpPassManager &pm,
   pm.addPass(createCanonicalizerPass());
   ExpandMathPassOptions math;
   math.fma = target.fma;
+  math.vectorBits = target.vectorBits;
   pm.addPass(createExpandMathPass(math));
   pm.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());

@@ -5,10 +5,12 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/bit.h"
 
 #include <limits>
 
@@ -24,8 +26,14 @@ namespace {
 /// Arithmetic on a scalar or vector of f32.
 class Arithmetic {
 public:
-  Arithmetic(PatternRewriter &rewriter, Location loc, Type type)
-      : rewriter(rewriter), loc(loc), type(type) {}
+  /// With `scales` there is an instruction that multiplies each element of a
+  /// vector of 512 bits by a power of two.
+  Arithmetic(PatternRewriter &rewriter, Location loc, Type type, bool scales)
+      : rewriter(rewriter), loc(loc), type(type) {
+    auto vector = dyn_cast<VectorType>(type);
+    this->scales = scales && vector && vector.getRank() == 1 &&
+                   vector.getNumElements() % 16 == 0;
+  }
 
   Value constant(float value) {
     Builder builder(type.getContext());
@@ -88,13 +96,28 @@ public:
     Value low = constant(-104.0f), high = constant(89.0f);
     x = select(less(x, low), low, x);
     x = select(less(high, x), high, x);
+    const float coefficients[] = {0x1.6a243ap-10f,
+                                  0x1.1239ep-7f,
+                                  0x1.5558f2p-5f,
+                                  0x1.555492p-3f,
+                                  0x1.fffffcp-2f,
+                                  1.0f,
+                                  1.0f};
+    if (scales) {
+      auto [t, r] = reduceExponent(x, 0);
+      Value n = subBits(bits(t), integer(llvm::bit_cast<int32_t>(kMagic)));
+      Value y = polynomial(r, coefficients);
+      return LLVM::CallIntrinsicOp::create(rewriter, loc, type,
+                                           rewriter.getStringAttr("llvm.ldexp"),
+                                           ValueRange{y, n})
+          .getResult(0);
+    }
     // 2^n is made of two powers, both of them normal numbers: their exponents
     // add up to n, each with 127 on top. So results may be subnormal.
     auto [t, r] = reduceExponent(x, 254);
     Value sum = bits(t),
           half = arith::ShRUIOp::create(rewriter, loc, sum, integer(1));
-    Value y = polynomial(r, {0x1.6a243ap-10f, 0x1.1239ep-7f, 0x1.5558f2p-5f,
-                             0x1.555492p-3f, 0x1.fffffcp-2f, 1.0f, 1.0f});
+    Value y = polynomial(r, coefficients);
     y = mul(y, fromBits(shiftLeft(half, 23)));
     return mul(y, fromBits(shiftLeft(subBits(sum, half), 23)));
   }
@@ -156,10 +179,13 @@ public:
   }
 
 private:
+  /// Sums with it have a whole number in their low bits.
+  static constexpr float kMagic = 12582912.0f;
+
   /// x = n ln 2 + r: gives a float with n + offset in its low bits, which a
   /// large number puts there, and r.
   std::pair<Value, Value> reduceExponent(Value x, int offset) {
-    Value magic = constant(12582912.0f + static_cast<float>(offset));
+    Value magic = constant(kMagic + static_cast<float>(offset));
     Value t = fma(x, constant(1.44269504f), magic);
     Value n = sub(t, magic);
     Value r = fma(n, constant(-0.693359375f), x);
@@ -183,20 +209,25 @@ private:
   PatternRewriter &rewriter;
   Location loc;
   Type type;
+  bool scales;
 };
 
 template <typename OpTy, Value (Arithmetic::*expansion)(Value)>
 struct ExpandF32 : OpRewritePattern<OpTy> {
-  using OpRewritePattern<OpTy>::OpRewritePattern;
+  ExpandF32(MLIRContext *context, bool scales)
+      : OpRewritePattern<OpTy>(context), scales(scales) {}
 
   LogicalResult matchAndRewrite(OpTy op,
                                 PatternRewriter &rewriter) const override {
     if (!getElementTypeOrSelf(op.getType()).isF32())
       return rewriter.notifyMatchFailure(op, "not f32");
-    Arithmetic arithmetic(rewriter, op.getLoc(), op.getType());
+    Arithmetic arithmetic(rewriter, op.getLoc(), op.getType(), scales);
     rewriter.replaceOp(op, (arithmetic.*expansion)(op.getOperand()));
     return success();
   }
+
+private:
+  bool scales;
 };
 
 /// Without an instruction for it a fused multiply-add would be a call.
@@ -247,7 +278,8 @@ struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
         &getContext());
     patterns.add<ExpandF32<math::ExpOp, &Arithmetic::exp>,
                  ExpandF32<math::LogOp, &Arithmetic::log>,
-                 ExpandF32<math::ErfOp, &Arithmetic::erf>>(&getContext());
+                 ExpandF32<math::ErfOp, &Arithmetic::erf>>(&getContext(),
+                                                           vectorBits >= 512);
     if (!fma)
       patterns.add<SplitFma>(&getContext());
     populateMathAlgebraicSimplificationPatterns(patterns);

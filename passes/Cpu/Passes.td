@@ -38,12 +38,14 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
   let description = [{
     exp, expm1, log, log1p, tanh and erf of f32 become polynomials, on scalars and vectors; f16 and bf16 go through f32.
     exp and erf are within 1.2 ulp and log within 2, the others are upstream's (tanh 4.2 ulp). Without `fma` nothing
-    stays fused.
+    stays fused. With vectors of 512 bits the exponential of such is scaled by `llvm.ldexp`, which is one instruction there.
     Maxima and minima that propagate NaN become comparisons, bf16 conversions integer arithmetic. Multiplications and
     additions may be contracted to fused ones. All else is left to libm.
   }];
-  let options = [Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+  let options = [Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">,
+                 Option<"vectorBits", "vector-bits", "unsigned", "256", "width of a vector register">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 def LowerKernelToLlvmPass : Pass<"hone-lower-kernel-to-llvm", "::mlir::ModuleOp"> {

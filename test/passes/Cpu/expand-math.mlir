@@ -1,5 +1,6 @@
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math)' | FileCheck %s
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math{fma=false})' | FileCheck %s --check-prefix=NOFMA
+// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math{vector-bits=512})' | FileCheck %s --check-prefix=WIDE
 
 // CHECK-LABEL: func.func @exp(
 // CHECK-NOT:     math.exp
@@ -25,6 +26,20 @@ func.func @exp(%x: vector<8xf32>) -> vector<8xf32> {
 func.func @exp_scale(%x: f32) -> f32 {
   %r = math.exp %x : f32
   return %r : f32
+}
+
+// Vectors of 512 bits have an instruction for the scaling, which rounds once.
+// CHECK-LABEL: func.func @exp_wide(
+// CHECK-NOT:     llvm.ldexp
+// WIDE-LABEL: func.func @exp_scale(
+// WIDE-NOT:     llvm.ldexp
+// WIDE-LABEL: func.func @exp_wide(
+// WIDE:         %[[N:.+]] = arith.subi {{.*}} : vector<32xi32>
+// WIDE:         %[[R:.+]] = llvm.call_intrinsic "llvm.ldexp"(%{{.+}}, %[[N]])
+// WIDE-NEXT:    return %[[R]]
+func.func @exp_wide(%x: vector<32xf32>) -> vector<32xf32> {
+  %r = math.exp %x : vector<32xf32>
+  return %r : vector<32xf32>
 }
 
 // Subnormal numbers are scaled by 2^23, which the exponent makes up for.
