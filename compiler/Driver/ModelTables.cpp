@@ -42,9 +42,20 @@ int32_t hone::elementTypeCode(StringRef name) {
       .Default(HONE_TYPE_UNDEFINED);
 }
 
-/// The tensor type in a value's type, and the kinds around it.
+/// The kind of what is in a sequence or optional, or a value itself.
+static int32_t kindIn(Type type, ValueInfo &info) {
+  auto map = dyn_cast<graph::MapType>(type);
+  if (!map)
+    return HONE_KIND_TENSOR;
+  info.keyType = isa<graph::StringType>(map.getKeys().getElementType())
+                     ? HONE_TYPE_STRING
+                     : HONE_TYPE_INT64;
+  return HONE_KIND_MAP;
+}
+
+/// The tensor type in a value's type, none for maps, and the kinds around it.
 static RankedTensorType tensorIn(Type type, ValueInfo &info) {
-  info.kind = HONE_KIND_TENSOR;
+  info.kind = kindIn(type, info);
   info.elementKind = HONE_KIND_NONE;
   if (auto optional = dyn_cast<graph::OptionalType>(type)) {
     info.kind = HONE_KIND_OPTIONAL;
@@ -55,8 +66,8 @@ static RankedTensorType tensorIn(Type type, ValueInfo &info) {
       type = sequence.getElementType();
   } else if (auto sequence = dyn_cast<graph::SequenceType>(type)) {
     info.kind = HONE_KIND_SEQUENCE;
-    info.elementKind = HONE_KIND_TENSOR;
     type = sequence.getElementType();
+    info.elementKind = kindIn(type, info);
   }
   return dyn_cast<RankedTensorType>(type);
 }

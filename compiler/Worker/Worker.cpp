@@ -172,6 +172,17 @@ int Process::start(const std::string &program,
   return 0;
 }
 
+/// What there is no memory for is left out: how the worker ends is told even
+/// then, as its output may be in place already. False: left out.
+template <typename Action> static bool unlessOutOfMemory(Action action) {
+  try {
+    action();
+    return true;
+  } catch (const std::bad_alloc &) {
+    return false;
+  }
+}
+
 /// Hands on all that can be read now. False at the end of the file.
 template <typename Take> static bool drain(int file, Take take) {
   char buffer[4096];
@@ -208,24 +219,29 @@ void Process::readReports() {
   reportsOpen =
       reportsOpen && drain(reports.read, [&](const char *text, size_t size) {
         for (char c : std::string_view(text, size))
-          if (c) {
-            reportText += c;
-          } else if (!reportText.empty()) {
-            takeReport(reportText);
+          if (!unlessOutOfMemory([&] {
+                if (c) {
+                  reportText += c;
+                } else if (!reportText.empty()) {
+                  takeReport(reportText);
+                  reportText.clear();
+                }
+              }))
             reportText.clear();
-          }
       });
 }
 
 void Process::readMessages() {
   errorsOpen =
       errorsOpen && drain(errors.read, [&](const char *text, size_t size) {
-        for (char c : std::string_view(text, size)) {
-          if (c != '\n')
-            errorText += c;
-          if (c == '\n' || errorText.size() > kLongestLine)
-            endMessage();
-        }
+        for (char c : std::string_view(text, size))
+          if (!unlessOutOfMemory([&] {
+                if (c != '\n')
+                  errorText += c;
+                if (c == '\n' || errorText.size() > kLongestLine)
+                  endMessage();
+              }))
+            errorText.clear();
       });
 }
 
@@ -262,7 +278,7 @@ int Process::finish() {
   child = 0;
   std::error_code ignored;
   if (!folder.empty())
-    std::filesystem::remove_all(folder, ignored);
+    unlessOutOfMemory([&] { std::filesystem::remove_all(folder, ignored); });
   return status;
 }
 
@@ -277,8 +293,10 @@ void Process::watch() {
       poll(files, 2, int(kPeriod.count()));
     readReports();
     readMessages();
-    if (!end.cancelled && callbacks.progress &&
-        !callbacks.progress(what, fraction)) {
+    bool goesOn = true;
+    if (!end.cancelled && callbacks.progress)
+      unlessOutOfMemory([&] { goesOn = callbacks.progress(what, fraction); });
+    if (!goesOn) {
       end.cancelled = true;
       deadline = Clock::now() + kPatience;
       kill(child, SIGTERM);
@@ -296,7 +314,7 @@ End Process::wait() {
     continue;
   readReports();
   readMessages();
-  endMessage();
+  unlessOutOfMemory([&] { endMessage(); });
   int status = finish();
   if (end.code < 0 && status >= 0 && WIFEXITED(status))
     end.code = WEXITSTATUS(status);

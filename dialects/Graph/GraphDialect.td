@@ -37,6 +37,12 @@ def Graph_OptionalType : Graph_Type<"Optional", "optional"> {
   let assemblyFormat = "`<` $elementType `>`";
 }
 
+def Graph_MapType : Graph_Type<"Map", "map"> {
+  let summary = "keys with a value for each; both are vectors, in the session's or the caller's memory";
+  let parameters = (ins "::mlir::RankedTensorType":$keys, "::mlir::RankedTensorType":$values);
+  let assemblyFormat = "`<` $keys `,` $values `>`";
+}
+
 class Graph_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::hone::graph";
   let genSpecializedAttr = 0;

@@ -14,7 +14,9 @@ static_assert(sizeof(hone_value) == kValueBytes &&
               offsetof(hone_value, as.tensor.data) == kValueData &&
               offsetof(hone_value, as.tensor.dims) == kValueDims &&
               offsetof(hone_value, as.tensor.rank) == kValueRank &&
-              offsetof(hone_value, as.tensor.type) == kValueType);
+              offsetof(hone_value, as.tensor.type) == kValueType &&
+              offsetof(hone_value, as.map.keys) == kMapKeys &&
+              offsetof(hone_value, as.map.values) == kMapValues);
 
 HostCode::HostCode(ModuleOp module)
     : ptrType(LLVM::LLVMPointerType::get(module.getContext())),

@@ -14,7 +14,8 @@ namespace hone {
 /// Offsets in the structures of abi.h, checked against the header in
 /// LowerRt.cpp.
 inline constexpr int64_t kValueBytes = 32, kValueData = 8, kValueDims = 16,
-                         kValueRank = 24, kValueType = 28;
+                         kValueRank = 24, kValueType = 28, kMapKeys = 8,
+                         kMapValues = 16;
 
 /// What a host function reads once, at its start.
 struct HostFrame {

@@ -19,6 +19,8 @@ int32_t kindOf(Type type) {
     return HONE_KIND_NONE;
   if (isa<graph::SequenceType>(type))
     return HONE_KIND_SEQUENCE;
+  if (isa<graph::MapType>(type))
+    return HONE_KIND_MAP;
   return isa<graph::OptionalType>(type) ? HONE_KIND_OPTIONAL : HONE_KIND_TENSOR;
 }
 
@@ -43,6 +45,11 @@ void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type,
   storeHeader(code, b, loc, type, frame.values, offset);
   if (isa<NoneType>(type))
     return;
+  if (isa<graph::MapType>(type)) {
+    code.store(b, loc, parts[0], frame.values, offset + kMapKeys);
+    code.store(b, loc, parts[1], frame.values, offset + kMapValues);
+    return;
+  }
   code.store(b, loc, parts.front(), frame.values, offset + kValueData);
   auto buffer = dyn_cast<MemRefType>(type);
   if (!buffer)

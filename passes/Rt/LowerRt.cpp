@@ -99,6 +99,14 @@ struct LowerInput : RtPattern<rt::InputOp> {
   matchAndRewrite(rt::InputOp op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     const HostFrame &frame = code.frame(op);
+    if (isa<graph::MapType>(op.getType())) {
+      SmallVector<Value> parts;
+      for (int64_t part : {kMapKeys, kMapValues})
+        parts.push_back(code.loadPointer(rewriter, op.getLoc(), frame.inputs,
+                                         op.getIndex() * kValueBytes + part));
+      rewriter.replaceOpWithMultiple(op, {parts});
+      return success();
+    }
     Value pointer =
         valuePointer(code, rewriter, op.getLoc(), op.getType(), op.getIndex(),
                      frame.inputs, frame.deviceInputs);
@@ -631,6 +639,10 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
       if (!isa<graph::SequenceType, graph::OptionalType>(type))
         return std::nullopt;
       return code.ptrType;
+    });
+    types.addConversion([&](graph::MapType, SmallVectorImpl<Type> &parts) {
+      parts.append(2, code.ptrType); // keys and values
+      return success();
     });
     types.addConversion(
         [](NoneType, SmallVectorImpl<Type> &) { return success(); });

@@ -10,6 +10,32 @@ using namespace hone::onnx;
 using hone::graph::ReduceKind;
 using Args = ArrayRef<Scalar>;
 
+std::optional<Val> hone::onnx::samples(NodeBuilder &n, bool keepsDouble) {
+  Val x = n.in(0);
+  if ((x.rank() != 1 && x.rank() != 2) ||
+      !x.type().getElementType().isIntOrFloat()) {
+    n.fail("takes a matrix of numbers");
+    return std::nullopt;
+  }
+  if (!keepsDouble || x.elem != ElementType::Double)
+    x = n.cast(x, ElementType::Float);
+  return x.rank() == 1 ? n.unsqueeze(x, {0}) : x;
+}
+
+Val hone::onnx::floats(NodeBuilder &n, ArrayRef<float> values) {
+  SmallVector<double> wide(values.begin(), values.end());
+  return n.constant(ElementType::Float, {static_cast<int64_t>(wide.size())},
+                    wide);
+}
+
+Val hone::onnx::likeliest(NodeBuilder &n, Val scores) {
+  Sizes sizes{n.dim(scores, 0)};
+  return {hone::graph::ArgReduceOp::create(
+              n.b, n.loc, n.tensorType(ElementType::Int64, sizes), scores.value,
+              ReduceKind::Max, 1, /*keepdims=*/false, /*last=*/false),
+          ElementType::Int64};
+}
+
 /// The inverse of the normal distribution, by the approximation that ONNX's
 /// reference and ONNX Runtime use.
 static Scalar probit(const Scalar &p) {
@@ -98,11 +124,5 @@ LogicalResult hone::onnx::classify(NodeBuilder &n, Val scores,
     return outputLabels(n, above(n, scores, 0), n.concat({first, *results}, 1),
                         intLabels);
   }
-  Sizes sizes{n.dim(scores, 0)};
-  Val choice{graph::ArgReduceOp::create(
-                 n.b, n.loc, n.tensorType(ElementType::Int64, sizes),
-                 scores.value, ReduceKind::Max, 1, /*keepdims=*/false,
-                 /*last=*/false),
-             ElementType::Int64};
-  return outputLabels(n, choice, *results, intLabels);
+  return outputLabels(n, likeliest(n, scores), *results, intLabels);
 }

@@ -7,6 +7,16 @@
 
 namespace hone::onnx {
 
+/// The first input as [samples, features] of f32, or of f64 where it is that
+/// and `keepsDouble`; a vector is one sample. Nothing: no numbers, reported.
+std::optional<Val> samples(NodeBuilder &n, bool keepsDouble = false);
+
+/// A constant vector of f32.
+Val floats(NodeBuilder &n, llvm::ArrayRef<float> values);
+
+/// [rows]: the first of the highest scores of each row, as int64.
+Val likeliest(NodeBuilder &n, Val scores);
+
 /// Scores [rows, classes] after the formula of that name (`post_transform`).
 /// Nothing: an unknown name, reported.
 std::optional<Val> transformed(NodeBuilder &n, Val scores,

@@ -354,9 +354,23 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
   case TypeKind::None:
     problem = "has no type";
     return {};
-  case TypeKind::Map:
-    problem = "is a map, which is not supported";
-    return {};
+  case TypeKind::Map: {
+    // Keys have the element type of the map.
+    elem = type.inner ? type.inner->element : ElementType::Undefined;
+    bool isKnown = type.element == ElementType::Int64 ||
+                   type.element == ElementType::String;
+    if (!isKnown || !type.inner || type.inner->kind != TypeKind::Tensor ||
+        !storageType(&context, elem)) {
+      problem = "is a map of a kind that is not supported: keys are int64 or "
+                "strings, values numbers or strings";
+      return {};
+    }
+    auto listOf = [&](ElementType element) {
+      return RankedTensorType::get({ShapedType::kDynamic},
+                                   storageType(&context, element));
+    };
+    return graph::MapType::get(&context, listOf(type.element), listOf(elem));
+  }
   case TypeKind::SparseTensor:
     problem = "is a sparse tensor, which is supported for constants alone";
     return {};
@@ -620,7 +634,7 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     } else {
       bool usable = true;
       for (int i = 0; i < given && usable; ++i) {
-        if (!inputs[i] && i < entry->minInputs)
+        if (!inputs[i] && entry->needs(i))
           usable = succeeded(n.error("lacks its input " + Twine(i)));
         else if (inputs[i] && !inputs[i].isTensor() && !entry->takesAnyValue(i))
           usable = succeeded(n.error("takes a tensor as input " + Twine(i) +

@@ -29,6 +29,7 @@ enum Elements {
   Floating, ///< float, double, float16 or bfloat16
   Text,
   Sequence,
+  Map,
   Value, ///< a tensor, a sequence or an optional
 };
 
@@ -119,6 +120,10 @@ ArrayRef<Operand> operandsOf(StringRef function) {
       {"mel_weight_matrix",
        {integer.one(), integer.one(), integer.one(), floating.one(),
         floating.one()}},
+      {"zip_map", {Operand(Number).rank(2), Operand(NumberOrText).rank(1)}},
+      {"dict_vectorizer", {Operand(Map), Operand(NumberOrText).rank(1)}},
+      {"cast_map", {Operand(Map)}},
+      {"couple_probabilities", {Operand(Float).rank(2)}},
       {"tree_ensemble",
        {floating.rank(2), Byte, integer, int64, integer.maybe(),
         integer.maybe(), floating.maybe()}},
@@ -156,6 +161,8 @@ bool fits(const Val &v, Elements elements) {
     return elem == ElementType::String;
   case Sequence:
     return isa<graph::SequenceType>(v.value.getType());
+  case Map:
+    return isa<graph::MapType>(v.value.getType());
   case Value:
     return !v.isTensor() || !isPacked(elem);
   }
@@ -174,10 +181,13 @@ bool takes(NodeBuilder &n, StringRef function, ArrayRef<Val> operands) {
       continue;
     if (absent)
       return n.fail("lacks an input that it needs"), false;
-    bool isTensor = wanted.elements != Sequence && wanted.elements != Value;
+    bool isTensor = wanted.elements != Sequence && wanted.elements != Map &&
+                    wanted.elements != Value;
     if (isTensor != v.isTensor() && wanted.elements != Value)
       return n.fail(isTensor ? "needs a tensor where it has none"
-                             : "needs a sequence where it has none"),
+                    : wanted.elements == Map
+                        ? "needs a map where it has none"
+                        : "needs a sequence where it has none"),
              false;
     if (!fits(v, wanted.elements))
       return n.fail("does not take a tensor of " + elementTypeName(v.elem) +

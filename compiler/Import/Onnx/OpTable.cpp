@@ -11,16 +11,21 @@ static std::string keyOf(llvm::StringRef domain, llvm::StringRef opType) {
 const OpTable &OpTable::get() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto add : {addElementwise,   addActivations,    addCasts,
-                     addReductions,    addContractions,   addPooling,
-                     addNormalization, addShapeOps,       addMovement,
-                     addGather,        addLosses,         addAttention,
-                     addSampling,      addTraining,       addMicrosoft,
-                     addClassicModels, addTrees,          addIntegerConvolution,
-                     addControlFlow,   addEinsum,         addQuantization,
-                     addRandom,        addRecurrent,      addResize,
-                     addSearch,        addSequences,      addSignals,
-                     addStrings,       addMachineLearning})
+    for (auto add : {addElementwise,    addActivations,
+                     addCasts,          addReductions,
+                     addContractions,   addPooling,
+                     addNormalization,  addShapeOps,
+                     addMovement,       addGather,
+                     addLosses,         addAttention,
+                     addSampling,       addTraining,
+                     addMicrosoft,      addLinearModels,
+                     addSupportVectors, addFeatures,
+                     addTrees,          addIntegerConvolution,
+                     addControlFlow,    addEinsum,
+                     addQuantization,   addRandom,
+                     addRecurrent,      addResize,
+                     addSearch,         addSequences,
+                     addSignals,        addStrings})
       add(t);
     t.moveText({"Transpose", "Concat", "Split", "Slice", "Tile", "Expand",
                 "Gather", "GatherElements", "GatherND", "ScatterElements",

@@ -25,6 +25,12 @@ struct OpEntry {
   /// bit i is input i, and the last one also those beyond.
   uint64_t anyValue;
 
+  /// Whether input `i`, before others that are there, may not be left out: a
+  /// list of any length has no gaps. (A Loop has two optional inputs before
+  /// its list, and looks itself.)
+  bool needs(int i) const {
+    return i < minInputs || (maxInputs == kVariadic && minInputs > 0);
+  }
   bool takesAnyValue(int input) const {
     return anyValue >> std::min(input, 63) & 1;
   }
@@ -66,14 +72,15 @@ void addNormalization(OpTable &table);
 void addShapeOps(OpTable &table);
 void addMovement(OpTable &table);
 void addLosses(OpTable &table);
-void addMachineLearning(OpTable &table);
+void addFeatures(OpTable &table);
+void addLinearModels(OpTable &table);
+void addSupportVectors(OpTable &table);
 void addAttention(OpTable &table);
 void addGather(OpTable &table);
 void addSampling(OpTable &table);
 void addTraining(OpTable &table);
 void addTrees(OpTable &table);
 void addMicrosoft(OpTable &table);
-void addClassicModels(OpTable &table);
 void addIntegerConvolution(OpTable &table);
 void addControlFlow(OpTable &table);
 void addEinsum(OpTable &table);

@@ -36,19 +36,6 @@ bool take(std::optional<List> given, size_t size, List &list) {
   return true;
 }
 
-/// The input of trees, f32 or f64, and the forest of that type.
-std::optional<Val> samples(NodeBuilder &n) {
-  Val x = n.in(0);
-  if ((x.rank() != 1 && x.rank() != 2) ||
-      !x.type().getElementType().isIntOrFloat()) {
-    n.fail("takes a matrix of numbers");
-    return std::nullopt;
-  }
-  if (x.elem != ElementType::Double)
-    x = n.cast(x, ElementType::Float);
-  return x.rank() == 1 ? n.unsqueeze(x, {0}) : x;
-}
-
 //===- The older form -----------------------------------------------------===//
 
 /// Names nodes by tree and number, and lists votes of leaves: each for a
@@ -182,7 +169,7 @@ LogicalResult binaryTrees(NodeBuilder &n, Val score, bool allPositive) {
 LogicalResult importTreeClassifier(NodeBuilder &n) {
   std::optional<Ints> ids = n.intsAttr("class_ids");
   std::optional<int64_t> labels = labelCount(n, "classlabels_int64s");
-  std::optional<Val> x = samples(n);
+  std::optional<Val> x = samples(n, /*keepsDouble=*/true);
   if (!ids || !labels || !x)
     return n.error("lacks class_ids, or has not one list of labels");
   bool oneClass = *labels == 2 && !ids->empty() && llvm::all_equal(*ids);
@@ -217,7 +204,7 @@ LogicalResult importTreeRegressor(NodeBuilder &n) {
   int64_t targets = n.intAttr("n_targets", 1);
   if (targets < 1 || targets > (1 << 20))
     return n.error("has " + Twine(targets) + " targets");
-  std::optional<Val> x = samples(n);
+  std::optional<Val> x = samples(n, /*keepsDouble=*/true);
   if (!x)
     return failure();
   OlderForm trees(n);

@@ -15,7 +15,7 @@ struct ValueInfo {
   std::string name;
   std::vector<int64_t> dims;         ///< as in hone_value_info
   std::vector<std::string> dimNames; ///< "" where there is none
-  int32_t kind = 1, type = 0, rank = 0, elementKind = 0;
+  int32_t kind = 1, type = 0, rank = 0, elementKind = 0, keyType = 0;
   bool dataDependent =
       false; ///< an output whose shape the free dimensions do not decide
   int32_t places = 1; ///< as in hone_value_info

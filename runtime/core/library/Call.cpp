@@ -74,6 +74,28 @@ const hone_sequence *Call::sequence(int32_t index) {
   return nullptr;
 }
 
+bool Call::map(int32_t index, Tensor &keys, Tensor &values) {
+  const hone_value *found = value(index);
+  if (!found || found->kind != HONE_KIND_MAP || !found->as.map.keys ||
+      !found->as.map.values) {
+    misuse(index);
+    return false;
+  }
+  hone_value part = {};
+  part.kind = HONE_KIND_TENSOR;
+  part.as.tensor = *found->as.map.keys;
+  keys = tensorIn(part);
+  part.as.tensor = *found->as.map.values;
+  values = keys ? tensorIn(part) : Tensor();
+  if (!values)
+    return false;
+  if (keys.rank != 1 || values.rank != 1 || keys.count != values.count) {
+    misuse(keys.count);
+    return false;
+  }
+  return true;
+}
+
 Tensor Call::strings(int32_t index) {
   return tensorOfType(index, HONE_TYPE_STRING);
 }

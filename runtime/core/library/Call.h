@@ -69,6 +69,8 @@ public:
   /// The same with an element type that the config tells.
   Tensor tensorOfType(int32_t index, int64_t type);
   const hone_sequence *sequence(int32_t index);
+  /// A map; its keys and values are vectors of one length, and whole bytes.
+  bool map(int32_t index, Tensor &keys, Tensor &values);
   /// A tensor of strings.
   Tensor strings(int32_t index);
   /// A tensor of i32 or i64, whose elements integerAt reads.

@@ -27,6 +27,9 @@ hone_library_fn hone_lib_string_concat, hone_lib_string_equal,
     hone_lib_string_to_number, hone_lib_label_encoder,
     hone_lib_tfidf_vectorizer;
 
+// Maps.
+hone_library_fn hone_lib_zip_map, hone_lib_dict_vectorizer, hone_lib_cast_map;
+
 // Moving elements of any type.
 hone_library_fn hone_lib_take, hone_lib_gather, hone_lib_concat,
     hone_lib_expand, hone_lib_where, hone_lib_transpose, hone_lib_slice,
@@ -38,7 +41,8 @@ hone_library_fn hone_lib_random_uniform, hone_lib_random_normal,
 
 // Numerics.
 hone_library_fn hone_lib_det, hone_lib_dft, hone_lib_stft, hone_lib_window,
-    hone_lib_mel_weight_matrix, hone_lib_tree_ensemble;
+    hone_lib_mel_weight_matrix, hone_lib_tree_ensemble,
+    hone_lib_couple_probabilities;
 
 #pragma GCC visibility pop
 }

@@ -74,6 +74,9 @@ const Function functions[] = {
     {hone_lib_stft, "xixi", "ft"},
     {hone_lib_window, "i", "sft"},
     {hone_lib_mel_weight_matrix, "iiiff", "t"},
+    {hone_lib_zip_map, "xi", "tt"},
+    {hone_lib_zip_map, "xt", "tt"},
+    {hone_lib_couple_probabilities, "f", "s"},
     {hone_lib_tree_ensemble, "xuiiiix", "sssft"},
 };
 
