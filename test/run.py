@@ -111,6 +111,8 @@ def main():
         "damaged-libraries": lambda: summed([python, str(ROOT / "test/e2e/damaged_libraries.py")], env),
         "device-code": lambda: summed([python, str(ROOT / "test/e2e/device_code.py")], programs),
         "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
+        "onnx-free": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=free"], env),
+        "onnx-folded": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=folded"], env),
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
         "hostile-sizes": lambda: summed([python, str(ROOT / "test/e2e/hostile_sizes.py")], env),

@@ -16,8 +16,17 @@ RANDOM = re.compile("^test_bernoulli")
 RANDOM_REASON = "runs, but its reference holds another generator's random numbers"
 
 
+class Case(tuple):
+    """A (name, function) pair, of a whole model or of a few nodes."""
+
+    def __new__(cls, name, function, is_whole):
+        case = super().__new__(cls, (name, function))
+        case.is_whole = is_whole
+        return case
+
+
 def collect(backend, target, only="", check=None):
-    """The cases of `backend` whose names `only` matches, as (name, function) pairs, and
+    """The Cases of `backend` whose names `only` matches, and
     {name: reason} of those that make no sense for the target. `check` takes the place of the
     comparison of outputs: check(ref_outputs, outputs, rtol, atol, model_dir)."""
     with warnings.catch_warnings():
@@ -28,7 +37,7 @@ def collect(backend, target, only="", check=None):
         runner = kind(backend)
     cases, skipped = [], {}
     for category, items in runner._test_items.items():
-        chosen = [(n, i.func) for n, i in items.items() if n.endswith("_cpu") and re.search(only, n)]
+        chosen = [Case(n, i.func, category == "RealModel") for n, i in items.items() if n.endswith("_cpu") and re.search(only, n)]
         # An emulated device takes minutes for a photograph.
         if "emulated" in target and category == "RealModel":
             skipped.update({n: "a whole model, too slow where the device is emulated" for n, _ in chosen})

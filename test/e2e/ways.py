@@ -155,28 +155,53 @@ def _large(line):
     return bool(sizes) and np.prod([int(n) for n in sizes[1].split("x")[:-1]]) * int(sizes[2]) // 8 > 1 << 20
 
 
-def left_by_evaluator(text):
-    """What the text of a model of constants, after the graph phase, still computes: the names of
-    the operations that are left to the run, and the lines of those that should not be: those of
-    other kinds that read constants only, and whatever a model without the former kind has left."""
+def _operations(lines):
+    """(results, name, operands, line) of the operations of a function's text."""
+    for line in lines:
+        found = re.match(r"\s*(?:([^=\"]*) = )?\"?([a-z_]+\.\w+)(.*)", line)
+        if found:
+            results, name, rest = found.groups()
+            yield re.findall(r"%\w+", results or ""), name.removeprefix("hone."), re.findall(r"%\w+", rest), line.strip()
+
+
+def _kernel_leaves(lines):
+    """Of a function: the operations that are left to the run, all lines that move or compute, and those of them that read constants alone."""
     left, constants, others = set(), set(), []
-    for line in text.splitlines():
-        if " func.func " in line:
-            constants = set()
-        if others and (read := re.search(r"tensor\.extract (%\w+)", line)) and read[1] not in constants:
-            others[-1][1] = True
-        found = re.match(r"\s*(?:(%\w+)[\w:, %]* = )?\"?((?:hone|scf)\.\w+)(.*)", line)
-        if not found:
-            continue
-        result, operation, rest = found.groups()
-        name = operation.removeprefix("hone.")
+    for results, name, operands, line in _operations(lines):
+        # A map may read other tensors at computed places.
+        if name == "tensor.extract" and others and operands[0] not in constants:
+            others[-1][1] = False
         if name == "constant":
-            constants.add(result)
+            constants.update(results)
         elif name in RUN_TIME:
-            kind = re.match(r' "(\w+)"', rest)
+            kind = re.search(r'hone.\w+"? "(\w+)"', line)
             left.add(f"{name}:{kind[1]}" if kind else name)
             if others and name.startswith("scf."):
-                others[-1][1] = True
+                others[-1][1] = False
         elif name in MOVEMENT or name in ("map", "reduce"):
-            others.append([line.strip(), not set(re.findall(r"%\w+", rest)) <= constants])
-    return left, [line for line, reads_results in others if not (left and reads_results or _large(line))]
+            others.append([line, set(operands) <= constants])
+    return left, [line for line, _ in others], [line for line, of_constants in others if of_constants]
+
+
+def left_by_evaluator(text):
+    """What the text of a model of constants, after the graph phase, still computes: the names of
+    the operations that are left to the run, and the lines of those that should not be: those that
+    hang on no operation of the former kind."""
+    main, *kernels = re.split(r"^ *func\.func ", text, flags=re.MULTILINE)[1:]
+    leaves = {re.search(r"@(\w+)", kernel)[1]: _kernel_leaves(kernel.splitlines()[1:]) for kernel in kernels}
+    left, amiss = set(), []
+    for names, _, of_constants in leaves.values():
+        left |= names
+        amiss += of_constants
+    known = set()  # values of the host that could be known
+    for results, name, operands, line in _operations(main.splitlines()[1:]):
+        if name in RUN_TIME:
+            kind = re.search(r'hone.library "(\w+)"', line)
+            left.add(f"{name}:{kind[1]}" if kind else name)
+        elif set(operands) <= known:
+            names, others, _ = leaves[re.search(r"@(\w+)", line)[1]] if name == "hone_rt.call" else (set(), [], [])
+            if not names:
+                known.update(results)
+                amiss += others
+    # A model of large constants that are not made spends what the evaluator may take.
+    return left, [] if any(map(_large, amiss)) else amiss
