@@ -169,6 +169,9 @@ std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
   return {n.toSize(max(first, zero)), n.toSize(count)};
 }
 
+/// A step beyond any size takes one element, as does one of that size.
+constexpr int64_t kMaxStep = int64_t(1) << 47;
+
 /// A slice whose axes or steps only the run knows: for each dimension a start,
 /// a step and a size, all values of the host.
 LogicalResult sliceAtRun(NodeBuilder &n) {
@@ -215,6 +218,7 @@ LogicalResult sliceAtRun(NodeBuilder &n) {
     n.require(bitAnd(ge(axis, 0), lt(axis, static_cast<double>(x.rank()))),
               "the axes are inside its input");
     n.require(ne(step, 0), "no step is 0");
+    step = clampTo(step, s.indexConstant(-kMaxStep), s.indexConstant(kMaxStep));
     for (int64_t d = 0; d < x.rank(); ++d) {
       Scalar hit = eq(axis, static_cast<double>(d));
       if (!length)
@@ -295,9 +299,7 @@ LogicalResult importSlice(NodeBuilder &n) {
     seen.set(axis);
     if ((*steps)[i] == 0)
       return n.error("has a step of 0");
-    // A step beyond any size takes one element, as does one of that size.
-    by[axis] = std::max<int64_t>(std::min<int64_t>((*steps)[i], INT32_MAX),
-                                 -INT32_MAX);
+    by[axis] = std::clamp((*steps)[i], -kMaxStep, kMaxStep);
     std::optional<std::pair<Size, Size>> range =
         tableRange(n, x, (*starts)[i], (*ends)[i], by[axis], sizes[axis]);
     std::tie(offsets[axis], sizes[axis]) =

@@ -219,8 +219,15 @@ bool NodeBuilder::hostScalars(Val v, ScalarBuilder &s,
     return false;
   if (auto it = importer.elements.find(v.value);
       it != importer.elements.end()) {
-    for (Value element : it->second)
-      scalars.push_back(s.wrap(element));
+    // The host computes with 64 bits; what 32 bits do not hold wraps around.
+    for (Value element : it->second) {
+      Scalar x = s.wrap(element);
+      NumberRange range =
+          v.elem == ElementType::Int32 ? rangeOf(element) : NumberRange{0, 0};
+      if (range.low < INT32_MIN || range.high > INT32_MAX)
+        x = s.toIndex(s.wrap(s.store(x, ElementType::Int32)));
+      scalars.push_back(x);
+    }
     return true;
   }
   auto constant = v.value.getDefiningOp<graph::ConstantOp>();

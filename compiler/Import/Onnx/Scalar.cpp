@@ -12,24 +12,73 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-bool hone::onnx::isKnownNonNegative(Value value, int depth) {
+/// What is taken for the largest size, and number of elements, of a tensor
+/// whose sizes are arithmetic: that of larger ones may be taken to wrap around.
+static constexpr int64_t kLargestSize = int64_t(1) << 24;
+
+NumberRange hone::onnx::rangeOf(Value value, int depth) {
+  NumberRange any, result;
   APInt number;
   if (matchPattern(value, m_ConstantInt(&number)))
-    return number.isNonNegative();
+    return {number.getSExtValue(), number.getSExtValue(), false};
   Operation *op = value.getDefiningOp();
   if (!op || depth > 8)
-    return false;
+    return any;
   if (isa<hone::graph::DimOp, tensor::DimOp>(op))
-    return true;
-  bool left = op->getNumOperands() == 2 &&
-              isKnownNonNegative(op->getOperand(0), depth + 1);
-  bool right = op->getNumOperands() == 2 &&
-               isKnownNonNegative(op->getOperand(1), depth + 1);
-  if (isa<arith::MaxSIOp>(op))
-    return left || right;
-  return isa<arith::AddIOp, arith::MulIOp, arith::FloorDivSIOp, arith::DivSIOp,
-             arith::MinSIOp>(op) &&
-         left && right;
+    return {0, kLargestSize, true};
+  if (isa<arith::IndexCastOp, arith::IndexCastUIOp>(op) &&
+      op->getOperand(0).getType().isInteger() &&
+      op->getOperand(0).getType().getIntOrFloatBitWidth() < 64) {
+    unsigned bits = op->getOperand(0).getType().getIntOrFloatBitWidth();
+    if (isa<arith::IndexCastUIOp>(op))
+      return {0, (int64_t(1) << bits) - 1, false};
+    return {-(int64_t(1) << (bits - 1)), (int64_t(1) << (bits - 1)) - 1, false};
+  }
+  bool isSelect = isa<arith::SelectOp>(op);
+  if (!isSelect && !isa<arith::AddIOp, arith::MulIOp, arith::FloorDivSIOp,
+                        arith::DivSIOp, arith::MinSIOp, arith::MaxSIOp>(op))
+    return any;
+  NumberRange a = rangeOf(op->getOperand(isSelect ? 1 : 0), depth + 1),
+              b = rangeOf(op->getOperand(isSelect ? 2 : 1), depth + 1);
+  result.isSize = a.isSize || b.isSize;
+  if (isa<arith::MaxSIOp>(op)) {
+    result.low = std::max(a.low, b.low);
+    result.high = std::max(a.high, b.high);
+  } else if (isa<arith::MinSIOp>(op)) {
+    result.low = std::min(a.low, b.low);
+    result.high = std::min(a.high, b.high);
+  } else if (isSelect) {
+    result.low = std::min(a.low, b.low);
+    result.high = std::max(a.high, b.high);
+  } else if (isa<arith::AddIOp>(op)) {
+    if (llvm::AddOverflow(a.low, b.low, result.low) ||
+        llvm::AddOverflow(a.high, b.high, result.high))
+      return any;
+  } else if (isa<arith::MulIOp>(op)) {
+    if (a.isSize && b.isSize && a.low >= 0 && b.low >= 0) {
+      result.low = 0;
+      result.high = std::max({a.high, b.high, kLargestSize});
+      return result;
+    }
+    int64_t corners[4];
+    if (llvm::MulOverflow(a.low, b.low, corners[0]) ||
+        llvm::MulOverflow(a.low, b.high, corners[1]) ||
+        llvm::MulOverflow(a.high, b.low, corners[2]) ||
+        llvm::MulOverflow(a.high, b.high, corners[3]))
+      return any;
+    result.low = *llvm::min_element(corners);
+    result.high = *llvm::max_element(corners);
+  } else {
+    if (a.low < 0 || b.low < 0)
+      return any;
+    result.low = 0;
+    result.high = a.high;
+  }
+  return result;
+}
+
+bool hone::onnx::isKnownNonNegative(Value value) {
+  return rangeOf(value).low >= 0;
 }
 
 namespace {

@@ -143,8 +143,18 @@ inline Scalar operator/(double a, const Scalar &b) {
   return b.builder->like(b, a) / b;
 }
 
+/// Numbers that an index of the host lies between, as far as its operations
+/// tell: constants, sizes, and sums, products and quotients of these that do
+/// not wrap around.
+struct NumberRange {
+  int64_t low = std::numeric_limits<int64_t>::min();
+  int64_t high = std::numeric_limits<int64_t>::max();
+  bool isSize = false; ///< made of sizes: products of such count elements
+};
+NumberRange rangeOf(mlir::Value value, int depth = 0);
+
 /// True for sizes, and what is computed from them without subtraction.
-bool isKnownNonNegative(mlir::Value value, int depth = 0);
+bool isKnownNonNegative(mlir::Value value);
 
 /// Comparisons give i1; with NaN they are false, but for `ne`.
 Scalar lt(const Scalar &a, const Scalar &b);

@@ -236,8 +236,15 @@ Value ScalarBuilder::store(const Scalar &x, ElementType type, bool saturate) {
   if (x.isFloat() && isa<FloatType>(target) &&
       target.getIntOrFloatBitWidth() < x.type().getIntOrFloatBitWidth())
     return arith::TruncFOp::create(builder, loc, target, x.value);
-  if (x.type().isIndex() && isInteger(type))
-    return arith::IndexCastOp::create(builder, loc, target, x.value);
+  if (x.type().isIndex() && isInteger(type)) {
+    // By way of 64 bits: casts of an index to 32 bits and back are taken for
+    // nothing, where they may cut.
+    Value wide = builder.createOrFold<arith::IndexCastOp>(
+        loc, builder.getI64Type(), x.value);
+    return target.isInteger(64)
+               ? wide
+               : builder.createOrFold<arith::TruncIOp>(loc, target, wide);
+  }
   return fail(constant(target, 0), "mixes element types").value;
 }
 
@@ -338,7 +345,8 @@ Scalar ScalarBuilder::cast(const Scalar &x, ElementType type, bool saturate) {
   unsigned bits = elementBits(type);
   if (x.isFloat()) {
     if (bits >= 8)
-      return toInt(x, wide, toUnsigned);
+      return onHost() ? toIndex(toInt(x, target, toUnsigned))
+                      : toInt(x, wide, toUnsigned);
     // Two and four bits are what is left of a whole number.
     Scalar whole = toInt(x, builder.getI32Type(), /*isUnsigned=*/false);
     whole.value = builder.createOrFold<arith::TruncIOp>(loc, wide, whole.value);
