@@ -290,9 +290,9 @@ HONE_LIBRARY(window) {
   if (!result)
     return call.status;
   double period = double(periodic ? size : size - 1);
-  for (int64_t i = 0; i < size; ++i)
+  for (int64_t i = 0; i < size; ++i) // One number alone has no period: it is 1.
     putFloating(result, i,
-                size == 1 ? 1.0 : windowAt(kind, double(i) / period));
+                period > 0 ? windowAt(kind, double(i) / period) : 1.0);
   return HONE_OK;
 }
 

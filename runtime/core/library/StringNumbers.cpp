@@ -74,8 +74,9 @@ struct Decimal {
       --count;
   }
 
-  void write(Writer &writer) const {
-    if (power > 16 || power < -3) {
+  /// With an exponent from `plain` digits before the point on.
+  void write(Writer &writer, int32_t plain) const {
+    if (power > plain || power < -3) {
       writer.put(digits[0]);
       if (count > 1)
         writer.put('.');
@@ -110,12 +111,14 @@ void writeFloating(const Tensor &x, int64_t index, const Reader &reader,
     return writer.put("INF");
   if (number == 0)
     return writer.put('0');
-  // The fewest digits that read back as the same number.
+  // The fewest digits that read back as the same number. Those of a float are
+  // written out up to 8 before the point, as by others.
+  int32_t plain = x.type == HONE_TYPE_DOUBLE ? 16 : 8;
   for (int32_t precision = 1;; ++precision) {
     Decimal decimal(number, precision);
     char text[longest + 1];
     Writer trial{text};
-    decimal.write(trial);
+    decimal.write(trial, plain);
     text[trial.size] = 0;
     double back = reader.read(text, x.type);
     if (x.type == HONE_TYPE_FLOAT16)
@@ -124,7 +127,7 @@ void writeFloating(const Tensor &x, int64_t index, const Reader &reader,
       back = double(float(__bf16(back)));
     if (precision < 17 && back != number)
       continue;
-    return decimal.write(writer);
+    return decimal.write(writer, plain);
   }
 }
 

@@ -251,6 +251,8 @@ TEST_F(Spectra, Windows) {
   EXPECT_EQ(dims(), (Dims{0}));
   window(0, 1, false);
   EXPECT_EQ(elements<double>(), (Doubles{1}));
+  window(0, 1, true);
+  EXPECT_EQ(elements<double>(), (Doubles{0}));
   EXPECT_EQ(
       call(hone_lib_window, {scalar<int64_t>(-1)}, {0, 0, HONE_TYPE_FLOAT}),
       HONE_BAD_VALUE);

@@ -100,6 +100,11 @@ TEST_F(Strings, FromFloats) {
       (Texts{"1", "-0.5", "3.1415927", "1e+20", "1.5e-07", "0.1", "16777216",
              "NaN", "INF", "-INF", "0", "-0", "0.0001", "123456.79"}));
   expectOk(call(hone_lib_string_from_number,
+                {list<float>({1e10f, 123456792.f, 12345678.f, -1e8f})},
+                {HONE_TYPE_FLOAT}));
+  EXPECT_EQ(elements<std::string>(),
+            (Texts{"1e+10", "1.2345679e+08", "12345678", "-1e+08"}));
+  expectOk(call(hone_lib_string_from_number,
                 {list<double>({0.1, 1e300, 5e-324, 1e15, 1e16})},
                 {HONE_TYPE_DOUBLE}));
   EXPECT_EQ(elements<std::string>(),
