@@ -166,11 +166,20 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
   Numpy &numpy = Numpy::get();
   nb::object array;
   try {
-    if (nb::isinstance(object, numpy.array))
-      array = numpy.asarray(object, nb::arg("order") = "C");
-    else
-      array =
-          numpy.asarray(object, numpy.dtypes[declared], nb::arg("order") = "C");
+    array = numpy.asarray(object, nb::arg("order") = "C");
+    if (!nb::isinstance(object, numpy.array)) {
+      // Numbers of Python take the declared type, but are not cut for it.
+      auto kindOf = [](nb::handle dtype) {
+        return nb::cast<std::string>(dtype.attr("kind"));
+      };
+      nb::object dtype = numpy.dtypes[declared];
+      bool isCut = std::string("fc").find(kindOf(array.attr("dtype"))) !=
+                       std::string::npos &&
+                   std::string("biu").find(kindOf(dtype)) != std::string::npos;
+      if (isCut && nb::cast<int64_t>(array.attr("size")) > 0)
+        throw RunError("floats were given for a tensor of integers or bools");
+      array = numpy.asarray(object, dtype, nb::arg("order") = "C");
+    }
     if (!nb::cast<bool>(array.attr("dtype").attr("isnative")))
       array =
           array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));

@@ -134,6 +134,24 @@ class RunTest(unittest.TestCase):
         got = self.model.run({"a": [[1, 2, 3]], "b": [[4, 5, 6]]})["y"]
         np.testing.assert_array_equal(got, [[5, 7, 9]])
 
+    def test_lists_of_floats_are_not_cut(self):
+        for kind in (TensorProto.INT64, TensorProto.UINT8, TensorProto.BOOL):
+            x = helper.make_tensor_value_info("x", kind, ["n"])
+            y = helper.make_tensor_value_info("y", kind, ["n"])
+            graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [x], [y])
+            model = hone.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString())
+            np.testing.assert_array_equal(model.run({"x": [1, 0]})["y"], [1, 0])
+            self.assertEqual(model.run({"x": []})["y"].shape, (0,))
+            for cut in ([1.5], [1.0, 0.0], (np.float32(2),)):
+                with self.assertRaisesRegex(hone.RunError, "floats were given"):
+                    model.run({"x": cut})
+
+    def test_out_that_is_no_dictionary(self):
+        x = np.zeros((2, 3), np.float32)
+        for out in (x, [x], "y"):
+            with self.assertRaisesRegex(TypeError, "out must be a dictionary"):
+                self.model.run({"a": x, "b": x}, out=out)
+
     def test_wrong_calls(self):
         x = np.zeros((2, 3), np.float32)
         wrong = [

@@ -56,7 +56,9 @@ class Model:
             raise TypeError("device_outputs is True, False, or a collection of names")
         else:
             names = frozenset(device_outputs)
-        return self._library.run(inputs, names, dict(out or {}))
+        if out is not None and not isinstance(out, dict):
+            raise TypeError(f"out must be a dictionary of arrays by name, not {type(out).__name__}")
+        return self._library.run(inputs, names, out or {})
 
     def stats(self):
         """Bytes of arena, blocks and weights, the thread count, the CPU level and the device in
