@@ -121,8 +121,8 @@ class FunctionsTest(unittest.TestCase):
 
     def sweep(self, model, feeds, x, kind, where=""):
         got = model.run(feeds)
-        wide = x.astype(np.longdouble)
         with np.errstate(all="ignore"):
+            wide = x.astype(np.longdouble)
             for op, (function, bound) in UNARY.items():
                 with self.subTest(op=op, type=kind, where=where):
                     self.check(np.asarray(got[op]), function(wide), bound, kind, op, x)

@@ -30,8 +30,11 @@ static cl::list<std::string> dims("dim", cl::desc("Fix a free dimension"),
                                   cl::sub(checkCommand));
 #define COMPILE_OPTION(...)                                                    \
   cl::cat(category), cl::sub(compileCommand), __VA_ARGS__
-static cl::opt<std::string> output("o", COMPILE_OPTION(cl::desc("Output file"),
-                                                       cl::value_desc("FILE")));
+static cl::opt<std::string>
+    output("o",
+           COMPILE_OPTION(
+               cl::desc("Output file; FILE.a is an archive to link statically"),
+               cl::value_desc("FILE")));
 static cl::opt<std::string>
     target("target",
            COMPILE_OPTION(cl::desc("Where the model runs: cpu, cuda, or "
