@@ -4,7 +4,7 @@ import unittest
 
 import numpy as np
 import onnx
-from onnx import parser
+from onnx import TensorProto, helper, parser
 
 import hone
 
@@ -106,6 +106,27 @@ class LengthTest(unittest.TestCase):
         x, rows = np.zeros((3, 2), np.float32), np.ones((1, 2), np.float32)
         np.testing.assert_array_equal(model.run(dict(x=x, at=np.array([[1]]), rows=rows))["y"], [[0, 0], [1, 1], [0, 0]])
         self.refuses(model, "ScatterND", x=x, at=np.array([[1, 0]]), rows=rows)
+
+    def test_features_of_the_coefficients(self):
+        def compile_linear(op, **attributes):
+            x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "f"])
+            outputs = ["y"] if op == "LinearRegressor" else ["label", "y"]
+            node = helper.make_node(op, ["x"], outputs, name="linear", domain="ai.onnx.ml", coefficients=[1.0, 2.0, 3.0, -1.0, 0.5, 0.0], **attributes)
+            graph = helper.make_graph([node], "g", [x], [onnx.ValueInfoProto(name=name) for name in outputs])
+            opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
+            return hone.compile(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
+
+        x = np.array([[1, 2, 3], [-1, 0, 4]], np.float32)
+        two = x @ np.array([[1, 2, 3], [-1, 0.5, 0]], np.float32).T
+        narrow = x[:, :2] @ np.array([[1, 2], [3, -1], [0.5, 0]], np.float32).T
+        model = compile_linear("LinearRegressor", targets=2)
+        np.testing.assert_allclose(model.run({"x": x})["y"], two)
+        self.refuses(model, "LinearRegressor", x=x[:, :2])
+        model = compile_linear("LinearClassifier", intercepts=[0.0, 0.0], classlabels_ints=[4, 7])
+        np.testing.assert_allclose(model.run({"x": x})["y"], two)
+        np.testing.assert_array_equal(model.run({"x": x})["label"], [4, 4])
+        model = compile_linear("LinearClassifier", classlabels_strings=["a", "b", "c"])
+        np.testing.assert_allclose(model.run({"x": x[:, :2]})["y"], narrow)
 
 
 class KernelTest(unittest.TestCase):

@@ -142,7 +142,9 @@ class FunctionsTest(unittest.TestCase):
 
     def test_emulated(self):
         for kind in TYPES:
-            x = np.concatenate([numbers(kind)[::29], np.array(SPECIAL, np.float32).astype(TYPES[kind][0])])
+            with np.errstate(over="ignore"):  # narrow types have infinities for some
+                special = np.array(SPECIAL, np.float32).astype(TYPES[kind][0])
+            x = np.concatenate([numbers(kind)[::29], special])
             self.sweep(compile_functions([*UNARY, *FORMULAS], kind, target="cuda-emulated"), {"x": x}, x, kind, "emulated")
 
     def test_powers(self):
