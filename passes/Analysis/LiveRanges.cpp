@@ -27,12 +27,12 @@ LiveRanges::LiveRanges(func::FuncOp function) {
   function.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
       if (isBuffer(operand))
-        usersOf[leader(operand)].push_back(op);
+        contents[leader(operand)].users.push_back(op);
     if (isa<scf::IfOp, scf::ForOp, scf::WhileOp, rt::ViewOp>(op))
       return;
     for (Value result : op->getResults())
       if (isBuffer(result))
-        rootsOf[leader(result)].push_back(result);
+        contents[leader(result)].roots.push_back(result);
   });
 }
 
@@ -83,42 +83,45 @@ void LiveRanges::replace(Value from, Value to) {
   const void *old = leader(from), *kept = leader(to);
   if (old == kept)
     return;
-  for (Value root : rootsOf[old])
-    known.erase(root);
-  SmallVector<Value, 2> roots = std::move(rootsOf[kept]);
-  SmallVector<Operation *, 4> users = std::move(usersOf[kept]);
-  llvm::append_range(users, usersOf[old]);
-  for (const void *gone : {old, kept}) {
-    rootsOf.erase(gone);
-    usersOf.erase(gone);
-  }
+  Class result = std::move(contents[kept]);
+  llvm::append_range(result.users, contents[old].users);
+  contents.erase(old);
+  contents.erase(kept);
   classes.unionSets(old, kept);
-  rootsOf[leader(to)] = std::move(roots);
-  usersOf[leader(to)] = std::move(users);
+  contents[leader(to)] = std::move(result);
 }
 
 SmallVector<Value> LiveRanges::roots(Value value) const {
-  return SmallVector<Value>(rootsOf.lookup(leader(value)));
+  auto found = contents.find(leader(value));
+  return found == contents.end()
+             ? SmallVector<Value>()
+             : SmallVector<Value>(found->second.roots.begin(),
+                                  found->second.roots.end());
+}
+
+static Operation *loopAround(Operation *op) {
+  do {
+    op = op->getParentOp();
+  } while (op && !isa<scf::ForOp, scf::WhileOp>(op));
+  return op;
 }
 
 LiveRange LiveRanges::range(Value root) const {
-  auto &[result, counted] = known[root];
-  Operation *maker = root.getDefiningOp();
-  ArrayRef<Operation *> all = users(root);
-  for (Operation *user : all.drop_front(counted)) {
+  Operation *home = loopAround(root.getDefiningOp());
+  Class &members = contents[leader(root)];
+  auto &[result, counted] = members.known[home];
+  for (Operation *user : ArrayRef(members.users).drop_front(counted)) {
     auto [first, last] = steps.lookup(user);
     // In a loop that the buffer was not made in, every iteration finds it as
     // the last one left it.
-    for (Operation *parent = user->getParentOp(); parent && steps.count(parent);
-         parent = parent->getParentOp()) {
-      if (!isa<scf::ForOp, scf::WhileOp>(parent) || parent->isAncestor(maker))
-        continue;
-      first = std::min(first, steps.lookup(parent).first);
-      last = std::max(last, steps.lookup(parent).second);
+    for (Operation *loop = loopAround(user);
+         loop && !(home && loop->isAncestor(home)); loop = loopAround(loop)) {
+      first = std::min(first, steps.lookup(loop).first);
+      last = std::max(last, steps.lookup(loop).second);
     }
     result.first = result.isEmpty() ? first : std::min(result.first, first);
     result.last = std::max(result.last, last);
   }
-  counted = all.size();
+  counted = members.users.size();
   return result;
 }

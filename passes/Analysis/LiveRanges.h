@@ -42,9 +42,9 @@ public:
   }
   /// The operations that touch what `value` may show, once for each operand.
   llvm::ArrayRef<mlir::Operation *> users(mlir::Value value) const {
-    auto found = usersOf.find(leader(value));
-    return found == usersOf.end() ? llvm::ArrayRef<mlir::Operation *>()
-                                  : found->second;
+    auto found = contents.find(leader(value));
+    return found == contents.end() ? llvm::ArrayRef<mlir::Operation *>()
+                                   : found->second.users;
   }
   int32_t step(mlir::Operation *op) const { return steps.lookup(op).first; }
   int32_t lastStep() const { return count - 1; }
@@ -61,15 +61,20 @@ private:
   int32_t count = 0;
   llvm::DenseMap<mlir::Operation *, std::pair<int32_t, int32_t>> steps;
   llvm::EquivalenceClasses<const void *> classes;
-  llvm::DenseMap<const void *, llvm::SmallVector<mlir::Value, 2>> rootsOf;
-  llvm::DenseMap<const void *, llvm::SmallVector<mlir::Operation *, 4>> usersOf;
-  /// What the first `users` users of a root's class make of its lifetime: more
-  /// of them come with each buffer that it takes the place of.
+
+  /// What the first users of a class make of the lifetime of its buffers. More
+  /// come with each class that it takes the place of.
   struct Known {
     LiveRange range;
     size_t users = 0;
   };
-  mutable llvm::DenseMap<mlir::Value, Known> known;
+  struct Class {
+    llvm::SmallVector<mlir::Value, 2> roots;
+    llvm::SmallVector<mlir::Operation *, 4> users;
+    /// By the innermost loop around the operation that makes the buffer.
+    llvm::SmallDenseMap<mlir::Operation *, Known, 1> known;
+  };
+  mutable llvm::DenseMap<const void *, Class> contents; ///< by leader
 };
 
 } // namespace hone
