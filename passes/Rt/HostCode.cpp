@@ -169,15 +169,15 @@ void HostCode::store(OpBuilder &b, Location loc, Value value, Value base,
 
 Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result,
                      ValueRange operands) {
-  if (!module.lookupSymbol(name)) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(module.getBody());
+  if (declared.insert(name).second) {
+    // Stays even if the pattern that calls it is rolled back.
+    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
     Type returned = result ? result : LLVM::LLVMVoidType::get(b.getContext());
-    auto declared = LLVM::LLVMFuncOp::create(
-        b, loc, name,
+    auto function = LLVM::LLVMFuncOp::create(
+        top, loc, name,
         LLVM::LLVMFunctionType::get(returned,
                                     llvm::to_vector(operands.getTypes())));
-    declared.setVisibility_(LLVM::Visibility::Hidden);
+    function.setVisibility_(LLVM::Visibility::Hidden);
   }
   auto made = LLVM::CallOp::create(
       b, loc, result ? TypeRange(result) : TypeRange(), name, operands);
@@ -186,6 +186,19 @@ Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result,
 
 void HostCode::returnIf(OpBuilder &b, Location loc, Value status) {
   call(b, loc, rt::kReturnIfName, {}, status);
+}
+
+Value HostCode::table(OpBuilder &b, Location loc, ArrayRef<int64_t> numbers) {
+  LLVM::GlobalOp &global = tables[numbers.vec()];
+  if (!global) {
+    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
+    global = LLVM::GlobalOp::create(
+        top, loc, LLVM::LLVMArrayType::get(i64Type, numbers.size()), true,
+        LLVM::Linkage::Private,
+        "hone_config_" + std::to_string(tables.size() - 1),
+        top.getI64TensorAttr(numbers));
+  }
+  return LLVM::AddressOfOp::create(b, loc, global);
 }
 
 Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type,

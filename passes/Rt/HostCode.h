@@ -8,6 +8,8 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Transforms/DialectConversion.h"
+#include "llvm/ADT/StringSet.h"
+#include <map>
 
 namespace hone {
 
@@ -59,6 +61,14 @@ public:
                    mlir::Type result, mlir::ValueRange operands);
   void returnIf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value status);
 
+  /// Address of a read-only table of numbers; equal tables are one.
+  mlir::Value table(mlir::OpBuilder &b, mlir::Location loc,
+                    llvm::ArrayRef<int64_t> numbers);
+  /// A name for the next table of strings.
+  std::string nextStringsName() {
+    return "hone_strings_" + std::to_string(stringTables++);
+  }
+
   /// Size of a buffer in bytes, as hone_rt_bytes tells it; `dims` are its
   /// dynamic dimensions.
   mlir::Value bytes(mlir::OpBuilder &b, mlir::Location loc,
@@ -78,6 +88,10 @@ public:
 
 private:
   llvm::DenseMap<mlir::Operation *, HostFrame> frames;
+  // The module itself finds a symbol only by going through all of them.
+  llvm::StringSet<> declared; ///< functions of the runtime
+  std::map<std::vector<int64_t>, mlir::LLVM::GlobalOp> tables;
+  int64_t stringTables = 0;
 };
 
 /// A buffer as it is after lowering: where it lies, then its dynamic

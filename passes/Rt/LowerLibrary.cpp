@@ -104,7 +104,9 @@ struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
         b, loc, ("hone_lib_" + op.getFunction()).str(), code.i32Type,
         {frame.frame, code.i32(b, loc, op.getNode()), frame.pointers,
          code.i32(b, loc, op.getNumOperands()), frame.results,
-         code.i32(b, loc, op.getNumResults()), table(loc, config, b)});
+         code.i32(b, loc, op.getNumResults()),
+         config.empty() ? LLVM::ZeroOp::create(b, loc, code.ptrType).getResult()
+                        : code.table(b, loc, config)});
     code.returnIf(b, loc, status);
 
     SmallVector<SmallVector<Value>> results;
@@ -161,21 +163,6 @@ private:
          code.i32(otherwise, loc, HONE_SHAPE_MISMATCH), actual, limit});
     scf::YieldOp::create(otherwise, loc, status);
     code.returnIf(b, loc, branch.getResult(0));
-  }
-
-  /// The parameters as a table; null for none.
-  Value table(Location loc, ArrayRef<int64_t> config, OpBuilder &b) const {
-    if (config.empty())
-      return LLVM::ZeroOp::create(b, loc, code.ptrType);
-    std::string name;
-    for (int64_t number = 0; name.empty() || code.module.lookupSymbol(name);
-         ++number)
-      name = "hone_config_" + std::to_string(number);
-    OpBuilder top = OpBuilder::atBlockBegin(code.module.getBody());
-    auto global = LLVM::GlobalOp::create(
-        top, loc, LLVM::LLVMArrayType::get(code.i64Type, config.size()), true,
-        LLVM::Linkage::Private, name, top.getI64TensorAttr(config));
-    return LLVM::AddressOfOp::create(b, loc, global);
   }
 
   HostCode &code;

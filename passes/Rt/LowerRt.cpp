@@ -240,8 +240,7 @@ struct LowerConstant : RtPattern<rt::ConstantOp> {
         LLVM::LLVMStructType::getLiteral(context, {code.ptrType, code.i64Type});
     auto tableType =
         LLVM::LLVMArrayType::get(entryType, strings.getNumElements());
-    std::string name =
-        "hone_strings_" + std::to_string(numberOfTables(code.module));
+    std::string name = code.nextStringsName();
     OpBuilder b(context);
     b.setInsertionPointToStart(code.module.getBody());
     auto data = LLVM::GlobalOp::create(
@@ -269,11 +268,6 @@ struct LowerConstant : RtPattern<rt::ConstantOp> {
     }
     LLVM::ReturnOp::create(b, loc, value);
     return LLVM::AddressOfOp::create(rewriter, loc, table);
-  }
-
-  static size_t numberOfTables(ModuleOp module) {
-    auto globals = module.getOps<LLVM::GlobalOp>();
-    return std::distance(globals.begin(), globals.end());
   }
 };
 
