@@ -119,7 +119,13 @@ public:
           half = arith::ShRUIOp::create(rewriter, loc, sum, integer(1));
     Value y = polynomial(r, coefficients);
     y = mul(y, fromBits(shiftLeft(half, 23)));
-    return mul(y, fromBits(shiftLeft(subBits(sum, half), 23)));
+    y = mul(y, fromBits(shiftLeft(subBits(sum, half), 23)));
+    // Only this product becomes infinite: it must not become part of a fused
+    // one, whose sum with another infinity is a number.
+    return LLVM::CallIntrinsicOp::create(
+               rewriter, loc, type,
+               rewriter.getStringAttr("llvm.arithmetic.fence"), ValueRange{y})
+        .getResult(0);
   }
 
   /// log(x) within 2 ulp.

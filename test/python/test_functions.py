@@ -9,6 +9,7 @@ import unittest
 
 import ml_dtypes
 import numpy as np
+import onnx.parser
 from onnx import TensorProto, helper
 
 import hone
@@ -146,6 +147,16 @@ class FunctionsTest(unittest.TestCase):
                 special = np.array(SPECIAL, np.float32).astype(TYPES[kind][0])
             x = np.concatenate([numbers(kind)[::29], special])
             self.sweep(compile_functions([*UNARY, *FORMULAS], kind, target="cuda-emulated"), {"x": x}, x, kind, "emulated")
+
+    def test_infinite_products_are_not_fused(self):
+        model = onnx.parser.parse_model(
+            """<ir_version: 10, opset_import: ["" : 21]>
+            infinite (float[n] x) => (float[n] y) <float[1] c = {0.5}> { e = Exp(x) p = Mul(c, x) y = Sub(e, p) }"""
+        )
+        x = np.full(33, np.inf, np.float32)
+        for cpu in ("x86-64-v2", "x86-64-v3", "native"):
+            got = hone.compile(model.SerializeToString(), cpu=cpu).run({"x": x})["y"]
+            self.assertTrue(np.isnan(got).all(), f"{cpu}: {got}")
 
     def test_powers(self):
         x, y = (v.ravel() for v in np.meshgrid(SPECIAL, SPECIAL))
