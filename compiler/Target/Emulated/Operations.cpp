@@ -63,9 +63,13 @@ private:
           placeShared(address);
           return success();
         })
-        .Case<LLVM::InlineAsmOp, LLVM::CallIntrinsicOp, LLVM::MemcpyOp,
-              LLVM::MemmoveOp, LLVM::MemsetOp>(
-            [](Operation *other) { return refuse(other); })
+        .Case([](LLVM::CallIntrinsicOp call) {
+          // Of all devices, the host's included.
+          return call.getIntrin() == "llvm.arithmetic.fence" ? success()
+                                                             : refuse(call);
+        })
+        .Case<LLVM::InlineAsmOp, LLVM::MemcpyOp, LLVM::MemmoveOp,
+              LLVM::MemsetOp>([](Operation *other) { return refuse(other); })
         .Default([](Operation *) { return success(); });
   }
 
