@@ -188,5 +188,29 @@ class TreesTest(unittest.TestCase):
                 run("TreeEnsembleRegressor", [("y", TensorProto.FLOAT)], forest.samples(), attributes)
 
 
+    def test_trees_and_nodes_of_any_number(self):
+        for tree, root in ((2**63 - 1, 2**63 - 1), (-(2**63), -(2**63))):
+            lists = {
+                "nodes_treeids": [tree] * 3,
+                "nodes_nodeids": [root, 1, 2],
+                "nodes_featureids": [0] * 3,
+                "nodes_values": [0.5, 0.0, 0.0],
+                "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+                "nodes_truenodeids": [1, 0, 0],
+                "nodes_falsenodeids": [2, 0, 0],
+                "target_treeids": [tree] * 2,
+                "target_nodeids": [1, 2],
+                "target_ids": [0, 0],
+                "target_weights": [1.0, 2.0],
+                "n_targets": 1,
+            }
+            node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **lists)
+            values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1]) for name in "xy"]
+            graph = helper.make_graph([node], "numbers", values[:1], values[1:])
+            opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+            model = hone.compile(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+            got = model.run({"x": np.array([[0], [1]], np.float32)})["y"]
+            np.testing.assert_array_equal(got, [[1], [2]])
+
 if __name__ == "__main__":
     unittest.main()

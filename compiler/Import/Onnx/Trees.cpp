@@ -5,6 +5,8 @@
 #include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace hone;
 using namespace hone::onnx;
@@ -53,8 +55,8 @@ struct OlderForm {
   std::optional<Val> scores(Val x, int64_t targets, ForestAggregate aggregate);
 
 private:
-  /// Nodes by tree and id.
-  llvm::DenseMap<std::pair<int64_t, int64_t>, int64_t> places;
+  /// Nodes by tree and id; a DenseMap has keys that it takes for none.
+  std::map<std::pair<int64_t, int64_t>, int64_t> places;
 };
 
 bool OlderForm::readNodes() {
