@@ -184,6 +184,8 @@ LogicalResult sliceAtRun(NodeBuilder &n) {
     if (n.has(i) && n.in(i).isStatic())
       length = n.in(i).type().getNumElements();
   int64_t count = length.value_or(x.rank());
+  if (count > x.rank())
+    return n.error("slices " + Twine(count) + " axes of " + Twine(x.rank()));
   auto read = [&](size_t input, int64_t fill) {
     return length ? n.elements(n.in(input), count)
                   : n.elementsUpTo(n.in(input), count, fill);
