@@ -61,7 +61,7 @@ class ClassicModelsTest(unittest.TestCase):
                 columns = classes if probabilities or classes == 2 else pairs
                 data = model(
                     "SVMClassifier",
-                    [tensor("x", TensorProto.FLOAT, ["n", 5])],
+                    [tensor("x", TensorProto.FLOAT, ["n", "f"])],
                     [tensor("label", TensorProto.INT64, ["n"]), tensor("scores", TensorProto.FLOAT, ["n", columns])],
                     **attributes,
                 )
@@ -73,7 +73,7 @@ class ClassicModelsTest(unittest.TestCase):
             with self.subTest(kernel=kernel, one_class=one_class):
                 data = model(
                     "SVMRegressor",
-                    [tensor("x", TensorProto.FLOAT, ["n", 4])],
+                    [tensor("x", TensorProto.FLOAT, ["n", "f"])],
                     [tensor("y", TensorProto.FLOAT, ["n", 1])],
                     kernel_type=kernel,
                     kernel_params=[0.5, 0.1, 2.0],
@@ -84,6 +84,8 @@ class ClassicModelsTest(unittest.TestCase):
                     rho=[0.25],
                 )
                 self.same(data, {"x": random.normal(size=(20, 4)).astype(np.float32)})
+                with self.assertRaisesRegex(hone.RunError, "SVMRegressor"):
+                    hone.compile(data).run({"x": np.ones((20, 3), np.float32)})
 
     def test_string_labels(self):
         data = model(
@@ -113,7 +115,7 @@ class ClassicModelsTest(unittest.TestCase):
 
     def test_imputer(self):
         x = np.array([[np.nan, 2, 7], [1, np.nan, 7]], np.float32)
-        floats = [tensor("x", TensorProto.FLOAT, ["n", 3])], [tensor("y", TensorProto.FLOAT, ["n", 3])]
+        floats = [tensor("x", TensorProto.FLOAT, ["n", "f"])], [tensor("y", TensorProto.FLOAT, ["n", "f"])]
         self.same(model("Imputer", *floats, imputed_value_floats=[0.5, 1.5, 2.5], replaced_value_float=float("nan")), {"x": x})
         self.same(model("Imputer", *floats, imputed_value_floats=[9.0], replaced_value_float=7.0), {"x": x})
         ints = [tensor("x", TensorProto.INT64, ["n", 2])], [tensor("y", TensorProto.INT64, ["n", 2])]

@@ -140,10 +140,11 @@ LogicalResult importImputer(NodeBuilder &n) {
     return n.error("takes a matrix of numbers");
   if (values.empty() || floatValues.has_value() != ofFloats)
     return n.error("has no list of values of the type of its input");
-  std::optional<int64_t> features = NodeBuilder::known(n.dim(x, x.rank() - 1));
-  if (values.size() != 1 && features != int64_t(values.size()))
-    return n.error("has " + Twine(values.size()) + " values for " +
-                   Twine(features.value_or(-1)) + " features");
+  if (values.size() != 1)
+    x = n.withSize(x, x.rank() - 1, n.index(values.size()),
+                   "its values and the features of its input");
+  if (n.failed())
+    return failure();
   double missing = ofFloats ? n.floatAttr("replaced_value_float", 0)
                             : double(n.intAttr("replaced_value_int64", 0));
   Val replacement = ofFloats

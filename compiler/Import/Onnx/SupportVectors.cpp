@@ -24,7 +24,9 @@ struct Machine {
   Floats coefficients, rho, vectors, parameters;
   StringRef kind;
 
-  bool read();
+  /// `rows` vectors are what the support vectors, or without any the
+  /// coefficients, have: that tells how many features there are.
+  bool read(int64_t supports, int64_t rows);
   /// [rows, count]: of each row with each of the support vectors.
   std::optional<Val> kernels(int64_t count);
   /// x times the rows of a matrix, plus the first rho.
@@ -36,7 +38,7 @@ struct Machine {
   }
 };
 
-bool Machine::read() {
+bool Machine::read(int64_t supports, int64_t rows) {
   std::optional<Val> given = samples(n);
   if (!given)
     return false;
@@ -46,10 +48,13 @@ bool Machine::read() {
   vectors = n.floatsAttr("support_vectors").value_or(Floats());
   parameters = n.floatsAttr("kernel_params").value_or(Floats());
   kind = n.stringAttr("kernel_type", "LINEAR");
-  std::optional<int64_t> known = NodeBuilder::known(n.dim(x, 1));
-  if (!known || *known < 1)
-    return n.fail("needs a number of features that is known"), false;
-  features = *known;
+  int64_t numbers = supports > 0 ? vectors.size() : coefficients.size();
+  int64_t each = supports > 0 ? supports : rows;
+  if (each < 1 || numbers < each || numbers % each != 0)
+    return n.fail("has vectors that are not equally long"), false;
+  features = numbers / each;
+  x = n.withSize(x, 1, n.index(features),
+                 "the features of its vectors and of its input");
   if (coefficients.empty() || rho.empty())
     return n.fail("lacks coefficients or rho"), false;
   if (parameters.empty())
@@ -104,9 +109,9 @@ std::optional<Val> Machine::linear(int64_t count) {
 
 LogicalResult importSvmRegressor(NodeBuilder &n) {
   Machine machine(n);
-  if (!machine.read())
-    return failure();
   int64_t supports = n.intAttr("n_supports", 0);
+  if (!machine.read(supports, 1))
+    return failure();
   if (supports < 0 || n.stringAttr("post_transform", "NONE") != "NONE")
     return n.error("has an attribute that is not supported");
   std::optional<Val> result;
@@ -204,17 +209,17 @@ std::optional<Val> probabilities(NodeBuilder &n, Val scores, const Pairs &pairs,
 LogicalResult importSvmClassifier(NodeBuilder &n) {
   Machine machine(n);
   std::optional<int64_t> classes = labelCount(n, "classlabels_ints");
-  if (!machine.read())
-    return failure();
   if (!classes || *classes < 1)
     return n.error("has not one list of labels");
   std::optional<Ints> counts = n.intsAttr("vectors_per_class");
   int64_t vectors = 0;
   for (int64_t count : counts.value_or(Ints())) {
-    if (count < 0 || count > int64_t(machine.vectors.size()))
+    if (count < 0 || count > INT32_MAX)
       return n.error("has " + Twine(count) + " vectors of one class");
     vectors += count;
   }
+  if (!machine.read(vectors, *classes))
+    return failure();
   Pairs pairs(*classes);
   bool hasProbabilities = false;
   std::optional<Val> scores, votes;

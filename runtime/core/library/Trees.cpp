@@ -18,6 +18,17 @@ constexpr int64_t kBlockRows = 64;
 /// Walks that are worth the start of another thread.
 constexpr int64_t kPieceWalks = 512;
 
+/// Trees are added up in two halves, in the type of their weights: classes
+/// that are equal but for rounding then have the label that files made with
+/// ONNX Runtime on two threads have.
+template <typename T> struct Sums {
+  T *first, *second;
+
+  T *of(int64_t tree, int64_t trees) const {
+    return tree < trees / 2 ? first : second;
+  }
+};
+
 template <typename T> struct Forest {
   const ForestNode<T> *nodes = nullptr;
   const int32_t *roots = nullptr;
@@ -80,7 +91,7 @@ template <typename T> struct Forest {
     return true;
   }
 
-  void add(double &score, double weight) const {
+  void add(T &score, T weight) const {
     if (aggregate == ForestAggregate::Min)
       score = weight < score ? weight : score;
     else if (aggregate == ForestAggregate::Max)
@@ -90,9 +101,9 @@ template <typename T> struct Forest {
   }
 
   /// Adds the votes of a leaf to the scores of a row. False: it has none.
-  bool vote(uint32_t leaf, double *scores) const {
+  bool vote(uint32_t leaf, T *scores) const {
     if (!first) {
-      add(*scores, double(nodes[leaf].weight));
+      add(*scores, nodes[leaf].weight);
       return true;
     }
     int64_t number = nodes[leaf].number;
@@ -105,20 +116,20 @@ template <typename T> struct Forest {
       int64_t target = targetIds[i];
       if (target < 0 || target >= targets)
         return false;
-      add(scores[target], double(weights[i]));
+      add(scores[target], weights[i]);
     }
     return true;
   }
 
-  double start() const {
-    return aggregate == ForestAggregate::Min   ? __builtin_inf()
-           : aggregate == ForestAggregate::Max ? -__builtin_inf()
-                                               : 0;
+  T start() const {
+    return aggregate == ForestAggregate::Min   ? T(__builtin_inf())
+           : aggregate == ForestAggregate::Max ? -T(__builtin_inf())
+                                               : T(0);
   }
 
   /// Scores of rows [begin, end), at most kBlockRows.
   template <bool thresholdsOnly>
-  bool addRows(int64_t begin, int64_t end, double *scores) const {
+  bool addRows(int64_t begin, int64_t end, Sums<T> sums) const {
     for (int64_t tree = 0; tree < trees; ++tree)
       for (int64_t row = begin; row < end; row += kLanes) {
         const T *rows[kLanes];
@@ -130,7 +141,7 @@ template <typename T> struct Forest {
         if (!walk<thresholdsOnly>(rows, at))
           return false;
         for (int64_t i = 0; i < kLanes && row + i < end; ++i)
-          if (!vote(at[i], scores + (row + i) * targets))
+          if (!vote(at[i], sums.of(tree, trees) + (row + i) * targets))
             return false;
       }
     return true;
@@ -203,7 +214,7 @@ template <typename T> bool read(Call &call, Forest<T> &forest, int64_t &rows) {
 
 template <typename T, bool thresholdsOnly>
 bool aggregate(Call &call, const Forest<T> &forest, int64_t rows,
-               double *scores) {
+               Sums<T> sums) {
   if (rows >= kLanes) {
     // Blocks are smaller where there would be fewer than threads.
     int64_t block = (rows / (2 * call.threads()) + kLanes - 1) & -kLanes;
@@ -211,7 +222,7 @@ bool aggregate(Call &call, const Forest<T> &forest, int64_t rows,
     block = smaller(block < least ? least : block, kBlockRows);
     return call.parallel((rows + block - 1) / block, [&](int64_t piece) {
       return forest.template addRows<thresholdsOnly>(
-          piece * block, smaller((piece + 1) * block, rows), scores);
+          piece * block, smaller((piece + 1) * block, rows), sums);
     });
   }
   Scratch<uint32_t> found(call, forest.trees);
@@ -227,7 +238,8 @@ bool aggregate(Call &call, const Forest<T> &forest, int64_t rows,
       return false;
     // In the order of the trees, as for many rows.
     for (int64_t tree = 0; tree < forest.trees; ++tree)
-      if (!forest.vote(found[tree], scores + row * forest.targets))
+      if (!forest.vote(found[tree],
+                       sums.of(tree, forest.trees) + row * forest.targets))
         return false;
   }
   return true;
@@ -240,27 +252,32 @@ template <typename T> int32_t run(Call &call) {
     return call.status;
   int64_t dims[2] = {rows, forest.targets};
   Tensor result = call.make(0, int32_t(call.option(Type)), 2, dims);
-  Scratch<double> scores(call, result.count);
-  if (!result || !scores)
+  if (!result)
     return call.status;
   if (result.count == 0)
     return HONE_OK;
   if (forest.features < call.option(Features) || forest.features == 0)
     return call.fail(HONE_INDEX_OUT_OF_RANGE, call.option(Features) - 1,
                      forest.features);
+  T *scores = result.as<T>();
+  Scratch<T> others(call, result.count);
+  if (!others)
+    return call.status;
   for (int64_t i = 0; i < result.count; ++i)
-    scores[i] = forest.start();
-  bool done = call.option(ThresholdsOnly)
-                  ? aggregate<T, true>(call, forest, rows, scores.data())
-                  : aggregate<T, false>(call, forest, rows, scores.data());
+    scores[i] = others[i] = forest.start();
+  bool done =
+      call.option(ThresholdsOnly)
+          ? aggregate<T, true>(call, forest, rows, {scores, others.data()})
+          : aggregate<T, false>(call, forest, rows, {scores, others.data()});
   if (!done)
     return call.status ? call.status : call.fail(HONE_BAD_VALUE);
   bool averages = forest.aggregate == ForestAggregate::Average;
   for (int64_t i = 0; i < result.count; ++i) {
-    double score = averages ? scores[i] / double(forest.trees) : scores[i];
-    // A target that nobody votes for.
-    bool none = !averages && forest.start() != 0 && score == forest.start();
-    result.as<T>()[i] = T(none ? 0 : score);
+    forest.add(scores[i], others[i]);
+    if (averages)
+      scores[i] /= T(forest.trees);
+    else if (forest.start() != 0 && scores[i] == forest.start())
+      scores[i] = 0; // nobody votes for that target
   }
   return HONE_OK;
 }
