@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Looking labels and n-grams up in lists that the model holds.
-#include "runtime/core/library/Numbers.h"
+#include "runtime/core/library/Keys.h"
 #include "runtime/core/library/Table.h"
-#include "runtime/core/library/Text.h"
 
 using namespace hone;
 using namespace hone::library;
 
 namespace {
-
-/// Equal for equal numbers, NaNs included; a hash for strings.
-uint64_t keyOf(const Tensor &tensor, int64_t index) {
-  if (tensor.type == HONE_TYPE_STRING)
-    return hash(tensor.as<hone_string>()[index]);
-  return orderedKey(tensor, index);
-}
-
-bool sameKey(const Tensor &a, int64_t i, const Tensor &b, int64_t j) {
-  if (a.type == HONE_TYPE_STRING)
-    return equal(a.as<hone_string>()[i], b.as<hone_string>()[j]);
-  return orderedKey(a, i) == orderedKey(b, j);
-}
 
 /// The n-grams of the pool: a tree whose nodes are numbered from 1, found by
 /// parent and token.

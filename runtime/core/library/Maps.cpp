@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Maps: keys with a value for each.
-#include "runtime/core/library/Numbers.h"
+#include "runtime/core/library/Keys.h"
 #include "runtime/core/library/Sort.h"
 #include "runtime/core/library/Table.h"
-#include "runtime/core/library/Text.h"
 
 using namespace hone;
 using namespace hone::library;
 
 namespace {
-
-uint64_t hashOf(const Tensor &keys, int64_t index) {
-  return keys.type == HONE_TYPE_STRING ? hash(keys.as<hone_string>()[index])
-                                       : orderedKey(keys, index);
-}
-
-bool same(const Tensor &a, int64_t i, const Tensor &b, int64_t j) {
-  return a.type == HONE_TYPE_STRING
-             ? equal(a.as<hone_string>()[i], b.as<hone_string>()[j])
-             : orderedKey(a, i) == orderedKey(b, j);
-}
 
 bool isKeyType(int64_t type) {
   return type == HONE_TYPE_INT64 || type == HONE_TYPE_STRING;
@@ -112,11 +100,11 @@ HONE_LIBRARY(dict_vectorizer) {
     return call.status;
   clear(result);
   for (int64_t i = 0; i < keys.count; ++i)
-    places.find(hashOf(keys, i),
-                [&](int64_t at) { return same(keys, at, keys, i); }) = i;
+    places.find(keyOf(keys, i),
+                [&](int64_t at) { return sameKey(keys, at, keys, i); }) = i;
   for (int64_t i = 0; i < vocabulary.count; ++i) {
-    int64_t place = places.find(hashOf(vocabulary, i), [&](int64_t at) {
-      return same(keys, at, vocabulary, i);
+    int64_t place = places.find(keyOf(vocabulary, i), [&](int64_t at) {
+      return sameKey(keys, at, vocabulary, i);
     });
     if (place >= 0)
       copyElement(values, place, result, i);
