@@ -28,6 +28,17 @@ Val hone::onnx::floats(NodeBuilder &n, ArrayRef<float> values) {
                     wide);
 }
 
+std::optional<Val> hone::onnx::labels(NodeBuilder &n, StringRef ints,
+                                      StringRef strings) {
+  std::optional<Ints> numbers = n.intsAttr(ints);
+  std::optional<std::vector<StringRef>> names = n.stringsAttr(strings);
+  if (numbers.has_value() == names.has_value()) {
+    n.fail("has not one of '" + ints + "' and '" + strings + "'");
+    return std::nullopt;
+  }
+  return numbers ? n.constantInts(*numbers) : texts(n, *names);
+}
+
 Val hone::onnx::likeliest(NodeBuilder &n, Val scores) {
   Sizes sizes{n.dim(scores, 0)};
   return {hone::graph::ArgReduceOp::create(
@@ -82,13 +93,13 @@ std::optional<int64_t> hone::onnx::labelCount(NodeBuilder &n,
 
 LogicalResult hone::onnx::outputLabels(NodeBuilder &n, Val choice, Val scores,
                                        StringRef intLabels) {
-  if (std::optional<Ints> numbers = n.intsAttr(intLabels)) {
-    n.out(0, n.gather(n.constantInts(*numbers), choice, 0));
-  } else {
-    Val strings = texts(n, *n.stringsAttr("classlabels_strings"));
-    n.out(0, LibraryCall(n, "take").sized(ElementType::String,
-                                          n.dims(choice))({choice, strings}));
-  }
+  std::optional<Val> all = labels(n, intLabels, "classlabels_strings");
+  if (!all)
+    return failure();
+  n.out(0, all->elem == ElementType::String
+               ? LibraryCall(n, "take").sized(all->elem,
+                                              n.dims(choice))({choice, *all})
+               : n.gather(*all, choice, 0));
   n.out(1, scores);
   return success(!n.failed());
 }

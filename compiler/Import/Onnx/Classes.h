@@ -14,6 +14,11 @@ std::optional<Val> samples(NodeBuilder &n, bool keepsDouble = false);
 /// A constant vector of f32.
 Val floats(NodeBuilder &n, llvm::ArrayRef<float> values);
 
+/// A vector from the one of two attributes that is there, numbers or strings.
+/// Nothing: none or both, reported.
+std::optional<Val> labels(NodeBuilder &n, llvm::StringRef ints,
+                          llvm::StringRef strings);
+
 /// [rows]: the first of the highest scores of each row, as int64.
 Val likeliest(NodeBuilder &n, Val scores);
 

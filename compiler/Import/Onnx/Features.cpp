@@ -158,16 +158,15 @@ LogicalResult importImputer(NodeBuilder &n) {
 
 LogicalResult importOneHotEncoder(NodeBuilder &n) {
   Val x = n.in(0);
-  std::optional<Ints> numbers = n.intsAttr("cats_int64s");
-  std::optional<std::vector<StringRef>> strings = n.stringsAttr("cats_strings");
-  if (numbers.has_value() == strings.has_value())
-    return n.error("has not one list of categories");
-  bool ofStrings = x.elem == ElementType::String;
-  if (ofStrings != strings.has_value())
+  std::optional<Val> categories = labels(n, "cats_int64s", "cats_strings");
+  if (!categories)
+    return failure();
+  if ((x.elem == ElementType::String) !=
+      (categories->elem == ElementType::String))
     return n.error("has categories of another kind than its input");
-  if (!ofStrings)
+  if (x.elem != ElementType::String)
     x = n.cast(x, ElementType::Int64);
-  int64_t count = numbers ? numbers->size() : strings->size();
+  int64_t count = categories->type().getNumElements();
   Ints places;
   for (int64_t i = 0; i < count; ++i)
     places.push_back(i);
@@ -177,8 +176,7 @@ LogicalResult importOneHotEncoder(NodeBuilder &n) {
           .setType("key_type", x.elem)
           .setType("value_type", ElementType::Int64)
           .sized(ElementType::Int64, n.dims(x))(
-              {x, numbers ? n.constantInts(*numbers) : texts(n, *strings),
-               n.constantInts(places), n.constantInts({-1})});
+              {x, *categories, n.constantInts(places), n.constantInts({-1})});
   if (n.failed())
     return failure();
   bool mayBeUnknown = n.intAttr("zeros", 1) != 0;
@@ -227,20 +225,9 @@ LogicalResult importFeatureVectorizer(NodeBuilder &n) {
 
 //===- Maps ---------------------------------------------------------------===//
 
-/// The labels of scores, or the keys that a map may have.
-std::optional<Val> keysAttr(NodeBuilder &n, StringRef ints, StringRef strings) {
-  std::optional<Ints> numbers = n.intsAttr(ints);
-  std::optional<std::vector<StringRef>> texts = n.stringsAttr(strings);
-  if (numbers.has_value() == texts.has_value()) {
-    n.fail("has not one of '" + ints + "' and '" + strings + "'");
-    return std::nullopt;
-  }
-  return numbers ? n.constantInts(*numbers) : hone::onnx::texts(n, *texts);
-}
-
 LogicalResult importZipMap(NodeBuilder &n) {
   std::optional<Val> keys =
-      keysAttr(n, "classlabels_int64s", "classlabels_strings");
+      labels(n, "classlabels_int64s", "classlabels_strings");
   std::optional<Val> x = samples(n);
   if (!keys || !x)
     return failure();
@@ -270,8 +257,7 @@ ElementType keyType(NodeBuilder &n, Val v) {
 
 LogicalResult importDictVectorizer(NodeBuilder &n) {
   Val map = n.in(0);
-  std::optional<Val> keys =
-      keysAttr(n, "int64_vocabulary", "string_vocabulary");
+  std::optional<Val> keys = labels(n, "int64_vocabulary", "string_vocabulary");
   ElementType elem = keyType(n, map);
   if (!keys || n.failed())
     return failure();
