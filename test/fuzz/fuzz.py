@@ -130,16 +130,14 @@ class Worker:
 
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         tell = lambda *fields: os.write(send, ("\t".join(map(str, fields)) + "\n").encode(errors="replace"))  # noqa: E731
-        for begin in range(0, len(numbers), PER_CHECK) if serve_all else ():
+        for begin in range(0, len(numbers), PER_CHECK):
             together = numbers[begin : begin + PER_CHECK]
             self.state[:] = struct.pack("<qd", together[0], time.monotonic())
-            found = serve_all(together)
+            found = serve_all and serve_all(together)
             for number, (verdict, message) in zip(together, found or ()):
                 tell(number, verdict, " ".join(message.split())[:400])
             if not found:
                 self.serve_each(together, tell, serve)
-        if not serve_all:
-            self.serve_each(numbers, tell, serve)
         os._exit(0)
 
     def serve_each(self, numbers, tell, serve):
