@@ -172,39 +172,42 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   if (n.failed())
     return failure();
 
-  Sizes sizes{own[0], n.mul(n.dim(w, 1), windows->group)};
+  // What the convolution computes, and the part of it that is asked for.
+  Sizes sizes{own[0], n.mul(n.dim(w, 1), windows->group)},
+      kept = sizes, low(x.rank(), n.index(0));
+  bool cuts = false;
   StringRef autoPad = n.stringAttr("auto_pad", "NOTSET");
-  SmallVector<std::pair<Size, Size>> cut; // offset and size, where there is one
   for (int64_t i = 0; i < spatial; ++i) {
     // The size without padding; what is asked for decides the padding.
-    Size full = n.add(n.mul(n.add(n.dim(x, 2 + i), -1), windows->strides[i]),
+    Size size = n.add(n.mul(n.add(n.dim(x, 2 + i), -1), windows->strides[i]),
                       (windows->kernel[i] - 1) * windows->dilations[i] + 1 +
                           outputPadding[i]);
-    std::optional<Size> wanted;
+    Size wanted;
     if (outputShape)
       wanted = n.index((*outputShape)[i]);
     else if (autoPad.starts_with("SAME"))
       wanted = n.mul(n.dim(x, 2 + i), windows->strides[i]);
     if (!wanted) {
-      sizes.push_back(
-          n.add(full, -(windows->pads[i] + windows->pads[spatial + i])));
-      continue;
+      size = wanted =
+          n.add(size, -(windows->pads[i] + windows->pads[spatial + i]));
+    } else {
+      Size total = n.max(n.sub(size, wanted), n.index(0)),
+           below = lowPad(n, total, autoPad == "SAME_UPPER");
+      std::optional<int64_t> all = NodeBuilder::known(total),
+                             pad = NodeBuilder::known(below);
+      if (all && pad) {
+        windows->pads[i] = *pad;
+        windows->pads[spatial + i] = *all - *pad;
+        size = wanted;
+      } else {
+        // What only the run knows is cut from the whole result, which may also
+        // end before what is asked for does.
+        cuts = true;
+        low[2 + i] = n.sub(n.index(0), below);
+      }
     }
-    Size total = n.max(n.sub(full, *wanted), n.index(0)),
-         half = n.floorDiv(total, n.index(2));
-    Size low = autoPad == "SAME_UPPER" ? half : n.sub(total, half);
-    std::optional<int64_t> all = NodeBuilder::known(total),
-                           below = NodeBuilder::known(low);
-    if (all && below) {
-      windows->pads[i] = *below;
-      windows->pads[spatial + i] = *all - *below;
-      sizes.push_back(*wanted);
-      continue;
-    }
-    // What only the run knows is cut from the whole result.
-    sizes.push_back(full);
-    cut.resize(x.rank(), {n.index(0), Size()});
-    cut[2 + i] = {low, *wanted};
+    sizes.push_back(size);
+    kept.push_back(wanted);
   }
   if (n.failed())
     return failure();
@@ -214,24 +217,10 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
                                        windows->strides, windows->dilations,
                                        windows->pads, windows->group),
         wide};
-  if (!cut.empty()) {
-    // It may also end before what is asked for does.
-    Sizes whole = sizes;
-    for (auto [i, part] : llvm::enumerate(cut))
-      if (part.second)
-        sizes[i] = part.second;
-    y = n.move(sizes, wide, [&](ScalarBuilder &s) {
-      SmallVector<Scalar> at;
-      Scalar inside = s.boolean(true);
-      for (auto [i, part] : llvm::enumerate(cut)) {
-        at.push_back(s.index(i) + s.size(part.first));
-        if (part.second)
-          inside = bitAnd(inside, lt(at.back(), s.size(whole[i])));
-      }
-      return s.extractWhere(inside, y.value, at,
-                            s.constant(y.type().getElementType(), 0));
+  if (cuts)
+    y = n.padAtRun(y, low, kept, [&](ScalarBuilder &s) {
+      return s.constant(y.type().getElementType(), 0).value;
     });
-  }
   return n.out(addChannelBias(n, y, n.in(2), x.elem));
 }
 

@@ -263,6 +263,10 @@ public:
   /// Low and high sizes, known, may be negative.
   Val pad(Val v, mlir::Value value, llvm::ArrayRef<int64_t> low,
           llvm::ArrayRef<int64_t> high);
+  /// The same where only the run knows the low sizes, those of the result or
+  /// the value, which is given as it is stored.
+  Val padAtRun(Val v, llvm::ArrayRef<Size> low, llvm::ArrayRef<Size> sizes,
+               llvm::function_ref<mlir::Value(ScalarBuilder &)> value);
   Val gather(Val v, Val indices, int64_t axis);
   Val squeeze(Val v, llvm::ArrayRef<int64_t> axes);
   Val unsqueeze(Val v, llvm::ArrayRef<int64_t> axes);

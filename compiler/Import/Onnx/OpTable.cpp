@@ -11,21 +11,17 @@ static std::string keyOf(llvm::StringRef domain, llvm::StringRef opType) {
 const OpTable &OpTable::get() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto add : {addElementwise,    addActivations,
-                     addCasts,          addReductions,
-                     addContractions,   addPooling,
-                     addNormalization,  addShapeOps,
-                     addMovement,       addGather,
-                     addLosses,         addAttention,
-                     addSampling,       addTraining,
-                     addMicrosoft,      addLinearModels,
-                     addSupportVectors, addFeatures,
-                     addTrees,          addIntegerConvolution,
-                     addControlFlow,    addEinsum,
-                     addQuantization,   addRandom,
-                     addRecurrent,      addResize,
-                     addSearch,         addSequences,
-                     addSignals,        addStrings})
+    for (auto add : {addElementwise,   addActivations,  addCasts,
+                     addReductions,    addContractions, addPooling,
+                     addNormalization, addShapeOps,     addMovement,
+                     addPadding,       addGather,       addLosses,
+                     addAttention,     addSampling,     addTraining,
+                     addMicrosoft,     addLinearModels, addSupportVectors,
+                     addFeatures,      addTrees,        addIntegerConvolution,
+                     addControlFlow,   addEinsum,       addQuantization,
+                     addRandom,        addRecurrent,    addResize,
+                     addSearch,        addSequences,    addSignals,
+                     addStrings})
       add(t);
     t.moveText({"Transpose", "Concat", "Split", "Slice", "Tile", "Expand",
                 "Gather", "GatherElements", "GatherND", "ScatterElements",

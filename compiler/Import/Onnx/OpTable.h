@@ -71,6 +71,7 @@ void addPooling(OpTable &table);
 void addNormalization(OpTable &table);
 void addShapeOps(OpTable &table);
 void addMovement(OpTable &table);
+void addPadding(OpTable &table);
 void addLosses(OpTable &table);
 void addFeatures(OpTable &table);
 void addLinearModels(OpTable &table);

@@ -57,7 +57,7 @@ Val placesInInput(NodeBuilder &n, Val places, ArrayRef<Size> own,
         Scalar step = s.indexConstant(w.dilations[axis - 2]);
         at = at - s.size(w.runLow[axis - 2]);
         Scalar missing = max(zero - at, zero);
-        at = at + floorDiv(missing + step - s.indexConstant(1), step) * step;
+        at = at + ceilDiv(missing, step) * step;
       }
       result = result + at * stride;
       stride = stride * s.size(own[axis]);
@@ -124,12 +124,9 @@ LogicalResult importAveragePool(NodeBuilder &n) {
       Scalar start = s.index(2 + i) * s.indexConstant(windows->strides[i]) -
                      s.size(windows->runLow[i]);
       // Steps before the first element and up to the last one.
-      Scalar first =
-          floorDiv(max(zero - start, zero) + step - s.indexConstant(1), step);
-      Scalar end =
-          min(floorDiv(s.size(own[2 + i]) - start + step - s.indexConstant(1),
-                       step),
-              s.indexConstant(windows->kernel[i]));
+      Scalar first = ceilDiv(max(zero - start, zero), step);
+      Scalar end = min(ceilDiv(s.size(own[2 + i]) - start, step),
+                       s.indexConstant(windows->kernel[i]));
       count = count * max(end - first, zero);
     }
     return s.cast(count, sums.elem);

@@ -201,6 +201,9 @@ Scalar clampTo(const Scalar &x, double low, double high);
 /// remainder with that of the dividend. The divisor must be known not to be 0
 /// (see `divisor`).
 Scalar floorDiv(const Scalar &a, const Scalar &b);
+inline Scalar ceilDiv(const Scalar &a, const Scalar &b) {
+  return floorDiv(a + b - 1, b);
+}
 Scalar floorMod(const Scalar &a, const Scalar &b);
 Scalar truncMod(const Scalar &a, const Scalar &b);
 /// An integer divisor that ends the run with an error where it is 0.

@@ -449,6 +449,23 @@ Val NodeBuilder::pad(Val v, Value value, ArrayRef<int64_t> low,
           v.elem};
 }
 
+Val NodeBuilder::padAtRun(Val v, ArrayRef<Size> low, ArrayRef<Size> sizes,
+                          llvm::function_ref<Value(ScalarBuilder &)> value) {
+  Sizes own = dims(v);
+  return move(sizes, v.elem, [&](ScalarBuilder &s) {
+    SmallVector<Scalar> at;
+    Scalar inside = s.boolean(true);
+    for (auto [i, size] : llvm::enumerate(own)) {
+      bool moves = known(low[i]) != 0;
+      at.push_back(moves ? s.index(i) - s.size(low[i]) : s.index(i));
+      if (moves || !same(size, sizes[i]))
+        inside = bitAnd(inside,
+                        bitAnd(ge(at.back(), 0), lt(at.back(), s.size(size))));
+    }
+    return s.extractWhere(inside, v.value, at, s.wrap(value(s)));
+  });
+}
+
 Val NodeBuilder::gather(Val v, Val indices, int64_t axis) {
   if (!areTensors({v, indices}) || !hasAxis(v, axis))
     return placeholder();

@@ -48,6 +48,11 @@ void hone::onnx::requireMultiple(NodeBuilder &n, Size channels, int64_t groups,
         what + " are a multiple of " + Twine(groups) + " groups");
 }
 
+hone::onnx::Size hone::onnx::lowPad(NodeBuilder &n, Size total, bool upper) {
+  Size half = n.floorDiv(total, n.index(2));
+  return upper ? half : n.sub(total, half);
+}
+
 std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
                                       std::optional<Ints> kernel,
                                       bool resolvesAutoPad) {
@@ -98,9 +103,8 @@ std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
                         w.extent(i)),
                   size),
             n.index(0));
-      Size half = n.floorDiv(total, n.index(2));
       w.runTotal.push_back(total);
-      w.runLow.push_back(upper ? half : n.sub(total, half));
+      w.runLow.push_back(lowPad(n, total, upper));
     }
     auto isKnown = [](Size size) {
       return NodeBuilder::known(size).has_value();
@@ -153,16 +157,7 @@ Val Windows::padded(NodeBuilder &n, Val x, double fill) const {
     sizes[2 + i] = n.add(own[2 + i], total);
     low[2 + i] = runLow[i];
   }
-  return n.move(sizes, x.elem, [&](ScalarBuilder &s) {
-    SmallVector<Scalar> at;
-    Scalar inside = s.boolean(true);
-    for (auto [i, size] : llvm::enumerate(own)) {
-      Scalar place = s.index(i) - s.size(low[i]);
-      if (NodeBuilder::known(low[i]) != 0 || !n.same(size, sizes[i]))
-        inside = bitAnd(inside, bitAnd(ge(place, 0), lt(place, s.size(size))));
-      at.push_back(place);
-    }
-    return s.extractWhere(inside, x.value, at,
-                          s.constant(x.type().getElementType(), fill));
+  return n.padAtRun(x, low, sizes, [&](ScalarBuilder &s) {
+    return s.constant(x.type().getElementType(), fill).value;
   });
 }

@@ -38,6 +38,9 @@ struct Windows {
   int64_t extent(int64_t i) const { return (kernel[i] - 1) * dilations[i] + 1; }
 };
 
+/// What of an automatic padding lies below: half, and what is odd above the
+/// input for SAME_UPPER.
+Size lowPad(NodeBuilder &n, Size total, bool upper);
 /// Requires that a number of channels is a multiple of the groups'.
 void requireMultiple(NodeBuilder &n, Size channels, int64_t groups,
                      llvm::StringRef what);

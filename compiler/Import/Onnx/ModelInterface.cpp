@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The inputs and outputs of a model: their types, names and free dimensions.
+#include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/PackedTypes.h"
+#include "hone/abi.h"
+
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace hone::onnx;
+
+/// Exporters also write "?" for a dimension of which nothing is known: two of
+/// these are two sizes.
+static bool isNameless(const Dimension &dimension) {
+  return dimension.name.find_first_not_of("? ") == StringRef::npos;
+}
+
+std::string GraphImporter::freshDimName() {
+  for (;;)
+    if (std::string name = "?" + std::to_string(anonymousDims++);
+        !givenDimNames.contains(name))
+      return name;
+}
+
+void GraphImporter::checkDimOptions() {
+  std::string known;
+  for (const std::string &name : freeDims)
+    known += (known.empty() ? "; it has '" : "', '") + name;
+  known = known.empty() ? "; all its dimensions are fixed" : known + "'";
+  SmallVector<StringRef> unknown;
+  for (const auto &entry : options.dims)
+    if (!freeDims.count(entry.getKey().str()))
+      unknown.push_back(entry.getKey());
+  llvm::sort(unknown);
+  for (StringRef name : unknown)
+    error("the model's inputs have no free dimension '" + name + "'" + known);
+}
+
+mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
+                                      SmallVectorImpl<Attribute> *dims,
+                                      std::string &problem) {
+  switch (type.kind) {
+  case TypeKind::Tensor: {
+    elem = type.element;
+    mlir::Type element = storageType(&context, elem);
+    if (!element) {
+      problem = "has element type " + elementTypeName(elem) +
+                ", which is not supported";
+      return {};
+    }
+    // The elements of a sequence may have any rank.
+    if (!type.hasShape && !dims)
+      return UnrankedTensorType::get(element);
+    if (!type.hasShape) {
+      problem = "has no shape; give it at least a number of dimensions "
+                "(onnx.shape_inference may find it)";
+      return {};
+    }
+    SmallVector<int64_t> shape;
+    for (const Dimension &dimension : type.shape) {
+      int64_t size = dimension.size;
+      std::string name;
+      if (size < 0 && dims) {
+        name = isNameless(dimension) ? freshDimName() : dimension.name.str();
+        freeDims.insert(name);
+        if (auto it = options.dims.find(name); it != options.dims.end())
+          size = it->second;
+      }
+      shape.push_back(size < 0 ? ShapedType::kDynamic : size);
+      if (!dims)
+        continue;
+      if (size >= 0)
+        dims->push_back(builder.getI64IntegerAttr(size));
+      else
+        dims->push_back(builder.getStringAttr(name));
+    }
+    SmallVector<int64_t> fixed;
+    for (int64_t size : shape)
+      fixed.push_back(ShapedType::isDynamic(size) ? 1 : size);
+    if (shape.size() > HONE_MAX_RANK) {
+      problem = ("has " + Twine(shape.size()) + " dimensions; at most " +
+                 Twine(HONE_MAX_RANK) + " are supported")
+                    .str();
+      return {};
+    }
+    if (elementCount(fixed) < 0 ||
+        packedBytes(ElementType::Double, elementCount(fixed)) < 0) {
+      problem = "is too large";
+      return {};
+    }
+    return RankedTensorType::get(shape, element);
+  }
+  case TypeKind::Sequence:
+  case TypeKind::Optional: {
+    if (!type.inner) {
+      problem = "has no element type";
+      return {};
+    }
+    mlir::Type inner = convertType(*type.inner, elem, nullptr, problem);
+    // A sequence may hold tensors of any rank: those are not known here.
+    if (!inner)
+      return {};
+    if (type.kind == TypeKind::Sequence)
+      return graph::SequenceType::get(&context, inner);
+    return graph::OptionalType::get(&context, inner);
+  }
+  case TypeKind::None:
+    problem = "has no type";
+    return {};
+  case TypeKind::Map: {
+    // Keys have the element type of the map.
+    elem = type.inner ? type.inner->element : ElementType::Undefined;
+    bool isKnown = type.element == ElementType::Int64 ||
+                   type.element == ElementType::String;
+    if (!isKnown || !type.inner || type.inner->kind != TypeKind::Tensor ||
+        !storageType(&context, elem)) {
+      problem = "is a map of a kind that is not supported: keys are int64 or "
+                "strings, values numbers or strings";
+      return {};
+    }
+    auto listOf = [&](ElementType element) {
+      return RankedTensorType::get({ShapedType::kDynamic},
+                                   storageType(&context, element));
+    };
+    return graph::MapType::get(&context, listOf(type.element), listOf(elem));
+  }
+  case TypeKind::SparseTensor:
+    problem = "is a sparse tensor, which is supported for constants alone";
+    return {};
+  case TypeKind::Opaque:
+    problem = "is opaque, which is not supported";
+    return {};
+  }
+  problem = "has an unknown type";
+  return {};
+}
+
+LogicalResult GraphImporter::importArguments(Scope &scope) {
+  llvm::StringSet<> constants;
+  for (const Tensor &tensor : model.graph.initializers)
+    constants.insert(tensor.name);
+  for (const auto *values : {&model.graph.inputs, &model.graph.outputs})
+    for (const ValueInfo &value : *values)
+      for (const Dimension &dimension : value.type.shape)
+        givenDimNames.insert(dimension.name);
+  Block &entry = function.getBody().front();
+  SmallVector<mlir::Type> types;
+  SmallVector<DictionaryAttr> attributes;
+  for (const ValueInfo &input : model.graph.inputs) {
+    // Up to IR version 3 every initializer was an input as well.
+    if (constants.contains(input.name))
+      continue;
+    std::string problem;
+    if (!llvm::json::isUTF8(input.name))
+      error("the name of the input '" + llvm::json::fixUTF8(input.name) +
+            "' is no UTF-8 text");
+    ElementType elem;
+    SmallVector<Attribute> dims;
+    mlir::Type type = convertType(input.type, elem, &dims, problem);
+    if (!type) {
+      error("the input '" + input.name + "' " + problem);
+      continue;
+    }
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    bool packed = tensor && isPacked(elem);
+    if (packed && !tensor.hasStaticShape()) {
+      error("the input '" + input.name +
+            "' has free dimensions and elements of " + elementTypeName(elem) +
+            ", which is not supported; give it sizes");
+      continue;
+    }
+    if (packed)
+      type = packedType(builder, tensor.getShape(), elem);
+    types.push_back(type);
+    BlockArgument argument = entry.addArgument(type, builder.getUnknownLoc());
+    NamedAttrList named;
+    named.set("hone.name", builder.getStringAttr(input.name));
+    named.set("hone.type", builder.getStringAttr(elementTypeName(elem)));
+    if (isa<RankedTensorType>(type))
+      named.set("hone.dims", builder.getArrayAttr(dims));
+    attributes.push_back(named.getDictionary(&context));
+    Value value = argument;
+    if (packed)
+      value = unpackElements(builder, builder.getUnknownLoc(), argument,
+                             tensor.getShape(), elem);
+    define(input.name, {value, elem}, scope, "input");
+  }
+  checkDimOptions();
+  function.setFunctionType(FunctionType::get(&context, types, {}));
+  function.setAllArgAttrs(attributes);
+  return failure(hasErrors && types.empty() && !model.graph.inputs.empty());
+}
+
+void GraphImporter::importReturn(Scope &scope) {
+  llvm::StringSet<> inputNames;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, "hone.dims"))
+      for (Attribute dim : dims)
+        if (auto name = dyn_cast<StringAttr>(dim))
+          inputNames.insert(name.getValue());
+
+  SmallVector<Value> values;
+  SmallVector<DictionaryAttr> attributes;
+  llvm::StringSet<> names;
+  for (const ValueInfo &output : model.graph.outputs) {
+    const Val *found = lookup(output.name, scope);
+    if (!found || found->poisoned || !*found) {
+      error("no node gives the output '" + output.name + "'");
+      continue;
+    }
+    if (!llvm::json::isUTF8(output.name))
+      error("the name of the output '" + llvm::json::fixUTF8(output.name) +
+            "' is no UTF-8 text");
+    if (!names.insert(output.name).second) {
+      error("the output '" + output.name + "' is listed twice");
+      continue;
+    }
+    const TypeProto *declared = &output.type;
+    ElementType declaredElement = declared->element;
+    if (declared->kind == TypeKind::Tensor &&
+        declaredElement != ElementType::Undefined &&
+        declaredElement != found->elem) {
+      error("the output '" + output.name + "' is declared as " +
+            elementTypeName(declaredElement) + " but computed as " +
+            elementTypeName(found->elem));
+      continue;
+    }
+    SmallVector<NamedAttribute> named;
+    named.push_back(
+        builder.getNamedAttr("hone.name", builder.getStringAttr(output.name)));
+    named.push_back(builder.getNamedAttr(
+        "hone.type", builder.getStringAttr(elementTypeName(found->elem))));
+    if (found->isTensor()) {
+      SmallVector<Attribute> dims;
+      for (int64_t i = 0; i < found->rank(); ++i) {
+        Size size =
+            dimBuilder->dim(builder, builder.getUnknownLoc(), found->value, i);
+        if (std::optional<int64_t> number = graph::DimBuilder::constant(size)) {
+          dims.push_back(builder.getI64IntegerAttr(*number));
+          continue;
+        }
+        if (auto dim = cast<Value>(size).getDefiningOp<graph::DimOp>()) {
+          dims.push_back(dim.getNameAttr());
+          continue;
+        }
+        // A name that inputs have too would claim that the sizes are equal.
+        StringRef label;
+        if (declared->hasShape &&
+            declared->shape.size() == static_cast<size_t>(found->rank()) &&
+            !isNameless(declared->shape[i]))
+          label = declared->shape[i].name;
+        bool usable = !label.empty() && !inputNames.contains(label);
+        dims.push_back(
+            builder.getStringAttr(usable ? label.str() : freshDimName()));
+      }
+      named.push_back(
+          builder.getNamedAttr("hone.dims", builder.getArrayAttr(dims)));
+    }
+    Value value = found->value;
+    if (found->isTensor() && isPacked(found->elem)) {
+      if (!found->isStatic()) {
+        error("the output '" + output.name +
+              "' has free dimensions and elements of " +
+              elementTypeName(found->elem) + ", which is not supported");
+        continue;
+      }
+      value =
+          packElements(builder, builder.getUnknownLoc(), value, found->elem);
+    }
+    values.push_back(value);
+    attributes.push_back(builder.getDictionaryAttr(named));
+  }
+  func::ReturnOp::create(builder, builder.getUnknownLoc(), values);
+  function.setFunctionType(FunctionType::get(
+      &context, function.getArgumentTypes(), TypeRange(ValueRange(values))));
+  function.setAllResultAttrs(attributes);
+}
