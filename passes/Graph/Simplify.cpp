@@ -79,6 +79,7 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
 
   void runOnOperation() override {
     GreedyRewriteConfig config;
+    config.setUseTopDownTraversal(true);
     config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     if (failed(applyPatternsGreedily(getOperation(), patterns, config))) {
       getOperation()->emitError("hone-simplify did not converge");
