@@ -13,7 +13,6 @@ import argparse
 import itertools
 import os
 import re
-import resource
 import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -279,13 +278,13 @@ def main():
     TARGET = args.target
     chosen = [c for c in cases() if re.search(args.only, c.name)]
     if args.call is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+        workers.limit_memory(LIMIT)
         for case in chosen:
             print(case.name, *run_case((case, 0, 1, args.call)))
         return 0
     jobs = [(case, part, 4, None) for case in chosen for part in range(4)]
     # A size that a machine could hold is no fault, but takes its time.
-    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+    workers.limit_memory(LIMIT)
     failed = 0
     for job, result in workers.run_cases(jobs, run_case, args.jobs, timeout=60):
         if result.verdict != "pass":

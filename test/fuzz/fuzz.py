@@ -24,8 +24,10 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import mutate  # noqa: E402
 import seeds  # noqa: E402
+import workers  # noqa: E402
 
 SECONDS = 10
 MEMORY = 2 << 30
@@ -128,7 +130,7 @@ class Worker:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         import hone  # noqa: F401
 
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        workers.limit_memory(MEMORY)
         tell = lambda *fields: os.write(send, ("\t".join(map(str, fields)) + "\n").encode(errors="replace"))  # noqa: E731
         for begin in range(0, len(numbers), PER_CHECK):
             together = numbers[begin : begin + PER_CHECK]

@@ -46,13 +46,22 @@ if(HONE_SANITIZE)
   set(HONE_SANITIZE_FLAGS -fsanitize=${HONE_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
 endif()
+# Programs share the sanitizer's library with Python, which has to preload it and
+# hands that on to the programs that it starts.
+set(HONE_SANITIZE_LINK_FLAGS ${HONE_SANITIZE_FLAGS})
+if(HONE_SANITIZE MATCHES "address")
+  execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-file-name=libclang_rt.asan-x86_64.so
+    OUTPUT_VARIABLE asan_library OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  cmake_path(GET asan_library PARENT_PATH asan_folder)
+  list(APPEND HONE_SANITIZE_LINK_FLAGS -shared-libsan "-Wl,-rpath,${asan_folder}")
+endif()
 
 # hone_sanitize(target): instruments a target in a sanitizer tree. Everything but
 # the part of the runtime that is linked into compiled models calls it.
 function(hone_sanitize target)
   if(HONE_SANITIZE)
     target_compile_options(${target} PRIVATE ${HONE_SANITIZE_FLAGS})
-    target_link_options(${target} PRIVATE ${HONE_SANITIZE_FLAGS})
+    target_link_options(${target} PRIVATE ${HONE_SANITIZE_LINK_FLAGS})
   endif()
 endfunction()
 

@@ -2,6 +2,7 @@
 """Starts compiles that last, and looks at what is left of them."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -51,7 +52,9 @@ class Compile:
     def __init__(self, model, output):
         self.output = output
         command = ["hone", "compile", str(model), "-o", str(output)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        # Whoever starts the tests may ignore signals.
+        listen = lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)]  # noqa: E731
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen)
         wait_until(lambda: leftovers(output))
         wait_until(lambda: self.reads_no_more(model))
         self.worker = self.workers()[0]
