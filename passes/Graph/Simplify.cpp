@@ -56,6 +56,10 @@ struct OwnConstant : OpRewritePattern<arith::ConstantOp> {
   }
 };
 
+/// Operations of more operands than this wait until the others are simple: each
+/// operand that changed would have all of them looked at again.
+constexpr unsigned kWide = 64;
+
 struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
   using Base::Base;
 
@@ -79,15 +83,38 @@ struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {
 
   void runOnOperation() override {
     GreedyRewriteConfig config;
-    config.setUseTopDownTraversal(true);
-    config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
-    if (failed(applyPatternsGreedily(getOperation(), patterns, config))) {
-      getOperation()->emitError("hone-simplify did not converge");
-      signalPassFailure();
+    bool changed = true;
+    for (int64_t i = 0; changed && i < config.getMaxIterations(); ++i) {
+      changed = false;
+      for (bool wide : {false, true})
+        if (failed(simplify(wide, config, changed))) {
+          getOperation()->emitError("hone-simplify did not converge");
+          return signalPassFailure();
+        }
     }
   }
 
 private:
+  /// Simplifies the operations of few operands, or those of many, from the
+  /// inputs down.
+  LogicalResult simplify(bool wide, GreedyRewriteConfig config, bool &changed) {
+    SmallVector<Operation *> ops;
+    getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (op != getOperation() && (op->getNumOperands() > kWide) == wide)
+        ops.push_back(op);
+    });
+    std::reverse(ops.begin(), ops.end()); // the last is the first to be taken
+    if (ops.empty())
+      return success();
+    config.setScope(&getOperation()->getRegion(0));
+    config.setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
+    bool changedNow = false;
+    LogicalResult result =
+        applyOpPatternsGreedily(ops, patterns, config, &changedNow);
+    changed |= changedNow;
+    return result;
+  }
+
   FrozenRewritePatternSet patterns;
 };
 } // namespace
