@@ -295,8 +295,11 @@ SmallVector<int64_t> ShapeInference::knownSizes(Operation *op) {
       .Case([&](PadOp pad) {
         for (auto [i, size] :
              llvm::enumerate(typeOf(pad.getInput()).getShape()))
-          if (int64_t padded = size + pad.getLow()[i] + pad.getHigh()[i];
-              !ShapedType::isDynamic(size) && padded >= 0)
+          if (int64_t padded;
+              !ShapedType::isDynamic(size) &&
+              !llvm::AddOverflow(size, pad.getLow()[i], padded) &&
+              !llvm::AddOverflow(padded, pad.getHigh()[i], padded) &&
+              padded >= 0)
             shape[i] = padded;
       })
       .Case([&](GatherOp gather) {
