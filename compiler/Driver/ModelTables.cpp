@@ -6,6 +6,7 @@
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -72,7 +73,8 @@ static RankedTensorType tensorIn(Type type, ValueInfo &info) {
   return dyn_cast<RankedTensorType>(type);
 }
 
-static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims,
+static ValueInfo readValue(DictionaryAttr attrs,
+                           const llvm::StringMap<int64_t> &freeDims,
                            bool isInput) {
   ValueInfo info;
   if (auto name = attrs.getAs<StringAttr>(rt::kNameAttr))
@@ -99,11 +101,11 @@ static ValueInfo readValue(DictionaryAttr attrs, ArrayRef<std::string> freeDims,
                      ? dyn_cast<StringAttr>(labels[i])
                      : StringAttr();
     std::string name = label ? label.getValue().str() : "";
-    auto free = llvm::find(freeDims, name);
+    auto free = freeDims.find(name);
     if (!tensor.isDynamicDim(i))
       info.dims.push_back(tensor.getDimSize(i));
     else if (isInput && info.kind == HONE_KIND_TENSOR && free != freeDims.end())
-      info.dims.push_back(HONE_DIM_FREE(free - freeDims.begin()));
+      info.dims.push_back(HONE_DIM_FREE(free->second));
     else
       info.dims.push_back(HONE_DIM_UNKNOWN);
     // Names that the importer made up are no labels.
@@ -163,13 +165,16 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
   };
   strings(rt::kFreeDimsAttr, info.freeDims);
   strings(rt::kNodesAttr, info.nodes);
+  llvm::StringMap<int64_t> freeDims;
+  for (auto [i, name] : llvm::enumerate(info.freeDims))
+    freeDims[name] = i;
   auto run = host.lookupSymbol<func::FuncOp>(rt::kRunName);
   for (Attribute input : run->getAttrOfType<ArrayAttr>("hone.inputs"))
     info.inputs.push_back(
-        readValue(cast<DictionaryAttr>(input), info.freeDims, true));
+        readValue(cast<DictionaryAttr>(input), freeDims, true));
   for (Attribute output : run->getAttrOfType<ArrayAttr>("hone.outputs"))
     info.outputs.push_back(
-        readValue(cast<DictionaryAttr>(output), info.freeDims, false));
+        readValue(cast<DictionaryAttr>(output), freeDims, false));
   if (auto known = run->getAttrOfType<DenseBoolArrayAttr>("hone.known_outputs"))
     for (auto [output, isKnown] : llvm::zip(info.outputs, known.asArrayRef()))
       output.dataDependent = !isKnown;
