@@ -278,9 +278,8 @@ void Compile::countPlaces() {
 
 /// Writes `bytes` of a constant. False where it has not as many.
 static bool writeConstant(WeightsWriter &writer, uint64_t offset,
-                          rt::ConstantOp constant, int64_t bytes) {
-  std::optional<graph::ConstantBytes> data =
-      graph::constantBytes(constant.getValue());
+                          ElementsAttr value, int64_t bytes) {
+  std::optional<graph::ConstantBytes> data = graph::constantBytes(value);
   if (!data || data->data.empty())
     return false;
   if (!data->splat) {
@@ -298,17 +297,29 @@ static bool writeConstant(WeightsWriter &writer, uint64_t offset,
 }
 
 Outcome Compile::writeWeights() {
-  SmallVector<rt::ConstantOp> constants;
+  struct Placed {
+    int64_t offset;
+    MemRefType type;
+    ElementsAttr value;
+  };
+  SmallVector<Placed> constants;
   module->walk([&](rt::ConstantOp constant) {
     if (!isa<graph::StringType>(constant.getType().getElementType()))
-      constants.push_back(constant);
+      constants.push_back({static_cast<int64_t>(constant.getOffset()),
+                           constant.getType(), constant.getValue()});
   });
+  for (const DefaultValue &value : defaultValues(*module))
+    constants.push_back(
+        {value.offset,
+         MemRefType::get(value.elements.getShapedType().getShape(),
+                         value.elements.getElementType()),
+         value.elements});
   if (info.weightBytes == 0)
     return Outcome::Done;
   if (!session.begin("weights", 0.25))
     return Outcome::Cancelled;
-  llvm::sort(constants, [](rt::ConstantOp a, rt::ConstantOp b) {
-    return a.getOffset() < b.getOffset();
+  llvm::sort(constants, [](const Placed &a, const Placed &b) {
+    return a.offset < b.offset;
   });
   bool raw = info.weightBytes >= kLargestInlineWeights;
   if (raw)
@@ -321,18 +332,17 @@ Outcome Compile::writeWeights() {
     return session.fail(writer.takeError(), Outcome::CannotWrite);
   int64_t position = 0;
   for (auto [index, constant] : llvm::enumerate(constants)) {
-    int64_t offset = constant.getOffset(),
-            bytes = staticBytes(constant.getType()).value_or(-1);
+    int64_t offset = constant.offset,
+            bytes = staticBytes(constant.type).value_or(-1);
     if (bytes != 0 &&
         offset >= position) { // else its storage was written under another type
       if (offset + bytes > info.weightBytes ||
-          !writeConstant(*writer, offset, constant, bytes))
+          !writeConstant(*writer, offset, constant.value, bytes))
         return internal("a constant has no data of its type");
       position = offset + bytes;
     }
-    if (index + 1 == constants.size() ||
-        constants[index + 1].getOffset() != constant.getOffset())
-      graph::releaseConstant(constant.getValue());
+    if (index + 1 == constants.size() || constants[index + 1].offset != offset)
+      graph::releaseConstant(constant.value);
   }
   if (llvm::Error error = writer->finish())
     return session.fail(std::move(error), Outcome::CannotWrite);

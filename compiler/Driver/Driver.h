@@ -8,6 +8,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,8 @@ struct CompileOptions {
   std::string gpu = "sm_80,sm_90a";
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
+  /// As in ImportOptions.
+  std::optional<std::vector<std::string>> overrides;
   int64_t threads = 0; ///< that the cost model assumes; 0: not known
   unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
   bool header = false; ///< a C header beside the library

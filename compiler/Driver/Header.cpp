@@ -108,6 +108,9 @@ std::string shapeText(const ValueInfo &value, ArrayRef<std::string> freeDims) {
 }
 
 bool isTensor(const ValueInfo &value) { return value.kind == HONE_KIND_TENSOR; }
+bool hasDefault(const ValueInfo &value) {
+  return value.defaultOffset.has_value();
+}
 bool isStatic(const ValueInfo &value) {
   return isTensor(value) && value.rank >= 0 &&
          all_of(value.dims, [](int64_t dim) { return dim >= 0; });
@@ -130,7 +133,8 @@ public:
         << "'.\n";
     for (const ValueInfo &value : info.inputs)
       out << " * input  " << comment(value.name) << ": "
-          << shapeText(value, info.freeDims) << "\n";
+          << shapeText(value, info.freeDims)
+          << (hasDefault(value) ? ", NULL for its default value" : "") << "\n";
     for (const ValueInfo &value : info.outputs)
       out << " * output " << comment(value.name) << ": "
           << shapeText(value, info.freeDims) << "\n";
@@ -233,6 +237,9 @@ private:
       else
         writeTensor("inputs", i, value, name,
                     value.rank ? name + "_dims" : "NULL");
+      if (hasDefault(value))
+        out << "  if (!" << name << ")\n    inputs[" << i
+            << "].kind = HONE_KIND_NONE;\n";
     }
     // Dimensions that the free ones decide come from the preparation, which the
     // run then finds done.

@@ -81,8 +81,18 @@ static ValueInfo readValue(DictionaryAttr attrs,
     info.name = name.getValue().str();
   if (auto type = attrs.getAs<StringAttr>(rt::kTypeAttr))
     info.type = elementTypeCode(type.getValue());
+  if (auto offset = attrs.getAs<IntegerAttr>(rt::kDefaultOffsetAttr)) {
+    info.defaultOffset = offset.getInt();
+    ArrayRef<int64_t> dims =
+        attrs.getAs<ElementsAttr>(rt::kDefaultAttr).getShapedType().getShape();
+    info.defaultDims.assign(dims.begin(), dims.end());
+  }
   RankedTensorType tensor =
       tensorIn(attrs.getAs<TypeAttr>("type").getValue(), info);
+  if (attrs.contains(rt::kAnyRankAttr)) {
+    info.kind = HONE_KIND_TENSOR;
+    info.elementKind = HONE_KIND_NONE;
+  }
   if (!tensor) {
     info.rank = -1;
     return info;
@@ -154,6 +164,18 @@ static bool isStaticPlan(func::FuncOp run, ModuleOp host) {
                                      : WalkResult::advance();
              })
               .wasInterrupted();
+}
+
+std::vector<DefaultValue> hone::defaultValues(ModuleOp host) {
+  std::vector<DefaultValue> values;
+  auto run = host.lookupSymbol<func::FuncOp>(rt::kRunName);
+  for (Attribute input : run->getAttrOfType<ArrayAttr>("hone.inputs")) {
+    auto attrs = cast<DictionaryAttr>(input);
+    if (auto offset = attrs.getAs<IntegerAttr>(rt::kDefaultOffsetAttr))
+      values.push_back(
+          {offset.getInt(), attrs.getAs<ElementsAttr>(rt::kDefaultAttr)});
+  }
+  return values;
 }
 
 ModelInfo hone::readModelInfo(ModuleOp host) {

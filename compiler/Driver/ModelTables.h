@@ -5,6 +5,7 @@
 #define HONE_COMPILER_DRIVER_MODELTABLES_H
 
 #include "compiler/Target/Cpu/Descriptor.h"
+#include "mlir/IR/BuiltinAttributeInterfaces.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace hone {
@@ -12,6 +13,13 @@ namespace hone {
 /// Everything but symbol, names, levels and the weights' file. Call it after
 /// the buffer phase.
 ModelInfo readModelInfo(mlir::ModuleOp host);
+
+/// What stands for an input that a call leaves out.
+struct DefaultValue {
+  int64_t offset; ///< into the weights
+  mlir::ElementsAttr elements;
+};
+std::vector<DefaultValue> defaultValues(mlir::ModuleOp host);
 
 /// The ONNX name of an element type ("float") as its number; 0 where there is
 /// none.

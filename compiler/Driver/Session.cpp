@@ -145,6 +145,7 @@ OwningOpRef<ModuleOp> Session::import() {
   imported.files = &files;
   for (const auto &[name, size] : options.dims)
     imported.dims[name] = size;
+  imported.overrides = options.overrides;
   StringRef input = options.input;
   if (input.ends_with(".mlir") && !options.bytes) {
     if (options.dims.empty())

@@ -19,8 +19,9 @@ static std::string argument(const std::string &text) {
 }
 
 /// A call of `command` with `options` for `model`, a file or bytes, and the
-/// sizes of `dims`.
+/// sizes of `dims`. `overrides` is None, or a list of names.
 static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
+                           nb::object overrides,
                            const std::vector<std::string> &options) {
   WorkerCall call;
   std::string input = "model";
@@ -37,6 +38,12 @@ static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
   for (auto [name, size] : dims)
     call.arguments.push_back("--dim=" + argument(nb::cast<std::string>(name)) +
                              "=" + argument(nb::str(size).c_str()));
+  if (!overrides.is_none()) {
+    call.arguments.push_back("--override=");
+    for (nb::handle name : overrides)
+      call.arguments.push_back("--override=" +
+                               argument(nb::cast<std::string>(name)));
+  }
   call.arguments.push_back("--");
   call.arguments.push_back(argument(input));
   return call;
@@ -70,9 +77,10 @@ run(const WorkerCall &call,
 void hone::python::compile(nb::object model, const std::string &output,
                            const std::string &target, const std::string &cpu,
                            const std::string &gpu, nb::dict dims,
-                           int64_t threads, const std::string &symbol) {
+                           nb::object overrides, int64_t threads,
+                           const std::string &symbol) {
   WorkerCall call =
-      makeCall("compile", model, std::move(dims),
+      makeCall("compile", model, std::move(dims), std::move(overrides),
                {"--target=" + target, "--cpu=" + cpu, "--gpu=" + gpu,
                 "--symbol=" + symbol, "--threads=" + std::to_string(threads),
                 "-o", output});
@@ -97,8 +105,10 @@ void hone::python::compile(nb::object model, const std::string &output,
   }
 }
 
-std::vector<std::string> hone::python::check(nb::object model, nb::dict dims) {
-  WorkerCall call = makeCall("check", model, std::move(dims), {});
+std::vector<std::string> hone::python::check(nb::object model, nb::dict dims,
+                                             nb::object overrides) {
+  WorkerCall call =
+      makeCall("check", model, std::move(dims), std::move(overrides), {});
   std::vector<std::string> messages;
   CompileStatus status =
       run(call, [&](const std::string &text) { messages.push_back(text); });

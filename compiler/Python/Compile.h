@@ -20,12 +20,14 @@ struct CompileError : std::runtime_error {
 /// library `output`.
 void compile(nanobind::object model, const std::string &output,
              const std::string &target, const std::string &cpu,
-             const std::string &gpu, nanobind::dict dims, int64_t threads,
+             const std::string &gpu, nanobind::dict dims,
+             nanobind::object overrides, int64_t threads,
              const std::string &symbol);
 
 /// The messages of a check of `model`, given as above: what would not compile.
 /// Empty where it would.
-std::vector<std::string> check(nanobind::object model, nanobind::dict dims);
+std::vector<std::string> check(nanobind::object model, nanobind::dict dims,
+                               nanobind::object overrides);
 
 } // namespace hone::python
 

@@ -6,6 +6,7 @@
 
 #include <nanobind/stl/string.h>
 
+#include <cstring>
 #include <cxxabi.h>
 #include <map>
 #include <unistd.h>
@@ -129,6 +130,14 @@ static void checkNames(nb::handle names, const hone_value_info *infos,
   }
 }
 
+/// Whether no output before has the same name.
+static bool firstOutput(const hone_descriptor &model, int32_t number) {
+  for (int32_t i = 0; i < number; ++i)
+    if (strcmp(model.outputs[i].name, model.outputs[number].name) == 0)
+      return false;
+  return true;
+}
+
 nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
   Call call;
   for (int32_t i = 0; i < model->input_count; ++i) {
@@ -136,8 +145,12 @@ nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
     nb::object given = nb::none();
     if (feeds.contains(info.name))
       given = feeds[info.name];
-    else if (info.kind != HONE_KIND_OPTIONAL)
+    else if (info.kind != HONE_KIND_OPTIONAL && !info.has_default)
       throw RunError(std::string("input '") + info.name + "' is missing");
+    if (given.is_none() && info.has_default) {
+      call.inputs.emplace_back();
+      continue;
+    }
     try {
       call.inputs.push_back(
           isOnDevice(given)
@@ -189,7 +202,8 @@ void Model::placeOutput(hone_session *session, Call &call, int32_t number,
                         const int64_t *dims) {
   const hone_value_info &info = model->outputs[number];
   hone_value &output = call.outputs[number];
-  if (call.out.contains(info.name)) {
+  // Where the model lists an output twice, the first one is written there.
+  if (call.out.contains(info.name) && firstOutput(*model, number)) {
     nb::object given = call.out[info.name];
     if (info.kind != HONE_KIND_TENSOR)
       throw RunError("it is no tensor, and cannot be written in place");
@@ -281,7 +295,8 @@ void Model::runSession(hone_session *session, Call &call) {
                             call.shapes[i].data(), info.rank);
     else
       result = toPython(call.outputs[i]);
-    call.results[info.name] = std::move(result);
+    if (firstOutput(*model, i))
+      call.results[info.name] = std::move(result);
   }
 }
 

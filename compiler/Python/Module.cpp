@@ -13,7 +13,8 @@ using namespace hone::python;
 
 namespace {
 
-/// One input or output as the package shows it: name, kind, type, shape. Free
+/// One input or output as the package shows it: name, kind, type, shape, dtype,
+/// whether a run may leave it out for its default value. Free
 /// dimensions are their names, those that only data decide None.
 nb::object describe(const hone_descriptor &model, const hone_value_info &info) {
   static const char *const kinds[] = {"none", "tensor", "sequence", "optional",
@@ -37,7 +38,7 @@ nb::object describe(const hone_descriptor &model, const hone_value_info &info) {
   const char *kind =
       info.kind >= 0 && info.kind <= HONE_KIND_MAP ? kinds[info.kind] : "none";
   return nb::make_tuple(info.name, kind, typeName(info.type), shape,
-                        dtypeOf(info.type));
+                        dtypeOf(info.type), info.has_default != 0);
 }
 
 nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
@@ -58,8 +59,9 @@ NB_MODULE(_hone, m) {
 
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu"), nb::arg("dims"),
-        nb::arg("threads"), nb::arg("symbol"));
-  m.def("check", &check, nb::arg("model"), nb::arg("dims"));
+        nb::arg("overrides").none(), nb::arg("threads"), nb::arg("symbol"));
+  m.def("check", &check, nb::arg("model"), nb::arg("dims"),
+        nb::arg("overrides").none());
 
   nb::class_<DeviceTensor>(
       m, "DeviceTensor",

@@ -79,6 +79,7 @@ static std::string makeArgument(const std::string &name, std::string value) {
     known = split != std::string::npos && split > 0 &&
             isNumber(value.substr(split + 1), 0);
   }
+  known |= name == "override";
   return known ? "--" + name + "=" + value : "";
 }
 
@@ -86,7 +87,8 @@ static void set(hone_compiler &compiler, const std::string &name,
                 const std::string &argument) {
   std::string prefix = "--" + name + "=";
   for (std::string &other : compiler.options)
-    if (name != "dim" && other.compare(0, prefix.size(), prefix) == 0) {
+    if (name != "dim" && name != "override" &&
+        other.compare(0, prefix.size(), prefix) == 0) {
       other = argument;
       return;
     }

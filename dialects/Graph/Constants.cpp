@@ -13,6 +13,8 @@ static constexpr int64_t maxInlineBytes = 1024;
 static constexpr size_t blobAlignment = 64;
 
 unsigned hone::graph::elementBytes(Type type) {
+  if (auto complex = dyn_cast<ComplexType>(type))
+    return 2 * elementBytes(complex.getElementType());
   if (!type.isIntOrFloat() || type.getIntOrFloatBitWidth() % 8 != 0)
     return 0;
   return type.getIntOrFloatBitWidth() / 8;

@@ -40,6 +40,12 @@ inline constexpr llvm::StringLiteral kNameAttr =
     "hone.name"; ///< on arguments and results of the entry
 inline constexpr llvm::StringLiteral kTypeAttr = "hone.type";
 inline constexpr llvm::StringLiteral kDimsAttr = "hone.dims";
+inline constexpr llvm::StringLiteral kDefaultAttr =
+    "hone.default"; ///< elements, on an argument that a call may leave out
+inline constexpr llvm::StringLiteral kAnyRankAttr =
+    "hone.any_rank"; ///< unit, on a result that is a tensor in an optional
+inline constexpr llvm::StringLiteral kDefaultOffsetAttr =
+    "hone.default_offset"; ///< i64, where these lie in the weights
 inline constexpr llvm::StringLiteral kFreeDimsAttr =
     "hone.free_dims"; ///< strings, on the module
 inline constexpr llvm::StringLiteral kSlotsAttr =

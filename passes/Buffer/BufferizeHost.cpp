@@ -35,11 +35,20 @@ LogicalResult HostBufferizer::bufferizeArguments(func::FuncOp run) {
   SmallVector<Attribute> inputs, outputs, freeDims;
   for (BlockArgument argument : host.getArguments()) {
     unsigned index = argument.getArgNumber();
-    DictionaryAttr attrs = host.getArgAttrDict(index);
+    NamedAttrList described(host.getArgAttrDict(index));
+    if (auto value =
+            dyn_cast_or_null<ElementsAttr>(described.get(rt::kDefaultAttr))) {
+      std::optional<int64_t> place = placeWeight(value);
+      if (!place)
+        return host.emitError("the default of input ")
+               << index << " is larger than memory";
+      described.set(rt::kDefaultOffsetAttr, builder.getI64IntegerAttr(*place));
+    }
+    DictionaryAttr attrs = described.getDictionary(builder.getContext());
     inputs.push_back(describe(attrs, argument.getType()));
     SmallVector<Value> sizes;
     auto type = dyn_cast<RankedTensorType>(argument.getType());
-    auto names = attrs ? attrs.getAs<ArrayAttr>(rt::kDimsAttr) : ArrayAttr();
+    auto names = attrs.getAs<ArrayAttr>(rt::kDimsAttr);
     for (int64_t i = 0; type && i < type.getRank(); ++i) {
       auto name = names && i < int64_t(names.size())
                       ? dyn_cast<StringAttr>(names[i])

@@ -114,6 +114,9 @@ private:
   // HostOperations.cpp: operations without regions.
 
   mlir::LogicalResult bufferize(rt::CallOp op);
+  /// Where a constant lies in the weights; nothing where it is larger than
+  /// memory.
+  std::optional<int64_t> placeWeight(mlir::ElementsAttr value);
   mlir::LogicalResult bufferize(graph::ConstantOp op);
   mlir::LogicalResult bufferize(graph::DimOp op);
   mlir::LogicalResult bufferize(graph::ReshapeOp op);

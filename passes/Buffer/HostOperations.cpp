@@ -25,23 +25,30 @@ LogicalResult HostBufferizer::bufferize(rt::CallOp op) {
   return success();
 }
 
+std::optional<int64_t> HostBufferizer::placeWeight(ElementsAttr value) {
+  MemRefType type = bufferType(value.getType());
+  std::optional<int64_t> bytes = staticBytes(type);
+  if (!bytes)
+    return std::nullopt;
+  // Constants of one storage under several types lie in one place.
+  const void *storage = graph::constantStorage(value);
+  auto [place, isNew] = weightOffsets.try_emplace(
+      storage ? storage : value.getAsOpaquePointer(), weightBytes);
+  if (isNew && !isa<graph::StringType>(type.getElementType()))
+    weightBytes = llvm::alignTo(weightBytes + *bytes, kWeightAlignment);
+  return place->second;
+}
+
 LogicalResult HostBufferizer::bufferize(graph::ConstantOp op) {
   Value &buffer = constants[op.getValue()];
   if (!buffer) {
-    MemRefType type = bufferType(op.getType());
-    std::optional<int64_t> bytes = staticBytes(type);
-    if (!bytes)
+    std::optional<int64_t> place = placeWeight(op.getValue());
+    if (!place)
       return op.emitError("is larger than memory");
-    // Constants of one storage under several types lie in one place.
-    const void *storage = graph::constantStorage(op.getValue());
-    auto [place, isNew] = weightOffsets.try_emplace(
-        storage ? storage : op.getValue().getAsOpaquePointer(), weightBytes);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(top);
-    buffer = rt::ConstantOp::create(builder, op.getLoc(), type, place->second,
-                                    op.getValue());
-    if (isNew && !isa<graph::StringType>(type.getElementType()))
-      weightBytes = llvm::alignTo(weightBytes + *bytes, kWeightAlignment);
+    buffer = rt::ConstantOp::create(
+        builder, op.getLoc(), bufferType(op.getType()), *place, op.getValue());
   }
   map.map(op.getResult(), buffer);
   return success();

@@ -15,6 +15,8 @@ inline int64_t bytesOfElement(mlir::Type type) {
     return 16;
   if (type.isIndex())
     return 8;
+  if (auto complex = llvm::dyn_cast<mlir::ComplexType>(type))
+    return 2 * bytesOfElement(complex.getElementType());
   return (type.getIntOrFloatBitWidth() + 7) / 8;
 }
 

@@ -335,7 +335,7 @@ struct LowerLoad : RtPattern<rt::LoadOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Type type = op.getType();
-    if (elementBits(type) % 8 != 0 || isa<graph::StringType>(type))
+    if (elementBits(type) % 8 != 0 || isa<graph::StringType, ComplexType>(type))
       return rewriter.notifyMatchFailure(op, "not a number of whole bytes");
     Value pointer =
         elementPointer(code, rewriter, loc, op.getSource().getType(),
@@ -356,7 +356,7 @@ struct LowerStore : RtPattern<rt::StoreOp> {
     Location loc = op.getLoc();
     Value value = adaptor.getValue().front();
     if (elementBits(value.getType()) % 8 != 0 ||
-        isa<graph::StringType>(value.getType()))
+        isa<graph::StringType, ComplexType>(value.getType()))
       return rewriter.notifyMatchFailure(op, "not a number of whole bytes");
     if (value.getType().isIndex())
       value = code.toI64(rewriter, loc, value);

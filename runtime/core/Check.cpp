@@ -189,7 +189,18 @@ int32_t hone::checkInputs(hone_session &session, const hone_value *inputs,
       const hone_value *element = copy.as.optional.value;
       if (element && !checker.value(*element, checker.info.element_kind))
         return HONE_WRONG_CALL;
-    } else if (!checker.value(copy, checker.info.kind)) {
+      continue;
+    }
+    const hone_value_info &info = checker.info;
+    if (copy.kind == HONE_KIND_NONE && info.has_default) {
+      // The weights are only read, as inputs are.
+      copy.kind = HONE_KIND_TENSOR;
+      copy.place = HONE_PLACE_HOST;
+      copy.as.tensor = {const_cast<char *>(session.frame.weights) +
+                            info.default_offset,
+                        info.default_dims, info.rank, info.type};
+    }
+    if (!checker.value(copy, checker.info.kind)) {
       return HONE_WRONG_CALL;
     }
   }

@@ -196,6 +196,15 @@ int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
 
 int32_t hone_rt_set_output_value(hone_frame *frame, int32_t index,
                                  const hone_value *value) {
+  if (value->kind == HONE_KIND_OPTIONAL &&
+      frame->model->outputs[index].kind == HONE_KIND_TENSOR) {
+    value = value->as.optional.value;
+    if (!value) {
+      int32_t status = hone_rt_fail(frame, -1, HONE_BAD_VALUE, 0, 0);
+      frame->session->failure.output = frame->model->outputs[index].name;
+      return status;
+    }
+  }
   if (value->kind == HONE_KIND_TENSOR)
     return hone_rt_set_output(frame, index, value->as.tensor.data,
                               value->as.tensor.rank, value->as.tensor.dims);

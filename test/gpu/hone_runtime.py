@@ -43,7 +43,9 @@ class ValueInfo(ctypes.Structure):
         ("name", c_char_p),
         ("dims", POINTER(c_int64)),
         ("dim_names", c_void_p),
-        *((name, c_int32) for name in ("kind", "type", "rank", "element_kind", "key_type", "in_place", "places", "reserved")),
+        *((name, c_int32) for name in ("kind", "type", "rank", "element_kind", "key_type", "in_place", "places", "has_default")),
+        ("default_offset", c_int64),
+        ("default_dims", POINTER(c_int64)),
     ]
 
 
@@ -116,7 +118,7 @@ class SessionStats(ctypes.Structure):
 
 
 # The header's assertions.
-for _type, _size in (Value, 32), (ValueInfo, 56), (DeviceCode, 56), (Descriptor, 248), (SessionOptions, 40), (SessionStats, 104):
+for _type, _size in (Value, 32), (ValueInfo, 72), (DeviceCode, 56), (Descriptor, 248), (SessionOptions, 40), (SessionStats, 104):
     assert ctypes.sizeof(_type) == _size, _type
 
 # Name: result, arguments.

@@ -28,6 +28,12 @@ static cl::list<std::string> dims("dim", cl::desc("Fix a free dimension"),
                                   cl::value_desc("NAME=N"), cl::cat(category),
                                   cl::sub(compileCommand),
                                   cl::sub(checkCommand));
+static cl::list<std::string> overrides(
+    "override",
+    cl::desc("Initializers that become inputs with a default value; empty: "
+             "none. Not given: small ones that the model lists as inputs"),
+    cl::value_desc("NAME"), cl::cat(category), cl::sub(compileCommand),
+    cl::sub(checkCommand));
 #define COMPILE_OPTION(...)                                                    \
   cl::cat(category), cl::sub(compileCommand), __VA_ARGS__
 static cl::opt<std::string>
@@ -178,6 +184,12 @@ int main(int argc, char **argv) {
     if (name.empty() || size.getAsInteger(10, number) || number < 0)
       return usage("--dim wants NAME=N, not '" + dim + "'");
     options.dims.push_back({name.str(), number});
+  }
+  if (overrides.getNumOccurrences() > 0) {
+    options.overrides.emplace();
+    for (const std::string &name : overrides)
+      if (!name.empty())
+        options.overrides->push_back(name);
   }
   beginProcess(options, reporting);
   if (givenModel) {

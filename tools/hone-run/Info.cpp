@@ -35,6 +35,8 @@ Json valueJson(const hone_descriptor &model, const hone_value_info &info) {
   if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
     json["key_type"] = hone_type_name(info.key_type);
   json["type"] = hone_type_name(info.type);
+  if (info.has_default)
+    json["has_default"] = true;
   if (info.rank < 0) {
     json["dims"] = nullptr;
     return json;
@@ -64,6 +66,8 @@ void printValue(const hone_descriptor &model, const hone_value_info &info) {
     text = "sequence(" + text + ")";
   if (info.kind == HONE_KIND_SEQUENCE || info.kind == HONE_KIND_OPTIONAL)
     text = std::string(kindText(info.kind)) + "(" + text + ")";
+  if (info.has_default)
+    text += " = a default value";
   printf("  %s: %s\n", shown(info.name).c_str(), shown(text).c_str());
 }
 

@@ -268,7 +268,7 @@ void Model::setInputs(const Options &options) {
                     path + ": input '" + info.name + "' is " +
                         (inner == HONE_KIND_MAP ? "a map, which no file holds"
                                                 : "given twice")};
-    else if (info.kind == HONE_KIND_OPTIONAL)
+    else if (info.kind == HONE_KIND_OPTIONAL || info.has_default)
       ; // absent
     else if (options.random)
       value = randomValue(info, info.kind,

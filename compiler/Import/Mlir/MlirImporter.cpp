@@ -142,7 +142,8 @@ FailureOr<DictionaryAttr> Checker::checkValue(DictionaryAttr attrs, Type type,
                     ElementType::Float8E5M2,   ElementType::Float8E5M2FNUZ,
                     ElementType::Uint4,        ElementType::Int4,
                     ElementType::Float4E2M1,   ElementType::Float8E8M0,
-                    ElementType::Uint2,        ElementType::Int2})
+                    ElementType::Uint2,        ElementType::Int2,
+                    ElementType::Complex64,    ElementType::Complex128})
     if (onnx::storageType(context, elem) == tensor.getElementType() &&
         (!typeName || typeName.getValue() == onnx::elementTypeName(elem)) &&
         own.empty())

@@ -78,8 +78,10 @@ void hone::onnx::addActivations(OpTable &table) {
     return elu(x, n.floatAttr("alpha", 1.0f));
   });
   addActivation(table, "Selu", [](NodeBuilder &n, const Scalar &x) {
-    return elu(x, n.floatAttr("alpha", 1.67326319217681884765625f)) *
-           n.floatAttr("gamma", 1.05070102214813232421875f);
+    bool isFirst = n.opset < 6;
+    return elu(x, n.floatAttr("alpha",
+                              isFirst ? 1.6732f : 1.67326319217681884765625f)) *
+           n.floatAttr("gamma", isFirst ? 1.0507f : 1.05070102214813232421875f);
   });
   addActivation(table, "Celu", [](NodeBuilder &n, const Scalar &x) {
     float alpha = n.floatAttr("alpha", 1.0f);
@@ -107,4 +109,12 @@ void hone::onnx::addActivations(OpTable &table) {
                   select(gt(x, lambda), x - bias, x.builder->like(x, 0)));
   });
   table.add("PRelu", importPRelu, 2);
+  // Experiments of the first operator sets.
+  addActivation(table, "ScaledTanh", [](NodeBuilder &n, const Scalar &x) {
+    return tanh(x * n.floatAttr("beta", 1)) * n.floatAttr("alpha", 1);
+  });
+  addActivation(
+      table, "ParametricSoftplus", [](NodeBuilder &n, const Scalar &x) {
+        return softplus(x * n.floatAttr("beta", 1)) * n.floatAttr("alpha", 1);
+      });
 }

@@ -28,6 +28,8 @@ LogicalResult castTo(NodeBuilder &n, ElementType to) {
                    ", which is not supported");
   if (x.elem == to)
     return n.out(x);
+  if (isComplex(x.elem) || isComplex(to))
+    return n.error("converts complex numbers, which ONNX does not define");
   if (x.elem == ElementType::String || to == ElementType::String)
     return n.out(castText(n, x, to));
   bool saturate = n.intAttr("saturate", 1);
@@ -43,14 +45,23 @@ LogicalResult castTo(NodeBuilder &n, ElementType to) {
 LogicalResult importCast(NodeBuilder &n) {
   if (!n.hasAttr("to"))
     return n.error("lacks the attribute 'to'");
-  return castTo(n, static_cast<ElementType>(n.intAttr("to")));
+  if (n.opset >= 6)
+    return castTo(n, static_cast<ElementType>(n.intAttr("to")));
+  // The first operator sets name the type as the file format does: "FLOAT".
+  std::string name = n.stringAttr("to").lower();
+  std::optional<ElementType> to = elementTypeNamed(name);
+  if (!to)
+    return n.error("casts to '" + n.stringAttr("to") +
+                   "', a type that ONNX does not define");
+  return castTo(n, *to);
 }
 
 LogicalResult importBitCast(NodeBuilder &n) {
   auto to = static_cast<ElementType>(n.intAttr("to"));
   Val x = n.in(0);
   mlir::Type target = storageType(n.b.getContext(), to);
-  if (!target || elementBits(to) != elementBits(x.elem) || elementBits(to) < 8)
+  if (!target || elementBits(to) != elementBits(x.elem) ||
+      elementBits(to) < 8 || isComplex(to) || isComplex(x.elem))
     return n.error("reads " + elementTypeName(x.elem) + " as " +
                    elementTypeName(to) +
                    ", which has another size or is not supported");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// If, Loop, Scan and SequenceMap: structured control flow on the host, around
+// If, Loop and SequenceMap: structured control flow on the host, around
 // the kernels of the bodies.
+#include "compiler/Import/Onnx/AnyRank.h"
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/Loops.h"
@@ -103,12 +104,12 @@ LogicalResult importIf(NodeBuilder &n) {
     mlir::Type type = commonType(a.value.getType(), b.value.getType());
     // "Drop a dimension if it is 1": the number of dimensions is fixed here, so
     // the model is compiled for sizes of which that holds.
-    if (!type && a.isTensor() && b.isTensor() &&
+    if (type && isAnyRank(type) && a.isTensor() && b.isTensor() &&
         NodeBuilder::isFree(OpFoldResult(chosen)))
       return takeFirstBranch(n, results[0], shape, chosen);
     if (!type || a.elem != b.elem)
       return n.error("has branches whose outputs " + Twine(i) +
-                     " differ in type or number of dimensions");
+                     " differ in type");
     types.push_back(type);
   }
   for (int i = 0; i < 2; ++i) {
@@ -140,6 +141,7 @@ struct LoopImport {
   size_t scans;                  ///< number of scan outputs
   SmallVector<mlir::Type> types; ///< of carried values, then of sequences
   SmallVector<Val> scanned; ///< elements of the last import, for their type
+  SmallVector<mlir::Type> returned = {}; ///< by the body, of carried values
 
   Val emptySequence(mlir::Type type) {
     return LibraryCall(n, "sequence_empty")
@@ -163,6 +165,16 @@ struct LoopImport {
           node.outputs[0] == name)
         name = node.inputs[0];
     return name == body.inputs[1].name;
+  }
+
+  /// A carried value after the loop. One that may be absent before it alone is
+  /// there after a step.
+  Val carriedResult(Val v, mlir::Type fromBody) {
+    auto optional = dyn_cast<graph::OptionalType>(v.value.getType());
+    if (!optional || isAnyRank(optional) || isa<graph::OptionalType>(fromBody))
+      return v;
+    return LibraryCall(n, "optional_get_element")
+        .result(optional.getElementType(), v.elem)({v});
   }
 
   /// The body `trips` times, one after the other.
@@ -221,8 +233,10 @@ struct LoopImport {
     SmallVector<Value> yielded{arith::AddIOp::create(b, n.loc, iteration, one),
                                keepGoing};
     SmallVector<mlir::Type> result;
+    returned.clear();
     for (auto [i, v] : llvm::enumerate(initial)) {
       const Val &next = out[i + 1];
+      returned.push_back(next.value.getType());
       mlir::Type type = commonType(types[i], next.value.getType());
       if (!type || next.elem != v.elem)
         return n.error("carries a value whose type or number of dimensions "
@@ -289,7 +303,8 @@ struct LoopImport {
       if (*next == types) {
         settled = types;
         for (size_t i = 0; i < initial.size(); ++i)
-          n.out(i, {loop.getResult(i + 2), initial[i].elem});
+          n.out(i, carriedResult({loop.getResult(i + 2), initial[i].elem},
+                                 returned[i]));
         for (size_t i = 0; i < scans; ++i)
           n.out(initial.size() + i,
                 stackSequence(
@@ -344,83 +359,6 @@ LogicalResult importLoop(NodeBuilder &n) {
       knownCondition(start) == true && loop.keepsCondition())
     return loop.unroll(trips.getSExtValue());
   return loop.run(limit, start);
-}
-
-//===- Scan ---------------------------------------------------------------===//
-
-LogicalResult importScan(NodeBuilder &n) {
-  const Graph *body = n.graphAttr("body");
-  if (!body)
-    return n.error("lacks its body");
-  if (n.opset < 9)
-    return n.error("is of the form of opset 8, with a batch axis; convert the "
-                   "model to opset 9 with onnx.version_converter");
-  int64_t count = n.intAttr("num_scan_inputs");
-  int64_t states = static_cast<int64_t>(n.numInputs()) - count;
-  int64_t collected = static_cast<int64_t>(body->outputs.size()) - states;
-  if (count < 1 || states < 0 || collected < 0 ||
-      body->inputs.size() != n.numInputs())
-    return n.error("has a body whose inputs or outputs do not fit");
-  Ints inputAxes = n.intsAttr("scan_input_axes", Ints(count, 0));
-  Ints inputDirections = n.intsAttr("scan_input_directions", Ints(count, 0));
-  Ints outputAxes = n.intsAttr("scan_output_axes", Ints(collected, 0));
-  Ints outputDirections =
-      n.intsAttr("scan_output_directions", Ints(collected, 0));
-  if (static_cast<int64_t>(inputAxes.size()) != count ||
-      static_cast<int64_t>(inputDirections.size()) != count ||
-      static_cast<int64_t>(outputAxes.size()) != collected ||
-      static_cast<int64_t>(outputDirections.size()) != collected)
-    return n.error("has axes or directions that do not fit its inputs and "
-                   "outputs");
-  SmallVector<Val> carried, scanned;
-  for (int64_t i = 0; i < states; ++i)
-    carried.push_back(n.in(i));
-  StepLoop loop{n, n.index(0)};
-  for (int64_t i = 0; i < count; ++i) {
-    Val v = n.in(states + i);
-    int64_t axis = n.axis(inputAxes[i], v.rank());
-    if (n.failed())
-      return failure();
-    Ints order{axis};
-    for (int64_t k = 0; k < v.rank(); ++k)
-      if (k != axis)
-        order.push_back(k);
-    scanned.push_back(n.transpose(v, order));
-    loop.reverseScanned.push_back(inputDirections[i] != 0);
-    if (i == 0)
-      loop.steps = n.dim(scanned[0], 0);
-    else
-      n.agree(loop.steps, n.dim(scanned.back(), 0), "the scanned axes");
-  }
-  for (int64_t direction : outputDirections)
-    loop.reverseCollected.push_back(direction != 0);
-  for (int64_t k = 0; k < collected; ++k)
-    loop.declaredCollected.push_back(
-        declaredSizes(body->outputs[states + k].type));
-  SmallVector<Val> results = loop.run(
-      carried, scanned, collected,
-      [&](ArrayRef<Val> state, ArrayRef<Val> elements, Val) {
-        SmallVector<Val> arguments(state), out;
-        arguments.append(elements.begin(), elements.end());
-        if (failed(n.importer.importSubgraph(n, *body, arguments, out)))
-          out.clear();
-        return out;
-      });
-  if (results.empty())
-    return failure();
-  for (auto [i, v] : llvm::enumerate(results)) {
-    int64_t k = static_cast<int64_t>(i) - states;
-    if (k >= 0) {
-      int64_t axis = n.axis(outputAxes[k], v.rank());
-      Ints order;
-      for (int64_t d = 1; d < v.rank(); ++d)
-        order.push_back(d);
-      order.insert(order.begin() + axis, 0);
-      v = n.transpose(v, order);
-    }
-    n.out(i, v);
-  }
-  return success();
 }
 
 //===- SequenceMap --------------------------------------------------------===//
@@ -512,6 +450,5 @@ void hone::onnx::addControlFlow(OpTable &table) {
   table.add("If", importIf, 1);
   constexpr uint64_t carried = ~uint64_t(0) << 2;
   table.addAny("Loop", importLoop, 0, kVariadic, carried);
-  table.add("Scan", importScan, 1, kVariadic);
   table.addAny("SequenceMap", importSequenceMap, 1, kVariadic, ~uint64_t(0));
 }

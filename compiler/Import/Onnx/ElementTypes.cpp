@@ -2,6 +2,7 @@
 // Names and sizes of ONNX element types.
 #include "compiler/Import/Onnx/Model.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace hone::onnx;
@@ -36,6 +37,13 @@ std::string hone::onnx::elementTypeName(ElementType type) {
   if (const Entry *entry = entryOf(type))
     return entry->name;
   return "type " + std::to_string(static_cast<int32_t>(type));
+}
+
+std::optional<ElementType> hone::onnx::elementTypeNamed(llvm::StringRef name) {
+  for (auto [number, entry] : llvm::enumerate(entries))
+    if (number && name == entry.name)
+      return static_cast<ElementType>(number);
+  return std::nullopt;
 }
 
 unsigned hone::onnx::elementBits(ElementType type) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Walks the graphs of a model: scopes, subgraphs, model-local functions.
 #include "compiler/Import/Onnx/GraphImporter.h"
+#include "compiler/Import/Onnx/AnyRank.h"
 #include "compiler/Import/Onnx/NodeOrder.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
@@ -269,7 +270,13 @@ const Val *GraphImporter::lookup(StringRef name, Scope &scope) {
 }
 
 void GraphImporter::importInitializers(const Graph &graph, Scope &scope) {
+  // A value that is given replaces the initializer of its name.
+  llvm::StringSet<> given;
+  for (const auto &value : scope.values)
+    given.insert(value.getKey());
   for (const Tensor &tensor : graph.initializers) {
+    if (given.contains(tensor.name))
+      continue;
     std::string problem;
     std::optional<Val> value = constant(
         tensor, NameLoc::get(StringAttr::get(&context, tensor.name)), problem);
@@ -299,6 +306,21 @@ void GraphImporter::importNodes(ArrayRef<Node> nodes, Scope &scope) {
     importNode(*node, scope);
     path.pop_back();
   }
+}
+
+/// What is no tensor of a known rank, where the operator takes only those, but
+/// for its first input, perhaps.
+static LogicalResult checkKind(NodeBuilder &n, int input,
+                               const OpEntry &entry) {
+  if (!isAnyRank(n.in(input).value.getType()))
+    return n.error("takes a tensor as input " + Twine(input) +
+                   ", not a sequence or an optional");
+  if (input == 0 && entry.takesAnyRank)
+    return success();
+  return n.error("its input '" + n.node.inputs[input] +
+                 "' has a number of dimensions that only the run knows, as "
+                 "the branches of an If give different ones; give them the "
+                 "same, or put a Reshape before this node");
 }
 
 void GraphImporter::importNode(const Node &node, Scope &scope) {
@@ -364,8 +386,7 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
         if (!inputs[i] && entry->needs(i))
           usable = succeeded(n.error("lacks its input " + Twine(i)));
         else if (inputs[i] && !inputs[i].isTensor() && !entry->takesAnyValue(i))
-          usable = succeeded(n.error("takes a tensor as input " + Twine(i) +
-                                     ", not a sequence or an optional"));
+          usable = succeeded(checkKind(n, i, *entry));
       }
       if (usable && succeeded(entry->import(n)) && !n.failed()) {
         results.assign(n.results().begin(), n.results().end());

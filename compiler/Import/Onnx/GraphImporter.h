@@ -52,6 +52,9 @@ public:
   /// The constant of a tensor of the file.
   std::optional<Val> constant(const Tensor &tensor, mlir::Location loc,
                               std::string &problem);
+  /// Its elements; null (with `problem`) where they cannot be used.
+  mlir::ElementsAttr constantElements(const Tensor &tensor,
+                                      std::string &problem);
 
   void error(const llvm::Twine &message,
              llvm::ArrayRef<std::string> notes = {});
@@ -111,7 +114,13 @@ private:
   collectUnknown(llvm::ArrayRef<Node> nodes, llvm::StringMap<int64_t> &opsets,
                  std::map<std::string, llvm::SmallVector<std::string>> &unknown,
                  int depth);
+  /// The initializers that are inputs with a default value, in their order in
+  /// the file.
+  std::vector<const Tensor *> chooseOverridable();
   mlir::LogicalResult importArguments(Scope &scope);
+  void importArgument(const ValueInfo &input, const Tensor *byDefault,
+                      Scope &scope,
+                      llvm::SmallVectorImpl<mlir::DictionaryAttr> &attributes);
   /// Sizes must be for free dimensions that the inputs have.
   void checkDimOptions();
   void importReturn(Scope &scope);

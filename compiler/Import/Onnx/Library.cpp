@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Calls of the runtime's library functions, and types of sequences.
 #include "compiler/Import/Onnx/Library.h"
+#include "compiler/Import/Onnx/AnyRank.h"
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/PackedTypes.h"
 
@@ -91,11 +92,14 @@ ArrayRef<Operand> operandsOf(StringRef function) {
       {"optional_empty", {}},
       {"optional_has_element", {Value}},
       {"optional_get_element", {Value}},
+      {"flatten", {Value}},
+      {"shape_like", {any.rank(1), Value}},
       {"string_concat", {text, text}},
       {"string_equal", {text, text}},
       {"string_split", {text, text.one()}},
       {"string_normalizer", {text.ranks(1, 2), text}},
       {"regex_full_match", {text, text.one()}},
+      {"tokenize", {text.ranks(1, 2), text, text.one()}},
       {"string_from_number", {Number}},
       {"string_to_number", {text}},
       {"label_encoder",
@@ -280,6 +284,19 @@ mlir::Type hone::onnx::sequenceOf(mlir::Type element) {
   return hone::graph::SequenceType::get(element.getContext(), element);
 }
 
+/// A type for the elements of two sequences or optionals: those may hold
+/// tensors of different ranks.
+static mlir::Type commonElement(mlir::Type a, mlir::Type b) {
+  auto x = dyn_cast<TensorType>(a), y = dyn_cast<TensorType>(b);
+  bool isOneRank =
+      x && y && x.hasRank() && y.hasRank() && x.getRank() == y.getRank();
+  if (!x || !y || isOneRank)
+    return commonType(a, b);
+  return x.getElementType() == y.getElementType()
+             ? UnrankedTensorType::get(x.getElementType())
+             : mlir::Type();
+}
+
 mlir::Type hone::onnx::commonType(mlir::Type a, mlir::Type b) {
   if (a == b)
     return a;
@@ -292,26 +309,31 @@ mlir::Type hone::onnx::commonType(mlir::Type a, mlir::Type b) {
       return b;
     if (isa<UnrankedTensorType>(y))
       return a;
-    mlir::Type element = commonType(x, y);
-    // Tensors of different ranks are one sequence still.
-    auto p = dyn_cast<RankedTensorType>(x), q = dyn_cast<RankedTensorType>(y);
-    if (!element && p && q && p.getElementType() == q.getElementType())
-      element = UnrankedTensorType::get(p.getElementType());
+    mlir::Type element = commonElement(x, y);
     return element ? graph::SequenceType::get(a.getContext(), element)
                    : mlir::Type();
   }
   auto leftOptional = dyn_cast<graph::OptionalType>(a);
   auto rightOptional = dyn_cast<graph::OptionalType>(b);
   if (leftOptional && rightOptional) {
-    mlir::Type element = commonType(leftOptional.getElementType(),
-                                    rightOptional.getElementType());
+    mlir::Type element = commonElement(leftOptional.getElementType(),
+                                       rightOptional.getElementType());
+    return element ? graph::OptionalType::get(a.getContext(), element)
+                   : mlir::Type();
+  }
+  // What may be absent, and what never is.
+  if (leftOptional || rightOptional) {
+    mlir::Type element =
+        commonElement(leftOptional ? leftOptional.getElementType() : a,
+                      rightOptional ? rightOptional.getElementType() : b);
     return element ? graph::OptionalType::get(a.getContext(), element)
                    : mlir::Type();
   }
   auto x = dyn_cast<RankedTensorType>(a), y = dyn_cast<RankedTensorType>(b);
-  if (!x || !y || x.getRank() != y.getRank() ||
-      x.getElementType() != y.getElementType())
+  if (!x || !y || x.getElementType() != y.getElementType())
     return {};
+  if (x.getRank() != y.getRank())
+    return anyRankOf(x.getElementType());
   SmallVector<int64_t> shape;
   for (auto [p, q] : llvm::zip(x.getShape(), y.getShape()))
     shape.push_back(p == q ? p : ShapedType::kDynamic);

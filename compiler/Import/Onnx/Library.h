@@ -66,8 +66,9 @@ Val absentOperand(NodeBuilder &n);
 
 /// A sequence of tensors like `element`, with all its dimensions free.
 mlir::Type sequenceOf(mlir::Type element);
-/// A type that both can be cast to: dynamic where they differ. Null for
-/// different ranks, element types or kinds.
+/// A type that both can be cast to: dynamic where they differ, of any rank for
+/// tensors of different ones, an optional where one may be absent. Null for
+/// different element types or kinds.
 mlir::Type commonType(mlir::Type a, mlir::Type b);
 
 } // namespace hone::onnx

@@ -14,6 +14,11 @@ using namespace hone::onnx;
 Val hone::onnx::castTo(NodeBuilder &n, Val v, mlir::Type type) {
   if (v.value.getType() == type)
     return v;
+  if (isa<hone::graph::OptionalType>(type) &&
+      !isa<hone::graph::OptionalType>(v.value.getType()))
+    return LibraryCall(n, "optional_make")
+        .setType("type", v.isTensor() ? v.elem : ElementType::Undefined)
+        .result(type, v.elem)({v});
   // Sequences whose element types differ in dimensions alone are one at run
   // time.
   if (!isa<RankedTensorType>(type))

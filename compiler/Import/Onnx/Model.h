@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -52,6 +53,7 @@ enum class ElementType : int32_t {
 
 /// "float", "int64", ...; "type 99" for a number that ONNX does not define.
 std::string elementTypeName(ElementType type);
+std::optional<ElementType> elementTypeNamed(llvm::StringRef name);
 
 /// Bits of one element in a file; 0 for strings and unknown types.
 unsigned elementBits(ElementType type);

@@ -30,23 +30,23 @@ static SmallVector<char> unpack(const Tensor &tensor, int64_t count) {
   return result;
 }
 
-std::optional<Val> GraphImporter::constant(const Tensor &tensor, Location loc,
-                                           std::string &problem) {
+ElementsAttr GraphImporter::constantElements(const Tensor &tensor,
+                                             std::string &problem) {
   if (!tensor.problem.empty()) {
     problem = tensor.problem;
-    return std::nullopt;
+    return {};
   }
   mlir::Type element = storageType(&context, tensor.type);
   if (!element) {
     problem =
         "element type " + elementTypeName(tensor.type) + " is not supported";
-    return std::nullopt;
+    return {};
   }
   if (tensor.dims.size() > HONE_MAX_RANK) {
     problem = "has " + std::to_string(tensor.dims.size()) +
               " dimensions; at most " + std::to_string(HONE_MAX_RANK) +
               " are supported";
-    return std::nullopt;
+    return {};
   }
   auto type = RankedTensorType::get(tensor.dims, element);
   int64_t count = elementCount(tensor.dims);
@@ -86,5 +86,13 @@ std::optional<Val> GraphImporter::constant(const Tensor &tensor, Location loc,
           type, "w" + std::to_string(resources++), std::move(blob));
     }
   }
+  return value;
+}
+
+std::optional<Val> GraphImporter::constant(const Tensor &tensor, Location loc,
+                                           std::string &problem) {
+  ElementsAttr value = constantElements(tensor, problem);
+  if (!value)
+    return std::nullopt;
   return Val{graph::ConstantOp::create(builder, loc, value), tensor.type};
 }

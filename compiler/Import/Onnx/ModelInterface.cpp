@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The inputs and outputs of a model: their types, names and free dimensions.
+#include "compiler/Import/Onnx/AnyRank.h"
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/PackedTypes.h"
 #include "hone/abi.h"
@@ -135,60 +136,157 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
   return {};
 }
 
-LogicalResult GraphImporter::importArguments(Scope &scope) {
-  llvm::StringSet<> constants;
+/// Of files of this version on, an initializer that is an input as well is a
+/// default value; before, all of them had to be inputs.
+static constexpr int64_t kDefaultsFrom = 4;
+/// Exporters still list all weights as inputs, which nobody means to give in
+/// each run, and which are faster as constants: more bytes than these are taken
+/// for such.
+static constexpr uint64_t kMostDefaultBytes = 4096;
+
+std::vector<const Tensor *> GraphImporter::chooseOverridable() {
+  std::vector<const Tensor *> result;
+  auto isUsable = [](const Tensor &tensor) {
+    return tensor.type != ElementType::String && !isPacked(tensor.type);
+  };
+  if (options.overrides) {
+    llvm::StringMap<const Tensor *> initializers;
+    for (const Tensor &tensor : model.graph.initializers)
+      initializers[tensor.name] = &tensor;
+    llvm::StringSet<> asked;
+    for (const std::string &name : *options.overrides) {
+      const Tensor *tensor = initializers.lookup(name);
+      if (!tensor)
+        error("the model has no initializer '" + name + "' to override");
+      else if (!isUsable(*tensor))
+        error("the initializer '" + name + "' cannot be overridden: it is " +
+              elementTypeName(tensor->type));
+      asked.insert(name);
+    }
+    for (const Tensor &tensor : model.graph.initializers)
+      if (asked.contains(tensor.name))
+        result.push_back(&tensor);
+    return result;
+  }
+  if (model.irVersion < kDefaultsFrom)
+    return result;
+  llvm::StringSet<> listed;
+  for (const ValueInfo &input : model.graph.inputs)
+    listed.insert(input.name);
+  uint64_t bytes = 0;
   for (const Tensor &tensor : model.graph.initializers)
-    constants.insert(tensor.name);
+    if (listed.contains(tensor.name)) {
+      bytes += tensor.data.size();
+      if (isUsable(tensor))
+        result.push_back(&tensor);
+    }
+  if (bytes > kMostDefaultBytes)
+    result.clear();
+  return result;
+}
+
+/// What a value of the tensor's shape is declared as.
+static ValueInfo infoOf(const Tensor &tensor) {
+  ValueInfo info;
+  info.name = tensor.name;
+  info.type.kind = TypeKind::Tensor;
+  info.type.element = tensor.type;
+  info.type.hasShape = true;
+  for (int64_t size : tensor.dims)
+    info.type.shape.push_back({size, ""});
+  return info;
+}
+
+/// Whether a type's known sizes are those of the tensor.
+static bool fits(RankedTensorType type, const Tensor &tensor) {
+  return type && type.getRank() == static_cast<int64_t>(tensor.dims.size()) &&
+         llvm::all_of(llvm::zip(type.getShape(), tensor.dims), [](auto sizes) {
+           return ShapedType::isDynamic(std::get<0>(sizes)) ||
+                  std::get<0>(sizes) == std::get<1>(sizes);
+         });
+}
+
+void GraphImporter::importArgument(
+    const ValueInfo &input, const Tensor *byDefault, Scope &scope,
+    SmallVectorImpl<DictionaryAttr> &attributes) {
+  std::string problem;
+  if (!llvm::json::isUTF8(input.name))
+    error("the name of the input '" + llvm::json::fixUTF8(input.name) +
+          "' is no UTF-8 text");
+  ElementType elem;
+  SmallVector<Attribute> dims;
+  mlir::Type type = convertType(input.type, elem, &dims, problem);
+  ElementsAttr value;
+  if (type && byDefault) {
+    if (elem != byDefault->type ||
+        !fits(dyn_cast<RankedTensorType>(type), *byDefault))
+      problem = "has another type or shape than the initializer of its name";
+    else
+      value = constantElements(*byDefault, problem);
+  }
+  if (!type || !problem.empty()) {
+    error("the input '" + input.name + "' " + problem);
+    return;
+  }
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  bool packed = tensor && isPacked(elem);
+  if (packed && !tensor.hasStaticShape()) {
+    error("the input '" + input.name +
+          "' has free dimensions and elements of " + elementTypeName(elem) +
+          ", which is not supported; give it sizes");
+    return;
+  }
+  if (packed)
+    type = packedType(builder, tensor.getShape(), elem);
+  BlockArgument argument =
+      function.getBody().front().addArgument(type, builder.getUnknownLoc());
+  NamedAttrList named;
+  named.set("hone.name", builder.getStringAttr(input.name));
+  named.set("hone.type", builder.getStringAttr(elementTypeName(elem)));
+  if (isa<RankedTensorType>(type))
+    named.set("hone.dims", builder.getArrayAttr(dims));
+  if (value)
+    named.set("hone.default", value);
+  attributes.push_back(named.getDictionary(&context));
+  Value defined = argument;
+  if (packed)
+    defined = unpackElements(builder, builder.getUnknownLoc(), argument,
+                             tensor.getShape(), elem);
+  define(input.name, {defined, elem}, scope, "input");
+}
+
+LogicalResult GraphImporter::importArguments(Scope &scope) {
   for (const auto *values : {&model.graph.inputs, &model.graph.outputs})
     for (const ValueInfo &value : *values)
       for (const Dimension &dimension : value.type.shape)
         givenDimNames.insert(dimension.name);
-  Block &entry = function.getBody().front();
-  SmallVector<mlir::Type> types;
+  llvm::StringSet<> constants;
+  for (const Tensor &tensor : model.graph.initializers)
+    constants.insert(tensor.name);
+  std::vector<const Tensor *> overridable = chooseOverridable();
+  llvm::StringMap<const Tensor *> defaults;
+  for (const Tensor *tensor : overridable)
+    defaults[tensor->name] = tensor;
   SmallVector<DictionaryAttr> attributes;
   for (const ValueInfo &input : model.graph.inputs) {
-    // Up to IR version 3 every initializer was an input as well.
-    if (constants.contains(input.name))
+    const Tensor *byDefault = defaults.lookup(input.name);
+    if (!byDefault && constants.contains(input.name))
       continue;
-    std::string problem;
-    if (!llvm::json::isUTF8(input.name))
-      error("the name of the input '" + llvm::json::fixUTF8(input.name) +
-            "' is no UTF-8 text");
-    ElementType elem;
-    SmallVector<Attribute> dims;
-    mlir::Type type = convertType(input.type, elem, &dims, problem);
-    if (!type) {
-      error("the input '" + input.name + "' " + problem);
-      continue;
-    }
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    bool packed = tensor && isPacked(elem);
-    if (packed && !tensor.hasStaticShape()) {
-      error("the input '" + input.name +
-            "' has free dimensions and elements of " + elementTypeName(elem) +
-            ", which is not supported; give it sizes");
-      continue;
-    }
-    if (packed)
-      type = packedType(builder, tensor.getShape(), elem);
-    types.push_back(type);
-    BlockArgument argument = entry.addArgument(type, builder.getUnknownLoc());
-    NamedAttrList named;
-    named.set("hone.name", builder.getStringAttr(input.name));
-    named.set("hone.type", builder.getStringAttr(elementTypeName(elem)));
-    if (isa<RankedTensorType>(type))
-      named.set("hone.dims", builder.getArrayAttr(dims));
-    attributes.push_back(named.getDictionary(&context));
-    Value value = argument;
-    if (packed)
-      value = unpackElements(builder, builder.getUnknownLoc(), argument,
-                             tensor.getShape(), elem);
-    define(input.name, {value, elem}, scope, "input");
+    if (byDefault && !input.type.hasShape)
+      importArgument(infoOf(*byDefault), byDefault, scope, attributes);
+    else
+      importArgument(input, byDefault, scope, attributes);
   }
+  for (const Tensor *tensor : overridable)
+    if (!lookup(tensor->name, scope))
+      importArgument(infoOf(*tensor), tensor, scope, attributes);
   checkDimOptions();
-  function.setFunctionType(FunctionType::get(&context, types, {}));
+  Block &entry = function.getBody().front();
+  function.setFunctionType(
+      FunctionType::get(&context, entry.getArgumentTypes(), {}));
   function.setAllArgAttrs(attributes);
-  return failure(hasErrors && types.empty() && !model.graph.inputs.empty());
+  return failure(hasErrors && entry.getNumArguments() == 0 &&
+                 !model.graph.inputs.empty());
 }
 
 void GraphImporter::importReturn(Scope &scope) {
@@ -201,7 +299,6 @@ void GraphImporter::importReturn(Scope &scope) {
 
   SmallVector<Value> values;
   SmallVector<DictionaryAttr> attributes;
-  llvm::StringSet<> names;
   for (const ValueInfo &output : model.graph.outputs) {
     const Val *found = lookup(output.name, scope);
     if (!found || found->poisoned || !*found) {
@@ -211,10 +308,6 @@ void GraphImporter::importReturn(Scope &scope) {
     if (!llvm::json::isUTF8(output.name))
       error("the name of the output '" + llvm::json::fixUTF8(output.name) +
             "' is no UTF-8 text");
-    if (!names.insert(output.name).second) {
-      error("the output '" + output.name + "' is listed twice");
-      continue;
-    }
     const TypeProto *declared = &output.type;
     ElementType declaredElement = declared->element;
     if (declared->kind == TypeKind::Tensor &&
@@ -256,6 +349,11 @@ void GraphImporter::importReturn(Scope &scope) {
       named.push_back(
           builder.getNamedAttr("hone.dims", builder.getArrayAttr(dims)));
     }
+    // A tensor lies in the session; the model says that it is one.
+    if (isAnyRank(found->value.getType()) &&
+        declared->kind != TypeKind::Optional)
+      named.push_back(
+          builder.getNamedAttr("hone.any_rank", builder.getUnitAttr()));
     Value value = found->value;
     if (found->isTensor() && isPacked(found->elem)) {
       if (!found->isStatic()) {

@@ -55,7 +55,14 @@ LogicalResult importSplit(NodeBuilder &n) {
   Size size = n.dim(x, axis);
   size_t count = n.numOutputs();
   Sizes parts;
-  if (n.opset >= 13 && n.has(1)) {
+  if (n.opset < 2 && n.has(1)) {
+    std::optional<SmallVector<double>> given = n.knownNumbers(n.in(1));
+    if (!given)
+      return n.error("needs the sizes of its parts at compile time; make them "
+                     "a constant or an attribute");
+    for (double part : *given)
+      parts.push_back(n.index(static_cast<int64_t>(part)));
+  } else if (n.opset >= 13 && n.has(1)) {
     std::optional<Sizes> given = n.elements(n.in(1), count);
     if (!given)
       return failure();
@@ -313,7 +320,24 @@ LogicalResult importSlice(NodeBuilder &n) {
 
 LogicalResult importTile(NodeBuilder &n) {
   Val x = n.in(0);
-  std::optional<Sizes> repeats = n.elements(n.in(1), x.rank());
+  std::optional<Sizes> repeats;
+  if (n.opset >= 6 && n.numInputs() > 2)
+    return n.error("has more inputs than it takes");
+  if (n.opset < 6) {
+    // One axis; both inputs may be floats.
+    std::optional<SmallVector<double>> tiles = n.knownNumbers(n.in(1)),
+                                       axes = n.knownNumbers(n.in(2));
+    if (!tiles || !axes || tiles->size() != 1 || axes->size() != 1)
+      return n.error("needs its tiles and its axis at compile time; make them "
+                     "constants of one number");
+    int64_t axis = n.axis(static_cast<int64_t>(axes->front()), x.rank());
+    if (n.failed())
+      return failure();
+    repeats.emplace(x.rank(), n.index(1));
+    (*repeats)[axis] = n.index(static_cast<int64_t>(tiles->front()));
+  } else {
+    repeats = n.elements(n.in(1), x.rank());
+  }
   if (!repeats)
     return failure();
   if (static_cast<int64_t>(repeats->size()) != x.rank())
@@ -439,7 +463,7 @@ void hone::onnx::addMovement(OpTable &table) {
   table.add("Concat", importConcat, 1, kVariadic);
   table.add("Split", importSplit, 1, 2);
   table.add("Slice", importSlice, 1, 5);
-  table.add("Tile", importTile, 2);
+  table.add("Tile", importTile, 2, 3);
   table.add("DepthToSpace", importDepthToSpace, 1);
   table.add("SpaceToDepth", importSpaceToDepth, 1);
   table.add("Trilu", importTrilu, 1, 2);

@@ -62,11 +62,19 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
   Val x = n.in(0);
   double epsilon = n.floatAttr("epsilon", 1e-5f),
          momentum = n.floatAttr("momentum", 0.9f);
-  if (n.opset < 9 && n.intAttr("spatial", 1) == 0)
-    return n.error("has spatial=0, which is not supported; export it with "
-                   "opset 9 or later");
-  Val scale = perChannel(n, n.in(1), x), shift = perChannel(n, n.in(2), x);
-  Val mean = perChannel(n, n.in(3), x), variance = perChannel(n, n.in(4), x);
+  bool perElement = n.opset < 9 && n.intAttr("spatial", 1) == 0;
+  auto parameter = [&](size_t input) {
+    Val v = n.in(input);
+    if (!perElement)
+      return perChannel(n, v, x);
+    // One for each element of an item of the batch, in any shape.
+    Sizes item(llvm::drop_begin(n.dims(x)));
+    n.agree(n.product(n.dims(v)), n.product(item),
+            "the numbers of parameters and of elements of an item");
+    return n.failed() ? v : n.reshape(v, item);
+  };
+  Val scale = parameter(1), shift = parameter(2), mean = parameter(3),
+      variance = parameter(4);
   if (n.failed())
     return failure();
   if (n.intAttr("training_mode")) {
@@ -191,13 +199,18 @@ LogicalResult importMeanVariance(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
   Val x = n.widened(n.in(0));
+  bool isFirst = n.opset < 9; // an experiment, of other attributes
   Ints axes = n.intsAttr("axes", {0, 2, 3});
+  if (isFirst)
+    axes = n.intAttr("across_channels") ? Ints{1, 2, 3} : Ints{2, 3};
   for (int64_t &axis : axes)
     axis = n.axis(axis, x.rank());
   llvm::sort(axes);
   if (n.failed())
     return failure();
   Moments m = moments(n, x, axes);
+  if (isFirst && !n.intAttr("normalize_variance", 1))
+    return n.out(n.cast(m.centered, n.in(0).elem));
   return n.out(n.map({m.centered, m.variance}, n.in(0).elem,
                      [](Args a) { return a[0] / (sqrt(a[1]) + 1e-9); }));
 }

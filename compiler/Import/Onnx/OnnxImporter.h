@@ -8,14 +8,22 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace hone::onnx {
 
 /// The newest operator set that the importer knows.
 constexpr int64_t kNewestOpset = 28;
-constexpr int64_t kOldestOpset = 6;
+constexpr int64_t kOldestOpset = 1;
 
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
+  /// Initializers that become inputs with a default value. Nothing: those that
+  /// the model lists as inputs, where the file's version says that this means
+  /// it and they are small (ModelInterface.cpp).
+  std::optional<std::vector<std::string>> overrides;
   std::vector<std::string> *files = nullptr; ///< gets the paths that are read
 };
 

@@ -20,13 +20,59 @@ const OpTable &OpTable::get() {
                      addFeatures,      addTrees,        addIntegerConvolution,
                      addControlFlow,   addEinsum,       addQuantization,
                      addRandom,        addRecurrent,    addResize,
-                     addSearch,        addSequences,    addSignals,
-                     addStrings})
+                     addScan,          addSearch,       addSequences,
+                     addSignals,       addStrings})
       add(t);
-    t.moveText({"Transpose", "Concat", "Split", "Slice", "Tile", "Expand",
-                "Gather", "GatherElements", "GatherND", "ScatterElements",
-                "ScatterND", "Scatter", "Where", "DepthToSpace", "SpaceToDepth",
-                "ReverseSequence", "Pad"});
+    t.moveByPosition(
+        {"Transpose", "Concat",          "Split",         "Slice",
+         "Tile",      "Expand",          "Gather",        "GatherElements",
+         "GatherND",  "ScatterElements", "ScatterND",     "Scatter",
+         "Where",     "DepthToSpace",    "SpaceToDepth",  "ReverseSequence",
+         "Pad",       "CenterCropPad",   "TensorScatter", "Trilu"});
+    t.takeAnyRank({"Abs",
+                   "Acos",
+                   "Acosh",
+                   "Asin",
+                   "Asinh",
+                   "Atan",
+                   "Atanh",
+                   "BitwiseNot",
+                   "Cast",
+                   "Ceil",
+                   "Celu",
+                   "Clip",
+                   "Cos",
+                   "Cosh",
+                   "Elu",
+                   "Erf",
+                   "Exp",
+                   "Floor",
+                   "Gelu",
+                   "HardSigmoid",
+                   "IsInf",
+                   "IsNaN",
+                   "HardSwish",
+                   "Log",
+                   "LeakyRelu",
+                   "Mish",
+                   "Neg",
+                   "Not",
+                   "Relu",
+                   "Reciprocal",
+                   "Round",
+                   "Selu",
+                   "Shrink",
+                   "Sigmoid",
+                   "Sign",
+                   "Sin",
+                   "Sinh",
+                   "Softplus",
+                   "Softsign",
+                   "Sqrt",
+                   "Swish",
+                   "Tan",
+                   "ThresholdedRelu",
+                   "Tanh"});
     return t;
   }();
   return table;
@@ -40,11 +86,12 @@ const OpEntry *OpTable::find(llvm::StringRef domain,
 
 void OpTable::add(llvm::StringRef opType, ImportFunction import, int minInputs,
                   int maxInputs) {
-  entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs, 0};
+  entries[keyOf(domain, opType)] = {
+      std::move(import), minInputs, maxInputs, 0, {}};
 }
 
 void OpTable::addAny(llvm::StringRef opType, ImportFunction import,
                      int minInputs, int maxInputs, uint64_t anyValue) {
-  entries[keyOf(domain, opType)] = {std::move(import), minInputs, maxInputs,
-                                    anyValue};
+  entries[keyOf(domain, opType)] = {
+      std::move(import), minInputs, maxInputs, anyValue, {}};
 }

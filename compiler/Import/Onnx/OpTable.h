@@ -24,6 +24,8 @@ struct OpEntry {
   /// Inputs that may be sequences and optionals, where all others are tensors:
   /// bit i is input i, and the last one also those beyond.
   uint64_t anyValue;
+  /// Whether the first input may be a tensor of any rank (AnyRank.h).
+  bool takesAnyRank = false;
 
   /// Whether input `i`, before others that are there, may not be left out: a
   /// list of any length has no gaps. (A Loop has two optional inputs before
@@ -51,8 +53,10 @@ public:
   /// For operators of which some inputs may be sequences and optionals.
   void addAny(llvm::StringRef opType, ImportFunction import, int minInputs,
               int maxInputs, uint64_t anyValue);
-  /// Operators that move elements of any type, strings too.
-  void moveText(llvm::ArrayRef<llvm::StringRef> names);
+  /// Operators that move elements of any type, strings and complex numbers too.
+  void moveByPosition(llvm::ArrayRef<llvm::StringRef> names);
+  /// Operators that compute element by element, for inputs of any rank.
+  void takeAnyRank(llvm::ArrayRef<llvm::StringRef> names);
   /// The domain of the operators that are added next; "" is ONNX's own.
   void setDomain(llvm::StringRef name) { domain = name.str(); }
 
@@ -89,6 +93,7 @@ void addQuantization(OpTable &table);
 void addRandom(OpTable &table);
 void addRecurrent(OpTable &table);
 void addResize(OpTable &table);
+void addScan(OpTable &table);
 void addSearch(OpTable &table);
 void addSequences(OpTable &table);
 void addSignals(OpTable &table);

@@ -135,6 +135,11 @@ LogicalResult importAveragePool(NodeBuilder &n) {
                      [](ArrayRef<Scalar> v) { return v[0] / v[1]; }));
 }
 
+/// The power of a norm; of the first operator set it is a float.
+double normPower(NodeBuilder &n) {
+  return n.opset < 2 ? n.floatAttr("p", 2) : n.intAttr("p", 2);
+}
+
 /// |x|^p in the widened type, and the root after the sum.
 Val power(NodeBuilder &n, Val x, double p) {
   return n.map(n.widened(x), [&](Scalar v) {
@@ -155,7 +160,7 @@ LogicalResult importLpPool(NodeBuilder &n) {
   std::optional<Windows> windows = windowsOf(n);
   if (!windows)
     return failure();
-  double p = n.intAttr("p", 2);
+  double p = normPower(n);
   Val sums =
       pool(n, power(n, n.in(0), p), *windows, PoolKind::Sum, false, false)
           .first;
@@ -185,7 +190,7 @@ LogicalResult importGlobalMax(NodeBuilder &n) {
 LogicalResult importGlobalLp(NodeBuilder &n) {
   if (n.in(0).rank() < 2)
     return n.error("takes a tensor of at least 2 dimensions");
-  double p = n.intAttr("p", 2);
+  double p = normPower(n);
   return n.out(root(
       n, n.sum(power(n, n.in(0), p), spatialAxes(n.in(0)), /*keepdims=*/true),
       p, n.in(0).elem));

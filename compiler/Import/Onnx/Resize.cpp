@@ -131,42 +131,84 @@ struct Resizer {
     return select(le(d, 1), near, select(lt(d, 2), far, s.like(d, 0)));
   }
 
-  /// A weighted sum of the neighbours; antialiasing widens the kernel where the
-  /// axis shrinks.
+  /// The scale of an axis on the host.
+  Scalar hostScale(const ResizeAxis &a) const {
+    if (a.scales)
+      return n.hostScalar(
+          n.sliceAxis(a.scales, 0, n.index(a.scaleAt), n.index(1)));
+    return scaleOf(n.host(), a);
+  }
+
+  /// The weight of the tap that lies `tap` elements behind the place's whole
+  /// part, before all of them are made to sum up to 1.
+  Scalar rawWeight(ScalarBuilder &s, const ResizeAxis &a, const Scalar &tap,
+                   const Scalar &stretch) const {
+    Scalar at = source(s, a), place = floor(at) + tap;
+    Scalar weight = kernelWeight((place - at) * stretch);
+    if (!excludeOutside)
+      return weight;
+    Scalar i = s.toIndex(place);
+    Scalar outside = bitOr(lt(i, 0), ge(i, s.size(a.from)));
+    return select(outside, s.like(weight, 0), weight);
+  }
+
+  double support() const { return mode == "linear" ? 1 : 2; }
+
+  /// Antialiasing widens the kernel where the axis shrinks. This is for one of
+  /// many taps, or of a number that only the run knows: they get a dimension of
+  /// their own, which is summed up.
+  Val widePass(Val x, const ResizeAxis &a) const {
+    ScalarBuilder &host = n.host();
+    mlir::Type f32 = n.b.getF32Type();
+    Scalar one = host.constant(f32, 1), scale = hostScale(a);
+    // Nothing is computed of an empty result.
+    scale = select(eq(host.size(a.to), 0), one, min(scale, one));
+    Size reach =
+        n.toSize(host.toIndex(ceil(host.constant(f32, support()) / scale)));
+    Sizes dims{a.to, n.mul(reach, 2)};
+    auto tapOf = [&](ScalarBuilder &s) {
+      return s.toFloat(s.index(1) + s.indexConstant(1) - s.size(reach), f32);
+    };
+    Val at = n.compute(dims, ElementType::Int64, [&](ScalarBuilder &s) {
+      Scalar place = floor(source(s, a)) + tapOf(s);
+      return s.cast(inside(s, s.toIndex(place), a), ElementType::Int64);
+    });
+    Val raw = n.compute(dims, ElementType::Float, [&](ScalarBuilder &s) {
+      Scalar stretch = min(scaleOf(s, a), s.constant(f32, 1));
+      return rawWeight(s, a, tapOf(s), stretch);
+    });
+    Val weight = n.map({raw, n.sum(raw, {1}, /*keepdims=*/true)}, raw.elem,
+                       [](ArrayRef<Scalar> v) { return v[0] / v[1]; });
+    Sizes along(x.rank() + 1, n.index(1));
+    along[a.axis] = dims[0];
+    along[a.axis + 1] = dims[1];
+    Val terms = n.map({n.gather(x, at, a.axis), n.reshape(weight, along)},
+                      x.elem, [](ArrayRef<Scalar> v) {
+                        return v[0] * v[0].builder->toFloat(v[1], v[0].type());
+                      });
+    return n.failed() ? x : n.sum(terms, {a.axis + 1}, /*keepdims=*/false);
+  }
+
+  /// A weighted sum of the neighbours.
   Val filteredPass(Val x, const ResizeAxis &a) const {
-    double support = mode == "linear" ? 1 : 2, stretch = 1;
+    constexpr int64_t kMostReach = 8; // that is worth a term for each tap
+    double stretch = 1;
     if (antialias) {
       std::optional<float> scale = a.scale;
       if (!scale && !a.scales && n.known(a.to) && n.known(a.from) &&
           *n.known(a.from) > 0)
         scale = static_cast<float>(*n.known(a.to)) / *n.known(a.from);
-      if (!scale) {
-        n.fail("antialiases with a scale that is not known at compile "
-               "time");
-        return x;
-      }
+      if (!scale || (*scale > 0 && support() / *scale > kMostReach))
+        return widePass(x, a);
       // Nothing is computed of an empty result.
       if (*scale > 0)
         stretch = std::min(1.0, static_cast<double>(*scale));
     }
-    if (support / stretch > 256) {
-      n.fail("shrinks an axis more than 128 times with antialias");
-      return x;
-    }
-    int64_t reach = static_cast<int64_t>(std::ceil(support / stretch));
-    auto distance = [&](ScalarBuilder &s, int64_t tap) {
-      Scalar at = source(s, a);
-      return (floor(at) + static_cast<double>(tap)) - at;
-    };
+    int64_t reach = static_cast<int64_t>(std::ceil(support() / stretch));
     auto rawWeight = [&](ScalarBuilder &s, int64_t tap) {
-      Scalar weight = kernelWeight(distance(s, tap) * stretch);
-      if (!excludeOutside && !antialias)
-        return weight;
-      if (!excludeOutside)
-        return weight;
-      Scalar i = s.toIndex(floor(source(s, a)) + static_cast<double>(tap));
-      Scalar outside = bitOr(lt(i, 0), ge(i, s.size(a.from)));
-      return select(outside, s.like(weight, 0), weight);
+      mlir::Type f32 = n.b.getF32Type();
+      return this->rawWeight(s, a, s.constant(f32, tap),
+                             s.constant(f32, stretch));
     };
     bool normalize = excludeOutside || antialias;
     Val total;
@@ -412,6 +454,11 @@ LogicalResult importUpsample(NodeBuilder &n) {
     if (!scales)
       return resizeAtRun(n, resizer, n.in(1), all, {});
     return resizeByScales(n, resizer, x, *scales);
+  }
+  if (n.opset < 7) {
+    double scales[] = {1, 1, n.floatAttr("height_scale"),
+                       n.floatAttr("width_scale")};
+    return resizeByScales(n, resizer, x, scales);
   }
   std::optional<SmallVector<float>> attribute = n.floatsAttr("scales");
   if (!attribute)

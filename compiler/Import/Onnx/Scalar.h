@@ -33,6 +33,7 @@ bool isSmallFloat(ElementType type);
 bool isFloat(ElementType type);
 bool isInteger(ElementType type);
 bool isUnsigned(ElementType type);
+bool isComplex(ElementType type);
 
 /// The type in which an operator computes from its first step to its last: f32
 /// for f16 and bf16, otherwise the type itself.

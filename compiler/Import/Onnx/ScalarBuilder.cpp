@@ -69,6 +69,10 @@ ElementType hone::onnx::widenedType(ElementType type) {
   return narrow ? ElementType::Float : type;
 }
 
+bool hone::onnx::isComplex(ElementType type) {
+  return type == ElementType::Complex64 || type == ElementType::Complex128;
+}
+
 Type hone::onnx::storageType(MLIRContext *context, ElementType type) {
   Builder b(context);
   switch (type) {
@@ -91,6 +95,10 @@ Type hone::onnx::storageType(MLIRContext *context, ElementType type) {
     return b.getI64Type();
   case ElementType::String:
     return graph::StringType::get(context);
+  case ElementType::Complex64:
+    return ComplexType::get(b.getF32Type());
+  case ElementType::Complex128:
+    return ComplexType::get(b.getF64Type());
   case ElementType::Bool:
   case ElementType::Uint8:
   case ElementType::Int8:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sequences and optionals: values of the session that library functions make
 // and take apart.
+#include "compiler/Import/Onnx/AnyRank.h"
 #include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/Loops.h"
 #include "compiler/Import/Onnx/OpTable.h"
@@ -156,6 +157,8 @@ LogicalResult importOptional(NodeBuilder &n) {
                              elem)({}));
   }
   Val v = n.in(0);
+  if (isAnyRank(v.value.getType()))
+    return n.out(v);
   return n.out(
       LibraryCall(n, "optional_make")
           .setType("type", v.isTensor() ? v.elem : ElementType::Undefined)
@@ -176,6 +179,9 @@ LogicalResult importHasElement(NodeBuilder &n) {
 LogicalResult importGetElement(NodeBuilder &n) {
   auto type = dyn_cast<graph::OptionalType>(n.in(0).value.getType());
   if (!type)
+    return n.out(n.in(0));
+  // What is of any rank stays where it is; the run looks when it is used.
+  if (isAnyRank(type))
     return n.out(n.in(0));
   return n.out(LibraryCall(n, "optional_get_element")
                    .result(type.getElementType(), n.in(0).elem)({n.in(0)}));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operators that give constants, sizes, or another view of the same elements.
+#include "compiler/Import/Onnx/AnyRank.h"
 #include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/OpTable.h"
 #include "compiler/Import/Onnx/RuntimeAxes.h"
@@ -79,6 +80,11 @@ LogicalResult importShape(NodeBuilder &n) {
 
 LogicalResult importReshape(NodeBuilder &n) {
   Val x = n.in(0);
+  if (!x.isTensor() && !isAnyRank(x.value.getType()))
+    return n.error("takes a tensor, not a sequence or an optional");
+  bool hasRank = x.isTensor();
+  if (!hasRank)
+    x = flattenAnyRank(n, x);
   std::optional<Sizes> wanted;
   if (n.has(1)) {
     if (n.in(1).rank() != 1)
@@ -90,7 +96,9 @@ LogicalResult importReshape(NodeBuilder &n) {
   if (!wanted)
     return n.error("lacks a shape");
   bool keepsZero = n.intAttr("allowzero");
-  Sizes own = n.dims(x), sizes;
+  // Without a rank there are no dimensions to copy.
+  Size total = n.product(n.dims(x));
+  Sizes own = hasRank ? n.dims(x) : Sizes(), sizes;
   std::optional<size_t> inferred;
   for (auto [i, size] : llvm::enumerate(*wanted)) {
     std::optional<int64_t> number = NodeBuilder::known(size);
@@ -98,7 +106,10 @@ LogicalResult importReshape(NodeBuilder &n) {
     if (number && *number == 0 && !keepsZero) {
       if (i >= own.size())
         return n.error("copies dimension " + Twine(i) +
-                       " of an input that has " + Twine(own.size()));
+                       " of an input that has " +
+                       (hasRank ? Twine(own.size())
+                                : Twine("a number of them that only the run "
+                                        "knows")));
       sizes.back() = own[i];
     } else if (number && *number == -1) {
       if (inferred)
@@ -114,7 +125,6 @@ LogicalResult importReshape(NodeBuilder &n) {
       sizes, [](Size size) { return NodeBuilder::known(size) == 0; });
   if (keepsZero && inferred && hasZero)
     return n.error("has a shape with 0 and -1, which allowzero excludes");
-  Size total = n.product(own);
   if (inferred) {
     Size others = n.product(sizes);
     std::optional<int64_t> had = NodeBuilder::known(total),
@@ -360,7 +370,7 @@ void hone::onnx::addShapeOps(OpTable &table) {
         return n.out(n.fromSizes({n.product(n.dims(n.in(0)))}, {}));
       },
       1);
-  table.add("Reshape", importReshape, 1, 2);
+  table.addAny("Reshape", importReshape, 1, 2, 1);
   table.add("Flatten", importFlatten, 1);
   table.add("Squeeze", importSqueeze, 1, 2);
   table.add("Unsqueeze", importUnsqueeze, 1, 2);

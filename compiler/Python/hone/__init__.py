@@ -17,10 +17,11 @@ __all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "check"
 
 CompileError.__module__ = DeviceTensor.__module__ = RunError.__module__ = "hone"
 
-Value = collections.namedtuple("Value", "name kind type shape dtype")
+Value = collections.namedtuple("Value", "name kind type shape dtype has_default")
 Value.__doc__ = """An input or output of a model. `kind` is tensor, sequence, optional or map; `type`
 ONNX's name of the element type and `dtype` numpy's; in `shape`, which is None for any rank, free
-dimensions are names, and None is what only the data decide."""
+dimensions are names, and None is what only the data decide. An input
+that has a default may be left out of a run."""
 
 
 class Model:
@@ -112,23 +113,36 @@ def _sizes(dims):
     return sizes
 
 
-def check(model, *, dims=None):
+def _names(overrides):
+    """Names of initializers, or None."""
+    if overrides is None:
+        return None
+    if isinstance(overrides, (str, bytes)):
+        raise TypeError("overrides: a list of names, not one name")
+    for name in (names := list(overrides)):
+        if not isinstance(name, str):
+            raise TypeError(f"overrides: the name of an initializer is a str, not {type(name).__name__}")
+    return names
+
+
+def check(model, *, dims=None, overrides=None):
     """Everything in an ONNX model, given as a path or as bytes, that would not compile: a list of
-    messages, empty where it would. `dims` fixes free dimensions."""
-    return _hone.check(_source(model), _sizes(dims))
+    messages, empty where it would. `dims` and `overrides` are those of compile_library."""
+    return _hone.check(_source(model), _sizes(dims), _names(overrides))
 
 
-def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, threads=0, symbol="hone_model"):
+def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, overrides=None, threads=0, symbol="hone_model"):
     """Compiles an ONNX model, given as a path or as bytes, to a library for whatever machine it is taken to.
 
     `target` is "cpu", "cuda", or "cuda,cpu", which falls back to the CPU. `cpu` is a
     comma-separated list of CPU levels or names, as in `hone compile --cpu`, and `gpu` one of
-    chips; `dims` fixes free dimensions ({"n": 1}); `threads`, 0 for one per processor, is what
+    chips; `dims` fixes free dimensions ({"n": 1}); `overrides` are the names of initializers that become
+    inputs with a default value (None: those that the model lists as inputs, where they are small); `threads`, 0 for one per processor, is what
     the model is compiled for.
 
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
     OSError when the library cannot be written."""
-    _hone.compile(_source(model), _path(output), target=target, cpu=cpu, gpu=gpu, dims=_sizes(dims), threads=_number("threads", threads, 1024), symbol=symbol)
+    _hone.compile(_source(model), _path(output), target=target, cpu=cpu, gpu=gpu, dims=_sizes(dims), overrides=_names(overrides), threads=_number("threads", threads, 1024), symbol=symbol)
 
 
 def compile(model, *, output=None, threads=0, symbol="hone_model", **options):

@@ -86,7 +86,10 @@ public:
           structure({string(info.name), numbers(info.dims, "dims"),
                      strings(info.dimNames, "dim_names", true), i32(info.kind),
                      i32(info.type), i32(info.rank), i32(info.elementKind),
-                     i32(info.keyType), i32(-1), i32(info.places), i32(0)},
+                     i32(info.keyType), i32(-1), i32(info.places),
+                     i32(info.defaultOffset.has_value()),
+                     i64(info.defaultOffset.value_or(0)),
+                     numbers(info.defaultDims, "default_dims")},
                     sizeof(hone_value_info)));
     return table(entries, name);
   }

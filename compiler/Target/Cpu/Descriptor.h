@@ -18,7 +18,9 @@ struct ValueInfo {
   int32_t kind = 1, type = 0, rank = 0, elementKind = 0, keyType = 0;
   bool dataDependent =
       false; ///< an output whose shape the free dimensions do not decide
-  int32_t places = 1; ///< as in hone_value_info
+  int32_t places = 1;                   ///< as in hone_value_info
+  std::optional<int64_t> defaultOffset; ///< of an input with a default
+  std::vector<int64_t> defaultDims;
 };
 
 struct KernelInfo {

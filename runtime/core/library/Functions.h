@@ -18,14 +18,15 @@ hone_library_fn hone_lib_sequence_empty, hone_lib_sequence_construct,
     hone_lib_sequence_erase, hone_lib_sequence_length,
     hone_lib_concat_from_sequence, hone_lib_split_to_sequence,
     hone_lib_optional_make, hone_lib_optional_empty,
-    hone_lib_optional_has_element, hone_lib_optional_get_element;
+    hone_lib_optional_has_element, hone_lib_optional_get_element,
+    hone_lib_flatten, hone_lib_shape_like;
 
 // Strings.
 hone_library_fn hone_lib_string_concat, hone_lib_string_equal,
     hone_lib_string_split, hone_lib_string_normalizer,
     hone_lib_regex_full_match, hone_lib_string_from_number,
     hone_lib_string_to_number, hone_lib_label_encoder,
-    hone_lib_tfidf_vectorizer;
+    hone_lib_tfidf_vectorizer, hone_lib_tokenize;
 
 // Maps.
 hone_library_fn hone_lib_zip_map, hone_lib_dict_vectorizer, hone_lib_cast_map;

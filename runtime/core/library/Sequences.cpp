@@ -240,3 +240,42 @@ HONE_LIBRARY(optional_get_element) {
     return call.fail(HONE_BAD_VALUE, 0);
   return call.giveShared(0, *content);
 }
+
+HONE_LIBRARY(flatten) {
+  const hone_value *content = contentOf(call.value(0));
+  if (!content || content->kind != HONE_KIND_TENSOR)
+    return call.fail(HONE_BAD_VALUE, 0);
+  Tensor x = call.tensorIn(*content);
+  if (!x)
+    return call.status;
+  hone_value result = *content;
+  auto *dims = static_cast<int64_t *>(
+      hone_rt_alloc_for_run(call.frame, call.node, sizeof(int64_t)));
+  if (!dims)
+    return call.failed();
+  *dims = x.count;
+  result.as.tensor.rank = 1;
+  result.as.tensor.dims = dims;
+  return call.giveShared(0, result);
+}
+
+HONE_LIBRARY(shape_like) {
+  Tensor x = call.tensorOfType(0, call.option(0));
+  const hone_value *content = contentOf(call.value(1));
+  if (!x)
+    return call.status;
+  if (!content || content->kind != HONE_KIND_TENSOR)
+    return call.fail(HONE_BAD_VALUE, 0);
+  Tensor like = call.tensorIn(*content);
+  if (!like)
+    return call.status;
+  if (x.count != like.count)
+    return call.fail(HONE_SHAPE_MISMATCH, x.count, like.count);
+  hone_value result = {};
+  result.kind = HONE_KIND_OPTIONAL;
+  result.as.optional.value =
+      hone_rt_tensor_new(call.frame, x.data, x.type, like.rank, like.dims);
+  if (!result.as.optional.value)
+    return call.failed();
+  return call.giveShared(0, result);
+}

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 3u
+#define HONE_ABI_VERSION 4u
 
 /* The oldest glibc that models and libhone_runtime run with. */
 #define HONE_OLDEST_GLIBC "2.28"
@@ -260,7 +260,10 @@ typedef struct hone_value_info {
                        -1; input: -1 */
   int32_t places;   /* 48: where the plan reads an input (1 << HONE_PLACE_*, any
                        of   them) or writes an output (one of them) */
-  int32_t reserved; /* 52 */
+  int32_t has_default;    /* 52: input: 1 where a call may leave it out */
+  int64_t default_offset; /* 56: where in the weights the tensor lies that then
+                             stands for it */
+  const int64_t *default_dims; /* 64: `rank` entries */
 } hone_value_info;
 
 /* A range of an arena that is live from step `first` to step `last`, both
@@ -544,7 +547,8 @@ struct hone_core_api {
                             size_t message_bytes);
   /* 16 */
   void (*session_destroy)(hone_session *session);
-  /* 24: Checks the inputs' kinds, types and dimensions (data may be NULL),
+  /* 24: Checks the inputs' kinds, types and dimensions (data may be NULL; an
+   * input with a default, or an optional one, may be of kind HONE_KIND_NONE),
    * plans for these dimensions and reserves memory. *arena_bytes (of the
    * arenas of all places) and
    * *output_dims (dims of all tensor outputs of known rank, one after the
@@ -773,7 +777,7 @@ HONE_ASSERT_OFFSET(hone_frame, device_arena, 80);
 HONE_ASSERT_OFFSET(hone_frame, device_weights, 88);
 HONE_ASSERT_OFFSET(hone_frame, device_inputs, 96);
 HONE_ASSERT_OFFSET(hone_frame, device_outputs, 104);
-HONE_ASSERT(sizeof(hone_value_info) == 56);
+HONE_ASSERT(sizeof(hone_value_info) == 72);
 HONE_ASSERT_OFFSET(hone_value_info, dims, 8);
 HONE_ASSERT_OFFSET(hone_value_info, dim_names, 16);
 HONE_ASSERT_OFFSET(hone_value_info, kind, 24);
@@ -783,6 +787,9 @@ HONE_ASSERT_OFFSET(hone_value_info, element_kind, 36);
 HONE_ASSERT_OFFSET(hone_value_info, key_type, 40);
 HONE_ASSERT_OFFSET(hone_value_info, in_place, 44);
 HONE_ASSERT_OFFSET(hone_value_info, places, 48);
+HONE_ASSERT_OFFSET(hone_value_info, has_default, 52);
+HONE_ASSERT_OFFSET(hone_value_info, default_offset, 56);
+HONE_ASSERT_OFFSET(hone_value_info, default_dims, 64);
 HONE_ASSERT(sizeof(hone_slot) == 24);
 HONE_ASSERT_OFFSET(hone_slot, alignment, 8);
 HONE_ASSERT_OFFSET(hone_slot, place, 12);

@@ -164,6 +164,24 @@ TEST_F(Sequences, Strings) {
             (std::vector<std::string>{"a", "bc", "d"}));
 }
 
+TEST_F(Sequences, TensorsOfAnyRank) {
+  expectOk(
+      call(hone_lib_optional_make, {list<float>({4, 5})}, {HONE_TYPE_FLOAT}));
+  auto *list2 = made();
+  expectOk(call(hone_lib_flatten, {list2}));
+  EXPECT_EQ(elements<float>(), (F32s{4, 5}));
+  expectOk(call(hone_lib_flatten, {scalar<float>(6)}));
+  EXPECT_EQ(elements<float>(), (F32s{6}));
+  expectOk(call(hone_lib_shape_like, {list<float>({7}), scalar<int64_t>(1)},
+                {HONE_TYPE_FLOAT}));
+  EXPECT_EQ(made()->as.optional.value->as.tensor.rank, 0);
+  EXPECT_EQ(
+      call(hone_lib_shape_like, {list<float>({7}), list2}, {HONE_TYPE_FLOAT}),
+      HONE_SHAPE_MISMATCH);
+  expectOk(call(hone_lib_optional_empty, {}));
+  EXPECT_EQ(call(hone_lib_flatten, {made()}), HONE_BAD_VALUE);
+}
+
 TEST_F(Sequences, Optionals) {
   expectOk(call(hone_lib_optional_empty, {}));
   auto *empty = made();

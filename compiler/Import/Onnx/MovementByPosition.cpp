@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kernels move no strings: an operator that moves data is imported over the
-// positions of the elements, and the runtime then takes the strings from there.
+// Kernels move no strings and no complex numbers: an operator that moves data
+// is imported over the positions of the elements, and the runtime then takes
+// them from there.
 #include "compiler/Import/Onnx/Library.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
 using namespace mlir;
 using namespace hone::onnx;
+
+static bool isMovedByPosition(Val v) {
+  return v && v.isTensor() &&
+         (v.elem == ElementType::String || isComplex(v.elem));
+}
+
+/// What stands at position 0: padding is zeros.
+static Val nothing(NodeBuilder &n, ElementType elem) {
+  if (elem == ElementType::String)
+    return texts(n, {""});
+  auto type = RankedTensorType::get({1}, storageType(n.b.getContext(), elem));
+  SmallVector<char> zeros(elementBits(elem) / 8);
+  return {hone::graph::ConstantOp::create(
+              n.b, n.loc, DenseElementsAttr::getFromRawBuffer(type, zeros)),
+          elem};
+}
 
 /// The numbers of the elements in row-major order, beginning with `first`.
 static Val positions(NodeBuilder &n, Val v, Size first) {
@@ -21,9 +38,11 @@ static Val positions(NodeBuilder &n, Val v, Size first) {
 static LogicalResult importOverPositions(NodeBuilder &n,
                                          const ImportFunction &import) {
   SmallVector<Val> inputs, sources;
-  Size first = n.index(0);
+  Size first = n.index(1);
   for (Val v : n.allInputs()) {
-    if (v && v.isTensor() && v.elem == ElementType::String) {
+    if (isMovedByPosition(v)) {
+      if (!sources.empty() && sources.front().elem != v.elem)
+        return n.error("joins values of different types");
       sources.push_back(v);
       inputs.push_back(positions(n, v, first));
       first = n.add(first, n.product(n.dims(v)));
@@ -41,15 +60,15 @@ static LogicalResult importOverPositions(NodeBuilder &n,
   for (auto [i, place] : llvm::enumerate(moved.results())) {
     if (!place)
       continue;
-    SmallVector<Val> operands{place};
+    SmallVector<Val> operands{place, nothing(n, sources.front().elem)};
     operands.append(sources);
-    n.out(i, LibraryCall(n, "take").sized(ElementType::String,
+    n.out(i, LibraryCall(n, "take").sized(sources.front().elem,
                                           n.dims(place))(operands));
   }
   return success();
 }
 
-void OpTable::moveText(llvm::ArrayRef<llvm::StringRef> names) {
+void OpTable::moveByPosition(llvm::ArrayRef<llvm::StringRef> names) {
   for (llvm::StringRef name : names) {
     OpEntry &entry = entries[(domain + ":" + name).str()];
     entry.import = [import = entry.import](NodeBuilder &n) {
