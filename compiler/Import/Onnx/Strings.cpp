@@ -73,6 +73,41 @@ LogicalResult importRegex(NodeBuilder &n) {
                           n.dims(x))({x, texts(n, {n.stringAttr("pattern")})}));
 }
 
+/// Of com.microsoft.
+LogicalResult importTokenizer(NodeBuilder &n) {
+  Val x = n.in(0);
+  if (!isText(n, x))
+    return failure();
+  if (x.rank() < 1 || x.rank() > 2)
+    return n.error("needs one or two dimensions");
+  int64_t least = n.intAttr("mincharnum");
+  if (least < 1)
+    return n.error("has a mincharnum of " + Twine(least) +
+                   "; it is the least number of characters of a token");
+  std::vector<StringRef> patterns =
+      n.stringsAttr("separators").value_or(std::vector<StringRef>());
+  StringRef token = n.stringAttr("tokenexp");
+  bool byToken = patterns.empty();
+  if (byToken && token.empty())
+    return n.error("has neither separators nor a tokenexp");
+  if (byToken)
+    patterns = {token};
+  else if (patterns.size() == 1 && patterns[0].empty() && least > 1)
+    return n.error("makes a token of each character, and keeps those of " +
+                   Twine(least) + " and more");
+  SmallVector<int64_t> shape;
+  for (int64_t size : x.shape())
+    shape.push_back(ShapedType::isDynamic(size) ? -1 : size);
+  shape.push_back(-1);
+  return n.out(
+      LibraryCall(n, "tokenize")
+          .set("by_token", byToken)
+          .set("mark", n.intAttr("mark") != 0)
+          .set("mincharnum", least)
+          .tensor(ElementType::String, shape)(
+              {x, texts(n, patterns), texts(n, {n.stringAttr("pad_value")})}));
+}
+
 LogicalResult importTfIdf(NodeBuilder &n) {
   Val x = n.in(0);
   StringRef mode = n.stringAttr("mode");
@@ -135,4 +170,7 @@ void hone::onnx::addStrings(OpTable &table) {
   table.add("StringNormalizer", importNormalizer, 1);
   table.add("RegexFullMatch", importRegex, 1);
   table.add("TfIdfVectorizer", importTfIdf, 1);
+  table.setDomain("com.microsoft");
+  table.add("Tokenizer", importTokenizer, 1);
+  table.setDomain("");
 }
