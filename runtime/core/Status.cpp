@@ -59,6 +59,11 @@ void Failure::describe(const hone_descriptor &model, Text &text) const {
     text.add("%s: ", model.nodes[node]);
   if (output)
     text.add("output '%s': ", output);
+  if (library) {
+    text.add("needs the library '%s', which cannot be loaded: install it",
+             library);
+    return;
+  }
   if (rank >= 0) {
     text.add(overflows ? "the arithmetic of its sizes overflows, and gives ["
                        : "its sizes give a tensor of [");

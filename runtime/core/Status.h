@@ -33,6 +33,7 @@ struct Failure {
   int32_t status = HONE_OK;
   int32_t node = -1;
   const char *output = nullptr; ///< name of the output that does not fit
+  const char *library = nullptr; ///< of the system, that is not there
   int64_t value = 0, limit = 0;
   /// A shape that cannot be: rank -1 where the failure is another.
   int32_t rank = -1;
@@ -42,7 +43,7 @@ struct Failure {
   void clear() {
     taken.store(0, std::memory_order_relaxed);
     status = HONE_OK;
-    output = nullptr;
+    output = library = nullptr;
     rank = -1;
   }
   void set(int32_t newStatus, int32_t newNode, int64_t newValue,

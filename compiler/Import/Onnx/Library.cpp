@@ -113,6 +113,7 @@ ArrayRef<Operand> operandsOf(StringRef function) {
       {"bernoulli", {floating}},
       {"multinomial", {floating.rank(2)}},
       {"dropout", {floating, floating.one().maybe(), boolean.one().maybe()}},
+      {"decode_image", {Operand(Byte).rank(1)}},
       {"det", {floating.ranks(2, INT64_MAX)}},
       {"dft",
        {floating.ranks(2, INT64_MAX), integer.one().maybe(),

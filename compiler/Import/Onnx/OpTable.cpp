@@ -20,8 +20,8 @@ const OpTable &OpTable::get() {
                      addFeatures,      addTrees,        addIntegerConvolution,
                      addControlFlow,   addEinsum,       addQuantization,
                      addRandom,        addRecurrent,    addResize,
-                     addScan,          addSearch,       addSequences,
-                     addSignals,       addStrings})
+                     addScan,          addImages,       addSearch,
+                     addSequences,     addSignals,      addStrings})
       add(t);
     t.moveByPosition(
         {"Transpose", "Concat",          "Split",         "Slice",

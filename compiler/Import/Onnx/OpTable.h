@@ -76,6 +76,7 @@ void addNormalization(OpTable &table);
 void addShapeOps(OpTable &table);
 void addMovement(OpTable &table);
 void addPadding(OpTable &table);
+void addImages(OpTable &table);
 void addLosses(OpTable &table);
 void addFeatures(OpTable &table);
 void addLinearModels(OpTable &table);

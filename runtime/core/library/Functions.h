@@ -36,6 +36,9 @@ hone_library_fn hone_lib_take, hone_lib_gather, hone_lib_concat,
     hone_lib_expand, hone_lib_where, hone_lib_transpose, hone_lib_slice,
     hone_lib_tile;
 
+// Images.
+hone_library_fn hone_lib_decode_image;
+
 // Random numbers.
 hone_library_fn hone_lib_random_uniform, hone_lib_random_normal,
     hone_lib_bernoulli, hone_lib_multinomial, hone_lib_dropout;

@@ -72,6 +72,7 @@ const Function functions[] = {
     {hone_lib_bernoulli, "x", "fntt"},
     {hone_lib_multinomial, "x", "fsntt"},
     {hone_lib_dropout, "xfb", "fnt", 2},
+    {hone_lib_decode_image, "u", "f"},
     {hone_lib_det, "x", "t"},
     {hone_lib_dft, "xii", "afft"},
     {hone_lib_stft, "xixi", "ft"},
