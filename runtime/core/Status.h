@@ -32,7 +32,7 @@ struct Failure {
   std::atomic<int32_t> taken{0};
   int32_t status = HONE_OK;
   int32_t node = -1;
-  const char *output = nullptr; ///< name of the output that does not fit
+  const char *output = nullptr;  ///< name of the output that does not fit
   const char *library = nullptr; ///< of the system, that is not there
   int64_t value = 0, limit = 0;
   /// A shape that cannot be: rank -1 where the failure is another.

@@ -85,12 +85,13 @@ class AnyRank(unittest.TestCase):
 
     def test_what_takes_it(self):
         text = f"""one (bool c, X x) => (float[] y, float[6] flat, float[] e, float[3,2] last, float[] n)
-        <int64[1] s = {{6}}, int64[1] open = {{-1}}, int64[2] three = {{3, 2}}> {{
+        <int64[1] s = {{6}}, int64[1] open = {{-1}}, float two = {{2}}, int64[2] three = {{3, 2}}> {{
             a = {self.BRANCHES}
             y = Identity(a)
             flat = Reshape(a, open)
             r = Relu(a)
-            e = Exp(r)
+            e2 = Mul(r, two)
+            e = Exp(e2)
             last = Reshape(r, three)
             n = If (c) <then_branch = t2 () => (float[] a2) {{ a2 = Identity(a) }}, else_branch = e2 () => (float[] b2) {{ b2 = Identity(x) }}>
         }}"""
@@ -103,16 +104,31 @@ class AnyRank(unittest.TestCase):
                 a = -self.x if c else self.x.reshape(6)
                 np.testing.assert_array_equal(got["y"], a)
                 np.testing.assert_array_equal(got["flat"], a.reshape(6))
-                np.testing.assert_allclose(got["e"], np.exp(np.maximum(a, 0)), rtol=1e-6)
+                np.testing.assert_allclose(got["e"], np.exp(2 * np.maximum(a, 0)), rtol=1e-6)
                 np.testing.assert_array_equal(got["last"], np.maximum(a, 0).reshape(3, 2))
                 np.testing.assert_array_equal(got["n"], a if c else self.x)
                 self.assertEqual(got["y"].ndim, a.ndim)
 
     def test_what_does_not(self):
         model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = Add(a, x) }}")
-        self.assertIn("number of dimensions that only the run knows", hone.check(model.SerializeToString())[0])
+        self.assertIn("number of dimensions only the run knows", hone.check(model.SerializeToString())[0])
         model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}, int64[1] z = {{0}}> {{ a = {self.BRANCHES} y = Reshape(a, z) }}")
         self.assertIn("copies dimension 0", hone.check(model.SerializeToString())[0])
+
+    def test_squeeze_without_axes(self):
+        """What is free is taken to stay, and that is checked."""
+        compiled = hone.compile(parsed("one (float[b,1,c] x) => (float[] y) { y = Squeeze(x) }").SerializeToString())
+        self.assertEqual(compiled.outputs[0].shape, ("b", "c"))
+        x = self.x[:, None]
+        np.testing.assert_array_equal(compiled.run({"x": x})["y"], self.x)
+        with self.assertRaisesRegex(hone.RunError, "Squeeze.*do not fit"):
+            compiled.run({"x": x[:1]})
+
+    def test_range_of_vectors(self):
+        compiled = hone.compile(parsed("one (int64[1] a, int64[n] b) => (int64[] y) <int64 step = {2}> { y = Range(a, b, step) }").SerializeToString())
+        np.testing.assert_array_equal(compiled.run({"a": np.array([1]), "b": np.array([8])})["y"], np.arange(1, 8, 2))
+        with self.assertRaises(hone.RunError):
+            compiled.run({"a": np.array([1]), "b": np.array([8, 9])})
 
     def test_an_optional_that_is_carried(self):
         """A loop takes an optional and gives what is always there."""

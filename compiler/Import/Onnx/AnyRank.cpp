@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Tensors whose number of dimensions only the run knows. Kernels are made for
-// one number of dimensions: operators that compute element by element see the
-// elements in a row.
+// one number of dimensions: operators that compute element by element, with
+// scalars at most, see the elements in a row.
 #include "compiler/Import/Onnx/AnyRank.h"
 
 #include "compiler/Import/Onnx/Library.h"
@@ -37,6 +37,10 @@ static LogicalResult importInARow(NodeBuilder &n,
   if (!given || !isAnyRank(given.value.getType()))
     return import(n);
   SmallVector<Val> inputs(n.allInputs());
+  for (Val v : ArrayRef(inputs).drop_front())
+    if (v && v.rank() != 0)
+      return n.error("combines a tensor with one whose number of dimensions "
+                     "only the run knows; put a Reshape before this node");
   inputs[0] = flattenAnyRank(n, given);
   NodeBuilder flat(n.importer, n.scope, n.node, n.opset, n.loc, inputs);
   LogicalResult result = import(flat);

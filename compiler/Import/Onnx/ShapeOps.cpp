@@ -202,12 +202,16 @@ LogicalResult importSqueeze(NodeBuilder &n) {
       n.axes("axes", n.opset >= 13 ? 1 : SIZE_MAX, x.rank());
   if (!axes) {
     axes.emplace();
+    // How many dimensions the result has is fixed here: the model is compiled
+    // for free sizes that stay.
     for (int64_t i = 0; i < x.rank(); ++i) {
-      if (x.type().isDynamicDim(i))
-        return n.error("does not say which dimensions to remove, and one is "
-                       "free; give it axes");
-      if (x.shape()[i] == 1)
+      Size size = n.dim(x, i);
+      if (NodeBuilder::known(size) == 1)
         axes->push_back(i);
+      else if (!NodeBuilder::known(size))
+        n.require(ne(n.host().size(size), 1),
+                  "no free dimension is 1, as axes do not say which ones to "
+                  "remove");
     }
   }
   if (n.failed())
@@ -279,12 +283,21 @@ LogicalResult importExpand(NodeBuilder &n) {
 
 LogicalResult importRange(NodeBuilder &n) {
   ElementType elem = n.in(0).elem;
-  for (size_t i = 0; i < 3; ++i)
-    if (n.in(i).elem != elem || n.in(i).rank() != 0)
+  SmallVector<Val> numbers;
+  for (Val v : n.allInputs()) {
+    if (v.elem != elem || v.rank() > 1)
       return n.error("takes three scalars of one type");
+    // Vectors of one element are scalars, too.
+    if (v.rank() == 1)
+      v = n.reshape(n.withSize(v, 0, n.index(1), "its inputs and one number"),
+                    {});
+    numbers.push_back(v);
+  }
+  if (n.failed())
+    return failure();
   ScalarBuilder &s = n.host();
-  Scalar start = n.hostScalar(n.in(0)), limit = n.hostScalar(n.in(1)),
-         step = n.hostScalar(n.in(2));
+  Scalar start = n.hostScalar(numbers[0]), limit = n.hostScalar(numbers[1]),
+         step = n.hostScalar(numbers[2]);
   Size count;
   if (isInteger(elem)) {
     std::optional<int64_t> by = NodeBuilder::known(n.toSize(step));
@@ -333,8 +346,8 @@ LogicalResult importRange(NodeBuilder &n) {
             body.builder, body.loc, FloatAttr::get(type, value)));
       return body.element(v.value, elem, {});
     };
-    return number(n.in(0), start) +
-           body.toFloat(body.index(0), type) * number(n.in(2), step);
+    return number(numbers[0], start) +
+           body.toFloat(body.index(0), type) * number(numbers[2], step);
   }));
 }
 

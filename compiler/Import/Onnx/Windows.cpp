@@ -133,8 +133,9 @@ hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
   Size room = n.add(input, low + high - extent(i));
   Size stride = n.index(strides[i]);
   std::optional<int64_t> known = NodeBuilder::known(room);
-  // In ceil mode a window may reach further over the end than there is room.
-  if (known && *known <= (ceil ? -strides[i] : -1)) {
+  // In ceil mode a window may reach further over the end than there is room,
+  // and where it is further than a stride, there is none.
+  if (known && *known <= (ceil ? -2 * strides[i] : -1)) {
     n.fail("has a window of " + Twine(extent(i)) + " over a padded input of " +
            Twine(*known + extent(i)));
     return n.index(1);

@@ -83,7 +83,8 @@ HONE_EXPORT int32_t hone_runner_create(hone_library *library,
                                        size_t message_bytes);
 HONE_EXPORT void hone_runner_destroy(hone_runner *runner);
 
-/* Copies the value, not what it points at. Stays set for later runs. A tensor
+/* Copies the value, not what it points at. Stays set for later runs; NULL: not
+ * set, as an optional input and one with a default may be. A tensor
  * whose place is the device is read there (hone_core_api's `run`). */
 HONE_EXPORT int32_t hone_runner_set_input(hone_runner *runner, const char *name,
                                           const hone_value *value);

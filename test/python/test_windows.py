@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Pools whose windows reach over the input in ceil mode, or are larger than all of it, beside ONNX Runtime."""
+import unittest
+
+import numpy as np
+import onnxruntime as ort
+from onnx import TensorProto, helper
+
+import hone
+
+
+def draw(rng):
+    spatial = int(rng.integers(1, 3))
+    sizes = [int(v) for v in rng.integers(1, 8, spatial)]
+    kernel = [int(v) for v in rng.integers(1, 12, spatial)]
+    attributes = dict(kernel_shape=kernel, strides=[int(v) for v in rng.integers(1, 13, spatial)], ceil_mode=1)
+    attributes["pads"] = [int(rng.integers(0, min(k, 4))) for k in kernel * 2]
+    return str(rng.choice(["AveragePool", "MaxPool", "LpPool"])), attributes, rng.standard_normal([2, 3, *sizes]).astype(np.float32)
+
+
+def model(op, attributes, shape):
+    node = helper.make_node(op, ["x"], ["y"], name="node", **attributes)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    graph = helper.make_graph([node], "one", [x], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(shape))])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9).SerializeToString()
+
+
+class Windows(unittest.TestCase):
+    def test_beside_onnxruntime(self):
+        quiet = ort.SessionOptions()
+        quiet.log_severity_level = 4
+        compared = 0
+        for seed in range(60):
+            op, attributes, x = draw(np.random.default_rng(seed))
+            try:
+                want = ort.InferenceSession(model(op, attributes, x.shape), quiet).run(None, {"x": x})[0]
+            except Exception:
+                continue
+            # A window that holds padding alone has no average, and a maximum that is up to the library.
+            if not np.isfinite(want).all():
+                continue
+            compared += 1
+            for shape in x.shape, ["a", "b", "c", "d"][: x.ndim]:
+                with self.subTest(seed=seed, op=op, x=x.shape, free=isinstance(shape, list), **attributes):
+                    got = hone.compile(model(op, attributes, shape)).run({"x": x})["y"]
+                    self.assertEqual(got.shape, want.shape)
+                    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+        self.assertGreater(compared, 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
