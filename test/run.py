@@ -115,6 +115,7 @@ def main():
         "onnx-free": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=free"], env),
         "onnx-folded": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=folded"], env),
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
+        "estimators": lambda: summed([python, str(ROOT / "test/e2e/estimators.py")], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
         "hostile-sizes": lambda: summed([python, str(ROOT / "test/e2e/hostile_sizes.py")], env),
         "control-flow": lambda: summed([python, str(ROOT / "test/e2e/control_flow_graphs.py")], env),
