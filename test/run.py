@@ -102,7 +102,7 @@ def main():
     if args.sanitize:
         found = subprocess.run(["clang-22", "-print-file-name=libclang_rt.asan-x86_64.so"], capture_output=True, text=True)
         # For Python, which loads the package and leaves memory behind at its end; some tests ask for more than there is.
-        env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS=sanitizer + ":detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=256:soft_rss_limit_mb=2048")
+        env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS=sanitizer + ":detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=64:soft_rss_limit_mb=2048")
 
     steps = {
         "format": format_check,
@@ -115,6 +115,7 @@ def main():
         "onnx-free": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=free"], env),
         "onnx-folded": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=folded"], env),
         "onnx-emulated": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--target=cuda-emulated"], env),
+        "operators": lambda: one([python, str(ROOT / "tools/operators"), str(build / "bin/hone"), "--compare"]),
         "estimators": lambda: summed([python, str(ROOT / "test/e2e/estimators.py")], env),
         "random-graphs": lambda: summed([python, str(ROOT / "test/e2e/random_graphs.py")], env),
         "hostile-sizes": lambda: summed([python, str(ROOT / "test/e2e/hostile_sizes.py")], env),

@@ -2,6 +2,7 @@
 // The worker behind `hone compile` and `hone check`, the C API and the Python
 // package: one compile. Run by hand, as under a debugger, nobody watches it.
 #include "compiler/Driver/Driver.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Worker/Report.h"
 #include "tools/hone-compile/Process.h"
 #include "tools/hone-compile/Stats.h"
@@ -22,8 +23,10 @@ static cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"),
                                   cl::Required, cl::cat(category),
                                   cl::sub(compileCommand));
 static cl::list<std::string> inputs(cl::Positional, cl::desc("MODEL..."),
-                                    cl::OneOrMore, cl::cat(category),
-                                    cl::sub(checkCommand));
+                                    cl::cat(category), cl::sub(checkCommand));
+static cl::opt<bool> operators("operators",
+                               cl::desc("Print the supported operators"),
+                               cl::cat(category), cl::sub(checkCommand));
 static cl::list<std::string> dims("dim", cl::desc("Fix a free dimension"),
                                   cl::value_desc("NAME=N"), cl::cat(category),
                                   cl::sub(compileCommand),
@@ -123,6 +126,10 @@ static Outcome flush(Outcome outcome, const CompileCallbacks &callbacks) {
 /// Checks one model after the other; the gravest outcome.
 static Outcome checkAll(CompileOptions options) {
   CompileCallbacks callbacks = makeCallbacks();
+  if (operators) {
+    onnx::printOperators(llvm::outs());
+    return flush(Outcome::Done, callbacks);
+  }
   Outcome gravest = Outcome::Done;
   for (const std::string &model : inputs) {
     options.input = model;
@@ -163,7 +170,11 @@ int main(int argc, char **argv) {
   if (!checkOnly && !compileCommand)
     return usage("say 'compile' or 'check' first");
   CompileOptions options;
-  options.input = checkOnly ? inputs.front() : input;
+  if (checkOnly && inputs.empty() && !operators)
+    return usage("hone check wants MODEL...");
+  if (checkOnly && operators && !inputs.empty())
+    return usage("--operators takes no MODEL");
+  options.input = checkOnly ? inputs.empty() ? "" : inputs.front() : input;
   options.target = target;
   options.cpu = cpu;
   options.gpu = gpu;

@@ -41,6 +41,9 @@ importOnnx(mlir::MLIRContext &context,
            std::shared_ptr<llvm::MemoryBuffer> bytes, llvm::StringRef name,
            const ImportOptions &options = {});
 
+/// The operators that can be imported, their versions and types, as Markdown.
+void printOperators(llvm::raw_ostream &os);
+
 /// Loads the dialects that imported modules use.
 void registerImportDialects(mlir::DialectRegistry &registry);
 

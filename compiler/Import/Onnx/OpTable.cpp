@@ -94,6 +94,15 @@ const OpEntry *OpTable::find(llvm::StringRef domain,
   return it == entries.end() ? nullptr : &it->second;
 }
 
+void OpTable::forEach(
+    llvm::function_ref<void(llvm::StringRef, llvm::StringRef, const OpEntry &)>
+        action) const {
+  for (const auto &entry : entries) {
+    auto [domain, opType] = entry.getKey().rsplit(':');
+    action(domain, opType, entry.getValue());
+  }
+}
+
 void OpTable::add(llvm::StringRef opType, ImportFunction import, int minInputs,
                   int maxInputs) {
   entries[keyOf(domain, opType)] = {

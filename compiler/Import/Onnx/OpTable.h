@@ -44,6 +44,10 @@ public:
   static const OpTable &get();
 
   const OpEntry *find(llvm::StringRef domain, llvm::StringRef opType) const;
+  /// Calls `action` with domain, operator and entry, in no order.
+  void forEach(llvm::function_ref<void(llvm::StringRef, llvm::StringRef,
+                                       const OpEntry &)>
+                   action) const;
 
   void add(llvm::StringRef opType, ImportFunction import, int minInputs,
            int maxInputs);
