@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Activation functions, each one elementwise formula.
+#include "compiler/Import/Onnx/Activations.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
 #include <cmath>
@@ -15,14 +16,16 @@ Scalar softplus(const Scalar &x) {
   return positive + log1p(exp(-abs(x)));
 }
 
-Scalar gelu(const Scalar &x, bool byTanh) {
-  if (byTanh)
-    return x * 0.5 *
-           (1.0 + tanh((x + x * x * x * 0.044715) * std::sqrt(2 / M_PI)));
-  return x * 0.5 * (1.0 + erf(x * M_SQRT1_2));
+/// Written so that NaN passes.
+Scalar relu(const Scalar &x) {
+  return select(lt(x, 0), x.builder->like(x, 0), x);
 }
 
-Scalar elu(const Scalar &x, float alpha) {
+Scalar leakyRelu(const Scalar &x, double alpha) {
+  return select(lt(x, 0), x * alpha, x);
+}
+
+Scalar elu(const Scalar &x, double alpha) {
   return select(lt(x, 0), (exp(x) - 1.0) * alpha, x);
 }
 
@@ -54,11 +57,81 @@ LogicalResult importPRelu(NodeBuilder &n) {
 
 } // namespace
 
+Scalar hone::onnx::gelu(const Scalar &x) {
+  return x * 0.5 * (1.0 + erf(x * M_SQRT1_2));
+}
+
+Scalar hone::onnx::geluByTanh(const Scalar &x) {
+  return x * 0.5 *
+         (1.0 + tanh((x + x * x * x * 0.044715) * std::sqrt(2 / M_PI)));
+}
+
+Scalar Activation::operator()(const Scalar &x) const {
+  if (name == "relu")
+    return relu(x);
+  if (name == "sigmoid")
+    return sigmoid(x);
+  if (name == "affine")
+    return x * alpha + beta;
+  if (name == "leakyrelu")
+    return leakyRelu(x, alpha);
+  if (name == "thresholdedrelu")
+    return select(gt(x, alpha), x, x.builder->like(x, 0));
+  if (name == "scaledtanh")
+    return tanh(x * beta) * alpha;
+  if (name == "hardsigmoid")
+    return clampTo(x * alpha + beta, 0, 1);
+  if (name == "clip")
+    return clampTo(x, alpha, beta);
+  if (name == "elu")
+    return elu(x, alpha);
+  if (name == "softsign")
+    return x / (1.0 + abs(x));
+  if (name == "softplus")
+    return softplus(x);
+  return tanh(x);
+}
+
+std::optional<Activation> hone::onnx::activationNamed(StringRef name) {
+  std::string lower = name.lower();
+  const std::pair<const char *, std::pair<double, double>> known[] = {
+      {"relu", {0, 0}},         {"tanh", {0, 0}},
+      {"sigmoid", {0, 0}},      {"affine", {1, 0}},
+      {"leakyrelu", {0.01, 0}}, {"thresholdedrelu", {1, 0}},
+      {"scaledtanh", {1, 1}},   {"hardsigmoid", {0.2, 0.5}},
+      {"elu", {1, 0}},          {"softsign", {0, 0}},
+      {"softplus", {0, 0}}};
+  for (const auto &[own, defaults] : known)
+    if (lower == own)
+      return Activation{own, defaults.first, defaults.second};
+  return std::nullopt;
+}
+
+std::optional<Activation> hone::onnx::fusedActivation(NodeBuilder &n) {
+  StringRef name = n.stringAttr("activation");
+  if (name.empty())
+    return std::nullopt;
+  std::optional<Activation> f = name == "Clip"
+                                    ? Activation{"clip", -INFINITY, INFINITY}
+                                    : activationNamed(name);
+  if (!f) {
+    n.fail("has the unknown activation '" + name + "'");
+    return std::nullopt;
+  }
+  SmallVector<float> values =
+      n.floatsAttr("activation_params").value_or(SmallVector<float>());
+  if (values.size() > 2)
+    n.fail("has " + Twine(values.size()) + " activation_params");
+  f->alpha =
+      values.size() > 0 ? values[0] : n.floatAttr("activation_alpha", f->alpha);
+  f->beta =
+      values.size() > 1 ? values[1] : n.floatAttr("activation_beta", f->beta);
+  return f;
+}
+
 void hone::onnx::addActivations(OpTable &table) {
-  // Written so that NaN passes.
-  addActivation(table, "Relu", [](NodeBuilder &, const Scalar &x) {
-    return select(lt(x, 0), x.builder->like(x, 0), x);
-  });
+  addActivation(table, "Relu",
+                [](NodeBuilder &, const Scalar &x) { return relu(x); });
   addActivation(table, "Sigmoid",
                 [](NodeBuilder &, const Scalar &x) { return sigmoid(x); });
   addActivation(table, "Tanh",
@@ -69,7 +142,7 @@ void hone::onnx::addActivations(OpTable &table) {
     return x / (1.0 + abs(x));
   });
   addActivation(table, "LeakyRelu", [](NodeBuilder &n, const Scalar &x) {
-    return select(lt(x, 0), x * n.floatAttr("alpha", 0.01f), x);
+    return leakyRelu(x, n.floatAttr("alpha", 0.01f));
   });
   addActivation(table, "ThresholdedRelu", [](NodeBuilder &n, const Scalar &x) {
     return select(gt(x, n.floatAttr("alpha", 1.0f)), x, x.builder->like(x, 0));
@@ -98,7 +171,8 @@ void hone::onnx::addActivations(OpTable &table) {
     return x * tanh(softplus(x));
   });
   addActivation(table, "Gelu", [](NodeBuilder &n, const Scalar &x) {
-    return gelu(x, n.stringAttr("approximate", "none") == "tanh");
+    return n.stringAttr("approximate", "none") == "tanh" ? geluByTanh(x)
+                                                         : gelu(x);
   });
   addActivation(table, "Swish", [](NodeBuilder &n, const Scalar &x) {
     return x * sigmoid(x * n.floatAttr("alpha", 1.0f));

@@ -94,28 +94,64 @@ Val hone::onnx::headValues(NodeBuilder &n, Val probabilities, Val v) {
   return n.reshape(n.matmul(grouped(n, probabilities, group, v), v), sizes);
 }
 
-Val hone::onnx::attentionSoftmax(NodeBuilder &n, Val scores, bool masked) {
+Val hone::onnx::attentionSoftmax(NodeBuilder &n, Val scores, bool masked,
+                                 Val sink) {
   int64_t last = scores.rank() - 1;
   const double infinity = INFINITY;
   Val top = n.reduce(ReduceKind::Max, scores, {last}, /*keepdims=*/true);
+  if (sink)
+    top =
+        n.map({top, sink}, scores.elem, [](Args x) { return max(x[0], x[1]); });
   Val powers = n.map({scores, top}, scores.elem, [&](Args x) {
     Scalar shift =
         masked ? select(eq(x[1], -infinity), x[1].builder->like(x[1], 0), x[1])
                : x[1];
     return exp(x[0] - shift);
   });
-  Val inverse =
-      n.map(n.sum(powers, {last}, /*keepdims=*/true), [&](Scalar total) {
-        return masked ? select(eq(total, 0), total, 1.0 / total) : 1.0 / total;
-      });
+  Val sum = n.sum(powers, {last}, /*keepdims=*/true);
+  if (sink)
+    sum = n.map({sum, sink, top}, scores.elem,
+                [](Args x) { return x[0] + exp(x[1] - x[2]); });
+  Val inverse = n.map(sum, [&](Scalar total) {
+    return masked ? select(eq(total, 0), total, 1.0 / total) : 1.0 / total;
+  });
   return n.map({powers, inverse}, scores.elem,
                [](Args x) { return x[0] * x[1]; });
 }
 
-namespace {
+Val hone::onnx::rotateHeads(
+    NodeBuilder &n, Val heads, Val cosines, Val sines, Size half,
+    bool interleaved,
+    function_ref<SmallVector<Scalar>(ScalarBuilder &, Scalar, Scalar)> row) {
+  Size rotated = n.mul(half, 2);
+  return n.compute(n.dims(heads), heads.elem, [&](ScalarBuilder &s) {
+    Scalar batch = s.index(0), head = s.index(1), place = s.index(2),
+           i = s.index(3);
+    Scalar inside = lt(i, s.size(rotated));
+    Scalar bounded = select(inside, i, s.indexConstant(0));
+    // Partner of the pair, which of the two this is, and where its angle lies.
+    Scalar two = s.indexConstant(2), split = s.size(half);
+    Scalar second =
+        interleaved ? ne(truncMod(bounded, two), 0) : ge(bounded, split);
+    Scalar angle = interleaved ? floorDiv(bounded, two)
+                               : select(second, bounded - split, bounded);
+    Scalar partner = interleaved
+                         ? select(second, bounded - 1, bounded + 1)
+                         : select(second, bounded - split, bounded + split);
+    SmallVector<Scalar> at = row(s, batch, place);
+    at.push_back(angle);
+    Scalar cosine = s.element(cosines.value, cosines.elem, at),
+           sine = s.element(sines.value, sines.elem, at);
+    Scalar own = s.element(heads.value, heads.elem, {batch, head, place, i});
+    Scalar other =
+        s.element(heads.value, heads.elem, {batch, head, place, partner});
+    Scalar turned =
+        own * cosine + select(second, other * sine, -(other * sine));
+    return select(inside, turned, own);
+  });
+}
 
-/// One over the root of a size: one number of type `elem`.
-Val inverseRootOf(NodeBuilder &n, Size size, ElementType elem) {
+Val hone::onnx::inverseRootOf(NodeBuilder &n, Size size, ElementType elem) {
   if (std::optional<int64_t> known = NodeBuilder::known(size))
     return n.scalar(elem, 1 / std::sqrt(static_cast<double>(*known)));
   return n.compute({}, elem, [&](ScalarBuilder &s) {
@@ -124,13 +160,17 @@ Val inverseRootOf(NodeBuilder &n, Size size, ElementType elem) {
   });
 }
 
+bool hone::onnx::isPlainFloat(Val v) {
+  return v && isFloat(v.elem) && !isSmallFloat(v.elem);
+}
+
+namespace {
+
 /// What the scores of attention are multiplied by.
 Val scaleOf(NodeBuilder &n, Val q, ElementType elem) {
   return n.hasAttr("scale") ? n.scalar(elem, n.floatAttr("scale"))
                             : inverseRootOf(n, n.dim(q, 3), elem);
 }
-
-bool isPlainFloat(Val v) { return isFloat(v.elem) && !isSmallFloat(v.elem); }
 
 /// The mask with as many columns as there are keys: what it lacks is masked
 /// out.
@@ -327,7 +367,6 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
                  "rotary_embedding_dim, or else the head size, is even, and "
                  "not above the head size"))
     return n.error("needs an even rotary_embedding_dim inside the head size");
-  bool interleaved = n.intAttr("interleaved");
   Sizes sizes = n.dims(heads);
   Sizes cacheSizes = n.dims(cosines);
   cacheSizes.back() = half;
@@ -345,37 +384,15 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
   }
   if (n.failed())
     return failure();
-  Val result = n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
-    Scalar batch = s.index(0), head = s.index(1), place = s.index(2),
-           i = s.index(3);
-    Scalar inside = lt(i, s.size(rotated));
-    Scalar bounded = select(inside, i, s.indexConstant(0));
-    // Partner of the pair, which of the two this is, and where its angle lies.
-    Scalar two = s.indexConstant(2), split = s.size(half);
-    Scalar second =
-        interleaved ? ne(truncMod(bounded, two), 0) : ge(bounded, split);
-    Scalar angle = interleaved ? floorDiv(bounded, two)
-                               : select(second, bounded - split, bounded);
-    Scalar partner = interleaved
-                         ? select(second, bounded - 1, bounded + 1)
-                         : select(second, bounded - split, bounded + split);
-    SmallVector<Scalar> at;
-    if (n.has(3))
-      at = {s.checkedIndex(
-                s.element(positions.value, positions.elem, {batch, place}),
-                cacheSizes[0], /*wrap=*/true),
-            angle};
-    else
-      at = {batch, place, angle};
-    Scalar cosine = s.element(cosines.value, x.elem, at),
-           sine = s.element(sines.value, x.elem, at);
-    Scalar own = s.element(heads.value, x.elem, {batch, head, place, i});
-    Scalar other =
-        s.element(heads.value, x.elem, {batch, head, place, partner});
-    Scalar turned =
-        own * cosine + select(second, other * sine, -(other * sine));
-    return select(inside, turned, own);
-  });
+  Val result = rotateHeads(
+      n, heads, cosines, sines, half, n.intAttr("interleaved") != 0,
+      [&](ScalarBuilder &s, Scalar batch, Scalar place) -> SmallVector<Scalar> {
+        if (!n.has(3))
+          return {batch, place};
+        return {s.checkedIndex(
+            s.element(positions.value, positions.elem, {batch, place}),
+            cacheSizes[0], /*wrap=*/true)};
+      });
   return n.out(flat ? joinHeads(n, result) : result);
 }
 

@@ -19,8 +19,25 @@ Val headScores(NodeBuilder &n, Val q, Val k);
 /// shared likewise.
 Val headValues(NodeBuilder &n, Val probabilities, Val v);
 
+/// One over the root of a size: one number of type `elem`.
+Val inverseRootOf(NodeBuilder &n, Size size, ElementType elem);
+
 /// Softmax along the last dimension. Where `masked`, a row of -inf gives zeros.
-Val attentionSoftmax(NodeBuilder &n, Val scores, bool masked);
+/// `sink`, which broadcasts to the scores, is one more score of each row.
+Val attentionSoftmax(NodeBuilder &n, Val scores, bool masked, Val sink = Val());
+
+/// Turns the first 2 * `half` features of [batch, heads, length, size] in
+/// pairs, successive ones where `interleaved`, else those `half` apart. `row`
+/// gives the indices into the caches of (cosines and sines of) angles before
+/// the last one.
+Val rotateHeads(NodeBuilder &n, Val heads, Val cosines, Val sines, Size half,
+                bool interleaved,
+                llvm::function_ref<llvm::SmallVector<Scalar>(
+                    ScalarBuilder &, Scalar batch, Scalar place)>
+                    row);
+
+/// A tensor of floats with arithmetic of their own, in f32 at least.
+bool isPlainFloat(Val v);
 
 } // namespace hone::onnx
 

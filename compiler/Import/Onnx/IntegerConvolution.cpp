@@ -11,10 +11,6 @@ using namespace hone::onnx;
 
 namespace {
 
-bool isByte(Val v) {
-  return v.elem == ElementType::Uint8 || v.elem == ElementType::Int8;
-}
-
 /// The sum of `count` terms, which the body computes one after the other.
 Scalar sumOver(ScalarBuilder &s, const Scalar &count, const Scalar &initial,
                function_ref<Scalar(ScalarBuilder &, Scalar)> term) {
@@ -78,8 +74,10 @@ LogicalResult importConvInteger(NodeBuilder &n) {
   return y ? n.out(*y) : failure();
 }
 
-LogicalResult importQLinearConv(NodeBuilder &n) {
+LogicalResult importQLinearConv(NodeBuilder &n, bool channelsLast) {
   Val x = n.in(0), w = n.in(3), yZero = n.in(7);
+  if (channelsLast)
+    x = channelsFirst(n, x);
   if (!isByte(yZero))
     return n.error("quantizes to " + elementTypeName(yZero.elem));
   std::optional<Val> sum = integerConvolution(n, x, n.in(2), w, n.in(5));
@@ -94,7 +92,8 @@ LogicalResult importQLinearConv(NodeBuilder &n) {
   yZero = scalar(yZero);
   if (n.failed())
     return failure();
-  return n.out(requantize(n, y, xScale, wScale, yScale, yZero));
+  y = requantize(n, y, xScale, wScale, yScale, yZero);
+  return n.out(channelsLast ? hone::onnx::channelsLast(n, y) : y);
 }
 
 /// Each element of the image sums the columns that hold it.
@@ -222,7 +221,17 @@ LogicalResult importCenterCropPad(NodeBuilder &n) {
 
 void hone::onnx::addIntegerConvolution(OpTable &table) {
   table.add("ConvInteger", importConvInteger, 2, 4);
-  table.add("QLinearConv", importQLinearConv, 8, 9);
+  table.add(
+      "QLinearConv", [](NodeBuilder &n) { return importQLinearConv(n, false); },
+      8, 9);
   table.add("Col2Im", importCol2Im, 3);
   table.add("CenterCropPad", importCenterCropPad, 2);
+  table.setDomain("com.microsoft");
+  table.add(
+      "QLinearConv",
+      [](NodeBuilder &n) {
+        return importQLinearConv(n, n.intAttr("channels_last") != 0);
+      },
+      8, 9);
+  table.setDomain("");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Normalizations and the softmax family, as reductions and elementwise
 // formulas.
+#include "compiler/Import/Onnx/Normalization.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
 using namespace mlir;
@@ -39,23 +40,6 @@ Val perChannel(NodeBuilder &n, Val v, Val x) {
                    sizes);
 }
 
-struct Moments {
-  Val centered, mean, variance;
-};
-
-Moments moments(NodeBuilder &n, Val x, ArrayRef<int64_t> axes) {
-  Moments m;
-  m.mean = n.mean(x, axes, /*keepdims=*/true);
-  m.centered = n.map({x, m.mean}, x.elem, [](Args a) { return a[0] - a[1]; });
-  m.variance = n.mean(n.map(m.centered, [](Scalar d) { return d * d; }), axes,
-                      /*keepdims=*/true);
-  return m;
-}
-
-Val inverseRoot(NodeBuilder &n, Val variance, double epsilon) {
-  return n.map(variance, [&](Scalar v) { return rsqrt(v + epsilon); });
-}
-
 LogicalResult importBatchNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 2))
     return failure();
@@ -80,7 +64,7 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
   if (n.intAttr("training_mode")) {
     Ints axes{0};
     axes.append(axesFrom(2, x.rank()));
-    Moments m = moments(n, n.widened(x), axes);
+    Moments m = momentsOf(n, n.widened(x), axes);
     auto running = [&](Val old, Val now, Val like) {
       Val mixed = n.map({old, now}, old.elem, [&](Args a) {
         return a[0] * momentum + a[1] * (1 - momentum);
@@ -111,7 +95,7 @@ LogicalResult importLayerNormalization(NodeBuilder &n) {
   Val x = n.widened(n.in(0));
   int64_t axis = n.axisAttr("axis", -1, x.rank());
   double epsilon = n.floatAttr("epsilon", 1e-5f);
-  Moments m = moments(n, x, axesFrom(axis, x.rank()));
+  Moments m = momentsOf(n, x, axesFrom(axis, x.rank()));
   Val inverse = inverseRoot(n, m.variance, epsilon);
   SmallVector<Val> inputs{m.centered, inverse, n.cast(n.in(1), x.elem)};
   if (n.has(2))
@@ -149,7 +133,7 @@ LogicalResult importInstanceNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 3))
     return failure();
   Val x = n.widened(n.in(0));
-  Moments m = moments(n, x, axesFrom(2, x.rank()));
+  Moments m = momentsOf(n, x, axesFrom(2, x.rank()));
   Val scale = perChannel(n, n.in(1), x), shift = perChannel(n, n.in(2), x);
   if (n.failed())
     return failure();
@@ -171,7 +155,7 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
     return n.error("needs channels that are a multiple of num_groups");
   Size inner = n.mul(n.product(ArrayRef(own).drop_front(2)), each);
   Val grouped = n.reshape(x, {own[0], n.index(groups), inner});
-  Moments m = moments(n, grouped, {2});
+  Moments m = momentsOf(n, grouped, {2});
   Val inverse = inverseRoot(n, m.variance, n.floatAttr("epsilon", 1e-5f));
   Val normal =
       n.map({m.centered, inverse}, x.elem, [](Args a) { return a[0] * a[1]; });
@@ -208,7 +192,7 @@ LogicalResult importMeanVariance(NodeBuilder &n) {
   llvm::sort(axes);
   if (n.failed())
     return failure();
-  Moments m = moments(n, x, axes);
+  Moments m = momentsOf(n, x, axes);
   if (isFirst && !n.intAttr("normalize_variance", 1))
     return n.out(n.cast(m.centered, n.in(0).elem));
   return n.out(n.map({m.centered, m.variance}, n.in(0).elem,
@@ -262,19 +246,18 @@ LogicalResult importLrn(NodeBuilder &n) {
 
 enum class SoftmaxKind { Softmax, LogSoftmax, Hardmax };
 
-LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
-  if (!checkFloat(n, 0))
-    return failure();
-  Val x = n.widened(n.in(0));
+/// One of the family by the rules of ONNX's `opset`, along the node's axis.
+Val softmaxBy(NodeBuilder &n, Val input, int64_t opset, SoftmaxKind kind) {
+  Val x = n.widened(input);
   if (x.rank() == 0)
     x = n.reshape(x, n.sizes({1}));
-  bool flattens = n.opset < 13;
+  bool flattens = opset < 13;
   int64_t axis = n.intAttr("axis", flattens ? 1 : -1);
   // Up to opset 12 the axis may be the rank, which leaves rows of one element.
   axis = flattens && axis == x.rank() ? axis : n.axis(axis, x.rank());
   if (n.failed())
-    return failure();
-  Sizes own = n.dims(n.in(0)), shape = n.dims(x);
+    return input;
+  Sizes own = n.dims(input), shape = n.dims(x);
   if (flattens && axis != x.rank() - 1) {
     Size rows = n.product(ArrayRef(shape).take_front(axis)),
          columns = n.product(ArrayRef(shape).drop_front(axis));
@@ -291,7 +274,7 @@ LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
                   ReduceKind::Max, axis, /*keepdims=*/true, /*last=*/false),
               ElementType::Int64};
     auto op = graph::MapOp::create(
-        n.b, n.loc, mlir::TypeRange(n.tensorType(n.in(0).elem, n.dims(x))),
+        n.b, n.loc, mlir::TypeRange(n.tensorType(input.elem, n.dims(x))),
         ValueRange(first.value), n.dynamic(n.dims(x)),
         [&](OpBuilder &b, Location loc, ValueRange a) {
           ScalarBuilder s(b, loc);
@@ -299,29 +282,53 @@ LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
           Scalar one = s.constant(b.getF32Type(), 1),
                  zero = s.constant(b.getF32Type(), 0);
           Scalar value = s.toFloat(select(hit, one, zero),
-                                   computeType(b.getContext(), n.in(0).elem));
-          graph::YieldOp::create(b, loc, s.store(value, n.in(0).elem));
+                                   computeType(b.getContext(), input.elem));
+          graph::YieldOp::create(b, loc, s.store(value, input.elem));
         });
-    result = {op->getResult(0), n.in(0).elem};
+    result = {op->getResult(0), input.elem};
   } else if (kind == SoftmaxKind::Softmax) {
     Val powers =
         n.map({x, top}, x.elem, [](Args a) { return exp(a[0] - a[1]); });
     Val inverse = n.map(n.sum(powers, {axis}, /*keepdims=*/true),
                         [](Scalar v) { return 1.0 / v; });
-    result = n.map({powers, inverse}, n.in(0).elem,
+    result = n.map({powers, inverse}, input.elem,
                    [](Args a) { return a[0] * a[1]; });
   } else {
     Val centered = n.map({x, top}, x.elem, [](Args a) { return a[0] - a[1]; });
     Val total = n.sum(n.map(centered, [](Scalar v) { return exp(v); }), {axis},
                       /*keepdims=*/true);
     Val logs = n.map(total, [](Scalar v) { return log(v); });
-    result = n.map({centered, logs}, n.in(0).elem,
-                   [](Args a) { return a[0] - a[1]; });
+    result =
+        n.map({centered, logs}, input.elem, [](Args a) { return a[0] - a[1]; });
   }
-  return n.out(n.reshape(result, own));
+  return n.reshape(result, own);
+}
+
+LogicalResult importSoftmax(NodeBuilder &n, SoftmaxKind kind) {
+  if (!checkFloat(n, 0))
+    return failure();
+  Val result = softmaxBy(n, n.in(0), n.opset, kind);
+  return n.failed() ? failure() : n.out(result);
 }
 
 } // namespace
+
+Moments hone::onnx::momentsOf(NodeBuilder &n, Val x, ArrayRef<int64_t> axes) {
+  Moments m;
+  m.mean = n.mean(x, axes, /*keepdims=*/true);
+  m.centered = n.map({x, m.mean}, x.elem, [](Args a) { return a[0] - a[1]; });
+  m.variance = n.mean(n.map(m.centered, [](Scalar d) { return d * d; }), axes,
+                      /*keepdims=*/true);
+  return m;
+}
+
+Val hone::onnx::inverseRoot(NodeBuilder &n, Val variance, double epsilon) {
+  return n.map(variance, [&](Scalar v) { return rsqrt(v + epsilon); });
+}
+
+Val hone::onnx::softmaxOf(NodeBuilder &n, Val x, int64_t opset) {
+  return softmaxBy(n, x, opset, SoftmaxKind::Softmax);
+}
 
 void hone::onnx::addNormalization(OpTable &table) {
   table.add("BatchNormalization", importBatchNormalization, 5);

@@ -11,17 +11,18 @@ static std::string keyOf(llvm::StringRef domain, llvm::StringRef opType) {
 const OpTable &OpTable::get() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto add : {addElementwise,   addActivations,  addCasts,
-                     addReductions,    addContractions, addPooling,
-                     addNormalization, addShapeOps,     addMovement,
-                     addPadding,       addGather,       addLosses,
-                     addAttention,     addSampling,     addTraining,
-                     addMicrosoft,     addLinearModels, addSupportVectors,
-                     addFeatures,      addTrees,        addIntegerConvolution,
-                     addControlFlow,   addEinsum,       addQuantization,
-                     addRandom,        addRecurrent,    addResize,
-                     addScan,          addImages,       addSearch,
-                     addSequences,     addSignals,      addStrings})
+    for (auto add : {addElementwise,   addActivations,   addCasts,
+                     addReductions,    addContractions,  addPooling,
+                     addNormalization, addShapeOps,      addMovement,
+                     addPadding,       addGather,        addLosses,
+                     addAttention,     addSampling,      addTraining,
+                     addMicrosoft,     addLinearModels,  addSupportVectors,
+                     addFeatures,      addTrees,         addIntegerConvolution,
+                     addControlFlow,   addEinsum,        addQuantization,
+                     addRandom,        addRecurrent,     addResize,
+                     addScan,          addImages,        addSearch,
+                     addSequences,     addSignals,       addStrings,
+                     addQLinear,       addHeadAttention, addFusedNormalization})
       add(t);
     t.moveByPosition(
         {"Transpose", "Concat",          "Split",         "Slice",

@@ -11,8 +11,7 @@ using hone::graph::ReduceKind;
 
 namespace {
 
-std::optional<Windows> windowsOf(NodeBuilder &n) {
-  Val x = n.in(0);
+std::optional<Windows> windowsOf(NodeBuilder &n, Val x) {
   if (x.rank() < 3 || x.rank() > 5 ||
       !x.type().getElementType().isIntOrFloat() || isSmallFloat(x.elem)) {
     n.fail("takes a tensor of numbers with 3 to 5 dimensions");
@@ -90,7 +89,7 @@ std::pair<Val, Val> pool(NodeBuilder &n, Val x, const Windows &w, PoolKind kind,
 }
 
 LogicalResult importMaxPool(NodeBuilder &n) {
-  std::optional<Windows> windows = windowsOf(n);
+  std::optional<Windows> windows = windowsOf(n, n.in(0));
   if (!windows)
     return failure();
   auto [result, indices] =
@@ -101,21 +100,28 @@ LogicalResult importMaxPool(NodeBuilder &n) {
   return success(!n.failed());
 }
 
-LogicalResult importAveragePool(NodeBuilder &n) {
-  std::optional<Windows> windows = windowsOf(n);
+} // namespace
+
+Val hone::onnx::maxPool(NodeBuilder &n, Val x) {
+  std::optional<Windows> windows = windowsOf(n, x);
+  return windows ? pool(n, x, *windows, PoolKind::Max, false, false).first : x;
+}
+
+Val hone::onnx::averagePool(NodeBuilder &n, Val x) {
+  std::optional<Windows> windows = windowsOf(n, x);
   if (!windows)
-    return failure();
-  if (!isFloat(n.in(0).elem))
-    return n.error("takes floats alone");
-  Val x = n.in(0);
+    return x;
+  if (!isFloat(x.elem)) {
+    n.fail("takes floats alone");
+    return x;
+  }
   bool includePad = n.intAttr("count_include_pad") != 0;
   if (windows->runTotal.empty() || includePad)
-    return n.out(
-        pool(n, x, *windows, PoolKind::Average, includePad, false).first);
+    return pool(n, x, *windows, PoolKind::Average, includePad, false).first;
   // How many elements of a window are padding, the run tells.
   Val sums = pool(n, n.widened(x), *windows, PoolKind::Sum, false, false).first;
   if (n.failed())
-    return failure();
+    return x;
   Sizes own = n.dims(x);
   Val counts = n.compute(n.dims(sums), sums.elem, [&](ScalarBuilder &s) {
     Scalar zero = s.indexConstant(0), count = s.indexConstant(1);
@@ -131,8 +137,15 @@ LogicalResult importAveragePool(NodeBuilder &n) {
     }
     return s.cast(count, sums.elem);
   });
-  return n.out(n.map({sums, counts}, x.elem,
-                     [](ArrayRef<Scalar> v) { return v[0] / v[1]; }));
+  return n.map({sums, counts}, x.elem,
+               [](ArrayRef<Scalar> v) { return v[0] / v[1]; });
+}
+
+namespace {
+
+LogicalResult importAveragePool(NodeBuilder &n) {
+  Val result = averagePool(n, n.in(0));
+  return n.failed() ? failure() : n.out(result);
 }
 
 /// The power of a norm; of the first operator set it is a float.
@@ -157,7 +170,7 @@ Val root(NodeBuilder &n, Val x, double p, ElementType elem) {
 }
 
 LogicalResult importLpPool(NodeBuilder &n) {
-  std::optional<Windows> windows = windowsOf(n);
+  std::optional<Windows> windows = windowsOf(n, n.in(0));
   if (!windows)
     return failure();
   double p = normPower(n);
@@ -165,13 +178,6 @@ LogicalResult importLpPool(NodeBuilder &n) {
       pool(n, power(n, n.in(0), p), *windows, PoolKind::Sum, false, false)
           .first;
   return n.out(n.failed() ? sums : root(n, sums, p, n.in(0).elem));
-}
-
-Ints spatialAxes(Val x) {
-  Ints axes;
-  for (int64_t i = 2; i < x.rank(); ++i)
-    axes.push_back(i);
-  return axes;
 }
 
 LogicalResult importGlobalAverage(NodeBuilder &n) {

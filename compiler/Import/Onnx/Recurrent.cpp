@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // LSTM, GRU and RNN: the input projection of all steps as one matrix product,
 // then a loop over the steps that carries the states.
+#include "compiler/Import/Onnx/Activations.h"
 #include "compiler/Import/Onnx/Loops.h"
 #include "compiler/Import/Onnx/OpTable.h"
 
@@ -11,53 +12,6 @@ using namespace mlir;
 using namespace hone::onnx;
 
 namespace {
-
-struct Activation {
-  std::string name;
-  double alpha, beta;
-
-  Scalar operator()(const Scalar &x) const {
-    ScalarBuilder &s = *x.builder;
-    Scalar zero = s.like(x, 0);
-    if (name == "relu")
-      return max(x, zero);
-    if (name == "sigmoid")
-      return sigmoid(x);
-    if (name == "affine")
-      return x * alpha + beta;
-    if (name == "leakyrelu")
-      return select(lt(x, 0), x * alpha, x);
-    if (name == "thresholdedrelu")
-      return select(gt(x, alpha), x, zero);
-    if (name == "scaledtanh")
-      return tanh(x * beta) * alpha;
-    if (name == "hardsigmoid")
-      return clampTo(x * alpha + beta, 0, 1);
-    if (name == "elu")
-      return select(lt(x, 0), (exp(x) - 1.0) * alpha, x);
-    if (name == "softsign")
-      return x / (1.0 + abs(x));
-    if (name == "softplus")
-      return max(x, zero) + log1p(exp(-abs(x)));
-    return tanh(x);
-  }
-};
-
-/// The defaults of alpha and beta, by activation.
-std::optional<Activation> activationNamed(StringRef name) {
-  std::string lower = name.lower();
-  static const std::pair<const char *, std::pair<double, double>> known[] = {
-      {"relu", {0, 0}},         {"tanh", {0, 0}},
-      {"sigmoid", {0, 0}},      {"affine", {1, 0}},
-      {"leakyrelu", {0.01, 0}}, {"thresholdedrelu", {1, 0}},
-      {"scaledtanh", {1, 1}},   {"hardsigmoid", {0.2, 0.5}},
-      {"elu", {1, 0}},          {"softsign", {0, 0}},
-      {"softplus", {0, 0}}};
-  for (const auto &[own, defaults] : known)
-    if (lower == own)
-      return Activation{own, defaults.first, defaults.second};
-  return std::nullopt;
-}
 
 enum class Cell { Lstm, Gru, Rnn };
 

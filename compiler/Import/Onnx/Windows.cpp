@@ -53,6 +53,28 @@ hone::onnx::Size hone::onnx::lowPad(NodeBuilder &n, Size total, bool upper) {
   return upper ? half : n.sub(total, half);
 }
 
+Val hone::onnx::channelsFirst(NodeBuilder &n, Val x) {
+  Ints order{0, x.rank() - 1};
+  for (int64_t i = 1; i < x.rank() - 1; ++i)
+    order.push_back(i);
+  return x.rank() < 3 ? x : n.transpose(x, order);
+}
+
+Val hone::onnx::channelsLast(NodeBuilder &n, Val x) {
+  Ints order{0};
+  for (int64_t i = 2; i < x.rank(); ++i)
+    order.push_back(i);
+  order.push_back(1);
+  return x.rank() < 3 ? x : n.transpose(x, order);
+}
+
+Ints hone::onnx::spatialAxes(Val x) {
+  Ints axes;
+  for (int64_t i = 2; i < x.rank(); ++i)
+    axes.push_back(i);
+  return axes;
+}
+
 std::optional<Windows> Windows::parse(NodeBuilder &n, Val x,
                                       std::optional<Ints> kernel,
                                       bool resolvesAutoPad) {

@@ -44,6 +44,14 @@ Size lowPad(NodeBuilder &n, Size total, bool upper);
 /// Requires that a number of channels is a multiple of the groups'.
 void requireMultiple(NodeBuilder &n, Size channels, int64_t groups,
                      llvm::StringRef what);
+/// [N, spatial.., C] as [N, C, spatial..], and back.
+Val channelsFirst(NodeBuilder &n, Val x);
+Val channelsLast(NodeBuilder &n, Val x);
+/// Pools over windows that the node's attributes describe.
+Val averagePool(NodeBuilder &n, Val x);
+Val maxPool(NodeBuilder &n, Val x);
+/// Dimensions from the third on.
+Ints spatialAxes(Val x);
 /// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type.
 std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
 
