@@ -94,6 +94,7 @@ void addMicrosoft(OpTable &table);
 void addIntegerConvolution(OpTable &table);
 void addControlFlow(OpTable &table);
 void addEinsum(OpTable &table);
+void addBlockQuantization(OpTable &table);
 void addHeadAttention(OpTable &table);
 void addFusedNormalization(OpTable &table);
 void addQLinear(OpTable &table);

@@ -160,12 +160,12 @@ hone::onnx::quantizedResult(NodeBuilder &n, size_t first, ElementType elem) {
   return q;
 }
 
-Quantized hone::onnx::quantizeDynamically(NodeBuilder &n, Val x) {
-  Ints all;
-  for (int64_t i = 0; i < x.rank(); ++i)
-    all.push_back(i);
-  Val low = n.reduce(graph::ReduceKind::Min, x, all, false);
-  Val high = n.reduce(graph::ReduceKind::Max, x, all, false);
+Quantized hone::onnx::quantizeDynamically(NodeBuilder &n, Val x, bool byRow) {
+  Ints axes;
+  for (int64_t i = byRow ? x.rank() - 1 : 0; i < x.rank(); ++i)
+    axes.push_back(i);
+  Val low = n.reduce(graph::ReduceKind::Min, x, axes, byRow);
+  Val high = n.reduce(graph::ReduceKind::Max, x, axes, byRow);
   // An empty range has scale 1.
   Val scale = n.map({low, high}, ElementType::Float, [](ArrayRef<Scalar> v) {
     Scalar zero = v[0].builder->like(v[0], 0);

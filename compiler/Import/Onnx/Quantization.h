@@ -52,8 +52,9 @@ inline Val quantize(NodeBuilder &n, Val x, const Quantized &y) {
   return quantize(n, x, y.scale, y.zeroPoint, y.zeroPoint.elem);
 }
 
-/// A float tensor in uint8 over the range of its elements, which contains 0.
-Quantized quantizeDynamically(NodeBuilder &n, Val x);
+/// A float tensor in uint8 over the range of its elements, which contains 0; of
+/// each row by itself where `byRow`.
+Quantized quantizeDynamically(NodeBuilder &n, Val x, bool byRow = false);
 /// The product in int32 of two matrices without their zero points, which may
 /// be vectors: of the rows of `a`, and of the columns of `b`.
 Val integerProduct(NodeBuilder &n, Val a, Val aZero, Val b, Val bZero);

@@ -4,6 +4,7 @@
 #include "compiler/Import/Onnx/Activations.h"
 #include "compiler/Import/Onnx/Loops.h"
 #include "compiler/Import/Onnx/OpTable.h"
+#include "compiler/Import/Onnx/Quantization.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -24,6 +25,9 @@ struct Recurrence {
   float clip = 0;
   bool linearBeforeReset = false, inputForget = false;
   SmallVector<Activation> activations = {}; ///< of all directions
+  /// Weights are bytes with scales and zero points, and lie the other way
+  /// around; what they multiply is quantized in each product.
+  bool quantized = false;
   Val x = {}, w = {}, r = {}, bias = {}, lengths = {}, peepholes = {};
   SmallVector<Val> initial = {}; ///< h, and c of an LSTM; may be absent
 
@@ -32,6 +36,37 @@ struct Recurrence {
   Val part(Val v, int64_t direction, int64_t from, int64_t count) {
     Val one = n.squeeze(n.sliceAxis(v, 0, n.index(direction), n.index(1)), {0});
     return n.sliceAxis(one, 0, n.mul(hidden, from), n.mul(hidden, count));
+  }
+
+  /// The right side of a product: rows of floats, or columns of integers
+  /// without their zero point, with the scale of all or of each.
+  struct Weights {
+    Val values, scale = Val();
+  };
+
+  /// The weights of one direction; input `parameters` has their scale, and the
+  /// next one their zero point, where they are quantized.
+  Weights weightsOf(Val all, int64_t direction, size_t parameters) {
+    auto own = [&](Val v) {
+      return n.squeeze(n.sliceAxis(v, 0, n.index(direction), n.index(1)), {0});
+    };
+    if (!quantized)
+      return {own(all)};
+    return {widen(n, own(all), own(n.in(parameters + 1))),
+            own(n.in(parameters))};
+  }
+
+  /// left * weights, in the widened type. The states of an entry of the batch
+  /// are quantized by themselves (`byRow`): they do not depend on the others.
+  Val multiply(Val left, const Weights &weights, bool byRow) {
+    if (!quantized)
+      return n.wideMatmul(left, weights.values, /*transposeRhs=*/true);
+    Quantized q = quantizeDynamically(n, left, byRow);
+    Val product = n.matmul(widen(n, q.x, q.zeroPoint), weights.values);
+    return n.map(
+        {product, q.scale, weights.scale}, wide(), [](ArrayRef<Scalar> v) {
+          return v[0].builder->toFloat(v[0], v[1].type()) * (v[1] * v[2]);
+        });
   }
 
   Val gate(Val all, int64_t i) {
@@ -56,10 +91,11 @@ struct Recurrence {
   }
 
   /// Gates in the order i, o, f, c.
-  SmallVector<Val> lstmStep(Val projected, ArrayRef<Val> state, Val weights,
-                            ArrayRef<Val> p, ArrayRef<Activation> f) {
+  SmallVector<Val> lstmStep(Val projected, ArrayRef<Val> state,
+                            const Weights &weights, ArrayRef<Val> p,
+                            ArrayRef<Activation> f) {
     Val h = state[0], c = state[1];
-    Val product = n.wideMatmul(h, weights, /*transposeRhs=*/true);
+    Val product = multiply(h, weights, /*byRow=*/true);
     auto sum = [&](int64_t i) {
       return SmallVector<Val>{gate(projected, i), gate(product, i)};
     };
@@ -134,13 +170,10 @@ struct Recurrence {
   /// All outputs [steps, batch, hidden] of one direction, then its last states.
   SmallVector<Val> runDirection(int64_t direction, bool reverse,
                                 ArrayRef<Activation> f) {
-    Val weights =
-        n.squeeze(n.sliceAxis(w, 0, n.index(direction), n.index(1)), {0});
-    Val recurrentWeights =
-        n.squeeze(n.sliceAxis(r, 0, n.index(direction), n.index(1)), {0});
+    Weights recurrentWeights = weightsOf(r, direction, 10);
     Size rows = n.mul(steps, batch);
     Val flat = n.reshape(x, {rows, inputs});
-    Val projected = n.wideMatmul(flat, weights, /*transposeRhs=*/true);
+    Val projected = multiply(flat, weightsOf(w, direction, 8), /*byRow=*/false);
     Val recurrentBias;
     if (bias) {
       Val sum = projectionBias(direction, recurrentBias);
@@ -178,13 +211,13 @@ struct Recurrence {
             next = lstmStep(element[0], state, recurrentWeights, p, f);
             break;
           case Cell::Gru:
-            next = gruStep(element[0], state[0], recurrentWeights,
+            next = gruStep(element[0], state[0], recurrentWeights.values,
                            recurrentBias, f);
             break;
           case Cell::Rnn:
             next = {n.cast(
                 activate({element[0],
-                          n.wideMatmul(state[0], recurrentWeights, true)},
+                          multiply(state[0], recurrentWeights, /*byRow=*/true)},
                          f[0]),
                 x.elem)};
             break;
@@ -245,10 +278,12 @@ struct Recurrence {
   }
 
   /// Gives an input that is there its sizes, checked where they are free.
-  LogicalResult fix(Val &v, ArrayRef<Size> shape, StringRef what) {
+  LogicalResult fix(Val &v, ArrayRef<Size> shape, StringRef what,
+                    bool bytes = false) {
     if (!v)
       return success();
-    if (v.rank() != static_cast<int64_t>(shape.size()) || v.elem != x.elem)
+    if (v.rank() != static_cast<int64_t>(shape.size()) ||
+        (bytes ? !isByte(v) : v.elem != x.elem))
       return n.error("has a wrong rank or type for " + what);
     for (auto [size, expected] : llvm::zip(n.dims(v), shape)) {
       std::optional<int64_t> own = NodeBuilder::known(size),
@@ -259,6 +294,26 @@ struct Recurrence {
     }
     v = n.withDims(v, shape, "the sizes of " + what + " and what it needs");
     return success();
+  }
+
+  /// Scales and zero points of each direction, or of each of its columns.
+  LogicalResult checkQuantization() {
+    for (size_t i : {8, 10}) {
+      Val scale = n.in(i), zero = n.in(i + 1), weights = i == 8 ? w : r;
+      if (!scale || !zero || scale.elem != ElementType::Float ||
+          zero.elem != weights.elem)
+        return n.error("needs float scales, and zero points of the weights' "
+                       "types");
+      for (Val v : {scale, zero}) {
+        if (v.rank() != 1 && v.rank() != 2)
+          return n.error("has scales or zero points of " + Twine(v.rank()) +
+                         " dimensions");
+        n.require(
+            eq(n.host().size(n.dim(v, 0)), static_cast<double>(directions)),
+            "each direction has scales and zero points");
+      }
+    }
+    return success(!n.failed());
   }
 
   LogicalResult run() {
@@ -276,6 +331,8 @@ struct Recurrence {
     if (x.rank() != 3 || w.rank() != 3 || r.rank() != 3 || !isFloat(x.elem) ||
         isSmallFloat(x.elem))
       return n.error("needs float inputs of three dimensions");
+    if (quantized && x.elem != ElementType::Float)
+      return n.error("needs an input of float");
     if (batchFirst) {
       x = n.transpose(x, {1, 0, 2});
       for (Val &state : initial)
@@ -284,7 +341,7 @@ struct Recurrence {
     }
     // A size is told by whichever of the two knows it.
     auto sizeOf = [&](Val v, Val other) {
-      Size size = n.dim(v, 2);
+      Size size = n.dim(v, quantized ? 1 : 2);
       return NodeBuilder::known(size) || other.rank() != 3 ||
                      !NodeBuilder::known(n.dim(other, 2))
                  ? size
@@ -299,12 +356,20 @@ struct Recurrence {
     if (n.failed())
       return failure();
     steps = n.dim(x, 0), batch = n.dim(x, 1);
-    if (std::optional<int64_t> known = NodeBuilder::known(n.dim(r, 2));
+    if (std::optional<int64_t> known =
+            NodeBuilder::known(n.dim(r, quantized ? 1 : 2));
         known && NodeBuilder::known(hidden) != known)
       return n.error("has a hidden_size that is not that of its weights");
     Size both = n.index(directions);
-    if (failed(fix(w, {both, n.mul(hidden, gates), inputs}, "W")) ||
-        failed(fix(r, {both, n.mul(hidden, gates), hidden}, "R")) ||
+    auto sizesOf = [&](Size own) {
+      Sizes sizes{both, n.mul(hidden, gates), own};
+      if (quantized)
+        std::swap(sizes[1], sizes[2]);
+      return sizes;
+    };
+    if (failed(fix(w, sizesOf(inputs), "W", quantized)) ||
+        failed(fix(r, sizesOf(hidden), "R", quantized)) ||
+        (quantized && failed(checkQuantization())) ||
         failed(fix(bias, {both, n.mul(hidden, 2 * gates)}, "B")) ||
         failed(fix(peepholes, {both, n.mul(hidden, 3)}, "P")))
       return failure();
@@ -351,6 +416,16 @@ void hone::onnx::addRecurrent(OpTable &table) {
       "LSTM",
       [](NodeBuilder &n) { return Recurrence{n, Cell::Lstm, 4, 2}.run(); }, 3,
       8);
+  table.setDomain("com.microsoft");
+  table.add(
+      "DynamicQuantizeLSTM",
+      [](NodeBuilder &n) {
+        Recurrence r{n, Cell::Lstm, 4, 2};
+        r.quantized = true;
+        return r.run();
+      },
+      3, 12);
+  table.setDomain("");
   table.add(
       "GRU",
       [](NodeBuilder &n) { return Recurrence{n, Cell::Gru, 3, 1}.run(); }, 3,
