@@ -4,7 +4,8 @@ none on the CPU, beside numpy."""
 import unittest
 
 import numpy as np
-from beside import BesideTest
+import hone
+from beside import BesideTest, node_model, number
 
 
 class Attention(BesideTest):
@@ -61,6 +62,75 @@ class Attention(BesideTest):
         self.node("DecoderMaskedMultiHeadAttention", past | packed, outputs=3, num_heads=2, want=want)
         crossed = dict(q=one["q"], k=self.floats(2, 2, 5, 4), v=self.floats(2, 2, 5, 4), mask=(self.random.random((2, 5)) < 0.7).astype(np.int32))
         self.node("DecoderMaskedMultiHeadAttention", crossed, num_heads=2, want=self.reference_node("MultiHeadAttention", dict(q=crossed["q"], k=crossed["k"], v=crossed["v"], bias=None, mask=crossed["mask"]), num_heads=2))
+
+
+class Cached(BesideTest):
+    def inputs(self, length, past, batch=2, heads=4, shared=2, size=16, buffer=None):
+        """Queries, keys and values, and a cache of `past` keys in a buffer that may be larger."""
+        rows = buffer or past
+        cache = {name: self.floats(batch, shared, rows, size) if past else None for name in ("pk", "pv")}
+        return dict(q=self.floats(batch, length, heads * size), k=self.floats(batch, length, shared * size), v=self.floats(batch, length, shared * size), **cache,
+                    last=np.full(batch, past + length - 1, np.int32), total=number(past + length, np.int32))  # fmt: skip
+
+    def group(self, inputs, **attributes):
+        self.node("GroupQueryAttention", inputs, outputs=3, num_heads=4, kv_num_heads=2, tolerance=1e-4, **attributes)
+
+    def test_groups(self):
+        for length, past in ((5, 0), (1, 4)):
+            inputs = self.inputs(length, past)
+            self.group(inputs)
+            self.group(inputs, scale=0.5, softcap=3.0)
+            self.group(inputs, local_window_size=2)
+            self.group(inputs, smooth_softmax=1)
+            self.group(dict(inputs, cos=None, sin=None, at=None, bias=None, sink=self.floats(4)))
+            self.group(dict(inputs, cos=None, sin=None, at=None, bias=self.floats(1, 4, length, length + past)))
+            caches = dict(cos=self.floats(16, 8), sin=self.floats(16, 8))
+            self.group(inputs | caches, do_rotary=1)
+            self.group(inputs | caches, do_rotary=1, rotary_interleaved=1)
+
+    def test_packed(self):
+        inputs = self.inputs(3, 0)
+        packed = dict(inputs, q=np.concatenate([inputs[name] for name in "qkv"], axis=2), k=None, v=None)
+        self.group(packed | dict(cos=self.floats(16, 8), sin=self.floats(16, 8)), do_rotary=1)
+
+    def test_lengths(self):
+        # Entries of different lengths, in a buffer with room.
+        inputs = self.inputs(1, 5, buffer=8)
+        inputs["last"] = np.array([3, 5], np.int32)
+        caches = dict(cos=self.floats(16, 8), sin=self.floats(16, 8))
+        want = self.reference_node("GroupQueryAttention", inputs | caches, outputs=3, num_heads=4, kv_num_heads=2, do_rotary=1)
+        # What lies behind the keys is nothing's.
+        self.node("GroupQueryAttention", inputs | caches, num_heads=4, kv_num_heads=2, do_rotary=1, tolerance=1e-4, want=dict(out0=want["out0"]))
+        model = hone.compile(node_model("GroupQueryAttention", inputs | caches, outputs=3, num_heads=4, kv_num_heads=2, do_rotary=1).SerializeToString())
+        got = model.run(inputs | caches)
+        for name in ("out1", "out2"):
+            for entry, last in enumerate(inputs["last"]):
+                np.testing.assert_allclose(got[name][entry, :, : last + 1], want[name][entry, :, : last + 1], rtol=1e-5, atol=1e-6)
+        for last in (-2, 6, 1 << 30):
+            with self.assertRaisesRegex(hone.RunError, "GroupQueryAttention"):
+                model.run(inputs | caches | dict(last=np.array([3, last], np.int32)))
+        with self.assertRaisesRegex(hone.RunError, "GroupQueryAttention"):
+            model.run(inputs | caches | dict(total=number(0, np.int32)))
+
+    def test_rotary(self):
+        caches = dict(cos=self.floats(9, 4), sin=self.floats(9, 4))
+        for x in (self.floats(2, 5, 24), self.floats(2, 3, 5, 8)):
+            for at in (np.array([3]), self.random.integers(0, 9, (2, 5))):
+                for interleaved in (0, 1):
+                    self.node("RotaryEmbedding", dict(x=x, at=at, **caches), interleaved=interleaved)
+        self.node("RotaryEmbedding", dict(x=self.floats(2, 5, 36), at=np.array([3]), **caches), num_heads=3, rotary_embedding_dim=8)
+
+    def test_refused(self):
+        right = self.inputs(5, 0)
+        caches = dict(cos=self.floats(16, 8), sin=self.floats(16, 8))
+        for changes, attributes, reason in (
+            (dict(k=None), {}, "one of two inputs that belong together"), ({}, dict(kv_num_heads=3), "a multiple of kv_num_heads"), ({}, dict(do_rotary=1), "without caches"),
+            (dict(pk=self.floats(2, 2, 5), pv=self.floats(2, 2, 5)), {}, "a past that does not fit"), (dict(v=self.floats(2, 5, 24)), {}, "do not agree"),
+            (dict(last=self.floats(2)), {}, "integers for seqlens_k"), (dict(total=self.bytes(3, dtype=np.int32)), {}, "its input is one number"), ({}, dict(num_heads=1 << 40), "a multiple of kv_num_heads"),
+            (caches | dict(cos=self.floats(16, 3)), dict(do_rotary=1), "sizes of the caches do not agree"), ({}, dict(qk_output=1), "not supported"),
+        ):  # fmt: skip
+            with self.subTest(reason):
+                self.refuses("GroupQueryAttention", right | changes, reason, **(dict(num_heads=4, kv_num_heads=2) | attributes))
 
 
 class Normalization(BesideTest):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention of com.microsoft: with projections, quantized ones, packed heads,
 // and caches of what came before.
-#include "compiler/Import/Onnx/Attention.h"
+#include "compiler/Import/Onnx/HeadAttention.h"
 #include "compiler/Import/Onnx/OpTable.h"
 #include "compiler/Import/Onnx/Quantization.h"
 
@@ -11,109 +11,90 @@ using namespace mlir;
 using namespace hone::onnx;
 using Args = ArrayRef<Scalar>;
 
-namespace {
-
-/// What every kind of attention does once queries, keys and values are [batch,
-/// heads, length, size].
-struct HeadAttention {
-  NodeBuilder &n;
-  /// 1 where a key counts, or a vector: how many keys do, which may be followed
-  /// by where they start. What is added to the scores. One more score of each
-  /// head.
-  Val mask = Val(), bias = Val(), sink = Val();
-  /// Keys that precede the queries: of all entries, or of each.
-  Size past = n.index(0);
-  Val starts = Val();
-  bool causal = n.intAttr("unidirectional") != 0;
-  double filter = n.floatAttr("mask_filter_value", -10000.0f);
-  double cap = 0;
-  int64_t window = -1; ///< how many keys before its own a query sees; -1: all
-
-  LogicalResult run(Val q, Val k, Val v) {
-    if (!n.haveRank({q, k, v}, 4))
-      return failure();
-    ElementType elem = q.elem;
-    Val scores = headScores(n, n.widened(q), n.widened(k));
-    if (n.failed())
-      return failure();
-    double given = n.floatAttr("scale", 0);
-    Val factor = given != 0 ? n.scalar(scores.elem, given)
-                            : inverseRootOf(n, n.dim(q, 3), scores.elem);
-    scores = n.map({scores, factor}, scores.elem, [&](Args x) {
-      Scalar scaled = x[0] * x[1];
-      return cap > 0 ? tanh(scaled / cap) * cap : scaled;
-    });
-    SmallVector<Val> inputs{scores};
-    Size batch = n.dim(q, 0);
-    bool lengths = mask && mask.rank() == 1;
-    if (mask && mask.elem != ElementType::Bool && !isInteger(mask.elem))
-      return n.error("has a mask of " + elementTypeName(mask.elem));
+LogicalResult HeadAttention::run(Val q, Val k, Val v) {
+  if (!n.haveRank({q, k, v}, 4))
+    return failure();
+  ElementType elem = q.elem;
+  Val scores = headScores(n, n.widened(q), n.widened(k));
+  if (n.failed())
+    return failure();
+  double given = n.floatAttr("scale", 0);
+  Val factor = given != 0 ? n.scalar(scores.elem, given)
+                          : inverseRootOf(n, n.dim(q, 3), scores.elem);
+  scores = n.map({scores, factor}, scores.elem, [&](Args x) {
+    Scalar scaled = x[0] * x[1];
+    return cap > 0 ? tanh(scaled / cap) * cap : scaled;
+  });
+  SmallVector<Val> inputs{scores};
+  Size batch = n.dim(q, 0);
+  bool lengths = mask && mask.rank() == 1;
+  if (mask && mask.elem != ElementType::Bool && !isInteger(mask.elem))
+    return n.error("has a mask of " + elementTypeName(mask.elem));
+  if (mask && !lengths) {
+    // [batch, keys] or [batch, queries, keys], before the heads.
+    if (mask.rank() != 2 && mask.rank() != 3)
+      return n.error("has a mask of " + Twine(mask.rank()) +
+                     " dimensions, which is not supported");
+    mask = n.unsqueeze(mask, mask.rank() == 2 ? Ints{1, 2} : Ints{1});
+    inputs.push_back(n.alignTo(mask, n.dims(scores)));
+  }
+  if (bias)
+    inputs.push_back(n.alignTo(bias, n.dims(scores)));
+  Size count = lengths ? n.dim(mask, 0) : n.index(0);
+  if (lengths) {
+    Scalar entries = n.host().size(batch), own = n.host().size(count);
+    n.require(bitOr(eq(own, entries), eq(own, n.host().size(n.mul(batch, 2)))),
+              "the mask has one or two numbers for each entry of the batch");
+  }
+  if (n.failed())
+    return failure();
+  Val logits = n.map(inputs, scores.elem, [&](Args x) {
+    ScalarBuilder &s = *x[0].builder;
+    Scalar value = x[0], zero = s.like(value, 0),
+           blocked = s.like(value, filter);
+    size_t next = 1;
     if (mask && !lengths) {
-      // [batch, keys] or [batch, queries, keys], before the heads.
-      if (mask.rank() != 2 && mask.rank() != 3)
-        return n.error("has a mask of " + Twine(mask.rank()) +
-                       " dimensions, which is not supported");
-      mask = n.unsqueeze(mask, mask.rank() == 2 ? Ints{1, 2} : Ints{1});
-      inputs.push_back(n.alignTo(mask, n.dims(scores)));
+      Scalar counts = x[next].isBool() ? x[next] : ne(x[next], 0);
+      value = value + select(counts, zero, blocked);
+      ++next;
     }
     if (bias)
-      inputs.push_back(n.alignTo(bias, n.dims(scores)));
-    Size count = lengths ? n.dim(mask, 0) : n.index(0);
+      value = value + s.toFloat(x[next], value.type());
+    Scalar row = s.index(2), column = s.index(3);
     if (lengths) {
-      Scalar entries = n.host().size(batch), own = n.host().size(count);
-      n.require(
-          bitOr(eq(own, entries), eq(own, n.host().size(n.mul(batch, 2)))),
-          "the mask has one or two numbers for each entry of the batch");
+      Scalar entry = s.index(0), second = entry + s.size(batch);
+      Scalar end = s.toIndex(s.element(mask.value, mask.elem, {entry}));
+      Scalar nothing = s.constant(mask.type().getElementType(), 0);
+      Scalar start =
+          s.toIndex(s.load(s.extractWhere(lt(second, s.size(count)), mask.value,
+                                          {second}, nothing),
+                           mask.elem));
+      Scalar inside = bitAnd(lt(column, end), ge(column, start));
+      value = value + select(inside, zero, blocked);
     }
-    if (n.failed())
-      return failure();
-    Val logits = n.map(inputs, scores.elem, [&](Args x) {
-      ScalarBuilder &s = *x[0].builder;
-      Scalar value = x[0], zero = s.like(value, 0),
-             blocked = s.like(value, filter);
-      size_t next = 1;
-      if (mask && !lengths) {
-        Scalar counts = x[next].isBool() ? x[next] : ne(x[next], 0);
-        value = value + select(counts, zero, blocked);
-        ++next;
-      }
-      if (bias)
-        value = value + s.toFloat(x[next], value.type());
-      Scalar row = s.index(2), column = s.index(3);
-      if (lengths) {
-        Scalar entry = s.index(0), second = entry + s.size(batch);
-        Scalar end = s.toIndex(s.element(mask.value, mask.elem, {entry}));
-        Scalar nothing = s.constant(mask.type().getElementType(), 0);
-        Scalar start =
-            s.toIndex(s.load(s.extractWhere(lt(second, s.size(count)),
-                                            mask.value, {second}, nothing),
-                             mask.elem));
-        Scalar inside = bitAnd(lt(column, end), ge(column, start));
-        value = value + select(inside, zero, blocked);
-      }
-      Scalar place =
-          row +
-          (starts
-               ? s.toIndex(s.element(starts.value, starts.elem, {s.index(0)}))
-               : s.size(past));
-      auto keep = [&](const Scalar &condition) {
-        value = select(condition, value, s.like(value, -INFINITY));
-      };
-      if (causal)
-        keep(le(column, place));
-      if (window >= 0)
-        keep(le(place - column, static_cast<double>(window)));
-      return value;
-    });
-    Val probabilities =
-        attentionSoftmax(n, logits, /*masked=*/std::isinf(filter), sink);
-    Val attended = headValues(n, probabilities, n.widened(v));
-    if (n.failed())
-      return failure();
-    n.out(0, joinHeads(n, n.cast(attended, elem)));
-    return success();
-  }
-};
+    Scalar place =
+        row +
+        (starts ? s.toIndex(s.element(starts.value, starts.elem, {s.index(0)}))
+                : s.size(past));
+    auto keep = [&](const Scalar &condition) {
+      value = select(condition, value, s.like(value, -INFINITY));
+    };
+    if (causal)
+      keep(le(column, place));
+    if (window >= 0)
+      keep(le(place - column, static_cast<double>(window)));
+    return value;
+  });
+  Val probabilities =
+      attentionSoftmax(n, logits, /*masked=*/std::isinf(filter), sink);
+  Val attended = headValues(n, probabilities, n.widened(v));
+  if (n.failed())
+    return failure();
+  n.out(0, joinHeads(n, n.cast(attended, elem)));
+  return success();
+}
+
+namespace {
 
 /// Queries, keys and values that lie beside each other: a third each, or as
 /// wide as qkv_hidden_sizes says.
@@ -344,12 +325,12 @@ LogicalResult importDecoderAttention(NodeBuilder &n) {
   if (n.has(5) != n.has(6))
     return n.error("has a past key or a past value, but not both");
   if (n.has(5) && !crossed && n.intAttr("past_present_share_buffer")) {
-    if (!n.has(7) || !n.haveRank({n.in(5), n.in(6)}, 4))
+    if (!n.has(7) || !isInteger(n.in(7).elem) ||
+        !n.haveRank({n.in(5), n.in(6)}, 4))
       return n.error("shares the buffer of its past without a length of it");
-    std::optional<Sizes> length = n.elements(n.in(7), 1);
-    if (!length)
+    Size past = n.toSize(n.hostScalar(n.in(7))), end = n.add(past, 1);
+    if (n.failed())
       return failure();
-    Size past = (*length)[0], end = n.add(past, 1);
     ScalarBuilder &s = n.host();
     n.require(
         bitAnd(ge(s.size(past), 0), le(s.size(end), s.size(n.dim(n.in(5), 2)))),

@@ -47,7 +47,8 @@ const OpTable &OpTable::get() {
                      addQLinear,
                      addHeadAttention,
                      addFusedNormalization,
-                     addBlockQuantization})
+                     addBlockQuantization,
+                     addCachedAttention})
       add(t);
     t.moveByPosition(
         {"Transpose", "Concat",          "Split",         "Slice",

@@ -95,6 +95,7 @@ void addIntegerConvolution(OpTable &table);
 void addControlFlow(OpTable &table);
 void addEinsum(OpTable &table);
 void addBlockQuantization(OpTable &table);
+void addCachedAttention(OpTable &table);
 void addHeadAttention(OpTable &table);
 void addFusedNormalization(OpTable &table);
 void addQLinear(OpTable &table);
