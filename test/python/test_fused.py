@@ -4,8 +4,11 @@ none on the CPU, beside numpy."""
 import unittest
 
 import numpy as np
+import onnx
+from beside import BesideTest, node_model, number, reference
+from onnx import helper
+
 import hone
-from beside import BesideTest, node_model, number
 
 
 class Attention(BesideTest):
@@ -212,6 +215,81 @@ class Products(BesideTest):
         half = self.reference_node("BiasGelu", dict(x=x[..., 4:].copy(), b=bias[4:]))["out0"]
         self.node("BiasSplitGelu", dict(x=x, b=bias), want=dict(out0=(x + bias)[..., :4] * half))
         self.node("BiasAdd", dict(x=x, b=bias, skip=x * 2), want=dict(out0=x * 3 + bias))
+
+
+class BlockedChannels(BesideTest):
+    """Convolutions over blocks of channels, of which ONNX Runtime has those of its machine alone."""
+
+    def blocked(self, w, block):
+        out, into, high, wide = w.shape
+        inner = block if into >= block else 1
+        return w.reshape(out // block, block, into // inner, inner, high, wide).transpose(0, 2, 4, 5, 3, 1).reshape(w.shape)
+
+    def models(self, block, real, padded):
+        """The model in blocks, and the same over plain channels."""
+        own, plain = [], []
+        weights = {"w0": self.floats(padded, 3, 3, 3), "w1": self.floats(padded, padded, 1, 1), "wd": self.floats(padded, 1, 3, 3), "b": self.floats(padded)}
+        for name, axis in (("w0", 0), ("w1", 0), ("w1", 1), ("wd", 0), ("b", 0)):
+            np.moveaxis(weights[name], axis, 0)[real:] = 0
+        convs = [("x", "w0", dict(pads=[1] * 4, strides=[2, 1], activation="Relu"), None), ("v0", "w1", dict(activation="LeakyRelu", activation_params=[0.1]), "v0"), ("v1", "wd", dict(group=padded, pads=[1] * 4), None)]
+        for i, (x, w, attributes, added) in enumerate(convs):
+            inputs = [x, w, "b"] + ([added] if added else [])
+            own.append(helper.make_node("Conv", inputs, [f"v{i}"], domain="com.microsoft.nchwc", kernel_shape=weights[w].shape[2:], **attributes))
+            plain.append(helper.make_node("FusedConv", inputs, [f"v{i}"], domain="com.microsoft", kernel_shape=weights[w].shape[2:], **attributes))
+        window = dict(kernel_shape=[2, 2], pads=[0, 1, 1, 0])
+        for nodes, domain in ((own, "com.microsoft.nchwc"), (plain, "")):
+            nodes += [helper.make_node("MaxPool", ["v2"], ["m"], domain=domain, **window), helper.make_node("AveragePool", ["m"], ["a"], domain=domain, **window)]
+            nodes += [helper.make_node(op, ["a"], [name], domain=domain) for op, name in (("GlobalAveragePool", "g"), ("GlobalMaxPool", "h"))]
+        own.append(helper.make_node("Upsample", ["a"], ["u"], domain="com.microsoft.nchwc", scales=[1, 1, 2, 3], mode="linear", coordinate_transformation_mode="half_pixel"))
+        plain.append(helper.make_node("Resize", ["a", "", "s"], ["u"], mode="linear", coordinate_transformation_mode="half_pixel"))
+        for nodes in (own, plain):
+            nodes += [helper.make_node("Add", ["u", "g"], ["sum"]), helper.make_node("Sub", ["sum", "h"], ["end"])]
+        # There and back, over channels that are last.
+        own += [helper.make_node("ReorderOutput", ["end"], ["y"], domain="com.microsoft.nchwc", channels=real, channels_last=1),
+                helper.make_node("ReorderInput", ["y"], ["z"], domain="com.microsoft.nchwc", channels_last=1),
+                helper.make_node("ReorderOutput", ["z"], ["t"], domain="com.microsoft.nchwc", channels=real)]  # fmt: skip
+        plain += [helper.make_node("Slice", ["end", "from", "to", "axis"], ["t"]), helper.make_node("Transpose", ["t"], ["y"], perm=[0, 2, 3, 1])]
+
+        def model(nodes, weights):
+            x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 3, 9, 8])
+            graph = helper.make_graph(nodes, "g", [x], [onnx.ValueInfoProto(name=name) for name in "yt"], [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()])
+            opsets = [helper.make_opsetid(domain, version) for domain, version in (("", 18), ("com.microsoft", 1), ("com.microsoft.nchwc", 1))]
+            return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+        lying = {name: value if name == "b" else self.blocked(value, block) for name, value in weights.items()}
+        extra = {"s": np.array([1, 1, 2, 3], np.float32), "from": np.array([0]), "to": np.array([real]), "axis": np.array([1])}
+        return model(own, lying), model(plain, weights | extra)
+
+    def test_blocks(self):
+        feeds = {"x": self.floats(2, 3, 9, 8)}
+        # 24 channels are three blocks of 8 or, padded, two of 16; with 32 the caller must say it.
+        for block, real, padded in ((8, 24, 24), (16, 24, 32), (8, 20, 24)):
+            blocked, plain = self.models(block, real, padded)
+            self.beside(blocked, feeds, reference(plain, feeds), tolerance=1e-4, only=("given", "free"))
+        for block in (8, 16):
+            blocked, plain = self.models(block, 32, 32)
+            with self.assertRaisesRegex(hone.CompileError, "say so with --dim nchwc_block=8 or 16, or save the model again"):
+                hone.compile(blocked.SerializeToString())
+            got = hone.compile(blocked.SerializeToString(), dims={"nchwc_block": block}).run(feeds)
+            for name, value in reference(plain, feeds).items():
+                np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-4)
+
+    def test_refused(self):
+        blocked, _ = self.models(8, 24, 24)
+        for dims in ({"nchwc_block": 16}, {"nchwc_block": 4}, {"nchwc_block": 0}):
+            with self.assertRaisesRegex(hone.CompileError, "do not fit"):
+                hone.compile(blocked.SerializeToString(), dims=dims)
+        for change, reason in (
+            (lambda g: g.initializer[0].dims.__setitem__(0, 12), "do not fit|12"), (lambda g: g.node[-1].attribute[0].__setattr__("i", 40), "fill their blocks|do not fit"),
+            (lambda g: g.node[-1].attribute[0].__setattr__("i", -1), "needs the number of channels"), (lambda g: g.input[0].type.tensor_type.shape.dim.pop(), "float tensor of 4 dimensions"),
+        ):  # fmt: skip
+            model = onnx.ModelProto()
+            model.CopyFrom(blocked)
+            change(model.graph)
+            with self.assertRaisesRegex(hone.CompileError, reason):
+                hone.compile(model.SerializeToString())
+        with self.assertRaisesRegex(hone.CompileError, "no free dimension 'nchwc_block'"):
+            hone.compile(self.models(8, 24, 24)[1].SerializeToString(), dims={"nchwc_block": 8})
 
 
 if __name__ == "__main__":

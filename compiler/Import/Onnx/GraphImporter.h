@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
 #define HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
 
+#include "compiler/Import/Onnx/Nchwc.h"
 #include "compiler/Import/Onnx/NodeBuilder.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "dialects/Graph/DimBuilder.h"
@@ -95,6 +96,10 @@ public:
   llvm::SmallVector<mlir::Type> &settledTypes() { return settled[path]; }
   /// A name for a free dimension that has none: "?0", "?1", ...
   std::string freshDimName();
+  /// How many channels a block of com.microsoft.nchwc has: 8 or 16, by the
+  /// model's sizes or the caller's word; 0, with `problem`, where neither
+  /// tells.
+  int64_t nchwcBlock(std::string &problem);
 
   mlir::OpBuilder builder;
   std::unique_ptr<graph::DimBuilder> dimBuilder;
@@ -160,6 +165,8 @@ private:
   static constexpr int64_t kMaxRepeats = 16;
   int64_t repeats = 1;
   std::vector<mlir::Operation *> discarded;
+  const NchwcBlock &foundNchwcBlock();
+  std::optional<NchwcBlock> channelBlock;
   int depth = 0;
 };
 

@@ -117,35 +117,53 @@ LogicalResult importFusedGemm(NodeBuilder &n) {
   }));
 }
 
-/// A convolution, plus a tensor, with an activation; where `last`, the channels
-/// of all but the weights come last.
-LogicalResult importFusedConv(NodeBuilder &n, bool last) {
-  Val x = n.in(0), w = n.in(1), added = n.in(3);
-  if (last) {
-    x = channelsFirst(n, x);
-    added = added ? channelsFirst(n, added) : added;
-  }
+} // namespace
+
+Val hone::onnx::fusedConv(NodeBuilder &n, Val x, Val w, Val bias, Val added) {
   if (x.rank() < 3 || x.rank() > 5 || w.rank() != x.rank() ||
-      !isPlainFloat(x) || w.elem != x.elem)
-    return n.error(
-        "takes input and weights of one float type with 3 to 5 dimensions");
+      !isPlainFloat(x) || w.elem != x.elem) {
+    n.fail("takes input and weights of one float type with 3 to 5 dimensions");
+    return x;
+  }
   std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
   if (!windows)
-    return failure();
+    return x;
   Val y = convOf(n, x, w, *windows);
-  y = addChannelBias(n, y, n.widened(n.in(2)), y.elem);
+  y = addChannelBias(n, y, bias ? n.widened(bias) : bias, y.elem);
   if (n.failed())
-    return failure();
+    return x;
   SmallVector<Val> inputs{y};
   if (added)
     inputs.push_back(n.alignTo(added, n.dims(y)));
   auto activation = activationOf(n);
   if (n.failed())
-    return failure();
-  y = n.map(inputs, x.elem, [&](Args a) {
+    return x;
+  return n.map(inputs, x.elem, [&](Args a) {
     return activation(a.size() > 1 ? a[0] + a[1] : a[0]);
   });
+}
+
+namespace {
+
+/// Where `last`, the channels of all but the weights come last.
+LogicalResult importFusedConv(NodeBuilder &n, bool last) {
+  Val x = n.in(0), added = n.in(3);
+  if (last) {
+    x = channelsFirst(n, x);
+    added = added ? channelsFirst(n, added) : added;
+  }
+  Val y = fusedConv(n, x, n.in(1), n.in(2), added);
+  if (n.failed())
+    return failure();
   return n.out(last ? channelsLast(n, y) : y);
+}
+
+/// Loops of a decoder, which is an attribute, over tokens.
+LogicalResult importSearch(NodeBuilder &n) {
+  return n.error(
+      "chooses tokens in a loop inside the model, which is not "
+      "supported: export the decoder alone, as a model with its past "
+      "as inputs and outputs, and run the loop in the host program");
 }
 
 //===- Training -----------------------------------------------------------===//
@@ -279,6 +297,9 @@ void hone::onnx::addMicrosoft(OpTable &table) {
         name,
         [last = last](NodeBuilder &n) { return importFusedConv(n, last); }, 2,
         last && StringRef(name) == "NhwcConv" ? 3 : 4);
+  for (StringRef name :
+       {"BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch"})
+    table.add(name, importSearch, 0, kVariadic);
   table.add("ReluGrad", importReluGrad, 2);
   table.add("InPlaceAccumulatorV2", importAccumulator, 2, 3);
   table.add("SoftmaxCrossEntropyLossGrad", importCrossEntropyGrad, 3, 6);

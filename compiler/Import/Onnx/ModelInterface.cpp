@@ -30,11 +30,38 @@ void GraphImporter::checkDimOptions() {
   known = known.empty() ? "; all its dimensions are fixed" : known + "'";
   SmallVector<StringRef> unknown;
   for (const auto &entry : options.dims)
-    if (!freeDims.count(entry.getKey().str()))
+    if (!freeDims.count(entry.getKey().str()) &&
+        !(entry.getKey() == kNchwcBlock && foundNchwcBlock().used))
       unknown.push_back(entry.getKey());
   llvm::sort(unknown);
   for (StringRef name : unknown)
     error("the model's inputs have no free dimension '" + name + "'" + known);
+}
+
+const NchwcBlock &GraphImporter::foundNchwcBlock() {
+  if (!channelBlock)
+    channelBlock = findNchwcBlock(model.graph);
+  return *channelBlock;
+}
+
+int64_t GraphImporter::nchwcBlock(std::string &problem) {
+  const NchwcBlock &found = foundNchwcBlock();
+  auto given = options.dims.find(kNchwcBlock);
+  int64_t block = given != options.dims.end()     ? given->second
+                  : found.maybe8 != found.maybe16 ? (found.maybe8 ? 8 : 16)
+                                                  : 0;
+  if (block == 8 ? found.maybe8 : block == 16 && found.maybe16)
+    return block;
+  bool open = found.maybe8 && found.maybe16 && block == 0;
+  problem =
+      open
+          ? "is one of a model that does not tell whether its blocks have 8 or "
+            "16 channels, which the machine decided that saved it (16 with "
+            "AVX-512): say so with --dim nchwc_block=8 or 16, or save the "
+            "model again with the optimization level 'extended'"
+          : "is one of a model whose channels do not fit blocks of 8 or 16, or "
+            "of the given nchwc_block";
+  return 0;
 }
 
 mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,

@@ -48,7 +48,8 @@ const OpTable &OpTable::get() {
                      addHeadAttention,
                      addFusedNormalization,
                      addBlockQuantization,
-                     addCachedAttention})
+                     addCachedAttention,
+                     addNchwc})
       add(t);
     t.moveByPosition(
         {"Transpose", "Concat",          "Split",         "Slice",

@@ -467,9 +467,29 @@ LogicalResult importUpsample(NodeBuilder &n) {
   return resizeByScales(n, resizer, x, scales);
 }
 
+/// By whole numbers, of a tensor whose channels lie in blocks.
+LogicalResult importBlockedUpsample(NodeBuilder &n) {
+  std::optional<Ints> factors = n.intsAttr("scales");
+  if (!factors || n.in(0).elem != ElementType::Float)
+    return n.error("takes a float tensor and scales");
+  Resizer resizer{n,
+                  n.stringAttr("mode", "nearest"),
+                  n.stringAttr("coordinate_transformation_mode", "asymmetric"),
+                  "floor",
+                  -0.75f,
+                  0,
+                  false,
+                  false};
+  SmallVector<double> scales(factors->begin(), factors->end());
+  return resizeByScales(n, resizer, n.in(0), scales);
+}
+
 } // namespace
 
 void hone::onnx::addResize(OpTable &table) {
   table.add("Resize", importResize, 1, 4);
   table.add("Upsample", importUpsample, 1, 2);
+  table.setDomain("com.microsoft.nchwc");
+  table.add("Upsample", importBlockedUpsample, 1);
+  table.setDomain("");
 }
