@@ -243,7 +243,7 @@ class BlockedChannels(BesideTest):
         own.append(helper.make_node("Upsample", ["a"], ["u"], domain="com.microsoft.nchwc", scales=[1, 1, 2, 3], mode="linear", coordinate_transformation_mode="half_pixel"))
         plain.append(helper.make_node("Resize", ["a", "", "s"], ["u"], mode="linear", coordinate_transformation_mode="half_pixel"))
         for nodes in (own, plain):
-            nodes += [helper.make_node("Add", ["u", "g"], ["sum"]), helper.make_node("Sub", ["sum", "h"], ["end"])]
+            nodes += [helper.make_node("Add", ["u", "g"], ["sum"]), helper.make_node("Mul", ["sum", "h"], ["end"])]
         # There and back, over channels that are last.
         own += [helper.make_node("ReorderOutput", ["end"], ["y"], domain="com.microsoft.nchwc", channels=real, channels_last=1),
                 helper.make_node("ReorderInput", ["y"], ["z"], domain="com.microsoft.nchwc", channels_last=1),

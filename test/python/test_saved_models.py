@@ -11,14 +11,10 @@ import onnxruntime
 from beside import BesideTest, reference
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
+from onnxruntime.capi import _pybind_state
 from onnxruntime.quantization import QuantFormat, QuantType
 
 import hone
-
-try:
-    from onnxruntime.quantization import matmul_nbits_quantizer
-except ImportError:  # It needs a package that ONNX Runtime does not install.
-    matmul_nbits_quantizer = None
 
 EXTENDED = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
 ALL = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -244,17 +240,58 @@ class Quantized(Saved):
                 self.alike(f"{name} {weight.name}", made, feeds, 8)
         self.assertLessEqual({"MatMulInteger", "ConvInteger", "DynamicQuantizeLSTM"}, operators)
 
-    @unittest.skipUnless(matmul_nbits_quantizer, "ONNX Runtime's matmul_nbits_quantizer lacks what it imports")
+    def blocked(self, model, replace):
+        """`replace` gives the nodes and weights for a product with a constant matrix."""
+        weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        nodes = list(model.graph.node)
+        del model.graph.node[:]
+        for node in nodes:
+            made, added = [node], []
+            if node.op_type == "MatMul" and node.input[1] in weights:
+                made, added = replace(node, weights[node.input[1]])
+            model.graph.node.extend(made)
+            model.graph.initializer.extend(added)
+        model.opset_import[0].version = 21
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        model.ir_version = 10
+        made = self.folder / "quantized.onnx"
+        onnx.save(model, made)
+        return made
+
     def test_blocks(self):
-        for bits in (4, 8):
-            for form in (QuantFormat.QOperator, QuantFormat.QDQ):
-                for symmetric in (True, False):
-                    for name, path, feeds in self.over_models(("transformer", "mlp")):
-                        made = self.folder / "quantized.onnx"
-                        quantizer = matmul_nbits_quantizer.MatMulNBitsQuantizer(onnx.load(path), bits=bits, block_size=16, is_symmetric=symmetric, quant_format=form)
-                        quantizer.process()
-                        quantizer.model.save_model_to_file(str(made))
-                        self.alike(f"{name} {bits} {form.name}", made, feeds, 14)
+        # What ONNX Runtime's MatMulNBitsQuantizer does, by the functions that it calls.
+        block = 16
+        for bits, quantize in ((4, _pybind_state.quantize_matmul_4bits), (8, _pybind_state.quantize_matmul_8bits)):
+            for symmetric in (True, False):
+
+                def packed(node, w):
+                    k, n = w.shape
+                    blocks = -(-k // block)
+                    bytes_, scales, zeros = np.zeros((n, blocks, block * bits // 8), np.uint8), np.zeros((n, blocks), np.float32), np.zeros((n, -(-blocks * bits // 8)), np.uint8)
+                    quantize(bytes_, w, scales, zeros, block, n, k, symmetric)
+                    values = {"b": bytes_, "s": scales} | ({} if symmetric else {"z": zeros})
+                    tensors = [numpy_helper.from_array(value, f"{node.name}_{name}") for name, value in values.items()]
+                    inputs = [node.input[0], *(t.name for t in tensors)]
+                    return [helper.make_node("MatMulNBits", inputs, node.output, domain="com.microsoft", K=k, N=n, bits=bits, block_size=block)], tensors
+
+                for name, path, feeds in self.over_models(("transformer", "mlp")):
+                    self.alike(f"{name} {bits} {symmetric}", self.blocked(onnx.load(path), packed), feeds, 14)
+
+    def test_blocks_of_4_bits_as_qdq(self):
+        block = 16
+        for kind, low in ((TensorProto.INT4, -8), (TensorProto.UINT4, 0)):
+
+            def dequantized(node, w):
+                groups = w.reshape(-1, block, w.shape[1])
+                scales = (np.abs(groups).max(axis=1) / 7).astype(np.float32)
+                zero = 0 if low else 8
+                values = np.clip(np.round(groups / scales[:, None]) + zero, low, low + 15).astype(np.int64)
+                made = [helper.make_tensor(f"{node.name}_q", kind, w.shape, values.ravel()), numpy_helper.from_array(scales, f"{node.name}_s"), helper.make_tensor(f"{node.name}_z", kind, scales.shape, [zero] * scales.size)]
+                dequantize = helper.make_node("DequantizeLinear", [t.name for t in made], [f"{node.name}_w"], axis=0, block_size=block)
+                return [dequantize, helper.make_node("MatMul", [node.input[0], f"{node.name}_w"], node.output)], made
+
+            for name, path, feeds in self.over_models(("transformer", "mlp")):
+                self.alike(f"{name} {low}", self.blocked(onnx.load(path), dequantized), feeds, 14)
 
     def test_optimized(self):
         # What the quantizer wrote, with what the optimizer makes of it on this machine.
