@@ -225,8 +225,8 @@ class BlockedChannels(BesideTest):
         inner = block if into >= block else 1
         return w.reshape(out // block, block, into // inner, inner, high, wide).transpose(0, 2, 4, 5, 3, 1).reshape(w.shape)
 
-    def models(self, block, real, padded):
-        """The model in blocks, and the same over plain channels."""
+    def models(self, block, real, padded, end="Mul"):
+        """The model in blocks, and the same over plain channels. Channels are not followed through a Sub."""
         own, plain = [], []
         weights = {"w0": self.floats(padded, 3, 3, 3), "w1": self.floats(padded, padded, 1, 1), "wd": self.floats(padded, 1, 3, 3), "b": self.floats(padded)}
         for name, axis in (("w0", 0), ("w1", 0), ("w1", 1), ("wd", 0), ("b", 0)):
@@ -243,7 +243,7 @@ class BlockedChannels(BesideTest):
         own.append(helper.make_node("Upsample", ["a"], ["u"], domain="com.microsoft.nchwc", scales=[1, 1, 2, 3], mode="linear", coordinate_transformation_mode="half_pixel"))
         plain.append(helper.make_node("Resize", ["a", "", "s"], ["u"], mode="linear", coordinate_transformation_mode="half_pixel"))
         for nodes in (own, plain):
-            nodes += [helper.make_node("Add", ["u", "g"], ["sum"]), helper.make_node("Mul", ["sum", "h"], ["end"])]
+            nodes += [helper.make_node("Add", ["u", "g"], ["sum"]), helper.make_node(end, ["sum", "h"], ["end"])]
         # There and back, over channels that are last.
         own += [helper.make_node("ReorderOutput", ["end"], ["y"], domain="com.microsoft.nchwc", channels=real, channels_last=1),
                 helper.make_node("ReorderInput", ["y"], ["z"], domain="com.microsoft.nchwc", channels_last=1),
@@ -266,6 +266,9 @@ class BlockedChannels(BesideTest):
         for block, real, padded in ((8, 24, 24), (16, 24, 32), (8, 20, 24)):
             blocked, plain = self.models(block, real, padded)
             self.beside(blocked, feeds, reference(plain, feeds), tolerance=1e-4, only=("given", "free"))
+        # Weights tell it too, by what fills up the last block.
+        blocked, plain = self.models(16, 24, 32, end="Sub")
+        self.beside(blocked, feeds, reference(plain, feeds), tolerance=1e-4, only=("given",))
         for block in (8, 16):
             blocked, plain = self.models(block, 32, 32)
             with self.assertRaisesRegex(hone.CompileError, "say so with --dim nchwc_block=8 or 16, or save the model again"):

@@ -18,8 +18,8 @@ namespace {
 /// are in order.
 struct BlockFinder {
   NchwcBlock result;
-  /// Dimensions of weights, and channels of blocked tensors.
-  llvm::StringMap<std::pair<int64_t, int64_t>> weights;
+  /// Weights and biases, and channels of blocked tensors.
+  llvm::StringMap<const Tensor *> weights;
   llvm::StringMap<int64_t> channels;
 
   void exclude(bool is8, bool is16) {
@@ -31,11 +31,47 @@ struct BlockFinder {
     return i < node.inputs.size() ? node.inputs[i] : StringRef();
   }
 
+  /// Whether all of `count` floats from number `from` on are 0.
+  static bool isZero(const Tensor &t, int64_t from, int64_t count) {
+    return t.data.substr(from * 4, count * 4).find_first_not_of('\0') ==
+           StringRef::npos;
+  }
+
+  /// Whether the last 8 of the output channels are nothing in blocks of 16, as
+  /// where there are 8 or fewer of a last 16. In blocks of 8 they would not be
+  /// there, and what lies so would be weights that are 0 for every second input
+  /// channel.
+  bool isPadded(const Tensor &w, const Tensor *bias) {
+    int64_t out = w.dims[0], in = w.dims[1];
+    int64_t count = elementCount(w.dims);
+    if (w.type != ElementType::Float || out < 16 || out % 16 != 0 || in < 16 ||
+        in % 16 != 0 || count < 1 ||
+        static_cast<int64_t>(w.data.size()) / 4 != count)
+      return false;
+    if (bias && (bias->type != ElementType::Float ||
+                 bias->data.size() / 4 != static_cast<size_t>(out) ||
+                 !isZero(*bias, out - 8, 8)))
+      return false;
+    int64_t last = count - count / (out / 16);
+    bool some = false;
+    for (int64_t i = last; i < count; i += 16) {
+      if (!isZero(w, i + 8, 8))
+        return false;
+      some |= !isZero(w, i, 8);
+    }
+    return some;
+  }
+
   void visitConv(const Node &node) {
     auto it = weights.find(input(node, 1));
-    if (it == weights.end() || node.outputs.empty())
+    if (it == weights.end() || node.outputs.empty() ||
+        it->second->dims.size() != 4)
       return;
-    auto [out, in] = it->second;
+    const Tensor &w = *it->second;
+    int64_t out = w.dims[0], in = w.dims[1];
+    auto bias = weights.find(input(node, 2));
+    if (isPadded(w, bias == weights.end() ? nullptr : bias->second))
+      exclude(/*is8=*/true, /*is16=*/false);
     exclude(out % 8 != 0, out % 16 != 0);
     // Fewer channels than a block has are not blocked.
     exclude(in > 8 && in % 8 != 0, in > 16 && in % 16 != 0);
@@ -54,8 +90,7 @@ struct BlockFinder {
 
   void visit(const Graph &graph) {
     for (const Tensor &t : graph.initializers)
-      if (t.dims.size() == 4)
-        weights[t.name] = {t.dims[0], t.dims[1]};
+      weights[t.name] = &t;
     static const llvm::StringSet<> keeping = {"MaxPool",
                                               "AveragePool",
                                               "Upsample",

@@ -10,7 +10,8 @@ namespace hone::onnx {
 /// The size by whose name the caller may say how many channels a block has.
 constexpr llvm::StringLiteral kNchwcBlock = "nchwc_block";
 
-/// What a graph's channels tell of the number that a block has.
+/// What a graph's channels, and those that fill up its blocks, tell of the
+/// number that a block has.
 struct NchwcBlock {
   bool used = false; ///< the graph has operators of com.microsoft.nchwc
   bool maybe8 = true, maybe16 = true;

@@ -59,8 +59,8 @@ std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
 Val convOf(NodeBuilder &n, Val x, Val w, const Windows &windows);
 /// y, plus a bias along dimension 1 if there is one, as `elem`.
 Val addChannelBias(NodeBuilder &n, Val y, Val bias, ElementType elem);
-/// A convolution by the node's attributes, plus a bias and a tensor, which may be
-/// absent, with the activation that is fused into the node.
+/// A convolution by the node's attributes, plus a bias and a tensor, which may
+/// be absent, with the activation that is fused into the node.
 Val fusedConv(NodeBuilder &n, Val x, Val w, Val bias, Val added);
 /// MatMul with its rules for vectors.
 Val matmulOf(NodeBuilder &n, Val a, Val b);
