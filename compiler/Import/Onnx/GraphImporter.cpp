@@ -205,9 +205,23 @@ void GraphImporter::reportNodeCount() {
         "call each other less often");
 }
 
-void GraphImporter::collectUnknown(
-    ArrayRef<Node> nodes, llvm::StringMap<int64_t> &opsets,
-    std::map<std::string, SmallVector<std::string>> &unknown, int depth) {
+/// What to do instead of an operator that is known and not supported.
+static StringRef adviceFor(const Node &node) {
+  if (node.domain == "com.microsoft" &&
+      llvm::is_contained(
+          {"BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch"},
+          node.opType))
+    return "; it chooses tokens in a loop inside the model: export the decoder "
+           "alone, with its past as inputs and outputs, and run the loop in "
+           "the "
+           "host program";
+  return "";
+}
+
+void GraphImporter::collectUnknown(ArrayRef<Node> nodes,
+                                   llvm::StringMap<int64_t> &opsets,
+                                   std::map<std::string, Unknown> &unknown,
+                                   int depth) {
   if (depth > kMaxDepth)
     return;
   for (const Node &node : nodes) {
@@ -215,11 +229,12 @@ void GraphImporter::collectUnknown(
       auto opset = opsets.find(node.domain);
       std::string version =
           opset == opsets.end() ? "unknown" : std::to_string(opset->second);
-      unknown[("'" + node.opType + "' of domain '" +
-               (node.domain.empty() ? "ai.onnx" : node.domain) + "', opset " +
-               version)
-                  .str()]
-          .push_back(cast<NameLoc>(locOf(node)).getName().str());
+      Unknown &own = unknown[("'" + node.opType + "' of domain '" +
+                              (node.domain.empty() ? "ai.onnx" : node.domain) +
+                              "', opset " + version)
+                                 .str()];
+      own.nodes.push_back(cast<NameLoc>(locOf(node)).getName().str());
+      own.advice = adviceFor(node);
     }
     for (const AttributeProto &attribute : node.attributes)
       for (const Graph &graph : attribute.graphs)
@@ -228,7 +243,7 @@ void GraphImporter::collectUnknown(
 }
 
 void GraphImporter::reportUnknown() {
-  std::map<std::string, SmallVector<std::string>> unknown;
+  std::map<std::string, Unknown> unknown;
   collectUnknown(model.graph.nodes, modelOpsets, unknown, 0);
   for (const Function &f : model.functions) {
     llvm::StringMap<int64_t> opsets;
@@ -239,10 +254,12 @@ void GraphImporter::reportUnknown() {
   if (unknown.empty())
     return;
   SmallVector<std::string> notes;
-  for (const auto &[op, nodes] : unknown) {
-    notes.push_back(op + ": node '" + nodes.front() + "'");
-    if (nodes.size() > 1)
-      notes.back() += " and " + std::to_string(nodes.size() - 1) + " more";
+  for (const auto &[op, found] : unknown) {
+    notes.push_back(op + ": node '" + found.nodes.front() + "'");
+    if (found.nodes.size() > 1)
+      notes.back() +=
+          " and " + std::to_string(found.nodes.size() - 1) + " more";
+    notes.back() += found.advice;
   }
   error((unknown.size() == 1 ? Twine("an operator is")
                              : Twine(unknown.size()) + " operators are") +

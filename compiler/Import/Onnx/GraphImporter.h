@@ -115,10 +115,14 @@ private:
   mlir::LogicalResult checkNodeCount();
   void reportNodeCount();
   int64_t countNodes(llvm::ArrayRef<Node> nodes, int depth, bool inlined);
-  void
-  collectUnknown(llvm::ArrayRef<Node> nodes, llvm::StringMap<int64_t> &opsets,
-                 std::map<std::string, llvm::SmallVector<std::string>> &unknown,
-                 int depth);
+  /// An operator that is not supported.
+  struct Unknown {
+    llvm::SmallVector<std::string> nodes;
+    llvm::StringRef advice; ///< what to do instead, where that is known
+  };
+  void collectUnknown(llvm::ArrayRef<Node> nodes,
+                      llvm::StringMap<int64_t> &opsets,
+                      std::map<std::string, Unknown> &unknown, int depth);
   /// The initializers that are inputs with a default value, in their order in
   /// the file.
   std::vector<const Tensor *> chooseOverridable();

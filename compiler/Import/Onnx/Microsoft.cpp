@@ -158,14 +158,6 @@ LogicalResult importFusedConv(NodeBuilder &n, bool last) {
   return n.out(last ? channelsLast(n, y) : y);
 }
 
-/// Loops of a decoder, which is an attribute, over tokens.
-LogicalResult importSearch(NodeBuilder &n) {
-  return n.error(
-      "chooses tokens in a loop inside the model, which is not "
-      "supported: export the decoder alone, as a model with its past "
-      "as inputs and outputs, and run the loop in the host program");
-}
-
 //===- Training -----------------------------------------------------------===//
 
 LogicalResult importReluGrad(NodeBuilder &n) {
@@ -297,9 +289,6 @@ void hone::onnx::addMicrosoft(OpTable &table) {
         name,
         [last = last](NodeBuilder &n) { return importFusedConv(n, last); }, 2,
         last && StringRef(name) == "NhwcConv" ? 3 : 4);
-  for (StringRef name :
-       {"BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch"})
-    table.add(name, importSearch, 0, kVariadic);
   table.add("ReluGrad", importReluGrad, 2);
   table.add("InPlaceAccumulatorV2", importAccumulator, 2, 3);
   table.add("SoftmaxCrossEntropyLossGrad", importCrossEntropyGrad, 3, 6);
