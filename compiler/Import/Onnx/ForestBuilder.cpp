@@ -229,7 +229,7 @@ ForestBuilder::Packed<T> ForestBuilder::pack(int64_t targets) const {
   Packed<T> packed;
   SmallVector<int64_t> places = order();
   std::vector<int32_t> numbers(entries.size());
-  bool listsVotes = targets != 1;
+  bool listsVotes = targets > kForestFeature;
   for (auto [number, place] : llvm::enumerate(places)) {
     numbers[place] = number;
     listsVotes |= entries[place].isLeaf && entries[place].votes.size() != 1;
@@ -249,6 +249,7 @@ ForestBuilder::Packed<T> ForestBuilder::pack(int64_t targets) const {
         }
         packed.first.push_back(packed.targetIds.size());
       } else {
+        out.test = votes.front().target;
         out.weight = T(votes.front().weight);
       }
       packed.nodes.push_back(out);

@@ -16,11 +16,12 @@ enum class NodeMode : uint32_t { Leq, Eq, Member };
 template <typename T> struct ForestNode {
   union {
     T split;
-    T weight;       ///< of a leaf, in a forest with one vote for each
+    T weight;       ///< of a leaf with one vote, in a forest of such leaves
     int32_t number; ///< of a leaf where leaves have lists of votes, or, for
                     ///< Member, where in the forest's sets its set begins
   };
-  uint32_t test;   ///< feature, mode, and what NaN does: see below
+  uint32_t test;   ///< feature, mode, and what NaN does: see below; the target
+                   ///< of a leaf with one vote
   int32_t next[2]; ///< the nodes where the answer is no and yes
 };
 

@@ -32,8 +32,8 @@ template <typename T> struct Sums {
 template <typename T> struct Forest {
   const ForestNode<T> *nodes = nullptr;
   const int32_t *roots = nullptr;
-  /// Votes of leaf i: first[i] to first[i + 1]; null where each has one, for
-  /// target 0.
+  /// Votes of leaf i: first[i] to first[i + 1]; null where each has one, and
+  /// holds it.
   const int32_t *first = nullptr, *targetIds = nullptr;
   const T *weights = nullptr;
   const int64_t *sets = nullptr;
@@ -103,7 +103,10 @@ template <typename T> struct Forest {
   /// Adds the votes of a leaf to the scores of a row. False: it has none.
   bool vote(uint32_t leaf, T *scores) const {
     if (!first) {
-      add(*scores, nodes[leaf].weight);
+      int64_t target = nodes[leaf].test & kForestFeature;
+      if (target >= targets)
+        return false;
+      add(scores[target], nodes[leaf].weight);
       return true;
     }
     int64_t number = nodes[leaf].number;
@@ -182,8 +185,7 @@ template <typename T> bool read(Call &call, Forest<T> &forest, int64_t &rows) {
     return false;
   if (x.rank != 2 || forest.targets < 0 || forest.targets > int64_t(1) << 40 ||
       nodes.count / int64_t(sizeof(ForestNode<T>)) > INT32_MAX ||
-      reinterpret_cast<uintptr_t>(nodes.data) % alignof(ForestNode<T>) ||
-      (!call.has(First) && forest.targets != 1)) {
+      reinterpret_cast<uintptr_t>(nodes.data) % alignof(ForestNode<T>)) {
     call.misuse(x.rank);
     return false;
   }

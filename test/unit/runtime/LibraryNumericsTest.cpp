@@ -400,6 +400,34 @@ TEST_F(Trees, SumsOfManyTrees) {
   }
 }
 
+TEST_F(Trees, VotesInLeaves) {
+  TreeNodes<float> trees;
+  std::vector<int32_t> roots;
+  for (uint32_t i = 0; i < 30; ++i) {
+    int32_t at = int32_t(trees.nodes.size());
+    roots.push_back(trees.ask(NodeMode::Leq, 0, 3, at + 1, at + 2));
+    for (float weight : {float(i % 3), 10.f}) {
+      trees.leaf(weight);
+      trees.nodes.back().test = i % 3;
+    }
+  }
+  auto run = [&](int64_t rows, int64_t targets) {
+    std::vector<float> x;
+    for (int64_t i = 0; i < rows; ++i)
+      x.push_back(float(i));
+    return call(hone_lib_tree_ensemble,
+                {tensor<float>({rows, 1}, x), bytesOf(trees.bytes()),
+                 list<int32_t>(roots), list<int64_t>({})},
+                {1, 1, targets, 1, HONE_TYPE_FLOAT});
+  };
+  for (int64_t rows : {1, 9}) {
+    expectOk(run(rows, 3));
+    for (int64_t i = 0; i < 3 * rows; ++i)
+      EXPECT_EQ(elements<float>()[i], i / 3 <= 3 ? 100 : 10 * (i % 3)) << i;
+    EXPECT_EQ(run(rows, 2), HONE_BAD_VALUE);
+  }
+}
+
 TEST_F(Trees, MembersAndMissingValues) {
   TreeNodes<float> tree;
   ForestNode<float> set = {};
