@@ -102,7 +102,7 @@ def main():
     if args.sanitize:
         found = subprocess.run(["clang-22", "-print-file-name=libclang_rt.asan-x86_64.so"], capture_output=True, text=True)
         # For Python, which loads the package and leaves memory behind at its end; some tests ask for more than there is.
-        env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS=sanitizer + ":detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=64:soft_rss_limit_mb=2048")
+        env.update(LD_PRELOAD=found.stdout.strip(), ASAN_OPTIONS=sanitizer + ":detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2048")
 
     steps = {
         "format": format_check,

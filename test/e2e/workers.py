@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -12,9 +13,11 @@ Result = collections.namedtuple("Result", "verdict detail seconds")
 
 
 def limit_memory(size):
-    """Lets this process and its children have so many bytes; a sanitizer, whose shadow is larger, has a limit of its own."""
-    if "LD_PRELOAD" not in os.environ:
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    """Lets this process and its children have so many bytes, besides the shadow of a sanitizer."""
+    if "LD_PRELOAD" in os.environ:
+        with open("/proc/self/status") as file:
+            size += 1024 * int(re.search(r"VmData:\s*(\d+) kB", file.read())[1])
+    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 class Worker:
