@@ -227,6 +227,20 @@ class FirstOpsets(unittest.TestCase):
         missing = {(s.name, s.since_version) for s in schemas} - seen
         self.assertFalse(missing, "operators without a case")
 
+    def test_experiments(self):
+        """What files of later operator sets have, though no schema does any more."""
+        x = f32(2, 3, 4, 5)
+
+        def normal(axes):
+            return (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
+
+        self.check(Old("MeanVarianceNormalization", x, expected=normal((0, 2, 3))), 8)
+        self.check(Old("MeanVarianceNormalization", x, expected=normal((0, 1, 2, 3)), across_channels=1), 8)
+        self.check(Old("Cast", x, expected=x.astype(np.int32), to="INT32"), 9)
+        starts, ends, axes = np.array([-3, 1]), np.array([9, 3]), np.array([3, 1])
+        self.check(Old("DynamicSlice", x, starts, ends, axes, expected=x[:, 1:3, :, -3:], constant=(1, 2, 3)), 9)
+        self.check(Old("DynamicSlice", x, starts[:1], ends[:1], expected=x[-3:], constant=()), 9)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -45,9 +45,10 @@ LogicalResult castTo(NodeBuilder &n, ElementType to) {
 LogicalResult importCast(NodeBuilder &n) {
   if (!n.hasAttr("to"))
     return n.error("lacks the attribute 'to'");
-  if (n.opset >= 6)
+  if (n.opset >= 6 && n.attr("to")->kind != AttributeKind::String)
     return castTo(n, static_cast<ElementType>(n.intAttr("to")));
-  // The first operator sets name the type as the file format does: "FLOAT".
+  // The first operator sets name the type as the file format does, "FLOAT";
+  // there are files of later ones that do so too.
   std::string name = n.stringAttr("to").lower();
   std::optional<ElementType> to = elementTypeNamed(name);
   if (!to)

@@ -265,7 +265,8 @@ LogicalResult importSlice(NodeBuilder &n) {
   Val x = n.in(0);
   std::optional<Sizes> starts, ends;
   std::optional<Ints> axes, steps;
-  if (n.opset >= 10) {
+  // DynamicSlice was the experiment that came to be Slice of opset 10.
+  if (n.opset >= 10 || n.has(1)) {
     if (!n.has(1) || !n.has(2))
       return n.error("lacks starts or ends");
     if ((n.has(3) && !n.knownInts(n.in(3))) ||
@@ -463,6 +464,7 @@ void hone::onnx::addMovement(OpTable &table) {
   table.add("Concat", importConcat, 1, kVariadic);
   table.add("Split", importSplit, 1, 2);
   table.add("Slice", importSlice, 1, 5);
+  table.add("DynamicSlice", importSlice, 3, 4);
   table.add("Tile", importTile, 2, 3);
   table.add("DepthToSpace", importDepthToSpace, 1);
   table.add("SpaceToDepth", importSpaceToDepth, 1);

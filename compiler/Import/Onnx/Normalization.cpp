@@ -186,7 +186,7 @@ LogicalResult importMeanVariance(NodeBuilder &n) {
   bool isFirst = n.opset < 9; // an experiment, of other attributes
   Ints axes = n.intsAttr("axes", {0, 2, 3});
   if (isFirst)
-    axes = n.intAttr("across_channels") ? Ints{1, 2, 3} : Ints{2, 3};
+    axes = n.intAttr("across_channels") ? Ints{0, 1, 2, 3} : Ints{0, 2, 3};
   for (int64_t &axis : axes)
     axis = n.axis(axis, x.rank());
   llvm::sort(axes);
