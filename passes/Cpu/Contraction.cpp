@@ -25,6 +25,9 @@ static constexpr int64_t kMaxDotRows = 4;
 static constexpr int64_t kPackedK = 512;
 /// Of rows that are likely few, what a tile has at most.
 static constexpr int64_t kFewRows = 8;
+/// With so few weights, as in squeeze and excitation, two: that is half the
+/// code, and for many rows half as long again, of a small part of a model.
+static constexpr int64_t kFewWeights = 64 << 10;
 /// Row tiles in a block where the number of rows is not known.
 static constexpr int64_t kDynamicBlockTiles = 16;
 
@@ -111,8 +114,11 @@ void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
   lanes = unit.lanes(problem.accumulator);
   shape = chooseTile(unit, problem.accumulator, m, constantOf(problem.n));
-  if (!m && problem.fewRows)
-    shape.rows = std::min(shape.rows, kFewRows);
+  if (!m && problem.fewRows) {
+    std::optional<int64_t> n = constantOf(problem.n);
+    bool fewWeights = k && n && *k * *n <= kFewWeights;
+    shape.rows = std::min(shape.rows, fewWeights ? 2 : kFewRows);
+  }
   dots = problem.layout == RhsLayout::Transposed && m && *m <= kMaxDotRows;
   if (dots)
     shape = {1, 2};

@@ -25,7 +25,27 @@ func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %o
 // CHECK-NOT:       scf.if
 // CHECK-COUNT-16:  vector.fma
 // CHECK-NOT:       vector.fma
-func.func @free_batch_of_pixels(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x1x1x16xf32>) {
+func.func @free_batch_of_pixels(%x: memref<?x1x1x8192xf32>, %f: memref<1x1x1x8192x16xf32>, %out: memref<?x1x1x16xf32>) {
+  hone.conv_window ins(%x, %f : memref<?x1x1x8192xf32>, memref<1x1x1x8192x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// With few weights they are tiles of two, then of one.
+// CHECK-LABEL: func.func @free_batch_of_few_weights(
+// CHECK:         scf.forall
+// CHECK-COUNT-16:  vector.fma
+// CHECK-NOT:       vector.fma
+// CHECK:           scf.if
+// CHECK-NOT:       scf.if
+// CHECK-COUNT-8:   vector.fma
+// CHECK-NOT:       vector.fma
+func.func @free_batch_of_few_weights(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x1x1x16xf32>) {
   hone.conv_window ins(%x, %f : memref<?x1x1x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
       kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
