@@ -66,6 +66,64 @@ class Attention(BesideTest):
         crossed = dict(q=one["q"], k=self.floats(2, 2, 5, 4), v=self.floats(2, 2, 5, 4), mask=(self.random.random((2, 5)) < 0.7).astype(np.int32))
         self.node("DecoderMaskedMultiHeadAttention", crossed, num_heads=2, want=self.reference_node("MultiHeadAttention", dict(q=crossed["q"], k=crossed["k"], v=crossed["v"], bias=None, mask=crossed["mask"]), num_heads=2))
 
+    def test_beams(self):
+        """Rows of the cache that are those of other beams of the entry: beside numpy, as ONNX Runtime writes the new key to another row."""
+        batch, width, rows, past = 2, 3, 7, 4
+        q, k, v = (self.floats(batch * width, 1, 8) for _ in range(3))
+        keys, values = self.floats(batch * width, 2, rows, 4), self.floats(batch * width, 2, rows, 4)
+        beams = self.random.integers(0, width, (batch, width, rows), np.int32)
+        split = lambda x: x.reshape(batch * width, 1, 2, 4).transpose(0, 2, 1, 3)  # noqa: E731
+        present = {"out1": keys.copy(), "out2": values.copy()}
+        seen = {}
+        for name, new in ("out1", k), ("out2", v):
+            present[name][:, :, past : past + 1] = split(new)
+            own = present[name].reshape(batch, width, 2, rows, 4)
+            seen[name] = np.zeros((batch, width, 2, past + 1, 4))
+            for entry, beam, row in np.ndindex(batch, width, past + 1):
+                seen[name][entry, beam, :, row] = own[entry, beams[entry, beam, row] if row < past else beam, :, row]
+            seen[name] = seen[name].reshape(batch * width, 2, past + 1, 4)
+        scores = split(q) @ seen["out1"].swapaxes(2, 3) / 2
+        powers = np.exp(scores - scores.max(axis=3, keepdims=True))
+        attended = powers / powers.sum(axis=3, keepdims=True) @ seen["out2"]
+        want = dict(out0=attended.transpose(0, 2, 1, 3).reshape(batch * width, 1, 8).astype(np.float32), out3=scores.astype(np.float32), **present)
+        inputs = dict(q=q, k=k, v=v, mask=None, add=None, pk=keys, pv=values, length=np.array([past], np.int32), width=np.array([width], np.int32), beams=beams)
+        attributes = dict(num_heads=2, past_present_share_buffer=1, output_qk=1)
+        self.node("DecoderMaskedMultiHeadAttention", inputs, outputs=4, want=want, **attributes)
+        model = hone.compile(node_model("DecoderMaskedMultiHeadAttention", inputs, outputs=4, **attributes).SerializeToString())
+        for wrong in (-1, width):
+            with self.assertRaisesRegex(hone.RunError, "out of range"):
+                model.run({name: x for name, x in dict(inputs, beams=np.full_like(beams, wrong)).items() if x is not None})
+        # Those of another attention have no beams.
+        crossed = dict(q=q, k=keys, v=values, mask=None, add=None, pk=None, pv=None, length=None, width=inputs["width"], beams=beams)
+        want = self.reference_node("DecoderMaskedMultiHeadAttention", crossed, outputs=1, num_heads=2)
+        self.node("DecoderMaskedMultiHeadAttention", crossed, num_heads=2, want=want)
+
+    def test_mask_of_places(self):
+        """A mask for all places of the longest sequence, of which ONNX Runtime has no kernel on the CPU."""
+        for past, places in ((0, 4), (0, 6), (3, 7), (3, 9)):
+            inputs = dict(x=self.floats(2, 4, 6), w=self.floats(6, 24), b=self.floats(24))
+            whole = (self.random.random((2, 1, places, places)) < 0.7).astype(np.int32)
+            rest = dict(past=self.floats(2, 2, 2, past, 4)) if past else {}
+            want = self.reference_node("Attention", dict(inputs, mask=whole[:, 0, past : past + 4, : past + 4].copy(), **rest), outputs=1 + len(rest), num_heads=2)
+            self.node("Attention", dict(inputs, mask=whole, **rest), outputs=1 + len(rest), num_heads=2, want=want)
+        self.refuses("Attention", dict(inputs, mask=whole[:, :, :6]) | rest, "a row and a column for each key", num_heads=2)
+
+    def test_turned(self):
+        """Queries and keys that are turned by their places: beside RotaryEmbedding, as ONNX Runtime turns them on a device alone."""
+        for size, width, past in ((8, 0, 0), (8, 0, 3), (8, 4, 3)):
+            inputs = dict(x=self.floats(2, 5, 6), w=self.floats(6, 6 * size), b=self.floats(6 * size))
+            rest = dict(mask=None, past=self.floats(2, 2, 2, past, size)) if past else {}
+            q, k, v = np.split(inputs["x"] @ inputs["w"] + inputs["b"], 3, axis=2)
+            angles = np.arange(16)[:, None] / 10000.0 ** (np.arange(0, width or size, 2) / (width or size))
+            caches = dict(cos=np.cos(angles).astype(np.float32), sin=np.sin(angles).astype(np.float32))
+            turn = lambda x: self.reference_node("RotaryEmbedding", dict(x=x.reshape(2, 5, 2, size).transpose(0, 2, 1, 3).copy(), at=np.array([past]), **caches), num_heads=2, rotary_embedding_dim=width)["out0"]  # noqa: E731, B023
+            flat = lambda x: x.transpose(0, 2, 1, 3).reshape(2, 5, 2 * size)  # noqa: E731, B023
+            heads = dict(q=flat(turn(q)), k=flat(turn(k)), v=v, bias=None, mask=None, add=None) | (dict(pk=rest["past"][0], pv=rest["past"][1]) if past else {})
+            want = self.reference_node("MultiHeadAttention", heads, outputs=3, num_heads=2, unidirectional=1)
+            want = dict(out0=want["out0"], out1=np.stack((want["out1"], want["out2"])))
+            self.node("Attention", inputs | rest, outputs=2, num_heads=2, unidirectional=1, do_rotary=1, rotary_embedding_dim=width, want=want)
+        self.refuses("Attention", inputs, "is even, and not above", num_heads=2, do_rotary=1, rotary_embedding_dim=10)
+
 
 class Cached(BesideTest):
     def inputs(self, length, past, batch=2, heads=4, shared=2, size=16, buffer=None):
@@ -187,8 +245,9 @@ class Products(BesideTest):
         self.node("FusedConv", added, **window, activation="Relu", tolerance=1e-4)
         want = self.reference_node("FusedConv", added, **window, activation="Relu")["out0"]
         self.node("NhwcFusedConv", dict(added, x=last(added["x"]), z=last(added["z"])), **window, activation="Relu", want=dict(out0=last(want)), tolerance=1e-4)
+        # Its weights have the channels last too.
         want = self.reference_node("FusedConv", inputs, **window)["out0"]
-        self.node("NhwcConv", dict(inputs, x=last(inputs["x"])), **window, want=dict(out0=last(want)), tolerance=1e-4)
+        self.node("NhwcConv", dict(inputs, x=last(inputs["x"]), w=last(inputs["w"])), **window, want=dict(out0=last(want)), tolerance=1e-4)
 
     def test_gemm(self):
         inputs = dict(a=self.floats(3, 5), b=self.floats(5, 4), c=self.floats(4))

@@ -32,10 +32,10 @@ LogicalResult HeadAttention::run(Val q, Val k, Val v) {
     return n.error("has a mask of " + elementTypeName(mask.elem));
   if (mask && !lengths) {
     // [batch, keys] or [batch, queries, keys], before the heads.
-    if (mask.rank() != 2 && mask.rank() != 3)
-      return n.error("has a mask of " + Twine(mask.rank()) +
-                     " dimensions, which is not supported");
-    mask = n.unsqueeze(mask, mask.rank() == 2 ? Ints{1, 2} : Ints{1});
+    if (mask.rank() < 2 || mask.rank() > 4)
+      return n.error("has a mask of " + Twine(mask.rank()) + " dimensions");
+    if (mask.rank() < 4)
+      mask = n.unsqueeze(mask, mask.rank() == 2 ? Ints{1, 2} : Ints{1});
     inputs.push_back(n.alignTo(mask, n.dims(scores)));
   }
   if (bias)
@@ -85,6 +85,8 @@ LogicalResult HeadAttention::run(Val q, Val k, Val v) {
       keep(le(place - column, static_cast<double>(window)));
     return value;
   });
+  if (scoresOutput >= 0)
+    n.out(scoresOutput, n.cast(logits, elem));
   Val probabilities =
       attentionSoftmax(n, logits, /*masked=*/std::isinf(filter), sink);
   Val attended = headValues(n, probabilities, n.widened(v));
@@ -121,6 +123,52 @@ bool splitWidths(NodeBuilder &n, Val packed, Val (&parts)[3]) {
   return !n.failed();
 }
 
+/// The rows of the queries and the columns of the keys in a mask for all places
+/// of the longest sequence, [batch, 1, places, places].
+Val maskOfPlaces(NodeBuilder &n, Val mask, Val queries, Val keys) {
+  Size rows = n.dim(queries, 2), columns = n.dim(keys, 2);
+  mask = n.withSize(mask, 1, n.index(1), "the second size of the mask and 1");
+  for (int64_t axis : {2, 3})
+    n.require(le(n.host().size(columns), n.host().size(n.dim(mask, axis))),
+              "the mask has a row and a column for each key");
+  return n.failed() ? mask
+                    : n.slice(mask,
+                              {n.index(0), n.index(0), n.sub(columns, rows),
+                               n.index(0)},
+                              {n.dim(mask, 0), n.index(1), rows, columns});
+}
+
+/// Turns the first features of [batch, heads, length, size] by the angles of
+/// their places, from `first` on; features of a pair lie half apart.
+Val rotateFrom(NodeBuilder &n, Val x, Size first) {
+  int64_t declared = n.intAttr("rotary_embedding_dim");
+  Size width = declared ? n.index(declared) : n.dim(x, 3),
+       half = n.floorDiv(width, n.index(2));
+  ScalarBuilder &host = n.host();
+  n.require(bitAnd(ge(host.size(half), 1),
+                   bitAnd(eq(host.size(n.mul(half, 2)), host.size(width)),
+                          le(host.size(width), host.size(n.dim(x, 3))))),
+            "rotary_embedding_dim, or else the head size, is even, and not "
+            "above the head size");
+  if (n.failed())
+    return x;
+  ElementType wide = widenedType(x.elem);
+  Sizes sizes{n.dim(x, 2), half};
+  Val angles = n.compute(sizes, wide, [&](ScalarBuilder &s) {
+    mlir::Type type = computeType(s.builder.getContext(), wide);
+    Scalar place = s.toFloat(s.index(0) + s.size(first), type);
+    Scalar share = s.toFloat(s.index(1) * s.indexConstant(2), type) /
+                   s.toFloat(s.size(width), type);
+    return place * exp(share * -std::log(10000.0));
+  });
+  Val cosines = n.map(angles, [](Scalar v) { return cos(v); }),
+      sines = n.map(angles, [](Scalar v) { return sin(v); });
+  return rotateHeads(n, x, cosines, sines, half, /*interleaved=*/false,
+                     [](ScalarBuilder &, Scalar, Scalar at) {
+                       return SmallVector<Scalar>{at};
+                     });
+}
+
 /// Attention over projected queries, keys and values that lie beside each
 /// other, after keys and values of the past.
 LogicalResult attend(NodeBuilder &n, Val projected, Val mask, Val past,
@@ -128,9 +176,9 @@ LogicalResult attend(NodeBuilder &n, Val projected, Val mask, Val past,
   int64_t heads = n.intAttr("num_heads");
   if (heads < 1)
     return n.error("needs num_heads");
-  if (n.intAttr("do_rotary") || n.intAttr("past_present_share_buffer"))
-    return n.error(
-        "shares the buffer of its past or rotates, which is not supported");
+  if (n.intAttr("past_present_share_buffer"))
+    return n.error("shares the buffer of its past, which is not supported: "
+                   "export it with a past that grows");
   Val parts[3];
   if (!splitWidths(n, projected, parts))
     return failure();
@@ -145,11 +193,20 @@ LogicalResult attend(NodeBuilder &n, Val projected, Val mask, Val past,
     if (past.rank() != 5 || past.elem != projected.elem)
       return n.error("has a past that is no tensor of 5 dimensions");
     attention.past = n.dim(past, 3);
+  }
+  if (n.intAttr("do_rotary"))
+    for (int i : {0, 1})
+      parts[i] = rotateFrom(n, parts[i], attention.past);
+  if (past) {
     for (int i = 0; i < 2; ++i) {
       Val own = n.squeeze(n.sliceAxis(past, 0, n.index(i), n.index(1)), {0});
       parts[i + 1] = n.concat({own, parts[i + 1]}, 2);
     }
   }
+  if (n.failed())
+    return failure();
+  if (mask && mask.rank() == 4)
+    attention.mask = maskOfPlaces(n, mask, parts[0], parts[1]);
   if (n.failed())
     return failure();
   if (n.wants(1))
@@ -163,8 +220,8 @@ LogicalResult importAttention(NodeBuilder &n) {
   if (x.rank() != 3 || w.rank() != 2 || !isPlainFloat(x) || w.elem != x.elem)
     return n.error("takes a float input of 3 dimensions and a weight matrix");
   if (n.has(6))
-    return n.error(
-        "shares the buffer of its past or rotates, which is not supported");
+    return n.error("shares the buffer of its past, which is not supported: "
+                   "export it with a past that grows");
   Val projected = n.wideMatmul(x, w);
   if (n.failed())
     return failure();
@@ -300,6 +357,33 @@ Val cacheWith(NodeBuilder &n, Val cache, Val row, Size at) {
   });
 }
 
+/// Rows of caches of as many beams as `beams` has in its second dimension: row
+/// k of a beam is that of the beam of the same entry which `beams` names.
+Val rowsOfBeams(NodeBuilder &n, Val cache, Val beams, Size past) {
+  Sizes sizes = n.dims(cache);
+  Size width = n.dim(beams, 1);
+  ScalarBuilder &host = n.host();
+  n.require(
+      bitAnd(eq(host.size(n.mul(n.dim(beams, 0), width)), host.size(sizes[0])),
+             le(host.size(past), host.size(n.dim(beams, 2)))),
+      "cache_indirection has a beam for each row of each cache");
+  return n.failed() ? cache : n.move(sizes, cache.elem, [&](ScalarBuilder &s) {
+    Scalar own = s.index(0), row = s.index(2);
+    // At least one beam, where there is an entry.
+    Scalar count = max(s.size(width), s.indexConstant(1)),
+           entry = floorDiv(own, count), isPast = lt(row, s.size(past));
+    Scalar place = select(isPast, row, s.indexConstant(0));
+    Scalar none = s.constant(beams.type().getElementType(), 0);
+    Scalar beam = s.toIndex(
+        s.load(s.extractWhere(isPast, beams.value,
+                              {entry, own - entry * count, place}, none),
+               beams.elem));
+    beam = entry * count + s.checkedIndex(beam, width);
+    return s.extract(cache.value,
+                     {select(isPast, beam, own), s.index(1), row, s.index(3)});
+  });
+}
+
 /// One query for each entry, over a cache with room for more keys or one that
 /// grows.
 LogicalResult importDecoderAttention(NodeBuilder &n) {
@@ -307,9 +391,6 @@ LogicalResult importDecoderAttention(NodeBuilder &n) {
   int64_t heads = n.intAttr("num_heads");
   if (heads < 1 || parts[0].rank() != 3)
     return n.error("takes a query of 3 dimensions and num_heads");
-  if (n.has(9))
-    return n.error("has a cache_indirection, which is not supported: run beams "
-                   "in the host program");
   if (!n.has(1) && !n.has(2)) {
     Val packed = parts[0];
     if (!splitWidths(n, packed, parts))
@@ -322,6 +403,14 @@ LogicalResult importDecoderAttention(NodeBuilder &n) {
   attention.causal = false;
   attention.mask = n.in(3);
   attention.bias = n.in(4);
+  if (n.wants(3))
+    attention.scoresOutput = 3;
+  // Keys of another attention are those of the entry itself.
+  Val beams = crossed ? Val() : n.in(9);
+  if (beams && (beams.rank() != 3 || !isInteger(beams.elem) || !n.has(5) ||
+                !n.intAttr("past_present_share_buffer")))
+    return n.error("has a cache_indirection that is no integer tensor of 3 "
+                   "dimensions, or without past_present_share_buffer");
   if (n.has(5) != n.has(6))
     return n.error("has a past key or a past value, but not both");
   if (n.has(5) && !crossed && n.intAttr("past_present_share_buffer")) {
@@ -340,6 +429,8 @@ LogicalResult importDecoderAttention(NodeBuilder &n) {
         return n.error("has a past of another type than its keys and values");
       Val present = cacheWith(n, n.in(4 + i), parts[i], past);
       n.out(i, present);
+      if (beams && !n.failed())
+        present = rowsOfBeams(n, present, beams, past);
       parts[i] =
           n.failed() ? present : n.sliceAxis(present, 2, n.index(0), end);
     }

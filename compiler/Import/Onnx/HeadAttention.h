@@ -21,7 +21,8 @@ struct HeadAttention {
   bool causal = n.intAttr("unidirectional") != 0;
   double filter = n.floatAttr("mask_filter_value", -10000.0f);
   double cap = 0;
-  int64_t window = -1; ///< how many keys before its own a query sees; -1: all
+  int64_t window = -1;   ///< how many keys before its own a query sees; -1: all
+  int scoresOutput = -1; ///< the output that gets the scores; -1: none
 
   /// Sets output 0, [batch, queries, heads * size].
   mlir::LogicalResult run(Val q, Val k, Val v);

@@ -146,13 +146,16 @@ Val hone::onnx::fusedConv(NodeBuilder &n, Val x, Val w, Val bias, Val added) {
 namespace {
 
 /// Where `last`, the channels of all but the weights come last.
-LogicalResult importFusedConv(NodeBuilder &n, bool last) {
-  Val x = n.in(0), added = n.in(3);
+/// With channels last in its input, and in its weights too for NhwcConv, which
+/// is what optimizers write, whatever the operator's text says.
+LogicalResult importFusedConv(NodeBuilder &n, bool last, bool weightsLast) {
+  Val x = n.in(0), w = n.in(1), added = n.in(3);
   if (last) {
     x = channelsFirst(n, x);
     added = added ? channelsFirst(n, added) : added;
   }
-  Val y = fusedConv(n, x, n.in(1), n.in(2), added);
+  Val y =
+      fusedConv(n, x, weightsLast ? channelsFirst(n, w) : w, n.in(2), added);
   if (n.failed())
     return failure();
   return n.out(last ? channelsLast(n, y) : y);
@@ -282,13 +285,15 @@ void hone::onnx::addMicrosoft(OpTable &table) {
   table.add("TransposeMatMul", importFusedMatMul, 2);
   table.add("FusedGemm", importFusedGemm, 2, 3);
   table.add("FusedMatMulActivation", importFusedMatMul, 2);
-  for (auto [name, last] : {std::pair("FusedConv", false),
-                            {"NhwcFusedConv", true},
-                            {"NhwcConv", true}})
-    table.add(
-        name,
-        [last = last](NodeBuilder &n) { return importFusedConv(n, last); }, 2,
-        last && StringRef(name) == "NhwcConv" ? 3 : 4);
+  table.add(
+      "FusedConv",
+      [](NodeBuilder &n) { return importFusedConv(n, false, false); }, 2, 4);
+  table.add(
+      "NhwcFusedConv",
+      [](NodeBuilder &n) { return importFusedConv(n, true, false); }, 2, 4);
+  table.add(
+      "NhwcConv", [](NodeBuilder &n) { return importFusedConv(n, true, true); },
+      2, 3);
   table.add("ReluGrad", importReluGrad, 2);
   table.add("InPlaceAccumulatorV2", importAccumulator, 2, 3);
   table.add("SoftmaxCrossEntropyLossGrad", importCrossEntropyGrad, 3, 6);
