@@ -134,7 +134,7 @@ void writeFloating(const Tensor &x, int64_t index, const Reader &reader,
 void writeInteger(const Tensor &x, int64_t index, Writer &writer) {
   int64_t number = integerAt(x, index);
   if (x.type == HONE_TYPE_BOOL)
-    return writer.put(number ? "True" : "False");
+    return writer.put(number ? "1" : "0");
   if (isUnsigned(x.type) || number >= 0)
     return writer.put(uint64_t(number));
   writer.put('-');
