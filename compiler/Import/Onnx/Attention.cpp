@@ -203,7 +203,7 @@ LogicalResult importAttention(NodeBuilder &n) {
       v.rank() != q.rank() || !isPlainFloat(q) || !isPlainFloat(v) ||
       k.elem != q.elem)
     return n.error("takes queries, keys and values of 3 or 4 dimensions");
-  ElementType elem = q.elem, valueElem = v.elem;
+  ElementType elem = q.elem;
   if (flat) {
     q = splitHeads(n, q, n.intAttr("q_num_heads"));
     k = splitHeads(n, k, n.intAttr("kv_num_heads"));
@@ -250,9 +250,11 @@ LogicalResult importAttention(NodeBuilder &n) {
   Size queries = n.dim(q, 2), keys = n.dim(k, 2);
   SmallVector<Val> inputs{scores};
   if (n.has(3)) {
+    if (isInteger(mask.elem))
+      mask = n.cast(mask, scores.elem);
     if (mask.rank() < 1 || mask.rank() > 4 ||
         (mask.elem != ElementType::Bool && !isPlainFloat(mask)))
-      return n.error("has a mask that is neither bool nor float");
+      return n.error("has a mask that is neither bool nor numbers");
     inputs.push_back(wholeMask(n, mask, keys));
   }
   if (n.has(6)) {
@@ -302,7 +304,7 @@ LogicalResult importAttention(NodeBuilder &n) {
       headValues(n, n.cast(probabilities, n.widened(v).elem), n.widened(v));
   if (n.failed())
     return failure();
-  attended = n.cast(attended, valueElem == elem ? elem : valueElem);
+  attended = n.cast(attended, elem);
   return n.out(flat ? joinHeads(n, attended) : attended);
 }
 

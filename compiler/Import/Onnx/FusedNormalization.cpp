@@ -71,10 +71,12 @@ LogicalResult importSimplifiedNormalization(NodeBuilder &n) {
   if (!isPlainFloat(x) || !isPlainFloat(n.in(1)) || x.rank() < 1 ||
       n.axisAttr("axis", -1, x.rank()) != x.rank() - 1)
     return n.error("takes float tensors, and normalizes the last dimension");
-  Normalized r =
-      normalize(n, n.widened(x), n.in(1), {}, /*centers=*/false, x.elem);
+  Val scale = n.in(1);
+  Normalized r = normalize(n, n.cast(x, widestType({x, scale})), scale, {},
+                           /*centers=*/false, scale.elem);
   n.out(0, r.result);
-  n.out(1, r.inverse);
+  if (n.wants(1))
+    n.out(1, n.cast(r.inverse, stashType(n)));
   return success(!n.failed());
 }
 

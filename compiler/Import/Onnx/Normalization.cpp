@@ -47,8 +47,15 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
   double epsilon = n.floatAttr("epsilon", 1e-5f),
          momentum = n.floatAttr("momentum", 0.9f);
   bool perElement = n.opset < 9 && n.intAttr("spatial", 1) == 0;
+  SmallVector<Val> given;
+  for (size_t i = 0; i < 5; ++i) {
+    if (!isFloat(n.in(i).elem) || isSmallFloat(n.in(i).elem))
+      return n.error("takes float tensors");
+    given.push_back(n.in(i));
+  }
+  ElementType wide = widestType(given);
   auto parameter = [&](size_t input) {
-    Val v = n.in(input);
+    Val v = n.cast(n.in(input), wide);
     if (!perElement)
       return perChannel(n, v, x);
     // One for each element of an item of the batch, in any shape.
@@ -64,7 +71,7 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
   if (n.intAttr("training_mode")) {
     Ints axes{0};
     axes.append(axesFrom(2, x.rank()));
-    Moments m = momentsOf(n, n.widened(x), axes);
+    Moments m = momentsOf(n, n.cast(x, wide), axes);
     auto running = [&](Val old, Val now, Val like) {
       Val mixed = n.map({old, now}, old.elem, [&](Args a) {
         return a[0] * momentum + a[1] * (1 - momentum);
@@ -92,40 +99,48 @@ LogicalResult importBatchNormalization(NodeBuilder &n) {
 LogicalResult importLayerNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
-  Val x = n.widened(n.in(0));
+  Val scale = n.in(1);
+  if (!isFloat(scale.elem) || isSmallFloat(scale.elem))
+    return n.error("takes a float scale");
+  Val x = n.cast(n.in(0), widestType({n.in(0), scale}));
   int64_t axis = n.axisAttr("axis", -1, x.rank());
   double epsilon = n.floatAttr("epsilon", 1e-5f);
   Moments m = momentsOf(n, x, axesFrom(axis, x.rank()));
   Val inverse = inverseRoot(n, m.variance, epsilon);
-  SmallVector<Val> inputs{m.centered, inverse, n.cast(n.in(1), x.elem)};
+  SmallVector<Val> inputs{m.centered, inverse, n.cast(scale, x.elem)};
   if (n.has(2))
     inputs.push_back(n.cast(n.in(2), x.elem));
   for (Val v : ArrayRef(inputs).drop_front(2))
     if (v.rank() > x.rank())
       return n.error("has a scale or bias of more dimensions than its input");
-  n.out(0, n.map(inputs, n.in(0).elem, [](Args a) {
+  // Before it was ONNX's, its result had the type of the scale.
+  ElementType elem = n.opset < 17 ? scale.elem : n.in(0).elem;
+  n.out(0, n.map(inputs, elem, [](Args a) {
     Scalar y = a[0] * a[1] * a[2];
     return a.size() > 3 ? y + a[3] : y;
   }));
   if (n.wants(1))
-    n.out(1, m.mean);
+    n.out(1, n.cast(m.mean, stashType(n)));
   if (n.wants(2))
-    n.out(2, inverse);
+    n.out(2, n.cast(inverse, stashType(n)));
   return success();
 }
 
 LogicalResult importRmsNormalization(NodeBuilder &n) {
   if (!checkFloat(n, 1))
     return failure();
-  Val x = n.widened(n.in(0));
+  Val scale = n.in(1);
+  if (!isFloat(scale.elem) || isSmallFloat(scale.elem))
+    return n.error("takes a float scale");
+  Val x = n.cast(n.in(0), widestType({n.in(0), scale}));
   int64_t axis = n.axisAttr("axis", -1, x.rank());
   double epsilon = n.floatAttr("epsilon", 1e-5f);
   Val squares = n.mean(n.map(x, [](Scalar v) { return v * v; }),
                        axesFrom(axis, x.rank()), /*keepdims=*/true);
   Val inverse = inverseRoot(n, squares, epsilon);
-  if (n.in(1).rank() > x.rank())
+  if (scale.rank() > x.rank())
     return n.error("has a scale of more dimensions than its input");
-  return n.out(n.map({x, inverse, n.cast(n.in(1), x.elem)}, n.in(1).elem,
+  return n.out(n.map({x, inverse, n.cast(scale, x.elem)}, scale.elem,
                      [](Args a) { return a[0] * a[1] * a[2]; }));
 }
 
@@ -324,6 +339,22 @@ Moments hone::onnx::momentsOf(NodeBuilder &n, Val x, ArrayRef<int64_t> axes) {
 
 Val hone::onnx::inverseRoot(NodeBuilder &n, Val variance, double epsilon) {
   return n.map(variance, [&](Scalar v) { return rsqrt(v + epsilon); });
+}
+
+ElementType hone::onnx::widestType(ArrayRef<Val> values) {
+  return llvm::any_of(
+             values, [](const Val &v) { return v.elem == ElementType::Double; })
+             ? ElementType::Double
+             : ElementType::Float;
+}
+
+ElementType hone::onnx::stashType(NodeBuilder &n) {
+  auto type = static_cast<ElementType>(
+      n.intAttr("stash_type", static_cast<int64_t>(ElementType::Float)));
+  if (isFloat(type) && !isSmallFloat(type))
+    return type;
+  n.fail("has a stash_type that is no float type");
+  return ElementType::Float;
 }
 
 Val hone::onnx::softmaxOf(NodeBuilder &n, Val x, int64_t opset) {

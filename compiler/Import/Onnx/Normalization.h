@@ -16,6 +16,12 @@ Moments momentsOf(NodeBuilder &n, Val x, llvm::ArrayRef<int64_t> axes);
 /// 1 / sqrt(variance + epsilon).
 Val inverseRoot(NodeBuilder &n, Val variance, double epsilon);
 
+/// What float tensors are computed in together: double where one of them is,
+/// else float.
+ElementType widestType(llvm::ArrayRef<Val> values);
+/// The type of the mean and the deviation that a normalization gives.
+ElementType stashType(NodeBuilder &n);
+
 /// Softmax along the node's axis, by the rules of ONNX's `opset`.
 Val softmaxOf(NodeBuilder &n, Val x, int64_t opset);
 
