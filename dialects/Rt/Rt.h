@@ -43,7 +43,7 @@ inline constexpr llvm::StringLiteral kDimsAttr = "hone.dims";
 inline constexpr llvm::StringLiteral kDefaultAttr =
     "hone.default"; ///< elements, on an argument that a call may leave out
 inline constexpr llvm::StringLiteral kAnyRankAttr =
-    "hone.any_rank"; ///< unit, on a result that is a tensor in an optional
+    "hone.any_rank"; ///< unit, on what the model declares as a tensor
 inline constexpr llvm::StringLiteral kDefaultOffsetAttr =
     "hone.default_offset"; ///< i64, where these lie in the weights
 inline constexpr llvm::StringLiteral kFreeDimsAttr =

@@ -46,9 +46,12 @@ class Rt_BufferOp<string opMnemonic, list<Trait> traits = []> : Rt_Op<opMnemonic
 
 def Rt_InputOp : Rt_BufferOp<"input", [Pure]> {
   let summary = "an input of the model, in the caller's memory; read only";
-  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims);
+  let description = [{
+    With `any_rank` it is a tensor, and the result an optional that holds it.
+  }];
+  let arguments = (ins Rt_Number:$index, Rt_Dims:$dims, UnitAttr:$any_rank);
   let results = (outs AnyType:$result);
-  let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
+  let assemblyFormat = "$index (`any_rank` $any_rank^)? (`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
 }
 
 def Rt_OutputOp : Rt_BufferOp<"output", [Pure]> {

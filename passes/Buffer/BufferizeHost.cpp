@@ -67,7 +67,8 @@ LogicalResult HostBufferizer::bufferizeArguments(func::FuncOp run) {
     }
     map.map(argument,
             rt::InputOp::create(builder, host.getLoc(),
-                                convertType(argument.getType()), index, sizes)
+                                convertType(argument.getType()), index, sizes,
+                                attrs.contains(rt::kAnyRankAttr))
                 .getResult());
   }
   for (auto [index, type] : llvm::enumerate(host.getResultTypes()))

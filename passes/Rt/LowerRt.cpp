@@ -107,9 +107,13 @@ struct LowerInput : RtPattern<rt::InputOp> {
       rewriter.replaceOpWithMultiple(op, {parts});
       return success();
     }
+    // What an optional holds is a value.
     Value pointer =
-        valuePointer(code, rewriter, op.getLoc(), op.getType(), op.getIndex(),
-                     frame.inputs, frame.deviceInputs);
+        op.getAnyRank()
+            ? code.pointer(rewriter, op.getLoc(), frame.inputs,
+                           op.getIndex() * kValueBytes)
+            : valuePointer(code, rewriter, op.getLoc(), op.getType(),
+                           op.getIndex(), frame.inputs, frame.deviceInputs);
     replace(op, pointer, adaptor.getDims(), rewriter);
     return success();
   }

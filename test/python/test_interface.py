@@ -84,8 +84,8 @@ class AnyRank(unittest.TestCase):
     x = RNG.standard_normal((2, 3)).astype(np.float32)
 
     def test_what_takes_it(self):
-        text = f"""one (bool c, X x) => (float[] y, float[6] flat, float[] e, float[3,2] last, float[] n)
-        <int64[1] s = {{6}}, int64[1] open = {{-1}}, float two = {{2}}, int64[2] three = {{3, 2}}> {{
+        text = f"""one (bool c, X x) => (float[] y, float[6] flat, float[] e, float[3,2] last, float[] n, float[] both)
+        <int64[1] s = {{6}}, int64[1] open = {{-1}}, float two = {{2}}, float[1] unit = {{1}}, int64[2] three = {{3, 2}}> {{
             a = {self.BRANCHES}
             y = Identity(a)
             flat = Reshape(a, open)
@@ -93,6 +93,7 @@ class AnyRank(unittest.TestCase):
             e2 = Mul(r, two)
             e = Exp(e2)
             last = Reshape(r, three)
+            both = Sub(unit, a)
             n = If (c) <then_branch = t2 () => (float[] a2) {{ a2 = Identity(a) }}, else_branch = e2 () => (float[] b2) {{ b2 = Identity(x) }}>
         }}"""
         for shape in "float[2,3]", "float[p,q]":
@@ -107,10 +108,61 @@ class AnyRank(unittest.TestCase):
                 np.testing.assert_allclose(got["e"], np.exp(2 * np.maximum(a, 0)), rtol=1e-6)
                 np.testing.assert_array_equal(got["last"], np.maximum(a, 0).reshape(3, 2))
                 np.testing.assert_array_equal(got["n"], a if c else self.x)
+                np.testing.assert_array_equal(got["both"], 1 - a)
                 self.assertEqual(got["y"].ndim, a.ndim)
 
+    def test_inputs(self):
+        """An input that declares no shape, beside tensors of known ranks."""
+        model = parsed("""one (float[] x, float[2,2] a, string[] t, string[3] u) => (float[] y, float[] z, float[] w, float[] i, string[] v, bool h, float[2,2] r) <int64[2] two = {2, 2}> {
+            y = Abs(x)
+            s = MatMul(a, a)
+            z = Add(s, x)
+            q = Mul(x, x)
+            c = Less(x, z)
+            w = Where(c, q, y)
+            i = Identity(x)
+            same = Equal(t, t)
+            v = Where(same, t, u)
+            h = OptionalHasElement(x)
+            wide = Max(x, a)
+            r = Reshape(wide, two)
+        }""")
+        for value in [*model.graph.input, *model.graph.output]:
+            if value.name in "xyzwitv":
+                value.type.tensor_type.ClearField("shape")
+        a = RNG.standard_normal((2, 2)).astype(np.float32)
+        for target in "cpu", "cuda-emulated":
+            compiled = hone.compile(model.SerializeToString(), target=target)
+            self.assertIsNone(compiled.inputs[0].shape)
+            self.assertEqual(compiled.inputs[0].kind, "tensor")
+            for shape in (), (2,), (1, 2), (2, 1), (2, 2), (3, 2, 2), (5, 1, 1, 2), (0, 2, 2):
+                x = np.array(RNG.standard_normal(shape), np.float32)
+                t = np.full(shape[:1] + (3,), "ab", object)
+                run = lambda: compiled.run({"x": x, "a": a, "t": t, "u": np.array(["p", "q", "r"], object)})  # noqa: E731, B023
+                if np.maximum(x, a).size != 4:
+                    with self.assertRaisesRegex(hone.RunError, "Reshape.*do not fit"):
+                        run()
+                    continue
+                got = run()
+                np.testing.assert_array_equal(got["y"], np.abs(x))
+                np.testing.assert_allclose(got["z"], a @ a + x, rtol=1e-5, atol=1e-6)
+                np.testing.assert_array_equal(got["w"], np.where(x < got["z"], x * x, np.abs(x)))
+                np.testing.assert_array_equal(got["i"], x)
+                np.testing.assert_array_equal(got["r"], np.maximum(x, a).reshape(2, 2))
+                self.assertEqual(got["v"].tolist(), t.tolist())
+                self.assertTrue(got["h"])
+            feeds = {"x": a, "a": a, "t": t, "u": np.array(["p", "q", "r"], object)}
+            with self.assertRaisesRegex(hone.RunError, "sizes do not fit: 3 and 2"):
+                compiled.run(feeds | {"x": np.zeros(3, np.float32)})
+            with self.assertRaisesRegex(hone.RunError, "must have type float"):
+                compiled.run(feeds | {"x": a.astype(np.float64)})
+
     def test_what_does_not(self):
-        model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = Add(a, x) }}")
+        model = parsed(f"one (bool c, float[2,3] x, float[3,3] m) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = MatMul(a, m) }}")
+        self.assertIn("a number of dimensions that only the run knows", hone.check(model.SerializeToString())[0])
+        model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = Clip(a, x) }}")
+        self.assertIn("number of dimensions only the run knows", hone.check(model.SerializeToString())[0])
+        model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = Add(a, x) }}", opset=6)
         self.assertIn("number of dimensions only the run knows", hone.check(model.SerializeToString())[0])
         model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}, int64[1] z = {{0}}> {{ a = {self.BRANCHES} y = Reshape(a, z) }}")
         self.assertIn("copies dimension 0", hone.check(model.SerializeToString())[0])

@@ -332,12 +332,13 @@ static LogicalResult checkKind(NodeBuilder &n, int input,
   if (!isAnyRank(n.in(input).value.getType()))
     return n.error("takes a tensor as input " + Twine(input) +
                    ", not a sequence or an optional");
-  if (input == 0 && entry.takesAnyRank)
+  if (input < entry.anyRankInputs)
     return success();
   return n.error("its input '" + n.node.inputs[input] +
-                 "' has a number of dimensions that only the run knows, as "
-                 "the branches of an If give different ones; give them the "
-                 "same, or put a Reshape before this node");
+                 "' has a number of dimensions that only the run knows, as it "
+                 "comes from an input without a shape or from branches of an "
+                 "If that give different ones; declare the shape, give the "
+                 "branches the same, or put a Reshape before this node");
 }
 
 void GraphImporter::importNode(const Node &node, Scope &scope) {

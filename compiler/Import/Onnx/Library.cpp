@@ -94,6 +94,7 @@ ArrayRef<Operand> operandsOf(StringRef function) {
       {"optional_get_element", {Value}},
       {"flatten", {Value}},
       {"shape_like", {any.rank(1), Value}},
+      {"broadcast", {Operand(Value).any()}},
       {"string_concat", {text, text}},
       {"string_equal", {text, text}},
       {"string_split", {text, text.one()}},

@@ -76,14 +76,16 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
                 ", which is not supported";
       return {};
     }
-    // The elements of a sequence may have any rank.
+    // An input, and the elements of a sequence, may have any rank.
     if (!type.hasShape && !dims)
       return UnrankedTensorType::get(element);
-    if (!type.hasShape) {
-      problem = "has no shape; give it at least a number of dimensions "
-                "(onnx.shape_inference may find it)";
+    if (!type.hasShape && isPacked(elem)) {
+      problem = "has no shape and elements of " + elementTypeName(elem) +
+                ", which is not supported; give it sizes";
       return {};
     }
+    if (!type.hasShape)
+      return anyRankOf(element);
     SmallVector<int64_t> shape;
     for (const Dimension &dimension : type.shape) {
       int64_t size = dimension.size;
@@ -272,6 +274,8 @@ void GraphImporter::importArgument(
   named.set("hone.type", builder.getStringAttr(elementTypeName(elem)));
   if (isa<RankedTensorType>(type))
     named.set("hone.dims", builder.getArrayAttr(dims));
+  if (isAnyRank(type) && input.type.kind == TypeKind::Tensor)
+    named.set("hone.any_rank", builder.getUnitAttr());
   if (value)
     named.set("hone.default", value);
   attributes.push_back(named.getDictionary(&context));

@@ -97,20 +97,17 @@ const OpTable &OpTable::get() {
                    "Softplus",
                    "Softsign",
                    "Sqrt",
-                   "Add",
-                   "Sub",
-                   "Mul",
-                   "Div",
-                   "Pow",
-                   "Less",
-                   "Greater",
-                   "Equal",
-                   "Min",
-                   "Max",
                    "Swish",
                    "Tan",
                    "ThresholdedRelu",
                    "Tanh"});
+    t.takeAnyRank(
+        {"Add",        "Sub",  "Mul",     "Div",         "Pow",
+         "Mod",        "Less", "Greater", "LessOrEqual", "GreaterOrEqual",
+         "Equal",      "Min",  "Max",     "Sum",         "Mean",
+         "And",        "Or",   "Xor",     "BitwiseAnd",  "BitwiseOr",
+         "BitwiseXor", "Where"},
+        /*broadcast=*/true);
     return t;
   }();
   return table;

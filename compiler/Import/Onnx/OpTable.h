@@ -24,8 +24,8 @@ struct OpEntry {
   /// Inputs that may be sequences and optionals, where all others are tensors:
   /// bit i is input i, and the last one also those beyond.
   uint64_t anyValue;
-  /// Whether the first input may be a tensor of any rank (AnyRank.h).
-  bool takesAnyRank = false;
+  /// How many of the first inputs may be tensors of any rank (AnyRank.h).
+  int anyRankInputs = 0;
 
   /// Whether input `i`, before others that are there, may not be left out: a
   /// list of any length has no gaps. (A Loop has two optional inputs before
@@ -59,8 +59,10 @@ public:
               int maxInputs, uint64_t anyValue);
   /// Operators that move elements of any type, strings and complex numbers too.
   void moveByPosition(llvm::ArrayRef<llvm::StringRef> names);
-  /// Operators that compute element by element, for inputs of any rank.
-  void takeAnyRank(llvm::ArrayRef<llvm::StringRef> names);
+  /// Operators that compute element by element, of which the first input may
+  /// have any rank where others are scalars, or all of them with `broadcast`.
+  void takeAnyRank(llvm::ArrayRef<llvm::StringRef> names,
+                   bool broadcast = false);
   /// The domain of the operators that are added next; "" is ONNX's own.
   void setDomain(llvm::StringRef name) { domain = name.str(); }
 

@@ -36,6 +36,13 @@ struct Tensor {
   }
 };
 
+/// What an optional holds, or the value itself; NULL when there is nothing.
+inline const hone_value *contentOf(const hone_value *value) {
+  if (value && value->kind == HONE_KIND_OPTIONAL)
+    value = value->as.optional.value;
+  return value && value->kind != HONE_KIND_NONE ? value : nullptr;
+}
+
 class Call {
 public:
   Call(hone_frame *frame, int32_t node, const hone_value *const *operands,

@@ -33,8 +33,8 @@ hone_library_fn hone_lib_zip_map, hone_lib_dict_vectorizer, hone_lib_cast_map;
 
 // Moving elements of any type.
 hone_library_fn hone_lib_take, hone_lib_gather, hone_lib_concat,
-    hone_lib_expand, hone_lib_where, hone_lib_transpose, hone_lib_slice,
-    hone_lib_tile;
+    hone_lib_expand, hone_lib_broadcast, hone_lib_where, hone_lib_transpose,
+    hone_lib_slice, hone_lib_tile;
 
 // Images.
 hone_library_fn hone_lib_decode_image;

@@ -243,6 +243,49 @@ HONE_LIBRARY(expand) {
   return HONE_OK;
 }
 
+/// Every operand, of any rank, with the dimensions that all have together.
+HONE_LIBRARY(broadcast) {
+  if (call.operandCount != call.resultCount)
+    return call.misuse(call.resultCount);
+  Broadcast broadcast;
+  for (int32_t i = 0; i < call.operandCount; ++i) {
+    const hone_value *content = contentOf(call.value(i));
+    if (!content)
+      return call.fail(HONE_BAD_VALUE, 0);
+    Tensor x = call.tensorIn(*content);
+    if (!x || !broadcast.add(call, x.rank, x.dims))
+      return call.status;
+  }
+  int64_t count = elementCount(broadcast.rank, broadcast.dims);
+  if (count < 0)
+    return call.fail(HONE_OUT_OF_MEMORY, INT64_MAX);
+  for (int32_t i = 0; i < call.operandCount; ++i) {
+    Tensor x = call.tensorIn(*contentOf(call.value(i)));
+    // With as many elements it repeats none of them.
+    if (x.count != count) {
+      Tensor wide = x;
+      wide.count = count;
+      wide.data = static_cast<char *>(call.allocate(count, x.width));
+      if (!wide.data)
+        return call.status;
+      int64_t strides[maxRank];
+      broadcast.strides(x, strides);
+      if (count > 0)
+        copyStrided(wide, x.data, broadcast.rank, broadcast.dims, strides);
+      x = wide;
+    }
+    hone_value result = {};
+    result.kind = HONE_KIND_OPTIONAL;
+    result.as.optional.value = hone_rt_tensor_new(
+        call.frame, x.data, x.type, broadcast.rank, broadcast.dims);
+    if (!result.as.optional.value)
+      return call.failed();
+    if (int32_t status = call.giveShared(i, result))
+      return status;
+  }
+  return HONE_OK;
+}
+
 HONE_LIBRARY(where) {
   Tensor condition = call.tensor(0), a = call.tensor(1), b = call.tensor(2);
   if (!condition || !a || !b)

@@ -21,13 +21,6 @@ const hone_sequence *append(Call &call, const hone_sequence *sequence,
                                  tensor.rank, tensor.dims);
 }
 
-/// What an optional holds, or the value itself; NULL when there is nothing.
-const hone_value *contentOf(const hone_value *value) {
-  if (value && value->kind == HONE_KIND_OPTIONAL)
-    value = value->as.optional.value;
-  return value && value->kind != HONE_KIND_NONE ? value : nullptr;
-}
-
 } // namespace
 
 HONE_LIBRARY(sequence_empty) {

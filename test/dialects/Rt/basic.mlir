@@ -6,6 +6,8 @@ func.func @hone_run(%n: index, %t: i1) {
   %c = hone_rt.constant 64 dense<1.0> : tensor<4xf32> : memref<4xf32>
   // CHECK: hone_rt.input 0 dims(%{{.+}}) : memref<?x4xf32>
   %x = hone_rt.input 0 dims(%n) : memref<?x4xf32>
+  // CHECK: hone_rt.input 1 any_rank : !hone.optional<tensor<*xf32>>
+  %any = hone_rt.input 1 any_rank : !hone.optional<tensor<*xf32>>
   // CHECK: hone_rt.slot 3 : memref<4xf32>
   %s = hone_rt.slot 3 : memref<4xf32>
   // CHECK: hone_rt.view %{{.+}} from %{{.+}} dims(%{{.+}}) : memref<?x4xf32> -> memref<?xf32>

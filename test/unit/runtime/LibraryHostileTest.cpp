@@ -49,6 +49,7 @@ const Function functions[] = {
     {hone_lib_optional_get_element, "p", ""},
     {hone_lib_flatten, "p", ""},
     {hone_lib_shape_like, "xp", "t"},
+    {hone_lib_broadcast, "xp", "", 2},
     {hone_lib_string_concat, "tt", ""},
     {hone_lib_string_equal, "tt", ""},
     {hone_lib_string_split, "tt", "a", 2},

@@ -179,7 +179,27 @@ TEST_F(Sequences, TensorsOfAnyRank) {
       call(hone_lib_shape_like, {list<float>({7}), list2}, {HONE_TYPE_FLOAT}),
       HONE_SHAPE_MISMATCH);
   expectOk(call(hone_lib_optional_empty, {}));
-  EXPECT_EQ(call(hone_lib_flatten, {made()}), HONE_BAD_VALUE);
+  auto *empty = made();
+  EXPECT_EQ(call(hone_lib_flatten, {empty}), HONE_BAD_VALUE);
+
+  auto held = [&](size_t i) -> const hone_value & {
+    return *results[i].as.optional.value;
+  };
+  expectOk(call(hone_lib_broadcast,
+                {list2, tensor<int64_t>({3, 1}, {7, 8, 9}), scalar<float>(1)},
+                {}, 3));
+  for (size_t i = 0; i < 3; ++i) {
+    const hone_tensor &t = held(i).as.tensor;
+    EXPECT_EQ(std::vector<int64_t>(t.dims, t.dims + t.rank),
+              (std::vector<int64_t>{3, 2}));
+  }
+  EXPECT_EQ(elements<float>(held(0)), (F32s{4, 5, 4, 5, 4, 5}));
+  EXPECT_EQ(elements<int64_t>(held(1)),
+            (std::vector<int64_t>{7, 7, 8, 8, 9, 9}));
+  EXPECT_EQ(elements<float>(held(2)), (F32s{1, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(call(hone_lib_broadcast, {list2, list<float>({1, 2, 3})}, {}, 2),
+            HONE_SHAPE_MISMATCH);
+  EXPECT_EQ(call(hone_lib_broadcast, {list2, empty}, {}, 2), HONE_BAD_VALUE);
 }
 
 TEST_F(Sequences, Optionals) {
