@@ -29,6 +29,28 @@ class Blocks(BesideTest):
         inputs = dict(a=self.floats(3, 32).astype(np.float16), b=self.bytes(6, 2, 8), s=self.floats(6, 2).astype(np.float16), z=self.bytes(6, 1))
         self.node("MatMulNBits", inputs, K=32, N=6, bits=4, block_size=16, tolerance=5e-3)
 
+    def test_of_four_bits(self):
+        """Of bitsandbytes: blocks in one row, over rows that end inside of them, and an odd number of weights."""
+        for kind in (0, 1):
+            for k, n, block in ((32, 8, 16), (24, 5, 16), (33, 3, 32), (17, 1, 64)):
+                weights = dict(b=self.bytes((k * n + 1) // 2), most=self.random.random(-(-k * n // block)).astype(np.float32))
+                attributes = dict(K=k, N=n, block_size=block, quant_type=kind, tolerance=1e-4)
+                self.node("MatMulBnb4", dict(a=self.floats(2, 3, k), **weights), **attributes)
+                # What they are times one gives the other direction, which ONNX Runtime has on a device alone.
+                dense = self.reference_node("MatMulBnb4", dict(a=np.eye(k, dtype=np.float32), **weights), K=k, N=n, block_size=block, quant_type=kind)["out0"].T
+                a = self.floats(2, 3, n)
+                self.node("MatMulBnb4", dict(a=a, **weights), transB=0, want=dict(out0=a @ dense), **attributes)
+                self.node("MatMulBnb4", dict(a=a[0, 0], **weights), transB=0, want=dict(out0=a[0, 0] @ dense), **attributes)
+        right = dict(a=self.floats(2, 32), b=self.bytes(128), most=self.floats(16))
+        sizes = dict(K=32, N=8, block_size=16, quant_type=0)
+        for changes, attributes, reason in (
+            ({}, dict(quant_type=2), "quant_type of 0"), ({}, dict(block_size=24), "a power of 2"), ({}, dict(K=0), "sizes K and N"),
+            (dict(b=self.bytes(127)), {}, "do not agree"), (dict(most=self.floats(15)), {}, "do not agree"), (dict(a=self.floats(2, 31)), {}, ""),
+            (dict(b=self.bytes(8, 16)), {}, "one row each"), (dict(a=self.bytes(2, 32)), {}, "a matrix of float"),
+        ):  # fmt: skip
+            with self.subTest(reason):
+                self.refuses("MatMulBnb4", right | changes, reason, **(sizes | attributes))
+
     def test_gather(self):
         indices = np.array([[0, 3, -1], [2, 2, -5]], np.int64)
         for bits in (2, 4, 8):

@@ -6,6 +6,7 @@ import unittest
 import numpy as np
 import onnx
 from beside import BesideTest, node_model, number, reference
+from ml_dtypes import float8_e4m3fn
 from onnx import helper
 
 import hone
@@ -180,6 +181,46 @@ class Cached(BesideTest):
                 for interleaved in (0, 1):
                     self.node("RotaryEmbedding", dict(x=x, at=at, **caches), interleaved=interleaved)
         self.node("RotaryEmbedding", dict(x=self.floats(2, 5, 36), at=np.array([3]), **caches), num_heads=3, rotary_embedding_dim=8)
+
+    def test_quantized_caches(self):
+        for length, past, batch in ((5, 0, 2), (1, 4, 2), (3, 3, 1)):
+            for bits, dtype in ((8, np.int8), (4, np.uint8)):
+                for kind, shape in (("PER_TENSOR", (1,)), ("PER_CHANNEL", (1, 2, 1, 16)), ("PER_CHANNEL", (32,))):
+                    inputs = self.inputs(length, past, batch)
+                    rows = lambda: self.bytes(batch, 2, past, 16 * bits // 8, dtype=dtype)  # noqa: E731, B023
+                    scale = lambda: (self.random.random(shape) * 0.03 + 0.3 / bits).astype(np.float32)  # noqa: E731, B023
+                    inputs |= dict(pk=rows(), pv=rows(), cos=None, sin=None, at=None, bias=None, sink=None, ks=scale(), vs=scale())
+                    attributes = dict(kv_cache_bit_width=bits, k_quant_type=kind, v_quant_type=kind)
+                    if kind == "PER_TENSOR":
+                        self.group(inputs | dict(cos=self.floats(16, 8), sin=self.floats(16, 8)), do_rotary=1, **attributes)
+                    else:
+                        self.group(inputs, **attributes)
+        # More room than keys, and one of the two as it is.
+        inputs = self.inputs(1, 4, buffer=8) | dict(cos=None, sin=None, at=None, bias=None, sink=None)
+        for name in "kv":
+            own = inputs | {"p" + name: self.bytes(2, 2, 8, 16, dtype=np.int8), name + "s": number([0.05])}
+            packed = dict(kv_cache_bit_width=8, k_quant_type="NONE", v_quant_type="NONE") | {name + "_quant_type": "PER_TENSOR"}
+            if name == "v":
+                own |= dict(ks=None, vs=own.pop("vs"))
+            plain = dict(inputs, **{"p" + name: own["p" + name].astype(np.float32) * np.float32(0.05), name: np.rint(inputs[name] / np.float32(0.05)).clip(-128, 127) * np.float32(0.05)})
+            want = self.reference_node("GroupQueryAttention", plain, outputs=3, num_heads=4, kv_num_heads=2)
+            self.node("GroupQueryAttention", own, num_heads=4, kv_num_heads=2, tolerance=1e-4, want=dict(out0=want["out0"]), **packed)
+        # Floats of 8 bits, of which ONNX Runtime has no kernel on the CPU.
+        inputs = self.inputs(1, 4) | dict(cos=None, sin=None, at=None, bias=None, sink=None)
+        narrow = lambda x: np.clip(x / np.float32(0.02), -448, 448).astype(float8_e4m3fn)  # noqa: E731
+        plain = {name: narrow(inputs[name]).astype(np.float32) * np.float32(0.02) for name in ("k", "v", "pk", "pv")}
+        want = self.reference_node("GroupQueryAttention", inputs | plain, outputs=3, num_heads=4, kv_num_heads=2)
+        own = inputs | dict(pk=narrow(inputs["pk"]), pv=narrow(inputs["pv"]), ks=number([0.02]), vs=number([0.02]))
+        self.node("GroupQueryAttention", own, num_heads=4, kv_num_heads=2, tolerance=1e-4, want=dict(out0=want["out0"]), kv_cache_bit_width=8, k_quant_type="PER_TENSOR", v_quant_type="PER_TENSOR")
+        right = self.inputs(1, 4) | dict(cos=None, sin=None, at=None, bias=None, sink=None, ks=number([0.1]), vs=number([0.1]))
+        bytes_ = dict(pk=self.bytes(2, 2, 4, 16, dtype=np.int8), pv=self.bytes(2, 2, 4, 16, dtype=np.int8))
+        types = dict(num_heads=4, kv_num_heads=2, k_quant_type="PER_TENSOR", v_quant_type="PER_TENSOR", kv_cache_bit_width=8)
+        for changes, attributes, reason in (
+            ({}, {}, "needs a past of int8"), (bytes_, dict(k_quant_type="NONE"), "and no quant_type"), (bytes_, dict(kv_cache_bit_width=4), "of uint8 for 4"), (bytes_ | dict(vs=None), {}, "and its scale"),
+            (bytes_, dict(v_quant_type="PER_CHANNEL"), "one for each channel"), (bytes_, dict(v_quant_type="ROWS"), "an unknown quant_type"), (bytes_ | dict(pv=self.bytes(2, 2, 4, 8, dtype=np.int8)), {}, "do not agree"),
+        ):  # fmt: skip
+            with self.subTest(reason):
+                self.refuses("GroupQueryAttention", right | changes, reason, **(types | attributes))
 
     def test_refused(self):
         right = self.inputs(5, 0)

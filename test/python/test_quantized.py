@@ -80,6 +80,20 @@ class Windows(BesideTest):
             self.node("QLinearGlobalAveragePool", dict(x=self.bytes(2, 3, 7, 6, dtype=dtype), **rest))
             self.node("QLinearGlobalAveragePool", dict(x=self.bytes(2, 7, 6, 3, dtype=dtype), **rest), channels_last=1)
 
+    def test_reduce_mean(self):
+        """Beside numpy: ONNX Runtime has it on a device alone."""
+        for dtype in (U8, I8):
+            x, zero, to_zero = self.bytes(2, 3, 4, 5, dtype=dtype), self.zero(dtype), self.zero(dtype)
+            for axes, keep in (((1, 3), 0), ((-1,), 1), ((0, 1, 2, 3), 1), (None, 0)):
+                mean = ((x.astype(np.float64) - zero) * np.float32(0.07)).mean(axis=axes, keepdims=bool(keep))
+                info = np.iinfo(dtype)
+                want = np.clip(np.rint(mean / np.float32(0.03)) + to_zero, info.min, info.max).astype(dtype)
+                inputs = dict(x=x, sx=number(0.07), zx=zero, sy=number(0.03), zy=to_zero)
+                # Where the mean is half a step the rounding of floats tells.
+                self.node("QLinearReduceMean", inputs, steps=1, want=dict(out0=np.array(want)), keepdims=keep, **({} if axes is None else dict(axes=list(axes))))
+        self.refuses("QLinearReduceMean", inputs, "an axis twice", axes=[1, -3])
+        self.refuses("QLinearReduceMean", inputs, "", axes=[4])
+
     def test_max_pool(self):
         for dtype in (U8, I8):
             self.node("NhwcMaxPool", dict(x=self.bytes(2, 7, 6, 3, dtype=dtype)), kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1])

@@ -123,6 +123,76 @@ LogicalResult importMatMulNBits(NodeBuilder &n) {
   return n.failed() ? failure() : n.out(row ? n.squeeze(y, {0}) : y);
 }
 
+/// What the 16 values of 4 bits stand for: floats of a sign, two bits of
+/// exponent and one of mantissa as their authors number them, and the quantiles
+/// of a normal distribution.
+constexpr double kFp4[] = {
+    0, 1. / 192,  2. / 3,  1,  1. / 3,  1. / 2,  1. / 6,  1. / 4,
+    0, -1. / 192, -2. / 3, -1, -1. / 3, -1. / 2, -1. / 6, -1. / 4};
+constexpr double kNf4[] = {-1.0,
+                           -0.6961928009986877,
+                           -0.5250730514526367,
+                           -0.39491748809814453,
+                           -0.28444138169288635,
+                           -0.18477343022823334,
+                           -0.09105003625154495,
+                           0.0,
+                           0.07958029955625534,
+                           0.16093020141124725,
+                           0.24611230194568634,
+                           0.33791524171829224,
+                           0.44070982933044434,
+                           0.5626170039176941,
+                           0.7229568362236023,
+                           1.0};
+
+/// A product with weights [N, K] of 4 bits, which lie in one row, the first of
+/// two in the high bits, with the largest absolute value of each block.
+LogicalResult importMatMulBnb4(NodeBuilder &n) {
+  Val a = n.in(0), bytes = n.in(1), largest = n.in(2);
+  int64_t k = n.intAttr("K"), rows = n.intAttr("N"),
+          block = n.intAttr("block_size"), kind = n.intAttr("quant_type", -1);
+  bool transposed = n.intAttr("transB", 1) != 0;
+  if (!isPlainFloat(a) || a.elem == ElementType::Double || a.rank() < 1)
+    return n.error("takes a matrix of float, float16 or bfloat16");
+  if (k < 1 || k > INT32_MAX || rows < 1 || rows > INT32_MAX)
+    return n.error("needs the sizes K and N");
+  if (!isPowerOf2(block) || block < 16 || block > (1 << 20))
+    return n.error("needs a block_size that is a power of 2 of at least 16");
+  if (kind != 0 && kind != 1)
+    return n.error("needs a quant_type of 0 (FP4) or 1 (NF4)");
+  if (bytes.elem != ElementType::Uint8 || bytes.rank() != 1 ||
+      !isPlainFloat(largest) || largest.rank() != 1)
+    return n.error("takes weights of uint8 and floats in one row each");
+  int64_t count = k * rows;
+  bytes = n.withDims(bytes, n.sizes({(count + 1) / 2}),
+                     "the sizes of weights, K and N");
+  largest = n.withDims(largest, n.sizes({(count + block - 1) / block}),
+                       "the numbers of blocks and of their largest values");
+  if (n.failed())
+    return failure();
+  Val x = n.widened(a);
+  Val table = n.constant(x.elem, {16}, kind == 0 ? kFp4 : kNf4);
+  Val weights = n.compute(n.sizes({rows, k}), x.elem, [&](ScalarBuilder &s) {
+    Scalar place = s.index(0) * s.indexConstant(k) + s.index(1),
+           two = s.indexConstant(2), base = s.indexConstant(16);
+    Scalar byte =
+        s.toIndex(s.element(bytes.value, bytes.elem, {floorDiv(place, two)}));
+    Scalar low = ne(truncMod(place, two), 0);
+    Scalar code = select(low, truncMod(byte, base), floorDiv(byte, base));
+    Scalar value = s.element(table.value, table.elem, {code});
+    Scalar most = s.element(largest.value, largest.elem,
+                            {floorDiv(place, s.indexConstant(block))});
+    return value * s.toFloat(most, value.type());
+  });
+  bool row = a.rank() == 1;
+  Val product = n.matmul(row ? n.unsqueeze(x, {0}) : x, weights, transposed);
+  if (n.failed())
+    return failure();
+  product = n.cast(product, a.elem);
+  return n.out(row ? n.squeeze(product, {0}) : product);
+}
+
 /// Gather of rows that are quantized in blocks.
 LogicalResult importGatherBlockQuantized(NodeBuilder &n) {
   Val data = n.in(0), indices = n.in(1), scales = n.in(2), zeros = n.in(3);
@@ -221,6 +291,7 @@ LogicalResult importGatherBlockQuantized(NodeBuilder &n) {
 void hone::onnx::addBlockQuantization(OpTable &table) {
   table.setDomain("com.microsoft");
   table.add("MatMulNBits", importMatMulNBits, 3, 6);
+  table.add("MatMulBnb4", importMatMulBnb4, 3);
   table.add("GatherBlockQuantized", importGatherBlockQuantized, 3, 4);
   table.setDomain("");
 }

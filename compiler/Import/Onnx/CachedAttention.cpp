@@ -3,6 +3,7 @@
 // of language models are made.
 #include "compiler/Import/Onnx/HeadAttention.h"
 #include "compiler/Import/Onnx/OpTable.h"
+#include "compiler/Import/Onnx/Quantization.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -81,6 +82,69 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
       });
   return n.out(flat ? joinHeads(n, turned) : turned);
 }
+
+/// How keys or values lie in a cache: as they are, or over a scale as int8,
+/// float8e4m3fn, or 4 bits from -8 on, two in a byte.
+struct CacheFormat {
+  NodeBuilder &n;
+  ElementType elem = ElementType::Undefined; ///< of the cache
+  Val scale = Val(); ///< one element, or [1, heads, 1, size]; none: as they are
+  int64_t bits = 8;
+
+  bool isPacked() const { return scale && bits == 4; }
+  Size width(Size size) const {
+    return isPacked() ? n.ceilDiv(size, n.index(2)) : size;
+  }
+
+  /// [batch, heads, length, size] as the cache has them.
+  Val stored(Val x) const {
+    if (!scale)
+      return x;
+    Val fit = quantize(n, n.cast(x, scale.elem), scale, Val(),
+                       isPacked() ? ElementType::Int4 : elem);
+    if (!isPacked() || n.failed())
+      return fit;
+    Sizes sizes = n.dims(x);
+    Size size = sizes[3];
+    sizes[3] = width(size);
+    return n.compute(sizes, elem, [&](ScalarBuilder &s) {
+      auto value = [&](const Scalar &i) {
+        // One behind the last is 0.
+        return s.toIndex(s.load(
+                   s.extractWhere(lt(i, s.size(size)), fit.value,
+                                  {s.index(0), s.index(1), s.index(2), i},
+                                  s.constant(fit.type().getElementType(), 0)),
+                   fit.elem)) +
+               8;
+      };
+      Scalar first = s.index(3) * s.indexConstant(2);
+      return s.cast(value(first) + value(first + 1) * s.indexConstant(16),
+                    elem);
+    });
+  }
+
+  /// What a part of the cache stands for, in type `result`.
+  Val read(Val cache, Size size, ElementType result) const {
+    if (!scale)
+      return cache;
+    Val values = cache;
+    if (isPacked()) {
+      Sizes sizes = n.dims(cache);
+      sizes[3] = size;
+      values = n.compute(sizes, ElementType::Int32, [&](ScalarBuilder &s) {
+        Scalar place = floorDiv(s.index(3), s.indexConstant(2));
+        Scalar byte = s.toIndex(s.element(
+            cache.value, elem, {s.index(0), s.index(1), s.index(2), place}));
+        Scalar high = ne(s.index(3), place * s.indexConstant(2)),
+               base = s.indexConstant(16);
+        Scalar bits4 = select(high, floorDiv(byte, base), truncMod(byte, base));
+        return s.cast(bits4 - 8, ElementType::Int32);
+      });
+    }
+    return n.map({n.cast(values, scale.elem), scale}, result,
+                 [](Args v) { return v[0] * v[1]; });
+  }
+};
 
 struct GroupQueryAttention {
   NodeBuilder &n;
@@ -191,6 +255,51 @@ struct GroupQueryAttention {
         });
   }
 
+  /// How the cache of keys (1) or values (2) has them.
+  std::optional<CacheFormat> cacheFormat(int which) {
+    CacheFormat format{n, n.in(0).elem};
+    Val past = n.in(2 + which), scale = n.in(11 + which);
+    StringRef kind =
+        n.stringAttr(which == 1 ? "k_quant_type" : "v_quant_type", "NONE");
+    if (past && past.rank() != 4) {
+      n.fail("has a past that does not fit keys and values");
+      return std::nullopt;
+    }
+    if (kind == "NONE") {
+      if (!scale && (!past || past.elem == format.elem))
+        return format;
+      n.fail("has a past of another type, or a scale, and no quant_type");
+      return std::nullopt;
+    }
+    bool perTensor = kind == "PER_TENSOR";
+    if (!perTensor && kind != "PER_CHANNEL") {
+      n.fail("has an unknown quant_type: '" + kind + "'");
+      return std::nullopt;
+    }
+    format.bits = n.intAttr("kv_cache_bit_width", 8);
+    if (!past || !isPlainFloat(scale) ||
+        !(format.bits == 4   ? past.elem == ElementType::Uint8
+          : format.bits == 8 ? past.elem == ElementType::Int8 ||
+                                   past.elem == ElementType::Float8E4M3FN
+                             : false)) {
+      n.fail("needs a past of int8 or float8e4m3fn for 8 bits, or of uint8 for "
+             "4, and its scale");
+      return std::nullopt;
+    }
+    format.elem = past.elem;
+    Size channels = n.mul(n.dim(parts[which], 3), shared);
+    if (!n.require(eq(n.host().size(n.product(n.dims(scale))),
+                      n.host().size(perTensor ? n.index(1) : channels)),
+                   "the cache has one scale, or one for each channel"))
+      return std::nullopt;
+    format.scale =
+        n.reshape(n.widened(scale),
+                  perTensor ? n.sizes({1, 1, 1, 1})
+                            : Sizes{n.index(1), n.index(shared), n.index(1),
+                                    n.dim(parts[which], 3)});
+    return format;
+  }
+
   /// The cache with the new keys or values at their places, as large as it was
   /// or as all keys are.
   Val present(Val past, Val fresh) {
@@ -216,10 +325,11 @@ struct GroupQueryAttention {
         heads > INT32_MAX || shared > INT32_MAX || heads % shared != 0)
       return n.error("takes float queries of 3 dimensions, and num_heads that "
                      "are a multiple of kv_num_heads");
-    if (n.has(12) || n.has(13) || n.has(16) || n.intAttr("qk_output") ||
-        n.intAttr("sliding_window_cache") || n.intAttr("kv_cache_bit_width"))
-      return n.error("has a quantized or sliding cache, padded queries or "
-                     "scores as a result, which is not supported");
+    if (n.has(16) || n.intAttr("qk_output") ||
+        n.intAttr("sliding_window_cache"))
+      return n.error("has a sliding cache, padded queries or scores as a "
+                     "result, which is not supported: export it without "
+                     "sliding_window_cache, query_seqlens and qk_output");
     if (n.has(1) != n.has(2) || n.has(3) != n.has(4) || n.has(14) != n.has(15))
       return n.error("has one of two inputs that belong together");
     if (!split())
@@ -230,16 +340,20 @@ struct GroupQueryAttention {
     }
     Sizes sizes = n.dims(parts[1]);
     Val past[3];
-    for (int i : {1, 2})
+    SmallVector<CacheFormat, 2> formats; // of keys, then of values
+    for (int i : {1, 2}) {
+      std::optional<CacheFormat> format = cacheFormat(i);
+      if (!format)
+        return failure();
+      formats.push_back(*format);
       if (n.has(3)) {
-        past[i] = n.in(2 + i);
-        if (past[i].rank() != 4 || past[i].elem != q.elem)
-          return n.error("has a past that does not fit keys and values");
         Sizes own = sizes;
         own[2] = n.dim(n.in(3), 2);
+        own[3] = formats[i - 1].width(sizes[3]);
         past[i] =
-            n.withDims(past[i], own, "the sizes of past, keys and values");
+            n.withDims(n.in(2 + i), own, "the sizes of past, keys and values");
       }
+    }
     if (n.failed() || !locate())
       return failure();
     if (n.intAttr("do_rotary")) {
@@ -257,9 +371,11 @@ struct GroupQueryAttention {
         parts[i] = rotate(parts[i], cosines, sines);
     }
     for (int i : {1, 2}) {
-      Val cache = present(past[i], parts[i]);
+      // What is read are the new ones as the cache has them.
+      Val cache = present(past[i], formats[i - 1].stored(parts[i]));
       n.out(i, cache);
-      parts[i] = n.sliceAxis(cache, 2, n.index(0), total);
+      parts[i] = formats[i - 1].read(n.sliceAxis(cache, 2, n.index(0), total),
+                                     sizes[3], q.elem);
     }
     HeadAttention attention{n};
     attention.starts = starts;

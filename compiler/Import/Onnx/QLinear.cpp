@@ -131,6 +131,27 @@ LogicalResult importGlobalAveragePool(NodeBuilder &n) {
                           u.y->zeroPoint));
 }
 
+LogicalResult importReduceMean(NodeBuilder &n) {
+  Unary u(n);
+  if (!u.isRight())
+    return failure();
+  int64_t rank = u.x->x.rank();
+  Ints axes;
+  if (std::optional<Ints> given = n.intsAttr("axes"); given && !given->empty())
+    for (int64_t axis : *given)
+      axes.push_back(n.axis(axis, rank));
+  else
+    for (int64_t i = 0; i < rank; ++i)
+      axes.push_back(i);
+  llvm::sort(axes);
+  if (llvm::adjacent_find(axes) != axes.end())
+    return n.error("names an axis twice");
+  if (n.failed())
+    return failure();
+  return u.outQuantized(n.mean(dequantize(n, *u.x), axes,
+                               /*keepdims=*/n.intAttr("keepdims", 1) != 0));
+}
+
 LogicalResult importConcat(NodeBuilder &n) {
   if (n.numInputs() < 5 || (n.numInputs() - 2) % 3 != 0)
     return n.error("takes a scale, a zero point and then three inputs for each "
@@ -198,6 +219,7 @@ void hone::onnx::addQLinear(OpTable &table) {
   table.add("QLinearSoftmax", importSoftmax, 2, 5);
   table.add("QLinearAveragePool", importAveragePool, 2, 5);
   table.add("QLinearGlobalAveragePool", importGlobalAveragePool, 2, 5);
+  table.add("QLinearReduceMean", importReduceMean, 2, 5);
   table.add("QLinearConcat", importConcat, 5, kVariadic);
   table.add("QLinearWhere", importWhere, 9);
   table.add("NhwcMaxPool", importNhwcMaxPool, 1);
