@@ -198,9 +198,33 @@ SmallVector<int64_t> ForestBuilder::order() const {
   return result;
 }
 
+/// Steps from each place that a root leads to down to its farthest leaf.
+std::vector<int32_t> ForestBuilder::depths() const {
+  constexpr int32_t unknown = -1;
+  std::vector<int32_t> result(entries.size(), unknown);
+  SmallVector<int64_t> pending(roots.begin(), roots.end());
+  while (!pending.empty()) {
+    int64_t place = pending.back();
+    const auto &[node, votes, isLeaf] = entries[place];
+    // A node comes again when all below it are known.
+    bool isReady =
+        isLeaf || (result[node.no] != unknown && result[node.yes] != unknown);
+    if (isReady) {
+      result[place] =
+          isLeaf ? 0 : std::max(result[node.no], result[node.yes]) + 1;
+      pending.pop_back();
+      continue;
+    }
+    for (int64_t child : {node.no, node.yes})
+      if (result[child] == unknown)
+        pending.push_back(child);
+  }
+  return result;
+}
+
 template <typename T> struct ForestBuilder::Packed {
   std::vector<ForestNode<T>> nodes;
-  std::vector<int32_t> roots;
+  std::vector<ForestTree> trees;
   std::vector<int64_t> sets;
   /// Empty where each leaf has one vote for the one target.
   std::vector<int32_t> first, targetIds;
@@ -272,8 +296,9 @@ ForestBuilder::Packed<T> ForestBuilder::pack(int64_t targets) const {
     out.next[1] = numbers[node.yes];
     packed.nodes.push_back(out);
   }
+  std::vector<int32_t> steps = depths();
   for (int64_t root : roots)
-    packed.roots.push_back(numbers[root]);
+    packed.trees.push_back({numbers[root], steps[root]});
   return packed;
 }
 
@@ -301,7 +326,7 @@ Val ForestBuilder::call(NodeBuilder &n, Val x, int64_t targets,
   Packed<T> packed = pack<T>(targets);
   SmallVector<Val> operands{
       x, constantBytes(n, ElementType::Uint8, std::move(packed.nodes)),
-      constantBytes(n, ElementType::Int32, std::move(packed.roots)),
+      constantBytes(n, ElementType::Int32, std::move(packed.trees)),
       constantBytes(n, ElementType::Int64, std::move(packed.sets))};
   if (!packed.first.empty()) {
     operands.push_back(

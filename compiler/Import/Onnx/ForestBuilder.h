@@ -57,6 +57,7 @@ private:
   void expandSet(int64_t place);
   void mergeEqualTests();
   llvm::SmallVector<int64_t> order() const;
+  std::vector<int32_t> depths() const;
   template <typename T> Packed<T> pack(int64_t targets) const;
   template <typename T>
   Val call(NodeBuilder &n, Val x, int64_t targets, ForestAggregate aggregate);

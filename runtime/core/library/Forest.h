@@ -34,6 +34,13 @@ constexpr uint32_t kForestModeShift = 28;
 /// A feature that is NaN answers yes; else no.
 constexpr uint32_t kForestNanShift = 31;
 
+/// A tree of a forest, which the compiler writes as two numbers of 32 bits.
+struct ForestTree {
+  int32_t root;
+  int32_t depth; ///< steps from the root to the farthest leaf
+};
+constexpr int64_t kForestTreeNumbers = sizeof(ForestTree) / sizeof(int32_t);
+
 /// A set is the number of its words, an integer, and the words, whose bit i
 /// says whether that integer plus i is a member.
 constexpr int64_t kForestSetHead = 2;

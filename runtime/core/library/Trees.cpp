@@ -31,7 +31,7 @@ template <typename T> struct Sums {
 
 template <typename T> struct Forest {
   const ForestNode<T> *nodes = nullptr;
-  const int32_t *roots = nullptr;
+  const ForestTree *list = nullptr;
   /// Votes of leaf i: first[i] to first[i + 1]; null where each has one, and
   /// holds it.
   const int32_t *first = nullptr, *targetIds = nullptr;
@@ -45,7 +45,12 @@ template <typename T> struct Forest {
   uint32_t bounded(int32_t node) const {
     return uint32_t(node) < nodeCount ? uint32_t(node) : nodeCount - 1;
   }
-  uint32_t root(int64_t tree) const { return bounded(roots[tree]); }
+  uint32_t root(int64_t tree) const { return bounded(list[tree].root); }
+  /// Steps from the root of a tree to its farthest leaf.
+  uint32_t depth(int64_t tree) const {
+    auto given = uint32_t(list[tree].depth);
+    return given < nodeCount ? given : nodeCount;
+  }
 
   bool isMember(int32_t begin, T value) const {
     if (begin < 0 || begin > setWords - kForestSetHead)
@@ -71,13 +76,13 @@ template <typename T> struct Forest {
            isNanYes;
   }
 
-  /// Takes the walks at `at` down to leaves. False: nodes are a cycle.
+  /// Takes the walks at `at` down to leaves, `depth` steps at most: a step on
+  /// which nobody moves is only needed where all leaves are nearer.
   template <bool thresholdsOnly>
-  bool walk(const T *const (&rows)[kLanes], uint32_t (&at)[kLanes]) const {
+  void walk(const T *const (&rows)[kLanes], uint32_t (&at)[kLanes],
+            uint32_t depth) const {
     uint32_t moved = 1;
-    for (uint32_t step = 0; moved; ++step) {
-      if (step > nodeCount)
-        return false;
+    for (uint32_t step = 0; step < depth && moved; ++step) {
       moved = 0;
       for (int64_t i = 0; i < kLanes; ++i) {
         const ForestNode<T> &node = nodes[at[i]];
@@ -88,7 +93,6 @@ template <typename T> struct Forest {
         at[i] = next;
       }
     }
-    return true;
   }
 
   void add(T &score, T weight) const {
@@ -141,8 +145,7 @@ template <typename T> struct Forest {
           rows[i] = x + (row + i < end ? row + i : end - 1) * features;
           at[i] = root(tree);
         }
-        if (!walk<thresholdsOnly>(rows, at))
-          return false;
+        walk<thresholdsOnly>(rows, at, depth(tree));
         for (int64_t i = 0; i < kLanes && row + i < end; ++i)
           if (!vote(at[i], sums.of(tree, trees) + (row + i) * targets))
             return false;
@@ -152,25 +155,26 @@ template <typename T> struct Forest {
 
   /// The leaves of trees [begin, end) for one row.
   template <bool thresholdsOnly>
-  bool findLeaves(int64_t row, int64_t begin, int64_t end,
+  void findLeaves(int64_t row, int64_t begin, int64_t end,
                   uint32_t *found) const {
     const T *rows[kLanes];
     for (const T *&pointer : rows)
       pointer = x + row * features;
     for (int64_t tree = begin; tree < end; tree += kLanes) {
-      uint32_t at[kLanes];
-      for (int64_t i = 0; i < kLanes; ++i)
-        at[i] = root(tree + i < end ? tree + i : end - 1);
-      if (!walk<thresholdsOnly>(rows, at))
-        return false;
+      uint32_t at[kLanes], deepest = 0;
+      for (int64_t i = 0; i < kLanes; ++i) {
+        int64_t own = tree + i < end ? tree + i : end - 1;
+        at[i] = root(own);
+        deepest = deepest < depth(own) ? depth(own) : deepest;
+      }
+      walk<thresholdsOnly>(rows, at, deepest);
       for (int64_t i = 0; i < kLanes && tree + i < end; ++i)
         found[tree + i] = at[i];
     }
-    return true;
   }
 };
 
-enum Operand { X, Nodes, Roots, Sets, First, TargetIds, Weights };
+enum Operand { X, Nodes, List, Sets, First, TargetIds, Weights };
 enum Option { Aggregate, Features, Targets, ThresholdsOnly, Type };
 
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -178,10 +182,10 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 template <typename T> bool read(Call &call, Forest<T> &forest, int64_t &rows) {
   Tensor x = call.tensorOfType(X, call.option(Type));
   Tensor nodes = call.tensorOfType(Nodes, HONE_TYPE_UINT8);
-  Tensor roots = call.tensorOfType(Roots, HONE_TYPE_INT32);
+  Tensor list = call.tensorOfType(List, HONE_TYPE_INT32);
   Tensor sets = call.tensorOfType(Sets, HONE_TYPE_INT64);
   forest.targets = call.option(Targets);
-  if (!x || !nodes || !roots || !sets)
+  if (!x || !nodes || !list || !sets)
     return false;
   if (x.rank != 2 || forest.targets < 0 || forest.targets > int64_t(1) << 40 ||
       nodes.count / int64_t(sizeof(ForestNode<T>)) > INT32_MAX ||
@@ -194,8 +198,8 @@ template <typename T> bool read(Call &call, Forest<T> &forest, int64_t &rows) {
   forest.features = uint32_t(smaller(x.dims[1], UINT32_MAX));
   forest.nodes = nodes.as<ForestNode<T>>();
   forest.nodeCount = uint32_t(nodes.count / int64_t(sizeof(ForestNode<T>)));
-  forest.roots = roots.as<int32_t>();
-  forest.trees = forest.nodeCount ? roots.count : 0;
+  forest.list = list.as<ForestTree>();
+  forest.trees = forest.nodeCount ? list.count / kForestTreeNumbers : 0;
   forest.sets = sets.as<int64_t>();
   forest.setWords = sets.count;
   forest.aggregate = ForestAggregate(call.option(Aggregate));
@@ -233,9 +237,10 @@ bool aggregate(Call &call, const Forest<T> &forest, int64_t rows,
   int64_t pieces = (forest.trees + kPieceWalks - 1) / kPieceWalks;
   for (int64_t row = 0; row < rows; ++row) {
     if (!call.parallel(pieces, [&](int64_t piece) {
-          return forest.template findLeaves<thresholdsOnly>(
+          forest.template findLeaves<thresholdsOnly>(
               row, piece * kPieceWalks,
               smaller((piece + 1) * kPieceWalks, forest.trees), found.data());
+          return true;
         }))
       return false;
     // In the order of the trees, as for many rows.

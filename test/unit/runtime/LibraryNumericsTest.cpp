@@ -366,7 +366,7 @@ TEST_F(Trees, VotesOfOneTree) {
     for (int64_t aggregate : {0, 1, 2, 3}) {
       expectOk(call(hone_lib_tree_ensemble,
                     {tensor<double>({rows, 2}, features),
-                     bytesOf(smallTree().bytes()), list<int32_t>({0}),
+                     bytesOf(smallTree().bytes()), list<int32_t>({0, 2}),
                      list<int64_t>({}), list<int32_t>({0, 1, 2, 3, 5}),
                      list<int32_t>({0, 1, 0, 1, 0}),
                      list<double>({5.23, 12.12, -12.23, 7.21, 1})},
@@ -384,6 +384,7 @@ TEST_F(Trees, SumsOfManyTrees) {
   for (int32_t i = 0; i < 1000; ++i) {
     int32_t at = int32_t(trees.nodes.size());
     roots.push_back(trees.ask(NodeMode::Leq, 0, float(i), at + 1, at + 2));
+    roots.push_back(1);
     trees.leaf(1);
     trees.leaf(0.25);
   }
@@ -406,6 +407,7 @@ TEST_F(Trees, VotesInLeaves) {
   for (uint32_t i = 0; i < 30; ++i) {
     int32_t at = int32_t(trees.nodes.size());
     roots.push_back(trees.ask(NodeMode::Leq, 0, 3, at + 1, at + 2));
+    roots.push_back(1);
     for (float weight : {float(i % 3), 10.f}) {
       trees.leaf(weight);
       trees.nodes.back().test = i % 3;
@@ -442,11 +444,12 @@ TEST_F(Trees, MembersAndMissingValues) {
   tree.leaf(10);
   tree.leaf(20);
   // -1, 0 and 64.
-  expectOk(call(
-      hone_lib_tree_ensemble,
-      {tensor<float>({9, 1}, {-1, 0, 64, NAN, 1, -2, 0.5, 63.5, 1e30}),
-       bytesOf(tree.bytes()), list<int32_t>({0}), list<int64_t>({2, -1, 3, 2})},
-      {1, 1, 1, 0, HONE_TYPE_FLOAT}));
+  expectOk(
+      call(hone_lib_tree_ensemble,
+           {tensor<float>({9, 1}, {-1, 0, 64, NAN, 1, -2, 0.5, 63.5, 1e30}),
+            bytesOf(tree.bytes()), list<int32_t>({0, 2}),
+            list<int64_t>({2, -1, 3, 2})},
+           {1, 1, 1, 0, HONE_TYPE_FLOAT}));
   EXPECT_EQ(elements<float>(), (F32s{10, 10, 10, 10, 30, 30, 20, 30, 30}));
 }
 
@@ -460,21 +463,25 @@ TEST_F(Trees, DamagedForests) {
                  list<int32_t>(targets), list<double>({1, 2, 3, 4})},
                 {1, 1, 2, 1, HONE_TYPE_DOUBLE});
   };
-  expectOk(run(smallTree(), {0}));
+  expectOk(run(smallTree(), {0, 2}));
   TreeNodes<double> cycle = smallTree();
   cycle.nodes[2].next[1] = 0;
-  EXPECT_EQ(run(cycle, {0}), HONE_BAD_VALUE);
-  EXPECT_EQ(run(smallTree(), {0}, {0, 1, 9, 9, 9}), HONE_BAD_VALUE);
-  EXPECT_EQ(run(smallTree(), {0}, {0, 1, 2, 3, 4}, {7, 7, 7, 7}),
+  EXPECT_EQ(run(cycle, {0, 2}), HONE_BAD_VALUE);
+  EXPECT_EQ(run(smallTree(), {0, 2}, {0, 1, 9, 9, 9}), HONE_BAD_VALUE);
+  EXPECT_EQ(run(smallTree(), {0, 2}, {0, 1, 2, 3, 4}, {7, 7, 7, 7}),
             HONE_BAD_VALUE);
   TreeNodes<double> outside = smallTree();
   outside.nodes[2].next[1] = 1 << 30;
-  expectOk(run(outside, {0}));
-  expectOk(run(smallTree(), {-5}));
+  expectOk(run(outside, {0, 2}));
+  expectOk(run(smallTree(), {-5, 2}));
+  // A depth that is none ends too, at a node that is no leaf or at a leaf.
+  for (int32_t depth : {-1, 1 << 30})
+    expectOk(run(smallTree(), {0, depth}));
+  EXPECT_EQ(run(smallTree(), {0, 0}), HONE_BAD_VALUE);
   EXPECT_EQ(call(hone_lib_tree_ensemble,
                  {tensor<double>({1, 0}, {}), bytesOf(smallTree().bytes()),
-                  list<int32_t>({0}), list<int64_t>({}), list<int32_t>({0, 0}),
-                  list<int32_t>({}), list<double>({})},
+                  list<int32_t>({0, 2}), list<int64_t>({}),
+                  list<int32_t>({0, 0}), list<int32_t>({}), list<double>({})},
                  {1, 1, 2, 1, HONE_TYPE_DOUBLE}),
             HONE_INDEX_OUT_OF_RANGE);
 }
