@@ -141,7 +141,8 @@ struct Owner {
 } // namespace
 
 bool hone::python::isOnDevice(nb::handle object) {
-  if (!nb::hasattr(object, "__dlpack_device__"))
+  // Arrays of numpy never do, and take long to say so.
+  if (isNumpyArray(object) || !nb::hasattr(object, "__dlpack_device__"))
     return false;
   nb::object device = object.attr("__dlpack_device__")();
   return nb::cast<int>(device[0]) == cudaDevice;

@@ -117,7 +117,16 @@ int64_t countOf(const int64_t *dims, int32_t rank) {
   return count;
 }
 
+/// Where the elements of an array of numpy lie.
 void *dataOf(nb::handle array) {
+  // The buffer is the quick way, which not all dtypes have.
+  Py_buffer view;
+  if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_SIMPLE) == 0) {
+    void *data = view.buf;
+    PyBuffer_Release(&view); // the array itself keeps the elements
+    return data;
+  }
+  PyErr_Clear();
   nb::dict interface = nb::cast<nb::dict>(array.attr("__array_interface__"));
   nb::tuple data = nb::cast<nb::tuple>(interface["data"]);
   return reinterpret_cast<void *>(nb::cast<uintptr_t>(data[0]));
@@ -372,6 +381,10 @@ nb::object hone::python::finishTensor(nb::object array, int32_t type,
   unpack(static_cast<uint8_t *>(dataOf(array)),
          static_cast<uint8_t *>(dataOf(unpacked)), countOf(dims, rank), type);
   return unpacked;
+}
+
+bool hone::python::isNumpyArray(nb::handle object) {
+  return nb::isinstance(object, Numpy::get().array);
 }
 
 nb::object hone::python::dtypeOf(int32_t type) {

@@ -89,6 +89,8 @@ nanobind::object emptyTensor(int32_t type, const int64_t *dims, int32_t rank,
 nanobind::object finishTensor(nanobind::object array, int32_t type,
                               const int64_t *dims, int32_t rank);
 
+bool isNumpyArray(nanobind::handle object);
+
 /// The numpy dtype of an element type, or None where numpy has none.
 nanobind::object dtypeOf(int32_t type);
 
