@@ -33,6 +33,13 @@ class Elementwise(BesideTest):
                 want = reference(node_model(op, inputs), dict(inputs, za=none, zb=none, zc=none))
                 self.node(op, dict(inputs, za=None, zb=None, zc=None), want=want)
 
+    def test_sums_near_halves(self):
+        """All pairs of bytes: some sums lie so near to a half that the order of the terms tells, with fused additions, which the compiler's
+        evaluator has not."""
+        a, b = np.meshgrid(np.arange(256, dtype=U8), np.arange(256, dtype=U8))
+        inputs = dict(a=a, sa=number(0.029866304), za=number(97, U8), b=b, sb=number(0.054087292), zb=number(76, U8), sc=number(0.06617786), zc=number(123, U8))
+        self.beside(node_model("QLinearAdd", inputs), inputs, only=("given", "free"))
+
     def test_unary(self):
         for dtype in (U8, I8):
             inputs = dict(x=np.arange(np.iinfo(dtype).min, np.iinfo(dtype).max + 1).astype(dtype).reshape(16, 16), sx=number(0.05), zx=self.zero(dtype), sy=number(0.004), zy=self.zero(dtype))

@@ -51,7 +51,8 @@ struct Binary {
   }
 };
 
-/// The sum in steps of the result, its zero point among them, is rounded once.
+/// The sum in steps of the result, its zero point among them, is rounded once;
+/// ONNX Runtime adds the second tensor first.
 LogicalResult importAdd(NodeBuilder &n) {
   Binary t(n);
   if (!t.y)
@@ -65,7 +66,7 @@ LogicalResult importAdd(NodeBuilder &n) {
                        Scalar left = v[2] / v[6], right = v[4] / v[6];
                        Scalar fixed =
                            wide(7) - (left * wide(3) + right * wide(5));
-                       Scalar sum = fixed + wide(0) * left + wide(1) * right;
+                       Scalar sum = fixed + wide(1) * right + wide(0) * left;
                        return saturated(roundEven(sum), t.a->x.elem);
                      }));
 }
