@@ -38,6 +38,12 @@ class Scan(unittest.TestCase):
                     with self.assertRaisesRegex(hone.RunError, "do not fit"):
                         hone.compile(model).run(feeds | {"l": np.array([6, 1, 1])})
 
+    def test_counts_that_no_node_has(self):
+        for count in 0, 4, 1 << 40:
+            text = TEXT.replace("LENGTHS", "").replace("GIVEN", "").replace("num_scan_inputs = 2, directions = [0, 1]", f"num_scan_inputs = {count}")
+            with self.subTest(count=count), self.assertRaisesRegex(hone.CompileError, "do not fit"):
+                hone.compile(parser.parse_model(text).SerializeToString())
+
 
 if __name__ == "__main__":
     unittest.main()

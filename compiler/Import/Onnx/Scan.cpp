@@ -35,11 +35,12 @@ LogicalResult importBatchedScan(NodeBuilder &n, const Graph &body) {
   SmallVector<Val> inputs(n.allInputs().drop_front());
   int64_t states = static_cast<int64_t>(inputs.size()) - count;
   int64_t collected = static_cast<int64_t>(body.outputs.size()) - states;
-  Ints directions = n.intsAttr("directions", Ints(std::max<int64_t>(count, 0)));
   if (count < 1 || states < 0 || collected < 0 ||
-      body.inputs.size() != inputs.size() ||
-      static_cast<int64_t>(directions.size()) != count)
-    return n.error("has a body or directions that do not fit its inputs");
+      body.inputs.size() != inputs.size())
+    return n.error("has a body whose inputs or outputs do not fit");
+  Ints directions = n.intsAttr("directions", Ints(count, 0));
+  if (static_cast<int64_t>(directions.size()) != count)
+    return n.error("has directions that do not fit its inputs");
   for (auto [i, v] : llvm::enumerate(inputs))
     if (!v || v.rank() < (static_cast<int64_t>(i) < states ? 1 : 2))
       return n.error("needs a batch axis first in each input, and behind it "
