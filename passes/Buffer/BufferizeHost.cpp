@@ -14,6 +14,8 @@ using namespace mlir;
 using namespace hone;
 
 LogicalResult HostBufferizer::run() {
+  if (!host.getBody().hasOneBlock())
+    return host.emitError("the entry function must have one block");
   auto run = func::FuncOp::create(host.getLoc(), rt::kRunName,
                                   builder.getFunctionType({}, {}));
   top = run.addEntryBlock();
