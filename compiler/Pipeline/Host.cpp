@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The host function's road from kernel calls over tensors to LLVM.
 #include "compiler/Pipeline/Phases.h"
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
-#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
-#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
-#include "mlir/Conversion/MathToLibm/MathToLibm.h"
-#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
 #include "passes/Rt/Passes.h"
@@ -34,13 +26,7 @@ void hone::buildHostLlvmPipeline(OpPassManager &pm) {
   // Every call stores its arguments at the same few places.
   pm.addPass(createCSEPass());
   pm.addPass(createLowerHostControlPass());
-  pm.addPass(arith::createArithExpandOpsPass());
-  pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertControlFlowToLLVMPass());
-  pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createConvertHostToLlvmPass());
   // Early returns need plain branches.
   pm.addPass(createReturnStatusPass());
   pm.addPass(createVerifyHostPass({"llvm"}));

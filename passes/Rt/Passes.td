@@ -25,6 +25,15 @@ def LowerHostControlPass : Pass<"hone-lower-host-control", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::cf::ControlFlowDialect"];
 }
 
+def ConvertHostToLlvmPass : Pass<"hone-convert-host-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "convert the host function's arithmetic, branches and calls to LLVM operations";
+  let description = [{
+    The patterns of MLIR's conversions of `arith`, `math`, `cf` and `func` together: a host function of ten thousand calls is
+    larger than the caches, and each conversion walks it several times.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];
+}
+
 def ReturnStatusPass : Pass<"hone-return-status", "::mlir::ModuleOp"> {
   let summary = "return at once from the host function, or from a kernel, when a step fails";
   let description = [{
