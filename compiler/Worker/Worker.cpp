@@ -110,37 +110,14 @@ private:
 
 } // namespace
 
-/// The caller's environment, and huge pages for the heap: passes walk hundreds
-/// of megabytes of IR of a large model, and miss the TLB at each step
-/// otherwise.
-static std::vector<std::string> workerEnvironment() {
-  const std::string name = "GLIBC_TUNABLES=",
-                    hugePages = "glibc.malloc.hugetlb=1";
-  std::vector<std::string> all;
-  std::string tunables = name + hugePages;
-  for (char **entry = environ; *entry; ++entry) {
-    std::string text = *entry;
-    if (text.compare(0, name.size(), name) == 0)
-      tunables = text + ":" + hugePages;
-    else
-      all.push_back(std::move(text));
-  }
-  all.push_back(std::move(tunables));
-  return all;
-}
-
 int Process::start(const std::string &program,
                    std::vector<std::string> arguments, int model) {
   if (!reports.open() || !errors.open())
     return errno;
-  std::vector<std::string> environment = workerEnvironment();
-  auto pointersTo = [](std::vector<std::string> &texts) {
-    std::vector<char *> pointers;
-    for (std::string &text : texts)
-      pointers.push_back(text.data());
-    pointers.push_back(nullptr);
-    return pointers;
-  };
+  std::vector<char *> words;
+  for (std::string &argument : arguments)
+    words.push_back(argument.data());
+  words.push_back(nullptr);
 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -181,8 +158,7 @@ int Process::start(const std::string &program,
                                              "/dev/null", O_WRONLY, 0);
   if (!error)
     error = posix_spawn(&child, program.c_str(), &actions, &attributes,
-                        pointersTo(arguments).data(),
-                        pointersTo(environment).data());
+                        words.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error) {

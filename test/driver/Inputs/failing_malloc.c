@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Preloaded, makes the allocation of number HONE_FAIL_MALLOC fail in each
- * process, and writes how many there were to the file HONE_COUNT_MALLOC. */
+ * process, and writes how many there were to the file HONE_COUNT_MALLOC. The
+ * allocator is the program's own. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
 
 static atomic_long count;
 static long chosen = -1;
@@ -40,20 +37,22 @@ static int fails(void) {
   return 1;
 }
 
-void *malloc(size_t size) { return fails() ? NULL : __libc_malloc(size); }
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+void *malloc(size_t size) { return fails() ? NULL : NEXT(malloc)(size); }
 void *calloc(size_t n, size_t size) {
-  return fails() ? NULL : __libc_calloc(n, size);
+  return fails() ? NULL : NEXT(calloc)(n, size);
 }
 void *realloc(void *old, size_t size) {
-  return fails() ? NULL : __libc_realloc(old, size);
-}
-void *memalign(size_t alignment, size_t size) {
-  return fails() ? NULL : __libc_memalign(alignment, size);
+  return fails() ? NULL : NEXT(realloc)(old, size);
 }
 void *aligned_alloc(size_t alignment, size_t size) {
-  return memalign(alignment, size);
+  return fails() ? NULL : NEXT(aligned_alloc)(alignment, size);
+}
+void *memalign(size_t alignment, size_t size) {
+  return aligned_alloc(alignment, size);
 }
 int posix_memalign(void **result, size_t alignment, size_t size) {
-  *result = memalign(alignment, size);
+  *result = aligned_alloc(alignment, size);
   return *result ? 0 : ENOMEM;
 }
