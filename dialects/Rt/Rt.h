@@ -49,8 +49,8 @@ inline constexpr llvm::StringLiteral kDefaultOffsetAttr =
 inline constexpr llvm::StringLiteral kFreeDimsAttr =
     "hone.free_dims"; ///< strings, on the module
 inline constexpr llvm::StringLiteral kSlotsAttr =
-    "hone.slots"; ///< on the module: [first, last, bytes, offset, 1 on the
-                  ///< device] of each
+    "hone.slots"; ///< on the module: [first, last, bytes or -1 - k for size k
+                  ///< of the preparation, offset, 1 on the device] of each
 inline constexpr llvm::StringLiteral kArenaAttr =
     "hone.arena"; ///< on the module: [bytes or -1, lower bound], of the host
                   ///< and of the device

@@ -189,7 +189,7 @@ def Rt_CheckDimsOp : Rt_Op<"check_dims", [AttrSizedOperandSegments]> {
 //===- Preparation --------------------------------------------------------------------------------------------------===//
 
 def Rt_SlotBytesOp : Rt_Op<"slot_bytes"> {
-  let summary = "tells the planner the size of a slot, which is that of a buffer of this shape";
+  let summary = "tells the planner a size that slots may have: that of a buffer of this shape";
   let arguments = (ins Rt_Number:$index, Rt_Dims:$dims, TypeAttr:$type);
   let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` $type";
   let hasVerifier = 1;

@@ -58,7 +58,7 @@ def PlanArenaPass : Pass<"hone-plan-arena", "::mlir::ModuleOp"> {
   let summary = "number the slots of the arena, find their lifetimes, and plan";
   let description = [{
     Writes `hone.slots` (first and last step, bytes, offset) and `hone.arena` on the module, and builds `@hone_prepare`,
-    which computes the sizes of slots and outputs from the free dimensions. Static models get their offsets here, the
+    which computes the sizes of slots and outputs from the free dimensions, each size once. Static models get their offsets here, the
     others from the same planner at run time.
   }];
   let dependentDialects = ["::hone::rt::RtDialect", "::mlir::arith::ArithDialect"];

@@ -10,6 +10,7 @@
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Buffer/Passes.h"
+#include <map>
 
 namespace hone {
 #define GEN_PASS_DEF_PLANARENAPASS
@@ -54,6 +55,35 @@ public:
 
 private:
   IRMapping map;
+};
+
+/// Sizes of slots as the table of slots has them: bytes, or a negative number
+/// for one that the preparation computes.
+class SlotSizes {
+public:
+  explicit SlotSizes(SizeBuilder &sizes) : sizes(sizes) {}
+
+  int64_t get(rt::SlotOp slot) {
+    MemRefType type = slot.getType();
+    if (std::optional<int64_t> bytes = staticBytes(type))
+      return *bytes;
+    SmallVector<const void *> shape{
+        MemRefType::get(type.getShape(), type.getElementType())
+            .getAsOpaquePointer()};
+    for (Value dim : slot.getDims())
+      shape.push_back(dim.getAsOpaquePointer());
+    auto [entry, isNew] = computed.try_emplace(shape, computed.size());
+    if (isNew)
+      rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), entry->second,
+                              sizes.get(slot.getDims()), type);
+    return -1 - entry->second;
+  }
+
+  bool areStatic() const { return computed.empty(); }
+
+private:
+  SizeBuilder &sizes;
+  std::map<SmallVector<const void *>, int64_t> computed;
 };
 
 struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
@@ -135,19 +165,15 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     Builder attrs(module.getContext());
     // Host and device have an arena each.
     SmallVector<ArenaSlot> plans[2];
-    bool isStatic = true;
+    SlotSizes slotSizes(sizes);
     for (auto [index, slot] : llvm::enumerate(slots)) {
       slot.setIndex(index);
       LiveRange range = ranges.range(slot);
-      std::optional<int64_t> bytes = staticBytes(slot.getType());
-      isStatic &= bytes.has_value();
       plans[rt::isOnDevice(slot.getType())].push_back(
-          {range.first, range.last, kSlotAlignment, bytes.value_or(-1), -1});
-      rt::SlotBytesOp::create(sizes.builder, slot.getLoc(), index,
-                              sizes.get(slot.getDims()), slot.getType());
+          {range.first, range.last, kSlotAlignment, slotSizes.get(slot), -1});
     }
     ArenaSize arenas[2];
-    if (isStatic)
+    if (slotSizes.areStatic())
       for (int place : {0, 1})
         arenas[place] = planArena(plans[place]);
     SmallVector<Attribute> table;

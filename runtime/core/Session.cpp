@@ -157,9 +157,11 @@ int32_t planArena(hone_session &s, DimsPlan &plan, int32_t place, Text &text) {
   auto *offsets = reinterpret_cast<int64_t *>(memory + intervalBytes);
   for (int64_t i = 0; i < count; ++i) {
     const hone_slot &slot = model.slots[i];
+    int64_t bytes = slot.bytes < 0 ? s.slotBytes[-1 - slot.bytes] : slot.bytes;
     // A negative size is that of a branch which the run will not enter, or
     // which ends it at once.
-    int64_t bytes = s.slotBytes[i] < 0 ? 0 : s.slotBytes[i];
+    if (bytes < 0)
+      bytes = 0;
     intervals[i] = {slot.place == place ? bytes : 0, slot.alignment, slot.first,
                     slot.last};
   }

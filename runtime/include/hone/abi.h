@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 4u
+#define HONE_ABI_VERSION 5u
 
 /* The oldest glibc that models and libhone_runtime run with. */
 #define HONE_OLDEST_GLIBC "2.28"
@@ -193,7 +193,7 @@ typedef struct hone_device_error {
   int64_t limit;  /* 16 */
 } hone_device_error;
 
-/* Sizes for one set of dimensions: writes the bytes of every arena slot (as
+/* Sizes for one set of dimensions: writes the bytes that slots name (as
  * hone_rt_bytes gives them), and the dimensions of all tensor outputs of known
  * rank one after the other, -1 where only the data decide. Returns 0, or what
  * hone_rt_fail or hone_rt_check_dims returned, which is all that `frame` is
@@ -274,7 +274,8 @@ typedef struct hone_slot {
   int32_t last;      /*  4 */
   int32_t alignment; /*  8: a power of two, at most 4096; on the device 256 */
   int32_t place;     /* 12: HONE_PLACE_* */
-  int64_t bytes;     /* 16: -1: `prepare` tells */
+  int64_t bytes;     /* 16: -1 - k: entry k of what `prepare` writes, k less
+                             than the number of slots */
 } hone_slot;
 
 /* Processor features that a kernel table needs. */

@@ -4,7 +4,7 @@
 // CHECK-LABEL: hone.arena = array<i64: 128, 128, 0, 0>
 // CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0, 0>, array<i64: 4, 6, 64, 64, 0>, array<i64: 6, 8, 64, 0, 0>]
 // CHECK:       func.func @hone_prepare()
-// CHECK:         hone_rt.slot_bytes 0 : memref<16xf32>
+// CHECK-NOT:     hone_rt.slot_bytes
 // CHECK:         hone_rt.output_dim 0, %c16
 module {
   func.func private @k(tensor<16xf32>) -> tensor<16xf32> attributes {hone.kernel}
@@ -68,6 +68,29 @@ module {
     %1 = hone_rt.slot 1 : memref<32xf32>
     hone_rt.dispatch @k ins(%0 : memref<16xf32, #hone_rt.device>) outs(%1 : memref<32xf32>)
     hone_rt.set_output 0, %1 : memref<32xf32>
+    return
+  }
+}
+
+// -----
+
+// Slots of one size, which is computed once, and one whose size is known.
+// CHECK-LABEL: hone.arena = array<i64: -1, -1, -1, -1>
+// CHECK-SAME:  hone.slots = [array<i64: {{[0-9]+}}, {{[0-9]+}}, -1, -1, 0>, array<i64: {{[0-9]+}}, {{[0-9]+}}, 64, -1, 0>, array<i64: {{[0-9]+}}, {{[0-9]+}}, -1, -1, 0>, array<i64: {{[0-9]+}}, {{[0-9]+}}, -2, -1, 0>]
+// CHECK:       func.func @hone_prepare()
+// CHECK:         %[[N:.+]] = hone.dim "n"
+// CHECK-NEXT:    hone_rt.slot_bytes 0 dims(%[[N]]) : memref<?x8xf32>
+// CHECK-NEXT:    hone_rt.slot_bytes 1 dims(%[[N]]) : memref<?xf32>
+// CHECK-NOT:     hone_rt.slot_bytes
+module {
+  func.func private @k(tensor<?x8xf32>) -> (tensor<16xf32>, tensor<?x8xf32>, tensor<?xf32>) attributes {hone.kernel}
+  func.func @hone_run() attributes {hone.inputs = [], hone.outputs = []} {
+    %n = hone.dim "n"
+    %0 = hone_rt.slot 0 dims(%n) : memref<?x8xf32>
+    %1 = hone_rt.slot 1 : memref<16xf32>
+    %2 = hone_rt.slot 2 dims(%n) : memref<?x8xf32>
+    %3 = hone_rt.slot 3 dims(%n) : memref<?xf32>
+    hone_rt.dispatch @k ins(%0 : memref<?x8xf32>) outs(%1, %2, %3 : memref<16xf32>, memref<?x8xf32>, memref<?xf32>)
     return
   }
 }

@@ -120,7 +120,7 @@ int32_t totalKernel(void *const *ptrs, const int64_t *dims, int64_t, int64_t,
 /// Slots: `twice` on the device, and its copy on the host.
 int32_t prepare(hone_frame *, const int64_t *freeDims, int64_t *slotBytes,
                 int64_t *outputDims) {
-  slotBytes[0] = slotBytes[1] = 4 * freeDims[0];
+  slotBytes[0] = 4 * freeDims[0];
   outputDims[0] = freeDims[0];
   outputDims[1] = freeDims[1];
   return 0;

@@ -65,7 +65,6 @@ int32_t prepare(hone_frame *frame, const int64_t *freeDims, int64_t *slotBytes,
   if (freeDims[0] > 1000)
     return hone_rt_fail(frame, 2, HONE_SHAPE_MISMATCH, 0, 0);
   slotBytes[0] = 16 * freeDims[0];
-  slotBytes[1] = 1;
   outputDims[0] = freeDims[0];
   outputDims[1] = 4;
   outputDims[2] = freeDims[1];
@@ -155,7 +154,7 @@ const hone_value_info outputs[] = {
      HONE_KIND_TENSOR, 0, -1, 1, 0},
 };
 const hone_slot slots[] = {{0, 3, 64, HONE_PLACE_HOST, -1},
-                           {1, 2, 64, HONE_PLACE_HOST, -1}};
+                           {1, 2, 64, HONE_PLACE_HOST, 1}};
 const hone_level levels[] = {
     {"x86-64", 0, kernels, 64},
     {"never", 1ull << 63, kernels, 64},
