@@ -68,16 +68,16 @@ Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind,
     if (!level.features.empty())
       function.addFnAttr("target-features", level.features);
   }
-  bool isKernel = kind == CodeKind::Kernel;
-  runOptimizer(module, *machine,
-               isKernel ? OptimizerEffort::Speed : OptimizerEffort::Linear,
-               /*vectorize=*/isKernel && !usesVectors(module));
+  if (kind == CodeKind::Kernel)
+    runOptimizer(module, *machine, /*vectorize=*/!usesVectors(module));
   raw_svector_ostream stream(out);
   legacy::PassManager passes;
   CodeGenFileType type = form == CodeForm::Object
                              ? CodeGenFileType::ObjectFile
                              : CodeGenFileType::AssemblyFile;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, type))
+  // The translation to LLVM IR has verified the module.
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, type,
+                                   /*DisableVerify=*/true))
     return createStringError("the target cannot emit this kind of file");
   passes.run(module);
   return Error::success();

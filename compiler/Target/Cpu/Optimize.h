@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// LLVM's optimizer, for every target.
+// LLVM's optimizer, for the kernels of every target.
 #ifndef HONE_COMPILER_TARGET_CPU_OPTIMIZE_H
 #define HONE_COMPILER_TARGET_CPU_OPTIMIZE_H
 
@@ -8,15 +8,9 @@
 
 namespace hone {
 
-/// How much is made of code, beside what its runs cost.
-enum class OptimizerEffort {
-  Speed,  ///< all of O2
-  Linear, ///< for code of any length that runs once a call
-};
-
 /// `vectorize`: LLVM may make vectors of scalar code.
 void runOptimizer(llvm::Module &module, llvm::TargetMachine &machine,
-                  OptimizerEffort effort, bool vectorize);
+                  bool vectorize);
 
 } // namespace hone
 

@@ -54,7 +54,7 @@ Expected<std::string> hone::emitPtx(mlir::gpu::GPUModuleOp device,
   module->setTargetTriple(machine->getTargetTriple());
   module->setDataLayout(machine->createDataLayout());
   // Vectors are made where memory allows them, before this.
-  runOptimizer(*module, *machine, OptimizerEffort::Speed, /*vectorize=*/false);
+  runOptimizer(*module, *machine, /*vectorize=*/false);
   SmallString<0> text;
   raw_svector_ostream stream(text);
   legacy::PassManager passes;
