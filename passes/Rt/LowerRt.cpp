@@ -631,6 +631,10 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
       code.enter(function, name == rt::kPrepareName);
     }
 
+    for (StringRef name : {rt::kRunName, rt::kPrepareName})
+      readWhereNeeded(
+          module.lookupSymbol<func::FuncOp>(name).getBody().front());
+
     TypeConverter types;
     types.addConversion([](Type type) { return type; });
     types.addConversion([&](Type type) -> std::optional<Type> {
@@ -674,6 +678,29 @@ struct LowerRtPass : hone::impl::LowerRtPassBase<LowerRtPass> {
   }
 
 private:
+  /// Moves the reads of inputs and free dimensions to their first uses: a model
+  /// may have thousands, and what is read early is kept on the stack.
+  static void readWhereNeeded(Block &block) {
+    auto isRead = [](Operation *op) {
+      return isa_and_nonnull<rt::InputOp, graph::DimOp>(op);
+    };
+    DenseSet<Operation *> placed;
+    auto place = [&](auto &self, Value value, Operation *user) -> void {
+      Operation *read = value.getDefiningOp();
+      if (!isRead(read) || !placed.insert(read).second)
+        return;
+      read->moveBefore(user);
+      for (Value operand : read->getOperands())
+        self(self, operand, read);
+    };
+    for (Operation &op : llvm::make_early_inc_range(block))
+      if (!isRead(&op))
+        op.walk([&](Operation *user) {
+          for (Value operand : user->getOperands())
+            place(place, operand, &op);
+        });
+  }
+
   static void takeKernels(ModuleOp module, HostCode &code) {
     Builder attrs(module.getContext());
     SmallVector<Attribute> table;

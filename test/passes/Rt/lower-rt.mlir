@@ -135,3 +135,31 @@ module attributes {hone.free_dims = ["n", "m"], hone.slots = []} {
     return
   }
 }
+
+// -----
+
+// Inputs and free dimensions are read where they are first needed.
+// CHECK-LABEL: llvm.func @hone_run(
+// CHECK:         llvm.call @hone_rt_dispatch
+// CHECK:         %[[DIM:.+]] = llvm.getelementptr inbounds %{{.+}}[8]
+// CHECK-NEXT:    llvm.load %[[DIM]] : !llvm.ptr -> i64
+// CHECK:         %[[DATA:.+]] = llvm.getelementptr inbounds %{{.+}}[40]
+// CHECK-NEXT:    llvm.load %[[DATA]] : !llvm.ptr -> !llvm.ptr
+// CHECK:         llvm.call @hone_rt_dispatch
+module attributes {hone.free_dims = ["n", "m"]} {
+  func.func private @k0(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
+  func.func @hone_prepare() {
+    return
+  }
+  func.func @hone_run() {
+    %n = hone.dim "n"
+    %m = hone.dim "m"
+    %x = hone_rt.input 0 dims(%n) : memref<?xf32>
+    %z = hone_rt.input 1 dims(%m) : memref<?xf32>
+    %y = hone_rt.output 0 dims(%n) : memref<?xf32>
+    hone_rt.dispatch @k0 ins(%x : memref<?xf32>) outs(%y : memref<?xf32>)
+    %w = hone_rt.output 1 dims(%m) : memref<?xf32>
+    hone_rt.dispatch @k0 ins(%z : memref<?xf32>) outs(%w : memref<?xf32>)
+    return
+  }
+}
