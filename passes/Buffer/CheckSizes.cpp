@@ -128,27 +128,52 @@ private:
     if (!isa<arith::AddIOp, arith::SubIOp, arith::MulIOp>(op))
       return {};
     Value a = op->getOperand(0), b = op->getOperand(1), r = op->getResult(0);
+    bool isSum = isa<arith::AddIOp>(op);
+    if (!isa<arith::SubIOp>(op) && matchPattern(a, m_Constant()))
+      std::swap(a, b);
+    APInt number;
+    bool hasNumber = matchPattern(b, m_ConstantInt(&number));
     if (isa<arith::MulIOp>(op)) {
+      if (hasNumber)
+        return ofMultiple(loc, a, number.getSExtValue());
       // The upper half repeats the sign of the lower one.
       auto wide = arith::MulSIExtendedOp::create(builder, loc, a, b);
       Value sign = arith::ShRSIOp::create(builder, loc, wide.getLow(),
                                           constant(loc, a.getType(), 63));
       Value wraps = arith::CmpIOp::create(
           builder, loc, arith::CmpIPredicate::ne, wide.getHigh(), sign);
-      if (matchPattern(a, m_Constant()) || matchPattern(b, m_Constant()))
-        return wraps;
       // Two sizes that cannot be have a product that could.
       Value negative = compare(loc, arith::CmpIPredicate::slt,
                                arith::MaxSIOp::create(builder, loc, a, b), 0);
       return arith::OrIOp::create(builder, loc, wraps, negative);
     }
+    // What is added to makes the result larger, or smaller.
+    if (hasNumber)
+      return arith::CmpIOp::create(builder, loc,
+                                   number.isNegative() == isSum
+                                       ? arith::CmpIPredicate::sgt
+                                       : arith::CmpIPredicate::slt,
+                                   r, a);
     // A sum has the sign of one of its terms. a - b = r is a = r + b.
-    if (isa<arith::SubIOp>(op))
+    if (!isSum)
       std::swap(a, r);
     Value both = arith::AndIOp::create(
         builder, loc, arith::XOrIOp::create(builder, loc, a, r),
         arith::XOrIOp::create(builder, loc, b, r));
     return compare(loc, arith::CmpIPredicate::slt, both, 0);
+  }
+
+  /// Of `value` * `factor`, by the distance of the value from 0.
+  Value ofMultiple(Location loc, Value value, int64_t factor) {
+    if (factor == 0 || factor == 1)
+      return {};
+    uint64_t limit = std::numeric_limits<int64_t>::max() /
+                     (factor < 0 ? 0 - uint64_t(factor) : uint64_t(factor));
+    Value shifted = arith::AddIOp::create(
+        builder, loc, value, constant(loc, value.getType(), limit));
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ugt,
+                                 shifted,
+                                 constant(loc, value.getType(), 2 * limit));
   }
 
   Value constant(Location loc, Type type, int64_t number) {

@@ -1,28 +1,33 @@
 // RUN: hone-opt %s --split-input-file --hone-check-sizes | FileCheck %s
 
 // A computed shape is checked once before what is made of it, and with it the arithmetic: a sum has the sign of one of its
-// terms, and the upper half of a product repeats the sign of the lower one, while not both factors are negative. The
-// runtime knows the shape of inputs.
+// terms, and the upper half of a product repeats the sign of the lower one, while not both factors are negative. With
+// a number, comparisons do. The runtime knows the shape of inputs.
 // CHECK:       hone.nodes = ["node 'c' (Conv)"]
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[N:.+]] = hone.dim "n"
 // CHECK-NOT:     hone_rt.check_dims
 // CHECK:         hone_rt.input 0
-// CHECK:         %[[H:.+]] = arith.addi %[[N]], %[[C:.+]] : index
-// CHECK-DAG:     %[[X:.+]] = arith.xori %[[N]], %[[H]]
-// CHECK-DAG:     %[[Y:.+]] = arith.xori %[[C]], %[[H]]
+// CHECK:         %[[H:.+]] = arith.addi %[[N]], %c-4
+// CHECK-NEXT:    %[[LESS:.+]] = arith.cmpi sgt, %[[H]], %[[N]]
+// CHECK:         %[[S:.+]] = arith.addi %[[H]], %[[N]]
+// CHECK-DAG:     %[[X:.+]] = arith.xori %[[H]], %[[S]]
+// CHECK-DAG:     %[[Y:.+]] = arith.xori %[[N]], %[[S]]
 // CHECK:         %[[B:.+]] = arith.andi %[[X]], %[[Y]]
 // CHECK:         %[[SUM:.+]] = arith.cmpi slt, %[[B]], %{{.+}}
-// CHECK:         %[[W:.+]] = arith.muli %[[H]], %[[N]] : index
-// CHECK:         %[[LOW:.+]], %[[HIGH:.+]] = arith.mulsi_extended %[[H]], %[[N]]
+// CHECK:         %[[W:.+]] = arith.muli %[[S]], %[[N]] : index
+// CHECK:         %[[LOW:.+]], %[[HIGH:.+]] = arith.mulsi_extended %[[S]], %[[N]]
 // CHECK:         %[[SIGN:.+]] = arith.shrsi %[[LOW]], %c63
 // CHECK:         %[[WRAPS:.+]] = arith.cmpi ne, %[[HIGH]], %[[SIGN]]
-// CHECK:         %[[LARGER:.+]] = arith.maxsi %[[H]], %[[N]]
+// CHECK:         %[[LARGER:.+]] = arith.maxsi %[[S]], %[[N]]
 // CHECK:         %[[NEGATIVE:.+]] = arith.cmpi slt, %[[LARGER]], %c0
 // CHECK:         %[[PRODUCT:.+]] = arith.ori %[[WRAPS]], %[[NEGATIVE]]
-// CHECK:         %[[EITHER:.+]] = arith.ori %[[PRODUCT]], %[[SUM]]
-// CHECK:         %[[ALL:.+]] = arith.ori %[[SUM]], %[[EITHER]]
-// CHECK:         hone_rt.check_dims dims(%[[H]], %[[W]]) overflows %[[ALL]] node 0 : memref<?x?xf32>
+// CHECK:         arith.muli %[[W]], %c12
+// CHECK:         %[[SHIFTED:.+]] = arith.addi %[[W]], %c768614336404564650
+// CHECK:         %[[FAR:.+]] = arith.cmpi ugt, %[[SHIFTED]], %c1537228672809129300
+// CHECK:         arith.muli %c1
+// CHECK-NOT:     arith.cmpi
+// CHECK:         hone_rt.check_dims {{.+}} overflows %{{.+}} node 0 : memref<?x?x?xf32>
 // CHECK-NEXT:    hone_rt.slot 0
 // CHECK-NOT:     hone_rt.check_dims
 module {
@@ -31,10 +36,15 @@ module {
     %x = hone_rt.input 0 dims(%n) : memref<?x8xf32>
     %v = hone_rt.view %x dims(%n) : memref<?x8xf32> -> memref<?x8xf32>
     %c-4 = arith.constant -4 : index
+    %c12 = arith.constant 12 : index
+    %c1 = arith.constant 1 : index
     %h = arith.addi %n, %c-4 : index
-    %w = arith.muli %h, %n : index
-    %0 = hone_rt.slot 0 dims(%h, %w) : memref<?x?xf32> loc(#node)
-    %1 = hone_rt.slot 1 dims(%h, %w) : memref<?x?xf32> loc(#node)
+    %s = arith.addi %h, %n : index
+    %w = arith.muli %s, %n : index
+    %t = arith.muli %w, %c12 : index
+    %u = arith.muli %c1, %t : index
+    %0 = hone_rt.slot 0 dims(%h, %w, %u) : memref<?x?x?xf32> loc(#node)
+    %1 = hone_rt.slot 1 dims(%h, %w, %u) : memref<?x?x?xf32> loc(#node)
     return
   }
 }
