@@ -439,9 +439,10 @@ def distinct_convs(b, n):
 
 
 def distinct_matmuls(b, n):
-    x = b.input("x", ["n", 4])
+    """Kernels of their own, of much the same code."""
     for i in range(n // 100):
-        b.output(b.node("MatMul", x, b.constant(np.ones([4, 5 + i]))), 2)
+        x = b.input(f"x{i}", ["n", 32 + i])
+        b.output(b.node("MatMul", x, b.constant(np.ones([32 + i, 16]))), 2)
 
 
 def strings(b, n):
