@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Stores constant weights of contractions in the order in which the kernels
-// read them.
+// Stores weights of contractions in the order in which the kernels read them:
+// constants at compile time, filters that a run computes by movements.
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -159,6 +159,42 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   return buffer.finish(name);
 }
 
+/// Movements that make the packed copy of a filter in a run.
+static Value packInRun(const PackJob &job, OpBuilder &b) {
+  auto type = cast<RankedTensorType>(job.source.getType());
+  Location loc = job.source.getLoc();
+  int64_t outputs = type.getDimSize(0), channels = type.getDimSize(1),
+          taps = ShapedType::getNumElements(type.getShape().drop_front(2));
+  auto reshape = [&](Value v, ArrayRef<int64_t> shape) -> Value {
+    return ReshapeOp::create(b, loc, type.clone(shape), v, ValueRange());
+  };
+  auto transpose = [&](Value v, ArrayRef<int64_t> shape,
+                       ArrayRef<int64_t> order) -> Value {
+    return TransposeOp::create(b, loc, type.clone(shape), v, order);
+  };
+  if (job.kind == WeightKind::Depthwise) {
+    Value filter = reshape(job.source, {outputs, taps});
+    return reshape(transpose(filter, {taps, outputs}, {1, 0}),
+                   cast<RankedTensorType>(packedType(job)).getShape());
+  }
+  int64_t group = job.group, columns = outputs / group,
+          panels = llvm::divideCeil(columns, panelWidth),
+          padding = panels * panelWidth - columns;
+  Value filter = reshape(job.source, {group, columns, channels, taps});
+  if (padding != 0) {
+    Value zero =
+        arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+    filter = PadOp::create(
+        b, loc, type.clone({group, panels * panelWidth, channels, taps}),
+        filter, zero, ArrayRef<int64_t>{0, 0, 0, 0},
+        ArrayRef<int64_t>{0, padding, 0, 0});
+  }
+  filter = reshape(filter, {group * panels, panelWidth, channels, taps});
+  filter = transpose(filter, {group * panels, taps, channels, panelWidth},
+                     {0, 3, 2, 1});
+  return reshape(filter, cast<RankedTensorType>(packedType(job)).getShape());
+}
+
 /// The job for the right operand of `matmul`, unless it cannot or should not be
 /// packed.
 static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
@@ -196,10 +232,9 @@ static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
     return rewriter.notifyMatchFailure(conv, "packed already");
   if (!conv.getChannelsLast())
     return rewriter.notifyMatchFailure(conv, "channels are not last");
-  if (!constantBytes(conv.getFilter()) ||
-      !isa<FloatType>(type.getElementType()))
+  if (!type.hasStaticShape() || !isa<FloatType>(type.getElementType()))
     return rewriter.notifyMatchFailure(
-        conv, "the filter is not a constant of floats");
+        conv, "the filter is not of floats, or its shape is not known");
   if (type.getNumElements() == 0)
     return rewriter.notifyMatchFailure(conv, "the filter is empty");
   int64_t group = conv.getGroup();
@@ -234,9 +269,17 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
 
     for (auto [number, entry] : llvm::enumerate(jobs)) {
       auto &[job, readers] = entry;
+      std::optional<ConstantBytes> bytes = constantBytes(job.source);
+      if (!bytes) {
+        rewriter.setInsertionPointAfterValue(job.source);
+        Value packed = packInRun(job, rewriter);
+        for (Operation *reader : readers)
+          setPacked(reader, packed, job.kind, rewriter);
+        continue;
+      }
       auto constant = job.source.getDefiningOp<ConstantOp>();
-      ElementsAttr value = pack(job, *constantBytes(job.source),
-                                "packed_" + std::to_string(number));
+      ElementsAttr value =
+          pack(job, *bytes, "packed_" + std::to_string(number));
       rewriter.setInsertionPointAfter(constant);
       Value packed = ConstantOp::create(rewriter, constant.getLoc(), value);
       for (Operation *reader : readers)

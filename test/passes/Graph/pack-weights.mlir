@@ -94,3 +94,31 @@ func.func @left_alone(%x: tensor<5x2xi8>, %y: tensor<3x5x2xf32>, %z: tensor<1x4x
     : tensor<1x4x9xf32>, tensor<2x4x2xf32> -> tensor<1x2x8xf32>
   return %a, %b, %c : tensor<5x2xi32>, tensor<3x5x2xf32>, tensor<1x2x8xf32>
 }
+
+// -----
+
+// Filters that a run computes are packed in the run.
+// CHECK-LABEL: func.func @in_the_run(
+// CHECK-SAME:    %{{.+}}: tensor<1x9x4xf32>, %[[W:.+]]: tensor<6x2x3xf32>
+// CHECK:         %[[G:.+]] = hone.reshape %[[W]] : tensor<6x2x3xf32> -> tensor<2x3x2x3xf32>
+// CHECK:         %[[P:.+]] = hone.pad %[[G]] with %{{.+}} low [0, 0, 0, 0] high [0, 13, 0, 0]
+// CHECK:         %[[S:.+]] = hone.reshape %[[P]] : {{.+}} -> tensor<2x16x2x3xf32>
+// CHECK:         %[[T:.+]] = hone.transpose %[[S]] [0, 3, 2, 1]
+// CHECK:         %[[F:.+]] = hone.reshape %[[T]] : {{.+}} -> tensor<2x3x2x16xf32>
+// CHECK:         hone.conv %{{.+}}, %[[F]] {{.+}} channels_last filter{{ +}}panels
+func.func @in_the_run(%x: tensor<1x9x4xf32>, %w: tensor<6x2x3xf32>) -> tensor<1x7x6xf32> {
+  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 2 channels_last
+    : tensor<1x9x4xf32>, tensor<6x2x3xf32> -> tensor<1x7x6xf32>
+  return %r : tensor<1x7x6xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @depthwise_in_the_run(
+// CHECK:         hone.transpose %{{.+}} [1, 0] : tensor<4x3xf32> -> tensor<3x4xf32>
+// CHECK:         hone.conv {{.+}} channels_last filter{{ +}}depthwise
+func.func @depthwise_in_the_run(%x: tensor<1x9x4xf32>, %w: tensor<4x1x3xf32>) -> tensor<1x7x4xf32> {
+  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 4 channels_last
+    : tensor<1x9x4xf32>, tensor<4x1x3xf32> -> tensor<1x7x4xf32>
+  return %r : tensor<1x7x4xf32>
+}

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Convolutions and transposed ones with constant weights and weights of the run, groups and free sizes, beside ONNX Runtime."""
+import unittest
+
+import numpy as np
+import onnxruntime as ort
+from onnx import helper, numpy_helper
+
+import hone
+
+
+def draw(rng, op):
+    """Operator, attributes, input, weights and bias of a random convolution."""
+    spatial, group, batch = int(rng.integers(1, 4)), int(rng.choice([1, 1, 2, 3])), int(rng.integers(1, 3))
+    channels, outputs = (int(v) for v in rng.integers(1, 6, 2))
+    if rng.random() < 0.2:
+        outputs = 20
+    kernel, strides = ([int(v) for v in rng.integers(1, high, spatial)] for high in (5, 4))
+    attributes = dict(strides=strides, group=group, kernel_shape=kernel)
+    choice = rng.integers(0, 4)
+    if choice == 0:
+        attributes["pads"] = [int(rng.integers(0, min(2, k))) for k in kernel + kernel]
+    # Where the stride is larger than the kernel, ONNX Runtime's result is smaller than ONNX says.
+    elif choice == 1 and op != "ConvInteger" and all(k >= s for k, s in zip(kernel, strides)):
+        attributes["auto_pad"] = "SAME_UPPER"
+    elif choice == 2 and op == "ConvTranspose":
+        attributes["output_padding"] = [int(rng.integers(0, s)) for s in strides]
+    if rng.random() < 0.2 and "auto_pad" not in attributes:
+        attributes["dilations"] = [int(v) for v in rng.integers(1, 3, spatial)]
+    front = (group * channels, outputs) if op == "ConvTranspose" else (group * outputs, channels)
+    shapes = (batch, group * channels, *(int(v) for v in rng.integers(1, 9, spatial))), (*front, *kernel)
+    if op == "ConvInteger":
+        x, w = (rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes)
+        return attributes, dict(x=x, w=w, xz=np.uint8(rng.integers(0, 256)), wz=np.uint8(rng.integers(0, 256)))
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    return attributes, dict(x=x, w=w, b=rng.standard_normal(group * outputs).astype(np.float32))
+
+
+def model(op, attributes, values, given, shape):
+    """`given` are inputs, the first of which has `shape`; the rest are constants."""
+    info = lambda name, shape: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values[name].dtype), shape)
+    inputs = [info(name, shape if name == "x" else values[name].shape) for name in given]
+    result = helper.make_tensor_value_info("y", 6 if op == "ConvInteger" else 1, [None] * values["x"].ndim)
+    constants = [numpy_helper.from_array(np.asarray(v), name) for name, v in values.items() if name not in given]
+    graph = helper.make_graph([helper.make_node(op, list(values), ["y"], name="node", **attributes)], "one", inputs, [result], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+
+
+class Convolutions(unittest.TestCase):
+    def check(self, op, seeds):
+        quiet = ort.SessionOptions()
+        quiet.log_severity_level = 4
+        compared = 0
+        for seed in range(seeds):
+            rng = np.random.default_rng(seed)
+            attributes, values = draw(rng, op)
+            try:
+                want = ort.InferenceSession(model(op, attributes, values, ["x"], values["x"].shape), quiet).run(None, {"x": values["x"]})[0]
+            except Exception:
+                continue
+            compared += 1
+            given = ["x", "w"] if seed % 2 else ["x"]
+            for shape in values["x"].shape, ["n", values["x"].shape[1], "h", "k", "l"][: want.ndim]:
+                with self.subTest(seed=seed, op=op, x=values["x"].shape, w=values["w"].shape, given=given, shape=shape, **attributes):
+                    got = hone.compile(model(op, attributes, values, given, shape)).run({name: values[name] for name in given})["y"]
+                    self.assertEqual(got.shape, want.shape)
+                    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+        self.assertGreater(compared, seeds // 2)
+
+    def test_convolutions(self):
+        self.check("Conv", 16)
+
+    def test_transposed(self):
+        self.check("ConvTranspose", 24)
+
+    def test_integers(self):
+        self.check("ConvInteger", 10)
+
+    def test_long_sums_of_integers(self):
+        """Above 2^24 a float does not hold each integer, above 2^31 an int32 wraps around."""
+        for channels in 260, 34000:
+            values = dict(x=np.full((1, channels, 1), 255, np.uint8), w=np.full((2, channels, 1), 255, np.uint8))
+            values["w"][1] -= 1
+            got = hone.compile(model("ConvInteger", {}, values, ["x"], (1, channels, 1))).run({"x": values["x"]})["y"]
+            with self.subTest(channels=channels):
+                want = (np.array([255, 254]) * 255 * channels).astype(np.uint32).view(np.int32)
+                np.testing.assert_array_equal(got.ravel(), want)
+
+
+if __name__ == "__main__":
+    unittest.main()
