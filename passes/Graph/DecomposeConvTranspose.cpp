@@ -6,12 +6,11 @@
 // convolutional layer?", 2016). Where the stride does not divide the kernel,
 // the first of the s results take one tap more than the others, and are a
 // convolution of their own: taps of zeros would spread infinities and NaN.
+#include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Graph/Passes.h"
 
 namespace hone {
@@ -24,26 +23,59 @@ using namespace hone::graph;
 
 namespace {
 
-/// Operations on tensors of static shape, at one place.
+using Sizes = SmallVector<OpFoldResult>;
+
+/// Operations on tensors, at one place, by the sizes of their results.
 struct Mover {
   OpBuilder &b;
   Location loc;
+  DimBuilder &dims;
 
-  RankedTensorType like(Value v, ArrayRef<int64_t> shape) const {
-    return RankedTensorType::get(
-        shape, cast<RankedTensorType>(v.getType()).getElementType());
+  OpFoldResult size(int64_t number) const { return b.getIndexAttr(number); }
+  Sizes sizes(ArrayRef<int64_t> numbers) const {
+    return llvm::map_to_vector<6>(numbers,
+                                  [&](int64_t number) { return size(number); });
   }
-  ArrayRef<int64_t> shape(Value v) const {
-    return cast<RankedTensorType>(v.getType()).getShape();
+  OpFoldResult sizeOf(Value v, int64_t i) const {
+    return dims.dim(b, loc, v, i);
   }
-  Value reshape(Value v, ArrayRef<int64_t> to) const {
-    return ReshapeOp::create(b, loc, like(v, to), v, ValueRange());
+  OpFoldResult sum(OpFoldResult a, int64_t number) const {
+    return dims.add(b, loc, a, size(number));
+  }
+  OpFoldResult product(OpFoldResult a, int64_t number) const {
+    return dims.mul(b, loc, a, size(number));
+  }
+  RankedTensorType like(Value v, ArrayRef<OpFoldResult> to,
+                        SmallVectorImpl<Value> &dynamic) const {
+    SmallVector<int64_t> shape;
+    dims.split(b, loc, to, shape, dynamic);
+    return cast<RankedTensorType>(v.getType()).clone(shape);
+  }
+  Value reshape(Value v, ArrayRef<OpFoldResult> to) const {
+    SmallVector<Value> dynamic;
+    Type type = like(v, to, dynamic);
+    return ReshapeOp::create(b, loc, type, v, dynamic);
   }
   Value transpose(Value v, ArrayRef<int64_t> order) const {
+    auto type = cast<RankedTensorType>(v.getType());
     SmallVector<int64_t> to;
     for (int64_t i : order)
-      to.push_back(shape(v)[i]);
-    return TransposeOp::create(b, loc, like(v, to), v, order);
+      to.push_back(type.getDimSize(i));
+    return TransposeOp::create(b, loc, type.clone(to), v, order);
+  }
+  Value slice(Value v, ArrayRef<OpFoldResult> to, ArrayRef<int64_t> offsets,
+              ArrayRef<int64_t> steps) const {
+    SmallVector<Value> dynamic;
+    Type type = like(v, to, dynamic);
+    return SliceOp::create(b, loc, type, v, ValueRange(), dynamic,
+                           b.getDenseI64ArrayAttr(offsets),
+                           b.getDenseI64ArrayAttr(steps));
+  }
+  Value concat(ArrayRef<Value> parts, ArrayRef<OpFoldResult> to,
+               int64_t axis) const {
+    SmallVector<Value> dynamic;
+    Type type = like(parts.front(), to, dynamic);
+    return ConcatOp::create(b, loc, type, parts, dynamic, axis);
   }
 };
 
@@ -51,8 +83,10 @@ struct Mover {
 class Convolutions {
 public:
   Convolutions(ConvTransposeOp op, Mover m, ArrayRef<int64_t> taps,
-               ArrayRef<int64_t> positions)
-      : op(op), m(m), taps(taps), positions(positions), spatial(taps.size()) {
+               ArrayRef<OpFoldResult> positions)
+      : op(op), m(m), taps(taps), positions(positions), spatial(taps.size()),
+        group(op.getGroup()), channels(op.getFilter().getType().getDimSize(0)),
+        outputs(op.getFilter().getType().getDimSize(1)) {
     SmallVector<int64_t> toLast{0};
     for (int64_t i = 0; i < spatial; ++i)
       toLast.push_back(i + 2);
@@ -61,7 +95,7 @@ public:
     filter = splitFilter();
   }
 
-  /// [n, q.., s.., oc]
+  /// [n, q.., s.., group * oc]
   Value run() {
     SmallVector<Part> parts;
     return join(parts);
@@ -79,8 +113,7 @@ private:
     OpBuilder &b = m.b;
     RankedTensorType type = op.getFilter().getType();
     SmallVector<int64_t> low(spatial + 2, 0), high(spatial + 2, 0),
-        filled(type.getShape().take_front(2)), split(filled), offsets{0, 0},
-        steps{1, 1};
+        filled{channels, outputs}, split(filled), offsets{0, 0}, steps{1, 1};
     for (int64_t i = 0; i < spatial; ++i) {
       int64_t stride = op.getStrides()[i];
       filled.push_back(taps[i] * stride);
@@ -93,15 +126,13 @@ private:
     if (llvm::any_of(high, [](int64_t size) { return size != 0; })) {
       Value zero = arith::ConstantOp::create(
           b, m.loc, b.getZeroAttr(type.getElementType()));
-      result = PadOp::create(b, m.loc, m.like(result, filled), result, zero,
-                             low, high);
+      result =
+          PadOp::create(b, m.loc, type.clone(filled), result, zero, low, high);
     }
-    result = m.reshape(result, split);
+    result = m.reshape(result, m.sizes(split));
     if (llvm::all_of(taps, [](int64_t count) { return count == 1; }))
       return result;
-    return SliceOp::create(b, m.loc, result.getType(), result, ValueRange(),
-                           ValueRange(), b.getDenseI64ArrayAttr(offsets),
-                           b.getDenseI64ArrayAttr(steps));
+    return m.slice(result, m.sizes(split), offsets, steps);
   }
 
   /// The results of all phases of the axes that have no part yet.
@@ -124,138 +155,152 @@ private:
       results.push_back(join(parts));
       parts.pop_back();
     }
-    SmallVector<int64_t> shape(m.shape(results.front()));
-    shape[1 + spatial + axis] = stride;
-    return ConcatOp::create(m.b, m.loc, m.like(results.front(), shape), results,
-                            ValueRange(), 1 + spatial + axis);
+    Sizes to = m.dims.dims(m.b, m.loc, results.front());
+    to[1 + spatial + axis] = m.size(stride);
+    return m.concat(results, to, 1 + spatial + axis);
   }
 
   Value convolve(ArrayRef<Part> parts) {
     OpBuilder &b = m.b;
-    RankedTensorType type = op.getFilter().getType();
-    int64_t channels = type.getDimSize(0), outputs = type.getDimSize(1),
-            phases = 1, batch = op.getInput().getType().getDimSize(0);
     // The first taps, which are the last ones of the reversed filter.
     SmallVector<int64_t> offsets{0, 0}, own{channels, outputs},
-        steps(2 * spatial + 2, 1), order, shape, kernel, low, high,
-        result{batch}, apart{batch};
+        grouped{group, channels / group, outputs}, steps(2 * spatial + 2, 1),
+        order{0}, kernel, low, high;
+    int64_t phases = 1;
     for (auto [i, part] : llvm::enumerate(parts)) {
       offsets.append({taps[i] - part.taps, part.from});
       own.append({part.taps, part.phases});
-      order.push_back(2 * i + 3);
+      grouped.append({part.taps, part.phases});
+      order.push_back(2 * i + 4);
       phases *= part.phases;
       kernel.push_back(part.taps);
       low.push_back(part.taps - 1);
       high.push_back(taps[i] - 1);
     }
     Value part = filter;
-    if (ArrayRef(own) != m.shape(filter))
-      part = SliceOp::create(
-          b, m.loc, m.like(filter, own), filter, ValueRange(), ValueRange(),
-          b.getDenseI64ArrayAttr(offsets), b.getDenseI64ArrayAttr(steps));
-    order.append({1, 0});
-    shape.append({phases * outputs, channels});
+    if (ArrayRef(own) != cast<RankedTensorType>(filter.getType()).getShape())
+      part = m.slice(filter, m.sizes(own), offsets, steps);
+    // [group, s.., oc, c, t..]
+    order.append({2, 1});
+    SmallVector<int64_t> shape{group * phases * outputs, channels / group};
     for (int64_t i = 0; i < spatial; ++i) {
-      order.push_back(2 * i + 2);
+      order.push_back(2 * i + 3);
       shape.push_back(kernel[i]);
     }
-    part = m.reshape(m.transpose(part, order), shape);
+    part = m.reshape(m.transpose(m.reshape(part, m.sizes(grouped)), order),
+                     m.sizes(shape));
+    Sizes result{m.sizeOf(op.getInput(), 0)};
     llvm::append_range(result, positions);
-    result.push_back(phases * outputs);
-    llvm::append_range(apart, positions);
-    for (const Part &of : parts)
-      apart.push_back(of.phases);
-    apart.push_back(outputs);
+    Sizes apart(result), joined(result);
+    result.push_back(m.size(shape.front()));
     llvm::append_range(low, high);
     SmallVector<int64_t> ones(spatial, 1);
-    Value conv = ConvOp::create(b, m.loc, m.like(op.getResult(), result), input,
-                                part, ValueRange(), ones, ones, low,
-                                /*group=*/1, /*channelsLast=*/true,
+    SmallVector<Value> dynamic;
+    Type type = m.like(input, result, dynamic);
+    Value conv = ConvOp::create(b, m.loc, type, input, part, dynamic, ones,
+                                ones, low, group, /*channelsLast=*/true,
                                 FilterLayout::Plain, kernel);
-    return m.reshape(conv, apart);
+    // [n, q.., group, s.., oc] -> [n, q.., s.., group, oc]
+    SmallVector<int64_t> toInner;
+    for (int64_t i = 0; i <= spatial; ++i)
+      toInner.push_back(i);
+    apart.push_back(m.size(group));
+    for (auto [i, of] : llvm::enumerate(parts)) {
+      apart.push_back(m.size(of.phases));
+      joined.push_back(m.size(of.phases));
+      toInner.push_back(spatial + 2 + i);
+    }
+    toInner.append({spatial + 1, 2 * spatial + 2});
+    apart.push_back(m.size(outputs));
+    joined.push_back(m.size(group * outputs));
+    if (group == 1)
+      return m.reshape(conv, joined);
+    return m.reshape(m.transpose(m.reshape(conv, apart), toInner), joined);
   }
 
   ConvTransposeOp op;
   Mover m;
-  ArrayRef<int64_t> taps, positions;
-  int64_t spatial;
+  ArrayRef<int64_t> taps;
+  ArrayRef<OpFoldResult> positions;
+  int64_t spatial, group, channels, outputs;
   Value input, filter;
 };
 
-struct ToConvolution : OpRewritePattern<ConvTransposeOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(ConvTransposeOp op,
-                                PatternRewriter &rewriter) const override {
+class Decomposer {
+public:
+  explicit Decomposer(func::FuncOp function)
+      : rewriter(function.getContext()), dims(function) {}
+
+  LogicalResult decompose(ConvTransposeOp op) {
     RankedTensorType input = op.getInput().getType(),
-                     filter = op.getFilter().getType(),
-                     result = op.getResult().getType();
-    if (!input.hasStaticShape() || !filter.hasStaticShape() ||
-        !result.hasStaticShape())
-      return rewriter.notifyMatchFailure(op, "shapes are not known");
-    if (op.getGroup() != 1)
-      return rewriter.notifyMatchFailure(op, "has groups");
-    if (!matchPattern(op.getFilter(), m_Constant()))
-      return rewriter.notifyMatchFailure(op, "filter is not constant");
+                     filter = op.getFilter().getType();
+    if (!filter.hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "the filter's shape is not known");
     if (!isa<FloatType>(input.getElementType()))
       return rewriter.notifyMatchFailure(op, "elements are no floats");
-    int64_t spatial = input.getRank() - 2, outputs = filter.getDimSize(1);
+    rewriter.setInsertionPoint(op);
+    Mover m{rewriter, op.getLoc(), dims};
+    int64_t spatial = input.getRank() - 2;
     ArrayRef<int64_t> strides = op.getStrides(), pads = op.getPads();
-    SmallVector<int64_t> taps,
-        positions; // per axis: of the convolution, and of its result
+    SmallVector<int64_t> taps; // of the convolution, per axis
+    Sizes positions;           // of its result
     for (int64_t i = 0; i < spatial; ++i) {
       int64_t kernel = filter.getDimSize(i + 2);
       if (op.getDilations()[i] != 1)
         return rewriter.notifyMatchFailure(op, "is dilated");
       if (kernel < strides[i])
         return rewriter.notifyMatchFailure(op, "leaves results out");
-      taps.push_back((kernel + strides[i] - 1) / strides[i]);
-      positions.push_back(input.getDimSize(i + 2) + taps[i] - 1);
-      if (pads[i] < 0 ||
-          pads[i] + result.getDimSize(i + 2) > positions[i] * strides[i])
-        return rewriter.notifyMatchFailure(op,
-                                           "keeps more than the full result");
+      taps.push_back(llvm::divideCeil(kernel, strides[i]));
+      positions.push_back(m.sum(m.sizeOf(op.getInput(), i + 2), taps[i] - 1));
+      std::optional<int64_t> beyond = DimBuilder::constant(
+          dims.sub(rewriter, op.getLoc(), m.product(positions[i], strides[i]),
+                   m.sum(m.sizeOf(op.getResult(), i + 2), pads[i])));
+      if (pads[i] < 0 || !beyond || *beyond < 0)
+        return rewriter.notifyMatchFailure(
+            op, "keeps more than the full result, or an unknown part of it");
     }
 
-    Mover m{rewriter, op.getLoc()};
     Value conv = Convolutions(op, m, taps, positions).run();
     // [n, q.., s.., oc] -> [n, q0, s0, q1, s1, .., oc] -> [n, q*s.., oc].
-    SmallVector<int64_t> order{0}, joined{input.getDimSize(0)};
+    SmallVector<int64_t> order{0}, offsets{0}, last{0, spatial + 1};
+    Sizes joined{m.sizeOf(op.getInput(), 0)}, kept(joined);
+    bool crops = false;
     for (int64_t i = 0; i < spatial; ++i) {
-      order.push_back(1 + i);
-      order.push_back(1 + spatial + i);
-      joined.push_back(positions[i] * strides[i]);
-    }
-    order.push_back(2 * spatial + 1);
-    joined.push_back(outputs);
-    Value full = m.reshape(m.transpose(conv, order), joined);
-    // The pads crop.
-    SmallVector<int64_t> offsets(spatial + 2, 0), steps(spatial + 2, 1),
-        kept(joined), last{0, spatial + 1};
-    for (int64_t i = 0; i < spatial; ++i) {
-      offsets[i + 1] = pads[i];
-      kept[i + 1] = result.getDimSize(i + 2);
+      order.append({1 + i, 1 + spatial + i});
+      joined.push_back(m.product(positions[i], strides[i]));
+      kept.push_back(m.sizeOf(op.getResult(), i + 2));
+      crops |= !dims.equal(joined.back(), kept.back());
+      offsets.push_back(pads[i]);
       last.push_back(i + 1);
     }
-    if (kept != joined)
-      full = SliceOp::create(rewriter, op.getLoc(), m.like(full, kept), full,
-                             ValueRange(), ValueRange(),
-                             rewriter.getDenseI64ArrayAttr(offsets),
-                             rewriter.getDenseI64ArrayAttr(steps));
+    order.push_back(2 * spatial + 1);
+    joined.push_back(m.size(filter.getDimSize(1) * op.getGroup()));
+    kept.push_back(joined.back());
+    offsets.push_back(0);
+    Value full = m.reshape(m.transpose(conv, order), joined);
+    if (crops)
+      full = m.slice(full, kept, offsets, SmallVector<int64_t>(spatial + 2, 1));
     rewriter.replaceOp(op, m.transpose(full, last));
     return success();
   }
+
+private:
+  IRRewriter rewriter;
+  DimBuilder dims;
 };
 
 struct DecomposeConvTransposePass
     : hone::impl::DecomposeConvTransposePassBase<DecomposeConvTransposePass> {
   using Base::Base;
   void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    patterns.add<ToConvolution>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
-      getOperation()->emitError("decompose-conv-transpose did not converge");
-      signalPassFailure();
-    }
+    SmallVector<ConvTransposeOp> ops;
+    getOperation().walk([&](ConvTransposeOp op) { ops.push_back(op); });
+    if (ops.empty())
+      return;
+    Decomposer decomposer(getOperation());
+    for (ConvTransposeOp op : ops)
+      // What stays is computed as it is.
+      (void)decomposer.decompose(op);
   }
 };
 } // namespace

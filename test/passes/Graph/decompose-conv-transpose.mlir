@@ -36,13 +36,43 @@ func.func @overlap(%x: tensor<1x3x4xf32>) -> tensor<1x5x7xf32> {
   return %r : tensor<1x5x7xf32>
 }
 
+// Each group has channels for its phases.
 // CHECK-LABEL: func.func @groups(
-// CHECK:         hone.conv_transpose
-func.func @groups(%x: tensor<1x4x4xf32>) -> tensor<1x4x8xf32> {
-  %w = hone.constant dense<1.0> : tensor<4x2x2xf32>
+// CHECK:         hone.conv {{.*}} group 2 channels_last {{.*}}: tensor<1x4x4xf32>, tensor<12x2x1xf32> -> tensor<1x4x12xf32>
+// CHECK:         hone.reshape {{.*}} : tensor<1x4x12xf32> -> tensor<1x4x2x2x3xf32>
+// CHECK:         hone.transpose {{.*}} [0, 1, 3, 2, 4]
+// CHECK:         hone.reshape {{.*}} -> tensor<1x4x2x6xf32>
+func.func @groups(%x: tensor<1x4x4xf32>) -> tensor<1x6x8xf32> {
+  %w = hone.constant dense<1.0> : tensor<4x3x2xf32>
   %r = hone.conv_transpose %x, %w strides [2] dilations [1] pads [0, 0] group 2
-    : tensor<1x4x4xf32>, tensor<4x2x2xf32> -> tensor<1x4x8xf32>
-  return %r : tensor<1x4x8xf32>
+    : tensor<1x4x4xf32>, tensor<4x3x2xf32> -> tensor<1x6x8xf32>
+  return %r : tensor<1x6x8xf32>
+}
+
+// Free sizes, and a filter that the run gives.
+// CHECK-LABEL: func.func @free(
+// CHECK:         hone.conv {{.*}} -> tensor<?x?x10xf32>
+// CHECK:         hone.slice {{.*}} -> tensor<?x?x5xf32>
+// CHECK:         hone.transpose {{.*}} [0, 2, 1] : tensor<?x?x5xf32> -> tensor<?x5x?xf32>
+func.func @free(%x: tensor<?x3x?xf32> {hone.dims = ["n", 3, "l"]}, %w: tensor<3x5x4xf32>) -> tensor<?x5x?xf32> {
+  %n = hone.dim "n"
+  %l = hone.dim "l"
+  %c2 = arith.constant 2 : index
+  %d = arith.muli %l, %c2 : index
+  %r = hone.conv_transpose %x, %w dims(%n, %d) strides [2] dilations [1] pads [1, 1] group 1
+    : tensor<?x3x?xf32>, tensor<3x5x4xf32> -> tensor<?x5x?xf32>
+  return %r : tensor<?x5x?xf32>
+}
+
+// How much of the result is kept is not known.
+// CHECK-LABEL: func.func @unknown_size(
+// CHECK:         hone.conv_transpose
+func.func @unknown_size(%x: tensor<?x3x?xf32> {hone.dims = ["n", 3, "l"]}, %w: tensor<3x5x4xf32>) -> tensor<?x5x?xf32> {
+  %n = hone.dim "n"
+  %m = hone.dim "m"
+  %r = hone.conv_transpose %x, %w dims(%n, %m) strides [2] dilations [1] pads [1, 1] group 1
+    : tensor<?x3x?xf32>, tensor<3x5x4xf32> -> tensor<?x5x?xf32>
+  return %r : tensor<?x5x?xf32>
 }
 
 // CHECK-LABEL: func.func @kernel_below_stride(
