@@ -17,12 +17,17 @@ namespace hone {
 using namespace mlir;
 using namespace hone::graph;
 
-static int64_t bytesOf(Type type) {
+static int64_t elementsOf(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.hasStaticShape()
-             ? tensor.getNumElements() *
-                   hone::graph::elementBytes(tensor.getElementType())
-             : 0;
+  return tensor && tensor.hasStaticShape() ? tensor.getNumElements() : 0;
+}
+
+static int64_t bytesOf(Type type) {
+  int64_t elements = elementsOf(type);
+  return elements == 0
+             ? 0
+             : elements * hone::graph::elementBytes(
+                              cast<ShapedType>(type).getElementType());
 }
 
 /// What folding may cost beyond what the constants of the model account for:
@@ -211,14 +216,20 @@ private:
     return true;
   }
 
-  /// Not where a small constant would become a large one.
+  /// Not where a small constant would become a large one. Weights that are
+  /// converted, as quantized ones are, keep their number.
   bool worthwhile(Operation *op) {
-    int64_t inputs = 0, results = 0;
-    for (Value operand : op->getOperands())
+    int64_t inputs = 0, results = 0, read = 0, written = 0;
+    for (Value operand : op->getOperands()) {
       inputs += bytesOf(operand.getType());
-    for (Type type : op->getResultTypes())
+      read = std::max(read, elementsOf(operand.getType()));
+    }
+    for (Type type : op->getResultTypes()) {
       results += bytesOf(type);
-    return results <= maxGrowthKib * 1024 || results <= 2 * inputs;
+      written += elementsOf(type);
+    }
+    return results <= maxGrowthKib * 1024 || results <= 2 * inputs ||
+           written <= read;
   }
 
   /// Within what is left of the budget. Beyond it, operations stay for the run.

@@ -1,4 +1,5 @@
 // RUN: hone-opt %s --split-input-file --hone-fold-constants | FileCheck %s
+// RUN: hone-opt %s --split-input-file --hone-fold-constants=max-growth-kib=0 | FileCheck %s --check-prefix=NONE
 
 // CHECK-LABEL: func.func @map_broadcasts(
 // CHECK{LITERAL}: hone.constant dense<[[1.100000e+01, 2.200000e+01], [3.100000e+01, 4.200000e+01]]>
@@ -180,4 +181,21 @@ func.func @would_grow() -> tensor<1024x1024xf32> {
     hone.yield %x : f32
   }
   return %r : tensor<1024x1024xf32>
+}
+
+// -----
+
+// As many elements as there were, though larger ones: quantized weights.
+// NONE-LABEL: func.func @dequantized(
+// NONE:         hone.constant dense<[-2.500000e-01, 5.000000e-01, 7.500000e-01]> : tensor<3xf32>
+func.func @dequantized() -> tensor<3xf32> {
+  %a = hone.constant dense<[-1, 2, 3]> : tensor<3xi8>
+  %r = hone.map ins(%a : tensor<3xi8>) -> tensor<3xf32> {
+  ^bb0(%x: i8):
+    %f = arith.sitofp %x : i8 to f32
+    %c = arith.constant 0.25 : f32
+    %y = arith.mulf %f, %c : f32
+    hone.yield %y : f32
+  }
+  return %r : tensor<3xf32>
 }
