@@ -44,7 +44,13 @@ Val channelParameter(NodeBuilder &n, Val parameter, int64_t rank,
   return n.reshape(parameter, sizes);
 }
 
-/// The convolution in int32 of input and weights without their zero points.
+/// The largest distance of an element from its zero point.
+int64_t farthest(Val v, Val zeroPoint) {
+  return zeroPoint || v.elem == ElementType::Uint8 ? 255 : 128;
+}
+
+/// The convolution in int32 of input and weights without their zero points. It
+/// is computed in a float type that holds all its sums exactly.
 std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
                                       Val wZero) {
   if (x.rank() < 3 || x.rank() > 5 || w.rank() != x.rank() || !isByte(x) ||
@@ -62,7 +68,18 @@ std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
       wideW = widen(n, w, channelParameter(n, wZero, w.rank(), 0));
   if (n.failed())
     return std::nullopt;
-  Val y = convOf(n, wideX, wideW, *windows);
+  double largest = double(farthest(x, xZero)) * double(farthest(w, wZero));
+  for (int64_t size : w.shape().drop_front())
+    largest *= ShapedType::isDynamic(size)
+                   ? std::numeric_limits<double>::infinity()
+                   : double(size);
+  ElementType elem =
+      largest <= 1 << 24 ? ElementType::Float : ElementType::Double;
+  Val y = convOf(n, n.cast(wideX, elem), n.cast(wideW, elem), *windows);
+  // Longer sums wrap around.
+  if (largest > std::numeric_limits<int32_t>::max())
+    y = n.cast(y, ElementType::Int64);
+  y = n.cast(y, ElementType::Int32);
   if (n.failed())
     return std::nullopt;
   return y;
