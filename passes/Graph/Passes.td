@@ -21,7 +21,7 @@ def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let description = [{
     An operation all of whose tensor operands are constants is computed now. Maps run in a small interpreter of scalar
     arithmetic. Sources that nothing uses any more are freed. Left alone: results larger than `max-growth-kib` that are
-    also larger than twice the operands, operations that would report an error at run time, and strings.
+    also larger than twice the operands and have more elements than any, operations that would report an error at run time, and strings.
   }];
   let options = [Option<"maxGrowthKib", "max-growth-kib", "int64_t", "1024",
                         "size up to which a result may be more than twice as large as its operands">];
@@ -50,9 +50,9 @@ def MergeEqualPass : Pass<"hone-merge-equal", "::mlir::func::FuncOp"> {
 def DecomposeConvTransposePass : Pass<"hone-decompose-conv-transpose", "::mlir::func::FuncOp"> {
   let summary = "turn transposed convolutions into convolutions";
   let description = [{
-    A transposed convolution of stride s with a constant filter becomes a convolution of stride 1 with s times the
-    channels per axis, whose results are moved side by side. Left alone: groups, dilations, shapes that are not known,
-    and strides so far above the kernel that most of the filled-up filter would be zeros.
+    A transposed convolution of stride s becomes a convolution of stride 1 with s times the channels per axis, whose
+    results are moved side by side. Left alone: dilations, filters of unknown shape, results of which an unknown part is
+    kept, and strides above the kernel, which leave results out.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
@@ -69,14 +69,15 @@ def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
 }
 
 def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
-  let summary = "store constant weights in the order in which contractions read them";
+  let summary = "store weights in the order in which contractions read them";
   let description = [{
-    A constant right operand of `hone.matmul` becomes `panels` of 16 columns; a constant filter of a `hone.conv` with
-    channels last becomes `panels`, or `depthwise` where each channel has its own filter. A weight with several users
-    is packed once; a source that nothing uses any more is freed. Left alone: integer weights, batched ones, and
-    products so narrow that panels would mostly be padding.
+    A constant right operand of `hone.matmul` becomes `panels` of 16 columns; the filter of a `hone.conv` with channels
+    last becomes `panels`, or `depthwise` where each channel has its own filter, by movements in the run where it is no
+    constant. A weight with several users is packed once; a source that nothing uses any more is freed. Left alone:
+    integer weights, filters of unknown shape, batched right operands, and products so narrow that panels would mostly be
+    padding.
   }];
-  let dependentDialects = ["::hone::graph::GraphDialect"];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
 def SplitConcatsPass : Pass<"hone-split-concats", "::mlir::func::FuncOp"> {
