@@ -195,6 +195,7 @@ def left_by_evaluator(text):
         amiss += of_constants
     known = set()  # values of the host that could be known
     for results, name, operands, line in _operations(main.splitlines()[1:]):
+        known.difference_update(results)  # one region may use the names of another
         if name in RUN_TIME:
             kind = re.search(r'hone.library "(\w+)"', line)
             left.add(f"{name}:{kind[1]}" if kind else name)
