@@ -159,6 +159,13 @@ class Products(BesideTest):
             without = dict.fromkeys(("segments", "kinds", "s_kinds", "z_kinds"))
             self.node("QEmbedLayerNormalization", inputs | without, outputs=2, tolerance=1e-4)
 
+    def test_long_sums(self):
+        """In several parts in f32, in f64, and beyond an int32, with constant weights and with those of the run."""
+        for dtype, rows in (U8, 259), (I8, 700), (U8, 3000), (I8, 40000):
+            inputs = dict(a=np.full((2, rows), 255, U8), b=self.bytes(rows, 3, dtype=dtype), az=number(0, U8), bz=np.array([0, 100, 7], dtype))
+            inputs["b"][:, 0] = np.iinfo(dtype).max
+            self.node("MatMulInteger", inputs, domain="")
+
     def test_integers_of_16_bits(self):
         self.node("MatMulInteger16", dict(a=self.bytes(2, 3, 8, dtype=np.int16), b=self.bytes(8, 5, dtype=np.int16)))
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Convolutions of quantized tensors, and the fold of columns back into an
 // image.
+#include "compiler/Import/Onnx/ExactSums.h"
 #include "compiler/Import/Onnx/Quantization.h"
 #include "compiler/Import/Onnx/Windows.h"
-#include "dialects/Graph/Constants.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -45,62 +45,6 @@ Val channelParameter(NodeBuilder &n, Val parameter, int64_t rank,
   return n.reshape(parameter, sizes);
 }
 
-int64_t byteOf(Val v, const graph::ConstantBytes &bytes, int64_t i) {
-  char byte = *bytes.element(i);
-  return v.elem == ElementType::Uint8 ? uint8_t(byte) : int8_t(byte);
-}
-
-/// The largest distance that an element can have from its zero point.
-int64_t farthest(Val v, Val zeroPoint) {
-  int64_t low = v.elem == ElementType::Uint8 ? 0 : -128, high = low + 255;
-  if (!zeroPoint)
-    return std::max(-low, high);
-  std::optional<graph::ConstantBytes> zeros =
-      graph::constantBytes(zeroPoint.value);
-  if (!zeros || zeros->width != 1)
-    return 255;
-  int64_t distance = 0;
-  for (size_t i = 0; i < zeros->data.size(); ++i) {
-    int64_t zero = byteOf(v, *zeros, i);
-    distance = std::max({distance, zero - low, high - zero});
-  }
-  return distance;
-}
-
-/// The largest sum of the distances of an output channel's weights from their
-/// zero points; where the weights are not known, the largest that could be.
-double largestSum(Val w, Val zeroPoint) {
-  std::optional<graph::ConstantBytes> weights = graph::constantBytes(w.value),
-                                      zeros;
-  int64_t outputs = w.shape().front();
-  if (zeroPoint) {
-    zeros = graph::constantBytes(zeroPoint.value);
-    int64_t count = zeros && zeros->width == 1 ? zeros->data.size() : 0;
-    if (count != 1 && count != outputs)
-      weights.reset();
-  }
-  if (!weights || weights->width != 1) {
-    double sum = farthest(w, zeroPoint);
-    for (int64_t size : w.shape().drop_front())
-      sum *= ShapedType::isDynamic(size)
-                 ? std::numeric_limits<double>::infinity()
-                 : double(size);
-    return sum;
-  }
-  int64_t perOutput = ShapedType::getNumElements(w.shape().drop_front()),
-          largest = 0;
-  for (int64_t output = 0; output < outputs; ++output) {
-    int64_t zero = !zeros                    ? 0
-                   : zeros->data.size() == 1 ? byteOf(w, *zeros, 0)
-                                             : byteOf(w, *zeros, output),
-            sum = 0;
-    for (int64_t i = 0; i < perOutput; ++i)
-      sum += std::abs(byteOf(w, *weights, output * perOutput + i) - zero);
-    largest = std::max(largest, sum);
-  }
-  return double(largest);
-}
-
 /// The convolution in int32 of input and weights without their zero points. It
 /// is computed in a float type that holds all its sums exactly.
 std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
@@ -114,7 +58,8 @@ std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
   std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
   if (!windows)
     return std::nullopt;
-  double largest = double(farthest(x, xZero)) * largestSum(w, wZero);
+  double largest =
+      double(largestDistance(x, xZero)) * largestSumOfRow(w, wZero);
   xZero = channelParameter(n, xZero, x.rank(), 1);
   // Padding reads as zero, which is what the zero point stands for.
   Val wideX = widen(n, x, xZero),
@@ -122,12 +67,11 @@ std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
   if (n.failed())
     return std::nullopt;
   ElementType elem =
-      largest <= 1 << 24 ? ElementType::Float : ElementType::Double;
+      largest <= kLargestInF32 ? ElementType::Float : ElementType::Double;
   Val y = convOf(n, n.cast(wideX, elem), n.cast(wideW, elem), *windows);
-  // Longer sums wrap around.
-  if (largest > std::numeric_limits<int32_t>::max())
-    y = n.cast(y, ElementType::Int64);
-  y = n.cast(y, ElementType::Int32);
+  if (n.failed())
+    return std::nullopt;
+  y = sumsAsInt32(n, y, largest);
   if (n.failed())
     return std::nullopt;
   return y;
