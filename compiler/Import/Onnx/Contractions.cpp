@@ -137,10 +137,16 @@ LogicalResult importConv(NodeBuilder &n) {
   Val x = n.in(0), w = n.in(1);
   if (!checkConvolution(n, x, w))
     return failure();
-  std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
+  bool isKnown = isKernelKnown(n, w);
+  std::optional<Windows> windows =
+      isKnown ? Windows::parse(n, x, kernelOf(n, w))
+              : Windows::parse(n, x, Ints(x.rank() - 2, 1),
+                               /*resolvesAutoPad=*/false);
   if (!windows)
     return failure();
-  return n.out(addChannelBias(n, convOf(n, x, w, *windows), n.in(2), x.elem));
+  Val y =
+      isKnown ? convOf(n, x, w, *windows) : convOfColumns(n, x, w, *windows);
+  return n.out(addChannelBias(n, y, n.in(2), x.elem));
 }
 
 LogicalResult importConvTranspose(NodeBuilder &n) {
@@ -148,8 +154,10 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   if (!checkConvolution(n, x, w))
     return failure();
   int64_t spatial = x.rank() - 2;
+  bool isKnown = isKernelKnown(n, w);
   std::optional<Windows> windows =
-      Windows::parse(n, x, kernelOf(n, w), /*resolvesAutoPad=*/false);
+      Windows::parse(n, x, isKnown ? kernelOf(n, w) : Ints(spatial, 1),
+                     /*resolvesAutoPad=*/false);
   if (!windows)
     return failure();
   Ints outputPadding = n.intsAttr("output_padding", Ints(spatial, 0));
@@ -171,6 +179,11 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   requireMultiple(n, own[1], windows->group, "channels");
   if (n.failed())
     return failure();
+  if (!isKnown)
+    return n.out(addChannelBias(
+        n,
+        convTransposeOfColumns(n, x, w, *windows, outputPadding, outputShape),
+        n.in(2), x.elem));
 
   // What the convolution computes, and the part of it that is asked for.
   Sizes sizes{own[0], n.mul(n.dim(w, 1), windows->group)},

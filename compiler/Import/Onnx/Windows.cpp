@@ -8,8 +8,7 @@ using namespace hone::onnx;
 /// Sizes above this make no sense and would overflow.
 static constexpr int64_t kMaxWindow = int64_t(1) << 31;
 
-std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
-  Ints kernel;
+bool hone::onnx::isKernelKnown(NodeBuilder &n, Val &w) {
   std::optional<Ints> declared = n.intsAttr("kernel_shape");
   if (declared && static_cast<int64_t>(declared->size()) == w.rank() - 2 &&
       llvm::all_of(*declared, [](int64_t size) { return size > 0; })) {
@@ -19,14 +18,22 @@ std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
         sizes[2 + i] = n.index(size);
     w = n.withDims(w, sizes, "kernel_shape and the sizes of the weights");
   }
-  for (int64_t i = 2; i < w.rank(); ++i) {
-    std::optional<int64_t> size = NodeBuilder::known(n.dim(w, i));
-    if (!size) {
-      n.fail("has weights whose spatial sizes are not known; give them as "
-             "kernel_shape");
-      return std::nullopt;
-    }
-    kernel.push_back(*size);
+  for (int64_t i = 2; i < w.rank(); ++i)
+    if (!NodeBuilder::known(n.dim(w, i)))
+      return declared.has_value(); // which is then wrong
+  return true;
+}
+
+std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
+  std::optional<Ints> declared = n.intsAttr("kernel_shape");
+  Ints kernel;
+  bool isKnown = isKernelKnown(n, w);
+  for (int64_t i = 2; i < w.rank() && isKnown; ++i)
+    kernel.push_back(NodeBuilder::known(n.dim(w, i)).value_or(0));
+  if (!isKnown) {
+    n.fail("has weights whose spatial sizes are not known; give them as "
+           "kernel_shape");
+    return std::nullopt;
   }
   if (declared && *declared != kernel) {
     n.fail("has a kernel_shape that is not that of its weights");

@@ -54,9 +54,17 @@ Val maxPool(NodeBuilder &n, Val x);
 Ints spatialAxes(Val x);
 /// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type.
 std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
+/// Whether these are known; gives `w` those of the attribute.
+bool isKernelKnown(NodeBuilder &n, Val &w);
 
 /// The convolution in its widened type, for a formula that rounds it.
 Val convOf(NodeBuilder &n, Val x, Val w, const Windows &windows);
+/// The same with weights whose spatial sizes only the run knows; `attributes`
+/// are read for any kernel, with their `auto_pad` unresolved.
+Val convOfColumns(NodeBuilder &n, Val x, Val w, const Windows &attributes);
+Val convTransposeOfColumns(NodeBuilder &n, Val x, Val w,
+                           const Windows &attributes, const Ints &outputPadding,
+                           const std::optional<Ints> &outputShape);
 /// y, plus a bias along dimension 1 if there is one, as `elem`.
 Val addChannelBias(NodeBuilder &n, Val y, Val bias, ElementType elem);
 /// A convolution by the node's attributes, plus a bias and a tensor, which may
