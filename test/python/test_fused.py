@@ -42,6 +42,8 @@ class Attention(BesideTest):
             self.node("MultiHeadAttention", past, outputs=3, num_heads=2)
         causal = dict(self.qkv(4, 4, 4), bias=self.floats(24))
         self.node("MultiHeadAttention", causal, num_heads=2, unidirectional=1)
+        shared = dict(past, add=None, length=np.array([2], np.int32))
+        self.refuses("MultiHeadAttention", shared, "a past that grows", outputs=3, num_heads=2)
         heads = dict(q=self.floats(2, 3, 8), k=self.floats(2, 2, 5, 4), v=self.floats(2, 2, 5, 4))
         self.node("MultiHeadAttention", heads, num_heads=2)
 
@@ -180,6 +182,7 @@ class Cached(BesideTest):
             for at in (np.array([3]), self.random.integers(0, 9, (2, 5))):
                 for interleaved in (0, 1):
                     self.node("RotaryEmbedding", dict(x=x, at=at, **caches), interleaved=interleaved)
+        self.refuses("RotaryEmbedding", dict(x=x, at=at, **caches), "entries of one length", is_packed_batching=1)
         self.node("RotaryEmbedding", dict(x=self.floats(2, 5, 36), at=np.array([3]), **caches), num_heads=3, rotary_embedding_dim=8)
 
     def test_quantized_caches(self):

@@ -34,7 +34,9 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
       positions.rank() > 2)
     return n.error("takes a float input of 3 or 4 dimensions, and positions");
   if (n.intAttr("is_packed_batching") || n.floatAttr("scale", 1) != 1)
-    return n.error("has is_packed_batching or a scale, which is not supported");
+    return n.error("has is_packed_batching or a scale, which is not supported: "
+                   "export it with entries of one length, and multiply after "
+                   "it");
   int64_t heads = n.intAttr("num_heads");
   Val split = x;
   if (flat && heads > 0) {

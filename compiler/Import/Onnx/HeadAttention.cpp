@@ -313,7 +313,8 @@ LogicalResult importMultiHeadAttention(NodeBuilder &n) {
   if (heads < 1)
     return n.error("needs num_heads");
   if (n.has(8) || n.has(9))
-    return n.error("shares the buffer of its past, which is not supported");
+    return n.error("shares the buffer of its past, which is not supported: "
+                   "export it with a past that grows");
   Val packed = parts[0];
   if (packed.rank() == 5 && !n.has(1) && !n.has(2)) {
     n.require(eq(n.host().size(n.dim(packed, 3)), 3),

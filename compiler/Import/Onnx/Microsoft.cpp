@@ -195,7 +195,7 @@ LogicalResult importCrossEntropyGrad(NodeBuilder &n) {
       (reduction != "mean" && reduction != "sum") || gradient.rank() != 0)
     return n.error("takes a scalar gradient, log probabilities and one class "
                    "for each; weights and ignored classes are "
-                   "not supported");
+                   "not supported: export the loss without them");
   Sizes sizes = n.dims(logs), places = sizes;
   places.erase(places.begin() + 1);
   labels = n.withDims(labels, places, "the sizes of probabilities and classes");
