@@ -19,10 +19,10 @@ public:
   }
 
   explicit operator bool() const { return bytes.has_value(); }
-  /// Numbers that are stored.
+  /// Numbers that are stored; one stands for all.
   int64_t size() const { return bytes->data.size(); }
   int64_t operator[](int64_t i) const {
-    char byte = *bytes->element(i);
+    char byte = size() == 1 ? bytes->data[0] : bytes->data[i];
     return isUnsigned ? int64_t(uint8_t(byte)) : int64_t(int8_t(byte));
   }
 
@@ -31,26 +31,11 @@ private:
   std::optional<graph::ConstantBytes> bytes;
 };
 
-/// The largest of `count` sums. The `terms` of sum `i` are at `place(i, term)`.
-double largestSum(Val weights, Val zeroPoint, int64_t count, int64_t terms,
-                  int64_t zeroPoints,
-                  function_ref<int64_t(int64_t, int64_t)> place) {
-  Bytes bytes(weights), zeros(zeroPoint);
-  bool isKnown =
-      bytes && (!zeroPoint ||
-                (zeros && (zeros.size() == 1 || zeros.size() == zeroPoints)));
-  if (!isKnown)
-    return double(largestDistance(weights, zeroPoint)) * double(terms);
-  int64_t largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t sum = 0, zero = !zeroPoint          ? 0
-                            : zeros.size() == 1 ? zeros[0]
-                                                : zeros[i % zeroPoints];
-    for (int64_t term = 0; term < terms; ++term)
-      sum += std::abs(bytes[place(i, term)] - zero);
-    largest = std::max(largest, sum);
-  }
-  return double(largest);
+/// Whether weights are known, with the zero points of their sums.
+bool areKnown(const Bytes &weights, Val zeroPoint, const Bytes &zeros,
+              int64_t sums) {
+  return weights &&
+         (!zeroPoint || (zeros && (zeros.size() == 1 || zeros.size() == sums)));
 }
 
 } // namespace
@@ -73,25 +58,39 @@ double hone::onnx::largestSumOfRow(Val weights, Val zeroPoint) {
     return std::numeric_limits<double>::infinity();
   int64_t rows = weights.shape().front(),
           terms = ShapedType::getNumElements(weights.shape().drop_front());
-  return largestSum(
-      weights, zeroPoint, rows, terms, rows,
-      [&](int64_t row, int64_t term) { return row * terms + term; });
+  Bytes bytes(weights), zeros(zeroPoint);
+  if (!areKnown(bytes, zeroPoint, zeros, rows))
+    return double(largestDistance(weights, zeroPoint)) * double(terms);
+  int64_t largest = 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t sum = 0, zero = zeroPoint ? zeros[row] : 0;
+    for (int64_t term = 0; term < terms; ++term)
+      sum += std::abs(bytes[row * terms + term] - zero);
+    largest = std::max(largest, sum);
+  }
+  return double(largest);
 }
 
 double hone::onnx::largestSumOfColumn(Val weights, Val zeroPoint, int64_t from,
                                       int64_t to) {
   ArrayRef<int64_t> shape = weights.shape();
-  if (!weights.isStatic())
-    return double(largestDistance(weights, zeroPoint)) * double(to - from);
   bool isVector = shape.size() == 1;
-  int64_t rows = isVector ? shape[0] : shape[shape.size() - 2],
-          columns = isVector ? 1 : shape.back(),
+  int64_t columns = isVector ? 1 : shape.back();
+  Bytes bytes(weights), zeros(zeroPoint);
+  if (!weights.isStatic() || !areKnown(bytes, zeroPoint, zeros, columns))
+    return double(largestDistance(weights, zeroPoint)) * double(to - from);
+  int64_t rows = isVector ? shape[0] : shape[shape.size() - 2], largest = 0,
           batch = isVector ? 1 : ShapedType::getNumElements(shape.drop_back(2));
-  return largestSum(weights, zeroPoint, batch * columns, to - from, columns,
-                    [&](int64_t sum, int64_t term) {
-                      return (sum / columns * rows + from + term) * columns +
-                             sum % columns;
-                    });
+  for (int64_t matrix = 0; matrix < batch; ++matrix) {
+    SmallVector<int64_t, 0> sums(columns, 0);
+    for (int64_t row = matrix * rows + from; row < matrix * rows + to; ++row)
+      for (int64_t column = 0; column < columns; ++column)
+        sums[column] += std::abs(bytes[row * columns + column] -
+                                 (zeroPoint ? zeros[column] : 0));
+    for (int64_t sum : sums)
+      largest = std::max(largest, sum);
+  }
+  return double(largest);
 }
 
 Val hone::onnx::sumsAsInt32(NodeBuilder &n, Val sums, double largest) {
