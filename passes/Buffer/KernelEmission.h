@@ -45,6 +45,11 @@ void emitCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
 void emitTopK(mlir::OpBuilder &builder, graph::TopKOp op, mlir::Value source,
               mlir::Value values, mlir::Value indices);
 
+/// The best of a line by insertion, however many, without memory beside.
+void emitInsertedTopK(mlir::OpBuilder &builder, graph::TopKOp op,
+                      mlir::Value source, mlir::Value values,
+                      mlir::Value indices);
+
 /// Padding with an iteration for each element.
 void emitElementPad(mlir::OpBuilder &builder, graph::PadOp op,
                     mlir::Value source, mlir::Value target);

@@ -76,6 +76,80 @@ func.func private @scatter(%x: tensor<5xf32>, %i: tensor<3xi64>, %u: tensor<3xf3
 
 // -----
 
+// All of a line are sorted by four digits of keys, with their places; where all have the same digit, they stay.
+// CHECK-LABEL: func.func private @sort(
+// CHECK-SAME:    %[[X:.+]]: memref<4x1000xf32>, %{{.+}}: memref<4x1000xf32>, %{{.+}}: memref<4x1000xi64>)
+// CHECK-DAG:     %[[LINES:.+]] = memref.reinterpret_cast %[[X]] {{.*}} to memref<4x1000x1xf32>
+// CHECK:         %[[KEYS:.+]] = memref.alloc() {{.*}} : memref<2000xi32>
+// CHECK:         %[[PLACES:.+]] = memref.alloc() {{.*}} : memref<2000xi32>
+// CHECK:         %[[COUNTS:.+]] = memref.alloc() {{.*}} : memref<1024xi32>
+// CHECK:         scf.forall (%{{.+}}, %{{.+}}) in (4, 1) {
+// CHECK:           arith.bitcast %{{.+}} : f32 to i32
+// CHECK:           memref.store %{{.+}}, %[[KEYS]]
+// CHECK:           scf.for
+// CHECK-COUNT-4:     arith.shrui
+// CHECK:           %[[FROM:.+]] = scf.for %{{.+}} to %c4 step %c1 iter_args
+// CHECK:             scf.if
+// CHECK:             } else {
+// CHECK:               memref.store %{{.+}}, %[[PLACES]]
+// CHECK:           memref.load %[[PLACES]]
+// CHECK:           memref.load %[[LINES]]
+func.func private @sort(%x: tensor<4x1000xf32>) -> (tensor<4x1000xf32>, tensor<4x1000xi64>) attributes {hone.kernel} {
+  %v, %i = hone.top_k %x axis 1 : tensor<4x1000xf32> -> tensor<4x1000xf32>, tensor<4x1000xi64>
+  return %v, %i : tensor<4x1000xf32>, tensor<4x1000xi64>
+}
+
+// -----
+
+// The best 100 stay in order, and others that come before the last of them are sorted in, 100 at a time.
+// CHECK-LABEL: func.func private @best_of_many(
+// CHECK:         memref.alloc() {{.*}} : memref<512xi16>
+// CHECK:         memref.alloc() {{.*}} : memref<512xi32>
+// CHECK:         scf.while
+// CHECK:           scf.while
+// CHECK:             arith.cmpi ult, %{{.+}}, %c9000
+// CHECK:             arith.cmpi ult, %{{.+}}, %c256
+// CHECK:           } do {
+// CHECK:             arith.cmpi slt, %{{.+}}, %{{.+}} : i16
+// CHECK:           scf.for %{{.+}} to %c2 step
+// CHECK:           scf.condition({{.*}} %c100,
+func.func private @best_of_many(%x: tensor<9000xi16>) -> (tensor<100xi16>, tensor<100xi64>) attributes {hone.kernel} {
+  %v, %i = hone.top_k %x axis 0 smallest : tensor<9000xi16> -> tensor<100xi16>, tensor<100xi64>
+  return %v, %i : tensor<100xi16>, tensor<100xi64>
+}
+
+// -----
+
+// Only the run knows how many there are: few are inserted. The size of memory does not hang on the check.
+// CHECK-LABEL: func.func private @any_number(
+// CHECK:         hone.checked_index %{{.+}} of %{{.+}} {hone.node = 2 : i32}
+// CHECK:         %[[WANTED:.+]] = arith.minsi
+// CHECK:         %[[TWICE:.+]] = arith.muli %[[WANTED]], %c2
+// CHECK:         %[[LEAST:.+]] = arith.maxsi %[[TWICE]], %c256
+// CHECK:         %[[ROOM:.+]] = arith.minsi %{{.+}}, %[[LEAST]]
+// CHECK:         %[[BOTH:.+]] = arith.muli %[[ROOM]], %c2
+// CHECK:         memref.alloc(%[[BOTH]])
+// CHECK:         scf.forall
+// CHECK:           %[[IS_FEW:.+]] = arith.cmpi ule, %{{.+}}, %c32
+// CHECK:           scf.if %[[IS_FEW]] {
+func.func private @any_number(%x: tensor<4x?xi64>, %k: index) -> (tensor<4x?xi64>, tensor<4x?xi64>) attributes {hone.kernel} {
+  %v, %i = hone.top_k %x dims(%k) axis 1 {hone.node = 2 : i32} : tensor<4x?xi64> -> tensor<4x?xi64>, tensor<4x?xi64>
+  return %v, %i : tensor<4x?xi64>, tensor<4x?xi64>
+}
+
+// -----
+
+// Few are inserted, without memory beside.
+// CHECK-LABEL: func.func private @few(
+// CHECK-NOT:     memref.alloc
+// CHECK:         scf.while
+func.func private @few(%x: tensor<9000xf32>) -> (tensor<5xf32>, tensor<5xi64>) attributes {hone.kernel} {
+  %v, %i = hone.top_k %x axis 0 : tensor<9000xf32> -> tensor<5xf32>, tensor<5xi64>
+  return %v, %i : tensor<5xf32>, tensor<5xi64>
+}
+
+// -----
+
 // A constant lies in the kernel; a uniform one is a scalar.
 // CHECK: memref.global "private" constant @[[DATA:.+]] : memref<2xf32>
 // CHECK-LABEL: func.func private @constant(
