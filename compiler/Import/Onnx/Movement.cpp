@@ -2,6 +2,7 @@
 // Data movement with places that do not depend on data: transpose, slice,
 // concatenate, split, tile.
 #include "compiler/Import/Onnx/OpTable.h"
+#include "hone/abi.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -355,6 +356,21 @@ LogicalResult importTile(NodeBuilder &n) {
   }
   if (onlyOnes)
     return n.out(n.expand(x, sizes));
+  // A dimension that repeats is two: how often, and what. All rows are copies.
+  Sizes given, spread;
+  for (auto [size, repeat] : llvm::zip(own, *repeats)) {
+    bool isOne = NodeBuilder::known(size) == 1;
+    if (NodeBuilder::known(repeat) != 1) {
+      given.push_back(n.index(1));
+      spread.push_back(repeat);
+      if (isOne)
+        continue;
+    }
+    given.push_back(size);
+    spread.push_back(size);
+  }
+  if (spread.size() <= HONE_MAX_RANK)
+    return n.out(n.reshape(n.expand(n.reshape(x, given), spread), sizes));
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> indices;
     for (int64_t i = 0; i < x.rank(); ++i) {
