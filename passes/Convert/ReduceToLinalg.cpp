@@ -125,8 +125,126 @@ struct ConvertReduce : OpRewritePattern<ReduceOp> {
   }
 };
 
-/// Keeps the best element so far beside its index.
-struct ConvertArgReduce : OpRewritePattern<ArgReduceOp> {
+/// Inputs of one shape or broadcast along the reduced axis, and what a loop
+/// over that axis makes of them: `init` is what it starts from.
+Value reduceAlong(OpBuilder &builder, Location loc, ArgReduceOp op,
+                  ValueRange inputs, Value init,
+                  function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
+  int64_t rank = op.getInput().getType().getRank();
+  AffineMap reduced =
+      reducedMap(builder.getContext(), rank, op.getAxis(), op.getKeepdims());
+  SmallVector<AffineMap> maps(inputs.size() + 1, reduced);
+  maps.front() = builder.getMultiDimIdentityMap(rank);
+  return linalg::GenericOp::create(
+             builder, loc, init.getType(), inputs, init, maps,
+             reducedIterators(rank, op.getAxis()),
+             [&](OpBuilder &builder, Location loc, ValueRange args) {
+               linalg::YieldOp::create(builder, loc, body(builder, loc, args));
+             })
+      .getResult(0);
+}
+
+/// Along the innermost axis, where a step that keeps the best element and its
+/// index would wait for the step before: finds the best element, and then the
+/// first or last index of one that equals it. Vectors do either.
+struct ConvertInnerArgReduce : OpRewritePattern<ArgReduceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ArgReduceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto inputType = cast<RankedTensorType>(op.getInput().getType());
+    Type elementType = inputType.getElementType();
+    if (!elementType.isIntOrFloat())
+      return rewriter.notifyMatchFailure(op, "not a number");
+    int64_t axis = op.getAxis();
+    if (llvm::any_of(inputType.getShape().drop_front(axis + 1),
+                     [](int64_t size) { return size != 1; }))
+      return rewriter.notifyMatchFailure(op, "not along the innermost axis");
+    FailureOr<SmallVector<Value>> inits = emptyResults(rewriter, op);
+    if (failed(inits))
+      return rewriter.notifyMatchFailure(op, "result shape not known");
+    Location loc = op.getLoc();
+    bool narrow = elementType.isF16() || elementType.isBF16();
+    Type type = narrow ? rewriter.getF32Type() : elementType;
+    auto widened = [&](OpBuilder &builder, Value element) -> Value {
+      return narrow ? arith::ExtFOp::create(builder, loc, type, element)
+                    : element;
+    };
+    Value best =
+        reduceAlong(rewriter, loc, op, op.getInput(),
+                    filled(rewriter, loc, inits->front(),
+                           neutralElement(op.getKind(), type)),
+                    [&](OpBuilder &builder, Location loc, ValueRange args) {
+                      return combine(builder, loc, op.getKind(), args[1],
+                                     widened(builder, args[0]));
+                    });
+
+    int64_t length = inputType.getDimSize(axis);
+    bool isShort = !ShapedType::isDynamic(length) &&
+                   length <= std::numeric_limits<int32_t>::max();
+    Type number = rewriter.getIntegerType(isShort ? 32 : 64);
+    ReduceKind nearest = op.getLast() ? ReduceKind::Max : ReduceKind::Min;
+    TypedAttr none = neutralElement(nearest, number);
+    Value place = reduceAlong(
+        rewriter, loc, op, {op.getInput(), best},
+        filled(rewriter, loc, inits->front(), none),
+        [&](OpBuilder &builder, Location loc, ValueRange args) {
+          Value hit = isBest(builder, loc, widened(builder, args[0]), args[1]);
+          Value index = arith::IndexCastOp::create(
+              builder, loc, number,
+              linalg::IndexOp::create(builder, loc, axis));
+          Value nowhere = arith::ConstantOp::create(builder, loc, none);
+          Value found =
+              arith::SelectOp::create(builder, loc, hit, index, nowhere);
+          return combine(builder, loc, nearest, args[2], found);
+        });
+    rewriter.replaceOp(op,
+                       asIndices(rewriter, loc, place, inits->front(), none));
+    return success();
+  }
+
+private:
+  /// Where the best is NaN, so are all that equal it; else there is no NaN.
+  static Value isBest(OpBuilder &builder, Location loc, Value element,
+                      Value best) {
+    if (!isa<FloatType>(element.getType()))
+      return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                   element, best);
+    using P = arith::CmpFPredicate;
+    Value same = arith::CmpFOp::create(builder, loc, P::OEQ, element, best);
+    Value isNan = arith::CmpFOp::create(builder, loc, P::UNO, element, element);
+    return arith::OrIOp::create(builder, loc, same, isNan);
+  }
+
+  /// Places as i64; of no elements, 0.
+  static Value asIndices(OpBuilder &builder, Location loc, Value places,
+                         Value like, TypedAttr none) {
+    int64_t rank = cast<RankedTensorType>(places.getType()).getRank();
+    SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
+    SmallVector<utils::IteratorType> iterators(rank,
+                                               utils::IteratorType::parallel);
+    return linalg::GenericOp::create(
+               builder, loc, like.getType(), places, like, maps, iterators,
+               [&](OpBuilder &builder, Location loc, ValueRange args) {
+                 Value nowhere = arith::ConstantOp::create(builder, loc, none);
+                 Value isEmpty = arith::CmpIOp::create(
+                     builder, loc, arith::CmpIPredicate::eq, args[0], nowhere);
+                 Value zero = arith::ConstantOp::create(
+                     builder, loc, builder.getZeroAttr(none.getType()));
+                 Value place = arith::SelectOp::create(builder, loc, isEmpty,
+                                                       zero, args[0]);
+                 if (!place.getType().isInteger(64))
+                   place = arith::ExtUIOp::create(builder, loc,
+                                                  builder.getI64Type(), place);
+                 linalg::YieldOp::create(builder, loc, place);
+               })
+        .getResult(0);
+  }
+};
+
+/// Along other axes, where vectors go over those inside: keeps the best element
+/// so far beside its index.
+struct ConvertOuterArgReduce : OpRewritePattern<ArgReduceOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ArgReduceOp op,
@@ -207,5 +325,6 @@ private:
 } // namespace
 
 void hone::populateReduceToLinalgPatterns(RewritePatternSet &patterns) {
-  patterns.add<ConvertReduce, ConvertArgReduce>(patterns.getContext());
+  patterns.add<ConvertReduce, ConvertOuterArgReduce>(patterns.getContext());
+  patterns.add<ConvertInnerArgReduce>(patterns.getContext(), /*benefit=*/2);
 }

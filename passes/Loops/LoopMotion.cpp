@@ -75,8 +75,8 @@ Motion MotionAnalysis::compute(Value value) {
   if (isa<arith::SubIOp>(op) && counting == 1 &&
       of(op->getOperand(0)) == Motion::Counting)
     return Motion::Counting;
-  if (isa<arith::IndexCastOp>(op) &&
-      getElementTypeOrSelf(op->getResult(0)).isInteger(64))
+  // A narrower integer has the last digits of the count, and of all sums.
+  if (isa<arith::IndexCastOp>(op) && !op->getResult(0).getType().isIndex())
     return Motion::Counting;
   if (isa<arith::IndexCastOp>(op) && op->getResult(0).getType().isIndex() &&
       op->getOperand(0).getType().isInteger(64))

@@ -44,16 +44,49 @@ func.func @reduce_f16(%x: tensor<4x8xf16>) -> tensor<4x1xf16> {
 
 // -----
 
-// The best value and its index go together; only the index is asked for.
+// Along the innermost axis, the best element comes first, and then the index of one that equals it.
 // CHECK-LABEL: func.func @arg_max(
+// CHECK-SAME:    %[[X:.+]]: tensor<4x8xf32>)
+// CHECK:         %[[BEST:.+]] = linalg.generic {{.*}} ins(%[[X]]
+// CHECK:           arith.maximumf
+// CHECK:         %[[PLACE:.+]] = linalg.generic {{.*}} ins(%[[X]], %[[BEST]]
+// CHECK:           arith.cmpf oeq
+// CHECK:           arith.cmpf uno
+// CHECK:           arith.index_cast %{{.+}} : index to i32
+// CHECK:           arith.minsi
+// CHECK:         %[[INDEX:.+]] = linalg.generic {{.*}} ins(%[[PLACE]]
+// CHECK:           arith.extui %{{.+}} : i32 to i64
+// CHECK:         return %[[INDEX]]
+func.func @arg_max(%x: tensor<4x8xf32>) -> tensor<4xi64> {
+  %r = hone.arg_reduce max %x axis 1 : tensor<4x8xf32> -> tensor<4xi64>
+  return %r : tensor<4xi64>
+}
+
+// -----
+
+// The last index of an unknown number, and 0 where there is none.
+// CHECK-LABEL: func.func @last_arg_min(
+// CHECK:           arith.minui
+// CHECK:           arith.cmpi eq
+// CHECK:           arith.maxsi %{{.+}}, %{{.+}} : i64
+// CHECK:           arith.select %{{.+}}, %c0_i64
+func.func @last_arg_min(%x: tensor<4x?x1xi8>) -> tensor<4x1xi64> {
+  %r = hone.arg_reduce umin %x axis 1 last : tensor<4x?x1xi8> -> tensor<4x1xi64>
+  return %r : tensor<4x1xi64>
+}
+
+// -----
+
+// Along another axis the best value and its index go together; only the index is asked for.
+// CHECK-LABEL: func.func @outer_arg_max(
 // CHECK-DAG:     linalg.fill ins(%{{.+}} : f32)
 // CHECK-DAG:     linalg.fill ins(%{{.+}} : i64)
 // CHECK:         %[[BEST:.+]]:2 = linalg.generic
 // CHECK:           arith.cmpf ugt
 // CHECK:         return %[[BEST]]#1
-func.func @arg_max(%x: tensor<4x8xf32>) -> tensor<4xi64> {
-  %r = hone.arg_reduce max %x axis 1 : tensor<4x8xf32> -> tensor<4xi64>
-  return %r : tensor<4xi64>
+func.func @outer_arg_max(%x: tensor<4x8xf32>) -> tensor<8xi64> {
+  %r = hone.arg_reduce max %x axis 0 : tensor<4x8xf32> -> tensor<8xi64>
+  return %r : tensor<8xi64>
 }
 
 // -----

@@ -169,6 +169,24 @@ func.func private @gather(%x: memref<10x32xf32>, %i: memref<3xi64>, %o: memref<3
 
 // -----
 
+// Indices count up in a narrower integer, too: one scalar and the numbers of the lanes.
+// CHECK-LABEL: func.func private @numbers(
+// CHECK-DAG:     %[[LANES:.+]] = arith.constant dense<[0, 1, 2, 3, 4, 5, 6, 7]> : vector<8xi32>
+// CHECK:         %[[FIRST:.+]] = arith.index_cast %{{.+}} : index to i32
+// CHECK:         %[[ALL:.+]] = vector.broadcast %[[FIRST]] : i32 to vector<8xi32>
+// CHECK:         arith.addi %[[ALL]], %[[LANES]]
+func.func private @numbers(%o: memref<64xi32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} outs(%o : memref<64xi32>) {
+  ^bb0(%d: i32):
+    %i = linalg.index 0 : index
+    %n = arith.index_cast %i : index to i32
+    linalg.yield %n : i32
+  }
+  return
+}
+
+// -----
+
 // A check that each element must pass keeps the loop scalar.
 // CHECK-LABEL: func.func private @checked(
 // CHECK-NOT:     vector
