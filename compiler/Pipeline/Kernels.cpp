@@ -73,6 +73,8 @@ void hone::buildKernelLlvmPipeline(OpPassManager &pm,
   math.fma = target.fma;
   math.vectorBits = target.vectorBits;
   pm.addPass(createExpandMathPass(math));
+  if (target.fma)
+    pm.addPass(createExpandRareMathPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());
   // Checks leave the kernel from inside its loops.

@@ -40,12 +40,24 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
     exp and erf are within 1.2 ulp and log within 2, the others are upstream's (tanh 4.2 ulp). Without `fma` nothing
     stays fused. With vectors of 512 bits the exponential of such is scaled by `llvm.ldexp`, which is one instruction there.
     Maxima and minima that propagate NaN become comparisons, bf16 conversions integer arithmetic. Multiplications and
-    additions may be contracted to fused ones. All else is left to libm.
+    additions may be contracted to fused ones. All else is left as it is.
   }];
   let options = [Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">,
                  Option<"vectorBits", "vector-bits", "unsigned", "256", "width of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect",
                            "::mlir::LLVM::LLVMDialect"];
+}
+
+def ExpandRareMathPass : Pass<"hone-expand-rare-math", "::mlir::ModuleOp"> {
+  let summary = "replace rare math functions by series in f64";
+  let description = [{
+    The trigonometric and hyperbolic functions of f32 and their inverses that `hone-expand-math` leaves become arithmetic in
+    f64, on scalars and vectors, rounded once. Needs fused multiply-add, by which angles are reduced. The remainder
+    of an angle from 2^26 on takes many steps: they stand in a branch that is taken where a vector has such. Functions of
+    f64 stay.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def LowerKernelToLlvmPass : Pass<"hone-lower-kernel-to-llvm", "::mlir::ModuleOp"> {

@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_GPU_DOUBLEMATH_H
 #define HONE_PASSES_GPU_DOUBLEMATH_H
 
-#include "passes/Gpu/WideArithmetic.h"
+#include "passes/Loops/WideArithmetic.h"
 
 namespace hone {
 

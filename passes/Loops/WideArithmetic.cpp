@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Arithmetic in f64, and the functions from which the others are made.
-#include "passes/Gpu/WideArithmetic.h"
+#include "passes/Loops/WideArithmetic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -16,9 +17,9 @@ static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 static constexpr int64_t kMantissa = (int64_t(1) << 52) - 1;
 
 WideArithmetic::WideArithmetic(PatternRewriter &rewriter, Location loc,
-                               Type narrowType)
+                               Type narrowType, bool branches)
     : rewriter(rewriter), loc(loc), narrowType(narrowType),
-      type(rewriter.getF64Type()) {
+      type(rewriter.getF64Type()), branches(branches) {
   if (auto vector = dyn_cast<VectorType>(narrowType))
     type = vector.clone(rewriter.getF64Type());
 }
@@ -202,11 +203,33 @@ std::pair<Value, Value> WideArithmetic::reduceAngle(Value x) {
   Value n = sub(t, constant(kRound));
   Value r = fma(n, constant(-0x1.921fb54442d18p+0), a);
   r = fma(n, constant(-0x1.1a62633145c07p-54), r);
-  auto [largeR, largeN] = reduceLargeAngle(a);
+  n = bits(t);
   Value isSmall = less(a, constant(0x1p+26));
+  auto withLarge = [&] {
+    auto [largeR, largeN] = reduceLargeAngle(a);
+    return std::make_pair(select(isSmall, r, largeR),
+                          select(isSmall, n, largeN));
+  };
+  if (!branches) {
+    std::tie(r, n) = withLarge();
+  } else {
+    Value isLarge = negate(isSmall);
+    if (isa<VectorType>(isLarge.getType()))
+      isLarge = vector::ReductionOp::create(rewriter, loc,
+                                            vector::CombiningKind::OR, isLarge);
+    auto branch = scf::IfOp::create(rewriter, loc, TypeRange{type, n.getType()},
+                                    isLarge, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(rewriter, loc, ValueRange{r, n});
+    rewriter.setInsertionPointToStart(branch.thenBlock());
+    std::tie(r, n) = withLarge();
+    scf::YieldOp::create(rewriter, loc, ValueRange{r, n});
+    r = branch.getResult(0);
+    n = branch.getResult(1);
+  }
   // Infinity has no remainder.
-  r = add(select(isSmall, r, largeR), sub(a, a));
-  return {r, select(isSmall, bits(t), largeN)};
+  return {add(r, sub(a, a)), n};
 }
 
 /// For a = m 2^e with integers m < 2^24 and e > 0: of a * 2 / pi only what is

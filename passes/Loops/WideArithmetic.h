@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Arithmetic in f64 on scalars and vectors, and what functions of narrower
 // floats need of it.
-#ifndef HONE_PASSES_GPU_WIDEARITHMETIC_H
-#define HONE_PASSES_GPU_WIDEARITHMETIC_H
+#ifndef HONE_PASSES_LOOPS_WIDEARITHMETIC_H
+#define HONE_PASSES_LOOPS_WIDEARITHMETIC_H
 
 #include "mlir/IR/PatternMatch.h"
 
@@ -10,9 +10,10 @@ namespace hone {
 
 class WideArithmetic {
 public:
-  /// `type` is a float, or a vector of them, of at most 64 bits.
+  /// `type` is a float, or a vector of them, of at most 64 bits. With
+  /// `branches` what few arguments need is only computed where one does.
   WideArithmetic(mlir::PatternRewriter &rewriter, mlir::Location loc,
-                 mlir::Type type);
+                 mlir::Type type, bool branches = false);
 
   mlir::Value widen(mlir::Value value);
   mlir::Value narrow(mlir::Value value);
@@ -68,9 +69,10 @@ protected:
   mlir::Type narrowType, type;
 
 private:
+  bool branches;
   std::pair<mlir::Value, mlir::Value> reduceLargeAngle(mlir::Value a);
 };
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_WIDEARITHMETIC_H
+#endif // HONE_PASSES_LOOPS_WIDEARITHMETIC_H
