@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Models that leave sizes to the run which their operators depend on, or declare those of a body."""
+import itertools
 import unittest
 
 import numpy as np
@@ -239,6 +240,54 @@ class PaddingTest(unittest.TestCase):
         for dtype in (np.int8, np.uint8):
             least = np.full((1, 1, 3, 5), np.iinfo(dtype).min, dtype)
             self.agrees('MaxPool<auto_pad = "SAME_LOWER", kernel_shape = [3, 2], strides = [2, 2]>Indices(x)', [*self.inputs(dtype), least], dtype)
+
+
+class MovementTest(unittest.TestCase):
+    """Rows that are copied whole, though no size is known."""
+
+    def test_broadcast(self):
+        model = compile_text("g (float[a, b, c] x, float[d, e, f] y, bool[g, h, i] z) => (float[] s, bool[] l, float[] w) { s = Add(x, y) l = Less(y, x) w = Where(z, x, y) }")
+        random = np.random.default_rng(4)
+        sizes = (3, 5, 17)
+        for ones in itertools.product(range(8), repeat=3):
+            shapes = [[1 if bits >> i & 1 else size for i, size in enumerate(sizes)] for bits in ones]
+            x, y = (random.standard_normal(shape).astype(np.float32) for shape in shapes[:2])
+            z = random.random(shapes[2]) < 0.5
+            got = model.run(dict(x=x, y=y, z=z))
+            np.testing.assert_array_equal(got["s"], x + y, str(shapes))
+            np.testing.assert_array_equal(got["l"], y < x, str(shapes))
+            np.testing.assert_array_equal(got["w"], np.where(z, x, y), str(shapes))
+        with self.assertRaisesRegex(hone.RunError, "Add"):
+            model.run(dict(x=x, y=np.ones((1, 1, 16), np.float32)[:, :, :2], z=z[:1, :1, :1]) | dict(x=np.ones((1, 1, 3), np.float32)))
+
+    def test_tile(self):
+        x = np.arange(2 * 3 * 5, dtype=np.float32).reshape(2, 3, 5)
+        for shape in ("2, 3, 5", "a, b, c", "a, 3, c"):
+            for repeats in ((1, 1, 4), (2, 1, 1), (3, 2, 4), (1, 0, 2), (1, 1, 1)):
+                model = compile_text(f"g (float[{shape}] x) => (float[] y) <int64[3] r = {{{', '.join(map(str, repeats))}}}> {{ y = Tile(x, r) }}")
+                np.testing.assert_array_equal(model.run(dict(x=x))["y"], np.tile(x, repeats), f"{shape} {repeats}")
+            model = compile_text(f"g (float[{shape}] x, int64[3] r) => (float[] y) {{ y = Tile(x, r) }}")
+            for repeats in ((1, 1, 4), (3, 2, 1), (0, 2, 2)):
+                np.testing.assert_array_equal(model.run(dict(x=x, r=vector(*repeats)))["y"], np.tile(x, repeats), f"{shape} {repeats}")
+            with self.assertRaisesRegex(hone.RunError, "Tile"):
+                model.run(dict(x=x, r=vector(1, -1, -1)))
+        # More dimensions than two for each would have.
+        x = np.arange(8, dtype=np.float32).reshape([2] * 3 + [1] * 6)
+        model = compile_text("g (float[a, b, c, d, e, f, g, h, i] x, int64[9] r) => (float[] y) { y = Tile(x, r) }")
+        repeats = (1, 2, 1, 2, 1, 1, 3, 1, 2)
+        np.testing.assert_array_equal(model.run(dict(x=x, r=vector(*repeats)))["y"], np.tile(x, repeats))
+
+    def test_borders(self):
+        x = np.arange(4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
+        for shape in ("4, 5, 6", "a, b, c"):
+            for mode in ("reflect", "edge", "wrap"):
+                for pads in ((0, 0, 2, 0, 0, 3), (0, 0, 0, 0, 0, 2), (1, 2, 3, 0, 1, 2), (1, 0, 0, 2, 0, 0), (0, 0, 0, 0, 0, 0), (0, 1, -1, 0, 0, 2)):
+                    model = compile_text(f'g (float[{shape}] x) => (float[] y) <int64[6] p = {{{", ".join(map(str, pads))}}}> {{ y = Pad<mode = "{mode}">(x, p) }}')
+                    with self.subTest(shape=shape, mode=mode, pads=pads):
+                        # Elements that are cut off still count for what lies beside them.
+                        wide = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in zip(pads[:3], pads[3:])], mode)
+                        cut = tuple(slice(max(-a, 0), wide.shape[i] - max(-b, 0)) for i, (a, b) in enumerate(zip(pads[:3], pads[3:])))
+                        np.testing.assert_array_equal(model.run(dict(x=x))["y"], wide[cut])
 
 
 class RecurrentTest(unittest.TestCase):

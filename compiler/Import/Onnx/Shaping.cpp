@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
@@ -113,11 +114,13 @@ Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
   // 1 leaves the second alone.
   ScalarBuilder &s = host();
   bool broadcasts = false;
+  Scalar allEqual = s.boolean(true);
   for (int64_t i = 0; i < v.rank(); ++i) {
     if (same(own[i], aligned[i]))
       continue;
     Scalar have = s.size(own[i]);
     Scalar equal = eq(have, s.size(aligned[i]));
+    allEqual = bitAnd(allEqual, equal);
     std::optional<int64_t> known = this->known(own[i]);
     bool mayBeOne = !known || *known == 1;
     broadcasts |= mayBeOne;
@@ -126,19 +129,55 @@ Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
   }
   if (!broadcasts)
     return relabel(v, aligned);
-  return move(aligned, v.elem, [&](ScalarBuilder &s) {
-    SmallVector<Scalar> indices;
-    for (int64_t i = 0; i < v.rank(); ++i) {
-      Scalar zero = s.indexConstant(0);
-      if (known(own[i]) == 1)
-        indices.push_back(zero);
-      else if (same(own[i], aligned[i]))
-        indices.push_back(s.index(i));
-      else
-        indices.push_back(select(eq(s.size(own[i]), 1), zero, s.index(i)));
-    }
-    return s.extract(v.value, indices);
-  });
+  mlir::RankedTensorType type = tensorType(v.elem, aligned);
+  SmallVector<Value> sizes = dynamic(aligned);
+  auto choose = [&](const Scalar &condition, function_ref<Value()> then,
+                    function_ref<Value()> otherwise) -> Value {
+    auto choice = scf::IfOp::create(b, loc, mlir::TypeRange(type),
+                                    condition.value, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    scf::YieldOp::create(b, loc, then());
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(b, loc, otherwise());
+    return choice.getResult(0);
+  };
+  int64_t last = v.rank() - 1;
+  bool mayBroadcastRows =
+      known(own[last]) != 1 && !same(own[last], aligned[last]);
+  Scalar rowIsOne = eq(s.size(own[last]), 1);
+  auto copy = [&](bool isOne) -> Value {
+    return move(aligned, v.elem,
+                [&](ScalarBuilder &s) {
+                  SmallVector<Scalar> indices;
+                  for (int64_t i = 0; i < v.rank(); ++i) {
+                    Scalar zero = s.indexConstant(0);
+                    if (known(own[i]) == 1 || (i == last && isOne))
+                      indices.push_back(zero);
+                    else if (same(own[i], aligned[i]) || i == last)
+                      indices.push_back(s.index(i));
+                    else
+                      indices.push_back(
+                          select(eq(s.size(own[i]), 1), zero, s.index(i)));
+                  }
+                  return s.extract(v.value, indices);
+                })
+        .value;
+  };
+  // Nothing is copied where all are equal, as they mostly are; else rows, or
+  // one element for each.
+  Value result = choose(
+      allEqual,
+      [&]() -> Value {
+        return graph::ReshapeOp::create(b, loc, type, v.value, sizes);
+      },
+      [&] {
+        if (!mayBroadcastRows)
+          return copy(false);
+        return choose(
+            rowIsOne, [&] { return copy(true); }, [&] { return copy(false); });
+      });
+  return relabel({result, v.elem}, aligned);
 }
 
 Val NodeBuilder::relabel(Val v, ArrayRef<Size> target) {
