@@ -66,8 +66,12 @@ HONE_LIBRARY(unique) {
     return call.status;
   for (int64_t i = 0; i < size; ++i)
     order[i] = i;
-  mergeSort(order.data(), room.data(), size,
-            [&](int64_t a, int64_t b) { return slices.compare(a, b) < 0; });
+  if (slices.keys && slices.outer * slices.inner == 1)
+    radixSort(order.data(), room.data(), size,
+              [&](int64_t place) { return keys[place]; });
+  else
+    mergeSort(order.data(), room.data(), size,
+              [&](int64_t a, int64_t b) { return slices.compare(a, b) < 0; });
   int64_t count = 0;
   for (int64_t i = 0; i < size; ++i) {
     // Equal slices lie in order of position: the first comes first.
@@ -79,8 +83,8 @@ HONE_LIBRARY(unique) {
     groupOf[order[i]] = count - 1;
   }
   if (!sorted)
-    mergeSort(groups.data(), groupRoom.data(), count,
-              [](const Group &a, const Group &b) { return a.first < b.first; });
+    radixSort(groups.data(), groupRoom.data(), count,
+              [](const Group &group) { return uint64_t(group.first); });
 
   int64_t dims[maxRank] = {};
   for (int32_t i = 0; i < x.rank; ++i)

@@ -2,6 +2,9 @@
 // Library functions whose result sizes the data decide.
 #include "test/unit/runtime/LibraryCall.h"
 
+#include <algorithm>
+#include <map>
+
 using namespace hone;
 
 namespace {
@@ -120,6 +123,33 @@ TEST_F(Selection, UniqueOfSpecialNumbers) {
   EXPECT_EQ(y[3], INFINITY);
   EXPECT_TRUE(std::isnan(y[4]));
   EXPECT_EQ(elements<int64_t>(3), (I64s{1, 1, 2, 1, 2}));
+}
+
+TEST_F(Selection, UniqueOfMany) {
+  // Numbers of one byte, of several, and of both signs.
+  for (int64_t factor : {int64_t(1), int64_t(-1000), int64_t(1) << 40}) {
+    std::vector<int64_t> x;
+    std::map<int64_t, I64s> places;
+    for (int64_t i = 0; i < 1000; ++i) {
+      x.push_back((i * 37 % 101 - 7) * factor);
+      places[x.back()].push_back(i);
+    }
+    for (bool sorted : {true, false}) {
+      expectOk(call(hone_lib_unique, {list<int64_t>(x)},
+                    {0, 1, sorted, HONE_TYPE_INT64}, 4));
+      I64s y = elements<int64_t>(), first = elements<int64_t>(1),
+           which = elements<int64_t>(2), count = elements<int64_t>(3);
+      ASSERT_EQ(y.size(), places.size());
+      EXPECT_TRUE(sorted ? std::is_sorted(y.begin(), y.end())
+                         : std::is_sorted(first.begin(), first.end()));
+      for (size_t i = 0; i < y.size(); ++i) {
+        EXPECT_EQ(first[i], places[y[i]].front());
+        EXPECT_EQ(count[i], int64_t(places[y[i]].size()));
+      }
+      for (size_t i = 0; i < x.size(); ++i)
+        EXPECT_EQ(y[which[i]], x[i]);
+    }
+  }
 }
 
 TEST_F(Selection, UniqueOfNothing) {
