@@ -19,6 +19,48 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
+/// The remainder of a division of vectors. In f64 it is exact up to quotients
+/// of 29 bits; where one has more, or is none, all go to libm.
+struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::RemFOp op,
+                                PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<VectorType>(op.getType());
+    if (!type || type.getRank() != 1 || !type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "not a vector of f32");
+    Location loc = op.getLoc();
+    WideFunctions f(rewriter, loc, type);
+    Value x = f.widen(op.getLhs()), a = f.abs(x);
+    Value b = f.abs(f.widen(op.getRhs()));
+    Value quotient = f.floor(f.div(a, b));
+    Value rest = f.fma(f.sub(f.constant(0), quotient), b, a);
+    // The quotient was rounded up to a whole number.
+    rest = f.select(f.less(rest, f.constant(0)), f.add(rest, b), rest);
+    Value infinity = f.constant(std::numeric_limits<double>::infinity());
+    Value fits =
+        f.both(f.less(quotient, f.constant(0x1p29)), f.less(b, infinity));
+    Value all = vector::ReductionOp::create(rewriter, loc,
+                                            vector::CombiningKind::AND, fits);
+    auto branch = scf::IfOp::create(rewriter, loc, TypeRange{type}, all,
+                                    /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(rewriter, loc, f.narrow(f.copySign(rest, x)));
+    rewriter.setInsertionPointToStart(branch.elseBlock());
+    SmallVector<Value> elements;
+    for (int64_t i = 0; i < type.getNumElements(); ++i) {
+      Value lhs = vector::ExtractOp::create(rewriter, loc, op.getLhs(), i);
+      Value rhs = vector::ExtractOp::create(rewriter, loc, op.getRhs(), i);
+      elements.push_back(arith::RemFOp::create(rewriter, loc, lhs, rhs));
+    }
+    Value slow = vector::FromElementsOp::create(rewriter, loc, type, elements);
+    scf::YieldOp::create(rewriter, loc, slow);
+    rewriter.replaceOp(op, branch.getResult(0));
+    return success();
+  }
+};
+
 struct ExpandRareMathPass
     : hone::impl::ExpandRareMathPassBase<ExpandRareMathPass> {
   using Base::Base;
@@ -37,6 +79,7 @@ struct ExpandRareMathPass
                  ExpandByWide<math::SinhOp, &F::sinh>,
                  ExpandByWide<math::TanOp, &F::tan>>(&getContext(),
                                                      /*branches=*/true);
+    patterns.add<ExpandRemainder>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation()->emitError("math functions could not be expanded");
       signalPassFailure();

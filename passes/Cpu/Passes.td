@@ -53,8 +53,8 @@ def ExpandRareMathPass : Pass<"hone-expand-rare-math", "::mlir::ModuleOp"> {
   let description = [{
     The trigonometric and hyperbolic functions of f32 and their inverses that `hone-expand-math` leaves become arithmetic in
     f64, on scalars and vectors, rounded once. Needs fused multiply-add, by which angles are reduced. The remainder
-    of an angle from 2^26 on takes many steps: they stand in a branch that is taken where a vector has such. Functions of
-    f64 stay.
+    of an angle from 2^26 on takes many steps: they stand in a branch that is taken where a vector has such. So do calls
+    of libm for remainders of divisions whose quotients are larger than 29 bits. Functions of f64 stay.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

@@ -171,6 +171,25 @@ class FunctionsTest(unittest.TestCase):
             got = np.asarray(hone.compile(data, target=target).run({"x": x, "y": y})["z"])
             self.check(got, want, 2, "f32", f"Pow on {target}", list(zip(x, y)))
 
+    def test_remainders(self):
+        x = np.concatenate([RANDOM.uniform(-1000, 1000, 5000), 2.0 ** RANDOM.uniform(-140, 127, 3000), SPECIAL]).astype(np.float32)
+        y = np.concatenate([RANDOM.uniform(-9, 9, 3000), np.arange(1, 2001), 2.0 ** RANDOM.uniform(-140, 127, 3000), SPECIAL]).astype(np.float32)
+        # All quotients small, all multiples, and every special number with every other.
+        x[3000:5000] = y[3000:5000] * np.arange(2000)
+        pairs = np.meshgrid(SPECIAL, SPECIAL)
+        x, y = (np.concatenate([v, pair.ravel()]).astype(np.float32) for v, pair in zip((x, y), pairs))
+        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in "xy"]
+        graph = helper.make_graph([helper.make_node("Mod", ["x", "y"], ["z"], fmod=1)], "remainders", values, [helper.make_empty_tensor_value_info("z")])
+        data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=10).SerializeToString()
+        with np.errstate(all="ignore"):
+            want = np.fmod(x, y)
+        for options in ({}, {"cpu": "x86-64-v2"}, {"cpu": "x86-64-v3"}):
+            model = hone.compile(data, **options)
+            for some in (slice(None), slice(0, 3000), slice(3000, 5000)):
+                got = model.run({"x": x[some], "y": y[some]})["z"]
+                np.testing.assert_array_equal(np.where(np.isnan(got), 0, got.view(np.uint32)), np.where(np.isnan(want[some]), 0, want[some].view(np.uint32)), str(options))
+                np.testing.assert_array_equal(np.isnan(got), np.isnan(want[some]))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -27,6 +27,19 @@ func.func @sin(%x: vector<16xf32>) -> vector<16xf32> {
   return %r : vector<16xf32>
 }
 
+// Remainders go through the quotient, unless it is too large.
+// CHECK-LABEL: func.func @remainder(
+// CHECK:         arith.divf
+// CHECK:         math.fma
+// CHECK:         %[[ALL_FIT:.+]] = vector.reduction <and>
+// CHECK:         scf.if %[[ALL_FIT]]
+// CHECK:         } else {
+// CHECK-COUNT-4:   arith.remf %{{.+}}, %{{.+}} : f32
+func.func @remainder(%x: vector<4xf32>, %y: vector<4xf32>) -> vector<4xf32> {
+  %r = arith.remf %x, %y : vector<4xf32>
+  return %r : vector<4xf32>
+}
+
 // Functions of f64 stay calls.
 // CHECK-LABEL: func.func @wide(
 // CHECK:         math.cosh
