@@ -277,6 +277,15 @@ class MovementTest(unittest.TestCase):
         repeats = (1, 2, 1, 2, 1, 1, 3, 1, 2)
         np.testing.assert_array_equal(model.run(dict(x=x, r=vector(*repeats)))["y"], np.tile(x, repeats))
 
+    def test_nearest(self):
+        model = compile_text('g (float[a, b, c, d] x, int64[4] sizes) => (float[] y) { y = Resize<mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">(x, , , sizes) }')
+        x = np.arange(2 * 3 * 4 * 6, dtype=np.float32).reshape(2, 3, 4, 6)
+        for sizes in ((2, 3, 4, 6), (2, 3, 8, 12), (2, 3, 4, 18), (2, 3, 2, 6), (2, 3, 2, 12), (4, 3, 4, 3), (2, 6, 4, 6)):
+            want = x
+            for axis, size in enumerate(sizes):
+                want = np.take(want, np.arange(size) * x.shape[axis] // size, axis=axis)
+            np.testing.assert_array_equal(model.run(dict(x=x, sizes=vector(*sizes)))["y"], want, str(sizes))
+
     def test_borders(self):
         x = np.arange(4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
         for shape in ("4, 5, 6", "a, b, c"):

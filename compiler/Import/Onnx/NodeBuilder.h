@@ -247,6 +247,11 @@ public:
   /// The elements under sizes that are known to be the same, though not
   /// provably.
   Val relabel(Val v, llvm::ArrayRef<Size> dims);
+  /// One of two tensors of that shape, which the run chooses; only that one is
+  /// made.
+  Val choose(const Scalar &condition, ElementType elem,
+             llvm::ArrayRef<Size> dims, llvm::function_ref<Val()> then,
+             llvm::function_ref<Val()> otherwise);
   /// The tensor with every dimension provably 1 or that of the (longer or
   /// equal) shape; a map where that needs work.
   Val alignTo(Val v, llvm::ArrayRef<Size> dims);

@@ -258,12 +258,34 @@ struct Resizer {
     Val result = x;
     if (mode != "nearest" && elem != ElementType::Double)
       result = n.cast(x, ElementType::Float);
-    for (const ResizeAxis &a : axes) {
+    // Rows that grow do so before they are copied; those that shrink, after.
+    auto shrinks = [&](const ResizeAxis &a) {
+      std::optional<int64_t> from = n.known(a.from), to = n.known(a.to);
+      return a.scale.value_or(1) < 1 || (from && to && *to < *from);
+    };
+    SmallVector<ResizeAxis> ordered(axes);
+    if (mode == "nearest" && llvm::none_of(axes, shrinks))
+      std::reverse(ordered.begin(), ordered.end());
+    for (const ResizeAxis &a : ordered) {
       if (n.same(a.from, a.to) && !a.scales && a.scale.value_or(1) == 1 &&
           coordinates != "tf_crop_and_resize")
         continue;
-      result =
-          mode == "nearest" ? nearestPass(result, a) : filteredPass(result, a);
+      auto pass = [&] {
+        return mode == "nearest" ? nearestPass(result, a)
+                                 : filteredPass(result, a);
+      };
+      bool isKnown = n.known(a.from) && n.known(a.to);
+      if (isKnown || a.scale || a.scales ||
+          coordinates == "tf_crop_and_resize") {
+        result = pass();
+      } else {
+        // The run may find that the axis stays as it is.
+        Sizes sizes = n.dims(result);
+        sizes[a.axis] = a.to;
+        Scalar stays = eq(n.host().size(a.from), n.host().size(a.to));
+        result =
+            n.choose(stays, result.elem, sizes, [&] { return result; }, pass);
+      }
       if (n.failed())
         return failure();
     }

@@ -129,55 +129,52 @@ Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
   }
   if (!broadcasts)
     return relabel(v, aligned);
-  mlir::RankedTensorType type = tensorType(v.elem, aligned);
-  SmallVector<Value> sizes = dynamic(aligned);
-  auto choose = [&](const Scalar &condition, function_ref<Value()> then,
-                    function_ref<Value()> otherwise) -> Value {
-    auto choice = scf::IfOp::create(b, loc, mlir::TypeRange(type),
-                                    condition.value, /*withElse=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(choice.thenBlock());
-    scf::YieldOp::create(b, loc, then());
-    b.setInsertionPointToStart(choice.elseBlock());
-    scf::YieldOp::create(b, loc, otherwise());
-    return choice.getResult(0);
-  };
   int64_t last = v.rank() - 1;
   bool mayBroadcastRows =
       known(own[last]) != 1 && !same(own[last], aligned[last]);
   Scalar rowIsOne = eq(s.size(own[last]), 1);
-  auto copy = [&](bool isOne) -> Value {
-    return move(aligned, v.elem,
-                [&](ScalarBuilder &s) {
-                  SmallVector<Scalar> indices;
-                  for (int64_t i = 0; i < v.rank(); ++i) {
-                    Scalar zero = s.indexConstant(0);
-                    if (known(own[i]) == 1 || (i == last && isOne))
-                      indices.push_back(zero);
-                    else if (same(own[i], aligned[i]) || i == last)
-                      indices.push_back(s.index(i));
-                    else
-                      indices.push_back(
-                          select(eq(s.size(own[i]), 1), zero, s.index(i)));
-                  }
-                  return s.extract(v.value, indices);
-                })
-        .value;
+  auto copy = [&](bool isOne) {
+    return move(aligned, v.elem, [&](ScalarBuilder &s) {
+      SmallVector<Scalar> indices;
+      for (int64_t i = 0; i < v.rank(); ++i) {
+        Scalar zero = s.indexConstant(0);
+        if (known(own[i]) == 1 || (i == last && isOne))
+          indices.push_back(zero);
+        else if (same(own[i], aligned[i]) || i == last)
+          indices.push_back(s.index(i));
+        else
+          indices.push_back(select(eq(s.size(own[i]), 1), zero, s.index(i)));
+      }
+      return s.extract(v.value, indices);
+    });
   };
   // Nothing is copied where all are equal, as they mostly are; else rows, or
   // one element for each.
-  Value result = choose(
-      allEqual,
-      [&]() -> Value {
-        return graph::ReshapeOp::create(b, loc, type, v.value, sizes);
-      },
+  return choose(
+      allEqual, v.elem, aligned, [&] { return v; },
       [&] {
         if (!mayBroadcastRows)
           return copy(false);
         return choose(
-            rowIsOne, [&] { return copy(true); }, [&] { return copy(false); });
+            rowIsOne, v.elem, aligned, [&] { return copy(true); },
+            [&] { return copy(false); });
       });
-  return relabel({result, v.elem}, aligned);
+}
+
+Val NodeBuilder::choose(const Scalar &condition, ElementType elem,
+                        ArrayRef<Size> dims, function_ref<Val()> then,
+                        function_ref<Val()> otherwise) {
+  auto choice =
+      scf::IfOp::create(b, loc, mlir::TypeRange(tensorType(elem, dims)),
+                        condition.value, /*withElse=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    scf::YieldOp::create(b, loc, relabel(then(), dims).value);
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(b, loc, relabel(otherwise(), dims).value);
+  }
+  return relabel({choice.getResult(0), elem}, dims);
 }
 
 Val NodeBuilder::relabel(Val v, ArrayRef<Size> target) {
