@@ -196,7 +196,8 @@ private:
     llvm::append_range(low, high);
     SmallVector<int64_t> ones(spatial, 1);
     SmallVector<Value> dynamic;
-    Type type = m.like(input, result, dynamic);
+    // Sums of f16 are in f32.
+    Type type = m.like(op.getResult(), result, dynamic);
     Value conv = ConvOp::create(b, m.loc, type, input, part, dynamic, ones,
                                 ones, low, group, /*channelsLast=*/true,
                                 FilterLayout::Plain, kernel);

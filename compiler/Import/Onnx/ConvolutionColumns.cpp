@@ -27,7 +27,7 @@ Size extentOf(NodeBuilder &n, Size kernel, int64_t dilation) {
 
 /// The product of `weights` [group, outputs, channels * taps] with the windows
 /// of an input that is padded already: element (tap, position) of a window lies
-/// at `place`, along each spatial dimension.
+/// at `place`, along each spatial dimension. In the widened type.
 Val productOfColumns(
     NodeBuilder &n, Val x, Val weights, const Sizes &kernel,
     const Sizes &positions,
@@ -50,7 +50,7 @@ Val productOfColumns(
       columns, {sizes[0], group, n.mul(channels, taps), n.product(positions)});
   Sizes result{sizes[0], n.mul(outputs, group)};
   llvm::append_range(result, positions);
-  return n.reshape(n.matmul(weights, columns), result);
+  return n.reshape(n.wideMatmul(weights, columns), result);
 }
 
 } // namespace

@@ -64,6 +64,15 @@ func.func @free(%x: tensor<?x3x?xf32> {hone.dims = ["n", 3, "l"]}, %w: tensor<3x
   return %r : tensor<?x5x?xf32>
 }
 
+// Sums of another type than the input's.
+// CHECK-LABEL: func.func @half(
+// CHECK:         hone.conv {{.*}}: tensor<1x4x3xf16>, tensor<10x3x1xf16> -> tensor<1x4x10xf32>
+func.func @half(%x: tensor<1x3x4xf16>, %w: tensor<3x5x2xf16>) -> tensor<1x5x8xf32> {
+  %r = hone.conv_transpose %x, %w strides [2] dilations [1] pads [0, 0] group 1
+    : tensor<1x3x4xf16>, tensor<3x5x2xf16> -> tensor<1x5x8xf32>
+  return %r : tensor<1x5x8xf32>
+}
+
 // How much of the result is kept is not known.
 // CHECK-LABEL: func.func @unknown_size(
 // CHECK:         hone.conv_transpose
