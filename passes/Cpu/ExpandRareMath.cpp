@@ -48,14 +48,7 @@ struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
     rewriter.setInsertionPointToStart(branch.thenBlock());
     scf::YieldOp::create(rewriter, loc, f.narrow(f.copySign(rest, x)));
     rewriter.setInsertionPointToStart(branch.elseBlock());
-    SmallVector<Value> elements;
-    for (int64_t i = 0; i < type.getNumElements(); ++i) {
-      Value lhs = vector::ExtractOp::create(rewriter, loc, op.getLhs(), i);
-      Value rhs = vector::ExtractOp::create(rewriter, loc, op.getRhs(), i);
-      elements.push_back(arith::RemFOp::create(rewriter, loc, lhs, rhs));
-    }
-    Value slow = vector::FromElementsOp::create(rewriter, loc, type, elements);
-    scf::YieldOp::create(rewriter, loc, slow);
+    scf::YieldOp::create(rewriter, loc, computeByElement(rewriter, op));
     rewriter.replaceOp(op, branch.getResult(0));
     return success();
   }
@@ -66,19 +59,7 @@ struct ExpandRareMathPass
   using Base::Base;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    using F = WideFunctions;
-    patterns.add<ExpandByWide<math::AcosOp, &F::acos>,
-                 ExpandByWide<math::AcoshOp, &F::acosh>,
-                 ExpandByWide<math::AsinOp, &F::asin>,
-                 ExpandByWide<math::AsinhOp, &F::asinh>,
-                 ExpandByWide<math::AtanOp, &F::atan>,
-                 ExpandByWide<math::AtanhOp, &F::atanh>,
-                 ExpandByWide<math::CosOp, &F::cos>,
-                 ExpandByWide<math::CoshOp, &F::cosh>,
-                 ExpandByWide<math::SinOp, &F::sin>,
-                 ExpandByWide<math::SinhOp, &F::sinh>,
-                 ExpandByWide<math::TanOp, &F::tan>>(&getContext(),
-                                                     /*branches=*/true);
+    populateWideFunctionPatterns(patterns, /*branches=*/true);
     patterns.add<ExpandRemainder>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation()->emitError("math functions could not be expanded");

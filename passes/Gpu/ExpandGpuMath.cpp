@@ -39,22 +39,11 @@ struct ExpandBinary : OpRewritePattern<OpTy> {
 };
 
 /// Element by element, where the vector has more than one.
-template <typename OpTy>
-LogicalResult splitVector(OpTy op, VectorType vector,
+LogicalResult splitVector(Operation *op, VectorType vector,
                           PatternRewriter &rewriter) {
   if (vector.getRank() != 1)
     return rewriter.notifyMatchFailure(op, "a vector of several dimensions");
-  SmallVector<Value> elements;
-  for (int64_t i = 0; i < vector.getNumElements(); ++i) {
-    SmallVector<Value> operands;
-    for (Value operand : op->getOperands())
-      operands.push_back(
-          vector::ExtractOp::create(rewriter, op.getLoc(), operand, i));
-    elements.push_back(OpTy::create(rewriter, op.getLoc(),
-                                    TypeRange(vector.getElementType()),
-                                    operands, op->getAttrs()));
-  }
-  rewriter.replaceOpWithNewOp<vector::FromElementsOp>(op, vector, elements);
+  rewriter.replaceOp(op, computeByElement(rewriter, op));
   return success();
 }
 
@@ -137,22 +126,12 @@ struct ExpandGpuMathPass
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     using F = WideFunctions;
-    patterns.add<ExpandByWide<math::AcosOp, &F::acos>,
-                 ExpandByWide<math::AcoshOp, &F::acosh>,
-                 ExpandByWide<math::AsinOp, &F::asin>,
-                 ExpandByWide<math::AsinhOp, &F::asinh>,
-                 ExpandByWide<math::AtanOp, &F::atan>,
-                 ExpandByWide<math::AtanhOp, &F::atanh>,
-                 ExpandByWide<math::CbrtOp, &F::cbrt>,
-                 ExpandByWide<math::CosOp, &F::cos>,
-                 ExpandByWide<math::CoshOp, &F::cosh>,
+    populateWideFunctionPatterns(patterns, /*branches=*/false);
+    patterns.add<ExpandByWide<math::CbrtOp, &F::cbrt>,
                  ExpandByWide<math::Exp2Op, &F::exp2>,
                  ExpandByWide<math::Log10Op, &F::log10>,
-                 ExpandByWide<math::Log2Op, &F::log2>,
-                 ExpandByWide<math::SinOp, &F::sin>,
-                 ExpandByWide<math::SinhOp, &F::sinh>,
-                 ExpandByWide<math::TanOp, &F::tan>>(&getContext(),
-                                                     /*branches=*/false);
+                 ExpandByWide<math::Log2Op, &F::log2>>(&getContext(),
+                                                       /*branches=*/false);
     patterns.add<ExpandBinary<math::Atan2Op, &F::atan2>,
                  ExpandBinary<math::PowFOp, &F::pow>,
                  ExpandClass<math::IsFiniteOp, arith::CmpFPredicate::OLT>,

@@ -3,6 +3,8 @@
 #include "passes/Loops/WideFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace hone;
@@ -126,7 +128,7 @@ Value WideFunctions::atanOfRatio(Value y, Value x) {
   return fma(v, series(mul(v, v), terms), from);
 }
 
-/// The sine of |x|'s quadrant and remainder, with the sign of x.
+/// `value` times the sign of x.
 Value WideFunctions::copyProduct(Value x, Value value) {
   return mul(value, copySign(constant(1), x));
 }
@@ -140,4 +142,35 @@ Value WideFunctions::sine(Value r, Value quadrant) {
       s, {1.0, -1.0 / 2, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800});
   Value value = select(hasBit(quadrant, 0), cosValue, sinValue);
   return select(hasBit(quadrant, 1), sub(constant(-0.0), value), value);
+}
+
+void hone::populateWideFunctionPatterns(RewritePatternSet &patterns,
+                                        bool branches) {
+  using F = WideFunctions;
+  patterns.add<
+      ExpandByWide<math::AcosOp, &F::acos>,
+      ExpandByWide<math::AcoshOp, &F::acosh>,
+      ExpandByWide<math::AsinOp, &F::asin>,
+      ExpandByWide<math::AsinhOp, &F::asinh>,
+      ExpandByWide<math::AtanOp, &F::atan>,
+      ExpandByWide<math::AtanhOp, &F::atanh>,
+      ExpandByWide<math::CosOp, &F::cos>, ExpandByWide<math::CoshOp, &F::cosh>,
+      ExpandByWide<math::SinOp, &F::sin>, ExpandByWide<math::SinhOp, &F::sinh>,
+      ExpandByWide<math::TanOp, &F::tan>>(patterns.getContext(), branches);
+}
+
+Value hone::computeByElement(OpBuilder &builder, Operation *op) {
+  auto vector = cast<VectorType>(op->getResult(0).getType());
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i < vector.getNumElements(); ++i) {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(
+          vector::ExtractOp::create(builder, op->getLoc(), operand, i));
+    OperationState element(op->getLoc(), op->getName(), operands,
+                           vector.getElementType(), op->getAttrs());
+    elements.push_back(builder.create(element)->getResult(0));
+  }
+  return vector::FromElementsOp::create(builder, op->getLoc(), vector,
+                                        elements);
 }

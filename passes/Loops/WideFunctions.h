@@ -58,6 +58,15 @@ private:
   bool branches;
 };
 
+/// The functions that the expansions of all targets have; see WideArithmetic
+/// for `branches`.
+void populateWideFunctionPatterns(mlir::RewritePatternSet &patterns,
+                                  bool branches);
+
+/// The result of an operation on vectors of one dimension, as a vector of what
+/// the operation gives for each of their elements.
+mlir::Value computeByElement(mlir::OpBuilder &builder, mlir::Operation *op);
+
 } // namespace hone
 
 #endif // HONE_PASSES_LOOPS_WIDEFUNCTIONS_H
