@@ -72,6 +72,63 @@ Value filled(OpBuilder &builder, Location loc, Value like, TypedAttr value) {
   return linalg::FillOp::create(builder, loc, scalar, init).getResult(0);
 }
 
+/// What `body` makes of each element of `input`, in a tensor like `init`.
+Value eachElement(OpBuilder &builder, Location loc, Value input, Value init,
+                  function_ref<Value(OpBuilder &, Location, Value)> body) {
+  int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
+  SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, loc, init.getType(), input, init, maps, iterators,
+             [&](OpBuilder &builder, Location loc, ValueRange args) {
+               linalg::YieldOp::create(builder, loc,
+                                       body(builder, loc, args[0]));
+             })
+      .getResult(0);
+}
+
+/// Inputs of one shape or broadcast along the reduced axes, and what a loop
+/// over these makes of them: `init` is what it starts from.
+Value reduceAlong(OpBuilder &builder, Location loc, ArrayRef<int64_t> axes,
+                  bool keepdims, ValueRange inputs, Value init,
+                  function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
+  int64_t rank = cast<RankedTensorType>(inputs[0].getType()).getRank();
+  AffineMap reduced = reducedMap(builder.getContext(), rank, axes, keepdims);
+  SmallVector<AffineMap> maps(inputs.size() + 1, reduced);
+  maps.front() = builder.getMultiDimIdentityMap(rank);
+  return linalg::GenericOp::create(
+             builder, loc, init.getType(), inputs, init, maps,
+             reducedIterators(rank, axes),
+             [&](OpBuilder &builder, Location loc, ValueRange args) {
+               linalg::YieldOp::create(builder, loc, body(builder, loc, args));
+             })
+      .getResult(0);
+}
+
+bool isNarrow(Type type) { return type.isF16() || type.isBF16(); }
+
+/// f16 and bf16 are reduced in f32.
+Value widened(OpBuilder &builder, Location loc, Value element) {
+  if (!isNarrow(element.getType()))
+    return element;
+  return arith::ExtFOp::create(builder, loc, builder.getF32Type(), element);
+}
+
+/// The reduction in the widened type, of the shape of `like`.
+Value reduceWide(OpBuilder &builder, Location loc, ReduceKind kind, Value input,
+                 ArrayRef<int64_t> axes, bool keepdims, Value like) {
+  Type type = getElementTypeOrSelf(input.getType());
+  if (isNarrow(type))
+    type = builder.getF32Type();
+  return reduceAlong(builder, loc, axes, keepdims, input,
+                     filled(builder, loc, like, neutralElement(kind, type)),
+                     [&](OpBuilder &builder, Location loc, ValueRange args) {
+                       return combine(builder, loc, kind, args[1],
+                                      widened(builder, loc, args[0]));
+                     });
+}
+
 struct ConvertReduce : OpRewritePattern<ReduceOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -84,112 +141,61 @@ struct ConvertReduce : OpRewritePattern<ReduceOp> {
     if (failed(inits))
       return rewriter.notifyMatchFailure(op, "result shape not known");
     Location loc = op.getLoc();
-    bool narrow = elementType.isF16() || elementType.isBF16();
-    Type sumType = narrow ? rewriter.getF32Type() : elementType;
-    ReduceKind kind = op.getKind();
-    int64_t rank = op.getInput().getType().getRank();
-    Value init =
-        filled(rewriter, loc, inits->front(), neutralElement(kind, sumType));
-    AffineMap maps[] = {
-        rewriter.getMultiDimIdentityMap(rank),
-        reducedMap(getContext(), rank, op.getAxes(), op.getKeepdims())};
-    auto generic = linalg::GenericOp::create(
-        rewriter, loc, init.getType(), op.getInput(), init, maps,
-        reducedIterators(rank, op.getAxes()),
-        [&](OpBuilder &builder, Location loc, ValueRange args) {
-          Value element = args[0];
-          if (narrow)
-            element = arith::ExtFOp::create(builder, loc, sumType, element);
-          Value sum = combine(builder, loc, kind, args[1], element);
-          linalg::YieldOp::create(builder, loc, sum);
-        });
-    Value result = generic.getResult(0);
-    if (narrow) {
-      int64_t resultRank = op.getResult().getType().getRank();
-      AffineMap identity = rewriter.getMultiDimIdentityMap(resultRank);
-      AffineMap twice[] = {identity, identity};
-      SmallVector<utils::IteratorType> iterators(resultRank,
-                                                 utils::IteratorType::parallel);
-      result = linalg::GenericOp::create(
-                   rewriter, loc, op.getResult().getType(), result,
-                   inits->front(), twice, iterators,
-                   [&](OpBuilder &builder, Location loc, ValueRange args) {
-                     Value element = arith::TruncFOp::create(
-                         builder, loc, elementType, args[0]);
-                     linalg::YieldOp::create(builder, loc, element);
-                   })
-                   .getResult(0);
-    }
+    Value result = reduceWide(rewriter, loc, op.getKind(), op.getInput(),
+                              op.getAxes(), op.getKeepdims(), inits->front());
+    if (isNarrow(elementType))
+      result = eachElement(
+          rewriter, loc, result, inits->front(),
+          [&](OpBuilder &builder, Location loc, Value sum) -> Value {
+            return arith::TruncFOp::create(builder, loc, elementType, sum);
+          });
     rewriter.replaceOp(op, result);
     return success();
   }
 };
 
-/// Inputs of one shape or broadcast along the reduced axis, and what a loop
-/// over that axis makes of them: `init` is what it starts from.
-Value reduceAlong(OpBuilder &builder, Location loc, ArgReduceOp op,
-                  ValueRange inputs, Value init,
-                  function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
-  int64_t rank = op.getInput().getType().getRank();
-  AffineMap reduced =
-      reducedMap(builder.getContext(), rank, op.getAxis(), op.getKeepdims());
-  SmallVector<AffineMap> maps(inputs.size() + 1, reduced);
-  maps.front() = builder.getMultiDimIdentityMap(rank);
-  return linalg::GenericOp::create(
-             builder, loc, init.getType(), inputs, init, maps,
-             reducedIterators(rank, op.getAxis()),
-             [&](OpBuilder &builder, Location loc, ValueRange args) {
-               linalg::YieldOp::create(builder, loc, body(builder, loc, args));
-             })
-      .getResult(0);
-}
-
-/// Along the innermost axis, where a step that keeps the best element and its
-/// index would wait for the step before: finds the best element, and then the
-/// first or last index of one that equals it. Vectors do either.
-struct ConvertInnerArgReduce : OpRewritePattern<ArgReduceOp> {
+struct ConvertArgReduce : OpRewritePattern<ArgReduceOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ArgReduceOp op,
                                 PatternRewriter &rewriter) const override {
-    auto inputType = cast<RankedTensorType>(op.getInput().getType());
-    Type elementType = inputType.getElementType();
-    if (!elementType.isIntOrFloat())
+    RankedTensorType type = op.getInput().getType();
+    if (!type.getElementType().isIntOrFloat())
       return rewriter.notifyMatchFailure(op, "not a number");
-    int64_t axis = op.getAxis();
-    if (llvm::any_of(inputType.getShape().drop_front(axis + 1),
-                     [](int64_t size) { return size != 1; }))
-      return rewriter.notifyMatchFailure(op, "not along the innermost axis");
     FailureOr<SmallVector<Value>> inits = emptyResults(rewriter, op);
     if (failed(inits))
       return rewriter.notifyMatchFailure(op, "result shape not known");
-    Location loc = op.getLoc();
-    bool narrow = elementType.isF16() || elementType.isBF16();
-    Type type = narrow ? rewriter.getF32Type() : elementType;
-    auto widened = [&](OpBuilder &builder, Value element) -> Value {
-      return narrow ? arith::ExtFOp::create(builder, loc, type, element)
-                    : element;
-    };
-    Value best =
-        reduceAlong(rewriter, loc, op, op.getInput(),
-                    filled(rewriter, loc, inits->front(),
-                           neutralElement(op.getKind(), type)),
-                    [&](OpBuilder &builder, Location loc, ValueRange args) {
-                      return combine(builder, loc, op.getKind(), args[1],
-                                     widened(builder, args[0]));
-                    });
+    bool isInnermost =
+        llvm::all_of(type.getShape().drop_front(op.getAxis() + 1),
+                     [](int64_t size) { return size == 1; });
+    Value init = inits->front();
+    rewriter.replaceOp(op, isInnermost ? alongInnermost(rewriter, op, init)
+                                       : alongOther(rewriter, op, init));
+    return success();
+  }
 
-    int64_t length = inputType.getDimSize(axis);
+private:
+  /// A step that keeps the best element and its index would wait for the step
+  /// before: finds the best element, and then the first or last index of one
+  /// that equals it. Vectors do either.
+  static Value alongInnermost(OpBuilder &builder, ArgReduceOp op, Value init) {
+    int64_t axis = op.getAxis();
+    Location loc = op.getLoc();
+    Value best = reduceWide(builder, loc, op.getKind(), op.getInput(), axis,
+                            op.getKeepdims(), init);
+
+    int64_t length = op.getInput().getType().getDimSize(axis);
     bool isShort = !ShapedType::isDynamic(length) &&
                    length <= std::numeric_limits<int32_t>::max();
-    Type number = rewriter.getIntegerType(isShort ? 32 : 64);
+    Type number = builder.getIntegerType(isShort ? 32 : 64);
     ReduceKind nearest = op.getLast() ? ReduceKind::Max : ReduceKind::Min;
     TypedAttr none = neutralElement(nearest, number);
     Value place = reduceAlong(
-        rewriter, loc, op, {op.getInput(), best},
-        filled(rewriter, loc, inits->front(), none),
+        builder, loc, axis, op.getKeepdims(), {op.getInput(), best},
+        filled(builder, loc, init, none),
         [&](OpBuilder &builder, Location loc, ValueRange args) {
-          Value hit = isBest(builder, loc, widened(builder, args[0]), args[1]);
+          Value hit =
+              isBest(builder, loc, widened(builder, loc, args[0]), args[1]);
           Value index = arith::IndexCastOp::create(
               builder, loc, number,
               linalg::IndexOp::create(builder, loc, axis));
@@ -198,12 +204,9 @@ struct ConvertInnerArgReduce : OpRewritePattern<ArgReduceOp> {
               arith::SelectOp::create(builder, loc, hit, index, nowhere);
           return combine(builder, loc, nearest, args[2], found);
         });
-    rewriter.replaceOp(op,
-                       asIndices(rewriter, loc, place, inits->front(), none));
-    return success();
+    return asIndices(builder, loc, place, init, none);
   }
 
-private:
   /// Where the best is NaN, so are all that equal it; else there is no NaN.
   static Value isBest(OpBuilder &builder, Location loc, Value element,
                       Value best) {
@@ -219,56 +222,39 @@ private:
   /// Places as i64; of no elements, 0.
   static Value asIndices(OpBuilder &builder, Location loc, Value places,
                          Value like, TypedAttr none) {
-    int64_t rank = cast<RankedTensorType>(places.getType()).getRank();
-    SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
-    SmallVector<utils::IteratorType> iterators(rank,
-                                               utils::IteratorType::parallel);
-    return linalg::GenericOp::create(
-               builder, loc, like.getType(), places, like, maps, iterators,
-               [&](OpBuilder &builder, Location loc, ValueRange args) {
-                 Value nowhere = arith::ConstantOp::create(builder, loc, none);
-                 Value isEmpty = arith::CmpIOp::create(
-                     builder, loc, arith::CmpIPredicate::eq, args[0], nowhere);
-                 Value zero = arith::ConstantOp::create(
-                     builder, loc, builder.getZeroAttr(none.getType()));
-                 Value place = arith::SelectOp::create(builder, loc, isEmpty,
-                                                       zero, args[0]);
-                 if (!place.getType().isInteger(64))
-                   place = arith::ExtUIOp::create(builder, loc,
-                                                  builder.getI64Type(), place);
-                 linalg::YieldOp::create(builder, loc, place);
-               })
-        .getResult(0);
+    return eachElement(
+        builder, loc, places, like,
+        [&](OpBuilder &builder, Location loc, Value place) -> Value {
+          Value nowhere = arith::ConstantOp::create(builder, loc, none);
+          Value isEmpty = arith::CmpIOp::create(
+              builder, loc, arith::CmpIPredicate::eq, place, nowhere);
+          Value zero = arith::ConstantOp::create(
+              builder, loc, builder.getZeroAttr(none.getType()));
+          place = arith::SelectOp::create(builder, loc, isEmpty, zero, place);
+          return place.getType().isInteger(64)
+                     ? place
+                     : arith::ExtUIOp::create(builder, loc,
+                                              builder.getI64Type(), place);
+        });
   }
-};
 
-/// Along other axes, where vectors go over those inside: keeps the best element
-/// so far beside its index.
-struct ConvertOuterArgReduce : OpRewritePattern<ArgReduceOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(ArgReduceOp op,
-                                PatternRewriter &rewriter) const override {
-    auto inputType = cast<RankedTensorType>(op.getInput().getType());
+  /// Vectors go over the axes inside: keeps the best element so far beside its
+  /// index.
+  static Value alongOther(OpBuilder &builder, ArgReduceOp op, Value init) {
+    RankedTensorType inputType = op.getInput().getType();
     Type elementType = inputType.getElementType();
-    if (!elementType.isIntOrFloat())
-      return rewriter.notifyMatchFailure(op, "not a number");
-    FailureOr<SmallVector<Value>> inits = emptyResults(rewriter, op);
-    if (failed(inits))
-      return rewriter.notifyMatchFailure(op, "result shape not known");
     Location loc = op.getLoc();
     int64_t rank = inputType.getRank();
     int64_t axis = op.getAxis();
     ReduceKind kind = op.getKind();
-    Value values = filled(rewriter, loc, inits->front(),
-                          neutralElement(kind, elementType));
-    Value indices =
-        filled(rewriter, loc, inits->front(), rewriter.getI64IntegerAttr(0));
-    AffineMap reduced = reducedMap(getContext(), rank, axis, op.getKeepdims());
-    AffineMap maps[] = {rewriter.getMultiDimIdentityMap(rank), reduced,
-                        reduced};
+    Value values =
+        filled(builder, loc, init, neutralElement(kind, elementType));
+    Value indices = filled(builder, loc, init, builder.getI64IntegerAttr(0));
+    AffineMap reduced =
+        reducedMap(builder.getContext(), rank, axis, op.getKeepdims());
+    AffineMap maps[] = {builder.getMultiDimIdentityMap(rank), reduced, reduced};
     auto generic = linalg::GenericOp::create(
-        rewriter, loc, TypeRange{values.getType(), indices.getType()},
+        builder, loc, TypeRange{values.getType(), indices.getType()},
         op.getInput(), ValueRange{values, indices}, maps,
         reducedIterators(rank, axis),
         [&](OpBuilder &builder, Location loc, ValueRange args) {
@@ -283,11 +269,9 @@ struct ConvertOuterArgReduce : OpRewritePattern<ArgReduceOp> {
               arith::SelectOp::create(builder, loc, wins, number, args[2]);
           linalg::YieldOp::create(builder, loc, ValueRange{value, best});
         });
-    rewriter.replaceOp(op, generic.getResult(1));
-    return success();
+    return generic.getResult(1);
   }
 
-private:
   /// Whether `element` takes the place of `best`, which comes before it. NaN
   /// beats all numbers.
   static Value isBetter(OpBuilder &builder, Location loc, ReduceKind kind,
@@ -325,6 +309,5 @@ private:
 } // namespace
 
 void hone::populateReduceToLinalgPatterns(RewritePatternSet &patterns) {
-  patterns.add<ConvertReduce, ConvertOuterArgReduce>(patterns.getContext());
-  patterns.add<ConvertInnerArgReduce>(patterns.getContext(), /*benefit=*/2);
+  patterns.add<ConvertReduce, ConvertArgReduce>(patterns.getContext());
 }
