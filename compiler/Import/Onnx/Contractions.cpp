@@ -137,15 +137,15 @@ LogicalResult importConv(NodeBuilder &n) {
   Val x = n.in(0), w = n.in(1);
   if (!checkConvolution(n, x, w))
     return failure();
-  bool isKnown = isKernelKnown(n, w);
+  std::optional<Ints> kernel = knownKernel(n, w);
+  if (n.failed())
+    return failure();
   std::optional<Windows> windows =
-      isKnown ? Windows::parse(n, x, kernelOf(n, w))
-              : Windows::parse(n, x, Ints(x.rank() - 2, 1),
-                               /*resolvesAutoPad=*/false);
+      Windows::parse(n, x, kernel.value_or(Ints(x.rank() - 2, 1)),
+                     /*resolvesAutoPad=*/kernel.has_value());
   if (!windows)
     return failure();
-  Val y =
-      isKnown ? convOf(n, x, w, *windows) : convOfColumns(n, x, w, *windows);
+  Val y = kernel ? convOf(n, x, w, *windows) : convOfColumns(n, x, w, *windows);
   return n.out(addChannelBias(n, y, n.in(2), x.elem));
 }
 
@@ -154,9 +154,11 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   if (!checkConvolution(n, x, w))
     return failure();
   int64_t spatial = x.rank() - 2;
-  bool isKnown = isKernelKnown(n, w);
+  std::optional<Ints> kernel = knownKernel(n, w);
+  if (n.failed())
+    return failure();
   std::optional<Windows> windows =
-      Windows::parse(n, x, isKnown ? kernelOf(n, w) : Ints(spatial, 1),
+      Windows::parse(n, x, kernel.value_or(Ints(spatial, 1)),
                      /*resolvesAutoPad=*/false);
   if (!windows)
     return failure();
@@ -179,7 +181,7 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   requireMultiple(n, own[1], windows->group, "channels");
   if (n.failed())
     return failure();
-  if (!isKnown)
+  if (!kernel)
     return n.out(addChannelBias(
         n,
         convTransposeOfColumns(n, x, w, *windows, outputPadding, outputShape),

@@ -8,37 +8,33 @@ using namespace hone::onnx;
 /// Sizes above this make no sense and would overflow.
 static constexpr int64_t kMaxWindow = int64_t(1) << 31;
 
-bool hone::onnx::isKernelKnown(NodeBuilder &n, Val &w) {
+std::optional<Ints> hone::onnx::knownKernel(NodeBuilder &n, Val &w) {
+  Ints kernel;
+  Sizes sizes = n.dims(w);
   std::optional<Ints> declared = n.intsAttr("kernel_shape");
   if (declared && static_cast<int64_t>(declared->size()) == w.rank() - 2 &&
-      llvm::all_of(*declared, [](int64_t size) { return size > 0; })) {
-    Sizes sizes = n.dims(w);
+      llvm::all_of(*declared, [](int64_t size) { return size > 0; }))
     for (auto [i, size] : llvm::enumerate(*declared))
       if (!NodeBuilder::known(sizes[2 + i]))
         sizes[2 + i] = n.index(size);
-    w = n.withDims(w, sizes, "kernel_shape and the sizes of the weights");
-  }
-  for (int64_t i = 2; i < w.rank(); ++i)
-    if (!NodeBuilder::known(n.dim(w, i)))
-      return declared.has_value(); // which is then wrong
-  return true;
-}
-
-std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
-  std::optional<Ints> declared = n.intsAttr("kernel_shape");
-  Ints kernel;
-  bool isKnown = isKernelKnown(n, w);
-  for (int64_t i = 2; i < w.rank() && isKnown; ++i)
-    kernel.push_back(NodeBuilder::known(n.dim(w, i)).value_or(0));
-  if (!isKnown) {
-    n.fail("has weights whose spatial sizes are not known; give them as "
-           "kernel_shape");
-    return std::nullopt;
-  }
+  for (Size size : ArrayRef(sizes).drop_front(2))
+    if (std::optional<int64_t> known = NodeBuilder::known(size))
+      kernel.push_back(*known);
   if (declared && *declared != kernel) {
     n.fail("has a kernel_shape that is not that of its weights");
     return std::nullopt;
   }
+  w = n.withDims(w, sizes, "kernel_shape and the sizes of the weights");
+  if (static_cast<int64_t>(kernel.size()) != w.rank() - 2)
+    return std::nullopt;
+  return kernel;
+}
+
+std::optional<Ints> hone::onnx::kernelOf(NodeBuilder &n, Val &w) {
+  std::optional<Ints> kernel = knownKernel(n, w);
+  if (!kernel && !n.failed())
+    n.fail("has weights whose spatial sizes are not known; give them as "
+           "kernel_shape");
   return kernel;
 }
 

@@ -52,10 +52,12 @@ Val averagePool(NodeBuilder &n, Val x);
 Val maxPool(NodeBuilder &n, Val x);
 /// Dimensions from the third on.
 Ints spatialAxes(Val x);
-/// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type.
+/// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type;
+/// `w` has them then. Nothing where only the run knows them, or with an error
+/// of the node where the two differ.
+std::optional<Ints> knownKernel(NodeBuilder &n, Val &w);
+/// The same, where it is an error that only the run knows them.
 std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
-/// Whether these are known; gives `w` those of the attribute.
-bool isKernelKnown(NodeBuilder &n, Val &w);
 
 /// The convolution in its widened type, for a formula that rounds it.
 Val convOf(NodeBuilder &n, Val x, Val w, const Windows &windows);
