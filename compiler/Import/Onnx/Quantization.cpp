@@ -197,8 +197,10 @@ Val hone::onnx::matrixParameter(NodeBuilder &n, Val parameter, bool alongRows) {
 static int64_t rowsInF32(double distance, Val b, Val bZero, int64_t rows) {
   constexpr int64_t maxParts = 8;
   double whole = distance * largestSumOfColumn(b, bZero, 0, rows);
-  int64_t parts = std::max<int64_t>(std::ceil(whole / kLargestInF32), 1);
-  for (; parts <= maxParts; ++parts) {
+  if (whole <= kLargestInF32)
+    return rows;
+  for (int64_t parts = std::ceil(whole / kLargestInF32); parts <= maxParts;
+       ++parts) {
     int64_t size = llvm::divideCeil(rows, parts);
     bool isExact = true;
     for (int64_t from = 0; from < rows && isExact; from += size)
