@@ -145,9 +145,9 @@ Val hone::onnx::fusedConv(NodeBuilder &n, Val x, Val w, Val bias, Val added) {
 
 namespace {
 
-/// Where `last`, the channels of all but the weights come last.
-/// With channels last in its input, and in its weights too for NhwcConv, which
-/// is what optimizers write, whatever the operator's text says.
+/// Where `last`, the channels of all but the weights come last; those of the
+/// weights where `weightsLast`, as optimizers write NhwcConv, whatever its text
+/// says.
 LogicalResult importFusedConv(NodeBuilder &n, bool last, bool weightsLast) {
   Val x = n.in(0), w = n.in(1), added = n.in(3);
   if (last) {
