@@ -25,35 +25,52 @@ Size extentOf(NodeBuilder &n, Size kernel, int64_t dilation) {
   return n.add(n.mul(n.add(kernel, -1), dilation), 1);
 }
 
-/// The product of `weights` [group, outputs, channels * taps] with the windows
-/// of an input that is padded already: element (tap, position) of a window lies
-/// at `place`, along each spatial dimension. In the widened type.
-Val productOfColumns(
+/// Columns of an input that is padded already: the element under a tap at a
+/// position lies at `place`, along each spatial dimension.
+Val productWithPadded(
     NodeBuilder &n, Val x, Val weights, const Sizes &kernel,
     const Sizes &positions,
     function_ref<Scalar(int64_t axis, Scalar tap, Scalar position)> place) {
   int64_t spatial = kernel.size();
-  Size group = n.dim(weights, 0), outputs = n.dim(weights, 1),
-       taps = n.product(kernel);
-  Size channels = n.floorDiv(n.dim(x, 1), group);
-  Sizes sizes{n.dim(x, 0), group, channels};
-  llvm::append_range(sizes, kernel);
-  llvm::append_range(sizes, positions);
-  Val columns = n.compute(sizes, x.elem, [&](ScalarBuilder &s) {
-    SmallVector<Scalar> at{s.index(0),
-                           s.index(1) * s.size(channels) + s.index(2)};
-    for (int64_t i = 0; i < spatial; ++i)
-      at.push_back(place(i, s.index(3 + i), s.index(3 + spatial + i)));
-    return s.element(x.value, x.elem, at);
-  });
-  columns = n.reshape(
-      columns, {sizes[0], group, n.mul(channels, taps), n.product(positions)});
-  Sizes result{sizes[0], n.mul(outputs, group)};
-  llvm::append_range(result, positions);
-  return n.reshape(n.wideMatmul(weights, columns), result);
+  Size channels = n.floorDiv(n.dim(x, 1), n.dim(weights, 0));
+  return productOfColumns(
+      n, weights, {n.dim(x, 0), x.elem, channels, kernel, positions},
+      [&](ScalarBuilder &s) {
+        SmallVector<Scalar> at{s.index(0),
+                               s.index(1) * s.size(channels) + s.index(2)};
+        for (int64_t i = 0; i < spatial; ++i)
+          at.push_back(place(i, s.index(3 + i), s.index(3 + spatial + i)));
+        return s.element(x.value, x.elem, at);
+      });
 }
 
 } // namespace
+
+Val hone::onnx::weightsOfGroups(NodeBuilder &n, Val w, int64_t group) {
+  Size groups = n.index(group);
+  Sizes sizes = n.dims(w);
+  return n.reshape(w, {groups, n.floorDiv(sizes[0], groups),
+                       n.product(ArrayRef(sizes).drop_front())});
+}
+
+Val hone::onnx::productOfColumns(
+    NodeBuilder &n, Val weights, const Columns &of,
+    function_ref<Scalar(ScalarBuilder &)> element) {
+  Size group = n.dim(weights, 0);
+  Sizes sizes{of.batch, group, of.channels};
+  llvm::append_range(sizes, of.kernel);
+  llvm::append_range(sizes, of.positions);
+  Val columns = n.compute(sizes, of.elem, element);
+  columns = n.reshape(columns, {of.batch, group,
+                                n.mul(of.channels, n.product(of.kernel)),
+                                n.product(of.positions)});
+  Val product = n.wideMatmul(weights, columns);
+  if (n.failed())
+    return product;
+  Sizes result{of.batch, n.mul(n.dim(weights, 1), group)};
+  llvm::append_range(result, of.positions);
+  return n.reshape(product, result);
+}
 
 Val hone::onnx::convOfColumns(NodeBuilder &n, Val x, Val w, const Windows &a) {
   int64_t spatial = x.rank() - 2;
@@ -86,14 +103,11 @@ Val hone::onnx::convOfColumns(NodeBuilder &n, Val x, Val w, const Windows &a) {
   x = n.padAtRun(x, low, padded, [&](ScalarBuilder &s) {
     return s.constant(x.type().getElementType(), 0).value;
   });
-  Size group = n.index(a.group);
-  Val weights = n.reshape(w, {group, n.floorDiv(n.dim(w, 0), group),
-                              n.mul(n.dim(w, 1), n.product(kernel))});
-  return productOfColumns(n, x, weights, kernel, positions,
-                          [&](int64_t i, Scalar tap, Scalar position) {
-                            return position * a.strides[i] +
-                                   tap * a.dilations[i];
-                          });
+  return productWithPadded(
+      n, x, weightsOfGroups(n, w, a.group), kernel, positions,
+      [&](int64_t i, Scalar tap, Scalar position) {
+        return position * a.strides[i] + tap * a.dilations[i];
+      });
 }
 
 Val hone::onnx::convTransposeOfColumns(NodeBuilder &n, Val x, Val w,
@@ -144,10 +158,10 @@ Val hone::onnx::convTransposeOfColumns(NodeBuilder &n, Val x, Val w,
   Val weights = n.reshape(
       n.transpose(n.reshape(w, {group, channels, outputs, taps}), {0, 2, 1, 3}),
       {group, outputs, n.mul(channels, taps)});
-  return productOfColumns(n, x, weights, kernel, positions,
-                          [&](int64_t i, Scalar tap, Scalar position) {
-                            ScalarBuilder &s = *tap.builder;
-                            return position + (s.size(kernel[i]) - 1 - tap) *
-                                                  a.dilations[i];
-                          });
+  return productWithPadded(n, x, weights, kernel, positions,
+                           [&](int64_t i, Scalar tap, Scalar position) {
+                             ScalarBuilder &s = *tap.builder;
+                             return position + (s.size(kernel[i]) - 1 - tap) *
+                                                   a.dilations[i];
+                           });
 }

@@ -447,49 +447,43 @@ LogicalResult importDeformConv(NodeBuilder &n) {
   if (n.failed())
     return failure();
   n.requireSource(ArrayRef(own).drop_front(2), {own[0], rows, cols});
-  // [batch, group, channels of a group * taps, rows * columns]
-  Size places = n.mul(rows, cols);
-  Size perGroup = weightSizes[1], inGroup = n.mul(perGroup, taps),
+  Size perGroup = weightSizes[1],
        perOffset = n.floorDiv(own[1], n.index(groups));
-  Sizes columnSizes{own[0], n.index(windows->group), inGroup, places};
   ElementType wide = widenedType(x.elem);
-  Val read = n.compute(columnSizes, wide, [&](ScalarBuilder &s) {
+  Columns windowed{
+      own[0], wide, perGroup, n.sizes(windows->kernel), {rows, cols}};
+  auto element = [&](ScalarBuilder &s) {
     mlir::Type type = computeType(s.builder.getContext(), x.elem);
-    Scalar batch = s.index(0), each = s.indexConstant(taps);
-    Scalar channel = s.index(1) * s.size(perGroup) + floorDiv(s.index(2), each);
-    Scalar tap = truncMod(s.index(2), each), width = s.size(cols);
-    Scalar row = floorDiv(s.index(3), width),
-           column = truncMod(s.index(3), width);
+    Scalar batch = s.index(0),
+           channel = s.index(1) * s.size(perGroup) + s.index(2);
+    Scalar tap[] = {s.index(3), s.index(4)},
+           position[] = {s.index(5), s.index(6)};
     Scalar group = floorDiv(channel, s.size(perOffset));
-    Scalar entry = group * each + tap;
+    Scalar entry = group * s.indexConstant(taps) +
+                   tap[0] * s.indexConstant(columns) + tap[1];
     SmallVector<Scalar> at;
     SmallVector<Line> lines;
     for (int64_t i = 0; i < 2; ++i) {
-      Scalar inKernel = i == 0 ? floorDiv(tap, s.indexConstant(columns))
-                               : truncMod(tap, s.indexConstant(columns));
-      Scalar base =
-          (i == 0 ? row : column) * s.indexConstant(windows->strides[i]) -
-          s.indexConstant(windows->pads[i]) +
-          inKernel * s.indexConstant(windows->dilations[i]);
-      Scalar moved =
-          s.element(offset.value, x.elem,
-                    {batch, entry * 2 + s.indexConstant(i), row, column});
+      Scalar base = position[i] * s.indexConstant(windows->strides[i]) -
+                    s.indexConstant(windows->pads[i]) +
+                    tap[i] * s.indexConstant(windows->dilations[i]);
+      Scalar moved = s.element(
+          offset.value, x.elem,
+          {batch, entry * 2 + s.indexConstant(i), position[0], position[1]});
       at.push_back(s.toFloat(base, type) + moved);
       lines.push_back({s.size(own[2 + i]), {}, {}});
     }
     Scalar value = interpolate(s, x, batch, channel, at, lines, Outside::Zeros,
                                /*cubic=*/false);
-    return n.has(4) ? value * s.element(mask.value, x.elem,
-                                        {batch, entry, row, column})
-                    : value;
-  });
-  Size byGroup = n.index(windows->group);
-  Val weights = n.reshape(
-      n.widened(w), {byGroup, n.floorDiv(weightSizes[0], byGroup), inGroup});
-  Val product = n.matmul(weights, read);
+    return n.has(4)
+               ? value * s.element(mask.value, x.elem,
+                                   {batch, entry, position[0], position[1]})
+               : value;
+  };
+  Val y = productOfColumns(n, weightsOfGroups(n, n.widened(w), windows->group),
+                           windowed, element);
   if (n.failed())
     return failure();
-  Val y = n.reshape(product, {own[0], weightSizes[0], rows, cols});
   return n.out(addChannelBias(n, y, n.in(3), x.elem));
 }
 

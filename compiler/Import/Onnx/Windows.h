@@ -67,6 +67,21 @@ Val convOfColumns(NodeBuilder &n, Val x, Val w, const Windows &attributes);
 Val convTransposeOfColumns(NodeBuilder &n, Val x, Val w,
                            const Windows &attributes, const Ints &outputPadding,
                            const std::optional<Ints> &outputShape);
+/// Plain weights [OC, IC, kernel..] as [group, OC / group, IC * taps].
+Val weightsOfGroups(NodeBuilder &n, Val w, int64_t group);
+/// What lies under the windows of a convolution.
+struct Columns {
+  Size batch;
+  ElementType elem;
+  Size channels; ///< of a group
+  Sizes kernel, positions;
+};
+/// The product of weights [group, outputs, channels * taps] with columns, as
+/// [batch, channels, position..] in the widened type: the convolution whose
+/// windows have the elements that `element` gives for the coordinates [batch,
+/// group, channel, tap.., position..].
+Val productOfColumns(NodeBuilder &n, Val weights, const Columns &columns,
+                     llvm::function_ref<Scalar(ScalarBuilder &)> element);
 /// y, plus a bias along dimension 1 if there is one, as `elem`.
 Val addChannelBias(NodeBuilder &n, Val y, Val bias, ElementType elem);
 /// A convolution by the node's attributes, plus a bias and a tensor, which may
