@@ -14,7 +14,7 @@
 namespace hone {
 
 /// Offsets in the structures of abi.h, checked against the header in
-/// LowerRt.cpp.
+/// HostCode.cpp.
 inline constexpr int64_t kValueBytes = 32, kValueData = 8, kValueDims = 16,
                          kValueRank = 24, kValueType = 28, kMapKeys = 8,
                          kMapValues = 16;
@@ -100,6 +100,35 @@ inline mlir::ValueRange dynamicDims(mlir::ValueRange buffer) {
   return buffer.drop_front();
 }
 
+/// A pattern of the lowering, whose operands are several values each.
+template <typename OpTy> struct RtPattern : mlir::OpConversionPattern<OpTy> {
+  RtPattern(const mlir::TypeConverter &types, HostCode &code)
+      : mlir::OpConversionPattern<OpTy>(types, code.module.getContext()),
+        code(code) {}
+  using Adaptor = typename mlir::OpConversionPattern<OpTy>::OneToNOpAdaptor;
+
+  /// The pointer with `dims` beside it.
+  static void replace(OpTy op, mlir::Value pointer,
+                      llvm::ArrayRef<mlir::ValueRange> dims,
+                      mlir::ConversionPatternRewriter &rewriter) {
+    llvm::SmallVector<mlir::Value> parts{pointer};
+    for (mlir::ValueRange dim : dims)
+      llvm::append_range(parts, dim);
+    rewriter.replaceOpWithMultiple(op, {parts});
+  }
+
+  /// The values of operands that are one value each.
+  static llvm::SmallVector<mlir::Value>
+  allOf(llvm::ArrayRef<mlir::ValueRange> operands) {
+    return llvm::map_to_vector(
+        operands, [](mlir::ValueRange parts) { return parts.front(); });
+  }
+
+  HostCode &code;
+};
+
+void populateBufferPatterns(mlir::RewritePatternSet &patterns,
+                            const mlir::TypeConverter &types, HostCode &code);
 void populateLibraryPatterns(mlir::RewritePatternSet &patterns,
                              const mlir::TypeConverter &types, HostCode &code);
 

@@ -73,11 +73,10 @@ std::optional<int64_t> configEntry(Attribute attr) {
   return std::nullopt;
 }
 
-struct LowerLibrary : OpConversionPattern<rt::LibraryOp> {
-  LowerLibrary(const TypeConverter &types, HostCode &code)
-      : OpConversionPattern(types, code.module.getContext()), code(code) {}
+struct LowerLibrary : RtPattern<rt::LibraryOp> {
+  using RtPattern::RtPattern;
 
-  LogicalResult matchAndRewrite(rt::LibraryOp op, OneToNOpAdaptor adaptor,
+  LogicalResult matchAndRewrite(rt::LibraryOp op, Adaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
     const HostFrame &frame = code.frame(op);
@@ -164,15 +163,12 @@ private:
     scf::YieldOp::create(otherwise, loc, status);
     code.returnIf(b, loc, branch.getResult(0));
   }
-
-  HostCode &code;
 };
 
-struct LowerSetOutput : OpConversionPattern<rt::SetOutputOp> {
-  LowerSetOutput(const TypeConverter &types, HostCode &code)
-      : OpConversionPattern(types, code.module.getContext()), code(code) {}
+struct LowerSetOutput : RtPattern<rt::SetOutputOp> {
+  using RtPattern::RtPattern;
 
-  LogicalResult matchAndRewrite(rt::SetOutputOp op, OneToNOpAdaptor adaptor,
+  LogicalResult matchAndRewrite(rt::SetOutputOp op, Adaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
     const HostFrame &frame = code.frame(op);
@@ -194,9 +190,6 @@ struct LowerSetOutput : OpConversionPattern<rt::SetOutputOp> {
     b.eraseOp(op);
     return success();
   }
-
-private:
-  HostCode &code;
 };
 
 } // namespace
