@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/Hashing.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -16,6 +17,19 @@ using namespace hone::graph;
 /// sizes go beyond: such a result is an atom, equal to itself alone, and work
 /// stays linear in the number of operations.
 static constexpr size_t maxTerms = 32, maxDegree = 16;
+
+size_t DimBuilder::Hash::operator()(const Polynomial &polynomial) const {
+  llvm::hash_code hash = 0;
+  for (const auto &[monomial, coefficient] : polynomial)
+    hash = llvm::hash_combine(hash, llvm::hash_combine_range(monomial),
+                              coefficient);
+  return hash;
+}
+
+size_t DimBuilder::Hash::operator()(const Opaque &opaque) const {
+  const auto &[name, left, right] = opaque;
+  return llvm::hash_combine(name, (*this)(left), (*this)(right));
+}
 
 DimBuilder::DimBuilder(func::FuncOp function)
     : entry(&function.getBody().front()) {}

@@ -13,6 +13,8 @@
 #include "llvm/ADT/StringMap.h"
 #include <map>
 #include <optional>
+#include <tuple>
+#include <unordered_map>
 
 namespace hone::graph {
 
@@ -69,6 +71,12 @@ private:
   /// Product of atoms, as sorted atom numbers, to its coefficient; the empty
   /// product is the constant term.
   using Polynomial = std::map<llvm::SmallVector<unsigned, 2>, int64_t>;
+  /// The name of an operation that makes no polynomial, and its operands.
+  using Opaque = std::tuple<llvm::StringRef, Polynomial, Polynomial>;
+  struct Hash {
+    size_t operator()(const Polynomial &polynomial) const;
+    size_t operator()(const Opaque &opaque) const;
+  };
 
   unsigned atomOf(mlir::Value value);
   unsigned unnamedAtom(const void *owner, int64_t number);
@@ -105,11 +113,9 @@ private:
   /// Atoms that have no value, for comparisons only.
   llvm::DenseMap<std::pair<const void *, int64_t>, unsigned> unnamedAtoms;
   llvm::DenseMap<mlir::Value, Polynomial> known;
-  std::map<Polynomial, llvm::SmallVector<mlir::Value, 1>> values;
-  /// Results of operations that are no polynomials, by name and operands.
-  std::map<std::tuple<llvm::StringRef, Polynomial, Polynomial>,
-           llvm::SmallVector<mlir::Value, 1>>
-      opaques;
+  std::unordered_map<Polynomial, llvm::SmallVector<mlir::Value, 1>, Hash>
+      values;
+  std::unordered_map<Opaque, llvm::SmallVector<mlir::Value, 1>, Hash> opaques;
   llvm::DenseSet<mlir::Value> topAtoms;   ///< those placed at the top
   llvm::StringMap<mlir::Value> namedDims; ///< at the top
   llvm::StringMap<mlir::Value> laterDims; ///< found elsewhere
