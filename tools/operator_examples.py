@@ -2,7 +2,20 @@
 """Nodes of operators for which ONNX's tests have no model of one node: domain, operator, inputs, attributes. An input is a type
 and its sizes, "float 2x3"; "-" is one that is left out."""
 
+from onnx import parser
+
 ML, MICROSOFT, NCHWC = "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"
+# Tokens follow from the token before them alone.
+DECODER = parser.parse_graph("""
+decoder (int32[b, s] input_ids, int32[b, s] position_ids, int32[b, t] attention_mask, float[2, b, 1, p, 4] past_0)
+    => (float[b, s, 4] logits, float[2, b, 1, t, 4] present_0)
+    <float[5, 4] words = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0}, int64[2] axes = {0, 2}>
+{
+    logits = Gather(words, input_ids)
+    now = Unsqueeze(logits, axes)
+    both = Concat<axis = 0>(now, now)
+    present_0 = Concat<axis = 3>(past_0, both)
+}""")
 HEADS = dict(num_heads=2)
 # A scale and a zero point of a quantized input.
 QUANTIZED = "float, uint8"
@@ -59,6 +72,7 @@ EXAMPLES = [
     (MICROSOFT, "GatherBlockQuantized", "uint8 5x8, int64 2, float 5x1, uint8 5x1", dict(block_size=16)),
     (MICROSOFT, "GatherBlockQuantized", "int4 5x16, int64 2, float 5x1", dict(block_size=16)),
     (MICROSOFT, "Gelu", "float 2x8", {}),
+    (MICROSOFT, "GreedySearch", "int32 2x3, int32 1, int32 1, float 1, int32 4, int32 2x4, int32 2x3", dict(eos_token_id=0, pad_token_id=1, decoder=DECODER)),
     (MICROSOFT, "GroupNorm", "float 1x4x4x8, float 8, float 8", dict(groups=2, activation=0)),
     (MICROSOFT, "GroupQueryAttention", CACHED.format("float", 8), dict(num_heads=4, kv_num_heads=2)),
     *(

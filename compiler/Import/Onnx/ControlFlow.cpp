@@ -132,21 +132,12 @@ LogicalResult importIf(NodeBuilder &n) {
 
 //===- Loop ---------------------------------------------------------------===//
 
-/// One Loop node as a `scf.while` over iteration number, condition, carried
-/// values and a sequence for each scan output.
+/// One Loop node.
 struct LoopImport {
   NodeBuilder &n;
   const Graph &body;
-  SmallVector<Val> initial;      ///< carried values before the loop
-  size_t scans;                  ///< number of scan outputs
-  SmallVector<mlir::Type> types; ///< of carried values, then of sequences
-  SmallVector<Val> scanned; ///< elements of the last import, for their type
-  SmallVector<mlir::Type> returned = {}; ///< by the body, of carried values
-
-  Val emptySequence(mlir::Type type) {
-    return LibraryCall(n, "sequence_empty")
-        .result(type, ElementType::Undefined)({});
-  }
+  SmallVector<Val> initial; ///< carried values before the loop
+  size_t scans;             ///< number of scan outputs
 
   /// The iteration number or the condition as the body declares it: some files
   /// have vectors of one element there.
@@ -165,16 +156,6 @@ struct LoopImport {
           node.outputs[0] == name)
         name = node.inputs[0];
     return name == body.inputs[1].name;
-  }
-
-  /// A carried value after the loop. One that may be absent before it alone is
-  /// there after a step.
-  Val carriedResult(Val v, mlir::Type fromBody) {
-    auto optional = dyn_cast<graph::OptionalType>(v.value.getType());
-    if (!optional || isAnyRank(optional) || isa<graph::OptionalType>(fromBody))
-      return v;
-    return LibraryCall(n, "optional_get_element")
-        .result(optional.getElementType(), v.elem)({v});
   }
 
   /// The body `trips` times, one after the other.
@@ -211,113 +192,34 @@ struct LoopImport {
     return success(!n.failed());
   }
 
-  /// Imports the body into `block` and yields; gives the types that come back.
-  FailureOr<SmallVector<mlir::Type>> importBody(Block *block) {
-    OpBuilder &b = n.b;
-    b.setInsertionPointToEnd(block);
-    Value iteration = block->getArgument(0);
-    SmallVector<Val> arguments{
-        asDeclared(n.fromSizes({OpFoldResult(iteration)}, {}), 0),
-        asDeclared(boolTensor(n, block->getArgument(1)), 1)};
-    for (auto [i, v] : llvm::enumerate(initial))
-      arguments.push_back({block->getArgument(i + 2), v.elem});
-    SmallVector<Val> out;
-    if (failed(n.importer.importSubgraph(n, body, arguments, out)))
-      return failure();
-    if (out.size() != 1 + initial.size() + scans)
-      return n.error("has a body with a wrong number of outputs");
-    Value keepGoing = condition(n, out[0]);
-    if (n.failed())
-      return failure();
-    Value one = arith::ConstantIndexOp::create(b, n.loc, 1);
-    SmallVector<Value> yielded{arith::AddIOp::create(b, n.loc, iteration, one),
-                               keepGoing};
-    SmallVector<mlir::Type> result;
-    returned.clear();
-    for (auto [i, v] : llvm::enumerate(initial)) {
-      const Val &next = out[i + 1];
-      returned.push_back(next.value.getType());
-      mlir::Type type = commonType(types[i], next.value.getType());
-      if (!type || next.elem != v.elem)
-        return n.error("carries a value whose type or number of dimensions "
-                       "changes");
-      result.push_back(type);
-      yielded.push_back(type == types[i] ? castTo(n, next, type).value
-                                         : next.value);
-    }
-    scanned.clear();
-    for (size_t i = 0; i < scans; ++i) {
-      const Val &element = out[1 + initial.size() + i];
-      if (!element.isTensor())
-        return n.error("collects what is no tensor");
-      scanned.push_back(element);
-      result.push_back(sequenceOf(element.value.getType()));
-      Val sequence{block->getArgument(2 + initial.size() + i), element.elem};
-      yielded.push_back(
-          LibraryCall(n, "sequence_append")
-              .setType("type", element.elem)
-              .result(result.back(), element.elem)({sequence, element})
-              .value);
-    }
-    scf::YieldOp::create(b, n.loc, yielded);
-    return result;
-  }
-
   LogicalResult run(Value limit, Value start) {
-    OpBuilder &b = n.b;
-    for (const Val &v : initial)
-      types.push_back(v.value.getType());
-    for (size_t i = 0; i < scans; ++i)
-      types.push_back(sequenceOf(UnrankedTensorType::get(b.getF32Type())));
-    SmallVector<mlir::Type> &settled = n.importer.settledTypes();
-    if (settled.size() == types.size())
-      for (auto [i, type] : llvm::enumerate(settled))
-        if (mlir::Type common =
-                i < initial.size() ? commonType(types[i], type) : type)
-          types[i] = common;
-    Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
-    // The carried types are widened until the body maps them to themselves.
-    for (int attempt = 0; attempt < 16; ++attempt) {
-      SmallVector<Value> operands{zero, start};
-      for (auto [i, v] : llvm::enumerate(initial))
-        operands.push_back(castTo(n, v, types[i]).value);
-      for (size_t i = 0; i < scans; ++i)
-        operands.push_back(emptySequence(types[initial.size() + i]).value);
-      SmallVector<mlir::Type> all;
-      for (Value operand : operands)
-        all.push_back(operand.getType());
-      SmallVector<Location> locations(all.size(), n.loc);
-      auto loop = scf::WhileOp::create(b, n.loc, all, operands);
-      OpBuilder::InsertPoint after = b.saveInsertionPoint();
-      Block *before = b.createBlock(&loop.getBefore(), {}, all, locations);
-      Value inside = arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::slt,
-                                           before->getArgument(0), limit);
-      Value go =
-          arith::AndIOp::create(b, n.loc, inside, before->getArgument(1));
-      scf::ConditionOp::create(b, n.loc, go, before->getArguments());
-      Block *block = b.createBlock(&loop.getAfter(), {}, all, locations);
-      FailureOr<SmallVector<mlir::Type>> next = importBody(block);
-      b.restoreInsertionPoint(after);
-      if (failed(next))
-        return failure();
-      if (*next == types) {
-        settled = types;
-        for (size_t i = 0; i < initial.size(); ++i)
-          n.out(i, carriedResult({loop.getResult(i + 2), initial[i].elem},
-                                 returned[i]));
-        for (size_t i = 0; i < scans; ++i)
-          n.out(initial.size() + i,
-                stackSequence(
-                    n,
-                    {loop.getResult(2 + initial.size() + i), scanned[i].elem},
-                    loop.getResult(0), scanned[i],
-                    declaredSizes(body.outputs[1 + initial.size() + i].type)));
-        return success();
-      }
-      types = *next;
-      n.importer.discard(loop);
-    }
-    return n.error("carries values whose shapes do not settle");
+    WhileLoop loop{n, limit, start};
+    for (const ValueInfo &output :
+         ArrayRef(body.outputs).drop_front(1 + initial.size()))
+      loop.declaredCollected.push_back(declaredSizes(output.type));
+    FailureOr<SmallVector<Val>> results = loop.run(
+        initial, scans,
+        [&](Value step, Value goes,
+            ArrayRef<Val> carried) -> FailureOr<WhileLoop::Outcome> {
+          SmallVector<Val> arguments{
+              asDeclared(n.fromSizes({OpFoldResult(step)}, {}), 0),
+              asDeclared(boolTensor(n, goes), 1)};
+          arguments.append(carried.begin(), carried.end());
+          SmallVector<Val> out;
+          if (failed(n.importer.importSubgraph(n, body, arguments, out)))
+            return failure();
+          if (out.empty())
+            return n.error("has a body with a wrong number of outputs");
+          Value goOn = condition(n, out[0]);
+          if (n.failed())
+            return failure();
+          return WhileLoop::Outcome{goOn, {out.begin() + 1, out.end()}};
+        });
+    if (failed(results))
+      return failure();
+    for (auto [i, v] : llvm::enumerate(*results))
+      n.out(i, v);
+    return success();
   }
 };
 
@@ -350,8 +252,7 @@ LogicalResult importLoop(NodeBuilder &n) {
     start = arith::ConstantIntOp::create(n.b, n.loc, 1, 1);
   if (n.failed())
     return failure();
-  LoopImport loop{n,  *body, initial, body->outputs.size() - carried - 1,
-                  {}, {}};
+  LoopImport loop{n, *body, initial, body->outputs.size() - carried - 1};
   // A few steps are cheaper one after the other, and may change ranks.
   APInt trips;
   if (matchPattern(limit, m_ConstantInt(&trips)) && trips.sge(1) &&

@@ -158,6 +158,8 @@ private:
   llvm::StringSet<> givenDimNames;
   std::set<std::string> freeDims;
   unsigned anonymousDims = 0, resources = 0, reported = 0;
+  /// Large constants by their bytes and type.
+  llvm::DenseMap<std::pair<const void *, mlir::Type>, mlir::ElementsAttr> blobs;
   int64_t importedNodes = 0, maxNodes = 0;
   /// Nodes of a function with those that it calls; -1 while it is counted.
   llvm::DenseMap<const Function *, int64_t> nodesOf;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Counted loops with carried tensors.
+// Loops with carried tensors, and what they collect.
 #include "compiler/Import/Onnx/Loops.h"
 
+#include "compiler/Import/Onnx/AnyRank.h"
+#include "compiler/Import/Onnx/GraphImporter.h"
 #include "compiler/Import/Onnx/Library.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -295,4 +297,140 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
     results.push_back(v);
   }
   return results;
+}
+
+//===- Loops that a condition ends ----------------------------------------===//
+
+static Val emptySequence(NodeBuilder &n, mlir::Type type) {
+  return LibraryCall(n, "sequence_empty")
+      .result(type, ElementType::Undefined)({});
+}
+
+/// A carried value after the loop. One that may be absent before it alone is
+/// there after a step.
+static Val carriedResult(NodeBuilder &n, Val v, mlir::Type fromBody) {
+  auto optional = dyn_cast<graph::OptionalType>(v.value.getType());
+  if (!optional || isAnyRank(optional) || isa<graph::OptionalType>(fromBody))
+    return v;
+  return LibraryCall(n, "optional_get_element")
+      .result(optional.getElementType(), v.elem)({v});
+}
+
+namespace {
+
+/// One attempt at the body of a WhileLoop.
+struct WhileBody {
+  SmallVector<mlir::Type> types;    ///< that come back
+  SmallVector<mlir::Type> returned; ///< by the body, of carried values
+  SmallVector<Val> collected;       ///< elements, for their types
+};
+
+} // namespace
+
+/// Builds the body in `block`, which gets `types`, and yields.
+static FailureOr<WhileBody> buildWhileBody(NodeBuilder &n, Block *block,
+                                           ArrayRef<mlir::Type> types,
+                                           ArrayRef<Val> carried,
+                                           WhileLoop::Body body) {
+  OpBuilder &b = n.b;
+  b.setInsertionPointToEnd(block);
+  Value step = block->getArgument(0);
+  SmallVector<Val> arguments;
+  for (auto [i, v] : llvm::enumerate(carried))
+    arguments.push_back({block->getArgument(i + 2), v.elem});
+  FailureOr<WhileLoop::Outcome> outcome =
+      body(step, block->getArgument(1), arguments);
+  if (failed(outcome))
+    return failure();
+  ArrayRef<Val> out = outcome->values;
+  if (out.size() != types.size())
+    return n.error("has a body with a wrong number of outputs");
+  Value one = arith::ConstantIndexOp::create(b, n.loc, 1);
+  SmallVector<Value> yielded{arith::AddIOp::create(b, n.loc, step, one),
+                             outcome->goOn};
+  WhileBody result;
+  for (auto [i, v] : llvm::enumerate(carried)) {
+    const Val &next = out[i];
+    result.returned.push_back(next.value.getType());
+    mlir::Type type = commonType(types[i], next.value.getType());
+    if (!type || next.elem != v.elem)
+      return n.error("carries a value whose type or number of dimensions "
+                     "changes");
+    result.types.push_back(type);
+    yielded.push_back(type == types[i] ? castTo(n, next, type).value
+                                       : next.value);
+  }
+  for (auto [i, element] : llvm::enumerate(out.drop_front(carried.size()))) {
+    if (!element.isTensor())
+      return n.error("collects what is no tensor");
+    result.collected.push_back(element);
+    result.types.push_back(sequenceOf(element.value.getType()));
+    Val sequence{block->getArgument(2 + carried.size() + i), element.elem};
+    yielded.push_back(
+        LibraryCall(n, "sequence_append")
+            .setType("type", element.elem)
+            .result(result.types.back(), element.elem)({sequence, element})
+            .value);
+  }
+  scf::YieldOp::create(b, n.loc, yielded);
+  return result;
+}
+
+FailureOr<SmallVector<Val>> WhileLoop::run(ArrayRef<Val> carried,
+                                           size_t collected, Body body) {
+  OpBuilder &b = n.b;
+  SmallVector<mlir::Type> types;
+  for (const Val &v : carried)
+    types.push_back(v.value.getType());
+  for (size_t i = 0; i < collected; ++i)
+    types.push_back(sequenceOf(UnrankedTensorType::get(b.getF32Type())));
+  SmallVector<mlir::Type> &settled = n.importer.settledTypes();
+  if (settled.size() == types.size())
+    for (auto [i, type] : llvm::enumerate(settled))
+      if (mlir::Type common =
+              i < carried.size() ? commonType(types[i], type) : type)
+        types[i] = common;
+  Value zero = arith::ConstantIndexOp::create(b, n.loc, 0);
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    SmallVector<Value> operands{zero, start};
+    for (auto [i, v] : llvm::enumerate(carried))
+      operands.push_back(castTo(n, v, types[i]).value);
+    for (size_t i = 0; i < collected; ++i)
+      operands.push_back(emptySequence(n, types[carried.size() + i]).value);
+    SmallVector<mlir::Type> all;
+    for (Value operand : operands)
+      all.push_back(operand.getType());
+    SmallVector<Location> locations(all.size(), n.loc);
+    auto loop = scf::WhileOp::create(b, n.loc, all, operands);
+    OpBuilder::InsertPoint after = b.saveInsertionPoint();
+    Block *before = b.createBlock(&loop.getBefore(), {}, all, locations);
+    Value inside = arith::CmpIOp::create(b, n.loc, arith::CmpIPredicate::slt,
+                                         before->getArgument(0), limit);
+    Value go = arith::AndIOp::create(b, n.loc, inside, before->getArgument(1));
+    scf::ConditionOp::create(b, n.loc, go, before->getArguments());
+    Block *block = b.createBlock(&loop.getAfter(), {}, all, locations);
+    FailureOr<WhileBody> built = buildWhileBody(n, block, types, carried, body);
+    b.restoreInsertionPoint(after);
+    if (failed(built))
+      return failure();
+    if (built->types != types) {
+      types = built->types;
+      n.importer.discard(loop);
+      continue;
+    }
+    settled = types;
+    SmallVector<Val> results;
+    for (auto [i, v] : llvm::enumerate(carried))
+      results.push_back(carriedResult(n, {loop.getResult(i + 2), v.elem},
+                                      built->returned[i]));
+    for (size_t i = 0; i < collected; ++i) {
+      const Val &element = built->collected[i];
+      results.push_back(stackSequence(
+          n, {loop.getResult(2 + carried.size() + i), element.elem},
+          loop.getResult(0), element,
+          i < declaredCollected.size() ? declaredCollected[i] : Ints()));
+    }
+    return results;
+  }
+  return n.error("carries values whose shapes do not settle");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A counted loop over the leading axis of some tensors, for recurrent cells and
-// for Scan.
+// Loops with carried tensors: counted ones over the leading axis of some
+// tensors, for recurrent cells and for Scan, and those that a condition ends.
 #ifndef HONE_COMPILER_IMPORT_ONNX_LOOPS_H
 #define HONE_COMPILER_IMPORT_ONNX_LOOPS_H
 
@@ -34,6 +34,30 @@ struct StepLoop {
   llvm::SmallVector<Val> run(llvm::ArrayRef<Val> carried,
                              llvm::ArrayRef<Val> scanned, size_t collected,
                              Body body);
+};
+
+/// While a condition holds, at most `limit` times: the body gets the number of
+/// the step and the condition, as index and i1, and the carried values, and
+/// returns whether to go on, then the carried values and the elements to
+/// collect. Shapes of carried values may change from step to step: their types
+/// are widened until the body keeps them, so that it is built several times.
+struct WhileLoop {
+  struct Outcome {
+    mlir::Value goOn; ///< i1
+    llvm::SmallVector<Val> values;
+  };
+  using Body = llvm::function_ref<mlir::FailureOr<Outcome>(
+      mlir::Value step, mlir::Value condition, llvm::ArrayRef<Val> carried)>;
+
+  NodeBuilder &n;
+  mlir::Value limit, start; ///< index and i1
+  /// For each collected tensor the sizes that an element is declared to have,
+  /// as in a StepLoop.
+  llvm::SmallVector<Ints> declaredCollected = {};
+
+  /// The carried values after the last step, then the collected tensors.
+  mlir::FailureOr<llvm::SmallVector<Val>> run(llvm::ArrayRef<Val> carried,
+                                              size_t collected, Body body);
 };
 
 /// The sizes that a type declares, -1 where they are free; empty without any.

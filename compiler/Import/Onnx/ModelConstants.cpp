@@ -75,15 +75,20 @@ ElementsAttr GraphImporter::constantElements(const Tensor &tensor,
       std::copy(data.begin(), data.end(), buffer.data().begin());
       value = buffer.finish("w" + std::to_string(resources++));
     } else {
-      // The blob keeps the bytes alive: the file's, or those that were decoded
-      // from it.
-      std::shared_ptr<const void> owner =
-          tensor.owner ? tensor.owner : std::shared_ptr<const void>(bytes);
-      AsmResourceBlob blob(
-          data, /*dataAlignment=*/1, [owner](void *, size_t, size_t) {},
-          /*dataIsMutable=*/false);
-      value = DenseResourceElementsAttr::get(
-          type, "w" + std::to_string(resources++), std::move(blob));
+      // A graph that is imported more than once has its tensors once. The blob
+      // keeps the bytes alive, the file's or those that were decoded from it,
+      // so that none of others come to lie there.
+      ElementsAttr &held = blobs[{data.data(), type}];
+      if (!held) {
+        std::shared_ptr<const void> owner =
+            tensor.owner ? tensor.owner : std::shared_ptr<const void>(bytes);
+        AsmResourceBlob blob(
+            data, /*dataAlignment=*/1, [owner](void *, size_t, size_t) {},
+            /*dataIsMutable=*/false);
+        held = DenseResourceElementsAttr::get(
+            type, "w" + std::to_string(resources++), std::move(blob));
+      }
+      value = held;
     }
   }
   return value;

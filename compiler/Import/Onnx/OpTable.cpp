@@ -49,7 +49,8 @@ const OpTable &OpTable::get() {
                      addFusedNormalization,
                      addBlockQuantization,
                      addCachedAttention,
-                     addNchwc})
+                     addNchwc,
+                     addGreedySearch})
       add(t);
     t.moveByPosition(
         {"Transpose", "Concat",          "Split",         "Slice",

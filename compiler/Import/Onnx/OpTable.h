@@ -100,6 +100,7 @@ void addBlockQuantization(OpTable &table);
 void addCachedAttention(OpTable &table);
 void addHeadAttention(OpTable &table);
 void addFusedNormalization(OpTable &table);
+void addGreedySearch(OpTable &table);
 void addNchwc(OpTable &table);
 void addQLinear(OpTable &table);
 void addQuantization(OpTable &table);
