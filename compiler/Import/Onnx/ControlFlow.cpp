@@ -8,6 +8,7 @@
 #include "compiler/Import/Onnx/OpTable.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -63,6 +64,49 @@ LogicalResult takeFirstBranch(NodeBuilder &n, ArrayRef<Val> results,
   return success(!n.failed());
 }
 
+/// Some value that has the kind, the rank and the known sizes of another.
+Val someLike(NodeBuilder &n, const Val &v) {
+  mlir::Type type = v.value.getType();
+  if (isa<graph::SequenceType>(type))
+    return LibraryCall(n, "sequence_empty").result(type, v.elem)({});
+  if (isa<graph::OptionalType>(type))
+    return LibraryCall(n, "optional_empty").result(type, v.elem)({});
+  Sizes sizes;
+  for (int64_t size : v.shape())
+    sizes.push_back(n.index(ShapedType::isDynamic(size) ? 0 : size));
+  if (v.elem != ElementType::String)
+    return n.filled(v.elem, sizes, 0);
+  return LibraryCall(n, "take").sized(v.elem, sizes)(
+      {n.filled(ElementType::Int64, sizes, 0), texts(n, {""})});
+}
+
+/// Makes of a branch, of which a node ends each run that takes it, that end
+/// alone. `results` become values of the types that the other branch gives.
+LogicalResult endRunIn(NodeBuilder &n, scf::IfOp shape, int branch,
+                       const GraphImporter::Fault &fault, ArrayRef<Val> other,
+                       SmallVectorImpl<Val> &results) {
+  n.importer.warn("node '" + n.node.name + "' (If): its " +
+                  (branch == 0 ? "then" : "else") +
+                  "_branch ends each run that takes it: " + fault.message);
+  OpBuilder::InsertionGuard guard(n.b);
+  // What was built there is remembered as the sizes of values.
+  auto attempt =
+      scf::IfOp::create(n.b, n.loc, TypeRange(), shape.getCondition(),
+                        /*addThenBlock=*/true,
+                        /*addElseBlock=*/false);
+  Block *block = branch == 0 ? shape.thenBlock() : shape.elseBlock();
+  attempt.thenBlock()->getOperations().splice(attempt.thenBlock()->begin(),
+                                              block->getOperations());
+  n.importer.discard(attempt);
+  n.b.setInsertionPointToEnd(block);
+  Value never = arith::ConstantIntOp::create(n.b, n.loc, 0, 1);
+  cf::AssertOp::create(n.b, fault.loc, never, fault.message);
+  results.clear();
+  for (const Val &v : other)
+    results.push_back(someLike(n, v));
+  return success(!n.failed());
+}
+
 LogicalResult importIf(NodeBuilder &n) {
   const Graph *branches[] = {n.graphAttr("then_branch"),
                              n.graphAttr("else_branch")};
@@ -73,8 +117,7 @@ LogicalResult importIf(NodeBuilder &n) {
     return failure();
   if (std::optional<bool> known = knownCondition(chosen)) {
     SmallVector<Val> results;
-    if (failed(n.importer.importSubgraph(n, *branches[*known ? 0 : 1], {},
-                                         results)))
+    if (failed(n.importer.importBranch(n, *branches[*known ? 0 : 1], results)))
       return failure();
     for (auto [i, v] : llvm::enumerate(results))
       n.out(i, v);
@@ -87,15 +130,28 @@ LogicalResult importIf(NodeBuilder &n) {
   SmallVector<Val> results[2];
   Block *blocks[] = {shape.thenBlock(), shape.elseBlock()};
   OpBuilder::InsertPoint after = n.b.saveInsertionPoint();
-  bool imported = true;
-  for (int i = 0; i < 2 && imported; ++i) {
+  bool imported[2] = {false, false};
+  GraphImporter::Fault faults[2] = {{"", n.loc}, {"", n.loc}};
+  for (int i = 0; i < 2; ++i) {
     n.b.setInsertionPointToEnd(blocks[i]);
-    imported =
-        succeeded(n.importer.importSubgraph(n, *branches[i], {}, results[i]));
+    imported[i] = succeeded(
+        n.importer.importBranch(n, *branches[i], results[i], &faults[i]));
   }
   n.b.restoreInsertionPoint(after);
-  if (!imported)
-    return failure();
+  for (int i = 0; i < 2; ++i)
+    if (!imported[i] && faults[i].message.empty())
+      return failure();
+  for (int i = 0; i < 2; ++i) {
+    if (imported[i])
+      continue;
+    if (!imported[1 - i]) {
+      n.fault("has two branches of which each ends the run: " +
+              faults[0].message);
+      return failure();
+    }
+    if (failed(endRunIn(n, shape, i, faults[i], results[1 - i], results[i])))
+      return failure();
+  }
   if (results[0].size() != results[1].size())
     return n.error("has branches of different numbers of outputs");
   SmallVector<mlir::Type> types;

@@ -14,6 +14,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace hone::onnx;
@@ -52,6 +53,19 @@ void GraphImporter::error(const Twine &message, ArrayRef<std::string> notes) {
                                   << file << ": " << message;
   for (const std::string &note : notes)
     diagnostic.attachNote() << note;
+}
+
+void GraphImporter::warn(const Twine &message) {
+  if (warned.insert(message.str()).second)
+    emitWarning(UnknownLoc::get(&context)) << file << ": " << message;
+}
+
+void GraphImporter::fault(Location loc, const Twine &message) {
+  if (!branchFault)
+    return error(message);
+  if (branchFault->message.empty())
+    *branchFault = {message.str(), loc};
+  hasErrors = true;
 }
 
 Location GraphImporter::locOf(const Node &node) {
@@ -485,6 +499,30 @@ LogicalResult GraphImporter::importSubgraph(NodeBuilder &node,
                                             const Graph &graph,
                                             ArrayRef<Val> arguments,
                                             SmallVectorImpl<Val> &results) {
+  // A loop may have no step, so that a fault in its body ends not every run.
+  llvm::SaveAndRestore<Fault *> outside(branchFault, nullptr);
+  return importNested(node, graph, arguments, results);
+}
+
+LogicalResult GraphImporter::importBranch(NodeBuilder &node, const Graph &graph,
+                                          SmallVectorImpl<Val> &results,
+                                          Fault *fault) {
+  if (!fault)
+    return importNested(node, graph, {}, results);
+  llvm::SaveAndRestore inside(branchFault, fault);
+  bool hadErrors = hasErrors;
+  unsigned alreadyReported = reported;
+  LogicalResult result = importNested(node, graph, {}, results);
+  if (reported != alreadyReported)
+    fault->message.clear();
+  else if (!fault->message.empty())
+    hasErrors = hadErrors;
+  return result;
+}
+
+LogicalResult GraphImporter::importNested(NodeBuilder &node, const Graph &graph,
+                                          ArrayRef<Val> arguments,
+                                          SmallVectorImpl<Val> &results) {
   if (depth >= kMaxDepth)
     return node.error("nests graphs too deep");
   if (arguments.size() != graph.inputs.size())

@@ -50,6 +50,20 @@ public:
                                      llvm::ArrayRef<Val> arguments,
                                      llvm::SmallVectorImpl<Val> &results);
 
+  /// What ends every run that comes to a node.
+  struct Fault {
+    std::string message; ///< empty where there is none
+    mlir::Location loc;
+  };
+  /// As `importSubgraph` of a branch, which each run takes that comes to the
+  /// node, or not, where there is a `fault`: a failure with a message in it has
+  /// reported nothing.
+  mlir::LogicalResult importBranch(NodeBuilder &node, const Graph &graph,
+                                   llvm::SmallVectorImpl<Val> &results,
+                                   Fault *fault = nullptr);
+  /// Reports a fault as an error, or keeps the first one of a branch.
+  void fault(mlir::Location loc, const llvm::Twine &message);
+
   /// The constant of a tensor of the file.
   std::optional<Val> constant(const Tensor &tensor, mlir::Location loc,
                               std::string &problem);
@@ -59,6 +73,8 @@ public:
 
   void error(const llvm::Twine &message,
              llvm::ArrayRef<std::string> notes = {});
+  /// Once, however often the node is imported.
+  void warn(const llvm::Twine &message);
   /// A type of the model as one of the IR; null (with `problem`) for what is
   /// not supported.
   mlir::Type convertType(const TypeProto &type, ElementType &elem,
@@ -140,6 +156,9 @@ private:
                                  llvm::ArrayRef<Val> inputs, Scope &scope,
                                  mlir::Location loc,
                                  llvm::SmallVectorImpl<Val> &results);
+  mlir::LogicalResult importNested(NodeBuilder &node, const Graph &graph,
+                                   llvm::ArrayRef<Val> arguments,
+                                   llvm::SmallVectorImpl<Val> &results);
   bool define(llvm::StringRef name, Val value, Scope &scope,
               const llvm::Twine &what);
   const Val *lookup(llvm::StringRef name, Scope &scope);
@@ -174,6 +193,8 @@ private:
   const NchwcBlock &foundNchwcBlock();
   std::optional<NchwcBlock> channelBlock;
   int depth = 0;
+  Fault *branchFault = nullptr; ///< where those of the branch at hand go
+  llvm::StringSet<> warned;
 };
 
 } // namespace hone::onnx

@@ -27,13 +27,23 @@ void NodeBuilder::out(size_t i, Val value) {
     outputs[i] = value;
 }
 
+std::string NodeBuilder::described(const Twine &reason) {
+  return ("node '" + llvm::cast<NameLoc>(loc).getName().getValue() + "' (" +
+          node.opType + ", " +
+          (node.domain.empty() ? Twine() : "domain " + node.domain + ", ") +
+          "opset " + Twine(opset) + "): " + reason)
+      .str();
+}
+
 void NodeBuilder::fail(const Twine &reason) {
   if (!hasError)
-    importer.error(
-        "node '" + llvm::cast<NameLoc>(loc).getName().getValue() + "' (" +
-        node.opType + ", " +
-        (node.domain.empty() ? Twine() : "domain " + node.domain + ", ") +
-        "opset " + Twine(opset) + "): " + reason);
+    importer.error(described(reason));
+  hasError = true;
+}
+
+void NodeBuilder::fault(const Twine &reason) {
+  if (!hasError)
+    importer.fault(loc, described(reason));
   hasError = true;
 }
 

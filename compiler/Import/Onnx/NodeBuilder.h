@@ -86,6 +86,9 @@ public:
   /// node speaks.
   mlir::LogicalResult error(const llvm::Twine &reason);
   void fail(const llvm::Twine &reason);
+  /// As `fail`, of what would end every run that comes to this node: in a
+  /// branch that a run may not take, the branch becomes that end.
+  void fault(const llvm::Twine &reason);
   bool failed() const { return hasError; }
   /// For a node that is imported with the help of another builder.
   void followError(const NodeBuilder &other) { hasError |= other.hasError; }
@@ -311,6 +314,7 @@ public:
   Val withSize(Val v, int64_t axis, Size size, const llvm::Twine &what);
 
 private:
+  std::string described(const llvm::Twine &reason);
   Val matmulAs(ElementType result, Val lhs, Val rhs, bool transposeRhs);
   bool areTensors(llvm::ArrayRef<Val> values);
   /// Some tensor, for what comes after an error.

@@ -30,9 +30,11 @@ LogicalResult importTopK(NodeBuilder &n) {
     k = given->front();
   }
   std::optional<int64_t> known = n.known(k), size = n.known(n.dim(x, axis));
-  if (known && (*known < 0 || (size && *known > *size)))
-    return n.error("takes " + Twine(*known) + " of " +
-                   (size ? Twine(*size) : Twine("fewer")) + " elements");
+  if (known && (*known < 0 || (size && *known > *size))) {
+    n.fault("takes " + Twine(*known) + " of " +
+            (size ? Twine(*size) : Twine("fewer")) + " elements");
+    return failure();
+  }
   if (!known || !size)
     n.require(le(n.host().size(k), n.host().size(n.dim(x, axis))),
               "there are K elements");

@@ -184,7 +184,7 @@ bool NodeBuilder::require(const Scalar &condition, const Twine &what) {
   APInt number;
   if (matchPattern(condition.value, m_ConstantInt(&number))) {
     if (number.isZero())
-      fail("does not hold: " + what);
+      fault("does not hold: " + what);
     return !number.isZero();
   }
   cf::AssertOp::create(b, loc, condition.value, what.str());
@@ -251,7 +251,7 @@ bool NodeBuilder::agree(Size x, Size y, const Twine &what) {
   std::optional<int64_t> left = known(x), right = known(y);
   if (!left || !right || *left == *right)
     return true;
-  fail(what + " do not agree: " + Twine(*left) + " and " + Twine(*right));
+  fault(what + " do not agree: " + Twine(*left) + " and " + Twine(*right));
   return false;
 }
 
@@ -326,8 +326,8 @@ Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
   Size before = product(own), after = product(target);
   std::optional<int64_t> had = known(before), wanted = known(after);
   if (had && wanted && *had != *wanted) {
-    fail("reshapes a tensor of " + Twine(*had) + " elements to " +
-         Twine(*wanted));
+    fault("reshapes a tensor of " + Twine(*had) + " elements to " +
+          Twine(*wanted));
     return relabel(v, target);
   }
   // Data or free dimensions decide.
@@ -517,7 +517,7 @@ Val NodeBuilder::gather(Val v, Val indices, int64_t axis) {
     int64_t size = v.shape()[axis];
     for (int64_t number : *numbers)
       if (number < -size || number >= size) {
-        fail("gathers element " + Twine(number) + " of " + Twine(size));
+        fault("gathers element " + Twine(number) + " of " + Twine(size));
         break;
       }
     if (std::optional<Val> moved =
