@@ -106,6 +106,7 @@ EXAMPLES = [
     (MICROSOFT, "SkipGroupNorm", "float 1x4x4x8, float 8, float 8, float 1x4x4x8, float 8", dict(groups=2, activation=0)),
     (MICROSOFT, "SkipLayerNormalization", "float 2x3x8, float 2x3x8, float 8, float 8, float 8", {}),
     (MICROSOFT, "SkipSimplifiedLayerNormalization", "float 2x3x8, float 2x3x8, float 8, float 8", {}),
+    (MICROSOFT, "SparseToDenseMatMul", "float 2x3, float 3x4", {}),
     (MICROSOFT, "Tokenizer", "string 3", dict(mark=0, pad_value="#", mincharnum=1, separators=[" "])),
     (MICROSOFT, "TransposeMatMul", "float 2x3, float 3x4", {}),
     *((NCHWC, name, IMAGE, WINDOW) for name in ("AveragePool", "MaxPool")),

@@ -128,6 +128,23 @@ class Attention(BesideTest):
         self.refuses("Attention", inputs, "is even, and not above", num_heads=2, do_rotary=1, rotary_embedding_dim=10)
 
 
+class Sparse(BesideTest):
+    def test_product(self):
+        """A sparse input is given densely."""
+        a, b = self.floats(3, 5) * (self.floats(3, 5) > 0.5), self.floats(5, 4)
+        for attributes, left, right in ((dict(alpha=0.5), a, b), (dict(transA=1, transB=1), a.T.copy(), b.T.copy())):
+            model = node_model("SparseToDenseMatMul", dict(a=left, b=right), **attributes)
+            kind = model.graph.input[0].type
+            dense = kind.tensor_type
+            sparse = onnx.TypeProto.SparseTensor(elem_type=dense.elem_type, shape=dense.shape)
+            kind.sparse_tensor_type.CopyFrom(sparse)
+            got = hone.compile(model.SerializeToString()).run(dict(a=left, b=right))["out0"]
+            np.testing.assert_allclose(got, a @ b * attributes.get("alpha", 1), rtol=1e-5, atol=1e-6)
+        kind.sparse_tensor_type.ClearField("shape")
+        with self.assertRaisesRegex(hone.CompileError, "the input 'a' is a sparse tensor, which is supported for constants, and for inputs"):
+            hone.compile(model.SerializeToString())
+
+
 class Cached(BesideTest):
     def inputs(self, length, past, batch=2, heads=4, shared=2, size=16, buffer=None):
         """Queries, keys and values, and a cache of `past` keys in a buffer that may be larger."""

@@ -228,9 +228,6 @@ static StringRef adviceFor(const Node &node) {
            "alone, with its past as inputs and outputs, and run the loop in "
            "the "
            "host program";
-  if (node.domain == "com.microsoft" && node.opType == "SparseToDenseMatMul")
-    return "; its sparse matrix is an input of the model: give it densely to a "
-           "MatMul, or make it a constant";
   return "";
 }
 

@@ -283,6 +283,7 @@ void hone::onnx::addMicrosoft(OpTable &table) {
   table.add("BiasSplitGelu", importBiasSplitGelu, 2);
   table.add("FusedMatMul", importFusedMatMul, 2);
   table.add("TransposeMatMul", importFusedMatMul, 2);
+  table.add("SparseToDenseMatMul", importFusedMatMul, 2);
   table.add("FusedGemm", importFusedGemm, 2, 3);
   table.add("FusedMatMulActivation", importFusedMatMul, 2);
   table.add(

@@ -67,7 +67,13 @@ int64_t GraphImporter::nchwcBlock(std::string &problem) {
 mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
                                       SmallVectorImpl<Attribute> *dims,
                                       std::string &problem) {
+  if (type.kind == TypeKind::SparseTensor && (!dims || !type.hasShape)) {
+    problem = "is a sparse tensor, which is supported for constants, and for "
+              "inputs that declare their shape";
+    return {};
+  }
   switch (type.kind) {
+  case TypeKind::SparseTensor: // an input, given densely
   case TypeKind::Tensor: {
     elem = type.element;
     mlir::Type element = storageType(&context, elem);
@@ -154,9 +160,6 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
     };
     return graph::MapType::get(&context, listOf(type.element), listOf(elem));
   }
-  case TypeKind::SparseTensor:
-    problem = "is a sparse tensor, which is supported for constants alone";
-    return {};
   case TypeKind::Opaque:
     problem = "is opaque, which is not supported";
     return {};
@@ -257,6 +260,9 @@ void GraphImporter::importArgument(
     error("the input '" + input.name + "' " + problem);
     return;
   }
+  if (input.type.kind == TypeKind::SparseTensor)
+    warn("the input '" + input.name +
+         "' is declared sparse; the library takes it as a dense tensor");
   auto tensor = dyn_cast<RankedTensorType>(type);
   bool packed = tensor && isPacked(elem);
   if (packed && !tensor.hasStaticShape()) {
