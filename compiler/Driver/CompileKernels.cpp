@@ -109,10 +109,10 @@ private:
     }
     const CpuLevel &level = work.levels[*job.level];
     KernelCode result;
-    if (llvm::Error error = compileKernel(
-            {job.kernel, &level, kernelTarget(level, session.options.threads),
-             kernelSymbol(info.kernels[job.number], *job.level)},
-            work.form, result))
+    if (llvm::Error error =
+            compileKernel({job.kernel, &level,
+                           kernelSymbol(info.kernels[job.number], *job.level)},
+                          work.form, result))
       return error;
     job.scratchBytes = result.scratchBytes;
     code.swap(result.code);

@@ -60,7 +60,7 @@ llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu,
 
 LogicalResult hone::lowerDeviceKernel(ModuleOp module, Phase phase) {
   return runPhase(module, [&](OpPassManager &pm) {
-    buildKernelTilePipeline(pm, {});
+    buildKernelTilePipeline(pm);
     if (phase >= Phase::Buffer)
       buildGpuKernelBufferPipeline(pm);
     if (phase >= Phase::Llvm)

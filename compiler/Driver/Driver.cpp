@@ -179,6 +179,9 @@ Outcome Compile::run() {
 Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
+  // What the graph is cut into does not depend on the level.
+  (*module)->setAttr(kCpuAttr, machine::CpuAttr::get(module->getContext(),
+                                                     levels.front().machine));
   GraphOptions graph;
   graph.device = targets.hasDevice();
   if (failed(runPhase(
@@ -200,15 +203,15 @@ Outcome Compile::printPhase() {
     unplanned = module->clone();
   if (Outcome outcome = planHost(); outcome != Outcome::Done)
     return outcome;
-  KernelTarget target = kernelTarget(levels.front(), options.threads);
   std::string text;
   for (auto kernel : module->getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(rt::kKernelAttr))
       continue;
-    OwningOpRef<ModuleOp> lowered = isolateKernel(kernel);
-    if (failed(kernel->hasAttr(rt::kDeviceAttr)
-                   ? lowerDeviceKernel(*lowered, last)
-                   : lowerKernel(*lowered, target, last)))
+    bool onDevice = kernel->hasAttr(rt::kDeviceAttr);
+    OwningOpRef<ModuleOp> lowered =
+        isolateKernel(kernel, onDevice ? nullptr : &levels.front().machine);
+    if (failed(onDevice ? lowerDeviceKernel(*lowered, last)
+                        : lowerKernel(*lowered, last)))
       return internal(
           ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
     text += printIr(*lowered);
@@ -385,7 +388,8 @@ Outcome Compile::compileHost() {
   addDescriptor(*code, info);
   if (last == Phase::So && !isArchive())
     addSeal(*code, info);
-  llvm::Expected<std::vector<CpuLevel>> baseline = parseCpuLevels("x86-64");
+  llvm::Expected<std::vector<CpuLevel>> baseline =
+      parseCpuLevels("x86-64", /*threads=*/0);
   if (!baseline)
     return internal(llvm::toString(baseline.takeError()));
   bool files = last >= Phase::Obj;
@@ -472,7 +476,8 @@ Outcome hone::compile(const CompileOptions &options,
     session.error("an output file is needed");
     return Outcome::WrongUsage;
   }
-  llvm::Expected<std::vector<CpuLevel>> levels = parseCpuLevels(options.cpu);
+  llvm::Expected<std::vector<CpuLevel>> levels =
+      parseCpuLevels(options.cpu, options.threads);
   if (!levels)
     return session.fail(levels.takeError(), Outcome::WrongUsage);
   llvm::Expected<Targets> targets =

@@ -27,7 +27,7 @@ struct CompileOptions {
   std::vector<std::pair<std::string, int64_t>> dims;
   /// As in ImportOptions.
   std::optional<std::vector<std::string>> overrides;
-  int64_t threads = 0; ///< that the cost model assumes; 0: not known
+  int64_t threads = 0; ///< that runs are expected to have; 0: not known
   unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
   bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;

@@ -9,21 +9,12 @@
 using namespace mlir;
 using namespace hone;
 
-KernelTarget hone::kernelTarget(const CpuLevel &level, int64_t threads) {
-  KernelTarget target;
-  target.level = level.name;
-  target.vectorBits = level.vectorBits;
-  target.vectorRegisters = level.vectorRegisters;
-  target.fma = level.fma;
-  target.vnni = level.vnni;
-  target.bf16 = level.bf16;
-  target.amx = level.amx;
-  target.threads = threads;
-  return target;
-}
-
-OwningOpRef<ModuleOp> hone::isolateKernel(func::FuncOp kernel) {
+OwningOpRef<ModuleOp> hone::isolateKernel(func::FuncOp kernel,
+                                          const CpuMachine *machine) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
+  if (machine)
+    module->getOperation()->setAttr(
+        kCpuAttr, machine::CpuAttr::get(kernel.getContext(), *machine));
   func::FuncOp clone = kernel.clone();
   // It is called from outside now.
   clone.setPublic();
@@ -31,27 +22,26 @@ OwningOpRef<ModuleOp> hone::isolateKernel(func::FuncOp kernel) {
   return module;
 }
 
-LogicalResult hone::lowerKernel(ModuleOp module, const KernelTarget &target,
-                                Phase phase) {
+LogicalResult hone::lowerKernel(ModuleOp module, Phase phase) {
   return runPhase(module, [&](OpPassManager &pm) {
-    buildKernelTilePipeline(pm, target);
+    buildKernelTilePipeline(pm);
     if (phase >= Phase::Buffer)
-      buildKernelBufferPipeline(pm, target);
+      buildKernelBufferPipeline(pm);
     if (phase >= Phase::Llvm)
-      buildKernelLlvmPipeline(pm, target);
+      buildKernelLlvmPipeline(pm);
   });
 }
 
 llvm::Error hone::compileKernel(const KernelJob &job, CodeForm form,
                                 KernelCode &result) {
   func::FuncOp kernel = job.kernel;
-  OwningOpRef<ModuleOp> module = isolateKernel(kernel);
+  OwningOpRef<ModuleOp> module = isolateKernel(kernel, &job.level->machine);
   std::string name = kernel.getSymName().str();
   auto failed = [&](const char *what) {
     return llvm::createStringError("kernel '" + name + "' for " +
                                    job.level->name + " " + what);
   };
-  if (mlir::failed(lowerKernel(*module, job.target, Phase::Llvm)))
+  if (mlir::failed(lowerKernel(*module, Phase::Llvm)))
     return failed("could not be lowered");
   auto function = module->lookupSymbol<LLVM::LLVMFuncOp>(name);
   if (!function)

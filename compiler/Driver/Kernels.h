@@ -11,20 +11,17 @@
 
 namespace hone {
 
-/// What the pipelines may assume at a level.
-KernelTarget kernelTarget(const CpuLevel &level, int64_t threads);
-
-/// A module of one kernel.
-mlir::OwningOpRef<mlir::ModuleOp> isolateKernel(mlir::func::FuncOp kernel);
+/// A module of one kernel, for a machine; null for code that no
+/// CPU runs.
+mlir::OwningOpRef<mlir::ModuleOp>
+isolateKernel(mlir::func::FuncOp kernel, const CpuMachine *machine = nullptr);
 
 /// Takes the module up to and including `phase` (tile, buffer or llvm).
-mlir::LogicalResult lowerKernel(mlir::ModuleOp module,
-                                const KernelTarget &target, Phase phase);
+mlir::LogicalResult lowerKernel(mlir::ModuleOp module, Phase phase);
 
 struct KernelJob {
   mlir::func::FuncOp kernel;
   const CpuLevel *level;
-  KernelTarget target;
   std::string symbol; ///< name of the code
 };
 

@@ -3,6 +3,7 @@
 #include "compiler/Pipeline/Phases.h"
 #include "compiler/Pipeline/ModulePipeline.h"
 #include "dialects/Graph/Graph.h"
+#include "dialects/Machine/Machine.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -27,6 +28,7 @@
 #include "passes/Cpu/Passes.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Machine/Passes.h"
 #include "passes/Rt/Passes.h"
 #include "passes/Tile/Passes.h"
 #include "passes/Verify/Passes.h"
@@ -57,12 +59,13 @@ LogicalResult hone::runPhase(ModuleOp module,
 }
 
 void hone::registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, gpu::GPUDialect, graph::GraphDialect,
-                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
-                  memref::MemRefDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect,
-                  rt::RtDialect, scf::SCFDialect, tensor::TensorDialect,
-                  ub::UBDialect, vector::VectorDialect>();
+  registry
+      .insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+              gpu::GPUDialect, graph::GraphDialect, linalg::LinalgDialect,
+              LLVM::LLVMDialect, machine::MachineDialect, math::MathDialect,
+              memref::MemRefDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect,
+              rt::RtDialect, scf::SCFDialect, tensor::TensorDialect,
+              ub::UBDialect, vector::VectorDialect>();
 }
 
 void hone::registerPasses() {
@@ -73,10 +76,10 @@ void hone::registerPasses() {
   registerCpuContractionPasses();
   registerCpuPasses();
   registerGpuPasses();
+  registerMachinePasses();
   registerTilePasses();
   registerVerifyPasses();
   registerRtPasses();
-  registerKernelPipelines();
   using Build = void (*)(OpPassManager &);
   auto add = [](StringRef name, StringRef text, Build build) {
     registerModulePipeline<EmptyPipelineOptions>(
@@ -84,6 +87,12 @@ void hone::registerPasses() {
           build(pm);
         });
   };
+  add("hone-kernel-tile", "a kernel: fused operations on tensors",
+      buildKernelTilePipeline);
+  add("hone-kernel-buffer", "a kernel: loops and vectors on buffers",
+      buildKernelBufferPipeline);
+  add("hone-kernel-llvm", "a kernel: from loops to LLVM with the kernel ABI",
+      buildKernelLlvmPipeline);
   add("hone-host-buffer",
       "the host function: from kernel calls to buffers with a plan",
       buildHostBufferPipeline);

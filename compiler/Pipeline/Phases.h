@@ -19,16 +19,6 @@ enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Ptx, Obj, So };
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
-/// What the lowering of a kernel may assume about the processor it will run on.
-struct KernelTarget {
-  std::string level = "x86-64-v3"; ///< Name of the level, for messages.
-  unsigned vectorBits = 256;       ///< Preferred width of a vector register.
-  unsigned vectorRegisters = 16;
-  bool fma = true;
-  bool vnni = false, bf16 = false, amx = false;
-  int64_t threads = 0; ///< What the cost model assumes; 0: not known.
-};
-
 struct GraphOptions {
   /// Stop before kernels are outlined.
   bool outline = true;
@@ -47,23 +37,20 @@ runPhase(mlir::ModuleOp module,
 void registerDialects(mlir::DialectRegistry &registry);
 /// Every pass and pipeline, for command lines.
 void registerPasses();
-/// The pipelines of kernels, with the processor as options; part of the above.
-void registerKernelPipelines();
-
 /// graph: `hone` functions -> host function and kernels, on the whole module.
 void buildGraphPipeline(mlir::OpPassManager &pm,
                         const GraphOptions &options = {});
 
-/// tile: a module that holds one kernel, `hone` on tensors -> linalg, scf,
+/// The pipelines of kernels run on modules that hold one, and make what the
+/// machine of the module (`hone_machine.cpu`) runs fast.
+///
+/// tile: `hone` on tensors -> linalg, scf,
 /// tensor, vector.
-void buildKernelTilePipeline(mlir::OpPassManager &pm,
-                             const KernelTarget &target);
+void buildKernelTilePipeline(mlir::OpPassManager &pm);
 /// buffer, kernels: -> memref, scf, vector.
-void buildKernelBufferPipeline(mlir::OpPassManager &pm,
-                               const KernelTarget &target);
+void buildKernelBufferPipeline(mlir::OpPassManager &pm);
 /// llvm, kernels: -> one llvm.func with the kernel ABI, of the kernel's name.
-void buildKernelLlvmPipeline(mlir::OpPassManager &pm,
-                             const KernelTarget &target);
+void buildKernelLlvmPipeline(mlir::OpPassManager &pm);
 
 /// buffer, kernels for a GPU: -> gpu.launch, memref, scf, vector.
 void buildGpuKernelBufferPipeline(mlir::OpPassManager &pm);

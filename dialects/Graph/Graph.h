@@ -25,6 +25,9 @@
 
 namespace hone::graph {
 
+/// Columns of a panel of packed weights.
+inline constexpr int64_t kPanelWidth = 16;
+
 /// What belongs to the dimensions of an attention's operand, in the order
 /// [batch.., rows, size], which it already has unless `byRow`.
 template <typename T>

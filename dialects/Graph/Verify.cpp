@@ -129,7 +129,7 @@ LogicalResult MatmulOp::verify() {
   int64_t rhsInner =
       getPanels() ? rhs.getDimSize(1)
                   : rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 1 : 2));
-  if (getPanels() && (rhs.getRank() != 3 || rhs.getDimSize(2) != 16 ||
+  if (getPanels() && (rhs.getRank() != 3 || rhs.getDimSize(2) != kPanelWidth ||
                       getTransposeRhs())) // C1
     return emitOpError("panels must be of shape [ceil(N/16), K, 16]");
   if (differ(inner, rhsInner)) // C1
@@ -139,7 +139,7 @@ LogicalResult MatmulOp::verify() {
   int64_t rhsColumns =
       rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 2 : 1));
   if (getPanels() && !ShapedType::isDynamic(columns)) {
-    columns = llvm::divideCeil(columns, 16);
+    columns = llvm::divideCeil(columns, kPanelWidth);
     rhsColumns = rhs.getDimSize(0);
   }
   if (differ(lhs.getDimSize(lhs.getRank() - 2), result.getDimSize(rank - 2)) ||
@@ -256,14 +256,15 @@ static SmallVector<int64_t> packedFilterShape(ConvOp op, int64_t channels,
   if (panels)
     shape.push_back(ShapedType::isDynamic(outputs)
                         ? ShapedType::kDynamic
-                        : group * llvm::divideCeil(outputs / group, 16));
+                        : group *
+                              llvm::divideCeil(outputs / group, kPanelWidth));
   llvm::append_range(shape, op.getKernel());
   if (!panels)
     shape.push_back(outputs);
   else
     shape.append({ShapedType::isDynamic(channels) ? ShapedType::kDynamic
                                                   : channels / group,
-                  16});
+                  kPanelWidth});
   return shape;
 }
 

@@ -41,6 +41,8 @@ public:
       return kernel.emitError("a kernel must have one block");
     Block &body = kernel.getBody().front();
     auto returnOp = cast<func::ReturnOp>(body.getTerminator());
+    if (!llvm::all_of(returnOp.getOperands(), isTensor))
+      return returnOp.emitError("a kernel returns tensors alone");
     addBufferArguments(returnOp);
     SmallVector<Operation *> ops;
     for (Operation &op : body.without_terminator())

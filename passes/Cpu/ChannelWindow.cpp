@@ -5,26 +5,24 @@
 #include "passes/Cpu/ChannelWindow.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
+#include "passes/Machine/Tuning.h"
 #include <map>
 
 using namespace mlir;
 using namespace hone;
 
-static constexpr int64_t kEnoughBlocks = 16;
-/// Kernels wider than this are a loop.
-static constexpr int64_t kMaxUnrolledKernel = 16;
-
 namespace {
 class ChannelEmitter {
 public:
-  ChannelEmitter(Emitter &e, const VectorUnit &unit, const FlatBuffer &input,
+  ChannelEmitter(Emitter &e, const CpuMachine &machine, const FlatBuffer &input,
                  const FlatBuffer *taps, const Window &window,
                  const WindowReduction &reduction, Type accumulator,
                  Epilogue &epilogue)
-      : e(e), input(input), taps(taps), window(window), reduction(reduction),
-        accumulator(accumulator), epilogue(epilogue),
-        lanes(unit.lanes(accumulator)), last(window.spatial() - 1) {
-    int64_t free = unit.registers() - (taps ? window.kernel[last] : 0) - 3;
+      : e(e), machine(machine), input(input), taps(taps), window(window),
+        reduction(reduction), accumulator(accumulator), epilogue(epilogue),
+        lanes(lanesOf(machine, accumulator)), last(window.spatial() - 1) {
+    int64_t free =
+        machine.vectorRegisters - (taps ? window.kernel[last] : 0) - 3;
     tilePixels = std::clamp<int64_t>(free, 4, 8);
   }
 
@@ -48,6 +46,7 @@ private:
   }
 
   Emitter &e;
+  const CpuMachine &machine;
   const FlatBuffer &input;
   const FlatBuffer *taps;
   const Window &window;
@@ -73,8 +72,8 @@ void ChannelEmitter::emit() {
   Value channels = window.channels;
   int64_t vectors =
       (constantOf(channels).value_or(64 * lanes) + lanes - 1) / lanes;
-  int64_t blocks =
-      kEnoughBlocks / std::max<int64_t>(constantOf(rows).value_or(1), 1);
+  int64_t blocks = tuning::balancedBlocks(machine) /
+                   std::max<int64_t>(constantOf(rows).value_or(1), 1);
   blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(vectors / 4, 1));
   Value blockSize = e.mul(e.ceilDiv(e.ceilDiv(channels, lanes), blocks), lanes);
   SmallVector<Value> sizes = {rows, e.cst(blocks)};
@@ -96,7 +95,8 @@ void ChannelEmitter::emit() {
 void ChannelEmitter::emitRow(Value low, Value high) {
   std::optional<int64_t> pixels = constantOf(window.out[last]);
   int64_t size = window.kernel[last];
-  if (!pixels || !constantOf(window.in[last]) || size > kMaxUnrolledKernel) {
+  if (!pixels || !constantOf(window.in[last]) ||
+      size > tuning::kMaxUnrolledKernel) {
     e.loop(e.cst(0), window.out[last],
            [&](Value pixel) { emitPixels(1, pixel, low, high, {}); });
     return;
@@ -225,11 +225,12 @@ ChannelEmitter::emitKernel(size_t d, Value offset, Value tapOffset, Value kLow,
   return values;
 }
 
-void hone::emitChannelWindow(Emitter &e, const VectorUnit &unit,
+void hone::emitChannelWindow(Emitter &e, const CpuMachine &machine,
                              const FlatBuffer &input, const FlatBuffer *taps,
                              const Window &window,
                              const WindowReduction &reduction, Type accumulator,
                              Epilogue &epilogue) {
-  ChannelEmitter(e, unit, input, taps, window, reduction, accumulator, epilogue)
+  ChannelEmitter(e, machine, input, taps, window, reduction, accumulator,
+                 epilogue)
       .emit();
 }

@@ -11,7 +11,7 @@ namespace hone {
 
 /// Emits one `scf.forall` over rows and blocks of channels. `taps` is
 /// [kernel.., channels], for `Weighted`.
-void emitChannelWindow(Emitter &e, const VectorUnit &unit,
+void emitChannelWindow(Emitter &e, const CpuMachine &machine,
                        const FlatBuffer &input, const FlatBuffer *taps,
                        const Window &window, const WindowReduction &reduction,
                        mlir::Type accumulator, Epilogue &epilogue);

@@ -4,32 +4,10 @@
 // L2 cache while the columns go by.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Dots.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
-
-static constexpr int64_t kPanel = 16;
-/// Bytes of left-hand rows in a block.
-static constexpr int64_t kBlockBytes = 512 << 10;
-/// Work below which a block is not split further, in multiply-adds.
-static constexpr int64_t kMinBlockWork = 64 << 10;
-/// Iterations of the parallel loop that are enough to balance threads.
-static constexpr int64_t kEnoughBlocks = 16;
-/// Rows of the right-hand side that are further apart, in bytes, collide in the
-/// L1 cache: they are packed, if there are enough left-hand rows to pay for it.
-static constexpr int64_t kFarApart = 1 << 10;
-static constexpr int64_t kMinPackedRows = 24;
-/// So few rows against a transposed operand are dot products, without packing.
-static constexpr int64_t kMaxDotRows = 4;
-/// Along K, what a packed piece of the right-hand side holds.
-static constexpr int64_t kPackedK = 512;
-/// Of rows that are likely few, what a tile has at most.
-static constexpr int64_t kFewRows = 8;
-/// With so few weights, as in squeeze and excitation, two: that is half the
-/// code, and for many rows half as long again, of a small part of a model.
-static constexpr int64_t kFewWeights = 64 << 10;
-/// Row tiles in a block where the number of rows is not known.
-static constexpr int64_t kDynamicBlockTiles = 16;
 
 void hone::emitForall(Emitter &e, Value count, function_ref<void(Value)> body) {
   auto forall = scf::ForallOp::create(
@@ -43,9 +21,9 @@ void hone::emitForall(Emitter &e, Value count, function_ref<void(Value)> body) {
 namespace {
 class ContractionEmitter {
 public:
-  ContractionEmitter(Emitter &e, const VectorUnit &unit,
+  ContractionEmitter(Emitter &e, const CpuMachine &machine,
                      const Contraction &problem, Epilogue &epilogue)
-      : e(e), unit(unit), problem(problem), epilogue(epilogue) {}
+      : e(e), machine(machine), problem(problem), epilogue(epilogue) {}
 
   void emit();
 
@@ -85,14 +63,14 @@ private:
   void forEachTile(Value firstTile, Value lastTile, TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
   RegisterTile tileOf(int64_t rows) const {
-    return RegisterTile(e, unit, problem.accumulator, {rows, vectors});
+    return RegisterTile(e, machine, problem.accumulator, {rows, vectors});
   }
   RegisterTile::Segment segmentOf(const TileRows &rows, Value kStart,
                                   Value kCount, Value remaining) const;
   Epilogue::Cursor cursorAt(Value firstRow) const;
 
   Emitter &e;
-  const VectorUnit &unit;
+  const CpuMachine &machine;
   const Contraction &problem;
   Epilogue &epilogue;
 
@@ -112,14 +90,15 @@ private:
 
 void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
-  lanes = unit.lanes(problem.accumulator);
-  shape = chooseTile(unit, problem.accumulator, m, constantOf(problem.n));
+  lanes = lanesOf(machine, problem.accumulator);
+  shape = chooseTile(machine, problem.accumulator, m, constantOf(problem.n));
   if (!m && problem.fewRows) {
     std::optional<int64_t> n = constantOf(problem.n);
-    bool fewWeights = k && n && *k * *n <= kFewWeights;
-    shape.rows = std::min(shape.rows, fewWeights ? 2 : kFewRows);
+    bool fewWeights = k && n && *k * *n <= tuning::kFewWeights;
+    shape.rows = std::min(shape.rows, fewWeights ? 2 : tuning::kFewRows);
   }
-  dots = problem.layout == RhsLayout::Transposed && m && *m <= kMaxDotRows;
+  dots =
+      problem.layout == RhsLayout::Transposed && m && *m <= tuning::kMaxDotRows;
   if (dots)
     shape = {1, 2};
   columns = shape.vectors * lanes;
@@ -132,11 +111,11 @@ void ContractionEmitter::emit() {
   }
   packs = (problem.layout == RhsLayout::Transposed && !dots) ||
           (problem.layout == RhsLayout::RowMajor && rowsAreFarApart());
-  chunked = packs && (!k || *k > kPackedK);
+  chunked = packs && (!k || *k > tuning::kPackedK);
   chooseBlocks();
   if (packs)
     packed = makeScratch(
-        e, (chunked ? kPackedK : std::max<int64_t>(*k, 1)) * columns,
+        e, (chunked ? tuning::kPackedK : std::max<int64_t>(*k, 1)) * columns,
         problem.b.elementType());
   if (chunked)
     partial = makeScratch(e, tilesPerBlock * split.rows * columns,
@@ -185,33 +164,39 @@ ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
 bool ContractionEmitter::rowsAreFarApart() const {
   std::optional<int64_t> m = constantOf(problem.m), n = constantOf(problem.n);
   int64_t bytes = problem.b.elementType().getIntOrFloatBitWidth() / 8;
-  return (!n || *n * bytes >= kFarApart) && (!m || *m >= kMinPackedRows);
+  return (!n || *n * bytes >= tuning::collidingBytes(machine)) &&
+         (!m || *m >= tuning::kMinPackedRows);
 }
 
 void ContractionEmitter::chooseBlocks() {
-  tilesPerBlock = kDynamicBlockTiles;
+  tilesPerBlock = tuning::kDynamicBlockTiles;
   std::optional<int64_t> tiles = constantOf(split.tiles);
   std::optional<int64_t> k = constantOf(problem.k);
-  int64_t bytesPerTile = split.rows * k.value_or(1024) *
+  int64_t bytesPerTile = split.rows * k.value_or(tuning::kTypicalK) *
                          (problem.a.elementType().getIntOrFloatBitWidth() / 8);
-  int64_t fitting =
-      std::max<int64_t>(kBlockBytes / std::max<int64_t>(bytesPerTile, 1), 1);
-  tilesPerBlock = std::min(fitting, tiles.value_or(kDynamicBlockTiles));
+  int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
+                                          std::max<int64_t>(bytesPerTile, 1),
+                                      1);
+  tilesPerBlock = std::min(fitting, tiles.value_or(tuning::kDynamicBlockTiles));
   tilesPerBlock = std::max<int64_t>(tilesPerBlock, 1);
   if (!tiles)
     return;
   // Equal blocks; more of them where columns and batches alone give few.
   int64_t others = 1;
   for (size_t i = 0; i + 2 < epilogue.rank(); ++i)
-    others *= constantOf(epilogue.sizes[i]).value_or(kEnoughBlocks);
-  others *=
-      (constantOf(problem.n).value_or(kEnoughBlocks * columns) + columns - 1) /
-      columns;
-  int64_t workPerTile = split.rows * columns * k.value_or(1024);
-  int64_t least = std::clamp<int64_t>(
-      kMinBlockWork / std::max<int64_t>(workPerTile, 1), 1, tilesPerBlock);
+    others *=
+        constantOf(epilogue.sizes[i]).value_or(tuning::balancedBlocks(machine));
+  others *= (constantOf(problem.n).value_or(tuning::balancedBlocks(machine) *
+                                            columns) +
+             columns - 1) /
+            columns;
+  int64_t workPerTile = split.rows * columns * k.value_or(tuning::kTypicalK);
+  int64_t least = std::clamp<int64_t>(tuning::kMinBlockMacs /
+                                          std::max<int64_t>(workPerTile, 1),
+                                      1, tilesPerBlock);
   int64_t blocks = (*tiles + tilesPerBlock - 1) / tilesPerBlock;
-  int64_t wanted = (kEnoughBlocks + others - 1) / std::max<int64_t>(others, 1);
+  int64_t wanted = (tuning::balancedBlocks(machine) + others - 1) /
+                   std::max<int64_t>(others, 1);
   blocks = std::max(blocks, std::min(wanted, *tiles / least));
   blocks = std::max<int64_t>(blocks, 1);
   tilesPerBlock = std::max<int64_t>((*tiles + blocks - 1) / blocks, 1);
@@ -241,7 +226,8 @@ void ContractionEmitter::emitColumns(Value firstTile, Value lastTile,
   if (problem.layout != RhsLayout::Transposed || constantOf(problem.m))
     return tiles();
   // So few rows are all in one block.
-  Value few = e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(kMaxDotRows));
+  Value few =
+      e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(tuning::kMaxDotRows));
   e.branch(few, [&] { emitDotRows(e.cst(0), problem.m, remaining); }, tiles);
 }
 
@@ -255,7 +241,7 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
     SmallVector<Value> sums;
     for (int64_t v = 0; v < vectors; ++v)
       sums.push_back(
-          emitDots(e, unit, problem.accumulator, problem.a, a, problem.b,
+          emitDots(e, machine, problem.accumulator, problem.a, a, problem.b,
                    ArrayRef(sources).slice(v * lanes, lanes), problem.k));
     epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, vectors, {sums},
                       remaining);
@@ -290,19 +276,20 @@ void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
     partial.store(e, i, zero);
     return SmallVector<Value>();
   });
-  e.loop(e.cst(0), problem.k, kPackedK, {}, [&](Value kStart, ValueRange) {
-    Value kCount = e.min(e.cst(kPackedK), e.sub(problem.k, kStart));
-    pack(kStart, kCount, remaining);
-    forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
-      RegisterTile tile = tileOf(rows.count);
-      SmallVector<Value> sums = tile.finish(
-          tile.accumulate(segmentOf(rows, kStart, kCount, remaining),
-                          tile.startFrom(load(rows))));
-      for (auto [i, value] : llvm::enumerate(sums))
-        partial.store(e, offsetOf(rows.inBlock, i), value);
-    });
-    return SmallVector<Value>();
-  });
+  e.loop(
+      e.cst(0), problem.k, tuning::kPackedK, {}, [&](Value kStart, ValueRange) {
+        Value kCount = e.min(e.cst(tuning::kPackedK), e.sub(problem.k, kStart));
+        pack(kStart, kCount, remaining);
+        forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
+          RegisterTile tile = tileOf(rows.count);
+          SmallVector<Value> sums = tile.finish(
+              tile.accumulate(segmentOf(rows, kStart, kCount, remaining),
+                              tile.startFrom(load(rows))));
+          for (auto [i, value] : llvm::enumerate(sums))
+            partial.store(e, offsetOf(rows.inBlock, i), value);
+        });
+        return SmallVector<Value>();
+      });
   forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
     epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
                       vectors, {load(rows)}, remaining, rows.existing);
@@ -348,18 +335,20 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
       continue;
     }
     // The last tile may be wider than what is left of the panels.
-    Value panel =
-        columns % kPanel == 0
-            ? e.add(e.div(firstColumn, e.cst(kPanel)), v * lanes / kPanel)
-            : e.div(column, e.cst(kPanel));
-    if (remaining && columns > kPanel)
-      panel = e.min(panel, e.sub(e.ceilDiv(problem.n, kPanel), e.cst(1)));
-    Value inside = columns % kPanel == 0 ? e.cst(v * lanes % kPanel)
-                                         : e.rem(column, e.cst(kPanel));
-    Value start = e.mul(panel, e.mul(problem.k, kPanel));
+    Value panel = columns % graph::kPanelWidth == 0
+                      ? e.add(e.div(firstColumn, e.cst(graph::kPanelWidth)),
+                              v * lanes / graph::kPanelWidth)
+                      : e.div(column, e.cst(graph::kPanelWidth));
+    if (remaining && columns > graph::kPanelWidth)
+      panel = e.min(panel,
+                    e.sub(e.ceilDiv(problem.n, graph::kPanelWidth), e.cst(1)));
+    Value inside = columns % graph::kPanelWidth == 0
+                       ? e.cst(v * lanes % graph::kPanelWidth)
+                       : e.rem(column, e.cst(graph::kPanelWidth));
+    Value start = e.mul(panel, e.mul(problem.k, graph::kPanelWidth));
     segment.bOffsets.push_back(
-        e.add(e.add(start, inside), e.mul(kStart, kPanel)));
-    segment.bStep = e.cst(kPanel);
+        e.add(e.add(start, inside), e.mul(kStart, graph::kPanelWidth)));
+    segment.bStep = e.cst(graph::kPanelWidth);
   }
   return segment;
 }
@@ -449,7 +438,7 @@ SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
   return sources;
 }
 
-void hone::emitContraction(Emitter &e, const VectorUnit &unit,
+void hone::emitContraction(Emitter &e, const CpuMachine &machine,
                            const Contraction &contraction, Epilogue &epilogue) {
-  ContractionEmitter(e, unit, contraction, epilogue).emit();
+  ContractionEmitter(e, machine, contraction, epilogue).emit();
 }

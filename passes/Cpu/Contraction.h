@@ -10,7 +10,7 @@
 namespace hone {
 
 /// Emits one `scf.forall` over blocks of rows and tiles of columns.
-void emitContraction(Emitter &e, const VectorUnit &unit,
+void emitContraction(Emitter &e, const CpuMachine &machine,
                      const Contraction &contraction, Epilogue &epilogue);
 
 /// An `scf.forall` over [0, count) of which `body` gets the index.

@@ -6,9 +6,6 @@
 include "mlir/Pass/PassBase.td"
 
 class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
-  let options = [
-    Option<"vectorBits", "vector-bits", "int64_t", "256", "width of a vector register: 128, 256 or 512">,
-    Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

@@ -5,20 +5,12 @@
 // elements, and pixels next to a border are in tiles of their own.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace hone;
 using hone::graph::ConvWindowOp;
-
-static constexpr int64_t kPanel = 16;
-/// Bytes of input rows that a block goes over for each tile of channels.
-static constexpr int64_t kBlockBytes = 256 << 10;
-static constexpr int64_t kEnoughBlocks = 16;
-static constexpr int64_t kMinBlockWork = 64 << 10;
-/// Loops along K in the code of a row; wide borders of large kernels need too
-/// many.
-static constexpr size_t kMaxLoopsPerRow = 48;
 
 namespace {
 /// Kernel elements [low, high) along the last dimension and the pixels of a
@@ -36,7 +28,7 @@ struct TileRun {
 
 class PanelEmitter {
 public:
-  PanelEmitter(Emitter &e, const VectorUnit &unit, ConvWindowOp op);
+  PanelEmitter(Emitter &e, const CpuMachine &machine, ConvWindowOp op);
   void emit();
 
 private:
@@ -58,7 +50,7 @@ private:
                                    ValueRange accumulators);
 
   Emitter &e;
-  const VectorUnit &unit;
+  const CpuMachine &machine;
   FlatBuffer input, filter;
   Epilogue epilogue;
   Window window;
@@ -77,16 +69,17 @@ private:
 };
 } // namespace
 
-PanelEmitter::PanelEmitter(Emitter &e, const VectorUnit &unit, ConvWindowOp op)
-    : e(e), unit(unit), input(FlatBuffer::get(e, op.getInput())),
+PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
+                           ConvWindowOp op)
+    : e(e), machine(machine), input(FlatBuffer::get(e, op.getInput())),
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
       window(Window::get(e, op, input, epilogue.sizes)),
       accumulator(op.getAccumulatorType()), group(op.getGroup()),
-      lanes(unit.lanes(accumulator)), last(window.spatial() - 1) {
+      lanes(lanesOf(machine, accumulator)), last(window.spatial() - 1) {
   groupIn = e.div(window.channels, e.cst(group));
   groupOut = e.div(epilogue.sizes.back(), e.cst(group));
-  shape = chooseTile(unit, accumulator, constantOf(window.out[last]),
+  shape = chooseTile(machine, accumulator, constantOf(window.out[last]),
                      constantOf(groupOut));
   columns = shape.vectors * lanes;
 }
@@ -103,16 +96,18 @@ int64_t PanelEmitter::rowsPerBlock() const {
   int64_t rows = 1;
   for (Value size : ArrayRef(epilogue.sizes).drop_back(2))
     rows *= known(size, 16);
-  int64_t fitting = std::clamp<int64_t>(kBlockBytes / rowBytes, 1, rows);
+  int64_t fitting = std::clamp<int64_t>(
+      tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
 
   // More blocks where there are few tiles of channels.
   int64_t tiles = group * ((known(groupOut, 64) + columns - 1) / columns);
   int64_t work = known(window.out[last], 16) * columns * channels / group;
   for (int64_t size : window.kernel)
     work *= size;
-  int64_t least =
-      std::clamp<int64_t>(kMinBlockWork / std::max<int64_t>(work, 1), 1, rows);
-  int64_t wanted = std::max<int64_t>((kEnoughBlocks + tiles - 1) / tiles, 1);
+  int64_t least = std::clamp<int64_t>(
+      tuning::kMinBlockMacs / std::max<int64_t>(work, 1), 1, rows);
+  int64_t wanted = std::max<int64_t>(
+      (tuning::balancedBlocks(machine) + tiles - 1) / tiles, 1);
   fitting = std::min(fitting, std::max(least, (rows + wanted - 1) / wanted));
   // Equal blocks.
   int64_t blocks = (rows + fitting - 1) / fitting;
@@ -130,10 +125,10 @@ void PanelEmitter::emit() {
                               tilesPerGroup};
   Value count = e.mul(e.mul(sizes[0], sizes[1]), sizes[2]);
 
-  Value panelSize = e.mul(groupIn, kPanel);
+  Value panelSize = e.mul(groupIn, graph::kPanelWidth);
   for (int64_t size : window.kernel)
     panelSize = e.mul(panelSize, size);
-  Value panelsPerGroup = e.ceilDiv(groupOut, kPanel);
+  Value panelsPerGroup = e.ceilDiv(groupOut, graph::kPanelWidth);
 
   emitForall(e, count, [&](Value index) {
     SmallVector<Value> place = e.delinearize(index, sizes);
@@ -146,16 +141,17 @@ void PanelEmitter::emit() {
       panelOffsets.clear();
       for (int64_t v = 0; v < vectors; ++v) {
         Value inGroup = e.add(column, v * lanes);
-        Value panel =
-            columns % kPanel == 0
-                ? e.add(e.mul(place[2], columns / kPanel), v * lanes / kPanel)
-                : e.div(inGroup, e.cst(kPanel));
+        Value panel = columns % graph::kPanelWidth == 0
+                          ? e.add(e.mul(place[2], columns / graph::kPanelWidth),
+                                  v * lanes / graph::kPanelWidth)
+                          : e.div(inGroup, e.cst(graph::kPanelWidth));
         // The last tile may be wider than what is left of the panels.
-        if (remaining && columns > kPanel)
+        if (remaining && columns > graph::kPanelWidth)
           panel = e.min(panel, e.sub(panelsPerGroup, e.cst(1)));
         panel = e.add(panel, e.mul(place[1], panelsPerGroup));
-        Value inside = columns % kPanel == 0 ? e.cst(v * lanes % kPanel)
-                                             : e.rem(inGroup, e.cst(kPanel));
+        Value inside = columns % graph::kPanelWidth == 0
+                           ? e.cst(v * lanes % graph::kPanelWidth)
+                           : e.rem(inGroup, e.cst(graph::kPanelWidth));
         panelOffsets.push_back(e.add(e.mul(panel, panelSize), inside));
       }
       Value low = e.mul(place[0], blockRows);
@@ -204,7 +200,7 @@ std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
     i += tile.count;
     first += tile.count * tile.rows;
     loops += std::max<size_t>(tile.kernel.size(), 1);
-    if (loops > kMaxLoopsPerRow)
+    if (loops > tuning::kMaxLoopsPerRow)
       return std::nullopt;
     tiles.push_back(std::move(tile));
   }
@@ -258,7 +254,7 @@ void PanelEmitter::emitDynamicRow(Value remaining) {
 void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
                             Value remaining) {
-  RegisterTile tile(e, unit, accumulator, {rows, vectors});
+  RegisterTile tile(e, machine, accumulator, {rows, vectors});
   Value aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
   aOffset = e.add(aOffset, e.mul(window.start(e, last, firstPixel),
                                  input.strides[window.bufferDim(last)]));
@@ -311,14 +307,14 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
   auto segmentAt = [&](Value k, Value count) {
     RegisterTile::Segment segment(input, filter);
     segment.count = count;
-    segment.bStep = e.cst(kPanel);
+    segment.bStep = e.cst(graph::kPanelWidth);
     Value a =
         e.add(aOffset, e.mul(e.mul(k, window.dilations[last]), pixelStride));
     for (int64_t p = 0; p < tile.shape.rows; ++p)
       segment.aOffsets.push_back(
           pixels[p] ? e.add(a, e.mul(pixelStride, p * window.strides[last]))
                     : Value());
-    Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), kPanel);
+    Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), graph::kPanelWidth);
     for (Value panel : panelOffsets)
       segment.bOffsets.push_back(e.add(panel, b));
     return segment;
@@ -332,7 +328,7 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
   });
 }
 
-void hone::emitPanelConvolution(Emitter &e, const VectorUnit &unit,
+void hone::emitPanelConvolution(Emitter &e, const CpuMachine &machine,
                                 ConvWindowOp op) {
-  PanelEmitter(e, unit, op).emit();
+  PanelEmitter(e, machine, op).emit();
 }

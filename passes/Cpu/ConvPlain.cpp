@@ -10,12 +10,12 @@ using namespace mlir;
 using namespace hone;
 using hone::graph::ConvWindowOp;
 
-void hone::emitPlainConvolution(Emitter &e, const VectorUnit &unit,
+void hone::emitPlainConvolution(Emitter &e, const CpuMachine &machine,
                                 ConvWindowOp op) {
-  ConvPoint point(e, op, unit.fma);
+  ConvPoint point(e, op, machine.hasFma());
   const Window &window = point.getWindow();
   size_t last = window.spatial() - 1;
-  int64_t lanes = unit.lanes(op.getAccumulatorType());
+  int64_t lanes = lanesOf(machine, op.getAccumulatorType());
   SmallVector<Value> sizes = {window.batch, point.sizes()[window.channelDim()]};
   llvm::append_range(sizes, ArrayRef(window.out).drop_back());
   Value count = e.cst(1);

@@ -9,10 +9,10 @@
 namespace hone {
 
 /// Channels last, filter in panels.
-void emitPanelConvolution(Emitter &e, const VectorUnit &unit,
+void emitPanelConvolution(Emitter &e, const CpuMachine &machine,
                           graph::ConvWindowOp op);
 /// Any layout, plain filter, also transposed.
-void emitPlainConvolution(Emitter &e, const VectorUnit &unit,
+void emitPlainConvolution(Emitter &e, const CpuMachine &machine,
                           graph::ConvWindowOp op);
 
 } // namespace hone

@@ -51,12 +51,12 @@ void hone::packColumns(Emitter &e, const FlatBuffer &b,
   });
 }
 
-Value hone::emitDots(Emitter &e, const VectorUnit &unit, Type accumulator,
+Value hone::emitDots(Emitter &e, const CpuMachine &machine, Type accumulator,
                      const FlatBuffer &a, Value aOffset, const FlatBuffer &b,
                      ArrayRef<Value> bOffsets, Value count) {
   int64_t lanes = bOffsets.size();
   auto type = VectorType::get({lanes}, accumulator);
-  bool fma = unit.fma && isa<FloatType>(accumulator);
+  bool fma = machine.hasFma() && isa<FloatType>(accumulator);
   auto step = [&](Value k, Value mask, ValueRange carried) {
     Value row =
         e.extend(a.load(e, e.add(aOffset, k), lanes, mask), accumulator);

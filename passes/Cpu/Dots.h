@@ -18,10 +18,10 @@ void packColumns(Emitter &e, const FlatBuffer &b,
 
 /// One vector: lane i is the sum over k in [0, count) of a[aOffset + k] *
 /// b[bOffsets[i] + k].
-mlir::Value emitDots(Emitter &e, const VectorUnit &unit, mlir::Type accumulator,
-                     const FlatBuffer &a, mlir::Value aOffset,
-                     const FlatBuffer &b, llvm::ArrayRef<mlir::Value> bOffsets,
-                     mlir::Value count);
+mlir::Value emitDots(Emitter &e, const CpuMachine &machine,
+                     mlir::Type accumulator, const FlatBuffer &a,
+                     mlir::Value aOffset, const FlatBuffer &b,
+                     llvm::ArrayRef<mlir::Value> bOffsets, mlir::Value count);
 
 } // namespace hone
 

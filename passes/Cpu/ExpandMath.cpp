@@ -3,6 +3,7 @@
 // accurate expansion is left to libm, element by element.
 #include "passes/Cpu/Passes.h"
 
+#include "dialects/Machine/Machine.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -278,15 +279,16 @@ bool isExpanded(StringRef name) {
 struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
   using Base::Base;
   void runOnOperation() override {
+    const CpuMachine &machine = CpuMachine::of(getOperation());
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandExtremum<arith::MaximumFOp, arith::CmpFPredicate::UGT>,
                  ExpandExtremum<arith::MinimumFOp, arith::CmpFPredicate::ULT>>(
         &getContext());
     patterns.add<ExpandF32<math::ExpOp, &Arithmetic::exp>,
                  ExpandF32<math::LogOp, &Arithmetic::log>,
-                 ExpandF32<math::ErfOp, &Arithmetic::erf>>(&getContext(),
-                                                           vectorBits >= 512);
-    if (!fma)
+                 ExpandF32<math::ErfOp, &Arithmetic::erf>>(
+        &getContext(), machine.vectorBits >= 512);
+    if (!machine.hasFma())
       patterns.add<SplitFma>(&getContext());
     populateMathAlgebraicSimplificationPatterns(patterns);
     populateMathF32ExpansionPatterns(patterns, [](StringRef) { return true; });

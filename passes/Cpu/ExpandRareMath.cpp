@@ -3,6 +3,7 @@
 // once: libm takes them one by one.
 #include "passes/Cpu/Passes.h"
 
+#include "dialects/Machine/Machine.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -58,6 +59,8 @@ struct ExpandRareMathPass
     : hone::impl::ExpandRareMathPassBase<ExpandRareMathPass> {
   using Base::Base;
   void runOnOperation() override {
+    if (!CpuMachine::of(getOperation()).hasFma())
+      return;
     RewritePatternSet patterns(&getContext());
     populateWideFunctionPatterns(patterns, /*branches=*/true);
     patterns.add<ExpandRemainder>(&getContext());

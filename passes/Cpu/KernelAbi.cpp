@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "passes/Machine/Tuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERKERNELABIPASS
@@ -19,9 +20,6 @@ using namespace hone;
 using namespace hone::graph;
 
 namespace {
-/// Temporaries up to this size lie on the stack, while there is room.
-constexpr int64_t kStackBuffer = 16 * 1024;
-constexpr int64_t kStackTotal = 64 * 1024;
 
 class KernelAbi : KernelSignature {
 public:
@@ -87,7 +85,8 @@ private:
     int64_t stack = 0;
     for (auto alloc : body->getOps<memref::AllocOp>()) {
       std::optional<int64_t> bytes = staticBytes(alloc.getType());
-      if (bytes && *bytes <= kStackBuffer && stack + *bytes <= kStackTotal)
+      if (bytes && *bytes <= tuning::kStackBuffer &&
+          stack + *bytes <= tuning::kStackTotal)
         stack += *bytes;
       else
         needs = true;
@@ -101,7 +100,8 @@ private:
     for (auto alloc :
          llvm::make_early_inc_range(body->getOps<memref::AllocOp>())) {
       std::optional<int64_t> bytes = staticBytes(alloc.getType());
-      if (!bytes || *bytes > kStackBuffer || stack + *bytes > kStackTotal) {
+      if (!bytes || *bytes > tuning::kStackBuffer ||
+          stack + *bytes > tuning::kStackTotal) {
         large.push_back(alloc);
         continue;
       }

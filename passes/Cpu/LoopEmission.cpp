@@ -9,24 +9,18 @@
 #include "passes/Loops/Combiner.h"
 #include "passes/Loops/LoopBody.h"
 #include "passes/Loops/LoopMotion.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Elements of one block of a loop that is cut for threads.
-constexpr int64_t kBlock = 2048;
-/// With fewer parallel iterations than this, the vector loop is cut as well.
-constexpr int64_t kEnoughIterations = 64;
 
 /// `count` vectors of `width` elements at a time.
 struct Step {
   int64_t width, count;
   int64_t stride() const { return width * count; }
 };
-
-/// Below this many elements a vector is not worth its set-up.
-constexpr int64_t kLeastWidth = 4;
 
 /// Steps for a loop of `extent` elements with vectors of `lanes`.
 SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
@@ -43,7 +37,7 @@ SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
   else
     add(lanes, cost.ops <= 16 ? 4 : 2);
   add(lanes, 1);
-  for (int64_t width = lanes / 2; width >= kLeastWidth; width /= 2)
+  for (int64_t width = lanes / 2; width >= tuning::kLeastWidth; width /= 2)
     if (extent ? *extent % (2 * width) >= width : cost.math > 0)
       add(width, 1);
   steps.push_back({1, 1});
@@ -52,21 +46,21 @@ SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
 
 class StageEmitter {
 public:
-  StageEmitter(Emitter &e, LoopStage stage, const LoopOptions &options,
+  StageEmitter(Emitter &e, LoopStage stage, const CpuMachine &machine,
                bool parallel)
       : e(e), nest(std::move(stage.nest)), inits(std::move(stage.inits)),
-        options(options), parallel(parallel) {
+        machine(machine), parallel(parallel) {
     inits.resize(nest.accesses.size() - nest.numInputs());
   }
 
   void emit() {
     nest.collapse(e);
-    if (parallel && emitTransposed(e, nest, options))
+    if (parallel && emitTransposed(e, nest, machine))
       return;
     int vectorDim = chooseVectorDim(nest);
     if (vectorDim >= 0) {
       VectorCost cost = vectorCost(nest, vectorDim);
-      int64_t lanes = options.vectorBits / cost.width;
+      int64_t lanes = machine.vectorBits / cost.width;
       steps = chooseSteps(cost, lanes, nest.extent(vectorDim));
       if (steps.size() == 1)
         vectorDim = -1;
@@ -83,7 +77,8 @@ public:
       outer.pop_back(); // becomes the scalar loop
     else if (vectorDim < 0 && !reduces && outer.size() > 1)
       outer.pop_back();
-    int64_t block = reduces && vectorDim >= 0 ? steps.front().stride() : kBlock;
+    int64_t block = reduces && vectorDim >= 0 ? steps.front().stride()
+                                              : tuning::kBlockElements;
     bool cuts = vectorDim >= 0 && !nest.dims[vectorDim].reduction && parallel &&
                 shouldCut(outer, vectorDim, block);
     SmallVector<Value> extents;
@@ -150,7 +145,8 @@ private:
     std::optional<int64_t> size = nest.extent(vectorDim);
     if (outer.empty())
       return !size || *size > block;
-    return iterations < kEnoughIterations && (!size || *size >= 4 * block);
+    return iterations < tuning::balancedIterations(machine) &&
+           (!size || *size >= 4 * block);
   }
 
   /// Runs `emit` over [low, high) in all steps.
@@ -425,7 +421,7 @@ private:
   Emitter &e;
   LoopNest nest;
   SmallVector<Value> inits;
-  const LoopOptions &options;
+  const CpuMachine &machine;
   bool parallel;
   /// How the vector loop goes on, from its start to the scalars at its end.
   SmallVector<Step> steps;
@@ -447,7 +443,7 @@ void hone::parallelLoop(Emitter &e, ArrayRef<Value> extents,
   body(ValueRange(ivs).take_front(extents.size()));
 }
 
-void hone::emitStage(Emitter &e, LoopStage stage, const LoopOptions &options,
+void hone::emitStage(Emitter &e, LoopStage stage, const CpuMachine &machine,
                      bool parallel) {
-  StageEmitter(e, std::move(stage), options, parallel).emit();
+  StageEmitter(e, std::move(stage), machine, parallel).emit();
 }

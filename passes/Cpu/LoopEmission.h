@@ -7,17 +7,13 @@
 
 namespace hone {
 
-struct LoopOptions {
-  int64_t vectorBits = 256;
-};
-
 /// Runs `body` for all coordinates below `extents`, in one scf.forall.
 void parallelLoop(Emitter &e, llvm::ArrayRef<mlir::Value> extents,
                   llvm::function_ref<void(mlir::ValueRange)> body);
 
 /// Emits the loops of a stage at the insertion point. With `parallel`, there is
 /// one scf.forall around them.
-void emitStage(Emitter &e, LoopStage stage, const LoopOptions &options,
+void emitStage(Emitter &e, LoopStage stage, const CpuMachine &machine,
                bool parallel);
 
 } // namespace hone

@@ -10,6 +10,7 @@
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Dots.h"
 #include "passes/Loops/Attention.h"
+#include "passes/Machine/Tuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERATTENTIONPASS
@@ -20,28 +21,15 @@ using namespace mlir;
 using namespace hone;
 using hone::graph::AttendOp;
 
-/// Vectors of a register tile.
-static constexpr int64_t kVectors = 2;
-/// Rows of a block, about: keys and values are packed once for all of them.
-/// Where there are few keys, the strip has room for more.
-static constexpr int64_t kBlockRows = 64, kMaxBlockRows = 128;
-static constexpr int64_t kStripBytes = 128 << 10;
-/// Vectors of a row that are folded side by side.
-static constexpr int64_t kChains = 4;
-/// Keys of a block, at most.
-static constexpr int64_t kBlockKeys = 512;
-/// Fewer tiles of rows do not pay for the packing.
-static constexpr int64_t kMinTiles = 4;
-/// Blocks that are enough to balance threads.
-static constexpr int64_t kEnoughBlocks = 16;
-
 namespace {
 class AttentionEmitter : SoftmaxMath {
 public:
-  AttentionEmitter(Emitter &e, const VectorUnit &unit, AttendOp op)
-      : SoftmaxMath{e}, unit(unit), op(op), problem(Attention::get(e, op)),
-        f32(e.builder.getF32Type()), lanes(unit.lanes(f32)),
-        columns(kVectors * lanes), tileRows(maxTileRows(unit, kVectors)),
+  AttentionEmitter(Emitter &e, const CpuMachine &machine, AttendOp op)
+      : SoftmaxMath{e}, machine(machine), op(op),
+        problem(Attention::get(e, op)), f32(e.builder.getF32Type()),
+        lanes(lanesOf(machine, f32)),
+        columns(tuning::kAttentionVectors * lanes),
+        tileRows(maxTileRows(machine, tuning::kAttentionVectors)),
         vectorType(VectorType::get({lanes}, f32)) {}
 
   void emit();
@@ -58,7 +46,7 @@ private:
   /// A number for each row of the block.
   FlatBuffer perRow() { return makeScratch(e, blockRows, f32); }
   RegisterTile tileOf(int64_t vectors) const {
-    return RegisterTile(e, unit, f32, {tileRows, vectors});
+    return RegisterTile(e, machine, f32, {tileRows, vectors});
   }
   Value splat(Value scalar) const { return SoftmaxMath::splat(scalar, lanes); }
   Value reduce(vector::CombiningKind kind, Value value) {
@@ -78,7 +66,7 @@ private:
   using FoldBody = function_ref<Value(Value column, Value mask, Value carried)>;
   SmallVector<Value> foldVectors(Value count, Value init, FoldBody body);
 
-  const VectorUnit &unit;
+  const CpuMachine &machine;
   AttendOp op;
   Attention problem;
   Type f32;
@@ -105,18 +93,23 @@ void AttentionEmitter::chooseBlocks() {
   std::optional<int64_t> m = constantOf(problem.rows),
                          n = constantOf(problem.keys);
   blockKeys = std::clamp<int64_t>(
-      llvm::divideCeil(n.value_or(kBlockKeys), columns) * columns, columns,
-      kBlockKeys);
-  int64_t most = std::clamp<int64_t>(
-      kStripBytes / (blockKeys * static_cast<int64_t>(sizeof(float))),
-      kBlockRows, kMaxBlockRows);
+      llvm::divideCeil(n.value_or(tuning::kAttentionKeys), columns) * columns,
+      columns, tuning::kAttentionKeys);
+  int64_t most =
+      std::clamp<int64_t>(tuning::scoresBytes(machine) /
+                              (blockKeys * static_cast<int64_t>(sizeof(float))),
+                          tuning::kAttentionRows, tuning::kMaxAttentionRows);
   int64_t tilesOfRows = llvm::divideCeil(m.value_or(most), tileRows);
   int64_t blocks = llvm::divideCeil(m.value_or(most), most);
   int64_t batches = 1;
   for (Value size : problem.batch)
-    batches *= std::max<int64_t>(constantOf(size).value_or(kEnoughBlocks), 1);
-  blocks = std::max<int64_t>(
-      {blocks, std::min(kEnoughBlocks / batches, tilesOfRows / kMinTiles), 1});
+    batches *= std::max<int64_t>(
+        constantOf(size).value_or(tuning::balancedBlocks(machine)), 1);
+  blocks =
+      std::max<int64_t>({blocks,
+                         std::min(tuning::balancedBlocks(machine) / batches,
+                                  tilesOfRows / tuning::kMinAttentionTiles),
+                         1});
   blockRows =
       std::max<int64_t>(llvm::divideCeil(tilesOfRows, blocks), 1) * tileRows;
   wholeTiles = m && *m % tileRows == 0;
@@ -209,7 +202,7 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
               columns);
 
   SmallVector<Value> columnNumbers;
-  for (int64_t v = 0; v < kVectors; ++v)
+  for (int64_t v = 0; v < tuning::kAttentionVectors; ++v)
     columnNumbers.push_back(numbersFrom(e.add(firstColumn, v * lanes), lanes));
   size_t rowAxis = batch.size();
   auto store = [&](Value rowInBlock, int64_t count, ValueRange scores) {
@@ -220,20 +213,21 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     SmallVector<SmallVector<Value>> accumulators(3);
     accumulators[0] = llvm::to_vector(scores);
     for (int64_t r = 0; r < count; ++r) {
-      accumulators[1].append(kVectors, splat(rowAt(e.add(rowInBlock, r))));
+      accumulators[1].append(tuning::kAttentionVectors,
+                             splat(rowAt(e.add(rowInBlock, r))));
       llvm::append_range(accumulators[2], columnNumbers);
     }
-    epilogue.emitTile(cursor, rowAxis, count, kVectors, accumulators,
-                      remaining);
+    epilogue.emitTile(cursor, rowAxis, count, tuning::kAttentionVectors,
+                      accumulators, remaining);
   };
   e.loop(e.cst(0), tiles, [&](Value number) {
     Value row = e.mul(number, tileRows);
-    RegisterTile tile = tileOf(kVectors);
+    RegisterTile tile = tileOf(tuning::kAttentionVectors);
     RegisterTile::Segment segment(problem.query.buffer, packed);
     for (int64_t r = 0; r < tileRows; ++r)
       segment.aOffsets.push_back(e.add(
           queryBase, e.mul(rowAt(e.add(row, r)), problem.query.rowStride)));
-    for (int64_t v = 0; v < kVectors; ++v)
+    for (int64_t v = 0; v < tuning::kAttentionVectors; ++v)
       segment.bOffsets.push_back(e.cst(v * lanes));
     segment.bStep = e.cst(columns);
     segment.count = problem.depth;
@@ -246,7 +240,9 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     Value exists = e.cmp(arith::CmpIPredicate::sle, e.add(row, tileRows), rows);
     e.branch(exists, storeTile, [&] {
       for (int64_t r = 0; r < tileRows; ++r)
-        store(e.add(row, r), 1, ArrayRef(scores).slice(r * kVectors, kVectors));
+        store(e.add(row, r), 1,
+              ArrayRef(scores).slice(r * tuning::kAttentionVectors,
+                                     tuning::kAttentionVectors));
     });
   });
 }
@@ -264,9 +260,9 @@ void AttentionEmitter::forVectors(Value count, VectorBody body) {
 SmallVector<Value> AttentionEmitter::foldVectors(Value count, Value init,
                                                  FoldBody body) {
   Value rest = e.rem(count, e.cst(lanes)), whole = e.sub(count, rest);
-  int64_t step = kChains * lanes;
+  int64_t step = tuning::kSoftmaxChains * lanes;
   Value together = e.sub(count, e.rem(count, e.cst(step)));
-  SmallVector<Value> chains(kChains, init);
+  SmallVector<Value> chains(tuning::kSoftmaxChains, init);
   chains = e.loop(
       e.cst(0), together, step, chains, [&](Value column, ValueRange carried) {
         SmallVector<Value> next;
@@ -388,7 +384,7 @@ void AttentionEmitter::emitValues() {
   int64_t rest = width % columns;
   e.loop(e.cst(0), e.cst(width - rest), columns, {},
          [&](Value column, ValueRange) {
-           emitTiles(column, kVectors, columns);
+           emitTiles(column, tuning::kAttentionVectors, columns);
            return SmallVector<Value>();
          });
   if (rest)
@@ -424,11 +420,11 @@ struct LowerAttentionPass
       if (isa<MemRefType>(op.getQuery().getType()))
         ops.push_back(op);
     });
-    VectorUnit unit{vectorBits, fma};
+    const CpuMachine &machine = CpuMachine::of(getOperation());
     for (AttendOp op : ops) {
       OpBuilder builder(op);
       Emitter e(builder, op.getLoc());
-      AttentionEmitter(e, unit, op).emit();
+      AttentionEmitter(e, machine, op).emit();
       op.erase();
     }
   }

@@ -15,14 +15,14 @@ using namespace mlir;
 using namespace hone;
 using hone::graph::ContractOp;
 
-static void lowerContract(ContractOp op, const VectorUnit &unit) {
+static void lowerContract(ContractOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   Contraction problem = Contraction::get(e, op);
   Epilogue epilogue(e, op, problem.groups);
   problem.m = epilogue.sizes[epilogue.rank() - 2];
   problem.n = epilogue.sizes.back();
-  emitContraction(e, unit, problem, epilogue);
+  emitContraction(e, machine, problem, epilogue);
   op.erase();
 }
 
@@ -38,7 +38,7 @@ struct LowerContractionsPass
         ops.push_back(op);
     });
     for (ContractOp op : ops)
-      lowerContract(op, {vectorBits, fma});
+      lowerContract(op, CpuMachine::of(op));
   }
 };
 } // namespace

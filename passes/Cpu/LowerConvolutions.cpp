@@ -7,6 +7,7 @@
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Machine/Tuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERCONVOLUTIONSPASS
@@ -26,10 +27,6 @@ static bool isMatrixProduct(ConvWindowOp op) {
          llvm::all_of(op.getPads(), isZero) &&
          Epilogue::canMerge(op, 0, rank - 2);
 }
-
-/// From how many pixels on an image is a matrix of its own where the number of
-/// images is not known: the tiles of a known number of rows are less code.
-static constexpr int64_t kMinPixels = 16;
 
 /// The pixels of an image where they are known, but not the number of images.
 static std::optional<int64_t> pixelsPerImage(ConvWindowOp op) {
@@ -63,7 +60,7 @@ static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
   };
 }
 
-static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
+static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   bool panels = op.getFilterLayout() == FilterLayout::Panels;
@@ -75,7 +72,7 @@ static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
     problem.accumulator = op.getAccumulatorType();
     problem.k = problem.a.sizes.back();
     std::optional<int64_t> pixels = pixelsPerImage(op);
-    int64_t batches = pixels && *pixels >= kMinPixels,
+    int64_t batches = pixels && *pixels >= tuning::kMinPixels,
             rank = problem.a.sizes.size();
     problem.fewRows = pixels && !batches;
     SmallVector<int64_t> merged(batches, 1);
@@ -89,19 +86,19 @@ static void lowerConv(ConvWindowOp op, const VectorUnit &unit) {
     }
     if (!llvm::all_of(op.getStrides(), [](int64_t s) { return s == 1; }))
       problem.rowOffset = strideOverPixels(e, op, problem.a, batches);
-    emitContraction(e, unit, problem, epilogue);
+    emitContraction(e, machine, problem, epilogue);
   } else if (panels) {
-    emitPanelConvolution(e, unit, op);
+    emitPanelConvolution(e, machine, op);
   } else if (op.getFilterLayout() == FilterLayout::Depthwise) {
     FlatBuffer input = FlatBuffer::get(e, op.getInput());
     FlatBuffer filter = FlatBuffer::get(e, op.getFilter());
     Epilogue epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1));
     Window window = Window::get(e, op, input, epilogue.sizes);
-    WindowReduction reduction{WindowReduction::Weighted, unit.fma};
-    emitChannelWindow(e, unit, input, &filter, window, reduction,
+    WindowReduction reduction{WindowReduction::Weighted, machine.hasFma()};
+    emitChannelWindow(e, machine, input, &filter, window, reduction,
                       op.getAccumulatorType(), epilogue);
   } else {
-    emitPlainConvolution(e, unit, op);
+    emitPlainConvolution(e, machine, op);
   }
   op.erase();
 }
@@ -118,7 +115,7 @@ struct LowerConvolutionsPass
         ops.push_back(op);
     });
     for (ConvWindowOp op : ops)
-      lowerConv(op, {vectorBits, fma});
+      lowerConv(op, CpuMachine::of(op));
   }
 };
 } // namespace

@@ -35,15 +35,16 @@ static void emitPlainPooling(Emitter &e, PoolWindowOp op) {
   });
 }
 
-static void lowerPool(PoolWindowOp op, const VectorUnit &unit) {
+static void lowerPool(PoolWindowOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   if (op.getChannelsLast() && !op.getIndices()) {
     FlatBuffer input = FlatBuffer::get(e, op.getInput());
     Epilogue epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1));
     Window window = Window::get(e, op, input, epilogue.sizes);
-    emitChannelWindow(e, unit, input, nullptr, window, WindowReduction::get(op),
-                      op.getAccumulatorType(), epilogue);
+    emitChannelWindow(e, machine, input, nullptr, window,
+                      WindowReduction::get(op), op.getAccumulatorType(),
+                      epilogue);
   } else {
     emitPlainPooling(e, op);
   }
@@ -61,7 +62,7 @@ struct LowerPoolingPass : hone::impl::LowerPoolingPassBase<LowerPoolingPass> {
         ops.push_back(op);
     });
     for (PoolWindowOp op : ops)
-      lowerPool(op, {vectorBits, fma});
+      lowerPool(op, CpuMachine::of(op));
   }
 };
 } // namespace

@@ -15,7 +15,6 @@ def VectorizeLoopsPass : Pass<"hone-vectorize-loops", "::mlir::func::FuncOp"> {
     before. Reductions carry several vectors and combine them at the end. Nests that read along one dimension and write
     along another go in square blocks that are transposed in registers.
   }];
-  let options = [Option<"vectorBits", "vector-bits", "int64_t", "256", "width of a vector register: 128, 256 or 512">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
 }
@@ -37,13 +36,11 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
   let summary = "replace math functions by arithmetic where that is accurate";
   let description = [{
     exp, expm1, log, log1p, tanh and erf of f32 become polynomials, on scalars and vectors; f16 and bf16 go through f32.
-    exp and erf are within 1.2 ulp and log within 2, the others are upstream's (tanh 4.2 ulp). Without `fma` nothing
-    stays fused. With vectors of 512 bits the exponential of such is scaled by `llvm.ldexp`, which is one instruction there.
+    exp and erf are within 1.2 ulp and log within 2, the others are upstream's (tanh 4.2 ulp). Without fused
+    multiply-add nothing stays fused. With vectors of 512 bits the exponential of such is scaled by `llvm.ldexp`, which is one instruction there.
     Maxima and minima that propagate NaN become comparisons, bf16 conversions integer arithmetic. Multiplications and
     additions may be contracted to fused ones. All else is left as it is.
   }];
-  let options = [Option<"fma", "fma", "bool", "true", "the CPU has fused multiply-add">,
-                 Option<"vectorBits", "vector-bits", "unsigned", "256", "width of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect",
                            "::mlir::LLVM::LLVMDialect"];
 }
@@ -52,7 +49,8 @@ def ExpandRareMathPass : Pass<"hone-expand-rare-math", "::mlir::ModuleOp"> {
   let summary = "replace rare math functions by series in f64";
   let description = [{
     The trigonometric and hyperbolic functions of f32 and their inverses that `hone-expand-math` leaves become arithmetic in
-    f64, on scalars and vectors, rounded once. Needs fused multiply-add, by which angles are reduced. The remainder
+    f64, on scalars and vectors, rounded once. Left alone where the machine has
+    no fused multiply-add, by which angles are reduced. The remainder
     of an angle from 2^26 on takes many steps: they stand in a branch that is taken where a vector has such. So do calls
     of libm for remainders of divisions whose quotients are larger than 29 bits. Functions of f64 stay.
   }];

@@ -2,28 +2,20 @@
 // The register kernel: a tile of accumulators that lives in vector registers
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
+#include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace hone;
 
-/// Columns of a weight panel.
-static constexpr int64_t kPanel = 16;
-/// Steps along K in one iteration of the loop, at most; and multiply-adds in
-/// one iteration, above which LLVM's scheduler moves loads so far up that it
-/// spills.
-static constexpr int64_t kMaxUnroll = 4;
-static constexpr int64_t kMaxUnrolledTerms = 28;
-/// Accumulators that hide the latency of a multiply-add: 4 cycles, 2 a cycle.
-static constexpr int64_t kLatencyHiding = 8;
-
-int64_t hone::maxTileRows(const VectorUnit &unit, int64_t vectors) {
+int64_t hone::maxTileRows(const CpuMachine &machine, int64_t vectors) {
   // One register is for the broadcast, one more for products without FMA.
-  int64_t free = unit.registers() - vectors - (unit.fma ? 1 : 2);
+  int64_t free = machine.vectorRegisters - vectors - (machine.hasFma() ? 1 : 2);
   // Tall tiles of one vector make LLVM's scheduler spill.
   if (vectors == 1)
-    free = unit.registers() / 2;
+    free = machine.vectorRegisters / 2;
   return std::max<int64_t>(free / vectors, 1);
 }
 
@@ -40,18 +32,20 @@ static double cyclesOf(int64_t rows, int64_t vectors) {
   return std::max(compute, loads) + 0.1;
 }
 
-TileShape hone::chooseTile(const VectorUnit &unit, Type accumulator,
+TileShape hone::chooseTile(const CpuMachine &machine, Type accumulator,
                            std::optional<int64_t> m, std::optional<int64_t> n) {
-  int64_t lanes = unit.lanes(accumulator), perPanel = kPanel / lanes;
+  int64_t lanes = lanesOf(machine, accumulator),
+          perPanel = graph::kPanelWidth / lanes;
   int64_t rowsOfM = m.value_or(1 << 12), columns = n.value_or(1 << 12);
   TileShape best = {1, perPanel};
   double bestCost = std::numeric_limits<double>::infinity();
   for (int64_t vectors = 1; vectors <= 8; ++vectors) {
     if (vectors % perPanel != 0 && perPanel % vectors != 0)
       continue;
-    int64_t maxRows = maxTileRows(unit, vectors);
+    int64_t maxRows = maxTileRows(machine, vectors);
     // With one row each right-hand vector is used once, from memory.
-    if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >= unit.registers())
+    if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >=
+        machine.vectorRegisters)
       continue;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
@@ -72,17 +66,18 @@ TileShape hone::chooseTile(const VectorUnit &unit, Type accumulator,
   return best;
 }
 
-RegisterTile::RegisterTile(Emitter &e, const VectorUnit &unit, Type accumulator,
-                           TileShape shape)
-    : shape(shape), lanes(unit.lanes(accumulator)), e(e), fma(unit.fma),
-      accumulator(accumulator), sets(1) {
+RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
+                           Type accumulator, TileShape shape)
+    : shape(shape), lanes(lanesOf(machine, accumulator)), e(e),
+      fma(machine.hasFma()), accumulator(accumulator), sets(1) {
   int64_t one = shape.rows * shape.vectors;
-  int64_t free = unit.registers() - shape.vectors - (unit.fma ? 1 : 2);
-  while (sets < kMaxUnroll && sets * one < kLatencyHiding &&
-         2 * sets * one <= free)
+  int64_t free =
+      machine.vectorRegisters - shape.vectors - (machine.hasFma() ? 1 : 2);
+  while (sets < tuning::kMaxUnroll &&
+         sets * one < tuning::latencyHiding(machine) && 2 * sets * one <= free)
     sets *= 2;
-  int64_t fitting = llvm::bit_floor<uint64_t>(kMaxUnrolledTerms / one);
-  unroll = std::clamp(fitting, sets, kMaxUnroll);
+  int64_t fitting = llvm::bit_floor<uint64_t>(tuning::kMaxUnrolledTerms / one);
+  unroll = std::clamp(fitting, sets, tuning::kMaxUnroll);
 }
 
 SmallVector<Value> RegisterTile::zeros() const { return startFrom({}); }

@@ -14,12 +14,12 @@ struct TileShape {
 };
 
 /// The most rows that a tile of so many vectors keeps in registers.
-int64_t maxTileRows(const VectorUnit &unit, int64_t vectors);
+int64_t maxTileRows(const CpuMachine &machine, int64_t vectors);
 
 /// The tile, among those whose width is a multiple or a divisor of a panel,
 /// that takes the fewest cycles for `m` x `n` outputs; dynamic sizes count as
 /// large.
-TileShape chooseTile(const VectorUnit &unit, mlir::Type accumulator,
+TileShape chooseTile(const CpuMachine &machine, mlir::Type accumulator,
                      std::optional<int64_t> m, std::optional<int64_t> n);
 
 /// How `m` rows fall into tiles of at most `maxRows`: first `large` tiles of
@@ -33,7 +33,7 @@ RowSplit splitRows(int64_t m, int64_t maxRows);
 /// scalars of one buffer, all rows share vectors of the other.
 class RegisterTile {
 public:
-  RegisterTile(Emitter &e, const VectorUnit &unit, mlir::Type accumulator,
+  RegisterTile(Emitter &e, const CpuMachine &machine, mlir::Type accumulator,
                TileShape shape);
 
   /// Accumulators that hold 0. Small tiles have several sets of them, which

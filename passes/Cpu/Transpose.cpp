@@ -7,13 +7,12 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Loops/LoopBody.h"
 #include "passes/Loops/LoopMotion.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Bodies with more work than this are not repeated for each row of a block.
-constexpr int kMaxWork = 24;
 
 struct Plan {
   int write = -1; ///< Dimension that outputs are contiguous along.
@@ -43,7 +42,7 @@ std::optional<SmallVector<unsigned>> transposedInputs(const LoopNest &nest,
 }
 
 std::optional<Plan> planBlocks(const LoopNest &nest,
-                               const LoopOptions &options) {
+                               const CpuMachine &machine) {
   unsigned outputs = nest.accesses.size() - nest.numInputs();
   for (const NestDim &dim : nest.dims)
     if (dim.reduction)
@@ -54,9 +53,9 @@ std::optional<Plan> planBlocks(const LoopNest &nest,
   for (int write = nest.dims.size() - 1; write >= 0; --write) {
     VectorCost cost = vectorCost(nest, write);
     if (!cost.possible || cost.strided == 0 ||
-        cost.ops + 10 * cost.math > kMaxWork)
+        cost.ops + 10 * cost.math > tuning::kMaxTransposedBody)
       continue;
-    int64_t block = std::min<int64_t>(16, options.vectorBits / cost.width);
+    int64_t block = std::min<int64_t>(16, machine.vectorBits / cost.width);
     if (!longEnough(nest, write, block))
       continue;
     for (int read = nest.dims.size() - 1; read >= 0; --read) {
@@ -182,8 +181,8 @@ private:
 } // namespace
 
 bool hone::emitTransposed(Emitter &e, const LoopNest &nest,
-                          const LoopOptions &options) {
-  std::optional<Plan> plan = planBlocks(nest, options);
+                          const CpuMachine &machine) {
+  std::optional<Plan> plan = planBlocks(nest, machine);
   if (!plan)
     return false;
   BlockEmitter(e, nest, *plan).emit();

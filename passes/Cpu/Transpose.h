@@ -10,7 +10,7 @@ namespace hone {
 /// Emits the nest in square blocks that are transposed in registers, in one
 /// scf.forall, if it is of that kind.
 bool emitTransposed(Emitter &e, const LoopNest &nest,
-                    const LoopOptions &options);
+                    const CpuMachine &machine);
 
 } // namespace hone
 

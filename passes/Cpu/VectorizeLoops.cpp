@@ -19,7 +19,7 @@ using namespace hone;
 namespace {
 /// Emits the stages in one scf.forall over the rows.
 void emitRows(Emitter &e, MutableArrayRef<LoopStage> stages,
-              const RowPlan &plan, const LoopOptions &options) {
+              const RowPlan &plan, const CpuMachine &machine) {
   for (const RowTemporary &temporary : rowTemporaries(stages, plan)) {
     memref::AllocOp alloc = temporary.alloc;
     auto type =
@@ -33,14 +33,14 @@ void emitRows(Emitter &e, MutableArrayRef<LoopStage> stages,
     for (auto [s, stage] : llvm::enumerate(stages)) {
       LoopStage row = stage;
       fixRow(e, row.nest, plan.rowDims[s], ivs);
-      emitStage(e, std::move(row), options, /*parallel=*/false);
+      emitStage(e, std::move(row), machine, /*parallel=*/false);
     }
   });
 }
 
 /// Rows of as many stages as have some in common, else a stage by itself.
 void emitRun(Emitter &e, MutableArrayRef<LoopStage> rest,
-             const LoopOptions &options) {
+             const CpuMachine &machine) {
   while (!rest.empty()) {
     size_t count = rest.size();
     std::optional<RowPlan> plan;
@@ -49,9 +49,9 @@ void emitRun(Emitter &e, MutableArrayRef<LoopStage> rest,
         break;
     e.loc = rest.front().nest.op.getLoc();
     if (plan)
-      emitRows(e, rest.take_front(count), *plan, options);
+      emitRows(e, rest.take_front(count), *plan, machine);
     else
-      emitStage(e, rest.front(), options, /*parallel=*/true);
+      emitStage(e, rest.front(), machine, /*parallel=*/true);
     rest = rest.drop_front(plan ? count : 1);
   }
 }
@@ -63,13 +63,12 @@ struct VectorizeLoopsPass
     func::FuncOp kernel = getOperation();
     if (kernel.isExternal())
       return;
-    LoopOptions options;
-    options.vectorBits = vectorBits;
+    const CpuMachine &machine = CpuMachine::of(kernel);
     auto emitTop = [&](Emitter &e, MutableArrayRef<LoopStage> stages) {
-      emitRun(e, stages, options);
+      emitRun(e, stages, machine);
     };
     auto emitInner = [&](Emitter &e, LoopStage stage) {
-      emitStage(e, std::move(stage), options, /*parallel=*/false);
+      emitStage(e, std::move(stage), machine, /*parallel=*/false);
     };
     if (failed(emitRuns(kernel, emitTop)) ||
         failed(emitNested(kernel, emitInner)))

@@ -45,7 +45,8 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
   Value step = e.cst(1); // From one k to the next.
   switch (contraction.layout) {
   case RhsLayout::Panels:
-    return panelSource(e, contraction.b, e.ceilDiv(n, kPanel), depth, e.cst(0));
+    return panelSource(e, contraction.b, e.ceilDiv(n, graph::kPanelWidth),
+                       depth, e.cst(0));
   case RhsLayout::RowMajor:
     source.run = runOf(n);
     step = n;

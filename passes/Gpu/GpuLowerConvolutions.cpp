@@ -127,7 +127,7 @@ TileSource ImplicitProduct::pixels(Value group) {
 }
 
 void ImplicitProduct::emit() {
-  Value panels = e.ceilDiv(groupOut, kPanel);
+  Value panels = e.ceilDiv(groupOut, graph::kPanelWidth);
   Product product;
   product.m = sizeOf(e, ArrayRef(outSizes).drop_back());
   product.n = groupOut;

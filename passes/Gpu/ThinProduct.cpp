@@ -38,7 +38,7 @@ private:
 } // namespace
 
 void ThinEmitter::emit(Value condition) {
-  columns = product.rightAlongK ? kWarps : kPanel;
+  columns = product.rightAlongK ? kWarps : graph::kPanelWidth;
   SmallVector<Value> sizes = product.batch;
   sizes.push_back(e.ceilDiv(product.n, columns));
   Value blocks = e.cst(1);
@@ -63,7 +63,7 @@ void ThinEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   int64_t widest = 128 / product.rightType.getIntOrFloatBitWidth();
   width = std::clamp<int64_t>(widest, 1, 8);
   width = std::min(width, right.run);
-  int64_t across = kPanel / width; // Threads along the columns.
+  int64_t across = graph::kPanelWidth / width; // Threads along the columns.
   if (right.alongK) {
     width = std::min(width, left.run);
     column = e.add(firstColumn, warp);

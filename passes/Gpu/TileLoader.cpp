@@ -26,18 +26,20 @@ TileSource hone::panelSource(Emitter &e, const FlatBuffer &buffer, Value panels,
                              Value depth, Value first) {
   TileSource source;
   source.buffer = buffer;
-  source.lines = e.mul(panels, kPanel);
+  source.lines = e.mul(panels, graph::kPanelWidth);
   source.depth = depth;
   source.alongK = false;
-  source.run = kPanel;
+  source.run = graph::kPanelWidth;
   source.enter = [&e, depth, first](Value column) {
-    Value panel = e.add(first, e.div(column, e.cst(kPanel)));
-    Value start = e.mul(panel, e.mul(depth, kPanel));
-    return SmallVector<Value>{e.add(start, e.rem(column, e.cst(kPanel)))};
+    Value panel = e.add(first, e.div(column, e.cst(graph::kPanelWidth)));
+    Value start = e.mul(panel, e.mul(depth, graph::kPanelWidth));
+    return SmallVector<Value>{
+        e.add(start, e.rem(column, e.cst(graph::kPanelWidth)))};
   };
   source.at = [&e](ValueRange line, TileSource::Piece piece, Value inside) {
     Value k = e.add(piece.first, inside);
-    return TileSource::Place{e.add(line[0], e.mul(k, kPanel)), nullptr};
+    return TileSource::Place{e.add(line[0], e.mul(k, graph::kPanelWidth)),
+                             nullptr};
   };
   return source;
 }

@@ -11,9 +11,6 @@
 
 namespace hone {
 
-/// Columns of a packed panel of weights.
-constexpr int64_t kPanel = 16;
-
 /// How a product is cut.
 struct BlockTile {
   int64_t m, n, k;        ///< What a block works on at a time.

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/Machine/Tuning.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -31,11 +32,6 @@ namespace {
 /// Constants up to this size become part of the kernel; larger ones are
 /// arguments.
 constexpr int64_t kInlineConstantBytes = 64;
-/// A piece of work worth waking a thread for.
-constexpr int64_t kPieceElements = 32 * 1024;
-constexpr int64_t kPieceMacs = 128 * 1024;
-constexpr int64_t kMaxPieces = 64;
-constexpr int64_t kDynamicPieces = 32;
 /// From this number of slices on, kernels that differ in where theirs start
 /// alone are one, with the place as an argument.
 constexpr int64_t kManySlices = 64;
@@ -89,7 +85,7 @@ int64_t channelsPerOutput(ConvOp conv) {
   llvm_unreachable("all layouts are above");
 }
 
-/// Work of one operation, in units of `kPieceElements` elements.
+/// Work of one operation, in units of `tuning::kPieceElements` elements.
 double workOf(Operation *op) {
   double swept = 0;
   for (Type type : op->getResultTypes())
@@ -98,24 +94,24 @@ double workOf(Operation *op) {
   double results = swept;
   if (isa<ReduceOp, ArgReduceOp, CumulateOp, TopKOp>(op))
     swept = std::max(swept, double(elements(op->getOperand(0).getType())));
-  double work = swept / kPieceElements;
+  double work = swept / tuning::kPieceElements;
   if (auto matmul = dyn_cast<MatmulOp>(op))
     work += results *
             product(matmul.getLhs().getType().getShape().take_back(1)) /
-            kPieceMacs;
+            tuning::kPieceMacs;
   else if (auto attention = dyn_cast<AttentionOp>(op))
     work += double(elements(attention.getQuery().getType()) + results) *
             product(attention.getKey().getType().getShape().take_back(2)[0]) /
-            kPieceMacs;
+            tuning::kPieceMacs;
   else if (auto conv = dyn_cast<ConvOp>(op))
     work += results * product(conv.getKernel()) * channelsPerOutput(conv) /
-            kPieceMacs;
+            tuning::kPieceMacs;
   else if (auto conv = dyn_cast<ConvTransposeOp>(op))
     work += double(elements(conv.getInput().getType())) *
             product(conv.getFilter().getType().getShape().drop_front(1)) /
-            kPieceMacs;
+            tuning::kPieceMacs;
   else if (auto pool = dyn_cast<PoolOp>(op))
-    work += results * product(pool.getKernel()) / kPieceElements;
+    work += results * product(pool.getKernel()) / tuning::kPieceElements;
   return work;
 }
 
@@ -130,8 +126,9 @@ int64_t piecesOf(const Group &group) {
   }
   if (work < 2)
     return 1;
-  return dynamic ? kDynamicPieces
-                 : std::min<int64_t>(kMaxPieces, int64_t(work));
+  const CpuMachine &machine = CpuMachine::of(group.front());
+  return dynamic ? tuning::piecesOfUnknownWork(machine)
+                 : std::min(tuning::maxPieces(machine), int64_t(work));
 }
 
 /// A scalar as a kernel argument of type index, and back.

@@ -19,8 +19,6 @@ using namespace hone::graph;
 
 namespace {
 
-/// Columns of a panel.
-constexpr int64_t panelWidth = 16;
 /// Panels that are mostly padding are made up to this size only.
 constexpr int64_t maxPaddedBytes = 128 * 1024;
 
@@ -60,23 +58,24 @@ template <> struct llvm::DenseMapInfo<PackJob> {
 };
 
 /// Copies element (row, column) of a matrix of `rows` x `columns` to panel
-/// column / 16, place [row][column % 16]. `rowStride` and `columnStride` count
-/// elements of the source. Panels are zero where there is no column.
+/// column / kPanelWidth, place [row][column % kPanelWidth]. `rowStride` and
+/// `columnStride` count elements of the source. Panels are zero where there is
+/// no column.
 static void packPanel(const ConstantBytes &source, int64_t base, int64_t rows,
                       int64_t columns, int64_t rowStride, int64_t columnStride,
                       char *panel) {
   unsigned width = source.width;
-  std::memset(panel, 0, rows * panelWidth * width);
+  std::memset(panel, 0, rows * kPanelWidth * width);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column)
       std::memcpy(
-          panel + (row * panelWidth + column) * width,
+          panel + (row * kPanelWidth + column) * width,
           source.element(base + row * rowStride + column * columnStride),
           width);
 }
 
 static int64_t panelsFor(int64_t columns) {
-  return llvm::divideCeil(columns, panelWidth);
+  return llvm::divideCeil(columns, kPanelWidth);
 }
 
 static Type packedType(const PackJob &job) {
@@ -85,17 +84,17 @@ static Type packedType(const PackJob &job) {
   SmallVector<int64_t> packed;
   switch (job.kind) {
   case WeightKind::MatmulPanels:
-    packed = {panelsFor(shape.back()), shape[shape.size() - 2], panelWidth};
+    packed = {panelsFor(shape.back()), shape[shape.size() - 2], kPanelWidth};
     break;
   case WeightKind::TransposedMatmulPanels:
-    packed = {panelsFor(shape[shape.size() - 2]), shape.back(), panelWidth};
+    packed = {panelsFor(shape[shape.size() - 2]), shape.back(), kPanelWidth};
     break;
   case WeightKind::ConvPanels:
     packed.push_back(job.group *
-                     llvm::divideCeil(shape[0] / job.group, panelWidth));
+                     llvm::divideCeil(shape[0] / job.group, kPanelWidth));
     llvm::append_range(packed, shape.drop_front(2));
     packed.push_back(shape[1]);
-    packed.push_back(panelWidth);
+    packed.push_back(kPanelWidth);
     break;
   case WeightKind::Depthwise:
     llvm::append_range(packed, shape.drop_front(2));
@@ -129,16 +128,16 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   if (job.kind == WeightKind::ConvPanels) {
     int64_t columns = shape[0] / job.group, channels = shape[1];
     int64_t taps = ShapedType::getNumElements(shape.drop_front(2)),
-            perGroup = llvm::divideCeil(columns, panelWidth);
-    int64_t panelBytes = taps * channels * panelWidth * width;
+            perGroup = llvm::divideCeil(columns, kPanelWidth);
+    int64_t panelBytes = taps * channels * kPanelWidth * width;
     parallelFor(context, 0, job.group * perGroup, [&](size_t index) {
-      int64_t group = index / perGroup, first = index % perGroup * panelWidth;
+      int64_t group = index / perGroup, first = index % perGroup * kPanelWidth;
       int64_t base = (group * columns + first) * channels * taps;
       for (int64_t tap = 0; tap < taps; ++tap)
         packPanel(source, base + tap, channels,
-                  std::min(panelWidth, columns - first), taps, channels * taps,
+                  std::min(kPanelWidth, columns - first), taps, channels * taps,
                   out + index * panelBytes +
-                      tap * channels * panelWidth * width);
+                      tap * channels * kPanelWidth * width);
     });
     return buffer.finish(name);
   }
@@ -148,13 +147,13 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   if (transposed)
     std::swap(rows, columns);
   parallelFor(
-      context, 0, llvm::divideCeil(columns, panelWidth), [&](size_t index) {
-        int64_t first = index * panelWidth,
+      context, 0, llvm::divideCeil(columns, kPanelWidth), [&](size_t index) {
+        int64_t first = index * kPanelWidth,
                 rowStride = transposed ? 1 : columns,
                 columnStride = transposed ? rows : 1;
         packPanel(source, first * columnStride, rows,
-                  std::min(panelWidth, columns - first), rowStride,
-                  columnStride, out + index * rows * panelWidth * width);
+                  std::min(kPanelWidth, columns - first), rowStride,
+                  columnStride, out + index * rows * kPanelWidth * width);
       });
   return buffer.finish(name);
 }
@@ -178,19 +177,19 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
                    cast<RankedTensorType>(packedType(job)).getShape());
   }
   int64_t group = job.group, columns = outputs / group,
-          panels = llvm::divideCeil(columns, panelWidth),
-          padding = panels * panelWidth - columns;
+          panels = llvm::divideCeil(columns, kPanelWidth),
+          padding = panels * kPanelWidth - columns;
   Value filter = reshape(job.source, {group, columns, channels, taps});
   if (padding != 0) {
     Value zero =
         arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
     filter = PadOp::create(
-        b, loc, type.clone({group, panels * panelWidth, channels, taps}),
+        b, loc, type.clone({group, panels * kPanelWidth, channels, taps}),
         filter, zero, ArrayRef<int64_t>{0, 0, 0, 0},
         ArrayRef<int64_t>{0, padding, 0, 0});
   }
-  filter = reshape(filter, {group * panels, panelWidth, channels, taps});
-  filter = transpose(filter, {group * panels, taps, channels, panelWidth},
+  filter = reshape(filter, {group * panels, kPanelWidth, channels, taps});
+  filter = transpose(filter, {group * panels, taps, channels, kPanelWidth},
                      {0, 3, 2, 1});
   return reshape(filter, cast<RankedTensorType>(packedType(job)).getShape());
 }
@@ -211,7 +210,7 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
     return rewriter.notifyMatchFailure(matmul, "the right operand is batched");
   int64_t columns =
       type.getShape()[type.getRank() - (matmul.getTransposeRhs() ? 2 : 1)];
-  int64_t padded = llvm::alignTo(columns, panelWidth);
+  int64_t padded = llvm::alignTo(columns, kPanelWidth);
   if (type.getNumElements() == 0)
     return rewriter.notifyMatchFailure(matmul, "the right operand is empty");
   if (padded > 2 * columns && type.getNumElements() / columns * padded *

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Index arithmetic, loops and buffers for the emitters of register kernels.
 #include "passes/Loops/Emit.h"
+#include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
@@ -258,6 +259,7 @@ FlatBuffer hone::makeScratch(Emitter &e, int64_t size, Type elementType) {
   return scratch;
 }
 
-int64_t VectorUnit::lanes(Type type) const {
-  return std::clamp<int64_t>(bits / type.getIntOrFloatBitWidth(), 1, 16);
+int64_t hone::lanesOf(const CpuMachine &machine, Type type) {
+  return std::min(machine.lanes(type.getIntOrFloatBitWidth()),
+                  graph::kPanelWidth);
 }

@@ -4,6 +4,7 @@
 #ifndef HONE_PASSES_LOOPS_EMIT_H
 #define HONE_PASSES_LOOPS_EMIT_H
 
+#include "dialects/Machine/Machine.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
@@ -91,15 +92,8 @@ struct FlatBuffer {
 /// piece of a kernel is a call of its own, so it is private to the piece.
 FlatBuffer makeScratch(Emitter &e, int64_t size, mlir::Type elementType);
 
-/// The vector unit that code is made for.
-struct VectorUnit {
-  int64_t bits;
-  bool fma;
-
-  int64_t registers() const { return bits >= 512 ? 32 : 16; }
-  /// Elements of a vector; at most 16, the width of a panel.
-  int64_t lanes(mlir::Type type) const;
-};
+/// Elements of a vector that emitters work with: at most the width of a panel.
+int64_t lanesOf(const CpuMachine &machine, mlir::Type type);
 
 } // namespace hone
 

@@ -5,13 +5,10 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Loops/VectorizeRegion.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
-
-/// Epilogues of more operations than this are emitted once in a loop over the
-/// tile and not for each accumulator.
-static constexpr int64_t kMaxUnrolledOps = 14;
 
 static bool isHeavy(Block &body) {
   int64_t count = 0;
@@ -21,7 +18,7 @@ static bool isHeavy(Block &body) {
       return true;
     count += !isa<arith::ConstantOp>(op);
   }
-  return count > kMaxUnrolledOps;
+  return count > tuning::kMaxUnrolledEpilogue;
 }
 
 /// Position of the result of `map` that is dimension `dim`, or -1.

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Machine/Tuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_FUSELOOPSPASS
@@ -19,9 +20,6 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Operations that may be computed again rather than stored.
-constexpr int kCheapOps = 4;
-
 bool isCheap(linalg::GenericOp op) {
   int count = 0;
   for (Operation &inner : op.getRegion().front().without_terminator()) {
@@ -33,7 +31,7 @@ bool isCheap(linalg::GenericOp op) {
       return false;
     ++count;
   }
-  return count <= kCheapOps;
+  return count <= tuning::kRecomputedOps;
 }
 
 /// Whether the consumer takes each element of the operand in one iteration.

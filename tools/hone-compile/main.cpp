@@ -60,13 +60,10 @@ static cl::opt<std::string>
             cl::desc("CPU levels: native, x86-64-v2, x86-64-v3, x86-64-v4, "
                      "or LLVM's names, separated by commas"),
             cl::value_desc("LEVEL,..."), cl::init("native")));
-static cl::opt<std::string>
-    precision("precision", COMPILE_OPTION(cl::desc("Arithmetic of floats: f32"),
-                                          cl::init("f32")));
-static cl::opt<int64_t>
-    threads("threads",
-            COMPILE_OPTION(cl::desc("Thread count that the cost model assumes"),
-                           cl::init(0)));
+static cl::opt<int64_t> threads(
+    "threads",
+    COMPILE_OPTION(cl::desc("Threads that runs will have; 0: not known"),
+                   cl::init(0)));
 static cl::opt<unsigned>
     jobs("jobs", COMPILE_OPTION(cl::desc("Threads of the compiler; 0: one per "
                                          "processor"),
@@ -185,8 +182,6 @@ int main(int argc, char **argv) {
   options.header = header;
   options.reproducerWithWeights = withWeights;
   options.output = output;
-  if (!checkOnly && precision != "f32")
-    return usage("this build computes in --precision=f32 only");
   if (threads < 0)
     return usage("--threads wants a number from 0");
   for (llvm::StringRef dim : dims) {

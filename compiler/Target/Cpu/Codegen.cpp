@@ -63,7 +63,8 @@ Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind,
     function.addFnAttr(Attribute::NoUnwind);
     // Vectors of the level's width are used as they are, whatever LLVM prefers
     // on this processor.
-    function.addFnAttr("prefer-vector-width", std::to_string(level.vectorBits));
+    function.addFnAttr("prefer-vector-width",
+                       std::to_string(level.machine.vectorBits));
     function.addFnAttr("target-cpu", level.cpu);
     if (!level.features.empty())
       function.addFnAttr("target-features", level.features);

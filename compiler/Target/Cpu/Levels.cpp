@@ -9,6 +9,7 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 #include <mutex>
+#include <unistd.h>
 
 using namespace llvm;
 using namespace hone;
@@ -75,6 +76,17 @@ static std::string hostFeatures() {
   return list;
 }
 
+/// The caches of this machine, as far as the system knows them.
+static void readCaches(CpuMachine &machine) {
+  auto read = [](int name, int64_t &value) {
+    if (long told = sysconf(name); told > 0)
+      value = told;
+  };
+  read(_SC_LEVEL1_DCACHE_SIZE, machine.l1Bytes);
+  read(_SC_LEVEL1_DCACHE_ASSOC, machine.l1Ways);
+  read(_SC_LEVEL2_CACHE_SIZE, machine.l2Bytes);
+}
+
 static Expected<CpuLevel> parseLevel(StringRef name) {
   CpuLevel level;
   level.name = name.str();
@@ -104,19 +116,21 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
     if (info->checkFeatures(std::string("+") + feature.name))
       level.required |= feature.bit;
   auto has = [&](uint64_t bits) { return (level.required & bits) == bits; };
-  if (has(HONE_CPU_LEVEL_V4)) {
-    level.vectorBits = 512;
-    level.vectorRegisters = 32;
-  } else if (has(HONE_CPU_AVX2))
-    level.vectorBits = 256;
-  level.fma = has(HONE_CPU_FMA);
-  level.vnni = has(HONE_CPU_AVX512VNNI) || has(HONE_CPU_AVXVNNI);
-  level.bf16 = has(HONE_CPU_AVX512BF16);
-  level.amx = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_INT8 | HONE_CPU_AMX_BF16);
+  level.machine = *machineOfLevel(has(HONE_CPU_LEVEL_V4) ? "x86-64-v4"
+                                  : has(HONE_CPU_AVX2)   ? "x86-64-v3"
+                                                         : "x86-64-v2");
+  level.machine.name = level.name;
+  level.machine.fma = has(HONE_CPU_FMA);
+  if (name == "native")
+    readCaches(level.machine);
   return level;
 }
 
-Expected<std::vector<CpuLevel>> hone::parseCpuLevels(StringRef list) {
+Expected<std::vector<CpuLevel>> hone::parseCpuLevels(StringRef list,
+                                                     int64_t threads) {
+  if (threads < 0 || threads > kMaxThreads)
+    return createStringError("a run has from 1 to " + Twine(kMaxThreads) +
+                             " threads, or 0 where that is not known");
   initializeCpuTarget();
   std::vector<CpuLevel> levels;
   SmallVector<StringRef> names;
@@ -125,6 +139,7 @@ Expected<std::vector<CpuLevel>> hone::parseCpuLevels(StringRef list) {
     Expected<CpuLevel> level = parseLevel(name.trim());
     if (!level)
       return level.takeError();
+    level->machine.threads = threads;
     bool known = any_of(levels, [&](const CpuLevel &other) {
       return other.name == level->name;
     });

@@ -4,6 +4,7 @@
 #ifndef HONE_COMPILER_TARGET_CPU_LEVELS_H
 #define HONE_COMPILER_TARGET_CPU_LEVELS_H
 
+#include "dialects/Machine/Machine.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
@@ -17,14 +18,14 @@ struct CpuLevel {
   std::string cpu;       ///< LLVM's name
   std::string features;  ///< LLVM's list, for the processor of this machine
   uint64_t required = 0; ///< HONE_CPU_* of abi.h
-  unsigned vectorBits = 128;
-  unsigned vectorRegisters = 16;
-  bool fma = false, vnni = false, bf16 = false, amx = false;
+  CpuMachine machine;    ///< for the passes
 };
 
-/// Reads a list like "x86-64-v3,x86-64-v4" or "native". The levels are ordered
-/// from the least to the most demanding, and each is there once.
-llvm::Expected<std::vector<CpuLevel>> parseCpuLevels(llvm::StringRef list);
+/// Reads a list like "x86-64-v3,x86-64-v4" or "native", for runs of so many
+/// threads (0: not known). The levels are ordered from the least to the most
+/// demanding, and each is there once.
+llvm::Expected<std::vector<CpuLevel>> parseCpuLevels(llvm::StringRef list,
+                                                     int64_t threads);
 
 /// Initializes LLVM's x86 target, once.
 void initializeCpuTarget();

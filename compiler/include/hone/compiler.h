@@ -57,7 +57,7 @@ HONE_COMPILER_EXPORT hone_compiler *hone_compiler_create(void);
 HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 
 /* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
- * "symbol", "emit", "header" ("true"), "threads" (that the cost model assumes),
+ * "symbol", "emit", "header" ("true"), "threads" (that runs will have),
  * "jobs" (threads of the compiler), "reproducer-with-weights". "dim" takes
  * "NAME=N" and adds up, as do the names of "override". Returns HONE_COMPILE_OK,
  * HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL without memory. */

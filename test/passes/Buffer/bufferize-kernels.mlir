@@ -171,3 +171,10 @@ func.func private @unknown(%x: tensor<2xf32>) -> tensor<2xf32> attributes {hone.
   %r = hone.library "nonzero"(%x) : (tensor<2xf32>) -> tensor<2xf32>
   return %r : tensor<2xf32>
 }
+
+// -----
+
+func.func @no_tensor(%arg0: tensor<4xf32>, %arg1: i32) -> (tensor<4xf32>, i32) attributes {hone.kernel} {
+  // expected-error @below {{a kernel returns tensors alone}}
+  return %arg0, %arg1 : tensor<4xf32>, i32
+}

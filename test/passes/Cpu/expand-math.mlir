@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math)' | FileCheck %s
-// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math{fma=false})' | FileCheck %s --check-prefix=NOFMA
-// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math{vector-bits=512})' | FileCheck %s --check-prefix=WIDE
+// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v2},hone-expand-math)' | FileCheck %s --check-prefix=NOFMA
+// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v4},hone-expand-math)' | FileCheck %s --check-prefix=WIDE
 
 // CHECK-LABEL: func.func @exp(
 // CHECK-NOT:     math.exp

@@ -1,4 +1,4 @@
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-convolutions{vector-bits=256},canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-lower-convolutions,canonicalize,cse))' | FileCheck %s
 
 // A kernel of one element is a matrix product over all pixels.
 // CHECK-LABEL: func.func @pointwise(

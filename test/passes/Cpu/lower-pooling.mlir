@@ -1,4 +1,4 @@
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-pooling{vector-bits=256},canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-lower-pooling,canonicalize,cse))' | FileCheck %s
 
 // Vectors of channels; an average divides by the elements inside the input.
 // CHECK-LABEL: func.func @average(

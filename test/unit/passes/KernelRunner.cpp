@@ -44,11 +44,11 @@ Tensor Tensor::random(std::vector<int64_t> shape, unsigned seed) {
   return tensor;
 }
 
-static void buildPipeline(PassManager &manager, Unit unit) {
+static void buildPipeline(PassManager &manager) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
-  functions.addPass(hone::createLowerContractionsPass({unit.bits, unit.fma}));
-  functions.addPass(hone::createLowerConvolutionsPass({unit.bits, unit.fma}));
-  functions.addPass(hone::createLowerPoolingPass({unit.bits, unit.fma}));
+  functions.addPass(hone::createLowerContractionsPass());
+  functions.addPass(hone::createLowerConvolutionsPass());
+  functions.addPass(hone::createLowerPoolingPass());
   functions.addPass(createForallToForLoopPass());
   functions.addPass(createCanonicalizerPass());
   manager.addPass(createSCFToControlFlowPass());
@@ -61,7 +61,7 @@ static void buildPipeline(PassManager &manager, Unit unit) {
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 
-bool runKernel(const std::string &source, Unit unit,
+bool runKernel(const std::string &source, const hone::CpuMachine &machine,
                std::vector<Tensor *> arguments) {
   static const bool initialized = [] {
     llvm::InitializeNativeTarget();
@@ -71,9 +71,9 @@ bool runKernel(const std::string &source, Unit unit,
   EXPECT_TRUE(initialized);
 
   DialectRegistry registry;
-  registry
-      .insert<hone::graph::GraphDialect, arith::ArithDialect, func::FuncDialect,
-              LLVM::LLVMDialect, memref::MemRefDialect>();
+  registry.insert<hone::graph::GraphDialect, hone::machine::MachineDialect,
+                  arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  memref::MemRefDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
@@ -83,8 +83,11 @@ bool runKernel(const std::string &source, Unit unit,
     ADD_FAILURE() << "does not parse:\n" << source;
     return false;
   }
+  context.loadDialect<hone::machine::MachineDialect>();
+  (*module)->setAttr(hone::kCpuAttr,
+                     hone::machine::CpuAttr::get(&context, machine));
   PassManager manager(&context);
-  buildPipeline(manager, unit);
+  buildPipeline(manager);
   if (failed(manager.run(*module))) {
     ADD_FAILURE() << "does not compile:\n" << source;
     return false;

@@ -3,6 +3,7 @@
 #ifndef HONE_TEST_UNIT_PASSES_KERNELRUNNER_H
 #define HONE_TEST_UNIT_PASSES_KERNELRUNNER_H
 
+#include "dialects/Machine/Machine.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/IR/MLIRContext.h"
 #include <cstdint>
@@ -21,16 +22,10 @@ struct Tensor {
   int64_t size() const { return data.size(); }
 };
 
-/// The vector unit that the emitters are told about.
-struct Unit {
-  int bits;
-  bool fma;
-};
-
 /// Runs `func.func @kernel` of `source`, whose arguments are memrefs of f32
 /// with the ranks of `arguments`. Records a test failure and returns false if
-/// it does not compile.
-bool runKernel(const std::string &source, Unit unit,
+/// it does not compile. The emitters are told of `machine`.
+bool runKernel(const std::string &source, const hone::CpuMachine &machine,
                std::vector<Tensor *> arguments);
 
 #endif // HONE_TEST_UNIT_PASSES_KERNELRUNNER_H

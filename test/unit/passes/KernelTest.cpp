@@ -5,7 +5,11 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
-static const Unit kUnits[] = {{128, false}, {256, true}, {512, true}};
+using namespace hone;
+
+static const CpuMachine kMachines[] = {*machineOfLevel("x86-64-v2"),
+                                       *machineOfLevel("x86-64-v3"),
+                                       *machineOfLevel("x86-64-v4")};
 
 static std::string typeOf(const Tensor &tensor, bool isStatic) {
   std::string text = "memref<";
@@ -27,7 +31,8 @@ enum class Rhs { RowMajor, Transposed, Panels };
 
 /// out = max(a * b + bias, 0) with a right-hand side in the given layout.
 static void checkContraction(int64_t batch, int64_t m, int64_t n, int64_t k,
-                             Rhs layout, bool isStatic, Unit unit) {
+                             Rhs layout, bool isStatic,
+                             const CpuMachine &machine) {
   Tensor a = Tensor::random({batch, m, k}, 1);
   Tensor b = Tensor::random({layout == Rhs::Panels ? 1 : batch, k, n}, 2);
   Tensor bias = Tensor::random({n}, 3);
@@ -74,40 +79,40 @@ static void checkContraction(int64_t batch, int64_t m, int64_t n, int64_t k,
   }
   return
 })";
-  if (runKernel(source, unit, {&a, &rhs, &bias, &actual}))
+  if (runKernel(source, machine, {&a, &rhs, &bias, &actual}))
     expectClose(actual, expected,
                 "batch " + std::to_string(batch) + " m " + std::to_string(m) +
                     " n " + std::to_string(n) + " k " + std::to_string(k) +
-                    " bits " + std::to_string(unit.bits));
+                    " for " + machine.name);
 }
 
 TEST(ContractionTest, RowsAndColumnsThatFitNoTile) {
-  for (Unit unit : kUnits) {
+  for (const CpuMachine &machine : kMachines) {
     for (int64_t m : {1, 3, 29})
-      checkContraction(1, m, 37, 19, Rhs::Panels, /*isStatic=*/true, unit);
+      checkContraction(1, m, 37, 19, Rhs::Panels, /*isStatic=*/true, machine);
     for (int64_t m : {7, 29})
-      checkContraction(1, m, 37, 19, Rhs::Panels, /*isStatic=*/false, unit);
+      checkContraction(1, m, 37, 19, Rhs::Panels, /*isStatic=*/false, machine);
   }
 }
 
 TEST(ContractionTest, Batches) {
-  for (Unit unit : kUnits)
+  for (const CpuMachine &machine : kMachines)
     for (bool isStatic : {true, false}) {
-      checkContraction(3, 9, 21, 18, Rhs::RowMajor, isStatic, unit);
-      checkContraction(3, 9, 21, 18, Rhs::Transposed, isStatic, unit);
-      checkContraction(3, 9, 21, 18, Rhs::Panels, isStatic, unit);
+      checkContraction(3, 9, 21, 18, Rhs::RowMajor, isStatic, machine);
+      checkContraction(3, 9, 21, 18, Rhs::Transposed, isStatic, machine);
+      checkContraction(3, 9, 21, 18, Rhs::Panels, isStatic, machine);
     }
 }
 
 TEST(ContractionTest, LongSumsAreMadeInPieces) {
-  checkContraction(1, 30, 40, 1030, Rhs::Transposed, true, kUnits[1]);
-  checkContraction(1, 30, 300, 1030, Rhs::RowMajor, true, kUnits[1]);
-  checkContraction(1, 30, 300, 1030, Rhs::RowMajor, false, kUnits[1]);
+  checkContraction(1, 30, 40, 1030, Rhs::Transposed, true, kMachines[1]);
+  checkContraction(1, 30, 300, 1030, Rhs::RowMajor, true, kMachines[1]);
+  checkContraction(1, 30, 300, 1030, Rhs::RowMajor, false, kMachines[1]);
 }
 
 TEST(ContractionTest, EmptySums) {
-  checkContraction(1, 5, 7, 0, Rhs::RowMajor, true, kUnits[1]);
-  checkContraction(1, 5, 7, 0, Rhs::Transposed, false, kUnits[1]);
+  checkContraction(1, 5, 7, 0, Rhs::RowMajor, true, kMachines[1]);
+  checkContraction(1, 5, 7, 0, Rhs::Transposed, false, kMachines[1]);
 }
 
 namespace {
@@ -118,7 +123,8 @@ struct Conv {
 } // namespace
 
 /// A convolution with a filter in panels, or of one filter for each channel.
-static void checkConvolution(Conv c, bool depthwise, bool isStatic, Unit unit) {
+static void checkConvolution(Conv c, bool depthwise, bool isStatic,
+                             const CpuMachine &machine) {
   auto outSize = [&](int64_t in) {
     int64_t window = (c.kernel - 1) * c.dilation + 1;
     return (in + c.padLow + c.padHigh - window) / c.stride + 1;
@@ -185,40 +191,42 @@ static void checkConvolution(Conv c, bool depthwise, bool isStatic, Unit unit) {
   }
   return
 })";
-  if (runKernel(source, unit, {&x, &filter, &actual}))
+  if (runKernel(source, machine, {&x, &filter, &actual}))
     expectClose(actual, expected, source);
 }
 
 TEST(ConvolutionTest, Borders) {
-  for (Unit unit : kUnits)
+  for (const CpuMachine &machine : kMachines)
     for (bool isStatic : {true, false}) {
       checkConvolution({1, 3, 9, 13, 20, 3, 1, 1, 1, 1, 1}, false, isStatic,
-                       unit);
+                       machine);
       checkConvolution({2, 4, 9, 8, 16, 5, 2, 1, 2, 1, 1}, false, isStatic,
-                       unit);
+                       machine);
       checkConvolution({1, 4, 7, 5, 16, 3, 1, 3, 3, 3, 1}, false, isStatic,
-                       unit);
+                       machine);
     }
 }
 
 TEST(ConvolutionTest, Groups) {
-  checkConvolution({1, 6, 7, 8, 60, 3, 1, 1, 1, 1, 3}, false, true, kUnits[1]);
-  checkConvolution({1, 6, 7, 8, 60, 1, 2, 1, 0, 0, 3}, false, false, kUnits[2]);
+  checkConvolution({1, 6, 7, 8, 60, 3, 1, 1, 1, 1, 3}, false, true,
+                   kMachines[1]);
+  checkConvolution({1, 6, 7, 8, 60, 1, 2, 1, 0, 0, 3}, false, false,
+                   kMachines[2]);
 }
 
 TEST(ConvolutionTest, OneElementKernels) {
   for (bool isStatic : {true, false})
     for (int64_t stride : {1, 2})
       checkConvolution({2, 8, 5, 7, 36, 1, stride, 1, 0, 0, 1}, false, isStatic,
-                       kUnits[1]);
+                       kMachines[1]);
 }
 
 TEST(ConvolutionTest, Depthwise) {
-  for (Unit unit : kUnits)
+  for (const CpuMachine &machine : kMachines)
     for (bool isStatic : {true, false}) {
       checkConvolution({1, 19, 9, 12, 19, 3, 1, 1, 1, 1, 19}, true, isStatic,
-                       unit);
+                       machine);
       checkConvolution({2, 16, 9, 12, 16, 5, 2, 2, 4, 3, 16}, true, isStatic,
-                       unit);
+                       machine);
     }
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The `hone_machine` dialect: what code is made for.
+#ifndef HONE_DIALECTS_MACHINE_MACHINEDIALECT
+#define HONE_DIALECTS_MACHINE_MACHINEDIALECT
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/OpBase.td"
+
+def Machine_Dialect : Dialect {
+  let name = "hone_machine";
+  let cppNamespace = "::hone::machine";
+  let summary = "descriptions of the processors that code is made for";
+  let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+}
+
+def Machine_CpuAttr : AttrDef<Machine_Dialect, "Cpu"> {
+  let mnemonic = "cpu";
+  let summary = "a CPU: its vector unit, pipelines and caches, and the threads that are expected";
+  let description = [{
+    Stands on a module as `hone_machine.cpu`. The fields are those of `CpuMachine`; one that is left out, or the whole
+    attribute, has the value of x86-64-v3.
+  }];
+  let parameters = (ins "::hone::CpuMachine":$machine);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+#endif // HONE_DIALECTS_MACHINE_MACHINEDIALECT

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes that tell others what to compile for.
+#ifndef HONE_PASSES_MACHINE_PASSES_H
+#define HONE_PASSES_MACHINE_PASSES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace hone {
+
+#define GEN_PASS_DECL
+#include "passes/Machine/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Machine/Passes.h.inc"
+
+} // namespace hone
+
+#endif // HONE_PASSES_MACHINE_PASSES_H
