@@ -56,6 +56,7 @@ EXAMPLES = [
     (ML, "TreeEnsembleClassifier", "float 2x3", dict(TREE, class_treeids=[0, 0], class_nodeids=[1, 2], class_ids=[0, 1], class_weights=[1.0, 1.0], classlabels_int64s=[0, 1])),
     (ML, "TreeEnsembleRegressor", "float 2x3", dict(TREE, target_treeids=[0, 0], target_nodeids=[1, 2], target_ids=[0, 0], target_weights=[1.0, 1.0], n_targets=1)),
     (MICROSOFT, "Attention", "float 2x3x8, float 8x24, float 24, int32 2", HEADS),
+    (MICROSOFT, "BeamSearch", "int32 2x3, int32 1, int32 1, int32 1, int32 1, float 1, float 1, int32 4, int32 2x4, int32 2x3", dict(eos_token_id=0, pad_token_id=1, decoder=DECODER)),
     (MICROSOFT, "BiasAdd", "float 2x3x8, float 8, float 2x3x8", {}),
     (MICROSOFT, "BiasGelu", "float 2x8, float 8", {}),
     (MICROSOFT, "BiasSplitGelu", "float 2x3x8, float 8", {}),

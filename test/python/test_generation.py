@@ -5,7 +5,7 @@ import unittest
 
 import numpy as np
 from beside import reference
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 
 import hone
 
@@ -280,6 +280,159 @@ class GreedySearchTest(unittest.TestCase):
         self.refused("takes decoders in the form of GPT-2", model_type=1)
         self.refused("has a eos_token_id that is no int32", eos_token_id=2**40)
         self.refused("does not hold: logits have vocab_size elements", vocab_size=WORDS + 1)
+
+
+BEAM_ORDER = ["max_length", "min_length", "num_beams", "num_return_sequences", "length_penalty", "repetition_penalty", "vocab_mask", "prefix_vocab_mask", "attention_mask"]
+FACTORS = ("length_penalty", "repetition_penalty")
+# Of an encoder and a decoder in the form of T5; the encoder runs the first step of the decoder, or does not.
+ENCODER = """
+encoder (int32[b, t] encoder_input_ids, int32[b, t] encoder_attention_mask{more}) => ({outputs}float[b, 2, t, 4] present_key_cross_0, float[b, 2, t, 4] present_value_cross_0)
+    <int64[4] split = {{0, 0, 2, 4}}, int64[1] middle = {{1}}, int64[1] end = {{2}}> {{
+    x = Gather(words, encoder_input_ids)
+    m = Cast<to = 1>(encoder_attention_mask)
+    m3 = Unsqueeze(m, end)
+    encoder_hidden_states = Mul(x, m3)
+    x4 = Reshape(encoder_hidden_states, split)
+    present_key_cross_0 = Transpose<perm = [0, 2, 1, 3]>(x4)
+    present_value_cross_0 = Neg(present_key_cross_0)
+    {steps}
+}}"""
+FIRST = """
+    d = Gather(words, decoder_input_ids)
+    d4 = Reshape(d, split)
+    present_key_self_0 = Transpose<perm = [0, 2, 1, 3]>(d4)
+    present_value_self_0 = Identity(present_key_self_0)
+    c = ReduceMean<axes = [2]>(present_value_cross_0)
+    flat = Constant<value_ints = [0, 1, 8]>()
+    c3 = Reshape(c, flat)
+    own = ReduceMean<axes = [2]>(present_value_self_0)
+    own3 = Reshape(own, flat)
+    h = Sum(d, c3, own3)
+    logits = MatMul(h, back)"""
+NEXT = """
+decoder (int32[r, {length}] input_ids, int32[r, t] encoder_attention_mask, float[r, 2, p, 4] past_key_self_0, float[r, 2, p, 4] past_value_self_0,
+         float[r, 2, t, 4] past_key_cross_0, float[r, 2, t, 4] past_value_cross_0)
+    => (float[r, 1, 23] logits, float[r, 2, q, 4] present_key_self_0, float[r, 2, q, 4] present_value_self_0)
+    <int64[4] dsplit = {{0, 0, 2, 4}}, int64[1] from = {{-1}}, int64[1] to = {{4611686018427387904}}, int64[1] middle = {{1}}> {{
+    last = Slice(input_ids, from, to, middle)
+    d = Gather(words, last)
+    d4 = Reshape(d, dsplit)
+    now = Transpose<perm = [0, 2, 1, 3]>(d4)
+    present_key_self_0 = Concat<axis = 2>(past_key_self_0, now)
+    present_value_self_0 = Concat<axis = 2>(past_value_self_0, now)
+    c = ReduceMean<axes = [2]>(past_value_cross_0)
+    flat = Constant<value_ints = [0, 1, 8]>()
+    c3 = Reshape(c, flat)
+    own = ReduceMean<axes = [2]>(present_value_self_0)
+    own3 = Reshape(own, flat)
+    h = Sum(d, c3, own3)
+    logits = MatMul(h, back)
+}}"""
+
+
+def encoder_decoder(runs_decoder, takes_all=False):
+    outputs = "float[b, 1, 23] logits, float[b, t, 8] encoder_hidden_states, float[b, 2, 1, 4] present_key_self_0, float[b, 2, 1, 4] present_value_self_0, "
+    more = ", int32[b, 1] decoder_input_ids"
+    encoder = ENCODER.format(more=more if runs_decoder else "", outputs=outputs if runs_decoder else "", steps=FIRST if runs_decoder else "")
+    return {"encoder": parser.parse_graph(encoder), "decoder": parser.parse_graph(NEXT.format(length="s" if takes_all else 1))}
+
+
+class BeamSearchTest(unittest.TestCase):
+    def setUp(self):
+        self.random = np.random.default_rng(3)
+        self.ids = self.random.integers(2, WORDS, (3, 4)).astype(np.int32)
+        self.words = Decoder(0).words
+        self.back = Decoder(0).back
+
+    def model(self, graphs, given, free=True, **attributes):
+        inputs = []
+        for name, value in given.items():
+            shape = [f"{name}_{i}" for i in range(value.ndim)] if free and value.ndim > 1 else list(value.shape)
+            inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape))
+        names = ["input_ids", *[name if name in given else "" for name in BEAM_ORDER]]
+        node = helper.make_node("BeamSearch", names, ["sequences", "scores"], domain="com.microsoft", name="search", **graphs, **attributes)
+        results = [helper.make_tensor_value_info("sequences", TensorProto.INT32, ["b", "n", "m"]), helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["b", "n"])]
+        held = [numpy_helper.from_array(self.words, "words"), numpy_helper.from_array(self.back, "back")]
+        graph = helper.make_graph([node], "beams", inputs, results, held)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
+
+    def given(self, beams, returned=None, max_length=12, ids=None, **rules):
+        given = {"input_ids": self.ids if ids is None else ids, "max_length": number(max_length), "num_beams": number(beams), "num_return_sequences": number(returned or beams)}
+        for name, value in (dict(length_penalty=1.0, min_length=0) | rules).items():
+            given[name] = value if isinstance(value, np.ndarray) else number(value, np.float32 if name in FACTORS else np.int32)
+        return given
+
+    def search(self, graphs, end, beams, returned=None, free=True, start=None, size=0, early=0, **rules):
+        given = self.given(beams, returned, **rules)
+        attributes = dict(eos_token_id=end, pad_token_id=PAD, no_repeat_ngram_size=size, early_stopping=early)
+        if start is not None:
+            attributes.update(model_type=1, decoder_start_token_id=start)
+        made = self.model(graphs, given, free, **attributes)
+        want, got = reference(made, given), hone.compile(made.SerializeToString()).run(given)
+        np.testing.assert_array_equal(got["sequences"], want["sequences"])
+        np.testing.assert_allclose(got["scores"], want["scores"], rtol=1e-4, atol=1e-5)
+        return got["sequences"]
+
+    def test_like_gpt(self):
+        graphs = {"decoder": Decoder(0).graph()}
+        padded = 0
+        for end in (4, 13):
+            for beams, returned in ((1, 1), (2, 1), (4, 4)):
+                rows = self.search(graphs, end, beams, returned)
+                padded += (rows[:, :, -1] == PAD).sum()
+        self.assertGreater(padded, 0)
+        self.search(graphs, 9, 3, free=False)
+
+    def test_rules(self):
+        graphs = {"decoder": Decoder(0).graph(), "init_decoder": Decoder(5, last=True).graph()}
+        mask, first = np.ones(WORDS, np.int32), np.ones((3, WORDS), np.int32)
+        mask[[3, 7]], first[:, 4:9] = 0, 0
+        ids = self.ids.copy()
+        ids[1, :2] = PAD
+        for rules in (
+            dict(early=1), dict(length_penalty=0.3), dict(length_penalty=2.0, early=1), dict(length_penalty=-1.0), dict(repetition_penalty=1.6), dict(size=2),
+            dict(min_length=9), dict(vocab_mask=mask, prefix_vocab_mask=first), dict(ids=ids), dict(ids=ids, attention_mask=np.array([[1, 1, 1, 1], [0, 0, 1, 1], [1, 0, 1, 1]], np.int32)),
+            dict(max_length=5),
+        ):  # fmt: skip
+            with self.subTest(rules=list(rules)):
+                self.search(graphs, 13, 3, 2, **rules)
+
+    def test_like_t5(self):
+        for runs_decoder, takes_all in ((True, False), (True, True), (False, False)):
+            with self.subTest(runs_decoder=runs_decoder, takes_all=takes_all):
+                graphs = encoder_decoder(runs_decoder, takes_all)
+                for end in (4, 9):
+                    self.search(graphs, end, 3, start=2, early=end % 2)
+        ids = self.ids.copy()
+        ids[0, [0, 2]] = PAD
+        self.search(encoder_decoder(True), 9, 2, 1, start=2, ids=ids, repetition_penalty=1.4, length_penalty=0.7)
+
+    def test_wrong_calls(self):
+        good = self.given(3, 2)
+        made = self.model({"decoder": Decoder(0).graph()}, good, eos_token_id=9, pad_token_id=PAD)
+        compiled = hone.compile(made.SerializeToString())
+        rows = compiled.run(good)["sequences"]
+        for name, value in (("max_length", 4), ("num_beams", 1), ("num_beams", 0), ("num_beams", -3), ("num_return_sequences", 0), ("num_return_sequences", 4), ("num_beams", 2**31 - 1)):
+            with self.subTest(name=name, value=value):
+                with self.assertRaises(hone.RunError):
+                    compiled.run(good | {name: number(value)})
+                np.testing.assert_array_equal(compiled.run(good)["sequences"], rows)
+
+    def test_wrong_models(self):
+        graphs = {"decoder": Decoder(0).graph()}
+        for message, inside, attributes in (
+            ("takes decoders in the form of GPT-2", graphs, dict(model_type=2)),
+            ("lacks its encoder or its decoder", graphs, dict(model_type=1)),
+            ("needs a decoder_start_token_id", encoder_decoder(True), dict(model_type=1)),
+            ("has an encoder whose outputs do not fit", {**encoder_decoder(True), "decoder": encoder_decoder(True)["decoder"]}, dict(model_type=1, decoder_start_token_id=2)),
+            ("needs an eos_token_id and a pad_token_id", graphs, dict(eos_token_id=-1)),
+        ):
+            with self.subTest(message=message):
+                if "outputs" in message:
+                    del inside["encoder"].output[-1]
+                made = self.model(inside, self.given(2), **(dict(eos_token_id=9, pad_token_id=PAD) | attributes))
+                with self.assertRaisesRegex(hone.CompileError, message):
+                    hone.compile(made.SerializeToString())
 
 
 if __name__ == "__main__":

@@ -88,12 +88,50 @@ FailureOr<GptDecoder::Outcome> GptDecoder::run(NodeBuilder &n,
   arguments.append(states.begin(), states.end());
   if (failed(n.importer.importSubgraph(n, graph, arguments, out)))
     return failure();
-  Val logits = n.widened(out.front());
+  FailureOr<Val> scores = lastScores(n, out.front(), n.dim(inputs.front(), 0));
+  if (failed(scores))
+    return failure();
+  return Outcome{*scores, {out.begin() + 1, out.end()}};
+}
+
+GptPrompt GptPrompt::of(NodeBuilder &n, Val ids, Val mask, int64_t padToken) {
+  Val counted = n.map(ids, ElementType::Int32, [&](Scalar x) {
+    return x.builder->cast(ne(x, padToken), ElementType::Int32);
+  });
+  Val before{graph::CumulateOp::create(n.b, n.loc, counted.type(),
+                                       counted.value, ReduceKind::Sum,
+                                       /*axis=*/1, /*exclusive=*/true,
+                                       /*reverse=*/false),
+             ElementType::Int32};
+  Val positions = n.map({before, counted}, ElementType::Int32,
+                        [](ArrayRef<Scalar> x) { return x[0] * x[1]; });
+  return {ids, positions, mask ? mask : counted,
+          n.sum(counted, {1}, /*keepdims=*/true)};
+}
+
+SmallVector<Val> GptPrompt::nextInputs(NodeBuilder &n, Val tokens,
+                                       Value step) const {
+  Size rows = n.dim(ids, 0), length = n.dim(ids, 1);
+  Val number = n.fromSizes({OpFoldResult(step)}, {1}, ElementType::Int32);
+  Val position = n.map({lengths, number}, ElementType::Int32,
+                       [](ArrayRef<Scalar> x) { return x[0] + x[1]; });
+  Size total = n.add(n.add(length, 1), OpFoldResult(step));
+  Val longer = n.move({rows, total}, ElementType::Int32, [&](ScalarBuilder &s) {
+    Scalar at = s.index(1);
+    return s.extractWhere(lt(at, s.size(length)), mask.value, {s.index(0), at},
+                          s.integer(n.b.getI32Type(), 1));
+  });
+  return {n.reshape(tokens, {rows, n.index(1)}), position, longer};
+}
+
+//===- Tokens and scores of rows ------------------------------------------===//
+
+FailureOr<Val> hone::onnx::lastScores(NodeBuilder &n, Val logits, Size rows) {
+  logits = n.widened(logits);
   if (logits.elem != ElementType::Float || logits.rank() != 3)
-    return n.error("needs a decoder whose logits are floats of 3 dimensions");
+    return n.error("needs logits that are floats of 3 dimensions");
   int64_t vocabulary = n.intAttr("vocab_size", -1);
   Sizes dims = n.dims(logits);
-  Size rows = n.dim(inputs.front(), 0);
   logits = n.withSize(logits, 0, rows, "the rows of ids and logits");
   ScalarBuilder &s = n.host();
   n.require(ge(s.size(dims[1]), 1), "there is a last position");
@@ -106,11 +144,75 @@ FailureOr<GptDecoder::Outcome> GptDecoder::run(NodeBuilder &n,
   n.require(ge(s.size(width), 1), "there is a token to choose");
   if (n.failed())
     return failure();
-  Val last = n.slice(
-      logits,
-      {n.index(0), n.max(n.sub(dims[1], n.index(1)), n.index(0)), n.index(0)},
-      {rows, n.index(1), width});
-  return Outcome{n.reshape(last, {rows, width}), {out.begin() + 1, out.end()}};
+  Size last = n.max(n.sub(dims[1], n.index(1)), n.index(0));
+  return n.reshape(n.slice(logits, {n.index(0), last, n.index(0)},
+                           {rows, n.index(1), width}),
+                   {rows, width});
+}
+
+Val hone::onnx::paddedRows(NodeBuilder &n, Val ids, Size length,
+                           int64_t padToken) {
+  Sizes own = n.dims(ids);
+  return n.move({own[0], length}, ElementType::Int32, [&](ScalarBuilder &s) {
+    Scalar at = s.index(1);
+    return s.extractWhere(lt(at, s.size(own[1])), ids.value, {s.index(0), at},
+                          s.integer(n.b.getI32Type(), padToken));
+  });
+}
+
+Val hone::onnx::withTokensAt(NodeBuilder &n, Val rows, Val tokens,
+                             Size length) {
+  return n.compute(n.dims(rows), ElementType::Int32, [&](ScalarBuilder &s) {
+    Scalar row = s.index(0), at = s.index(1);
+    Scalar old = s.element(rows.value, ElementType::Int32, {row, at});
+    Scalar token = s.element(tokens.value, ElementType::Int32, {row});
+    return select(eq(at, s.size(length)), token, old);
+  });
+}
+
+//===- Inputs -------------------------------------------------------------===//
+
+Val hone::onnx::maskInput(NodeBuilder &n, size_t input, Val ids) {
+  Val mask = n.in(input);
+  if (!mask)
+    return {};
+  if (mask.elem == ElementType::Int32)
+    return n.withDims(mask, n.dims(ids),
+                      "the sizes of ids and their attention_mask");
+  n.fail("needs an attention_mask that is int32");
+  return mask;
+}
+
+Val hone::onnx::factorInput(NodeBuilder &n, size_t input, StringRef name) {
+  Val factor = n.in(input);
+  if (!factor)
+    return {};
+  if (!isFloat(factor.elem)) {
+    n.fail("needs a " + name + " that is a float");
+    return {};
+  }
+  n.hostScalar(factor); // one number
+  return n.failed() ? Val() : n.cast(n.reshape(factor, {}), ElementType::Float);
+}
+
+std::optional<ScoreRules> ScoreRules::read(NodeBuilder &n, Size rows,
+                                           Size maxLength, size_t penalty) {
+  std::optional<Size> minLength = numberInput(n, 2, "min_length", 0);
+  if (!minLength)
+    return std::nullopt;
+  ScoreRules rules{n, rows, maxLength, tokenAttr(n, "eos_token_id"),
+                   *minLength};
+  rules.ngramSize = n.intAttr("no_repeat_ngram_size", 0);
+  rules.penalty = factorInput(n, penalty, "repetition_penalty");
+  rules.vocabularyMask = n.in(penalty + 1);
+  rules.firstMask = n.in(penalty + 2);
+  for (Val v : {rules.vocabularyMask, rules.firstMask})
+    if (v && v.elem != ElementType::Int32)
+      n.fail("needs masks of the vocabulary that are int32");
+  if (rules.penalty)
+    n.require(gt(n.hostScalar(rules.penalty), 0),
+              "repetition_penalty is above 0");
+  return n.failed() ? std::nullopt : std::optional(rules);
 }
 
 //===- Scores -------------------------------------------------------------===//

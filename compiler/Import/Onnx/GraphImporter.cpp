@@ -222,8 +222,7 @@ void GraphImporter::reportNodeCount() {
 /// What to do instead of an operator that is known and not supported.
 static StringRef adviceFor(const Node &node) {
   if (node.domain == "com.microsoft" &&
-      llvm::is_contained({"BeamSearch", "Sampling", "WhisperBeamSearch"},
-                         node.opType))
+      llvm::is_contained({"Sampling", "WhisperBeamSearch"}, node.opType))
     return "; it chooses tokens in a loop inside the model: export the decoder "
            "alone, with its past as inputs and outputs, and run the loop in "
            "the "

@@ -50,7 +50,8 @@ const OpTable &OpTable::get() {
                      addBlockQuantization,
                      addCachedAttention,
                      addNchwc,
-                     addGreedySearch})
+                     addGreedySearch,
+                     addBeamSearch})
       add(t);
     t.moveByPosition(
         {"Transpose", "Concat",          "Split",         "Slice",

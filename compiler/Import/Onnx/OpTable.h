@@ -96,6 +96,7 @@ void addMicrosoft(OpTable &table);
 void addIntegerConvolution(OpTable &table);
 void addControlFlow(OpTable &table);
 void addEinsum(OpTable &table);
+void addBeamSearch(OpTable &table);
 void addBlockQuantization(OpTable &table);
 void addCachedAttention(OpTable &table);
 void addHeadAttention(OpTable &table);
