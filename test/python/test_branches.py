@@ -14,6 +14,12 @@ GOOD = "float[2, 3] a = Neg(x)"
 FAULTS = {
     "gather": ("t = Constant<value_floats = [1.0, 2.0]>() i = Constant<value_ints = [2]>() b = Gather(t, i)", "b = Neg(v)", "b"),
     "reshape": ("i = Constant<value_ints = [5]>() b = Reshape(x, i)", "b = Neg(v)", "b"),
+    "pad": ("i = Constant<value_ints = [-3, -3]>() b = Pad(v, i)", "b = Neg(v)", "b"),
+    "window": (
+        "i = Constant<value_ints = [1, 1, 3]>() j = Constant<value_ints = [-1]>() u = Reshape(v, i) w = MaxPool<kernel_shape = [7]>(u) b = Reshape(w, j)",
+        "b = Neg(v)",
+        "w",
+    ),
     "outside": ("i = Constant<value_ints = [4]>() t = Gather(v, i) b = Neg(t)", "b = Neg(v)", "t"),
 }
 

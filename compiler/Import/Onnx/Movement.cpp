@@ -76,9 +76,11 @@ LogicalResult importSplit(NodeBuilder &n) {
       return n.error("has a num_outputs that is not the number of its outputs");
     Size chunk = n.ceilDiv(size, n.index(chunks));
     std::optional<int64_t> whole = NodeBuilder::known(size);
-    if (n.opset < 18 && whole && *whole % chunks != 0)
-      return n.error("splits a dimension of " + Twine(*whole) + " into " +
-                     Twine(chunks) + " equal parts");
+    if (n.opset < 18 && whole && *whole % chunks != 0) {
+      n.fault("splits a dimension of " + Twine(*whole) + " into " +
+              Twine(chunks) + " equal parts");
+      return failure();
+    }
     parts.assign(chunks, chunk);
     Scalar rest = n.host().size(n.sub(size, n.mul(chunk, chunks - 1)));
     parts.back() = n.toSize(max(rest, n.host().indexConstant(0)));
@@ -98,9 +100,11 @@ LogicalResult importSplit(NodeBuilder &n) {
   }
   std::optional<int64_t> sum = NodeBuilder::known(total),
                          whole = NodeBuilder::known(size);
-  if (sum && whole && *sum != *whole)
-    return n.error("splits " + Twine(*whole) + " elements into parts of " +
-                   Twine(*sum) + " together");
+  if (sum && whole && *sum != *whole) {
+    n.fault("splits " + Twine(*whole) + " elements into parts of " +
+            Twine(*sum) + " together");
+    return failure();
+  }
   if (!n.same(total, size))
     n.require(eq(n.host().size(total), n.host().size(size)),
               "the parts make up the whole");
@@ -349,8 +353,10 @@ LogicalResult importTile(NodeBuilder &n) {
   bool onlyOnes = true;
   for (auto [size, repeat] : llvm::zip(own, *repeats)) {
     std::optional<int64_t> number = NodeBuilder::known(repeat);
-    if (number && *number < 0)
-      return n.error("repeats " + Twine(*number) + " times");
+    if (number && *number < 0) {
+      n.fault("repeats " + Twine(*number) + " times");
+      return failure();
+    }
     onlyOnes &= number == 1 || NodeBuilder::known(size) == 1;
     sizes.push_back(n.mul(size, repeat));
   }

@@ -113,8 +113,8 @@ Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
     } else if (known(y) == 1) {
       sizes.push_back(x);
     } else if (known(x) && known(y)) {
-      fail("has batches of " + Twine(*known(x)) + " and " + Twine(*known(y)) +
-           ", which do not broadcast");
+      fault("has batches of " + Twine(*known(x)) + " and " + Twine(*known(y)) +
+            ", which do not broadcast");
       return lhs;
     } else if (known(x) || known(y)) {
       sizes.push_back(known(x) ? x : y);

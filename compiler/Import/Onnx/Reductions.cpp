@@ -180,8 +180,10 @@ LogicalResult importArg(NodeBuilder &n, bool max) {
        last = n.intAttr("select_last_index", 0);
   if (n.failed())
     return failure();
-  if (x.shape()[axis] == 0)
-    return n.error("looks for an element of an empty axis");
+  if (x.shape()[axis] == 0) {
+    n.fault("looks for an element of an empty axis");
+    return failure();
+  }
   ReduceKind kind = isUnsigned(x.elem)
                         ? (max ? ReduceKind::UMax : ReduceKind::UMin)
                         : (max ? ReduceKind::Max : ReduceKind::Min);

@@ -129,9 +129,10 @@ LogicalResult importReshape(NodeBuilder &n) {
     Size others = n.product(sizes);
     std::optional<int64_t> had = NodeBuilder::known(total),
                            rest = NodeBuilder::known(others);
-    if (had && rest && (*rest == 0 || *had % *rest != 0))
-      return n.error("cannot split " + Twine(*had) + " elements by " +
-                     Twine(*rest));
+    if (had && rest && (*rest == 0 || *had % *rest != 0)) {
+      n.fault("cannot split " + Twine(*had) + " elements by " + Twine(*rest));
+      return failure();
+    }
     sizes[*inferred] = n.floorDiv(total, others);
     return n.out(n.reshape(x, sizes));
   }
@@ -266,8 +267,9 @@ LogicalResult importExpand(NodeBuilder &n) {
     } else if (have == 1) {
       continue;
     } else if (have && want) {
-      return n.error("cannot bring a dimension of " + Twine(*have) + " to " +
-                     Twine(*want));
+      n.fault("cannot bring a dimension of " + Twine(*have) + " to " +
+              Twine(*want));
+      return failure();
     } else if (have && !want) {
       Scalar v = n.host().size(size);
       n.require(bitOr(eq(v, static_cast<double>(*have)), eq(v, 1)),

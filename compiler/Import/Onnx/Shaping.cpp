@@ -22,7 +22,7 @@ RankedTensorType NodeBuilder::tensorType(ElementType elem,
   for (Size size : dims) {
     std::optional<int64_t> number = known(size);
     if (number && *number < 0) {
-      fail("gives a tensor of negative size " + Twine(*number));
+      fault("gives a tensor of negative size " + Twine(*number));
       number = 0;
     }
     shape.push_back(number.value_or(ShapedType::kDynamic));
@@ -67,8 +67,8 @@ Sizes NodeBuilder::broadcastDims(ArrayRef<Val> values) {
       if (known(size) == 1)
         size = index(v.shape()[own]);
       else if (known(size) != v.shape()[own])
-        fail("has inputs whose sizes " + Twine(*known(size)) + " and " +
-             Twine(v.shape()[own]) + " do not broadcast");
+        fault("has inputs whose sizes " + Twine(*known(size)) + " and " +
+              Twine(v.shape()[own]) + " do not broadcast");
     }
     if (known(size) != 1)
       continue;
@@ -549,7 +549,7 @@ Val NodeBuilder::squeeze(Val v, ArrayRef<int64_t> axes) {
     if (!llvm::is_contained(axes, static_cast<int64_t>(i)))
       sizes.push_back(size);
     else if (known(size) && *known(size) != 1)
-      fail("removes a dimension of size " + Twine(*known(size)));
+      fault("removes a dimension of size " + Twine(*known(size)));
   return reshape(v, sizes);
 }
 

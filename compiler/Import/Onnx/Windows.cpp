@@ -161,8 +161,8 @@ hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
   // In ceil mode a window may reach further over the end than there is room,
   // and where it is further than a stride, there is none.
   if (known && *known <= (ceil ? -2 * strides[i] : -1)) {
-    n.fail("has a window of " + Twine(extent(i)) + " over a padded input of " +
-           Twine(*known + extent(i)));
+    n.fault("has a window of " + Twine(extent(i)) + " over a padded input of " +
+            Twine(*known + extent(i)));
     return n.index(1);
   }
   if (!ceil)
