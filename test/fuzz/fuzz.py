@@ -43,7 +43,7 @@ def judge(messages):
     errors = [m for m in messages if m.startswith("error: ")]
     if any(end in m for m in errors for end in ENDS):
         return "internal", " ".join(messages)
-    if messages and not errors:
+    if not errors and not all(m.startswith("warning: ") for m in messages):
         return "unexplained", " ".join(messages)
     return ("refused", errors[0]) if errors else ("good", "")
 
