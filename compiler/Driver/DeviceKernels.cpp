@@ -19,6 +19,15 @@ std::string Targets::driver() const {
   return emulated ? HONE_EMULATOR_LIBRARY : "libcuda.so.1";
 }
 
+GpuMachine Targets::machine() const {
+  GpuMachine largest;
+  for (const GpuChip &chip : chips)
+    if (chip.machine.multiprocessors > largest.multiprocessors ||
+        &chip == &chips.front())
+      largest = chip.machine;
+  return largest;
+}
+
 llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu,
                                            bool assembles) {
   Targets targets;
@@ -58,6 +67,14 @@ llvm::Expected<Targets> hone::parseTargets(StringRef target, StringRef gpu,
   return targets;
 }
 
+OwningOpRef<ModuleOp> hone::isolateDeviceKernel(func::FuncOp kernel,
+                                                const GpuMachine &machine) {
+  OwningOpRef<ModuleOp> module = isolateKernel(kernel);
+  module->getOperation()->setAttr(
+      kGpuAttr, machine::GpuAttr::get(kernel.getContext(), machine));
+  return module;
+}
+
 LogicalResult hone::lowerDeviceKernel(ModuleOp module, Phase phase) {
   return runPhase(module, [&](OpPassManager &pm) {
     buildKernelTilePipeline(pm);
@@ -79,8 +96,9 @@ static gpu::GPUModuleOp deviceModule(ModuleOp module) {
 }
 
 /// The kernel's module with all of its code in LLVM dialects.
-static llvm::Expected<OwningOpRef<ModuleOp>> lowered(func::FuncOp kernel) {
-  OwningOpRef<ModuleOp> module = isolateKernel(kernel);
+static llvm::Expected<OwningOpRef<ModuleOp>>
+lowered(func::FuncOp kernel, const GpuMachine &machine) {
+  OwningOpRef<ModuleOp> module = isolateDeviceKernel(kernel, machine);
   if (failed(lowerDeviceKernel(*module, Phase::Llvm)))
     return problem(kernel, "could not be lowered");
   if (!deviceModule(*module))
@@ -119,7 +137,7 @@ llvm::Expected<std::string> hone::devicePtx(ModuleOp module,
   for (auto kernel : module.getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(rt::kDeviceAttr))
       continue;
-    llvm::Expected<OwningOpRef<ModuleOp>> one = lowered(kernel);
+    llvm::Expected<OwningOpRef<ModuleOp>> one = lowered(kernel, chip.machine);
     if (!one)
       return one.takeError();
     gpu::GPUModuleOp device = deviceModule(**one);
@@ -222,7 +240,8 @@ llvm::Error hone::compileDeviceKernel(const DeviceKernelJob &job,
                                       DeviceKernelCode &result) {
   func::FuncOp kernel = job.kernel;
   std::string name = kernel.getSymName().str();
-  llvm::Expected<OwningOpRef<ModuleOp>> module = lowered(kernel);
+  llvm::Expected<OwningOpRef<ModuleOp>> module =
+      lowered(kernel, job.targets->machine());
   if (!module)
     return module.takeError();
   gpu::GPUModuleOp device = deviceModule(**module);

@@ -18,6 +18,9 @@ struct Targets {
   std::string ptxas; ///< "": PTX alone
 
   bool hasDevice() const { return cuda || emulated; }
+  /// What kernels are lowered for, once for all chips: the largest of them, as
+  /// a small one is busy with what keeps a large one so.
+  GpuMachine machine() const;
   /// The library that the runtime opens.
   std::string driver() const;
 };
@@ -26,6 +29,10 @@ struct Targets {
 /// it will be used.
 llvm::Expected<Targets> parseTargets(llvm::StringRef target,
                                      llvm::StringRef gpu, bool assembles);
+
+/// A module of one kernel, for a machine.
+mlir::OwningOpRef<mlir::ModuleOp>
+isolateDeviceKernel(mlir::func::FuncOp kernel, const GpuMachine &machine);
 
 /// Takes the module of one kernel up to and including `phase` (tile, buffer or
 /// llvm): a stub, and a gpu.module.

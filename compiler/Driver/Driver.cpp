@@ -209,7 +209,8 @@ Outcome Compile::printPhase() {
       continue;
     bool onDevice = kernel->hasAttr(rt::kDeviceAttr);
     OwningOpRef<ModuleOp> lowered =
-        isolateKernel(kernel, onDevice ? nullptr : &levels.front().machine);
+        onDevice ? isolateDeviceKernel(kernel, targets.machine())
+                 : isolateKernel(kernel, &levels.front().machine);
     if (failed(onDevice ? lowerDeviceKernel(*lowered, last)
                         : lowerKernel(*lowered, last)))
       return internal(

@@ -11,8 +11,8 @@
 
 namespace hone {
 
-/// A module of one kernel, for a machine; null for code that no
-/// CPU runs.
+/// A module of one kernel, for a machine; null where its code
+/// is for a GPU.
 mlir::OwningOpRef<mlir::ModuleOp>
 isolateKernel(mlir::func::FuncOp kernel, const CpuMachine *machine = nullptr);
 

@@ -47,12 +47,27 @@ struct CpuMachine {
 
   bool operator==(const CpuMachine &other) const;
 
-  /// The machine that an operation's module is compiled for.
+  /// The machine that the CPU code of an operation's module is compiled for.
   static const CpuMachine &of(mlir::Operation *op);
+};
+
+/// A chip of a GPU. The values here are those of sm_80.
+struct GpuMachine {
+  std::string name = "sm_80"; ///< for messages
+
+  int64_t multiprocessors = 108;
+  /// Shared memory that a block may have without asking for more.
+  int64_t sharedBytes = 48 << 10;
+
+  bool operator==(const GpuMachine &other) const;
+
+  /// The machine that the GPU code of an operation's module is compiled for.
+  static const GpuMachine &of(mlir::Operation *op);
 };
 
 /// Hashes all of a description, as attributes need it.
 llvm::hash_code hash_value(const CpuMachine &machine);
+llvm::hash_code hash_value(const GpuMachine &machine);
 
 /// The machine that is meant by x86-64-v2, -v3 or -v4: what most processors of
 /// the level have at least. None for other names.
@@ -61,8 +76,14 @@ std::optional<CpuMachine> machineOfLevel(llvm::StringRef name);
 /// The most threads that a description can expect.
 inline constexpr int64_t kMaxThreads = 1 << 16;
 
+/// The machine that is meant by a chip's name, such as sm_90a: the largest that
+/// has been sold with it. Chips that are not known are as
+/// large as sm_90.
+GpuMachine machineOfChip(llvm::StringRef name);
+
 /// On modules: what their code is made for.
-inline constexpr llvm::StringLiteral kCpuAttr = "hone_machine.cpu";
+inline constexpr llvm::StringLiteral kCpuAttr = "hone_machine.cpu",
+                                     kGpuAttr = "hone_machine.gpu";
 
 } // namespace hone
 

@@ -14,16 +14,27 @@ def Machine_Dialect : Dialect {
   let hasOperationAttrVerify = 1;
 }
 
-def Machine_CpuAttr : AttrDef<Machine_Dialect, "Cpu"> {
-  let mnemonic = "cpu";
+class Machine_Attr<string cppName, string attrMnemonic, string machineType> : AttrDef<Machine_Dialect, cppName> {
+  let mnemonic = attrMnemonic;
+  let parameters = (ins machineType:$machine);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Machine_CpuAttr : Machine_Attr<"Cpu", "cpu", "::hone::CpuMachine"> {
   let summary = "a CPU: its vector unit, pipelines and caches, and the threads that are expected";
   let description = [{
     Stands on a module as `hone_machine.cpu`. The fields are those of `CpuMachine`; one that is left out, or the whole
     attribute, has the value of x86-64-v3.
   }];
-  let parameters = (ins "::hone::CpuMachine":$machine);
-  let hasCustomAssemblyFormat = 1;
-  let genVerifyDecl = 1;
+}
+
+def Machine_GpuAttr : Machine_Attr<"Gpu", "gpu", "::hone::GpuMachine"> {
+  let summary = "a GPU: its multiprocessors and their shared memory";
+  let description = [{
+    Stands as `hone_machine.gpu` on a module with a kernel for a GPU. The fields are those of `GpuMachine`; one that is
+    left out, or the whole attribute, has the value of sm_80.
+  }];
 }
 
 #endif // HONE_DIALECTS_MACHINE_MACHINEDIALECT

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How attention is cut for the blocks of a GPU.
 #include "passes/Gpu/AttentionTile.h"
+#include "passes/Machine/GpuTuning.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace hone;
 
-/// Blocks that keep half of the multiprocessors of a large GPU busy.
-static constexpr int64_t kEnoughBlocks = 66;
-/// What counts for a size that is not known.
-static constexpr int64_t kDynamicSize = 1024;
 /// Rows and keys of a tile, from the best on.
 static constexpr int64_t kRows[] = {64, 32, 16}, kKeys[] = {64, 32};
 /// Depth of the pieces of queries and keys that go through registers.
@@ -72,24 +69,26 @@ FailureOr<AttentionTile> AttentionTile::choose(graph::AttendOp op,
   if (!width || (tensorCores && !depth))
     return op.emitOpError("has keys or values whose length is not known");
   auto known = [](Value size) {
-    return std::max<int64_t>(constantOf(size).value_or(kDynamicSize), 1);
+    return std::max<int64_t>(constantOf(size).value_or(tuning::kTypicalGpuSize),
+                             1);
   };
   int64_t batches = 1;
   for (Value size : problem.batch)
     batches *= known(size);
+  const GpuMachine &machine = GpuMachine::of(op);
   std::optional<AttentionTile> best;
   for (int64_t rows : kRows) {
     for (int64_t keys : kKeys) {
       AttentionTile tile = tensorCores ? tensorTile(rows, keys, *depth, *width)
                                        : scalarTile(rows, keys, *width);
       tile.element = element;
-      if (tile.sharedBytes() > kSharedBytes)
+      if (tile.sharedBytes() > machine.sharedBytes)
         continue;
       best = tile;
       break;
     }
     int64_t blocks = batches * llvm::divideCeil(known(problem.rows), rows);
-    if (best && blocks >= kEnoughBlocks)
+    if (best && blocks >= tuning::attentionBlocks(machine))
       break;
   }
   if (!best)

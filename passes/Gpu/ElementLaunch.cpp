@@ -3,6 +3,7 @@
 #include "passes/Gpu/LoopLaunches.h"
 
 #include "passes/Loops/LoopBody.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -41,7 +42,7 @@ void hone::launchThreads(Emitter &e, const LoopStage &stage) {
   int64_t lanes = reducedOutputs(nest).empty() ? alignedLanes(nest) : 1;
   Value count = countOf(e, nest, false);
   if (lanes == 1) {
-    emitThreads(e, count, kThreads, [&](Value number) {
+    emitThreads(e, count, tuning::kGpuThreads, [&](Value number) {
       emitInThread(e, {fixParallel(e, nest, number), stage.inits});
     });
     return;
@@ -63,7 +64,7 @@ void hone::launchThreads(Emitter &e, const LoopStage &stage) {
     fixed.fix(e, 0, e.add(e.mul(vectors, lanes), e.sub(number, vectors)));
     LoopBody(e, fixed).emit({}, 1, {});
   };
-  emitThreads(e, e.add(vectors, rest), kThreads, [&](Value number) {
+  emitThreads(e, e.add(vectors, rest), tuning::kGpuThreads, [&](Value number) {
     if (constantOf(rest) == 0)
       return emitVector(number);
     e.branch(

@@ -8,6 +8,7 @@
 #include "passes/Gpu/TileLoader.h"
 #include "passes/Loops/ConvPoint.h"
 #include "passes/Loops/WindowReduction.h"
+#include "passes/Machine/GpuTuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_GPULOWERCONVOLUTIONSPASS
@@ -17,8 +18,6 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
-
-static constexpr int64_t kThreads = 256;
 
 static Value sizeOf(Emitter &e, ValueRange sizes) {
   Value count = e.cst(1);
@@ -188,7 +187,7 @@ void DepthwiseEmitter::emit() {
                             kAccessBytes * 8 / bits, runOf(window.channels)});
   SmallVector<Value> sizes = epilogue.sizes;
   sizes.back() = e.div(sizes.back(), e.cst(width));
-  emitThreads(e, sizeOf(e, sizes), kThreads, [&](Value index) {
+  emitThreads(e, sizeOf(e, sizes), tuning::kGpuThreads, [&](Value index) {
     SmallVector<Value> place = e.delinearize(index, sizes);
     place.back() = e.mul(place.back(), width);
     emitChannels(place, width);
@@ -245,14 +244,15 @@ Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
 static void emitPlainConvolution(Emitter &e, ConvWindowOp op) {
   ConvPoint point(e, op, /*fma=*/true);
   const Window &window = point.getWindow();
-  emitThreads(e, sizeOf(e, point.sizes()), kThreads, [&](Value index) {
-    SmallVector<Value> place = e.delinearize(index, point.sizes());
-    SmallVector<Value> out;
-    for (size_t d = 0; d < window.spatial(); ++d)
-      out.push_back(place[window.bufferDim(d)]);
-    point.enter(place[0], place[window.channelDim()]);
-    point.emit(out);
-  });
+  emitThreads(e, sizeOf(e, point.sizes()), tuning::kGpuThreads,
+              [&](Value index) {
+                SmallVector<Value> place = e.delinearize(index, point.sizes());
+                SmallVector<Value> out;
+                for (size_t d = 0; d < window.spatial(); ++d)
+                  out.push_back(place[window.bufferDim(d)]);
+                point.enter(place[0], place[window.channelDim()]);
+                point.emit(out);
+              });
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include "passes/Gpu/Launch.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Loops/PoolPoint.h"
+#include "passes/Machine/GpuTuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_GPULOWERPOOLINGPASS
@@ -15,8 +16,6 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 using hone::graph::PoolWindowOp;
-
-static constexpr int64_t kThreads = 256;
 
 namespace {
 struct GpuLowerPoolingPass
@@ -36,7 +35,7 @@ struct GpuLowerPoolingPass
       Value count = e.cst(1);
       for (Value size : point.sizes())
         count = e.mul(count, size);
-      emitThreads(e, count, kThreads, [&](Value index) {
+      emitThreads(e, count, tuning::kGpuThreads, [&](Value index) {
         point.emit(e.delinearize(index, point.sizes()));
       });
       op.erase();

@@ -9,9 +9,8 @@
 
 namespace hone {
 
+/// Threads of a warp, on every chip.
 constexpr int64_t kWarp = 32;
-/// Shared memory of a launch whose size is known in advance.
-constexpr int64_t kSharedBytes = 48 * 1024;
 
 /// Where a thread is, as indices, and the shared buffers of its block.
 struct ThreadPlace {

@@ -9,9 +9,6 @@
 
 namespace hone {
 
-/// Threads of a block where they have nothing to do with each other.
-constexpr int64_t kThreads = 256;
-
 /// Product of the extents of the dimensions that are, or are not, reductions.
 mlir::Value countOf(Emitter &e, const LoopNest &nest, bool reduction);
 

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "passes/Machine/GpuTuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_MAPLOOPSTOGPUPASS
@@ -192,7 +193,7 @@ LogicalResult launchForall(scf::ForallOp forall, Divided &divided) {
         });
     divided[launch] = threads;
   } else {
-    emitThreads(e, count, kThreads,
+    emitThreads(e, count, tuning::kGpuThreads,
                 [&](Value number) { moveBody(e, forall, number, sizes); });
   }
   forall.erase();

@@ -4,26 +4,17 @@
 #include "passes/Gpu/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Below this a reduction is not worth dividing.
-constexpr int64_t kLeastReduced = 32;
-/// With fewer results a team each, however they lie in memory.
-constexpr int64_t kFewResults = 128;
-/// Threads that keep a device busy; elements of a result that are worth a
-/// thread, and worth a block of their own.
-constexpr int64_t kBusyThreads = 1 << 16;
-constexpr int64_t kThreadPart = 128;
-constexpr int64_t kBlockPart = 1 << 12;
-constexpr int64_t kMostParts = 512;
 
 /// Whether a team for each result is better than a thread.
 bool wantsTeams(Emitter &e, const LoopNest &nest) {
   std::optional<int64_t> reduced = constantOf(countOf(e, nest, true));
-  if (reduced && *reduced < kLeastReduced)
+  if (reduced && *reduced < tuning::kLeastReduced)
     return false;
   std::optional<int64_t> results = constantOf(countOf(e, nest, false));
   // Neighbouring threads should read neighbouring elements.
@@ -34,7 +25,7 @@ bool wantsTeams(Emitter &e, const LoopNest &nest) {
         contiguous += dim.reduction ? 1 : -1;
   if (contiguous < 0 && results && *results >= kWarp)
     return false;
-  return contiguous > 0 || (results && *results < kFewResults);
+  return contiguous > 0 || (results && *results < tuning::kFewResults);
 }
 
 /// Parts of the elements of a result such that all results together keep the
@@ -44,9 +35,11 @@ int64_t partsOf(Emitter &e, const LoopNest &nest, bool teams) {
   std::optional<int64_t> results = constantOf(countOf(e, nest, false));
   if (!reduced || !results || *results == 0)
     return 1;
-  int64_t threads = *results * (teams ? kThreads : 1);
-  int64_t parts = std::min({*reduced / (teams ? kBlockPart : kThreadPart),
-                            kBusyThreads / threads, kMostParts});
+  const GpuMachine &machine = GpuMachine::of(nest.op);
+  int64_t threads = *results * (teams ? tuning::kGpuThreads : 1);
+  int64_t parts = std::min(
+      {*reduced / (teams ? tuning::kBlockPart : tuning::kThreadPart),
+       tuning::reductionThreads(machine) / threads, tuning::kMostParts});
   return parts >= 4 ? parts : 1;
 }
 
@@ -64,7 +57,7 @@ void launchParts(Emitter &e, const LoopStage &stage, const PartMerger &merger,
   int64_t results = *constantOf(countOf(e, nest, false));
   int64_t lanes = teams ? wholeLanes(nest) : 1;
   int64_t reduced = *constantOf(countOf(e, nest, true)) / lanes;
-  int64_t unit = teams ? kThreads : 1;
+  int64_t unit = teams ? tuning::kGpuThreads : 1;
   int64_t size =
       llvm::divideCeil(llvm::divideCeil(reduced, parts), unit) * unit;
   SmallVector<Value> partials;
@@ -90,14 +83,14 @@ void launchParts(Emitter &e, const LoopStage &stage, const PartMerger &merger,
   };
   Value count = e.cst(parts * results);
   if (teams)
-    emitTeams(e, count, {kThreads}, partTypes(nest, kThreads),
-              [&](Team team, Value number, Value, ArrayRef<Value> shared) {
-                emitPart(team, number, shared);
-                setVectorAlignment(
-                    e, e.builder.getInsertionBlock()->getParentOp());
-              });
+    emitTeams(
+        e, count, {tuning::kGpuThreads}, partTypes(nest, tuning::kGpuThreads),
+        [&](Team team, Value number, Value, ArrayRef<Value> shared) {
+          emitPart(team, number, shared);
+          setVectorAlignment(e, e.builder.getInsertionBlock()->getParentOp());
+        });
   else
-    emitThreads(e, count, kThreads,
+    emitThreads(e, count, tuning::kGpuThreads,
                 [&](Value number) { emitPart({e.cst(0), 1}, number, {}); });
   auto mergeParts = [&](const Team &team, Value result) {
     SmallVector<Value> carried =
@@ -121,7 +114,7 @@ void launchParts(Emitter &e, const LoopStage &stage, const PartMerger &merger,
                 mergeParts(team, result);
               });
   else
-    emitThreads(e, e.cst(results), kThreads,
+    emitThreads(e, e.cst(results), tuning::kGpuThreads,
                 [&](Value result) { mergeParts({e.cst(0), 1}, result); });
 }
 } // namespace

@@ -5,17 +5,12 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Loops/KernelTypes.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Shared memory for the temporaries of rows; the rest is for reductions.
-constexpr int64_t kRowBytes = 32 * 1024;
-/// Rows as long as this are better divided among blocks, unless there are as
-/// many of them.
-constexpr int64_t kLongRow = 1 << 14;
-constexpr int64_t kFewRows = 64;
 /// Temporaries begin where any vector may.
 constexpr int64_t kTemporaryBytes = 16;
 
@@ -100,7 +95,8 @@ bool hone::wantsRows(ArrayRef<LoopStage> stages, const RowPlan &plan) {
   }
   std::optional<int64_t> size = sizeOfRow(stages, plan);
   std::optional<int64_t> rows = numberOfRows(plan);
-  return !size || !rows || *size < kLongRow || *rows >= kFewRows;
+  return !size || !rows || *size < tuning::kLongRow ||
+         *rows >= tuning::kFewLongRows;
 }
 
 void hone::launchRows(Emitter &e, MutableArrayRef<LoopStage> stages,
@@ -115,6 +111,7 @@ void hone::launchRows(Emitter &e, MutableArrayRef<LoopStage> stages,
     llvm::append_range(shared, partTypes(stage.nest, shape.threads));
   }
   parts.push_back(shared.size());
+  const GpuMachine &machine = GpuMachine::of(stages.front().nest.op);
   // What does not fit into shared memory stays where it is, row by row.
   SmallVector<RowTemporary, 0> kept;
   int64_t bytes = 0;
@@ -122,7 +119,7 @@ void hone::launchRows(Emitter &e, MutableArrayRef<LoopStage> stages,
     if (!temporary.dynamicSizes.empty())
       continue;
     MemRefType type = sharedRows(temporary, shape.teams);
-    if (bytes + bytesOf(type) > kRowBytes)
+    if (bytes + bytesOf(type) > tuning::rowBytes(machine))
       continue;
     bytes += bytesOf(type);
     shared.push_back(type);

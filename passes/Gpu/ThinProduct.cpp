@@ -3,15 +3,13 @@
 // as memory gives it: the threads of a block share some columns and split K.
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Gpu/TileLoader.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 
-static constexpr int64_t kThreads = 256;
 /// Columns of a block: a panel, or one for each warp where K is contiguous.
-static constexpr int64_t kWarps = kThreads / kWarp;
-/// Loads that a thread has on their way at a time.
-static constexpr int64_t kUnroll = 4;
+static constexpr int64_t kWarps = tuning::kGpuThreads / kWarp;
 
 namespace {
 class ThinEmitter {
@@ -48,7 +46,7 @@ void ThinEmitter::emit(Value condition) {
     blocks =
         arith::SelectOp::create(e.builder, e.loc, condition, blocks, e.cst(0));
   int64_t partials = product.rightAlongK ? 1 : kWarps;
-  emitLaunch(e, blocks, kThreads,
+  emitLaunch(e, blocks, tuning::kGpuThreads,
              sharedType({partials * rows * columns}, product.accumulator),
              [&](const ThreadPlace &place) { emitBlock(place, sizes); });
 }
@@ -72,7 +70,7 @@ void ThinEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   } else {
     column = e.add(firstColumn, e.mul(e.rem(thread, e.cst(across)), width));
     firstK = e.div(thread, e.cst(across));
-    step = kThreads / across;
+    step = tuning::kGpuThreads / across;
   }
 
   // One vector for each row: columns, or parts of a column's sum.
@@ -149,12 +147,12 @@ SmallVector<Value> ThinEmitter::sumUp() const {
   }
   // All threads make the same number of turns: they meet again behind them.
   return e.loop(
-      e.cst(0), product.k, kUnroll * step,
+      e.cst(0), product.k, tuning::kThinLoads * step,
       SmallVector<Value>(rows, e.zero(type)),
       [&](Value start, ValueRange carried) {
         SmallVector<Value> weights;
         SmallVector<SmallVector<Value>> elements;
-        for (int64_t i = 0; i < kUnroll; ++i) {
+        for (int64_t i = 0; i < tuning::kThinLoads; ++i) {
           Value k = e.add(e.add(start, firstK), i * step);
           Value kExists = e.cmp(arith::CmpIPredicate::slt, k, product.k);
           auto load = [&](const TileSource &source, ValueRange line,
@@ -170,7 +168,7 @@ SmallVector<Value> ThinEmitter::sumUp() const {
                                            right.alongK ? width : 1));
         }
         SmallVector<Value> sums = llvm::to_vector(carried);
-        for (int64_t i = 0; i < kUnroll; ++i)
+        for (int64_t i = 0; i < tuning::kThinLoads; ++i)
           for (int64_t r = 0; r < rows; ++r)
             sums[r] =
                 isa<FloatType>(product.accumulator)

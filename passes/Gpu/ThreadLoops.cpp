@@ -8,20 +8,12 @@
 #include "passes/Loops/KernelTypes.h"
 #include "passes/Loops/LoopBody.h"
 #include "passes/Loops/LoopMotion.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Threads of a block that has several teams, and of one for a long row.
-constexpr int64_t kTeamBlock = 128;
-constexpr int64_t kMostThreads = 512;
-/// Rows up to this size are for a warp.
-constexpr int64_t kWarpRow = 256;
-/// Elements for a thread where there are enough of them.
-constexpr int64_t kElements = 4;
-/// With fewer rows a block takes one warp, so that more of the device works.
-constexpr int64_t kManyRows = 512;
 
 Value loadOutput(Emitter &e, const NestAccess &access) {
   return memref::LoadOp::create(e.builder, e.loc, access.flat, access.base);
@@ -120,16 +112,18 @@ SmallVector<Value> hone::emitElements(Emitter &e, const LoopNest &nest,
 TeamShape hone::teamsForRows(std::optional<int64_t> size,
                              std::optional<int64_t> count) {
   if (!size)
-    return {2 * kTeamBlock};
-  if (*size > kWarpRow) {
-    int64_t unit = kElements * kWarp;
-    return {std::min((*size + unit - 1) / unit * kWarp, kMostThreads)};
+    return {2 * tuning::kTeamBlock};
+  if (*size > tuning::kWarpRow) {
+    int64_t unit = tuning::kThreadElements * kWarp;
+    return {
+        std::min((*size + unit - 1) / unit * kWarp, tuning::kMostRowThreads)};
   }
   int64_t threads = kWarp;
-  while (threads > 8 && *size <= threads / 2 * kElements)
+  while (threads > 8 && *size <= threads / 2 * tuning::kThreadElements)
     threads /= 2;
-  int64_t block =
-      count && *count * threads < kManyRows * kWarp ? kWarp : kTeamBlock;
+  int64_t block = count && *count * threads < tuning::kManyRows * kWarp
+                      ? kWarp
+                      : tuning::kTeamBlock;
   return {threads, block / threads};
 }
 

@@ -5,21 +5,11 @@
 #include "passes/Gpu/TiledProduct.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Gpu/TileLoop.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 
-/// Blocks that are enough to keep all multiprocessors of a large GPU busy.
-static constexpr int64_t kEnoughBlocks = 132;
-/// Of a sum that several blocks share, each has at least this much of K.
-static constexpr int64_t kMinSplitK = 192;
-static constexpr int64_t kMaxSplits = 16;
-/// What counts for a size that is not known.
-static constexpr int64_t kDynamicSize = 1024;
-/// Threads of the blocks that add up what others have of a sum.
-static constexpr int64_t kSumThreads = 256;
-/// So few rows are a thin product.
-static constexpr int64_t kThinRows = 4;
 /// Rows of staged sums are padded by this many elements.
 static constexpr int64_t kStagePadding = 8;
 
@@ -38,7 +28,10 @@ static constexpr BlockTile kScalarTiles[] = {
 namespace {
 class ProductEmitter {
 public:
-  ProductEmitter(Emitter &e, const Product &product) : e(e), product(product) {}
+  ProductEmitter(Emitter &e, const Product &product)
+      : e(e),
+        machine(GpuMachine::of(e.builder.getInsertionBlock()->getParentOp())),
+        product(product) {}
   void emit(Value condition);
 
 private:
@@ -64,6 +57,7 @@ private:
   void emitSumOfPartials();
 
   Emitter &e;
+  const GpuMachine &machine;
   const Product &product;
   BlockTile tile;
   int64_t splits = 1; ///< Blocks that share a sum.
@@ -88,14 +82,15 @@ bool ProductEmitter::usesTensorCores() const {
 void ProductEmitter::chooseTile() {
   ArrayRef<BlockTile> tiles(usesTensorCores() ? kTensorTiles : kScalarTiles);
   auto known = [](Value size) {
-    return std::max<int64_t>(constantOf(size).value_or(kDynamicSize), 1);
+    return std::max<int64_t>(constantOf(size).value_or(tuning::kTypicalGpuSize),
+                             1);
   };
   int64_t batches = 1;
   for (Value size : product.batch)
     batches *= known(size);
   int64_t m = known(product.m), n = known(product.n);
-  int64_t mostSplits =
-      std::clamp<int64_t>(known(product.k) / kMinSplitK, 1, kMaxSplits);
+  int64_t mostSplits = std::clamp<int64_t>(
+      known(product.k) / tuning::kMinSplitK, 1, tuning::kMaxSplits);
   if (!isStatic())
     mostSplits = 1;
   // Tiles of wide elements do not fit.
@@ -105,10 +100,10 @@ void ProductEmitter::chooseTile() {
     int64_t blocks = batches * llvm::divideCeil(m, candidate.m) *
                      llvm::divideCeil(n, candidate.n);
     tile = candidate;
-    splits =
-        std::min<int64_t>(llvm::divideCeil(kEnoughBlocks, blocks), mostSplits);
-    if (4 * blocks * splits >= 3 * kEnoughBlocks && 2 * m > candidate.m &&
-        2 * n > candidate.n)
+    splits = std::min<int64_t>(
+        llvm::divideCeil(tuning::productBlocks(machine), blocks), mostSplits);
+    if (4 * blocks * splits >= 3 * tuning::productBlocks(machine) &&
+        2 * m > candidate.m && 2 * n > candidate.n)
       break;
   }
   // Whole pieces for every split, and no split without any.
@@ -136,7 +131,7 @@ int64_t ProductEmitter::bandsPerSlice() const {
                                (tile.n + kStagePadding),
                            product.accumulator);
   };
-  while (bands > 1 && bytes() > kSharedBytes)
+  while (bands > 1 && bytes() > machine.sharedBytes)
     bands /= 2;
   return bands;
 }
@@ -325,7 +320,7 @@ void ProductEmitter::emitSumOfPartials() {
   Value count = e.cst(1);
   for (Value size : sizes)
     count = e.mul(count, size);
-  emitThreads(e, count, kSumThreads, [&](Value number) {
+  emitThreads(e, count, tuning::kGpuThreads, [&](Value number) {
     SmallVector<Value> place = e.delinearize(number, sizes);
     Value column = e.mul(place.pop_back_val(), width);
     Value row = place.pop_back_val();
@@ -349,13 +344,16 @@ void hone::emitTiledProduct(Emitter &e, const Product &product,
 void hone::emitProduct(Emitter &e, const Product &product) {
   if (product.accumulator.getIntOrFloatBitWidth() != 32)
     return emitTiledProduct(e, product, nullptr);
-  Value isThin = e.cmp(arith::CmpIPredicate::sle, product.m, e.cst(kThinRows));
+  Value isThin =
+      e.cmp(arith::CmpIPredicate::sle, product.m, e.cst(tuning::kThinRows));
   std::optional<int64_t> known = constantOf(isThin);
   if (!known || *known)
-    emitThinProduct(e, product, constantOf(product.m).value_or(kThinRows),
+    emitThinProduct(e, product,
+                    constantOf(product.m).value_or(tuning::kThinRows),
                     known ? nullptr : isThin);
   if (known && *known)
     return;
-  Value isThick = e.cmp(arith::CmpIPredicate::sgt, product.m, e.cst(kThinRows));
+  Value isThick =
+      e.cmp(arith::CmpIPredicate::sgt, product.m, e.cst(tuning::kThinRows));
   emitTiledProduct(e, product, known ? nullptr : isThick);
 }

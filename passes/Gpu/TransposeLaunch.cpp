@@ -34,6 +34,7 @@ std::optional<Transposed> findTransposed(const LoopNest &nest) {
   for (unsigned i = nest.numInputs(); i < nest.accesses.size(); ++i)
     if (nest.stride(i, last) != 1)
       return std::nullopt;
+  const GpuMachine &machine = GpuMachine::of(nest.op);
   std::optional<Transposed> found;
   int64_t bytes = 0;
   for (unsigned i = 0; i < nest.numInputs(); ++i) {
@@ -44,7 +45,7 @@ std::optional<Transposed> findTransposed(const LoopNest &nest) {
         continue;
       bytes +=
           (kTile + 1) * kTile * bytesOfElement(nest.accesses[i].elementType());
-      if (bytes > kSharedBytes)
+      if (bytes > machine.sharedBytes)
         return std::nullopt;
       if (!found)
         found = Transposed{d, {}};

@@ -54,6 +54,7 @@ static Expected<std::vector<GpuChip>> llvmChips() {
       continue;
     chip.portable = isDigit(chip.name.back());
     chip.features = ptxFeature(chip.version);
+    chip.machine = machineOfChip(chip.name);
     chips.push_back(chip);
   }
   llvm::sort(chips, [](const GpuChip &a, const GpuChip &b) {
@@ -119,5 +120,5 @@ GpuChip hone::portableChip(ArrayRef<GpuChip> chips) {
   for (const GpuChip &chip : reverse(chips))
     if (chip.portable)
       return chip;
-  return {"sm_80", ptxFeature(80), 80, true};
+  return {"sm_80", ptxFeature(80), 80, machineOfChip("sm_80"), true};
 }

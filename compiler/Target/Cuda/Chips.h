@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_TARGET_CUDA_CHIPS_H
 #define HONE_COMPILER_TARGET_CUDA_CHIPS_H
 
+#include "dialects/Machine/Machine.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <string>
@@ -14,6 +15,7 @@ struct GpuChip {
   std::string name;     ///< "sm_90a"
   std::string features; ///< LLVM's: the version of PTX
   unsigned version = 0; ///< 90
+  GpuMachine machine;   ///< for the passes
   /// Its PTX runs on later chips too: no suffix.
   bool portable = true;
 };

@@ -19,7 +19,7 @@ module attributes {hone_machine.cpu = #hone_machine.cpu<"empty", l2_bytes = 0>} 
 
 // -----
 
-// expected-error@+1 {{a CPU has no field 'l4_bytes'}}
+// expected-error@+1 {{there is no field 'l4_bytes'}}
 module attributes {hone_machine.cpu = #hone_machine.cpu<"more", l4_bytes = 4>} {
 }
 
@@ -33,4 +33,16 @@ module attributes {hone_machine.cpu = 4} {
 
 // expected-error@+1 {{unknown attribute 'hone_machine.tpu'}}
 module attributes {hone_machine.tpu = 4} {
+}
+
+// -----
+
+// CHECK: #hone_machine.gpu<"sm_90a", multiprocessors = 132, shared_bytes = 49152>
+module attributes {hone_machine.gpu = #hone_machine.gpu<"sm_90a", multiprocessors = 132>} {
+}
+
+// -----
+
+// expected-error@+1 {{multiprocessors is 0; it is from 1 to 65536}}
+module attributes {hone_machine.gpu = #hone_machine.gpu<"none", multiprocessors = 0>} {
 }
