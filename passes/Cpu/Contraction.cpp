@@ -4,6 +4,7 @@
 // L2 cache while the columns go by.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Dots.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;
@@ -172,8 +173,9 @@ void ContractionEmitter::chooseBlocks() {
   tilesPerBlock = tuning::kDynamicBlockTiles;
   std::optional<int64_t> tiles = constantOf(split.tiles);
   std::optional<int64_t> k = constantOf(problem.k);
-  int64_t bytesPerTile = split.rows * k.value_or(tuning::kTypicalK) *
-                         (problem.a.elementType().getIntOrFloatBitWidth() / 8);
+  int64_t bytesPerTile = estimateProduct(
+      k.value_or(tuning::kTypicalK),
+      split.rows * problem.a.elementType().getIntOrFloatBitWidth() / 8);
   int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
                                           std::max<int64_t>(bytesPerTile, 1),
                                       1);
@@ -182,21 +184,22 @@ void ContractionEmitter::chooseBlocks() {
   if (!tiles)
     return;
   // Equal blocks; more of them where columns and batches alone give few.
-  int64_t others = 1;
+  int64_t balancedBlocks = tuning::balancedBlocks(machine), others = 1;
   for (size_t i = 0; i + 2 < epilogue.rank(); ++i)
-    others *=
-        constantOf(epilogue.sizes[i]).value_or(tuning::balancedBlocks(machine));
-  others *= (constantOf(problem.n).value_or(tuning::balancedBlocks(machine) *
-                                            columns) +
-             columns - 1) /
-            columns;
-  int64_t workPerTile = split.rows * columns * k.value_or(tuning::kTypicalK);
+    others = estimateProduct(
+        others, constantOf(epilogue.sizes[i]).value_or(balancedBlocks));
+  others = estimateProduct(
+      others,
+      llvm::divideCeil(constantOf(problem.n).value_or(balancedBlocks * columns),
+                       columns));
+  int64_t workPerTile =
+      estimateProduct(k.value_or(tuning::kTypicalK), split.rows * columns);
   int64_t least = std::clamp<int64_t>(tuning::kMinBlockMacs /
                                           std::max<int64_t>(workPerTile, 1),
                                       1, tilesPerBlock);
   int64_t blocks = (*tiles + tilesPerBlock - 1) / tilesPerBlock;
-  int64_t wanted = (tuning::balancedBlocks(machine) + others - 1) /
-                   std::max<int64_t>(others, 1);
+  int64_t wanted =
+      llvm::divideCeil(balancedBlocks, std::max<int64_t>(others, 1));
   blocks = std::max(blocks, std::min(wanted, *tiles / least));
   blocks = std::max<int64_t>(blocks, 1);
   tilesPerBlock = std::max<int64_t>((*tiles + blocks - 1) / blocks, 1);

@@ -5,6 +5,7 @@
 // elements, and pixels next to a border are in tiles of their own.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
@@ -89,21 +90,26 @@ int64_t PanelEmitter::rowsPerBlock() const {
     return std::max<int64_t>(constantOf(value).value_or(otherwise), 1);
   };
   int64_t channels = known(window.channels, 64);
-  int64_t rowBytes = known(window.in[last], 64) * channels *
-                     (input.elementType().getIntOrFloatBitWidth() / 8);
+  int64_t rowBytes =
+      estimateProduct(estimateProduct(known(window.in[last], 64), channels),
+                      input.elementType().getIntOrFloatBitWidth() / 8);
   if (last > 0)
-    rowBytes *= window.strides[last - 1];
+    rowBytes = estimateProduct(rowBytes, window.strides[last - 1]);
   int64_t rows = 1;
   for (Value size : ArrayRef(epilogue.sizes).drop_back(2))
-    rows *= known(size, 16);
+    rows = estimateProduct(rows, known(size, 16));
   int64_t fitting = std::clamp<int64_t>(
       tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
 
   // More blocks where there are few tiles of channels.
-  int64_t tiles = group * ((known(groupOut, 64) + columns - 1) / columns);
-  int64_t work = known(window.out[last], 16) * columns * channels / group;
+  int64_t tiles =
+      estimateProduct(group, llvm::divideCeil(known(groupOut, 64), columns));
+  int64_t work =
+      estimateProduct(estimateProduct(known(window.out[last], 16), columns),
+                      channels) /
+      group;
   for (int64_t size : window.kernel)
-    work *= size;
+    work = estimateProduct(work, size);
   int64_t least = std::clamp<int64_t>(
       tuning::kMinBlockMacs / std::max<int64_t>(work, 1), 1, rows);
   int64_t wanted = std::max<int64_t>(

@@ -10,6 +10,7 @@
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Dots.h"
 #include "passes/Loops/Attention.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
 namespace hone {
@@ -103,8 +104,10 @@ void AttentionEmitter::chooseBlocks() {
   int64_t blocks = llvm::divideCeil(m.value_or(most), most);
   int64_t batches = 1;
   for (Value size : problem.batch)
-    batches *= std::max<int64_t>(
-        constantOf(size).value_or(tuning::balancedBlocks(machine)), 1);
+    batches = estimateProduct(
+        batches,
+        std::max<int64_t>(
+            constantOf(size).value_or(tuning::balancedBlocks(machine)), 1));
   blocks =
       std::max<int64_t>({blocks,
                          std::min(tuning::balancedBlocks(machine) / batches,

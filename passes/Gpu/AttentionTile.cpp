@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How attention is cut for the blocks of a GPU.
 #include "passes/Gpu/AttentionTile.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/GpuTuning.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -74,7 +75,7 @@ FailureOr<AttentionTile> AttentionTile::choose(graph::AttendOp op,
   };
   int64_t batches = 1;
   for (Value size : problem.batch)
-    batches *= known(size);
+    batches = estimateProduct(batches, known(size));
   const GpuMachine &machine = GpuMachine::of(op);
   std::optional<AttentionTile> best;
   for (int64_t rows : kRows) {
@@ -87,7 +88,8 @@ FailureOr<AttentionTile> AttentionTile::choose(graph::AttendOp op,
       best = tile;
       break;
     }
-    int64_t blocks = batches * llvm::divideCeil(known(problem.rows), rows);
+    int64_t blocks =
+        estimateProduct(batches, llvm::divideCeil(known(problem.rows), rows));
     if (best && blocks >= tuning::attentionBlocks(machine))
       break;
   }

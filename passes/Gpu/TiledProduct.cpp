@@ -5,6 +5,7 @@
 #include "passes/Gpu/TiledProduct.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Gpu/TileLoop.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
@@ -87,7 +88,7 @@ void ProductEmitter::chooseTile() {
   };
   int64_t batches = 1;
   for (Value size : product.batch)
-    batches *= known(size);
+    batches = estimateProduct(batches, known(size));
   int64_t m = known(product.m), n = known(product.n);
   int64_t mostSplits = std::clamp<int64_t>(
       known(product.k) / tuning::kMinSplitK, 1, tuning::kMaxSplits);
@@ -97,8 +98,9 @@ void ProductEmitter::chooseTile() {
   if (product.accumulator.getIntOrFloatBitWidth() > 32)
     tiles = tiles.drop_front();
   for (const BlockTile &candidate : tiles) {
-    int64_t blocks = batches * llvm::divideCeil(m, candidate.m) *
-                     llvm::divideCeil(n, candidate.n);
+    int64_t blocks = estimateProduct(
+        estimateProduct(batches, llvm::divideCeil(m, candidate.m)),
+        llvm::divideCeil(n, candidate.n));
     tile = candidate;
     splits = std::min<int64_t>(
         llvm::divideCeil(tuning::productBlocks(machine), blocks), mostSplits);

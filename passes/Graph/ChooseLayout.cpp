@@ -8,6 +8,7 @@
 #include "passes/Graph/ChannelsLast.h"
 #include "passes/Graph/MinCut.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Machine/Estimate.h"
 
 namespace hone {
 #define GEN_PASS_DEF_CHOOSELAYOUTPASS
@@ -28,10 +29,9 @@ static constexpr int64_t kernelBytes = 16 * 1024;
 static int64_t transposeCost(RankedTensorType type, ArrayRef<int64_t> order) {
   if (movesOnlyUnits(type.getShape(), order))
     return 1;
-  int64_t bytes = std::max(1u, elementBytes(type.getElementType()));
-  for (int64_t size : type.getShape())
-    bytes *= ShapedType::isDynamic(size) ? typicalDim : size;
-  return bytes + kernelBytes;
+  return estimateProduct(estimateProduct(type.getShape(), typicalDim),
+                         std::max(1u, elementBytes(type.getElementType()))) +
+         kernelBytes;
 }
 
 namespace {

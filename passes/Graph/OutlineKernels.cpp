@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
@@ -57,18 +58,12 @@ bool reportsErrors(Operation *op) {
       .wasInterrupted();
 }
 
-int64_t elements(Type type) {
-  int64_t count = 1;
-  for (int64_t size : cast<ShapedType>(type).getShape())
-    count *= ShapedType::isDynamic(size) ? kTypicalDim : size;
-  return count;
+int64_t product(ArrayRef<int64_t> sizes) {
+  return estimateProduct(sizes, kTypicalDim);
 }
 
-int64_t product(ArrayRef<int64_t> sizes) {
-  int64_t result = 1;
-  for (int64_t size : sizes)
-    result *= ShapedType::isDynamic(size) ? kTypicalDim : size;
-  return result;
+int64_t elements(Type type) {
+  return product(cast<ShapedType>(type).getShape());
 }
 
 /// Input channels that each output element of a convolution sums over.

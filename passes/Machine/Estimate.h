@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Amounts of work and memory by which choices are made.
+#ifndef HONE_PASSES_MACHINE_ESTIMATE_H
+#define HONE_PASSES_MACHINE_ESTIMATE_H
+
+#include "mlir/IR/BuiltinTypeInterfaces.h"
+#include "llvm/Support/MathExtras.h"
+#include <algorithm>
+
+namespace hone {
+
+/// Where estimates stop: more than any machine has, and small enough to be
+/// multiplied once more. Many free dimensions, with a number for each, would go
+/// beyond 64 bits.
+inline constexpr int64_t kMaxEstimate = int64_t(1) << 48;
+
+/// Product of two amounts that are not negative.
+inline int64_t estimateProduct(int64_t a, int64_t b) {
+  return std::min<uint64_t>(llvm::SaturatingMultiply<uint64_t>(a, b),
+                            kMaxEstimate);
+}
+
+/// Product of sizes, `typical` for each that is not known.
+inline int64_t estimateProduct(llvm::ArrayRef<int64_t> sizes, int64_t typical) {
+  int64_t product = 1;
+  for (int64_t size : sizes)
+    product = estimateProduct(
+        product, mlir::ShapedType::isDynamic(size) ? typical : size);
+  return product;
+}
+
+} // namespace hone
+
+#endif // HONE_PASSES_MACHINE_ESTIMATE_H
