@@ -31,6 +31,7 @@ struct CompileOptions {
   unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
   bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;
+  bool explain = false; ///< keep the remarks of the passes
 };
 
 /// How a compile ended; also the exit code of the program.
@@ -50,6 +51,7 @@ struct DeviceFunctionStats {
 };
 
 struct CompileStats {
+  std::string explanation; ///< of what is fast and slow, where it is asked for
   std::vector<std::pair<std::string, double>> seconds; ///< by phase, in order
   int64_t kernels = 0, calls = 0, levels = 0;
   int64_t arenaBytes = -1, lowerBoundBytes = -1, weightBytes = 0, codeBytes = 0,

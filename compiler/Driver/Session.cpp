@@ -56,6 +56,8 @@ Session::Session(const CompileOptions &options,
   // Kernels are compiled on several threads, where no dialect may be loaded any
   // more.
   mlirContext->loadAllAvailableDialects();
+  if (options.explain)
+    explanation.listen(*mlirContext);
   mlirContext->getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
       return success();
@@ -79,6 +81,10 @@ Session::Session(const CompileOptions &options,
 Session::~Session() {
   finishPhase();
   dropContext();
+  if (options.explain) {
+    llvm::raw_string_ostream os(stats.explanation);
+    explanation.print(os);
+  }
 }
 
 void Session::dropContext() { mlirContext.reset(); }

@@ -4,6 +4,7 @@
 #define HONE_COMPILER_DRIVER_SESSION_H
 
 #include "compiler/Driver/Driver.h"
+#include "compiler/Driver/Explanation.h"
 #include "compiler/Driver/Files.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -57,6 +58,7 @@ private:
 
   const CompileCallbacks &callbacks;
   CompileStats ownStats;
+  Explanation explanation;
   std::vector<std::string> files;
   std::unique_ptr<llvm::DefaultThreadPool> threads;
   std::unique_ptr<mlir::MLIRContext> mlirContext;

@@ -2,6 +2,7 @@
 // Gives a kernel its C signature: pointers and sizes come from tables, parallel
 // loops run the iterations of a range of pieces, temporaries lie on the stack
 // or in the thread's scratch memory, and failed checks become a status.
+#include "passes/Analysis/Remarks.h"
 #include "passes/Cpu/Passes.h"
 #include "passes/Loops/KernelSignature.h"
 #include "passes/Loops/LoopNest.h"
@@ -29,6 +30,11 @@ public:
     if (auto attr = kernel->getAttrOfType<IntegerAttr>("hone.pieces"))
       pieces = std::max<int64_t>(1, attr.getInt());
     serial = pieces > 1 && hasDependentLoops();
+    if (serial)
+      remarkSlow(
+          kernel, "lower-kernel-abi",
+          "its loops read what others of them wrote: one thread runs all "
+          "of it");
     replaceArguments(/*hasStatus=*/needsScratch());
     if (failed(placeBuffers()))
       return failure();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The last step of a kernel: everything becomes the LLVM dialect at once.
+#include "passes/Analysis/Remarks.h"
 #include "passes/Cpu/Passes.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -29,6 +30,14 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 
+/// Of the functions that are left, those for which there are no instructions.
+static bool callsLibm(Operation *op) {
+  return isa<math::MathDialect>(op->getDialect()) &&
+         isa<FloatType>(getElementTypeOrSelf(op->getResultTypes().front())) &&
+         !isa<math::AbsFOp, math::CeilOp, math::CopySignOp, math::FloorOp,
+              math::FmaOp, math::RoundEvenOp, math::SqrtOp, math::TruncOp>(op);
+}
+
 namespace {
 struct LowerKernelToLlvmPass
     : hone::impl::LowerKernelToLlvmPassBase<LowerKernelToLlvmPass> {
@@ -55,6 +64,11 @@ struct LowerKernelToLlvmPass
     vector::populateVectorMaskOpLoweringPatterns(patterns);
     vector::populateVectorMaskMaterializationPatterns(
         patterns, /*force32BitVectorIndices=*/true);
+    getOperation().walk([](Operation *op) {
+      if (callsLibm(op))
+        remarkSlow(op, "lower-kernel-to-llvm",
+                   "a function of libm is called for each element");
+    });
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
     target.addLegalOp<gpu::GPUModuleOp>();

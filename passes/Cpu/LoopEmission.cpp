@@ -2,6 +2,7 @@
 // Loops around bodies: which dimension becomes vectors, in which order the
 // others run, and what is carried in registers.
 #include "passes/Cpu/LoopEmission.h"
+#include "passes/Analysis/Remarks.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -58,6 +59,10 @@ public:
     if (parallel && emitTransposed(e, nest, machine))
       return;
     int vectorDim = chooseVectorDim(nest);
+    if (vectorDim < 0 && !nest.dims.empty())
+      remarkSlow(nest.op, "vectorize-loops",
+                 "no dimension is long enough and contiguous in memory: there "
+                 "are no vectors");
     if (vectorDim >= 0) {
       VectorCost cost = vectorCost(nest, vectorDim);
       int64_t lanes = machine.vectorBits / cost.width;

@@ -3,10 +3,12 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Analysis/Remarks.h"
 #include "passes/Cpu/ChannelWindow.h"
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
 namespace hone {
@@ -60,6 +62,22 @@ static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
   };
 }
 
+/// Plain loops have vectors along a row of pixels at best.
+static void remarkPlain(ConvWindowOp op) {
+  auto filter = cast<ShapedType>(op.getFilter().getType());
+  int64_t taps = 1;
+  for (int64_t size : op.getKernel())
+    taps = estimateProduct(taps, size);
+  StringRef reason =
+      op.getTransposed()
+          ? "a transposed convolution of this form is computed element by "
+            "element"
+      : isa<FloatType>(filter.getElementType())
+          ? "a convolution whose channels come first is computed in plain loops"
+          : "a convolution of integers is computed in plain loops";
+  remarkSlow(op, "lower-convolutions", reason, taps);
+}
+
 static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
@@ -98,6 +116,7 @@ static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {
     emitChannelWindow(e, machine, input, &filter, window, reduction,
                       op.getAccumulatorType(), epilogue);
   } else {
+    remarkPlain(op);
     emitPlainConvolution(e, machine, op);
   }
   op.erase();

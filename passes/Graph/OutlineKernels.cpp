@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/Analysis/Remarks.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/MapVector.h"
@@ -498,6 +499,10 @@ struct OutlineKernelsPass
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function->hasAttr(rt::kKernelAttr) && !function.isExternal())
         hosts.push_back(function);
+    getOperation().walk([](LibraryOp op) {
+      remarkSlow(op, "outline-kernels",
+                 "a function of the runtime does it, on one thread");
+    });
     Outliner outliner(getOperation());
     for (func::FuncOp host : hosts)
       if (failed(outliner.run(host)))

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Analysis/Remarks.h"
 #include "passes/Graph/Passes.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -194,6 +195,11 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
   return reshape(filter, cast<RankedTensorType>(packedType(job)).getShape());
 }
 
+static LogicalResult notPacked(Operation *op, StringRef reason) {
+  hone::remarkSlow(op, "pack-weights", reason);
+  return failure();
+}
+
 /// The job for the right operand of `matmul`, unless it cannot or should not be
 /// packed.
 static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
@@ -207,7 +213,7 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
                    [](int64_t size) { return size != 1; }) ||
       type.getRank() >
           cast<RankedTensorType>(matmul.getLhs().getType()).getRank())
-    return rewriter.notifyMatchFailure(matmul, "the right operand is batched");
+    return notPacked(matmul, "the right operand is batched");
   int64_t columns =
       type.getShape()[type.getRank() - (matmul.getTransposeRhs() ? 2 : 1)];
   int64_t padded = llvm::alignTo(columns, kPanelWidth);
@@ -216,8 +222,7 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
   if (padded > 2 * columns && type.getNumElements() / columns * padded *
                                       elementBytes(type.getElementType()) >
                                   maxPaddedBytes)
-    return rewriter.notifyMatchFailure(matmul,
-                                       "panels would be mostly padding");
+    return notPacked(matmul, "panels would be mostly padding");
   return PackJob{matmul.getRhs(),
                  matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
                                           : WeightKind::MatmulPanels,
@@ -230,10 +235,10 @@ static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
   if (conv.getFilterLayout() != FilterLayout::Plain)
     return rewriter.notifyMatchFailure(conv, "packed already");
   if (!conv.getChannelsLast())
-    return rewriter.notifyMatchFailure(conv, "channels are not last");
+    return notPacked(conv, "channels are not last");
   if (!type.hasStaticShape() || !isa<FloatType>(type.getElementType()))
-    return rewriter.notifyMatchFailure(
-        conv, "the filter is not of floats, or its shape is not known");
+    return notPacked(conv,
+                     "the filter is not of floats, or its shape is not known");
   if (type.getNumElements() == 0)
     return rewriter.notifyMatchFailure(conv, "the filter is empty");
   int64_t group = conv.getGroup();

@@ -77,6 +77,9 @@ static cl::opt<bool>
            COMPILE_OPTION(cl::desc("Write a C header beside the library")));
 static cl::opt<bool> stats("stats",
                            COMPILE_OPTION(cl::desc("Print times and sizes")));
+static cl::opt<bool> explain(
+    "explain",
+    COMPILE_OPTION(cl::desc("Print what is slower than it could be, and why")));
 static cl::opt<bool>
     withWeights("reproducer-with-weights",
                 COMPILE_OPTION(cl::desc(
@@ -152,6 +155,8 @@ static Outcome run(const CompileOptions &options) {
   Outcome outcome = compile(options, callbacks, &found);
   if (wantsStats && outcome == Outcome::Done)
     showStats(found);
+  if (options.explain && outcome == Outcome::Done)
+    llvm::outs() << found.explanation;
   return flush(outcome, callbacks);
 }
 
@@ -181,6 +186,7 @@ int main(int argc, char **argv) {
   options.jobs = jobs;
   options.header = header;
   options.reproducerWithWeights = withWeights;
+  options.explain = explain;
   options.output = output;
   if (threads < 0)
     return usage("--threads wants a number from 0");

@@ -1,4 +1,6 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-lower-kernel-abi,canonicalize,cse)' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --hone-lower-kernel-abi --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// REMARK: {{.Missed.}} slow | Category:lower-kernel-abi | Reason="its loops read what others of them wrote: one thread runs all of it", work=4
 
 // Pointers of inputs and outputs, then dynamic sizes and scalars, come from the tables. Eight pieces share the loop.
 // CHECK-LABEL: func.func @pieces(

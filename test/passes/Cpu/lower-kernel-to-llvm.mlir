@@ -1,4 +1,6 @@
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-lower-kernel-abi,hone-lower-kernel-to-llvm)' | FileCheck %s
+// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-lower-kernel-abi,hone-lower-kernel-to-llvm)' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// REMARK: {{.Missed.}} slow | Category:lower-kernel-to-llvm | Reason="a function of libm is called for each element"
 
 // Nothing is left but llvm; a string is a pointer and a length; sums of a vector may be reassociated.
 // CHECK-LABEL: llvm.func @kernel(

@@ -1,5 +1,7 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-vectorize-loops,canonicalize,cse))' | FileCheck %s
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v4},func.func(hone-vectorize-loops,canonicalize,cse))' | FileCheck %s --check-prefix=WIDE
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-vectorize-loops))' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// REMARK: {{.Missed.}} slow | Category:vectorize-loops | Reason="no dimension is long enough and contiguous in memory: there are no vectors", work=64
 
 // One parallel loop over rows, four vectors at a time, then what is left. The bias row is read as it lies.
 // CHECK-LABEL: func.func private @rows(

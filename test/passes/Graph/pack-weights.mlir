@@ -1,5 +1,8 @@
 // RUN: hone-opt %s --split-input-file --hone-pack-weights \
 // RUN:   --mlir-print-elementsattrs-with-hex-if-larger=-1 | FileCheck %s
+// RUN: hone-opt %s --split-input-file --hone-pack-weights --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// REMARK: {{.Missed.}} slow | Category:pack-weights | Reason="the right operand is batched", work=30
+// REMARK: {{.Missed.}} slow | Category:pack-weights | Reason="channels are not last", work=36
 
 // CHECK-LABEL: func.func @matmul(
 // CHECK:         %[[W:.+]] = hone.constant dense_resource<packed_0> : tensor<2x12x16xf32>
