@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Memory of sessions.
 #include "runtime/core/Arena.h"
+#include "runtime/core/Plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ using namespace hone;
 
 namespace {
 
-constexpr int64_t page = 4096;
+constexpr int64_t page = plan::kPage;
 constexpr int64_t mappedFrom = int64_t(1) << 20;
 constexpr int64_t hugePage = int64_t(2) << 20;
 /// Far above what there is, far below where sums overflow.
@@ -39,7 +40,16 @@ void releaseToSystem(void *, void *pointer, int64_t bytes) {
     munmap(pointer, size_t(bytes));
 }
 
+/// What a block's header takes. It stands in front of the memory that is given
+/// out, which in large blocks begins at the second page (see kLargeBuffer).
 constexpr int64_t headerBytes = 64;
+
+bool isLarge(int64_t blockBytes) { return blockBytes >= plan::kLargeBuffer; }
+
+/// Bytes of a block in front of what is given out.
+int64_t prefixOf(int64_t blockBytes) {
+  return isLarge(blockBytes) ? page : headerBytes;
+}
 
 /// The smallest class that holds `bytes`, and its size. Sizes start at 64 and
 /// go 64, 80, 96, 112, 128, 160, ...
@@ -85,7 +95,7 @@ Blocks::Header *Blocks::headerOf(void *block) {
 void Blocks::poison(Header *header) const {
   if (poisons)
     memset(reinterpret_cast<char *>(header) + headerBytes, kPoison,
-           size_t(header->bytes - headerBytes));
+           size_t(header->bytes - prefixOf(header->bytes)));
 }
 
 void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes,
@@ -94,15 +104,19 @@ void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes,
   if (bytes < 0 || bytes > largest)
     return nullptr;
   int32_t sizeClass = classOf(bytes + headerBytes, total);
+  if (isLarge(total))
+    sizeClass = classOf(bytes + page, total);
   Header *header = unused[sizeClass];
   if (header) {
     unused[sizeClass] = header->next;
   } else {
     // Sizes of large blocks are whole pages in any case.
-    header = static_cast<Header *>(
-        allocator.allocate(allocator.self, total, headerBytes));
-    if (!header)
+    int64_t prefix = prefixOf(total);
+    auto *block =
+        static_cast<char *>(allocator.allocate(allocator.self, total, prefix));
+    if (!block)
       return nullptr;
+    header = reinterpret_cast<Header *>(block + prefix - headerBytes);
     header->bytes = total;
     header->sizeClass = sizeClass;
     header->isKept = false;
@@ -168,7 +182,9 @@ void Blocks::release(const hone_allocator &allocator) {
   for (Header *&list : unused)
     while (Header *header = list) {
       list = header->next;
-      allocator.release(allocator.self, header, header->bytes);
+      int64_t bytes = header->bytes;
+      char *block = reinterpret_cast<char *>(header) + headerBytes;
+      allocator.release(allocator.self, block - prefixOf(bytes), bytes);
     }
   held = 0;
 }

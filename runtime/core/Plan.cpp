@@ -31,6 +31,12 @@ struct Tables {
   int32_t *order, *candidate, *best;
 };
 
+/// The alignment of an interval, less one.
+int64_t maskOf(const Interval &interval) {
+  bool isLarge = interval.bytes >= kLargeBuffer && interval.alignment < kPage;
+  return (isLarge ? kPage : interval.alignment) - 1;
+}
+
 template <typename T> T *cut(char *&cursor, int64_t count) {
   T *result = reinterpret_cast<T *>(cursor);
   cursor += (sizeof(T) * count + 7) / 8 * 8;
@@ -113,7 +119,7 @@ int64_t place(const Interval *intervals, const int32_t *order, int64_t count,
   for (int64_t i = 0; i < count; ++i) {
     int32_t buffer = order[i];
     const Interval &interval = intervals[buffer];
-    int64_t size = t.sizes[buffer], mask = interval.alignment - 1;
+    int64_t size = t.sizes[buffer], mask = maskOf(interval);
     // The smallest gap that is large enough wins; between the last neighbour
     // and the top of the arena there is always one.
     int64_t cursor = 0, bestOffset = -1, bestGap = INT64_MAX;
@@ -167,7 +173,7 @@ Result hone::plan::plan(const Interval *intervals, int64_t count,
   int64_t used = 0, sum = 0;
   for (int64_t i = 0; i < count; ++i) {
     offsets[i] = t.offsets[i] = 0;
-    int64_t bytes = intervals[i].bytes, mask = intervals[i].alignment - 1;
+    int64_t bytes = intervals[i].bytes, mask = maskOf(intervals[i]);
     if (bytes < 0 || bytes > maxBytes || sum > maxBytes)
       return {-1, -1};
     t.sizes[i] = (bytes + mask) & ~mask;

@@ -10,10 +10,16 @@
 
 namespace hone::plan {
 
+/// Large buffers begin at a page, so that what a loop loads and what it stores
+/// have the same place within one. Processors compare these bits alone before a
+/// load may pass a store: with a result a little above its operand, each load
+/// seems to read what was stored just before, and waits.
+constexpr int64_t kLargeBuffer = 128 << 10, kPage = 4096;
+
 /// A buffer that is live from step `first` to step `last`, both included.
 struct Interval {
   int64_t bytes;
-  int64_t alignment; ///< a power of two
+  int64_t alignment; ///< a power of two; of large buffers at least a page
   int32_t first;
   int32_t last;
 };

@@ -179,9 +179,9 @@ bool fits(const Header &header, int32_t type) {
 }
 
 /// Column-major to row-major.
-std::vector<char> transpose(const std::vector<char> &data,
-                            const std::vector<int64_t> &dims, int64_t bytes) {
-  std::vector<char> result(data.size());
+Bytes transpose(const Bytes &data, const std::vector<int64_t> &dims,
+                int64_t bytes) {
+  Bytes result(data.size());
   std::vector<int64_t> index(dims.size(), 0);
   int64_t count = bytes > 0 ? int64_t(data.size()) / bytes : 0;
   for (int64_t i = 0; i < count; ++i) {
@@ -195,7 +195,7 @@ std::vector<char> transpose(const std::vector<char> &data,
   return result;
 }
 
-void swapBytes(std::vector<char> &data, const Header &header) {
+void swapBytes(Bytes &data, const Header &header) {
   int64_t bytes = header.kind == 'c'   ? header.itemBytes / 2
                   : header.kind == 'U' ? 4
                                        : header.itemBytes;
@@ -206,9 +206,9 @@ void swapBytes(std::vector<char> &data, const Header &header) {
 }
 
 /// One byte per element to `bits` per element, the first in the low bits.
-std::vector<char> pack(const std::vector<char> &data, int bits) {
+Bytes pack(const Bytes &data, int bits) {
   int perByte = 8 / bits, mask = (1 << bits) - 1;
-  std::vector<char> result((data.size() + perByte - 1) / perByte, 0);
+  Bytes result((data.size() + perByte - 1) / perByte, 0);
   for (size_t i = 0; i < data.size(); ++i)
     result[i / perByte] |= (data[i] & mask) << (i % perByte * bits);
   return result;
@@ -251,8 +251,8 @@ bool decodeUtf8(const hone_string &text, std::vector<uint32_t> &result) {
 }
 
 /// Fixed-width strings of a file to hone_strings; trailing NULs are padding.
-void takeStrings(Array &array, const std::vector<char> &raw,
-                 const Header &header, int64_t count) {
+void takeStrings(Array &array, const Bytes &raw, const Header &header,
+                 int64_t count) {
   std::vector<hone_string> views;
   for (int64_t i = 0; i < count; ++i) {
     const char *item = raw.data() + i * header.itemBytes;
@@ -382,7 +382,7 @@ Array hone::run::readNpy(const std::string &path, int32_t type) {
   Array array;
   array.type = type;
   array.dims = header.dims;
-  std::vector<char> raw(bytes);
+  Bytes raw(bytes);
   if (fread(raw.data(), 1, bytes, file.get()) != size_t(bytes))
     throw fail("the file is shorter than its shape says");
   swapBytes(raw, header);

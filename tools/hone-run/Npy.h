@@ -6,8 +6,13 @@
 
 #include "hone/abi.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <deque>
+#include <new>
 #include <string>
+#include <sys/mman.h>
 #include <vector>
 
 namespace hone::run {
@@ -18,11 +23,38 @@ struct Failure {
   std::string message;
 };
 
+/// Memory as numpy gives it out: large arrays ask for huge pages. All begin at
+/// a cache line.
+template <typename T> struct ArrayAllocator {
+  using value_type = T;
+  static constexpr size_t kLine = 64, kHugePage = size_t(2) << 20;
+
+  T *allocate(size_t count) {
+    if (count > PTRDIFF_MAX / sizeof(T) - kHugePage)
+      throw std::bad_alloc();
+    size_t bytes = count * sizeof(T);
+    size_t unit = bytes >= kHugePage ? kHugePage : kLine;
+    bytes = (bytes + unit - 1) / unit * unit;
+    void *memory = aligned_alloc(unit, bytes);
+    if (!memory)
+      throw std::bad_alloc();
+    if (unit == kHugePage)
+      madvise(memory, bytes, MADV_HUGEPAGE); // a refusal does no harm
+    return static_cast<T *>(memory);
+  }
+  void deallocate(T *memory, size_t) { free(memory); }
+
+  friend bool operator==(ArrayAllocator, ArrayAllocator) { return true; }
+  friend bool operator!=(ArrayAllocator, ArrayAllocator) { return false; }
+};
+
+using Bytes = std::vector<char, ArrayAllocator<char>>;
+
 /// A tensor with its memory.
 struct Array {
   int32_t type = 0;
   std::vector<int64_t> dims;
-  std::vector<char> data;
+  Bytes data;
   std::deque<std::string> strings; ///< what hone_strings in data point at
 
   hone_value value();

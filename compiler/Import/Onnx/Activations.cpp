@@ -25,6 +25,16 @@ Scalar leakyRelu(const Scalar &x, double alpha) {
   return select(lt(x, 0), x * alpha, x);
 }
 
+/// x * tanh(softplus(x)). Where t is n^2 + 2 n with n = exp(x), the tangent is
+/// t / (t + 2); both are divided by n^2 where that could overflow. One
+/// exponential, not four functions.
+Scalar mish(const Scalar &x) {
+  Scalar e = exp(-abs(x)), isNegative = lt(x, 0);
+  Scalar top = select(isNegative, e * e, x.builder->like(x, 1)) + e * 2.0;
+  Scalar rest = select(isNegative, x.builder->like(x, 2), e * e * 2.0);
+  return x * (top / (top + rest));
+}
+
 Scalar elu(const Scalar &x, double alpha) {
   return select(lt(x, 0), (exp(x) - 1.0) * alpha, x);
 }
@@ -167,9 +177,8 @@ void hone::onnx::addActivations(OpTable &table) {
   addActivation(table, "HardSwish", [](NodeBuilder &, const Scalar &x) {
     return x * clampTo(x * (1.0 / 6) + 0.5, 0, 1);
   });
-  addActivation(table, "Mish", [](NodeBuilder &, const Scalar &x) {
-    return x * tanh(softplus(x));
-  });
+  addActivation(table, "Mish",
+                [](NodeBuilder &, const Scalar &x) { return mish(x); });
   addActivation(table, "Gelu", [](NodeBuilder &n, const Scalar &x) {
     return n.stringAttr("approximate", "none") == "tanh" ? geluByTanh(x)
                                                          : gelu(x);

@@ -92,6 +92,17 @@ TEST(Plan, RoundsUpToTheAlignment) {
   EXPECT_EQ(planned.result.arenaBytes, 4096);
 }
 
+TEST(Plan, LargeBuffersBeginAtAPage) {
+  std::vector<Interval> intervals = {{64, 64, 0, 2},
+                                     {hone::plan::kLargeBuffer, 64, 0, 1},
+                                     {hone::plan::kLargeBuffer - 1, 64, 1, 2},
+                                     {hone::plan::kLargeBuffer + 1, 64, 2, 2}};
+  Planned planned = planAll(intervals);
+  expectValid(intervals, planned);
+  EXPECT_EQ(planned.offsets[1] % hone::plan::kPage, 0);
+  EXPECT_EQ(planned.offsets[3] % hone::plan::kPage, 0);
+}
+
 TEST(Plan, SearchBeatsGreedyBySize) {
   // By size b and c go to 0, d above c, and a above b and d: 9.
   // With d at the bottom, c above it and a above d: 7.

@@ -113,9 +113,16 @@ TEST_F(Sequences, BlocksHoldWhatTheyPromise) {
     ASSERT_NE(block, nullptr);
     memset(block, 0xab, size_t(bytes)); // a sanitizer tree sees an overrun
   }
-  void *large = hone_rt_alloc(frame, -1, (int64_t(1) << 20) + 1);
-  ASSERT_NE(large, nullptr);
-  memset(large, 1, (1 << 20) + 1);
+  // Around the size from which blocks begin at a page, and around that from
+  // which they are mapped.
+  for (int64_t size : {128 << 10, 1 << 20})
+    for (int64_t bytes = size - 5000; bytes < size + 5000; bytes += 999) {
+      void *large = hone_rt_alloc(frame, -1, bytes);
+      ASSERT_NE(large, nullptr);
+      if (bytes >= size)
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(large) % 4096, 0u);
+      memset(large, 1, size_t(bytes));
+    }
 }
 
 /// What a block of the session holds.
