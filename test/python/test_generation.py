@@ -350,8 +350,11 @@ class BeamSearchTest(unittest.TestCase):
             shape = [f"{name}_{i}" for i in range(value.ndim)] if free and value.ndim > 1 else list(value.shape)
             inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape))
         names = ["input_ids", *[name if name in given else "" for name in BEAM_ORDER]]
-        node = helper.make_node("BeamSearch", names, ["sequences", "scores"], domain="com.microsoft", name="search", **graphs, **attributes)
-        results = [helper.make_tensor_value_info("sequences", TensorProto.INT32, ["b", "n", "m"]), helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["b", "n"])]
+        node = helper.make_node("BeamSearch", names, ["sequences", "scores", "steps"], domain="com.microsoft", name="search", **graphs, **attributes)
+        results = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT if i else TensorProto.INT32, sizes)
+            for i, (name, sizes) in enumerate((("sequences", ["b", "n", "m"]), ("scores", ["b", "n"]), ("steps", ["t", "b", "k", "w"])))
+        ]
         held = [numpy_helper.from_array(self.words, "words"), numpy_helper.from_array(self.back, "back")]
         graph = helper.make_graph([node], "beams", inputs, results, held)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
@@ -371,6 +374,11 @@ class BeamSearchTest(unittest.TestCase):
         want, got = reference(made, given), hone.compile(made.SerializeToString()).run(given)
         np.testing.assert_array_equal(got["sequences"], want["sequences"])
         np.testing.assert_allclose(got["scores"], want["scores"], rtol=1e-4, atol=1e-5)
+        # ONNX Runtime leaves open what it has no step for, and what it looks at for entries that are done.
+        self.assertEqual(got["steps"].shape, want["steps"].shape)
+        np.testing.assert_allclose(got["steps"][0], want["steps"][0], rtol=1e-4, atol=1e-4)
+        if not (got["sequences"][:, :, -1] == PAD).any():
+            np.testing.assert_allclose(got["steps"], want["steps"], rtol=1e-4, atol=1e-4)
         return got["sequences"]
 
     def test_like_gpt(self):

@@ -152,6 +152,7 @@ struct BeamSearch {
     State state;
     Val parents;  ///< int64 [rows]: the row that each continues
     Value goesOn; ///< i1
+    Val sums;     ///< f32 [batch, beams, vocabulary], of all candidates
   };
 
   /// Chooses the tokens at `length`.
@@ -270,7 +271,8 @@ struct BeamSearch {
       return s.cast(bitNot(x), ElementType::Int32);
     });
     Val anyOpen = n.reduce(ReduceKind::Max, open, {0}, /*keepdims=*/false);
-    return {next, parents, gt(n.hostScalar(anyOpen), 0).value};
+    return {next, parents, gt(n.hostScalar(anyOpen), 0).value,
+            n.reshape(sums, {batch, beams, vocabulary})};
   }
 
   SmallVector<Val> reordered(ArrayRef<Val> states, Val parents) {
@@ -317,7 +319,7 @@ struct BeamSearch {
     SmallVector<Val> own = begin.state.values(), carried = own;
     carried.append(reordered(first->states, begin.parents));
     FailureOr<SmallVector<Val>> results = loop.run(
-        carried, /*collected=*/0,
+        carried, /*collected=*/n.wants(2) ? 1 : 0,
         [&](Value step, Value,
             ArrayRef<Val> values) -> FailureOr<WhileLoop::Outcome> {
           for (auto [v, initial] : llvm::zip(values, own))
@@ -334,13 +336,38 @@ struct BeamSearch {
             return failure();
           WhileLoop::Outcome result{next.goesOn, next.state.values()};
           result.values.append(reordered(outcome->states, next.parents));
+          if (n.wants(2))
+            result.values.push_back(
+                n.withDims(next.sums, n.dims(begin.sums),
+                           "the scores of both graphs of the decoder"));
           return result;
         });
     if (failed(results))
       return failure();
     for (auto [v, initial] : llvm::zip(*results, own))
       n.dimBuilder.learn(v.value, n.dims(initial));
+    if (n.wants(2))
+      n.out(2, stepScores(begin.sums, results->back(), done));
     return State::of(ArrayRef(*results).take_front(own.size()));
+  }
+
+  /// The scores of all candidates of all steps: those of the first one, which
+  /// ends at `length`, of further ones, and zeros for steps that are not made.
+  Val stepScores(Val first, Val further, Size length) {
+    Sizes dims = n.dims(first);
+    dims.insert(dims.begin(), n.add(n.sub(rules.maxLength, length), 1));
+    Size made = n.dim(further, 0);
+    return n.move(dims, ElementType::Float, [&](ScalarBuilder &s) {
+      SmallVector<Scalar> at{s.index(0) - 1};
+      for (int64_t i = 1; i < 4; ++i)
+        at.push_back(s.index(i));
+      Scalar none = s.constant(s.builder.getF32Type(), 0);
+      Scalar later =
+          s.wrap(s.extractWhere(bitAnd(ge(at[0], 0), lt(at[0], s.size(made))),
+                                further.value, at, none));
+      Scalar own = s.wrap(s.extract(first.value, ArrayRef(at).drop_front()));
+      return select(lt(at[0], 0), own, later).value;
+    });
   }
 
   /// What is open at the greatest length counts as found.
