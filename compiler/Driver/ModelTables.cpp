@@ -178,6 +178,52 @@ std::vector<DefaultValue> hone::defaultValues(ModuleOp host) {
   return values;
 }
 
+static WorkTerms readTerms(func::FuncOp kernel, StringRef name) {
+  auto attr = kernel->getAttrOfType<ArrayAttr>(name);
+  if (!attr)
+    return std::nullopt;
+  WorkTerms terms(std::in_place);
+  for (auto term : attr.getAsRange<DenseI64ArrayAttr>())
+    terms->push_back(term.asArrayRef().vec());
+  return terms;
+}
+
+/// Needs the kernels.
+static void readSteps(ModuleOp host, ModelInfo &info) {
+  auto steps = host->getAttrOfType<ArrayAttr>(rt::kStepsAttr);
+  if (!steps)
+    return;
+  llvm::StringMap<int32_t> kernels;
+  for (auto [number, kernel] : llvm::enumerate(info.kernels))
+    kernels[kernel.name] = number;
+  for (auto attr : steps.getAsRange<ArrayAttr>()) {
+    StepInfo &step = info.steps.emplace_back();
+    if (auto kernel = dyn_cast<FlatSymbolRefAttr>(attr[0])) {
+      step.kind = HONE_STEP_KERNEL;
+      step.name = kernel.getValue().str();
+      step.kernel = kernels.lookup(kernel.getValue());
+    } else if (auto function = dyn_cast<StringAttr>(attr[0])) {
+      step.kind = HONE_STEP_LIBRARY;
+      step.name = function.getValue().str();
+    } else {
+      step.kind = HONE_STEP_COPY;
+      step.name = "copy";
+    }
+    for (int64_t node : cast<DenseI64ArrayAttr>(attr[1]).asArrayRef())
+      step.nodes.push_back(node);
+  }
+}
+
+static NodeInfo readNode(Attribute attr) {
+  NodeInfo info;
+  if (auto node = dyn_cast<NameLoc>(attr)) {
+    info.name = node.getName().getValue().str();
+    if (auto op = dyn_cast<NameLoc>(node.getChildLoc()))
+      info.op = op.getName().getValue().str();
+  }
+  return info;
+}
+
 ModelInfo hone::readModelInfo(ModuleOp host) {
   ModelInfo info;
   auto strings = [&](StringRef name, std::vector<std::string> &out) {
@@ -186,7 +232,9 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
         out.push_back(cast<StringAttr>(entry).getValue().str());
   };
   strings(rt::kFreeDimsAttr, info.freeDims);
-  strings(rt::kNodesAttr, info.nodes);
+  if (auto nodes = host->getAttrOfType<ArrayAttr>(rt::kNodesAttr))
+    for (Attribute node : nodes)
+      info.nodes.push_back(readNode(node));
   llvm::StringMap<int64_t> freeDims;
   for (auto [i, name] : llvm::enumerate(info.freeDims))
     freeDims[name] = i;
@@ -219,8 +267,11 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
   for (auto kernel : host.getOps<func::FuncOp>())
     if (kernel->hasAttr(rt::kKernelAttr)) {
       auto pieces = kernel->getAttrOfType<IntegerAttr>(rt::kPiecesAttr);
-      info.kernels.push_back(
-          {kernel.getSymName().str(), pieces ? pieces.getInt() : 1});
+      info.kernels.push_back({kernel.getSymName().str(),
+                              pieces ? pieces.getInt() : 1,
+                              readTerms(kernel, rt::kFlopAttr),
+                              readTerms(kernel, rt::kBytesAttr)});
     }
+  readSteps(host, info);
   return info;
 }

@@ -44,6 +44,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   if (!options.outline)
     return;
   pm.addPass(createOutlineKernelsPass());
+  pm.addNestedPass<func::FuncOp>(createCountWorkPass());
   if (options.device)
     pm.addPass(createChooseDeviceKernelsPass());
   pm.addPass(createVerifyHostPass({"graph"}));

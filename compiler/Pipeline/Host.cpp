@@ -17,6 +17,7 @@ void hone::buildHostBufferPipeline(OpPassManager &pm) {
   pm.addPass(createPlaceBuffersPass());
   pm.addNestedPass<func::FuncOp>(createReuseBuffersPass());
   pm.addPass(createPlanArenaPass());
+  pm.addPass(createListStepsPass());
   pm.addPass(createVerifyHostPass({"buffer"}));
 }
 

@@ -67,10 +67,20 @@ public:
              llvm::ArrayRef<Ofr> sizes, llvm::SmallVectorImpl<int64_t> &shape,
              llvm::SmallVectorImpl<mlir::Value> &dynamic);
 
-private:
   /// Product of atoms, as sorted atom numbers, to its coefficient; the empty
   /// product is the constant term.
   using Polynomial = std::map<llvm::SmallVector<unsigned, 2>, int64_t>;
+  /// Dimension `i` of a tensor, and an index. They create nothing, but may move
+  /// the `hone.dim` of a free dimension to the top.
+  Polynomial sizeOf(mlir::Value tensor, int64_t i);
+  Polynomial polynomialOf(Ofr value);
+  /// Nothing where the result is beyond what a polynomial holds.
+  static std::optional<Polynomial> multiply(const Polynomial &a,
+                                            const Polynomial &b);
+  static std::optional<Polynomial> sum(const Polynomial &a,
+                                       const Polynomial &b);
+
+private:
   /// The name of an operation that makes no polynomial, and its operands.
   using Opaque = std::tuple<llvm::StringRef, Polynomial, Polynomial>;
   struct Hash {
@@ -82,16 +92,12 @@ private:
   unsigned unnamedAtom(const void *owner, int64_t number);
   /// The name of a free dimension of an argument of the function.
   mlir::StringAttr nameOf(mlir::BlockArgument argument, int64_t i);
-  Polynomial sizeOf(mlir::Value tensor, int64_t i);
-  Polynomial polynomialOf(Ofr value);
   /// Makes `value` known, whose operands are.
   void learnPolynomial(mlir::Value value);
   Ofr valueOf(mlir::OpBuilder &builder, mlir::Location loc,
               const Polynomial &polynomial);
-  std::optional<Polynomial> multiply(const Polynomial &a, const Polynomial &b);
   std::optional<Polynomial> divideExactly(const Polynomial &a,
                                           const Polynomial &b);
-  std::optional<Polynomial> sum(const Polynomial &a, const Polynomial &b);
   /// The polynomial of an index that was computed from others.
   std::optional<Polynomial> throughArithmetic(mlir::Value value);
   bool visibleAt(mlir::Value value, mlir::OpBuilder &builder);

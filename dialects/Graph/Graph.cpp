@@ -44,6 +44,18 @@ void GraphDialect::initialize() {
       >();
 }
 
+std::optional<int64_t> hone::graph::inputChannelDim(ConvOp conv) {
+  switch (conv.getFilterLayout()) {
+  case FilterLayout::Plain:
+    return 1;
+  case FilterLayout::Panels:
+    return conv.getFilter().getType().getRank() - 2;
+  case FilterLayout::Depthwise:
+    return std::nullopt;
+  }
+  llvm_unreachable("all layouts are above");
+}
+
 Operation *GraphDialect::materializeConstant(OpBuilder &builder,
                                              Attribute value, Type type,
                                              Location loc) {

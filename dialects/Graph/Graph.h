@@ -38,6 +38,10 @@ llvm::SmallVector<T> headMajor(llvm::ArrayRef<T> values, bool byRow) {
   return result;
 }
 
+/// The dimension of a filter that holds the input channels which an element of
+/// the result sums over; none where that is one channel.
+std::optional<int64_t> inputChannelDim(ConvOp conv);
+
 } // namespace hone::graph
 
 #endif // HONE_DIALECTS_GRAPH_GRAPH_H

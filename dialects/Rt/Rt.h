@@ -35,7 +35,14 @@ inline constexpr llvm::StringLiteral kNodeAttr =
 inline constexpr llvm::StringLiteral kInPlaceAttr =
     "hone.in_place"; ///< i64 result, on a kernel's argument
 inline constexpr llvm::StringLiteral kNodesAttr =
-    "hone.nodes"; ///< strings, on the module: node id -> text
+    "hone.nodes"; ///< locations, on the module: of the node of each number
+inline constexpr llvm::StringLiteral kStepsAttr =
+    "hone.steps"; ///< on the module: [name, nodes] of each step; the name is a
+                  ///< kernel's symbol, a library function, or unit for a copy
+inline constexpr llvm::StringLiteral kFlopAttr =
+    "hone.flop"; ///< terms, on a kernel function: [factor, position in what a
+                 ///< launch passes as dims...] of each
+inline constexpr llvm::StringLiteral kBytesAttr = "hone.bytes"; ///< likewise
 inline constexpr llvm::StringLiteral kNameAttr =
     "hone.name"; ///< on arguments and results of the entry
 inline constexpr llvm::StringLiteral kTypeAttr = "hone.type";

@@ -126,18 +126,26 @@ def Rt_StoreOp : Rt_Op<"store"> {
 
 def Rt_CopyOp : Rt_Op<"copy"> {
   let summary = "copies all elements; both have the same number of them";
-  let arguments = (ins Arg<Rt_Buffer, "", [MemRead]>:$source, Arg<Rt_Buffer, "", [MemWrite]>:$target);
-  let assemblyFormat = "$source `to` $target attr-dict `:` type($source) `,` type($target)";
+  let arguments = (ins Arg<Rt_Buffer, "", [MemRead]>:$source, Arg<Rt_Buffer, "", [MemWrite]>:$target,
+    OptionalAttr<Rt_Number>:$step);
+  let assemblyFormat = "$source `to` $target (`step` $step^)? attr-dict `:` type($source) `,` type($target)";
+  let builders = [OpBuilder<(ins "::mlir::Value":$source, "::mlir::Value":$target), [{
+    build($_builder, $_state, source, target, ::mlir::IntegerAttr());
+  }]>];
 }
 
 def Rt_DispatchOp : Rt_Op<"dispatch", [AttrSizedOperandSegments]> {
-  let summary = "runs a kernel: all pieces of it, on the threads of the session";
+  let summary = "runs a kernel: all pieces of it, on the threads of the session; `step` is which of `hone.steps`";
   let arguments = (ins FlatSymbolRefAttr:$kernel, Arg<Variadic<Rt_Buffer>, "", [MemRead]>:$inputs,
-    Arg<Variadic<Rt_Buffer>, "", [MemWrite]>:$outputs, Variadic<Index>:$args);
+    Arg<Variadic<Rt_Buffer>, "", [MemWrite]>:$outputs, Variadic<Index>:$args, OptionalAttr<Rt_Number>:$step);
   let assemblyFormat = [{
     $kernel `ins` `(` ($inputs^ `:` type($inputs))? `)` `outs` `(` ($outputs^ `:` type($outputs))? `)`
-    (`args` `(` $args^ `)`)? attr-dict
+    (`args` `(` $args^ `)`)? (`step` $step^)? attr-dict
   }];
+  let builders = [OpBuilder<(ins "::mlir::FlatSymbolRefAttr":$kernel, "::mlir::ValueRange":$inputs,
+    "::mlir::ValueRange":$outputs, "::mlir::ValueRange":$args), [{
+    build($_builder, $_state, kernel, inputs, outputs, args, ::mlir::IntegerAttr());
+  }]>];
 }
 
 def Rt_LibraryOp : Rt_Op<"library"> {
@@ -146,11 +154,17 @@ def Rt_LibraryOp : Rt_Op<"library"> {
     The function makes its results itself, in blocks of the session; `hone_rt.dim` tells their dimensions. `config` is
     flattened in the order of its names (abi.h).
   }];
-  let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, OptionalAttr<DictionaryAttr>:$config, Rt_Number:$node);
+  let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, OptionalAttr<DictionaryAttr>:$config, Rt_Number:$node,
+    OptionalAttr<Rt_Number>:$step);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{
-    $function `(` $operands `)` (`config` $config^)? `node` $node attr-dict `:` functional-type($operands, $results)
+    $function `(` $operands `)` (`config` $config^)? `node` $node (`step` $step^)? attr-dict
+    `:` functional-type($operands, $results)
   }];
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::StringAttr":$function,
+    "::mlir::ValueRange":$operands, "::mlir::DictionaryAttr":$config, "uint64_t":$node), [{
+    build($_builder, $_state, results, function, operands, config, node, ::mlir::IntegerAttr());
+  }]>];
 }
 
 def Rt_OutputDimsOp : Rt_Op<"output_dims"> {

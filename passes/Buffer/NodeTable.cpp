@@ -16,7 +16,9 @@ NodeTable::NodeTable(ModuleOp module) : module(module) {
 }
 
 int32_t NodeTable::numberOf(Location loc) {
-  auto node = StringAttr::get(module.getContext(), rt::describeNode(loc));
+  Attribute node = loc->findInstanceOf<NameLoc>();
+  if (!node)
+    node = UnknownLoc::get(module.getContext());
   auto [entry, isNew] = numbers.try_emplace(node, nodes.size());
   if (isNew)
     nodes.push_back(node);

@@ -64,6 +64,14 @@ def PlanArenaPass : Pass<"hone-plan-arena", "::mlir::ModuleOp"> {
   let dependentDialects = ["::hone::rt::RtDialect", "::mlir::arith::ArithDialect"];
 }
 
+def ListStepsPass : Pass<"hone-list-steps", "::mlir::ModuleOp"> {
+  let summary = "number the steps of a run, with the nodes that they come from";
+  let description = [{
+    Gives each `hone_rt.dispatch`, `hone_rt.library` and `hone_rt.copy` of `@hone_run` its `step`, and lists them in
+    `hone.steps`; `hone.nodes` gets their nodes. Left alone: copies of a few bytes on the host.
+  }];
+}
+
 def BufferizeKernelsPass : Pass<"hone-bufferize-kernels", "::mlir::ModuleOp"> {
   let summary = "turn the tensors of kernels into buffers";
   let description = [{

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Folds a scale per output channel behind a contraction (batch normalisation,
 // most often) into its constant weights; what is added stays, as one bias.
+#include "dialects/Graph/Nodes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Graph/Simplify.h"
 
@@ -140,8 +141,11 @@ private:
           YieldOp::create(builder, loc, product);
         });
     Operation *producer = weighted.weights->getOwner();
-    rewriter.modifyOpInPlace(
-        producer, [&] { weighted.weights->set(scaled.getResult(0)); });
+    rewriter.modifyOpInPlace(producer, [&] {
+      weighted.weights->set(scaled.getResult(0));
+      for (const Step &step : steps)
+        takeNodes(producer, step.op->getLoc());
+    });
     // The contraction may stand before the constants made here.
     rewriter.moveOpAfter(producer, scaled);
     rewriter.modifyOpInPlace(map, [&] {

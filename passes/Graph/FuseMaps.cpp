@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Puts the body of a map in place of the element that a later map reads.
+#include "dialects/Graph/Nodes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -143,6 +144,7 @@ static SmallVector<Value> fuse(MapOp producer, MapOp consumer,
   IRMapping mapping;
   SmallVector<Value> elements;
   rewriter.modifyOpInPlace(consumer, [&] {
+    takeNodes(consumer, producer.getLoc());
     for (auto [argument, input] :
          llvm::zip(producer.getBody().getArguments(), producer.getInputs())) {
       auto inputs = consumer.getInputs();

@@ -3,6 +3,7 @@
 // covers regions: upstream's does not, so that all maps of one tensor would
 // collide, and all branches on one condition.
 #include "dialects/Graph/Graph.h"
+#include "dialects/Graph/Nodes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -115,6 +116,8 @@ private:
       return;
     }
     op->replaceAllUsesWith(equal);
+    if (!equal->hasTrait<OpTrait::ConstantLike>())
+      hone::graph::takeNodes(equal, op->getLoc());
     dead.push_back(op);
   }
 

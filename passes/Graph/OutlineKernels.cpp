@@ -5,6 +5,7 @@
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
+#include "dialects/Graph/Nodes.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -70,15 +71,8 @@ int64_t elements(Type type) {
 /// Input channels that each output element of a convolution sums over.
 int64_t channelsPerOutput(ConvOp conv) {
   ArrayRef<int64_t> filter = conv.getFilter().getType().getShape();
-  switch (conv.getFilterLayout()) {
-  case FilterLayout::Plain:
-    return product(filter[1]);
-  case FilterLayout::Panels:
-    return product(filter[filter.size() - 2]);
-  case FilterLayout::Depthwise:
-    return 1;
-  }
-  llvm_unreachable("all layouts are above");
+  std::optional<int64_t> channels = inputChannelDim(conv);
+  return channels ? product(filter[*channels]) : 1;
 }
 
 /// Work of one operation, in units of `tuning::kPieceElements` elements.
@@ -266,10 +260,7 @@ public:
       if (isOpTriviallyDead(op))
         op->erase();
     sources.clear();
-    SmallVector<Attribute> texts;
-    for (const std::string &node : nodes)
-      texts.push_back(builder.getStringAttr(node));
-    module->setAttr(rt::kNodesAttr, builder.getArrayAttr(texts));
+    module->setAttr(rt::kNodesAttr, builder.getArrayAttr(nodes));
     return status;
   }
 
@@ -331,12 +322,12 @@ private:
               dims.materialize(builder, last->getLoc(),
                                dims.dim(builder, last->getLoc(), result, i)));
     }
-    SmallVector<Location> locs;
+    NodeList sourceNodes;
     for (Operation *op : group)
-      locs.push_back(op->getLoc());
-    auto call = rt::CallOp::create(builder, builder.getFusedLoc(locs), types,
-                                   kernel.getSymName(),
-                                   boundary.tensors.getArrayRef(), args, sizes);
+      addNodes(op, sourceNodes);
+    auto call = rt::CallOp::create(
+        builder, locationOf(module.getContext(), sourceNodes), types,
+        kernel.getSymName(), boundary.tensors.getArrayRef(), args, sizes);
     int64_t position = positions.lookup(last);
     positions[call] = position;
     llvm::SmallPtrSet<Operation *, 8> members(group.begin(), group.end());
@@ -468,10 +459,12 @@ private:
   }
 
   int32_t nodeFor(Location loc) {
-    std::string text = rt::describeNode(loc);
-    auto [entry, isNew] = nodeNumbers.try_emplace(text, nodes.size());
+    Attribute node = loc->findInstanceOf<NameLoc>();
+    if (!node)
+      node = unknown;
+    auto [entry, isNew] = nodeNumbers.try_emplace(node, nodes.size());
     if (isNew)
-      nodes.push_back(text);
+      nodes.push_back(node);
     return entry->second;
   }
 
@@ -481,8 +474,8 @@ private:
   Location unknown;
   llvm::StringMap<func::FuncOp> kernels;
   bool placesAreArguments = false;
-  std::vector<std::string> nodes;
-  llvm::StringMap<int32_t> nodeNumbers;
+  SmallVector<Attribute> nodes;
+  llvm::DenseMap<Attribute, int32_t> nodeNumbers;
   /// Where operations lie in the block that is being outlined. A block's own
   /// order would be counted anew after each call that is put into it.
   llvm::DenseMap<Operation *, int64_t> positions;

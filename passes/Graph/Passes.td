@@ -136,4 +136,13 @@ def OutlineKernelsPass : Pass<"hone-outline-kernels", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect", "::mlir::func::FuncDialect"];
 }
 
+def CountWorkPass : Pass<"hone-count-work", "::mlir::func::FuncOp"> {
+  let summary = "write on each kernel how much it computes and moves";
+  let description = [{
+    `hone.flop` and `hone.bytes` are sums of terms, each a factor and the positions of the numbers that it multiplies, among
+    those that a launch passes: the dynamic dimensions of operands and results, then the arguments. What counts as a FLOP,
+    and which bytes, `hone_work` in abi.h says. Left out: what is no polynomial of these numbers.
+  }];
+}
+
 #endif // HONE_PASSES_GRAPH_PASSES

@@ -167,18 +167,30 @@ void HostCode::store(OpBuilder &b, Location loc, Value value, Value base,
   LLVM::StoreOp::create(b, loc, value, pointer(b, loc, base, bytes));
 }
 
+void HostCode::declare(Location loc, StringRef name, Type result,
+                       TypeRange operands) {
+  if (!declared.insert(name).second)
+    return;
+  // Stays even if the pattern that calls it is rolled back.
+  OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
+  if (!result)
+    result = LLVM::LLVMVoidType::get(module.getContext());
+  auto function = LLVM::LLVMFuncOp::create(
+      top, loc, name,
+      LLVM::LLVMFunctionType::get(result, llvm::to_vector(operands)));
+  function.setVisibility_(LLVM::Visibility::Hidden);
+}
+
+Value HostCode::libraryFunction(OpBuilder &b, Location loc, StringRef name) {
+  std::string symbol = ("hone_lib_" + name).str();
+  declare(loc, symbol, i32Type,
+          {ptrType, i32Type, ptrType, i32Type, ptrType, i32Type, ptrType});
+  return LLVM::AddressOfOp::create(b, loc, ptrType, symbol);
+}
+
 Value HostCode::call(OpBuilder &b, Location loc, StringRef name, Type result,
                      ValueRange operands) {
-  if (declared.insert(name).second) {
-    // Stays even if the pattern that calls it is rolled back.
-    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
-    Type returned = result ? result : LLVM::LLVMVoidType::get(b.getContext());
-    auto function = LLVM::LLVMFuncOp::create(
-        top, loc, name,
-        LLVM::LLVMFunctionType::get(returned,
-                                    llvm::to_vector(operands.getTypes())));
-    function.setVisibility_(LLVM::Visibility::Hidden);
-  }
+  declare(loc, name, result, operands.getTypes());
   auto made = LLVM::CallOp::create(
       b, loc, result ? TypeRange(result) : TypeRange(), name, operands);
   return result ? made.getResult() : Value();

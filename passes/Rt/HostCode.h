@@ -56,10 +56,18 @@ public:
   void store(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
              mlir::Value base, int64_t bytes) const;
 
+  /// The number that profiles know a step by; -1 for none.
+  mlir::Value step(mlir::OpBuilder &b, mlir::Location loc,
+                   std::optional<uint64_t> number) const {
+    return i64(b, loc, number ? static_cast<int64_t>(*number) : -1);
+  }
   /// Calls a function of the runtime; `result` is null for none.
   mlir::Value call(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef name,
                    mlir::Type result, mlir::ValueRange operands);
   void returnIf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value status);
+  /// Address of a library function.
+  mlir::Value libraryFunction(mlir::OpBuilder &b, mlir::Location loc,
+                              llvm::StringRef name);
 
   /// Address of a read-only table of numbers; equal tables are one.
   mlir::Value table(mlir::OpBuilder &b, mlir::Location loc,
@@ -87,6 +95,9 @@ public:
       slotOffsets; ///< of each slot; empty where the runtime plans
 
 private:
+  void declare(mlir::Location loc, llvm::StringRef name, mlir::Type result,
+               mlir::TypeRange operands);
+
   llvm::DenseMap<mlir::Operation *, HostFrame> frames;
   // The module itself finds a symbol only by going through all of them.
   llvm::StringSet<> declared; ///< functions of the runtime

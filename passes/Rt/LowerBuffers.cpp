@@ -317,11 +317,12 @@ struct LowerCopy : RtPattern<rt::CopyOp> {
     int32_t kind =
         (rt::isOnDevice(op.getSource().getType()) ? HONE_COPY_FROM_DEVICE : 0) |
         (rt::isOnDevice(op.getTarget().getType()) ? HONE_COPY_TO_DEVICE : 0);
-    if (kind)
+    if (kind || op.getStep())
       code.returnIf(rewriter, loc,
                     code.call(rewriter, loc, "hone_rt_copy", code.i32Type,
                               {code.frame(op).frame, target, source, bytes,
-                               code.i32(rewriter, loc, kind)}));
+                               code.i32(rewriter, loc, kind),
+                               code.step(rewriter, loc, op.getStep())}));
     else
       LLVM::MemcpyOp::create(rewriter, loc, target, source, bytes,
                              /*isVolatile=*/false);

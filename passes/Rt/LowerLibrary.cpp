@@ -100,8 +100,10 @@ struct LowerLibrary : RtPattern<rt::LibraryOp> {
       storeHeader(code, b, loc, type, frame.results, index * kValueBytes);
 
     Value status = code.call(
-        b, loc, ("hone_lib_" + op.getFunction()).str(), code.i32Type,
-        {frame.frame, code.i32(b, loc, op.getNode()), frame.pointers,
+        b, loc, "hone_rt_library", code.i32Type,
+        {frame.frame, code.step(b, loc, op.getStep()),
+         code.libraryFunction(b, loc, op.getFunction()),
+         code.i32(b, loc, op.getNode()), frame.pointers,
          code.i32(b, loc, op.getNumOperands()), frame.results,
          code.i32(b, loc, op.getNumResults()),
          config.empty() ? LLVM::ZeroOp::create(b, loc, code.ptrType).getResult()

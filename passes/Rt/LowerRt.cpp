@@ -119,7 +119,8 @@ struct LowerDispatch : RtPattern<rt::DispatchOp> {
                   {frame.frame, code.i64(rewriter, loc, kernel->second),
                    frame.pointers, frame.numbers,
                    piecesOf(op, adaptor.getOutputs(),
-                            code.pieces[kernel->second], rewriter)});
+                            code.pieces[kernel->second], rewriter),
+                   code.step(rewriter, loc, op.getStep())});
     code.returnIf(rewriter, loc, status);
     rewriter.eraseOp(op);
     return success();

@@ -17,6 +17,8 @@ struct Job {
   void *const *ptrs;
   const int64_t *dims;
   hone_session *session;
+  int64_t step;
+  bool onDevice;
 };
 
 int32_t runPieces(void *task, int64_t begin, int64_t end, int64_t thread) {
@@ -26,6 +28,57 @@ int32_t runPieces(void *task, int64_t begin, int64_t end, int64_t thread) {
     return HONE_INTERNAL;
   return job.function(job.ptrs, job.dims, begin, end,
                       &job.session->contexts[thread]);
+}
+
+int32_t runPiecesTimed(void *task, int64_t begin, int64_t end, int64_t thread) {
+  Job &job = *static_cast<Job *>(task);
+  int64_t start = now();
+  int32_t result = runPieces(task, begin, end, thread);
+  job.session->profile->addEvent(job.step, int32_t(thread), start, now(),
+                                 end - begin);
+  return result;
+}
+
+int32_t launch(Job &job, int64_t pieces, hone_task_fn task) {
+  hone_session &session = *job.session;
+  if (pieces == 1 || !session.poolHeld || job.onDevice)
+    return job.function(job.ptrs, job.dims, 0, pieces, &session.contexts[0]);
+  return session.pool.run(session.pool.self, pieces, task, &job);
+}
+
+/// Does the work of a step, and tells the profile when.
+template <typename Work>
+int32_t timed(hone_session &session, int64_t step, bool onDevice, Work work) {
+  if (!onDevice) {
+    int64_t begin = now();
+    int32_t result = work();
+    session.profile->addLaunch(step, 0, begin, now());
+    return result;
+  }
+  const hone_device_api &api = *session.model->device->api;
+  if (int32_t status = api.begin_step(session, step))
+    return status;
+  int32_t result = work();
+  int32_t status = api.end_step(session);
+  return result ? result : status;
+}
+
+__attribute__((noinline)) int32_t launchTimed(Job &job, int64_t kernel,
+                                              int64_t pieces) {
+  Profile &profile = *job.session->profile;
+  profile.addKernelWork(job.step, kernel, job.dims);
+  hone_task_fn task = profile.hasEvents() ? runPiecesTimed : runPieces;
+  return timed(*job.session, job.step, job.onDevice,
+               [&] { return launch(job, pieces, task); });
+}
+
+int32_t copy(hone_session &session, void *to, const void *from, int64_t bytes,
+             int32_t kind) {
+  if (session.device)
+    return session.model->device->api->copy(session, to, from, bytes, kind);
+  if (bytes > 0 && to != from)
+    memmove(to, from, size_t(bytes));
+  return HONE_OK;
 }
 
 /// A sequence that leaves the session must not lead back to its table, which
@@ -57,27 +110,26 @@ const hone_core_api hone_rt_api = {
     HONE_ABI_VERSION, sizeof(hone_core_api), createSession,
     destroySession,   prepareSession,        runSession,
     sessionMessage,   sessionStats,          createPool,
-    destroyPool,      allocateOnDevice,
+    destroyPool,      allocateOnDevice,      startProfile,
+    stopProfile,      readProfile,
 };
 
 int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
-                         const int64_t *dims, int64_t pieces) {
+                         const int64_t *dims, int64_t pieces, int64_t step) {
   if (pieces <= 0)
     return HONE_OK;
   hone_session *session = frame->session;
-  Job job{frame->kernels[kernel], ptrs, dims, session};
-  bool onDevice = false;
+  Job job{frame->kernels[kernel], ptrs, dims, session, step, false};
   if (session->device) {
     const hone_device &device = *session->model->device;
-    onDevice = device.kernels[kernel];
-    if (!onDevice && session->recording)
+    job.onDevice = device.kernels[kernel];
+    if (!job.onDevice && session->recording)
       return hone_rt_fail(frame, -1, HONE_INTERNAL, kernel, 0);
     session->contexts[0].first_function = device.first_function[kernel];
   }
-  int32_t result =
-      pieces == 1 || !session->poolHeld || onDevice
-          ? job.function(ptrs, dims, 0, pieces, &session->contexts[0])
-          : session->pool.run(session->pool.self, pieces, runPieces, &job);
+  int32_t result = __builtin_expect(session->profile != nullptr, 0)
+                       ? launchTimed(job, kernel, pieces)
+                       : launch(job, pieces, runPieces);
   if (result == 0)
     return HONE_OK;
   return hone_rt_fail(frame, -1, result, 0, 0);
@@ -110,13 +162,27 @@ int32_t hone_rt_check_dims(hone_frame *frame, int32_t node, int64_t bits,
 }
 
 int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
-                     int64_t bytes, int32_t kind) {
-  hone_session *session = frame->session;
-  if (session->device)
-    return session->model->device->api->copy(*session, to, from, bytes, kind);
-  if (bytes > 0 && to != from)
-    memmove(to, from, size_t(bytes));
-  return HONE_OK;
+                     int64_t bytes, int32_t kind, int64_t step) {
+  hone_session &session = *frame->session;
+  if (!session.profile)
+    return copy(session, to, from, bytes, kind);
+  if (to != from)
+    session.profile->addCopiedBytes(step, bytes);
+  return timed(session, step, session.device && kind != 0,
+               [&] { return copy(session, to, from, bytes, kind); });
+}
+
+int32_t hone_rt_library(hone_frame *frame, int64_t step,
+                        hone_library_fn *function, int32_t node,
+                        const hone_value *const *operands, int32_t operandCount,
+                        hone_value *results, int32_t resultCount,
+                        const int64_t *config) {
+  auto call = [&] {
+    return function(frame, node, operands, operandCount, results, resultCount,
+                    config);
+  };
+  hone_session &session = *frame->session;
+  return session.profile ? timed(session, step, false, call) : call();
 }
 
 void *hone_rt_alloc(hone_frame *frame, int32_t node, int64_t bytes) {

@@ -391,6 +391,7 @@ void hone::destroySession(hone_session *s) {
     s->grownScratch[i].release(allocator);
   s->scratch.release(allocator);
   s->tables.release(allocator);
+  s->profileMemory.release(allocator);
   allocator.release(allocator.self, s, sizeof(hone_session));
 }
 
@@ -423,6 +424,7 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
                          int32_t outputCount) {
   if (!s)
     return HONE_WRONG_CALL;
+  int64_t begin = s->profile ? now() : 0;
   Text text(s->message, sizeof(s->message));
   if (int32_t status = checkInputs(*s, inputs, inputCount, true, text))
     return status;
@@ -439,7 +441,10 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
   if (s->device)
     if (int32_t status = s->model->device->api->bind(*s, /*forRun=*/true, text))
       return status;
-  if (int32_t status = execute(*s, text))
+  int32_t status = execute(*s, text);
+  if (s->profile)
+    s->profile->addRun(begin, now());
+  if (status != HONE_OK)
     return status;
   memcpy(outputs, s->outputs, sizeof(hone_value) * size_t(outputCount));
   return HONE_OK;

@@ -4,6 +4,7 @@
 #define HONE_RUNTIME_CORE_SESSION_H
 
 #include "runtime/core/Arena.h"
+#include "runtime/core/Profile.h"
 #include "runtime/core/Status.h"
 
 namespace hone {
@@ -68,6 +69,10 @@ struct hone_session {
   bool recording;       ///< only work of the device can be noted now
   char deviceNote[512]; ///< why there is no device
   void **deviceInputs, **deviceOutputs;
+
+  hone::Profile *profile;     ///< the one that is under way, or null
+  hone::Profile *lastProfile; ///< that one, or one that was stopped
+  hone::Region profileMemory;
 
   hone::Failure failure;
   char message[1024];

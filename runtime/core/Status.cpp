@@ -55,8 +55,11 @@ void Failure::setDims(int32_t newStatus, int32_t newNode, int32_t newRank,
 }
 
 void Failure::describe(const hone_descriptor &model, Text &text) const {
-  if (node >= 0 && node < model.node_count && model.nodes)
-    text.add("%s: ", model.nodes[node]);
+  if (node >= 0 && node < model.node_count) {
+    const char *name = model.texts + model.nodes[node].name;
+    const char *op = model.texts + model.nodes[node].op;
+    text.add("node '%s'", name).add(*op ? " (%s): " : ": ", op);
+  }
   if (output)
     text.add("output '%s': ", output);
   if (library) {

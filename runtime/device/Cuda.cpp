@@ -77,6 +77,7 @@ void closeDevice(hone_session &s) {
     CurrentContext current(driver, device->program->context);
     for (Recording &recording : device->recordings)
       dropRecording(*device, recording);
+    dropTimer(s);
     if (device->errorCell)
       driver.cuMemFree_v2(device->errorCell);
     dropRegion(driver, device->memory);
@@ -360,6 +361,9 @@ int32_t finish(hone_session &s, int32_t result) {
   CUresult waited = driver.cuStreamSynchronize(device.stream);
   if (waited != CUDA_SUCCESS && result == HONE_OK)
     result = deviceFailed(s, "cuStreamSynchronize", waited);
+  if (s.profile && waited == CUDA_SUCCESS)
+    if (int32_t status = collectTimes(s); result == HONE_OK)
+      result = status;
   device.errorIsOld = result != HONE_OK || error.status != HONE_OK;
   if (error.status != HONE_OK && !device.failedCall) {
     // It came first: after a failure on the host nothing more was begun.
@@ -380,8 +384,11 @@ int32_t runOnDevice(hone_session &s) {
   if (current.result != CUDA_SUCCESS)
     return deviceFailed(s, "cuCtxSetCurrent", current.result);
   int32_t result = bringInputs(s);
+  if (result == HONE_OK && s.profile)
+    result = beginTimedRun(s);
   if (result == HONE_OK)
-    result = device.replays ? replayOrRun(s) : s.model->run(&s.frame);
+    result =
+        device.replays && !s.profile ? replayOrRun(s) : s.model->run(&s.frame);
   return finish(s, result);
 }
 
@@ -416,6 +423,7 @@ void addStats(const hone_session &s, hone_session_stats &stats) {
 } // namespace
 
 const hone_device_api hone_rt_device_api = {
-    openDevice,   closeDevice,     bindDevice,     runOnDevice,
-    copyOnDevice, describeFailure, allocateMemory, addStats,
+    openDevice,     closeDevice,     bindDevice,     runOnDevice,
+    copyOnDevice,   describeFailure, allocateMemory, addStats,
+    prepareProfile, beginStep,       endStep,
 };

@@ -29,6 +29,11 @@ struct hone_device_api {
   int32_t (*allocate)(hone_session &session, int64_t bytes,
                       hone_device_memory &memory, hone::Text &text);
   void (*stats)(const hone_session &session, hone_session_stats &stats);
+  /// Makes what a profile of runs on the device needs.
+  int32_t (*prepare_profile)(hone_session &session, hone::Text &text);
+  /// Around the work of a step on the device, in a run that is profiled.
+  int32_t (*begin_step)(hone_session &session, int64_t step);
+  int32_t (*end_step)(hone_session &session);
 };
 
 #endif // HONE_RUNTIME_DEVICE_DEVICE_H

@@ -21,6 +21,17 @@ struct Recording {
   void **key;        ///< all pointers of the last run
 };
 
+/// Events of the driver for the steps of a run that is profiled, which are read
+/// when all are taken and at the run's end.
+struct StepTimer {
+  static constexpr int64_t capacity = 256;
+  CUevent base; ///< at the run's begin, `baseTime` of the host's clock
+  CUevent begins[capacity], ends[capacity];
+  int64_t steps[capacity];
+  int64_t count;
+  int64_t baseTime;
+};
+
 struct Device {
   Program *program;
   int64_t ownBytes; ///< of this structure and its arrays
@@ -40,6 +51,8 @@ struct Device {
   Recording recordings[planCount];
   void **key;
   int64_t keyCount, replayed;
+
+  StepTimer *timer; ///< null: no run was profiled yet
 };
 
 constexpr int64_t deviceAlignment = 256; ///< of the driver's allocations
@@ -65,6 +78,16 @@ void dropRegion(const Driver &driver, DeviceRegion &region);
 /// hone_rt_copy.
 int32_t copyOnDevice(hone_session &session, void *to, const void *from,
                      int64_t bytes, int32_t kind);
+
+/// hone_device_api's functions for profiles.
+int32_t prepareProfile(hone_session &session, Text &text);
+int32_t beginStep(hone_session &session, int64_t step);
+int32_t endStep(hone_session &session);
+/// Begins the timing of a run's steps, when the device has nothing to do.
+int32_t beginTimedRun(hone_session &session);
+/// Gives the profile the times of the steps that are over, all of them.
+int32_t collectTimes(hone_session &session);
+void dropTimer(hone_session &session);
 
 /// Whether all that a run does is work of the device that follows from
 /// dimensions and pointers.

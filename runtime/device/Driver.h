@@ -39,6 +39,10 @@ namespace hone {
   function(cuStreamCreate) \
   function(cuStreamDestroy_v2) \
   function(cuStreamSynchronize) \
+  function(cuEventCreate) \
+  function(cuEventRecord) \
+  function(cuEventElapsedTime) \
+  function(cuEventDestroy_v2) \
   function(cuStreamBeginCapture_v2) \
   function(cuStreamEndCapture) \
   function(cuGraphInstantiateWithFlags) \

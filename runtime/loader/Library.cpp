@@ -199,6 +199,15 @@ int64_t indexOf(const hone_value_info *values, int32_t count,
   return -1;
 }
 
+const hone_node *nodeOf(const hone_descriptor *model, int64_t step,
+                        int32_t index) {
+  if (!model || step < 0 || step >= model->step_count || index < 0 ||
+      index >= model->steps[step].node_count)
+    return nullptr;
+  return &model->nodes[model->step_nodes[model->steps[step].first_node +
+                                         uint32_t(index)]];
+}
+
 int32_t noSuch(hone_runner *runner, const char *role, const char *name) {
   Text(runner->message, sizeof(runner->message))
       .add("the model has no %s '%s'", role, name ? name : "");
@@ -433,6 +442,44 @@ const char *hone_runner_message(const hone_runner *runner) {
 void hone_runner_stats(const hone_runner *runner, hone_session_stats *stats) {
   if (runner && stats)
     runner->model->api->stats(runner->session, stats);
+}
+
+int32_t hone_runner_profile_start(hone_runner *runner, int64_t events) {
+  if (!runner)
+    return HONE_WRONG_CALL;
+  runner->message[0] = 0;
+  return runner->model->api->profile_start(runner->session, events);
+}
+
+int32_t hone_runner_profile_stop(hone_runner *runner) {
+  if (!runner)
+    return HONE_WRONG_CALL;
+  runner->message[0] = 0;
+  return runner->model->api->profile_stop(runner->session);
+}
+
+int32_t hone_runner_profile_read(const hone_runner *runner,
+                                 hone_profile *profile) {
+  return runner ? runner->model->api->profile_read(runner->session, profile)
+                : int32_t(HONE_WRONG_CALL);
+}
+
+const char *hone_step_name(const hone_descriptor *model, int64_t step) {
+  if (!model || step < 0 || step >= model->step_count)
+    return nullptr;
+  return model->texts + model->steps[step].name;
+}
+
+const char *hone_step_node(const hone_descriptor *model, int64_t step,
+                           int32_t index) {
+  const hone_node *node = nodeOf(model, step, index);
+  return node ? model->texts + node->name : nullptr;
+}
+
+const char *hone_step_node_op(const hone_descriptor *model, int64_t step,
+                              int32_t index) {
+  const hone_node *node = nodeOf(model, step, index);
+  return node ? model->texts + node->op : nullptr;
 }
 
 int32_t hone_type_bits(int32_t type) { return typeBits(type); }

@@ -4,7 +4,6 @@ runtime and compiled models, and nothing else of Hone's."""
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
-ABI_VERSION = 3
 TENSOR, SEQUENCE, OPTIONAL, MAP = 1, 2, 3, 4
 HOST, DEVICE = 0, 1
 NO_DEVICE, DEVICE_FAILED = 10, 11
@@ -83,7 +82,7 @@ class Descriptor(ctypes.Structure):
         ("levels", c_void_p),
         ("level_count", c_int64),
         ("kernel_count", c_int64),
-        *((name, c_void_p) for name in ("kernel_pieces", "kernel_names", "nodes")),
+        *((name, c_void_p) for name in ("kernel_pieces", "texts", "nodes")),
         ("node_count", c_int64),
         ("memory", c_uint32),
         ("plan", c_uint32),
@@ -91,6 +90,9 @@ class Descriptor(ctypes.Structure):
         ("device_arena_bytes", c_int64),
         ("device_lower_bound_bytes", c_int64),
         ("weights_checksum", c_uint64),
+        ("steps", c_void_p),
+        ("step_count", c_int64),
+        *((name, c_void_p) for name in ("step_nodes", "kernel_work", "work_terms")),
     ]
 
 
@@ -118,7 +120,7 @@ class SessionStats(ctypes.Structure):
 
 
 # The header's assertions.
-for _type, _size in (Value, 32), (ValueInfo, 72), (DeviceCode, 56), (Descriptor, 248), (SessionOptions, 40), (SessionStats, 104):
+for _type, _size in (Value, 32), (ValueInfo, 72), (DeviceCode, 56), (Descriptor, 288), (SessionOptions, 40), (SessionStats, 104):
     assert ctypes.sizeof(_type) == _size, _type
 
 # Name: result, arguments.

@@ -23,6 +23,9 @@ public:
       : module(module), context(module.getContext()),
         ptr(PointerType::get(context, 0)) {}
 
+  Constant *i16(int64_t value) {
+    return ConstantInt::getSigned(Type::getInt16Ty(context), int16_t(value));
+  }
   Constant *i32(int64_t value) {
     return ConstantInt::getSigned(Type::getInt32Ty(context), int32_t(value));
   }
@@ -65,6 +68,20 @@ public:
       entries.push_back(i64(value));
     return table(entries, name);
   }
+  /// Offset of a text in the descriptor's texts; equal ones are one.
+  uint32_t text(StringRef text) {
+    std::string clean = shortened(
+        (json::isUTF8(text) ? text.str() : json::fixUTF8(text)).c_str());
+    auto [place, isNew] = places.try_emplace(clean, texts.size());
+    if (isNew)
+      texts.append(clean.c_str(), clean.size() + 1);
+    return place->second;
+  }
+  /// The texts up to now.
+  Constant *allTexts() {
+    return global(ConstantDataArray::getString(context, texts), "texts");
+  }
+
   /// A structure whose size must be that of the C structure.
   Constant *structure(ArrayRef<Constant *> fields, size_t size) {
     Constant *value = ConstantStruct::getAnon(fields);
@@ -120,9 +137,80 @@ public:
                   "device");
   }
 
+  Constant *nodes(ArrayRef<NodeInfo> infos) {
+    SmallVector<Constant *> entries;
+    for (const NodeInfo &node : infos)
+      entries.push_back(structure({i32(text(node.name)), i32(text(node.op))},
+                                  sizeof(hone_node)));
+    return table(entries, "nodes");
+  }
+  /// The steps, and the nodes of all of them.
+  std::pair<Constant *, Constant *> steps(ArrayRef<StepInfo> infos) {
+    SmallVector<Constant *> entries, nodes;
+    for (const StepInfo &step : infos) {
+      entries.push_back(
+          structure({i32(text(step.name)), i32(step.kernel), i32(nodes.size()),
+                     i16(step.nodes.size()), i16(step.kind)},
+                    sizeof(hone_step)));
+      for (uint32_t node : step.nodes)
+        nodes.push_back(i32(node));
+    }
+    return {table(entries, "steps"), table(nodes, "step_nodes")};
+  }
+
+  /// The work of each kernel, and the terms of all of them.
+  std::pair<Constant *, Constant *> work(ArrayRef<KernelInfo> kernels) {
+    SmallVector<Constant *> entries, terms;
+    for (const KernelInfo &kernel : kernels) {
+      Constant *first = i32(terms.size());
+      Constant *flop = addTerms(kernel.flop, terms);
+      Constant *bytes = addTerms(kernel.bytes, terms);
+      entries.push_back(structure({first, flop, bytes}, sizeof(hone_work)));
+    }
+    return {table(entries, "kernel_work"), table(terms, "work_terms")};
+  }
+
   Module &module;
   LLVMContext &context;
   PointerType *ptr;
+
+private:
+  /// Long names with their middle left out, so that a table of thousands stays
+  /// small.
+  static std::string shortened(std::string text) {
+    constexpr size_t longest = 200, half = 96;
+    if (text.size() <= longest)
+      return text;
+    text = text.substr(0, half) + "..." + text.substr(text.size() - half);
+    return json::fixUTF8(text); // where a character was cut
+  }
+
+  /// Appends the terms; how many they are, -1 where they are not known, or have
+  /// no place in the table.
+  Constant *addTerms(const WorkTerms &sum, SmallVectorImpl<Constant *> &terms) {
+    auto fits = [](ArrayRef<int64_t> term) {
+      return term.size() <= 1 + HONE_TERM_NUMBERS &&
+             all_of(term.drop_front(),
+                    [](int64_t number) { return isInt<16>(number); });
+    };
+    if (!sum || !isInt<16>(sum->size()) || !all_of(*sum, fits))
+      return i16(-1);
+    for (ArrayRef<int64_t> term : *sum) {
+      SmallVector<int16_t> numbers(term.drop_front());
+      numbers.resize(HONE_TERM_NUMBERS, -1);
+      terms.push_back(structure(
+          {i64(term.front()),
+           ConstantDataArray::get(
+               context,
+               ArrayRef(reinterpret_cast<const uint16_t *>(numbers.data()),
+                        numbers.size()))},
+          sizeof(hone_term)));
+    }
+    return i16(sum->size());
+  }
+
+  std::string texts;
+  StringMap<uint32_t> places;
 };
 
 } // namespace
@@ -136,11 +224,8 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
                         false);
   SmallVector<Constant *> levels, slots;
   SmallVector<int64_t> offsets, pieces;
-  std::vector<std::string> kernelNames;
-  for (const KernelInfo &kernel : info.kernels) {
+  for (const KernelInfo &kernel : info.kernels)
     pieces.push_back(kernel.pieces);
-    kernelNames.push_back(kernel.name);
-  }
   for (auto [index, level] : enumerate(info.levels)) {
     SmallVector<Constant *> kernels;
     for (const KernelInfo &kernel : info.kernels)
@@ -168,6 +253,9 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
     weights = b.external(kWeightsSymbol);
   }
 
+  auto [steps, stepNodes] = b.steps(info.steps);
+  auto [work, workTerms] = b.work(info.kernels);
+  Constant *nodes = b.nodes(info.nodes);
   Constant *descriptor = b.structure(
       {b.i32(HONE_ABI_VERSION),
        b.i32(sizeof(hone_descriptor)),
@@ -194,15 +282,20 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
        b.i64(info.levels.size()),
        b.i64(info.kernels.size()),
        b.numbers(pieces, "pieces"),
-       b.strings(kernelNames, "kernel_names"),
-       b.strings(info.nodes, "nodes"),
+       b.allTexts(),
+       nodes,
        b.i64(info.nodes.size()),
        b.i32(info.memory),
        b.i32(info.plan),
        info.device ? b.device(*info.device, kernelType) : b.null(),
        b.i64(info.deviceArena.bytes),
        b.i64(info.deviceArena.lowerBoundBytes),
-       b.i64(info.weightsChecksum)},
+       b.i64(info.weightsChecksum),
+       steps,
+       b.i64(info.steps.size()),
+       stepNodes,
+       work,
+       workTerms},
       sizeof(hone_descriptor));
   Constant *global = b.global(descriptor, "descriptor");
 

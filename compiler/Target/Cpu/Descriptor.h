@@ -23,10 +23,26 @@ struct ValueInfo {
   std::vector<int64_t> defaultDims;
 };
 
+/// Sums of terms: of each its factor, then positions in what a launch passes as
+/// dims. Nothing where it is not known.
+using WorkTerms = std::optional<std::vector<std::vector<int64_t>>>;
+
 struct KernelInfo {
   std::string name;
   int64_t pieces = 1;
-  bool onCpu = true; ///< the CPU levels have code for it
+  WorkTerms flop, bytes; ///< of one launch
+  bool onCpu = true;     ///< the CPU levels have code for it
+};
+
+struct NodeInfo {
+  std::string name, op;
+};
+
+/// As in hone_step.
+struct StepInfo {
+  std::string name;
+  int32_t kind = 0, kernel = -1;
+  std::vector<uint32_t> nodes;
 };
 
 struct SlotInfo {
@@ -67,7 +83,9 @@ struct LevelInfo {
 struct ModelInfo {
   std::string symbol = "hone_model", name, producer;
   std::vector<ValueInfo> inputs, outputs;
-  std::vector<std::string> freeDims, nodes;
+  std::vector<std::string> freeDims;
+  std::vector<NodeInfo> nodes;
+  std::vector<StepInfo> steps;
   std::vector<SlotInfo> slots;
   ArenaInfo arena, deviceArena;
   int64_t weightBytes = 0;

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 5u
+#define HONE_ABI_VERSION 6u
 
 /* The oldest glibc that models and libhone_runtime run with. */
 #define HONE_OLDEST_GLIBC "2.28"
@@ -371,6 +371,49 @@ typedef struct hone_device {
 #define HONE_MEMORY_BOUNDED 2u   /* in the arena at the dimensions' bound */
 #define HONE_MEMORY_UNBOUNDED 4u /* data decide; blocks of the session */
 
+/* A node of the model, by offsets in the descriptor's texts. Long names are
+ * shortened in their middle. */
+typedef struct hone_node {
+  uint32_t name; /*  0 */
+  uint32_t op;   /*  4: its operator; "" where that is not known */
+} hone_node;
+
+/* What the host function does one after the other: steps of one plan are
+ * launches of kernels, calls of library functions, and copies of some size.
+ * What a loop repeats is one step. */
+#define HONE_STEP_KERNEL 0
+#define HONE_STEP_LIBRARY 1
+#define HONE_STEP_COPY 2
+
+typedef struct hone_step {
+  uint32_t name;       /*  0: in texts: of the kernel or function; "copy" */
+  int32_t kernel;      /*  4: -1: it is none */
+  uint32_t first_node; /*  8: in step_nodes: the nodes that it comes from */
+  uint16_t node_count; /* 12: at most HONE_MAX_STEP_NODES: the first ones */
+  uint16_t kind;       /* 14: HONE_STEP_* */
+} hone_step;
+
+#define HONE_MAX_STEP_NODES 32
+
+/* `factor`, times the numbers at these positions of what a kernel gets as
+ * `dims`. */
+#define HONE_TERM_NUMBERS 12
+typedef struct hone_term {
+  int64_t factor;                     /*  0 */
+  int16_t numbers[HONE_TERM_NUMBERS]; /*  8: -1: none from here on */
+} hone_term;
+
+/* What one launch of a kernel amounts to, as sums of terms. FLOP are those that
+ * the model asks for, of any element type: a product with its sum is two, any
+ * other arithmetic and any function of a scalar one; comparisons, selections,
+ * conversions and movement are none. Bytes are those of its operands and
+ * results, each once; of what is gathered or sliced, the part. */
+typedef struct hone_work {
+  uint32_t first_term; /*  0: in work_terms: those of FLOP, then of bytes */
+  int16_t flop_terms;  /*  4: -1: not known */
+  int16_t byte_terms;  /*  6: the same */
+} hone_work;
+
 typedef struct hone_core_api hone_core_api;
 
 struct hone_descriptor {
@@ -399,8 +442,8 @@ struct hone_descriptor {
   int64_t level_count;       /* 160 */
   int64_t kernel_count;      /* 168 */
   const int64_t *kernel_pieces;     /* 176: for information, may be NULL */
-  const char *const *kernel_names;  /* 184: for information, may be NULL */
-  const char *const *nodes;         /* 192: node id -> "node 'x' (Gather)" */
+  const char *texts;                /* 184: terminated, one after the other */
+  const hone_node *nodes;           /* 192 */
   int64_t node_count;               /* 200 */
   uint32_t memory;                  /* 208: HONE_MEMORY_* */
   uint32_t plan;                    /* 212: HONE_PLAN_* */
@@ -408,6 +451,11 @@ struct hone_descriptor {
   int64_t device_arena_bytes;       /* 224: -1 without slot_offsets */
   int64_t device_lower_bound_bytes; /* 232 */
   uint64_t weights_checksum;        /* 240: XXH64 of the weights, seed 0 */
+  const hone_step *steps;           /* 248 */
+  int64_t step_count;               /* 256 */
+  const uint32_t *step_nodes;       /* 264: indices in nodes */
+  const hone_work *kernel_work;     /* 272: of each kernel */
+  const hone_term *work_terms;      /* 280 */
 };
 
 /* What a model exports. */
@@ -533,6 +581,44 @@ struct hone_device_memory {
   void (*release)(hone_device_memory *memory);
 };
 
+/* ---- profiles ---- */
+
+/* All times are wall time in nanoseconds. */
+
+/* A step in all runs of a profile together. On the CPU the time is that which
+ * the calling thread spends in the step, waiting for other threads included; on
+ * a device, from its begin to its end there, as the driver's events tell. */
+typedef struct hone_profile_row {
+  int64_t launches; /*  0: 0: no run came to this step */
+  int64_t total_ns; /*  8 */
+  int64_t min_ns;   /* 16: of one launch */
+  int64_t flop;  /* 24: of all launches; -1: not known; INT64_MAX: at least */
+  int64_t bytes; /* 32: read and written, likewise */
+} hone_profile_row;
+
+/* What a thread does for some time. */
+typedef struct hone_profile_event {
+  int64_t begin_ns; /*  0: from the begin of the profile */
+  int64_t end_ns;   /*  8 */
+  int32_t step;     /* 16: -1: a whole run */
+  int32_t thread;   /* 20: 0 is the one that calls; HONE_PROFILE_DEVICE */
+  int64_t pieces;   /* 24: so many pieces of a kernel's work, on this thread; 0:
+                       the step or run as a whole */
+} hone_profile_event;
+
+#define HONE_PROFILE_DEVICE (-1)
+
+typedef struct hone_profile {
+  int64_t runs;                     /*  0: also those that failed on the way */
+  int64_t run_ns;                   /*  8: all of them together */
+  const hone_profile_row *rows;     /* 16: one for each step of the model */
+  int64_t row_count;                /* 24 */
+  const hone_profile_event *events; /* 32: ordered by their ends, but for those
+                                       of different threads */
+  int64_t event_count;              /* 40 */
+  int64_t lost_events;              /* 48: for which there was no room */
+} hone_profile;
+
 /* One session is used by one thread at a time; sessions of one model run at the
  * same time and share its weights. All functions that return int32_t return a
  * hone_status. */
@@ -584,6 +670,17 @@ struct hone_core_api {
    * session's next run. It may outlive the session. */
   int32_t (*device_allocate)(hone_session *session, int64_t bytes,
                              hone_device_memory *memory);
+  /* 80: Begins a profile of the runs from here on; one that there is, is lost.
+   * With room for `events` events, 0 for none: memory is taken here, by the
+   * session's allocator, and not in runs. While it is under way runs on a
+   * device are not replayed. */
+  int32_t (*profile_start)(hone_session *session, int64_t events);
+  /* 88: Runs from here on are not in the profile, which stays readable. Nothing
+   * where none is under way. */
+  int32_t (*profile_stop)(hone_session *session);
+  /* 96: What the profile holds by now, nothing before the first one. Rows and
+   * events are valid until the next profile_start, and change in runs. */
+  int32_t (*profile_read)(const hone_session *session, hone_profile *profile);
 };
 
 /* ---- what generated code calls ---- */
@@ -602,9 +699,10 @@ struct hone_core_api {
 extern const hone_core_api hone_rt_api;
 
 /* Runs all pieces of a kernel: directly when pieces is 1, else spread over the
- * pool; a kernel of the device once. Nothing is run for 0 pieces. */
+ * pool; a kernel of the device once. Nothing is run for 0 pieces. `step`: which
+ * of the model's, here and below; -1 for what no profile tells of. */
 int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
-                         const int64_t *dims, int64_t pieces);
+                         const int64_t *dims, int64_t pieces, int64_t step);
 
 /* Bytes of `rank` dimensions of elements that have `bits` bits each: 0 where
  * one dimension is 0, -1 where one is negative, INT64_MAX where the number is
@@ -619,13 +717,13 @@ int32_t hone_rt_check_dims(hone_frame *frame, int32_t node, int64_t bits,
                            int32_t rank, const int64_t *dims,
                            int32_t overflows);
 
-/* Copies between places; without a device, in the host's memory, and nothing
- * where the pointers are equal. Waits for the device where the target is on the
- * host. */
+/* Copies between places, as the flags of `kind` say; without a device, or
+ * flags, in the host's memory, and nothing where the pointers are equal. Waits
+ * for the device where the target is on the host. */
 #define HONE_COPY_FROM_DEVICE 1
 #define HONE_COPY_TO_DEVICE 2
 int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
-                     int64_t bytes, int32_t kind);
+                     int64_t bytes, int32_t kind, int64_t step);
 
 /* A 64-byte aligned block for memory that only the data decide. It lives until
  * hone_rt_end_iteration gives it back, or the session's next run. `node`: which
@@ -724,6 +822,13 @@ typedef int32_t hone_library_fn(hone_frame *frame, int32_t node,
                                 int32_t operand_count, hone_value *results,
                                 int32_t result_count, const int64_t *config);
 
+/* Calls a library function. */
+int32_t hone_rt_library(hone_frame *frame, int64_t step,
+                        hone_library_fn *function, int32_t node,
+                        const hone_value *const *operands,
+                        int32_t operand_count, hone_value *results,
+                        int32_t result_count, const int64_t *config);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif
@@ -812,7 +917,19 @@ HONE_ASSERT_OFFSET(hone_device, kernels, 24);
 HONE_ASSERT_OFFSET(hone_device, first_function, 32);
 HONE_ASSERT_OFFSET(hone_device, functions, 40);
 HONE_ASSERT_OFFSET(hone_device, api, 48);
-HONE_ASSERT(sizeof(hone_descriptor) == 248);
+HONE_ASSERT(sizeof(hone_node) == 8);
+HONE_ASSERT_OFFSET(hone_node, op, 4);
+HONE_ASSERT(sizeof(hone_step) == 16);
+HONE_ASSERT_OFFSET(hone_step, kernel, 4);
+HONE_ASSERT_OFFSET(hone_step, first_node, 8);
+HONE_ASSERT_OFFSET(hone_step, node_count, 12);
+HONE_ASSERT_OFFSET(hone_step, kind, 14);
+HONE_ASSERT(sizeof(hone_term) == 32);
+HONE_ASSERT_OFFSET(hone_term, numbers, 8);
+HONE_ASSERT(sizeof(hone_work) == 8);
+HONE_ASSERT_OFFSET(hone_work, flop_terms, 4);
+HONE_ASSERT_OFFSET(hone_work, byte_terms, 6);
+HONE_ASSERT(sizeof(hone_descriptor) == 288);
 HONE_ASSERT_OFFSET(hone_descriptor, name, 8);
 HONE_ASSERT_OFFSET(hone_descriptor, producer, 16);
 HONE_ASSERT_OFFSET(hone_descriptor, api, 24);
@@ -836,7 +953,7 @@ HONE_ASSERT_OFFSET(hone_descriptor, levels, 152);
 HONE_ASSERT_OFFSET(hone_descriptor, level_count, 160);
 HONE_ASSERT_OFFSET(hone_descriptor, kernel_count, 168);
 HONE_ASSERT_OFFSET(hone_descriptor, kernel_pieces, 176);
-HONE_ASSERT_OFFSET(hone_descriptor, kernel_names, 184);
+HONE_ASSERT_OFFSET(hone_descriptor, texts, 184);
 HONE_ASSERT_OFFSET(hone_descriptor, nodes, 192);
 HONE_ASSERT_OFFSET(hone_descriptor, node_count, 200);
 HONE_ASSERT_OFFSET(hone_descriptor, memory, 208);
@@ -845,6 +962,11 @@ HONE_ASSERT_OFFSET(hone_descriptor, device, 216);
 HONE_ASSERT_OFFSET(hone_descriptor, device_arena_bytes, 224);
 HONE_ASSERT_OFFSET(hone_descriptor, device_lower_bound_bytes, 232);
 HONE_ASSERT_OFFSET(hone_descriptor, weights_checksum, 240);
+HONE_ASSERT_OFFSET(hone_descriptor, steps, 248);
+HONE_ASSERT_OFFSET(hone_descriptor, step_count, 256);
+HONE_ASSERT_OFFSET(hone_descriptor, step_nodes, 264);
+HONE_ASSERT_OFFSET(hone_descriptor, kernel_work, 272);
+HONE_ASSERT_OFFSET(hone_descriptor, work_terms, 280);
 HONE_ASSERT(sizeof(hone_weights_end) == 24);
 HONE_ASSERT(sizeof(hone_seal) == 160);
 HONE_ASSERT_OFFSET(hone_seal, weights_offset, 8);
@@ -857,7 +979,10 @@ HONE_ASSERT(sizeof(hone_allocator) == 24);
 HONE_ASSERT(sizeof(hone_session_options) == 40);
 HONE_ASSERT(sizeof(hone_session_stats) == 104);
 HONE_ASSERT(sizeof(hone_device_memory) == 24);
-HONE_ASSERT(sizeof(hone_core_api) == 80);
+HONE_ASSERT(sizeof(hone_profile_row) == 40);
+HONE_ASSERT(sizeof(hone_profile_event) == 32);
+HONE_ASSERT(sizeof(hone_profile) == 56);
+HONE_ASSERT(sizeof(hone_core_api) == 104);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -108,6 +108,57 @@ HONE_EXPORT const char *hone_runner_message(const hone_runner *runner);
 HONE_EXPORT void hone_runner_stats(const hone_runner *runner,
                                    hone_session_stats *stats);
 
+/* Where the time of runs goes: hone_core_api's functions of these names. The
+ * rows are those of the model's steps, in the order of `steps` in its
+ * descriptor.
+ *
+ *   hone_runner_profile_start(runner, 0);
+ *   for (int i = 0; i < 10; ++i)
+ *     hone_runner_run(runner);
+ *   hone_profile profile;
+ *   hone_runner_profile_read(runner, &profile);
+ *   for (int64_t i = 0; i < profile.row_count; ++i)
+ *     printf("%s %lld ns\n", hone_step_name(model, i),
+ *            (long long)profile.rows[i].total_ns); */
+HONE_EXPORT int32_t hone_runner_profile_start(hone_runner *runner,
+                                              int64_t events);
+HONE_EXPORT int32_t hone_runner_profile_stop(hone_runner *runner);
+HONE_EXPORT int32_t hone_runner_profile_read(const hone_runner *runner,
+                                             hone_profile *profile);
+
+/* "k3_conv_map"; NULL where there is no such step. */
+HONE_EXPORT const char *hone_step_name(const hone_descriptor *model,
+                                       int64_t step);
+/* The nodes that a step comes from, and the operator of one; NULL from their
+ * number on. */
+HONE_EXPORT const char *hone_step_node(const hone_descriptor *model,
+                                       int64_t step, int32_t index);
+HONE_EXPORT const char *hone_step_node_op(const hone_descriptor *model,
+                                          int64_t step, int32_t index);
+
+/* What the processors of a pool's threads can do, as measured: all of them at
+ * the same time. */
+typedef struct hone_peak {
+  double flop_per_second;  /* multiply-adds of f32 in the widest vectors */
+  double bytes_per_second; /* read from memory */
+  int32_t threads;
+  int32_t vector_bits; /* of the multiply-adds */
+} hone_peak;
+
+/* Measures for some 0.2 s. `pool` NULL: the calling thread alone.
+ * HONE_WRONG_CALL: a session holds the pool; HONE_OUT_OF_MEMORY: there is none
+ * to read, up to 256 MiB. */
+HONE_EXPORT int32_t hone_measure_peak(const hone_pool *pool, hone_peak *peak);
+
+/* The least seconds that so much work takes at these rates, and which of the
+ * two it is that binds. What is not known (negative) binds not; without any, 0
+ * and HONE_BOUND_NONE. */
+#define HONE_BOUND_NONE 0
+#define HONE_BOUND_COMPUTE 1
+#define HONE_BOUND_MEMORY 2
+HONE_EXPORT double hone_peak_seconds(const hone_peak *peak, int64_t flop,
+                                     int64_t bytes, int32_t *bound);
+
 /* Bits of an element, 0 for no type; 128 for a string (hone_string). */
 HONE_EXPORT int32_t hone_type_bits(int32_t type);
 /* "float", "int64", ...; "?" for no type. */

@@ -1,9 +1,9 @@
-// RUN: hone-opt %s --split-input-file --hone-check-sizes | FileCheck %s
+// RUN: hone-opt %s --split-input-file --mlir-print-local-scope --hone-check-sizes | FileCheck %s
 
 // A computed shape is checked once before what is made of it, and with it the arithmetic: a sum has the sign of one of its
 // terms, and the upper half of a product repeats the sign of the lower one, while not both factors are negative. With
 // a number, comparisons do. The runtime knows the shape of inputs.
-// CHECK:       hone.nodes = ["node 'c' (Conv)"]
+// CHECK:       hone.nodes = [loc("c"("Conv"))]
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[N:.+]] = hone.dim "n"
 // CHECK-NOT:     hone_rt.check_dims

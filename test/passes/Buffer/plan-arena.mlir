@@ -36,7 +36,7 @@ module {
 // CHECK:         hone_rt.check_dims dims(%[[N]]) node 0 : memref<?x8xf32>
 // CHECK:       func.func @hone_run
 // CHECK-NOT:     hone_rt.check
-module attributes {hone.nodes = ["add"]} {
+module attributes {hone.nodes = [loc("add")]} {
   func.func private @k(tensor<?x8xf32>) -> tensor<?x8xf32> attributes {hone.kernel}
   func.func @hone_run() attributes {hone.inputs = [], hone.outputs = [{type = tensor<?xf32>}, {type = tensor<?xi64>}]} {
     %n = hone.dim "n"

@@ -1,4 +1,4 @@
-// RUN: hone-opt %s --split-input-file --hone-outline-kernels | FileCheck %s
+// RUN: hone-opt %s --split-input-file --mlir-print-local-scope --hone-outline-kernels | FileCheck %s
 
 // Equal kernels are one; a size used in a kernel is an argument, a small constant is not.
 // CHECK-LABEL: func.func @merged
@@ -48,7 +48,7 @@ func.func @group(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
 // -----
 
 // Captured tensors and scalars become arguments, scalars as index; errors keep kernels of different nodes apart.
-// CHECK-LABEL: module attributes {hone.nodes = ["node 'first'", "node 'second'"]}
+// CHECK-LABEL: module attributes {hone.nodes = [loc("first"), loc("second")]}
 // CHECK:       func.func @captured
 // CHECK-SAME:    %[[X:.+]]: tensor<4xf32>, %[[I:.+]]: tensor<6xi64>, %[[S:.+]]: f32)
 // CHECK:         %[[BITS:.+]] = arith.bitcast %[[S]] : f32 to i32

@@ -7,7 +7,8 @@
 // CHECK:         llvm.store %[[BYTES]]
 // CHECK-LABEL: llvm.func @hone_run(
 // CHECK-SAME:    %[[FRAME:.+]]: !llvm.ptr) -> i32
-// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_dispatch(%[[FRAME]], %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}})
+// CHECK-DAG:     %[[STEP:.+]] = llvm.mlir.constant(7 : i64) : i64
+// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_dispatch(%[[FRAME]], %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[STEP]])
 // CHECK:         llvm.cond_br %{{.+}} ^[[EXIT:.+]](%[[STATUS]] : i32), ^
 // CHECK:         llvm.intr.memcpy
 // CHECK:       ^[[EXIT]](%[[RETURNED:.+]]: i32):
@@ -23,7 +24,7 @@ module attributes {hone.arena = array<i64: -1, -1, -1, -1>, hone.free_dims = ["n
     %n = hone.dim "n"
     %x = hone_rt.input 0 dims(%n) : memref<?xf32>
     %s = hone_rt.slot 0 dims(%n) : memref<?xf32>
-    hone_rt.dispatch @k0 ins(%x : memref<?xf32>) outs(%s : memref<?xf32>) args(%n)
+    hone_rt.dispatch @k0 ins(%x : memref<?xf32>) outs(%s : memref<?xf32>) args(%n) step 7
     %y = hone_rt.output 0 dims(%n) : memref<?xf32>
     hone_rt.copy %s to %y : memref<?xf32>, memref<?xf32>
     return
@@ -35,7 +36,9 @@ module attributes {hone.arena = array<i64: -1, -1, -1, -1>, hone.free_dims = ["n
 // A library call passes values; the rank and the fixed dimensions it comes back with are checked.
 // CHECK:       llvm.mlir.global private constant @hone_config_0(dense<[0, 1]>
 // CHECK-LABEL: llvm.func @hone_run
-// CHECK:         llvm.call @hone_lib_unique
+// CHECK:         %[[STEP:.+]] = llvm.mlir.constant(1 : i64) : i64
+// CHECK:         %[[FUNCTION:.+]] = llvm.mlir.addressof @hone_lib_unique
+// CHECK:         llvm.call @hone_rt_library(%{{.+}}, %[[STEP]], %[[FUNCTION]],
 // CHECK:         llvm.call @hone_rt_fail
 // CHECK:         llvm.call @hone_rt_set_output
 module {
@@ -44,7 +47,7 @@ module {
   }
   func.func @hone_run() {
     %x = hone_rt.input 0 : memref<4xf32>
-    %r = hone_rt.library "unique"(%x) config {axis = 0 : i64, type = 1 : i64} node 0 : (memref<4xf32>) -> memref<2x?xf32>
+    %r = hone_rt.library "unique"(%x) config {axis = 0 : i64, type = 1 : i64} node 0 step 1 : (memref<4xf32>) -> memref<2x?xf32>
     hone_rt.set_output 0, %r : memref<2x?xf32>
     return
   }
@@ -84,7 +87,7 @@ module attributes {hone.free_dims = ["n"]} {
 // CHECK-LABEL: llvm.func @hone_run
 // CHECK:         %[[INPUTS:.+]] = llvm.load %{{.+}} : !llvm.ptr -> !llvm.ptr
 // CHECK:         %[[KIND:.+]] = llvm.mlir.constant(1 : i32) : i32
-// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_copy(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[KIND]])
+// CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_copy(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[KIND]], %{{.+}})
 // CHECK:         llvm.cond_br %{{.+}} ^{{.+}}(%[[STATUS]] : i32), ^
 module attributes {hone.arena = array<i64: 16, 16, 16, 16>,
                    hone.slots = [array<i64: 2, 3, 16, 0, 1>, array<i64: 3, 4, 16, 0, 0>]} {
@@ -115,7 +118,7 @@ module attributes {hone.arena = array<i64: 16, 16, 16, 16>,
 // CHECK-LABEL: llvm.func @hone_run
 // CHECK:         %[[FULL:.+]] = llvm.icmp "ne" %{{.+}} : i64
 // CHECK:         %[[PIECES:.+]] = llvm.select %[[FULL]], %{{.+}}, %{{.+}} : i1, i64
-// CHECK:         llvm.call @hone_rt_dispatch(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[PIECES]])
+// CHECK:         llvm.call @hone_rt_dispatch(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[PIECES]], %{{.+}})
 module attributes {hone.free_dims = ["n", "m"], hone.slots = []} {
   func.func private @k0(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel, hone.pieces = 4 : i64}
   func.func @hone_prepare() {

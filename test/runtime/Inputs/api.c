@@ -48,7 +48,8 @@ static void checkNulls(const char *path, hone_library *library) {
   hone_library *opened = library;
   hone_runner *runner;
   hone_value value = {0};
-  const hone_core_api *api = hone_library_descriptor(library)->api;
+  const hone_descriptor *model = hone_library_descriptor(library);
+  const hone_core_api *api = model->api;
   int wrong =
       hone_library_open(NULL, NULL, &opened, NULL, 0) == HONE_WRONG_CALL &&
       !opened &&
@@ -62,6 +63,13 @@ static void checkNulls(const char *path, hone_library *library) {
       hone_runner_set_output(NULL, "x", &value) == HONE_WRONG_CALL &&
       hone_runner_prepare(NULL, NULL, NULL) == HONE_WRONG_CALL &&
       hone_runner_run(NULL) == HONE_WRONG_CALL &&
+      hone_runner_profile_start(NULL, 0) == HONE_WRONG_CALL &&
+      hone_runner_profile_stop(NULL) == HONE_WRONG_CALL &&
+      hone_runner_profile_read(NULL, NULL) == HONE_WRONG_CALL &&
+      hone_measure_peak(NULL, NULL) == HONE_WRONG_CALL &&
+      api->profile_start(NULL, 0) == HONE_WRONG_CALL &&
+      api->profile_stop(NULL) == HONE_WRONG_CALL &&
+      api->profile_read(NULL, NULL) == HONE_WRONG_CALL &&
       api->session_create(hone_library_descriptor(library), NULL, NULL, NULL,
                           0) == HONE_WRONG_CALL &&
       api->prepare(NULL, NULL, 0, NULL, NULL) == HONE_WRONG_CALL &&
@@ -71,7 +79,11 @@ static void checkNulls(const char *path, hone_library *library) {
   int nothing =
       !hone_library_descriptor(NULL) && !hone_library_input(NULL, "x") &&
       !hone_library_input(library, NULL) && !hone_library_output(NULL, "x") &&
-      !hone_library_output(library, NULL) && !hone_runner_output(NULL, "x");
+      !hone_library_output(library, NULL) && !hone_runner_output(NULL, "x") &&
+      !hone_step_name(NULL, 0) && !hone_step_name(model, -1) &&
+      !hone_step_name(model, 3) && !hone_step_node(NULL, 0, 0) &&
+      !hone_step_node(model, 0, 1) && !hone_step_node(model, 0, -1) &&
+      !hone_step_node_op(model, 3, 0);
   hone_library_close(NULL);
   hone_runner_destroy(NULL);
   hone_pool_destroy(NULL);
@@ -88,6 +100,29 @@ static void checkNulls(const char *path, hone_library *library) {
             !hone_runner_output(runner, NULL),
         "a name", "was found");
   hone_runner_destroy(runner);
+}
+
+static void showProfile(const hone_descriptor *model, hone_runner *runner) {
+  hone_profile profile;
+  int64_t i, sum = 0;
+  check(hone_runner_profile_start(runner, -1) == HONE_WRONG_CALL &&
+            strstr(hone_runner_message(runner), "-1 events"),
+        "a negative number", "was taken");
+  check(!hone_runner_profile_start(runner, 0), "start",
+        hone_runner_message(runner));
+  check(!hone_runner_run(runner) && !hone_runner_run(runner), "run",
+        hone_runner_message(runner));
+  check(!hone_runner_profile_stop(runner), "stop", "");
+  check(!hone_runner_run(runner), "run", hone_runner_message(runner));
+  check(!hone_runner_profile_read(runner, &profile), "read", "");
+  for (i = 0; i < profile.row_count; ++i) {
+    printf("step %s of node %s (%s): %d launches, %d FLOP, %d bytes\n",
+           hone_step_name(model, i), hone_step_node(model, i, 0),
+           hone_step_node_op(model, i, 0), (int)profile.rows[i].launches,
+           (int)profile.rows[i].flop, (int)profile.rows[i].bytes);
+    sum += profile.rows[i].total_ns;
+  }
+  check(profile.runs == 2 && 0 < sum && sum <= profile.run_ns, "times", "");
 }
 
 int main(int argc, char **argv) {
@@ -155,6 +190,7 @@ int main(int argc, char **argv) {
   check(hone_runner_output(second, "twice")->as.tensor.data == mine, "mine",
         "");
   printf("mine ends with %g\n", mine[7]);
+  showProfile(hone_library_descriptor(library), second);
 
   /* A wrong call leaves the outputs of the last run. */
   buffer.as.tensor.rank = 1;

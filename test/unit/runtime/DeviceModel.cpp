@@ -131,25 +131,25 @@ int32_t run(hone_frame *frame) {
   void *x = frame->device_inputs[onDevice::X];
   void *twice = frame->device_arena + frame->slot_offsets[0];
   void *twicePtrs[] = {x, const_cast<char *>(frame->device_weights), twice};
-  if (int32_t status = hone_rt_dispatch(frame, 0, twicePtrs, &n, 1))
+  if (int32_t status = hone_rt_dispatch(frame, 0, twicePtrs, &n, 1, 0))
     return status;
   if (int32_t status =
           hone_rt_copy(frame, frame->device_outputs[onDevice::Twice], twice,
-                       4 * n, HONE_COPY_FROM_DEVICE | HONE_COPY_TO_DEVICE))
+                       4 * n, HONE_COPY_FROM_DEVICE | HONE_COPY_TO_DEVICE, 2))
     return status;
   void *pickPtrs[] = {x, frame->device_inputs[onDevice::Index],
                       frame->device_outputs[onDevice::Picked]};
   int64_t pickDims[] = {n, m};
-  if (int32_t status = hone_rt_dispatch(frame, 1, pickPtrs, pickDims, 1))
+  if (int32_t status = hone_rt_dispatch(frame, 1, pickPtrs, pickDims, 1, 1))
     return status;
   if (frame->model->output_count <= onDevice::Total)
     return 0;
   void *onHost = frame->arena + frame->slot_offsets[1];
   if (int32_t status =
-          hone_rt_copy(frame, onHost, twice, 4 * n, HONE_COPY_FROM_DEVICE))
+          hone_rt_copy(frame, onHost, twice, 4 * n, HONE_COPY_FROM_DEVICE, -1))
     return status;
   void *totalPtrs[] = {onHost, frame->outputs[onDevice::Total].as.tensor.data};
-  return hone_rt_dispatch(frame, 2, totalPtrs, &n, 1);
+  return hone_rt_dispatch(frame, 2, totalPtrs, &n, 1, 3);
 }
 
 const char *const freeDimNames[] = {"n", "m"};
@@ -171,7 +171,17 @@ const hone_value_info outputs[] = {
 };
 const hone_slot slots[] = {{0, 2, 64, HONE_PLACE_DEVICE, -1},
                            {1, 2, 64, HONE_PLACE_HOST, -1}};
-const char *const nodes[] = {"node 'double' (Mul)", "node 'pick' (Gather)"};
+const char texts[] = "\0double\0Mul\0pick\0Gather\0twice\0total\0copy";
+const hone_node nodes[] = {{1, 8}, {12, 17}};
+const hone_step steps[] = {{24, 0, 0, 1, HONE_STEP_KERNEL},
+                           {12, 1, 1, 1, HONE_STEP_KERNEL},
+                           {36, -1, 0, 0, HONE_STEP_COPY},
+                           {30, 2, 0, 2, HONE_STEP_KERNEL}};
+const uint32_t stepNodes[] = {0, 1};
+const hone_work work[] = {{0, 1, 1}, {0, -1, -1}, {0, -1, -1}};
+const hone_term terms[] = {
+    {1, {0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}},
+    {8, {0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}}};
 
 hone_device_image image(const char *chip, int32_t kind, const FakeImage &data,
                         int64_t first, int64_t end) {
@@ -214,8 +224,14 @@ onDevice::Model::Model(bool mixesPlaces)
   descriptor.levels = &level;
   descriptor.level_count = 1;
   descriptor.kernel_count = 3;
+  descriptor.texts = texts;
   descriptor.nodes = nodes;
   descriptor.node_count = 2;
+  descriptor.steps = steps;
+  descriptor.step_count = 4;
+  descriptor.step_nodes = stepNodes;
+  descriptor.kernel_work = work;
+  descriptor.work_terms = terms;
   descriptor.memory = HONE_MEMORY_PLANNED;
   descriptor.plan = mixesPlaces ? 0 : HONE_PLAN_STATIC;
   descriptor.device = &device;

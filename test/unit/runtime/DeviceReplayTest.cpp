@@ -121,7 +121,7 @@ TEST_F(Device, RecordsNeitherCopiesToTheHostNorItsKernels) {
         if (int32_t status = originalRun(frame))
           return status;
         return hone_rt_copy(frame, onTheHost, frame->device_inputs[0], 20,
-                            HONE_COPY_FROM_DEVICE);
+                            HONE_COPY_FROM_DEVICE, -1);
       },
       [](hone_frame *frame) -> int32_t {
         if (int32_t status = originalRun(frame))
@@ -129,7 +129,7 @@ TEST_F(Device, RecordsNeitherCopiesToTheHostNorItsKernels) {
         void *ptrs[] = {const_cast<void *>(frame->inputs[0].as.tensor.data),
                         onTheHost + 4};
         int64_t count = 1;
-        return hone_rt_dispatch(frame, 2, ptrs, &count, 1);
+        return hone_rt_dispatch(frame, 2, ptrs, &count, 1, -1);
       }};
   for (hone_run_fn run : runs) {
     Model model;

@@ -27,6 +27,9 @@ struct CUstream_st {
   bool records = false;
   std::thread::id maker = std::this_thread::get_id();
 };
+struct CUevent_st {
+  int time = -1; ///< not recorded yet
+};
 struct CUgraph_st {
   Work work;
 };
@@ -43,6 +46,7 @@ std::set<void *> memory, hostMemory;
 std::set<CUstream> streams;
 std::map<std::string, CUfunc_st> functions;
 CUctx_st theContext;
+int eventTime = 0;
 CUstream_st defaultStream;
 thread_local CUcontext current = nullptr;
 
@@ -365,6 +369,34 @@ CUresult cuStreamSynchronize(CUstream stream) {
   work.swap((stream ? stream : &defaultStream)->work);
   for (auto &item : work)
     item();
+  return entered;
+}
+
+CUresult cuEventCreate(CUevent *event, unsigned) {
+  ENTER(true)
+  *event = new CUevent_st;
+  ++state.events;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventRecord(CUevent event, CUstream stream) {
+  ENTER(true)
+  event->time = -1;
+  return enqueue(stream, [=] { event->time = eventTime++; });
+}
+
+CUresult cuEventElapsedTime(float *milliseconds, CUevent from, CUevent to) {
+  ENTER(true)
+  if (from->time < 0 || to->time < 0)
+    return misuse();
+  *milliseconds = float(to->time - from->time);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventDestroy_v2(CUevent event) {
+  ENTER_TO_FREE(false)
+  delete event;
+  --state.events;
   return entered;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A driver without a device, for tests of the runtime: work waits in its stream
-// until that is synchronized, device addresses are none of the host's, each
-// function can be made to fail, and what is held is counted.
+// until that is synchronized, and from one event to the next there a
+// millisecond goes by; device addresses are none of the host's, each function
+// can be made to fail, and what is held is counted.
 #ifndef HONE_TEST_UNIT_RUNTIME_FAKEDRIVER_H
 #define HONE_TEST_UNIT_RUNTIME_FAKEDRIVER_H
 
@@ -31,7 +32,7 @@ struct FakeDriver {
   CUresult failure = CUDA_ERROR_UNKNOWN;
 
   int contexts = 0, modules = 0, allocations = 0, hostAllocations = 0,
-      streams = 0, graphs = 0, executables = 0;
+      streams = 0, events = 0, graphs = 0, executables = 0;
   /// Calls without a context, of unknown handles, or at a wrong time.
   int misuses = 0;
   int loads = 0, launches = 0, graphLaunches = 0, toDevice = 0, toHost = 0;
@@ -40,7 +41,7 @@ struct FakeDriver {
 
   bool holdsNothing() const {
     return !contexts && !modules && !allocations && !hostAllocations &&
-           !streams && !graphs && !executables;
+           !streams && !events && !graphs && !executables;
   }
 };
 

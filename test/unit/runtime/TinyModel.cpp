@@ -9,8 +9,22 @@ int64_t tiny::extraBlockBytes = 0;
 namespace {
 
 constexpr float weights[] = {2.0f};
-const char *const nodes[] = {"node 'double' (Mul)", "node 'pick' (Gather)",
-                             "node 'join' (Concat)"};
+const char texts[] =
+    "\0double\0Mul\0pick\0Gather\0join\0Concat\0twice\0hand_over";
+const hone_node nodes[] = {{1, 8}, {12, 17}, {24, 29}};
+const hone_step steps[] = {{36, 0, 0, 1, HONE_STEP_KERNEL},
+                           {42, 2, 1, 2, HONE_STEP_KERNEL},
+                           {12, 1, 1, 1, HONE_STEP_KERNEL}};
+const uint32_t stepNodes[] = {0, 1, 2};
+const hone_work work[] = {{0, 1, 2}, {3, 0, 1}, {4, -1, 1}};
+constexpr int16_t no = -1;
+const hone_term terms[] = {
+    {4, {0, no, no, no, no, no, no, no, no, no, no, no}},
+    {32, {0, no, no, no, no, no, no, no, no, no, no, no}},
+    {4, {no, no, no, no, no, no, no, no, no, no, no, no}},
+    {16, {1, no, no, no, no, no, no, no, no, no, no, no}},
+    {32, {0, no, no, no, no, no, no, no, no, no, no, no}},
+};
 
 /// twice[i] = weight * x[i]; rows are split into pieces. Uses scratch, as a
 /// kernel with packing would.
@@ -96,15 +110,15 @@ int32_t run(hone_frame *frame) {
   void *twicePtrs[] = {x, const_cast<char *>(frame->weights), doubled};
   int64_t twiceDims[] = {b, b};
   if (int32_t status =
-          hone_rt_dispatch(frame, 0, twicePtrs, twiceDims, tiny::pieces))
+          hone_rt_dispatch(frame, 0, twicePtrs, twiceDims, tiny::pieces, 0))
     return status;
   void *copyPtrs[] = {doubled, frame->outputs[tiny::Twice].as.tensor.data};
-  if (int32_t status = hone_rt_dispatch(frame, 2, copyPtrs, &b, 1))
+  if (int32_t status = hone_rt_dispatch(frame, 2, copyPtrs, &b, 1, 1))
     return status;
   void *pickPtrs[] = {x, frame->inputs[tiny::Index].as.tensor.data,
                       frame->outputs[tiny::Picked].as.tensor.data};
   int64_t pickDims[] = {4 * b, n};
-  if (int32_t status = hone_rt_dispatch(frame, 1, pickPtrs, pickDims, 1))
+  if (int32_t status = hone_rt_dispatch(frame, 1, pickPtrs, pickDims, 1, 2))
     return status;
   if (int32_t status = setPositive(frame, static_cast<const float *>(x), 4 * b))
     return status;
@@ -186,7 +200,7 @@ const hone_descriptor model = {
     2,
     3,
     nullptr,
-    nullptr,
+    texts,
     nodes,
     3,
     HONE_MEMORY_PLANNED | HONE_MEMORY_UNBOUNDED,
@@ -195,6 +209,11 @@ const hone_descriptor model = {
     -1,
     -1,
     0x4f3ec3409f0d3777,
+    steps,
+    3,
+    stepNodes,
+    work,
+    terms,
 };
 
 __attribute__((section(HONE_SEAL_SECTION), used))
