@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone bench`: times runs.
-#include "tools/hone-run/Model.h"
+#include "tools/hone-run/Profile.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -110,7 +110,12 @@ int hone::run::benchModel(const Options &options) {
   json["weight_bytes"] = model.descriptor().weight_bytes;
   json["scratch_bytes"] = stats.scratch_bytes;
   json["block_bytes"] = stats.block_bytes;
+  std::optional<Profile> profile;
+  if (chosen.profile)
+    profile.emplace(model, chosen.seconds, chosen.trace);
   if (chosen.json) {
+    if (profile)
+      json["profile"] = profile->json();
     printf("%s\n", json.dump(-1, ' ', false,
                              nlohmann::ordered_json::error_handler_t::replace)
                        .c_str());
@@ -136,9 +141,11 @@ int hone::run::benchModel(const Options &options) {
            static_cast<long long>(stats.replays));
   printf("memory: peak %lld bytes, arena %lld (lower bound %lld), weights "
          "%lld\n",
-         static_cast<long long>(peakResidentBytes()),
+         json["peak_rss_bytes"].get<long long>(),
          static_cast<long long>(arenaBytes),
          static_cast<long long>(stats.lower_bound_bytes),
          static_cast<long long>(model.descriptor().weight_bytes));
+  if (profile)
+    profile->print();
   return 0;
 }

@@ -309,6 +309,16 @@ hone_session_stats Model::stats() const {
   return stats;
 }
 
+void Model::startProfile(int64_t events) {
+  check(hone_runner_profile_start(runner, events));
+}
+
+hone_profile Model::profile() const {
+  hone_profile profile;
+  hone_runner_profile_read(runner, &profile);
+  return profile;
+}
+
 const hone_value &Model::output(int32_t index) const {
   return *hone_runner_output(runner, descriptor().outputs[index].name);
 }

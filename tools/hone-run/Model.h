@@ -20,7 +20,8 @@ struct Options {
   int threads = 0;
   double seconds = 3;
   uint64_t seed = 0;
-  bool random = false, json = false, verify = false;
+  bool random = false, json = false, verify = false, profile = false;
+  std::string trace; ///< file for a trace; empty: none
 };
 
 /// `text` as a single line that leaves a terminal alone: names come from
@@ -47,6 +48,9 @@ public:
   /// The free dimensions with their sizes; after setInputs.
   std::vector<std::pair<std::string, int64_t>> sizes() const;
   hone_session_stats stats() const;
+  /// A profile of the runs from here on.
+  void startProfile(int64_t events);
+  hone_profile profile() const;
   const hone_value &output(int32_t index) const;
 
 private:

@@ -16,10 +16,6 @@ using namespace hone::run;
 
 namespace {
 
-/// The temporary file, for removeUnfinished.
-char unfinished[4096];
-volatile bool isUnfinished = false;
-
 struct Header {
   char kind = 0; ///< as in NumPy's dtype.kind
   int64_t itemBytes = 0;
@@ -316,12 +312,6 @@ std::string unpack(const hone_tensor &tensor, int64_t count) {
   return data;
 }
 
-[[noreturn]] void failWrite(const std::string &path) {
-  std::string reason = strerror(errno);
-  removeUnfinished();
-  throw Failure{74, "cannot write '" + path + "': " + reason};
-}
-
 } // namespace
 
 hone_value Array::value() {
@@ -426,25 +416,7 @@ void hone::run::writeNpy(const std::string &path, const hone_tensor &tensor) {
   start[8] = char(header.size() & 0xff);
   start[9] = char(header.size() >> 8);
 
-  size_t slash = path.rfind('/') + 1;
-  std::string beside =
-      path.substr(0, slash) + ".hone-" + std::to_string(getpid()) + ".tmp";
-  if (beside.size() >= sizeof(unfinished)) {
-    errno = ENAMETOOLONG;
-    failWrite(path);
-  }
-  strcpy(unfinished, beside.c_str());
-  isUnfinished = true;
-  FILE *file = fopen(unfinished, "wb");
-  if (!file)
-    failWrite(path);
-  bool written =
-      fwrite(start, 1, 10, file) == 10 &&
-      fwrite(header.data(), 1, header.size(), file) == header.size() &&
-      fwrite(data, 1, bytes, file) == bytes;
-  if (fclose(file) != 0 || !written || rename(unfinished, path.c_str()) != 0)
-    failWrite(path);
-  isUnfinished = false;
+  writeFile(path, {{start, sizeof(start)}, header, {data, bytes}});
 }
 
 std::string hone::run::describe(const hone_tensor &tensor) {
@@ -453,10 +425,4 @@ std::string hone::run::describe(const hone_tensor &tensor) {
   for (int32_t i = 0; i < tensor.rank; ++i)
     text += (i ? "," : "") + std::to_string(tensor.dims[i]);
   return text + ']';
-}
-
-void hone::run::removeUnfinished() {
-  if (isUnfinished)
-    unlink(unfinished);
-  isUnfinished = false;
 }

@@ -5,6 +5,7 @@
 #define HONE_TOOLS_RUN_NPY_H
 
 #include "hone/abi.h"
+#include "tools/hone-run/Files.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,12 +17,6 @@
 #include <vector>
 
 namespace hone::run {
-
-/// A failure to tell the user of, with the exit code it leads to.
-struct Failure {
-  int code;
-  std::string message;
-};
 
 /// Memory as numpy gives it out: large arrays ask for huge pages. All begin at
 /// a cache line.
@@ -69,9 +64,6 @@ void writeNpy(const std::string &path, const hone_tensor &tensor);
 
 /// "float[2,384]"
 std::string describe(const hone_tensor &tensor);
-
-/// Removes a file that is being written; may be called from a signal handler.
-void removeUnfinished();
 
 } // namespace hone::run
 

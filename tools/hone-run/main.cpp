@@ -63,6 +63,14 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   bench->add_flag("--json", options.json, "print one JSON object");
+  CLI::Option *profile =
+      bench->add_flag("--profile", options.profile,
+                      "tell where the time goes, in as many seconds again");
+  bench
+      ->add_option("--trace", options.trace,
+                   "with --profile: a file for what each thread did in a few "
+                   "runs, for Perfetto or Chrome")
+      ->needs(profile);
 
   CLI::App *info = addCommand(app, options, "info", "describe a model");
   info->add_flag("--json", options.json, "print one JSON object");

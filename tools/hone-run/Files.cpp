@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Files that are written as a whole or not at all.
+#include "tools/hone-run/Files.h"
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace hone::run;
+
+namespace {
+
+/// The temporary file, for removeUnfinished.
+char unfinished[PATH_MAX];
+volatile bool isUnfinished = false;
+
+[[noreturn]] void failWrite(const std::string &path) {
+  std::string reason = strerror(errno);
+  removeUnfinished();
+  throw Failure{74, "cannot write '" + path + "': " + reason};
+}
+
+void write(FILE *file, const std::string &path,
+           const std::vector<std::string_view> &pieces) {
+  if (!file)
+    failWrite(path);
+  bool written = true;
+  for (std::string_view piece : pieces)
+    written =
+        written && fwrite(piece.data(), 1, piece.size(), file) == piece.size();
+  if (fclose(file) != 0 || !written)
+    failWrite(path);
+}
+
+} // namespace
+
+void hone::run::writeFile(const std::string &path,
+                          const std::vector<std::string_view> &pieces) {
+  struct stat status;
+  std::string place = path;
+  if (stat(path.c_str(), &status) == 0) {
+    if (!S_ISREG(status.st_mode))
+      return write(fopen(path.c_str(), "wb"), path, pieces);
+    char real[PATH_MAX];
+    if (realpath(path.c_str(), real))
+      place = real;
+  }
+  std::string beside = place.substr(0, place.rfind('/') + 1) + ".hone-" +
+                       std::to_string(getpid()) + ".tmp";
+  if (beside.size() >= sizeof(unfinished)) {
+    errno = ENAMETOOLONG;
+    failWrite(path);
+  }
+  strcpy(unfinished, beside.c_str());
+  isUnfinished = true;
+  write(fopen(unfinished, "wb"), path, pieces);
+  if (rename(unfinished, place.c_str()) != 0)
+    failWrite(path);
+  isUnfinished = false;
+}
+
+void hone::run::removeUnfinished() {
+  if (isUnfinished)
+    unlink(unfinished);
+  isUnfinished = false;
+}
