@@ -6,9 +6,11 @@
 
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <cstring>
 #include <cxxabi.h>
 #include <map>
+#include <optional>
 #include <unistd.h>
 
 namespace nb = nanobind;
@@ -138,8 +140,7 @@ static bool firstOutput(const hone_descriptor &model, int32_t number) {
   return true;
 }
 
-nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
-  Call call;
+void Model::readInputs(nb::dict feeds, Call &call) {
   for (int32_t i = 0; i < model->input_count; ++i) {
     const hone_value_info &info = model->inputs[i];
     nb::object given = nb::none();
@@ -161,6 +162,11 @@ nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
     }
   }
   checkNames(feeds, model->inputs, model->input_count, "input");
+}
+
+nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
+  Call call;
+  readInputs(feeds, call);
   checkNames(out, model->outputs, model->output_count, "output");
   if (!onDevice.is_none())
     checkNames(onDevice, model->outputs, model->output_count, "output");
@@ -321,5 +327,120 @@ nb::dict Model::stats() {
   }
   if (stats.device_note)
     result["device_note"] = stats.device_note;
+  return result;
+}
+
+/// What the machine can do with so many threads, as the package takes it.
+static std::optional<hone_peak> measurePeak(int32_t threads) {
+  hone_peak peak;
+  int32_t status = withoutLock([&]() -> int32_t {
+    hone_pool pool = {};
+    if (threads > 1)
+      if (int32_t failed = hone_pool_create(threads, &pool))
+        return failed;
+    int32_t status = hone_measure_peak(threads > 1 ? &pool : nullptr, &peak);
+    hone_pool_destroy(&pool);
+    return status;
+  });
+  if (status != HONE_OK)
+    throw RunError("out of memory for measuring the machine's peak");
+  return peak;
+}
+
+static nb::object orNone(int64_t number) {
+  return number < 0 ? nb::none() : nb::cast(number);
+}
+
+static const char *const stepKinds[] = {"kernel", "library", "copy"};
+
+/// One step as the package takes it: numbers are of all runs together.
+static nb::object describeStep(const hone_descriptor &model, int64_t step,
+                               const hone_profile_row &row,
+                               const std::optional<hone_peak> &peak) {
+  nb::list nodes, ops;
+  for (int32_t i = 0; const char *name = hone_step_node(&model, step, i); ++i) {
+    nodes.append(name);
+    ops.append(hone_step_node_op(&model, step, i));
+  }
+  int32_t bound = HONE_BOUND_NONE;
+  double least =
+      hone_peak_seconds(peak ? &*peak : nullptr, row.flop, row.bytes, &bound);
+  return nb::make_tuple(step, hone_step_name(&model, step),
+                        stepKinds[model.steps[step].kind], nb::tuple(nodes),
+                        nb::tuple(ops), row.launches,
+                        double(row.total_ns) * 1e-9, double(row.min_ns) * 1e-9,
+                        orNone(row.flop), orNone(row.bytes),
+                        bound == HONE_BOUND_NONE      ? nb::none()
+                        : bound == HONE_BOUND_COMPUTE ? nb::cast("compute")
+                                                      : nb::cast("memory"),
+                        least);
+}
+
+void Model::profileSession(hone_session *session, Call &call, int runs,
+                           int64_t events, nb::dict &result) {
+  const hone_core_api &api = *model->api;
+  hone_session_stats stats;
+  api.stats(session, &stats);
+  std::optional<hone_peak> peak;
+  if (!stats.device)
+    peak = measurePeak(int32_t(stats.threads));
+  call.outputs.resize(model->output_count);
+  for (int i = -1; i < runs; ++i) {
+    if (i == 0 && api.profile_start(session, events) != HONE_OK)
+      throw RunError(api.message(session));
+    std::fill(call.outputs.begin(), call.outputs.end(), hone_value{});
+    int32_t status = withoutLock([&] {
+      return api.run(session, call.inputs.data(), call.inputs.size(),
+                     call.outputs.data(), call.outputs.size());
+    });
+    if (status != HONE_OK)
+      throw RunError(api.message(session));
+    if (PyErr_CheckSignals() != 0)
+      throw nb::python_error();
+  }
+  hone_profile profile;
+  api.profile_read(session, &profile);
+  nb::list steps, happened;
+  for (int64_t i = 0; i < profile.row_count; ++i)
+    if (profile.rows[i].launches > 0)
+      steps.append(describeStep(*model, i, profile.rows[i], peak));
+  for (int64_t i = 0; i < profile.event_count; ++i) {
+    const hone_profile_event &event = profile.events[i];
+    happened.append(nb::make_tuple(event.step, event.thread, event.begin_ns,
+                                   event.end_ns, event.pieces));
+  }
+  result["runs"] = profile.runs;
+  result["seconds"] = double(profile.run_ns) * 1e-9;
+  result["threads"] = stats.threads;
+  result["steps"] = steps;
+  result["events"] = happened;
+  result["lost_events"] = profile.lost_events;
+  result["peak"] = nb::none();
+  if (peak)
+    result["peak"] =
+        nb::make_tuple(peak->flop_per_second, peak->bytes_per_second,
+                       peak->threads, peak->vector_bits);
+}
+
+nb::dict Model::profile(nb::dict feeds, int runs, int64_t events) {
+  Call call;
+  readInputs(feeds, call);
+  nb::dict result;
+  hone_session *session = takeSession();
+  // Its memory for events would stay with the session.
+  auto giveBack = [&] {
+    model->api->profile_stop(session);
+    if (events > 0)
+      model->api->session_destroy(session);
+    else
+      giveSession(session);
+  };
+  try {
+    profileSession(session, call, runs, events, result);
+  } catch (...) {
+    giveBack();
+    throw;
+  }
+  giveBack();
   return result;
 }

@@ -32,11 +32,18 @@ public:
                      nanobind::dict out);
   const hone_descriptor &descriptor() const { return *model; }
   nanobind::dict stats();
+  /// Profiles so many runs with these inputs, after one that is not in it;
+  /// `events`: room for what each thread did. Everything about them, as the
+  /// package takes it.
+  nanobind::dict profile(nanobind::dict feeds, int runs, int64_t events);
 
 private:
   hone_session *takeSession();
   void giveSession(hone_session *session);
   struct Call;
+  void readInputs(nanobind::dict feeds, Call &call);
+  void profileSession(hone_session *session, Call &call, int runs,
+                      int64_t events, nanobind::dict &result);
   void runSession(hone_session *session, Call &call);
   void placeOutput(hone_session *session, Call &call, int32_t number,
                    const int64_t *dims);

@@ -100,6 +100,8 @@ NB_MODULE(_hone, m) {
       .def("run", &Model::run, nb::arg("inputs"), nb::arg("on_device").none(),
            nb::arg("out"))
       .def("stats", &Model::stats)
+      .def("profile", &Model::profile, nb::arg("inputs"), nb::arg("runs"),
+           nb::arg("events"))
       .def_prop_ro("inputs",
                    [](const Model &self) {
                      const hone_descriptor &model = self.descriptor();

@@ -6,6 +6,7 @@
     outputs = model.run({"x": x})
 """
 import collections
+import json
 import operator
 import os
 import tempfile
@@ -13,7 +14,7 @@ import tempfile
 from . import _hone
 from ._hone import CompileError, DeviceTensor, RunError
 
-__all__ = ["CompileError", "DeviceTensor", "Model", "RunError", "Value", "check", "compile", "compile_library", "load"]
+__all__ = ["CompileError", "DeviceTensor", "Model", "Peak", "Profile", "RunError", "Step", "Value", "check", "compile", "compile_library", "load"]
 
 CompileError.__module__ = DeviceTensor.__module__ = RunError.__module__ = "hone"
 
@@ -22,6 +23,64 @@ Value.__doc__ = """An input or output of a model. `kind` is tensor, sequence, op
 ONNX's name of the element type and `dtype` numpy's; in `shape`, which is None for any rank, free
 dimensions are names, and None is what only the data decide. An input
 that has a default may be left out of a run."""
+
+Step = collections.namedtuple("Step", "name kind nodes ops launches seconds min_seconds share flop bytes bound of_bound")
+Step.__doc__ = """What one run spends in a step, on average. `kind` is kernel, library or copy; `nodes` are the names of
+the ONNX nodes that it comes from and `ops` their operators. `launches`, `seconds`, `flop` and `bytes` are of one run,
+`min_seconds` of the shortest launch; `share` is of the run's time. `flop` counts what the model asks for, a multiply-add as
+two, and is None where it is not known, as `bytes` is: read and written, each operand once. `bound` is
+"compute" or "memory", whichever limits more, and `of_bound` the share of the machine's peak that was
+reached: above 1 where data came from caches, or where elements are narrower than f32. None on a device."""
+
+Peak = collections.namedtuple("Peak", "flop_per_second bytes_per_second threads vector_bits")
+Peak.__doc__ = """What the machine was measured to do: multiply-adds of f32 in vectors of so many bits, and reading from memory, by
+so many threads together."""
+
+
+class Profile:
+    """Where the time of runs goes: `steps`, the longest first; `runs`, how many there were, and the `seconds` of one;
+    `peak`, which is None on a device."""
+
+    def __init__(self, measured):
+        self.runs = measured["runs"]
+        self.seconds = measured["seconds"] / self.runs
+        self.peak = Peak(*measured["peak"]) if measured["peak"] else None
+        self._threads = measured["threads"]
+        self._events = measured["events"]
+        self._steps = {number: self._step(*rest) for number, *rest in measured["steps"]}
+        self.steps = sorted(self._steps.values(), key=lambda step: -step.seconds)
+
+    def _step(self, name, kind, nodes, ops, launches, seconds, least, flop, moved, bound, bound_seconds):
+        def of_run(total):
+            return None if total is None else total / self.runs
+
+        of_bound = bound_seconds / seconds if bound and seconds else None
+        return Step(name, kind, nodes, ops, of_run(launches), of_run(seconds), least, of_run(seconds) / self.seconds, of_run(flop), of_run(moved), bound, of_bound)
+
+    def __repr__(self):
+        return f"<hone.Profile of {self.runs} runs of {self.seconds * 1e3:.4f} ms in {len(self.steps)} steps>"
+
+    def __str__(self):
+        lines = [repr(self)[1:-1], f"{'ms':>10} {'share':>7}  of the peak    step and nodes"]
+        for step in self.steps:
+            reached = f"{step.of_bound:4.0%} {step.bound}" if step.bound else ""
+            lines.append(f"{step.seconds * 1e3:10.4f} {step.share:7.1%}  {reached:<13}  {step.name}: {', '.join(step.nodes)}")
+        return "\n".join(lines)
+
+    def _write_trace(self, path):
+        """Chrome's and Perfetto's JSON: a row for each thread, and one for the device."""
+        rows = {thread: f"thread {thread}" for thread in range(self._threads)}
+        if self.peak is None:
+            rows[self._threads] = "device"
+        events = [{"ph": "M", "name": "thread_name", "pid": 1, "tid": row, "args": {"name": name}} for row, name in rows.items()]
+        for number, thread, begin, end, pieces in self._events:
+            event = {"ph": "X", "name": "run", "cat": "run", "pid": 1, "tid": thread if thread >= 0 else self._threads, "ts": begin / 1e3, "dur": (end - begin) / 1e3}
+            if number >= 0:
+                step = self._steps[number]
+                event.update(name=step.name, cat="pieces" if pieces else step.kind, args={"pieces": pieces} if pieces else {"step": number, "nodes": step.nodes})
+            events.append(event)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"displayTimeUnit": "ms", "traceEvents": events}, file)
 
 
 class Model:
@@ -61,10 +120,26 @@ class Model:
             raise TypeError(f"out must be a dictionary of arrays by name, not {type(out).__name__}")
         return self._library.run(inputs, names, out or {})
 
+    def profile(self, inputs, *, runs=10, trace=None):
+        """Runs the model so many times with these inputs, after one run more, and tells where the time goes: a Profile.
+        `trace` is the path of a file for what each thread did and when, to be opened in Perfetto or Chrome. Nothing is
+        compiled for it, and other runs are not slowed down. Raises RunError as run does."""
+        runs = _number("runs", runs, 2**31 - 1)
+        if runs == 0:
+            raise ValueError("runs is 0: it must be 1 or more")
+        profile = Profile(self._library.profile(inputs, runs, _TRACE_EVENTS if trace is not None else 0))
+        if trace is not None:
+            profile._write_trace(trace)
+        return profile
+
     def stats(self):
         """Bytes of arena, blocks and weights, the thread count, the CPU level and the device in
         use; device_note is why a model for a device runs on the CPU."""
         return self._library.stats()
+
+
+# What a trace has room for: 32 bytes each.
+_TRACE_EVENTS = 1 << 18
 
 
 def _number(what, value, limit):
