@@ -82,18 +82,17 @@ struct BeamSearch {
     Val seen; ///< of ScoreRules, where it has a penalty
 
     SmallVector<Val> values() const {
-      SmallVector<Val> all{sequences, tokens, scores,    done,
-                           found,     best,   bestScores};
+      SmallVector<Val> all{sequences, tokens,     scores, done,
+                           found,     bestScores, best};
       if (seen)
         all.push_back(seen);
       return all;
     }
     static State of(ArrayRef<Val> values) {
-      State state{values[0], values[1], values[2], values[3],
-                  values[4], values[6], values[5], {}};
-      if (values.size() > 7)
-        state.seen = values[7];
-      return state;
+      return {values[0], values[1],
+              values[2], values[3],
+              values[4], values[5],
+              values[6], values.size() > 7 ? values[7] : Val()};
     }
   };
 
