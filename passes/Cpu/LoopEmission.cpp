@@ -56,6 +56,7 @@ public:
 
   void emit() {
     nest.collapse(e);
+    nest.foldRepeats(e);
     if (parallel && emitTransposed(e, nest, machine))
       return;
     int vectorDim = chooseVectorDim(nest);

@@ -70,11 +70,25 @@ Value LoopBody::load(unsigned operand, Value iv, int64_t lanes) {
   return vector::FromElementsOp::create(e.builder, e.loc, type, elements);
 }
 
+/// Each element of a vector, or a scalar, `times` beside each other.
+static Value repeated(Emitter &e, Value value, int64_t times) {
+  auto vector = dyn_cast<VectorType>(value.getType());
+  if (!vector)
+    return vector::BroadcastOp::create(
+        e.builder, e.loc, VectorType::get(times, value.getType()), value);
+  SmallVector<int64_t> lanes;
+  for (int64_t lane = 0; lane < vector.getNumElements(); ++lane)
+    lanes.append(times, lane);
+  return vector::ShuffleOp::create(e.builder, e.loc, value, value, lanes);
+}
+
 void LoopBody::store(unsigned output, Value iv, Value value) {
   const NestAccess &access = nest.output(output);
   Value offset = access.base;
   if (iv && !nest.dims.empty())
     offset = e.add(offset, e.mul(iv, access.strides[0]));
+  if (access.repeat > 1)
+    value = repeated(e, value, access.repeat);
   if (isa<VectorType>(value.getType()))
     vector::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
   else

@@ -165,7 +165,7 @@ VectorCost hone::vectorCost(const LoopNest &nest, unsigned dim) {
         return cost;
       continue;
     }
-    if (nest.stride(i, dim) == 1)
+    if (nest.stride(i, dim) == access.repeat)
       continue;
     if (isOutput)
       return cost;

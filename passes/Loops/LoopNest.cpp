@@ -214,6 +214,23 @@ void LoopNest::fix(Emitter &e, unsigned dim, Value iv) {
   dims.erase(dims.begin() + dim);
 }
 
+void LoopNest::foldRepeats(Emitter &e) {
+  constexpr int64_t mostRepeats = 16;
+  if (dims.size() < 2 || accesses.size() != numInputs() + 1 || isReduced(0))
+    return;
+  unsigned last = dims.size() - 1;
+  std::optional<int64_t> times = extent(last);
+  if (!times || *times < 2 || *times > mostRepeats || dims[last].reduction ||
+      usesIndex(last) || output(0).isScalar() ||
+      stride(numInputs(), last) != 1 || stride(numInputs(), last - 1) != *times)
+    return;
+  for (unsigned i = 0; i < numInputs(); ++i)
+    if (walks(i, last))
+      return;
+  fix(e, last, e.cst(0));
+  output(0).repeat = *times;
+}
+
 bool LoopNest::usesIndex(unsigned dim) const {
   bool found = false;
   op->walk([&](linalg::IndexOp index) {

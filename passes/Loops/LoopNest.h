@@ -25,6 +25,7 @@ struct NestAccess {
   /// Dimensions of the memref that each dimension of the nest walks, or -1.
   llvm::SmallVector<std::pair<int, int>> memDims;
   bool plain = false; ///< The memref is contiguous and row-major.
+  int64_t repeat = 1; ///< Elements beside each other that get one value.
 
   bool isScalar() const { return !flat; }
   mlir::Type elementType() const;
@@ -41,6 +42,9 @@ public:
   void fix(Emitter &e, unsigned dim, mlir::Value iv);
   /// Merges neighbouring dimensions that every operand walks as one.
   void collapse(Emitter &e);
+  /// Drops the last dimension where that only repeats what is stored, a few
+  /// times beside each other.
+  void foldRepeats(Emitter &e);
   /// Whether the body asks for coordinates along `dim`.
   bool usesIndex(unsigned dim) const;
   /// Whether the operand's address changes along `dim`.

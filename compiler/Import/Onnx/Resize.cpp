@@ -119,6 +119,48 @@ struct Resizer {
                      }));
   }
 
+  /// How often each element is repeated along the axis, where that is all that
+  /// the formula of `nearestPass` does, and not often.
+  std::optional<int64_t> repeats(const ResizeAxis &a) const {
+    std::optional<int64_t> from = n.known(a.from), to = n.known(a.to);
+    int64_t times = 0;
+    if (a.scale && *a.scale >= 1 && *a.scale <= 16)
+      times = int64_t(*a.scale);
+    else if (!a.scale && !a.scales && from && to && *from > 0)
+      times = *to / *from;
+    if (times < 2 || times > 16 || (a.scale && *a.scale != float(times)) ||
+        !n.same(a.to, n.mul(a.from, n.index(times))))
+      return std::nullopt;
+    // Element i comes from the whole part of i / times: no place is as close to
+    // a boundary as a rounding error.
+    bool isWhole = legacyNearest || nearest == "floor"
+                       ? coordinates == "asymmetric" ||
+                             coordinates == "tf_half_pixel_for_nn"
+                       : StringRef(nearest).starts_with("round_prefer") &&
+                             (coordinates == "half_pixel" ||
+                              coordinates == "pytorch_half_pixel" ||
+                              coordinates == "half_pixel_symmetric");
+    return isWhole ? std::optional<int64_t>(times) : std::nullopt;
+  }
+
+  /// Repeats elements along several axes at once.
+  Val repeatElements(Val x, ArrayRef<ResizeAxis> axes) const {
+    Sizes dims = n.dims(x), single, wide, result(dims);
+    SmallVector<int64_t> times(dims.size(), 1);
+    for (const ResizeAxis &a : axes)
+      times[a.axis] = *repeats(a);
+    for (auto [i, dim] : llvm::enumerate(dims)) {
+      single.push_back(dim);
+      wide.push_back(dim);
+      if (times[i] == 1)
+        continue;
+      single.push_back(n.index(1));
+      wide.push_back(n.index(times[i]));
+      result[i] = n.mul(dim, n.index(times[i]));
+    }
+    return n.reshape(n.expand(n.reshape(x, single), wide), result);
+  }
+
   /// The weight of a tap at distance `d` (in input elements).
   Scalar kernelWeight(Scalar d) const {
     ScalarBuilder &s = *d.builder;
@@ -266,6 +308,14 @@ struct Resizer {
     SmallVector<ResizeAxis> ordered(axes);
     if (mode == "nearest" && llvm::none_of(axes, shrinks))
       std::reverse(ordered.begin(), ordered.end());
+    if (mode == "nearest") {
+      SmallVector<ResizeAxis> repeated;
+      llvm::copy_if(ordered, std::back_inserter(repeated),
+                    [&](const ResizeAxis &a) { return repeats(a); });
+      llvm::erase_if(ordered, [&](const ResizeAxis &a) { return repeats(a); });
+      if (!repeated.empty())
+        result = repeatElements(result, repeated);
+    }
     for (const ResizeAxis &a : ordered) {
       if (n.same(a.from, a.to) && !a.scales && a.scale.value_or(1) == 1 &&
           coordinates != "tf_crop_and_resize")

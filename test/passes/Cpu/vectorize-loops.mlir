@@ -203,3 +203,20 @@ func.func private @checked(%x: memref<64xi32>, %o: memref<64xi32>) {
   }
   return
 }
+
+// -----
+
+// A last dimension that only repeats what is stored is part of the store.
+// CHECK-LABEL: @repeated
+// CHECK:         %[[V:.+]] = vector.load %{{.+}} : memref<512xf32>, vector<8xf32>
+// CHECK:         %[[R:.+]] = vector.shuffle %[[V]], %[[V]] [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+// CHECK:         vector.store %[[R]], %{{.+}} : memref<1024xf32>, vector<16xf32>
+func.func private @repeated(%x: memref<8x64x1xf32>, %o: memref<8x64x2xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, 0)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<8x64x1xf32>) outs(%o : memref<8x64x2xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
