@@ -371,7 +371,7 @@ def transposes(b, n):
 def outputs(b, n):
     x = b.input("x", ["n", 4])
     for _ in range(n):
-        x = b.node("Sin", x)
+        x = b.node("Sigmoid", x)
         b.output(x, 2)
 
 
