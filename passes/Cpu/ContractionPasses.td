@@ -44,8 +44,9 @@ def LowerConvolutionsPass : KernelEmitterPass<"hone-lower-convolutions"> {
 def LowerPoolingPass : KernelEmitterPass<"hone-lower-pooling"> {
   let summary = "emit the loop nest of each hone.pool_window";
   let description = [{
-    Before: bufferized functions. With channels last, vectors of channels; else plain loops. Windows are clamped to the
-    input, so no element is read outside. Left alone: operands that are tensors.
+    Before: bufferized functions. With channels last, vectors of channels; with channels first and a last stride of 1
+    or 2, vectors of outputs where windows lie inside the input; else plain loops. Windows are clamped to the input, so no
+    element is read outside. Left alone: operands that are tensors.
   }];
 }
 

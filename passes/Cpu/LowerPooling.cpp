@@ -18,8 +18,10 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Pooling of any layout, one element after the other.
-static void emitPlainPooling(Emitter &e, PoolWindowOp op) {
+/// Pooling of any layout: vectors of outputs along the last dimension where it
+/// allows them, else one element after the other.
+static void emitPlainPooling(Emitter &e, const CpuMachine &machine,
+                             PoolWindowOp op) {
   PoolPoint point(e, op);
   ArrayRef<Value> outerSizes = point.sizes().drop_back();
   Value count = e.cst(1);
@@ -27,11 +29,29 @@ static void emitPlainPooling(Emitter &e, PoolWindowOp op) {
     count = e.mul(count, size);
   emitForall(e, count, [&](Value index) {
     SmallVector<Value> coordinates = e.delinearize(index, outerSizes);
-    e.loop(e.cst(0), point.sizes().back(), [&](Value inner) {
+    auto emitAt = [&](Value inner, int64_t lanes, Value remaining) {
       SmallVector<Value> place = coordinates;
       place.push_back(inner);
-      point.emit(place);
+      point.emit(place, lanes, remaining);
+    };
+    auto scalar = [&](Value inner) { emitAt(inner, 0, nullptr); };
+    Value size = point.sizes().back();
+    if (!point.hasVectors())
+      return e.loop(e.cst(0), size, scalar);
+    const Window &window = point.getWindow();
+    int64_t lanes = lanesOf(machine, op.getAccumulatorType());
+    auto [low, high] = window.interior(e, window.spatial() - 1);
+    Value inner = e.sub(high, low);
+    Value end = e.add(low, e.sub(inner, e.rem(inner, e.cst(lanes))));
+    e.loop(e.cst(0), low, scalar);
+    e.loop(low, end, lanes, {}, [&](Value at, ValueRange) {
+      emitAt(at, lanes, nullptr);
+      return SmallVector<Value>();
     });
+    Value left = e.sub(high, end);
+    e.branch(e.cmp(arith::CmpIPredicate::sgt, left, e.cst(0)),
+             [&] { emitAt(end, lanes, left); });
+    e.loop(high, size, scalar);
   });
 }
 
@@ -46,7 +66,7 @@ static void lowerPool(PoolWindowOp op, const CpuMachine &machine) {
                       WindowReduction::get(op), op.getAccumulatorType(),
                       epilogue);
   } else {
-    emitPlainPooling(e, op);
+    emitPlainPooling(e, machine, op);
   }
   op.erase();
 }

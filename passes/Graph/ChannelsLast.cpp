@@ -93,9 +93,11 @@ LayoutRole hone::layoutRole(Operation *op, DimBuilder &dims) {
       })
       .Case([&](PoolOp pool) {
         // Indices are positions in the order of the model.
-        return pool.getChannelsLast() || pool.getIndices()
-                   ? LayoutRole::Fixed
-                   : LayoutRole::ChannelsLast;
+        if (pool.getChannelsLast() || pool.getIndices())
+          return LayoutRole::Fixed;
+        // Else there are no vectors along a row of outputs.
+        return pool.getStrides().back() <= 2 ? LayoutRole::BetterChannelsLast
+                                             : LayoutRole::ChannelsLast;
       })
       .Case([&](ReduceOp reduce) { return anyIf(keepsOrder(reduce)); })
       .Case([&](ReshapeOp reshape) {

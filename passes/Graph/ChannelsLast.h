@@ -12,9 +12,10 @@
 namespace hone {
 
 enum class LayoutRole {
-  Fixed,        ///< works in the order of the model only
-  Any,          ///< works in either order
-  ChannelsLast, ///< works fast with channels last only
+  Fixed,              ///< works in the order of the model only
+  Any,                ///< works in either order
+  BetterChannelsLast, ///< the same, somewhat faster with channels last
+  ChannelsLast,       ///< works fast with channels last only
 };
 
 LayoutRole layoutRole(mlir::Operation *op, graph::DimBuilder &dims);

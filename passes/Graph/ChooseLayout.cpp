@@ -81,10 +81,17 @@ void LayoutProblem::addOperation(Operation *op) {
     convolutions = true;
     flexible[op] = MinCut::source;
   }
-  if (role != LayoutRole::Any)
+  if (role != LayoutRole::Any && role != LayoutRole::BetterChannelsLast)
     return;
   unsigned node = network.addNode();
   flexible[op] = node;
+  if (role == LayoutRole::BetterChannelsLast) {
+    // Ends of rows and rows of few outputs are not vectors: about a sweep.
+    auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+    network.addEdge(MinCut::source, node,
+                    transposeCost(type, channelsLastOrder(type.getRank())));
+    return;
+  }
   // Operands of lower rank have no order of their own here: they are brought to
   // the rank of the operation and then transposed with it.
   if (auto map = dyn_cast<MapOp>(op)) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Pools whose windows reach over the input in ceil mode, or are larger than all of it, beside ONNX Runtime."""
+"""Pools beside ONNX Runtime: windows that reach over the input in ceil mode, or are larger than all of it, and rows that have vectors."""
 import unittest
 
 import numpy as np
@@ -18,6 +18,21 @@ def draw(rng):
     return str(rng.choice(["AveragePool", "MaxPool", "LpPool"])), attributes, rng.standard_normal([2, 3, *sizes]).astype(np.float32)
 
 
+def draw_rows(rng):
+    """Rows of all lengths, with what decides where windows lie inside the input."""
+    spatial = int(rng.integers(1, 4))
+    sizes = [int(v) for v in rng.integers(4, 9, spatial - 1)] + [int(rng.integers(5, 80))]
+    kernel = [int(v) for v in rng.integers(1, 5, spatial)]
+    op = str(rng.choice(["AveragePool", "MaxPool", "LpPool"]))
+    attributes = dict(kernel_shape=kernel, strides=[int(v) for v in rng.integers(1, 4, spatial)], ceil_mode=int(rng.integers(2)))
+    attributes["pads"] = [int(rng.integers(0, k)) for k in kernel * 2]
+    if op == "AveragePool":
+        attributes["count_include_pad"] = int(rng.integers(2))
+    if op == "MaxPool":
+        attributes["dilations"] = [int(v) for v in rng.integers(1, 3, spatial)]
+    return op, attributes, rng.standard_normal([2, 3, *sizes]).astype(np.float32)
+
+
 def model(op, attributes, shape):
     node = helper.make_node(op, ["x"], ["y"], name="node", **attributes)
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
@@ -26,7 +41,13 @@ def model(op, attributes, shape):
 
 
 class Windows(unittest.TestCase):
-    def test_beside_onnxruntime(self):
+    def test_beyond_the_input(self):
+        self.compare(draw)
+
+    def test_rows(self):
+        self.compare(draw_rows)
+
+    def compare(self, draw):
         quiet = ort.SessionOptions()
         quiet.log_severity_level = 4
         compared = 0
@@ -40,7 +61,7 @@ class Windows(unittest.TestCase):
             if not np.isfinite(want).all():
                 continue
             compared += 1
-            for shape in x.shape, ["a", "b", "c", "d"][: x.ndim]:
+            for shape in x.shape, ["a", "b", "c", "d", "e"][: x.ndim]:
                 with self.subTest(seed=seed, op=op, x=x.shape, free=isinstance(shape, list), **attributes):
                     got = hone.compile(model(op, attributes, shape)).run({"x": x})["y"]
                     self.assertEqual(got.shape, want.shape)

@@ -68,3 +68,22 @@ func.func @far_apart(%x: memref<1x2x4294967296x8xf32>, %out: memref<1x1x42949672
   }
   return
 }
+
+// -----
+
+// Channels first: vectors of outputs where windows lie inside the input. With a
+// stride of 2 they are every second element of two that overlap.
+// CHECK-LABEL: func.func @rows(
+// CHECK:         scf.forall
+// CHECK:           %[[LOW:.+]] = vector.load %{{.+}} : memref<420xf32>, vector<8xf32>
+// CHECK:           %[[HIGH:.+]] = vector.load %{{.+}} : memref<420xf32>, vector<8xf32>
+// CHECK:           %[[IN:.+]] = vector.shuffle %[[LOW]], %[[HIGH]] [0, 2, 4, 6, 9, 11, 13, 15]
+// CHECK:           arith.maximumf %{{.+}}, %[[IN]] : vector<8xf32>
+func.func @rows(%x: memref<1x3x7x20xf32>, %out: memref<1x3x4x10xf32>) {
+  hone.pool_window max ins(%x : memref<1x3x7x20xf32>) maps [] outs(%out : memref<1x3x4x10xf32>)
+      kernel [3, 3] strides [2, 2] dilations [1, 1] pads [1, 1, 1, 1] {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
