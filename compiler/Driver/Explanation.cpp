@@ -38,13 +38,12 @@ struct Explanation::Listener : remark::detail::MLIRRemarkStreamerBase {
   Explanation &explanation;
 };
 
-void Explanation::listen(MLIRContext &context) {
+LogicalResult Explanation::listen(MLIRContext &context) {
   remark::RemarkCategories categories;
   categories.passed = categories.missed = ".*";
-  // Fails for patterns that are none.
-  (void)succeeded(remark::enableOptimizationRemarks(
+  return remark::enableOptimizationRemarks(
       context, std::make_unique<Listener>(*this),
-      std::make_unique<remark::RemarkEmittingPolicyAll>(), categories));
+      std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
 }
 
 void Explanation::print(raw_ostream &os) const {

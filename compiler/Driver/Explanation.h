@@ -20,7 +20,8 @@ namespace hone {
 class Explanation {
 public:
   /// Takes in all remarks of a context from now on; this has to outlive it.
-  void listen(mlir::MLIRContext &context);
+  /// Fails where the context cannot keep remarks.
+  llvm::LogicalResult listen(mlir::MLIRContext &context);
 
   /// What is slow, then what was left as it was, then what was done; of each
   /// the most work first.

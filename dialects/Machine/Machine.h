@@ -77,8 +77,7 @@ std::optional<CpuMachine> machineOfLevel(llvm::StringRef name);
 inline constexpr int64_t kMaxThreads = 1 << 16;
 
 /// The machine that is meant by a chip's name, such as sm_90a: the largest that
-/// has been sold with it. Chips that are not known are as
-/// large as sm_90.
+/// has been sold with it. Chips that are not known are as large as sm_90.
 GpuMachine machineOfChip(llvm::StringRef name);
 
 /// On modules: what their code is made for.

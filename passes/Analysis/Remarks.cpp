@@ -9,15 +9,13 @@
 using namespace mlir;
 using namespace hone;
 
-/// Stands for a free dimension, and for the iterations of a loop.
-static constexpr int64_t kTypicalDim = 128;
-
-/// Elements of the largest argument, operand or result, in all iterations.
+/// Elements of the largest argument, operand or result, in all iterations: of a
+/// loop as many as a free dimension has.
 static int64_t elementsOf(Operation *op) {
   int64_t most = 1;
   auto count = [&](Type type) {
     if (auto shaped = dyn_cast<ShapedType>(type); shaped && shaped.hasRank())
-      most = std::max(most, estimateProduct(shaped.getShape(), kTypicalDim));
+      most = std::max(most, estimateProduct(shaped.getShape()));
   };
   if (auto function = dyn_cast<FunctionOpInterface>(op))
     llvm::for_each(function.getArgumentTypes(), count);

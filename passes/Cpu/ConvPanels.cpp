@@ -108,8 +108,7 @@ int64_t PanelEmitter::rowsPerBlock() const {
       estimateProduct(estimateProduct(known(window.out[last], 16), columns),
                       channels) /
       group;
-  for (int64_t size : window.kernel)
-    work = estimateProduct(work, size);
+  work = estimateProduct(work, estimateProduct(window.kernel));
   int64_t least = std::clamp<int64_t>(
       tuning::kMinBlockMacs / std::max<int64_t>(work, 1), 1, rows);
   int64_t wanted = std::max<int64_t>(

@@ -64,11 +64,12 @@ struct LowerKernelToLlvmPass
     vector::populateVectorMaskOpLoweringPatterns(patterns);
     vector::populateVectorMaskMaterializationPatterns(
         patterns, /*force32BitVectorIndices=*/true);
-    getOperation().walk([](Operation *op) {
-      if (callsLibm(op))
-        remarkSlow(op, "lower-kernel-to-llvm",
-                   "a function of libm is called for each element");
-    });
+    if (context->getRemarkEngine())
+      getOperation().walk([](Operation *op) {
+        if (callsLibm(op))
+          remarkSlow(op, "lower-kernel-to-llvm",
+                     "a function of libm is called for each element");
+      });
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
     target.addLegalOp<gpu::GPUModuleOp>();

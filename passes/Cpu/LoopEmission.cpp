@@ -66,7 +66,7 @@ public:
                  "are no vectors");
     if (vectorDim >= 0) {
       VectorCost cost = vectorCost(nest, vectorDim);
-      int64_t lanes = machine.vectorBits / cost.width;
+      int64_t lanes = machine.lanes(cost.width);
       steps = chooseSteps(cost, lanes, nest.extent(vectorDim));
       if (steps.size() == 1)
         vectorDim = -1;

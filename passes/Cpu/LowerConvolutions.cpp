@@ -65,9 +65,6 @@ static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
 /// Plain loops have vectors along a row of pixels at best.
 static void remarkPlain(ConvWindowOp op) {
   auto filter = cast<ShapedType>(op.getFilter().getType());
-  int64_t taps = 1;
-  for (int64_t size : op.getKernel())
-    taps = estimateProduct(taps, size);
   StringRef reason =
       op.getTransposed()
           ? "a transposed convolution of this form is computed element by "
@@ -75,7 +72,7 @@ static void remarkPlain(ConvWindowOp op) {
       : isa<FloatType>(filter.getElementType())
           ? "a convolution whose channels come first is computed in plain loops"
           : "a convolution of integers is computed in plain loops";
-  remarkSlow(op, "lower-convolutions", reason, taps);
+  remarkSlow(op, "lower-convolutions", reason, estimateProduct(op.getKernel()));
 }
 
 static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {

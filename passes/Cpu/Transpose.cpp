@@ -55,7 +55,7 @@ std::optional<Plan> planBlocks(const LoopNest &nest,
     if (!cost.possible || cost.strided == 0 ||
         cost.ops + 10 * cost.math > tuning::kMaxTransposedBody)
       continue;
-    int64_t block = std::min<int64_t>(16, machine.vectorBits / cost.width);
+    int64_t block = std::min<int64_t>(16, machine.lanes(cost.width));
     if (!longEnough(nest, write, block))
       continue;
     for (int read = nest.dims.size() - 1; read >= 0; --read) {

@@ -38,8 +38,6 @@ constexpr int64_t kInlineConstantBytes = 64;
 /// From this number of slices on, kernels that differ in where theirs start
 /// alone are one, with the place as an argument.
 constexpr int64_t kManySlices = 64;
-/// Stands for a free dimension where work is estimated.
-constexpr int64_t kTypicalDim = 128;
 
 using Group = SmallVector<Operation *, 4>;
 
@@ -60,19 +58,15 @@ bool reportsErrors(Operation *op) {
       .wasInterrupted();
 }
 
-int64_t product(ArrayRef<int64_t> sizes) {
-  return estimateProduct(sizes, kTypicalDim);
-}
-
 int64_t elements(Type type) {
-  return product(cast<ShapedType>(type).getShape());
+  return estimateProduct(cast<ShapedType>(type).getShape());
 }
 
 /// Input channels that each output element of a convolution sums over.
 int64_t channelsPerOutput(ConvOp conv) {
   ArrayRef<int64_t> filter = conv.getFilter().getType().getShape();
   std::optional<int64_t> channels = inputChannelDim(conv);
-  return channels ? product(filter[*channels]) : 1;
+  return channels ? estimateProduct(filter[*channels]) : 1;
 }
 
 /// Work of one operation, in units of `tuning::kPieceElements` elements.
@@ -87,21 +81,24 @@ double workOf(Operation *op) {
   double work = swept / tuning::kPieceElements;
   if (auto matmul = dyn_cast<MatmulOp>(op))
     work += results *
-            product(matmul.getLhs().getType().getShape().take_back(1)) /
+            estimateProduct(matmul.getLhs().getType().getShape().take_back(1)) /
             tuning::kPieceMacs;
   else if (auto attention = dyn_cast<AttentionOp>(op))
     work += double(elements(attention.getQuery().getType()) + results) *
-            product(attention.getKey().getType().getShape().take_back(2)[0]) /
+            estimateProduct(
+                attention.getKey().getType().getShape().take_back(2)[0]) /
             tuning::kPieceMacs;
   else if (auto conv = dyn_cast<ConvOp>(op))
-    work += results * product(conv.getKernel()) * channelsPerOutput(conv) /
-            tuning::kPieceMacs;
+    work += results * estimateProduct(conv.getKernel()) *
+            channelsPerOutput(conv) / tuning::kPieceMacs;
   else if (auto conv = dyn_cast<ConvTransposeOp>(op))
-    work += double(elements(conv.getInput().getType())) *
-            product(conv.getFilter().getType().getShape().drop_front(1)) /
-            tuning::kPieceMacs;
+    work +=
+        double(elements(conv.getInput().getType())) *
+        estimateProduct(conv.getFilter().getType().getShape().drop_front(1)) /
+        tuning::kPieceMacs;
   else if (auto pool = dyn_cast<PoolOp>(op))
-    work += results * product(pool.getKernel()) / tuning::kPieceElements;
+    work +=
+        results * estimateProduct(pool.getKernel()) / tuning::kPieceElements;
   return work;
 }
 
@@ -492,10 +489,11 @@ struct OutlineKernelsPass
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function->hasAttr(rt::kKernelAttr) && !function.isExternal())
         hosts.push_back(function);
-    getOperation().walk([](LibraryOp op) {
-      remarkSlow(op, "outline-kernels",
-                 "a function of the runtime does it, on one thread");
-    });
+    if (getContext().getRemarkEngine())
+      getOperation().walk([](LibraryOp op) {
+        remarkSlow(op, "outline-kernels",
+                   "a function of the runtime does it, on one thread");
+      });
     Outliner outliner(getOperation());
     for (func::FuncOp host : hosts)
       if (failed(outliner.run(host)))

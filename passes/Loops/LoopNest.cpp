@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -215,13 +216,12 @@ void LoopNest::fix(Emitter &e, unsigned dim, Value iv) {
 }
 
 void LoopNest::foldRepeats(Emitter &e) {
-  constexpr int64_t mostRepeats = 16;
   if (dims.size() < 2 || accesses.size() != numInputs() + 1 || isReduced(0))
     return;
   unsigned last = dims.size() - 1;
   std::optional<int64_t> times = extent(last);
-  if (!times || *times < 2 || *times > mostRepeats || dims[last].reduction ||
-      usesIndex(last) || output(0).isScalar() ||
+  if (!times || *times < 2 || *times > tuning::kMaxRepeats ||
+      dims[last].reduction || usesIndex(last) || output(0).isScalar() ||
       stride(numInputs(), last) != 1 || stride(numInputs(), last - 1) != *times)
     return;
   for (unsigned i = 0; i < numInputs(); ++i)

@@ -14,6 +14,9 @@ namespace hone {
 /// beyond 64 bits.
 inline constexpr int64_t kMaxEstimate = int64_t(1) << 48;
 
+/// Stands for a free dimension where work is estimated.
+inline constexpr int64_t kTypicalDim = 128;
+
 /// Product of two amounts that are not negative.
 inline int64_t estimateProduct(int64_t a, int64_t b) {
   return std::min<uint64_t>(llvm::SaturatingMultiply<uint64_t>(a, b),
@@ -21,7 +24,8 @@ inline int64_t estimateProduct(int64_t a, int64_t b) {
 }
 
 /// Product of sizes, `typical` for each that is not known.
-inline int64_t estimateProduct(llvm::ArrayRef<int64_t> sizes, int64_t typical) {
+inline int64_t estimateProduct(llvm::ArrayRef<int64_t> sizes,
+                               int64_t typical = kTypicalDim) {
   int64_t product = 1;
   for (int64_t size : sizes)
     product = estimateProduct(

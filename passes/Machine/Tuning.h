@@ -123,6 +123,8 @@ inline constexpr int64_t kMinAttentionTiles = 4;
 
 /// Below this many elements a vector is not worth its set-up.
 inline constexpr int64_t kLeastWidth = 4;
+/// How often a store may write each of its lanes, at most.
+inline constexpr int64_t kMaxRepeats = 16;
 /// Operations of a body above which it is not repeated for each row of a
 /// transposed block.
 inline constexpr int64_t kMaxTransposedBody = 24;

@@ -297,18 +297,21 @@ encoder (int32[b, t] encoder_input_ids, int32[b, t] encoder_attention_mask{more}
     present_value_cross_0 = Neg(present_key_cross_0)
     {steps}
 }}"""
-FIRST = """
-    d = Gather(words, decoder_input_ids)
-    d4 = Reshape(d, split)
-    present_key_self_0 = Transpose<perm = [0, 2, 1, 3]>(d4)
-    present_value_self_0 = Identity(present_key_self_0)
-    c = ReduceMean<axes = [2]>(present_value_cross_0)
+# What a step makes of the words `d` and of its past.
+LOGITS = """    c = ReduceMean<axes = [2]>({cross})
     flat = Constant<value_ints = [0, 1, 8]>()
     c3 = Reshape(c, flat)
     own = ReduceMean<axes = [2]>(present_value_self_0)
     own3 = Reshape(own, flat)
     h = Sum(d, c3, own3)
     logits = MatMul(h, back)"""
+FIRST = """
+    d = Gather(words, decoder_input_ids)
+    d4 = Reshape(d, split)
+    present_key_self_0 = Transpose<perm = [0, 2, 1, 3]>(d4)
+    present_value_self_0 = Identity(present_key_self_0)
+"""
+FIRST += LOGITS.format(cross="present_value_cross_0")
 NEXT = """
 decoder (int32[r, {length}] input_ids, int32[r, t] encoder_attention_mask, float[r, 2, p, 4] past_key_self_0, float[r, 2, p, 4] past_value_self_0,
          float[r, 2, t, 4] past_key_cross_0, float[r, 2, t, 4] past_value_cross_0)
@@ -320,13 +323,7 @@ decoder (int32[r, {length}] input_ids, int32[r, t] encoder_attention_mask, float
     now = Transpose<perm = [0, 2, 1, 3]>(d4)
     present_key_self_0 = Concat<axis = 2>(past_key_self_0, now)
     present_value_self_0 = Concat<axis = 2>(past_value_self_0, now)
-    c = ReduceMean<axes = [2]>(past_value_cross_0)
-    flat = Constant<value_ints = [0, 1, 8]>()
-    c3 = Reshape(c, flat)
-    own = ReduceMean<axes = [2]>(present_value_self_0)
-    own3 = Reshape(own, flat)
-    h = Sum(d, c3, own3)
-    logits = MatMul(h, back)
+    {logits}
 }}"""
 
 
@@ -334,7 +331,7 @@ def encoder_decoder(runs_decoder, takes_all=False):
     outputs = "float[b, 1, 23] logits, float[b, t, 8] encoder_hidden_states, float[b, 2, 1, 4] present_key_self_0, float[b, 2, 1, 4] present_value_self_0, "
     more = ", int32[b, 1] decoder_input_ids"
     encoder = ENCODER.format(more=more if runs_decoder else "", outputs=outputs if runs_decoder else "", steps=FIRST if runs_decoder else "")
-    return {"encoder": parser.parse_graph(encoder), "decoder": parser.parse_graph(NEXT.format(length="s" if takes_all else 1))}
+    return {"encoder": parser.parse_graph(encoder), "decoder": parser.parse_graph(NEXT.format(length="s" if takes_all else 1, logits=LOGITS.format(cross="past_value_cross_0")))}
 
 
 class BeamSearchTest(unittest.TestCase):

@@ -143,12 +143,9 @@ struct Resizer {
     return isWhole ? std::optional<int64_t>(times) : std::nullopt;
   }
 
-  /// Repeats elements along several axes at once.
-  Val repeatElements(Val x, ArrayRef<ResizeAxis> axes) const {
+  /// Repeats elements so often along each axis, along all at once.
+  Val repeatElements(Val x, ArrayRef<int64_t> times) const {
     Sizes dims = n.dims(x), single, wide, result(dims);
-    SmallVector<int64_t> times(dims.size(), 1);
-    for (const ResizeAxis &a : axes)
-      times[a.axis] = *repeats(a);
     for (auto [i, dim] : llvm::enumerate(dims)) {
       single.push_back(dim);
       wide.push_back(dim);
@@ -309,12 +306,14 @@ struct Resizer {
     if (mode == "nearest" && llvm::none_of(axes, shrinks))
       std::reverse(ordered.begin(), ordered.end());
     if (mode == "nearest") {
-      SmallVector<ResizeAxis> repeated;
-      llvm::copy_if(ordered, std::back_inserter(repeated),
-                    [&](const ResizeAxis &a) { return repeats(a); });
-      llvm::erase_if(ordered, [&](const ResizeAxis &a) { return repeats(a); });
-      if (!repeated.empty())
-        result = repeatElements(result, repeated);
+      SmallVector<int64_t> times(x.rank(), 1);
+      llvm::erase_if(ordered, [&](const ResizeAxis &a) {
+        std::optional<int64_t> repeated = repeats(a);
+        times[a.axis] = repeated.value_or(1);
+        return repeated.has_value();
+      });
+      if (ordered.size() < axes.size())
+        result = repeatElements(result, times);
     }
     for (const ResizeAxis &a : ordered) {
       if (n.same(a.from, a.to) && !a.scales && a.scale.value_or(1) == 1 &&
