@@ -36,6 +36,7 @@ void hone::buildKernelTilePipeline(OpPassManager &pm) {
 void hone::buildKernelBufferPipeline(OpPassManager &pm) {
   pm.addPass(createBufferizeKernelsPass());
   OpPassManager &kernel = pm.nest<func::FuncOp>();
+  kernel.addPass(createScheduleKernelsPass());
   kernel.addPass(createLowerContractionsPass());
   kernel.addPass(createLowerAttentionPass());
   kernel.addPass(createLowerConvolutionsPass());

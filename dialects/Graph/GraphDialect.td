@@ -70,4 +70,26 @@ def Graph_FilterLayout : Graph_Enum<"FilterLayout", "order of a convolution filt
   I32EnumAttrCase<"Depthwise", 2, "depthwise">]>;
 def Graph_FilterLayoutAttr : Graph_EnumAttr<Graph_FilterLayout, "filter_layout">;
 
+def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
+  let mnemonic = "schedule";
+  let summary = "how a kernel operation is computed on a CPU";
+  let description = [{
+    The result is cut into register tiles of at most `tileRows` rows x `tileVectors` vectors of columns. A block, which is
+    one iteration of the parallel loop, has `blockRows` x `blockColumns` of its elements; 0 stands for one tile. Along K
+    a block goes in chunks of `blockK`, between which its sums wait in memory; 0 stands for all of K. With `packed` the
+    right-hand side of a tile is first copied to where its rows follow each other.
+
+    - of `hone.contract`: rows and columns are those of the product
+    - of `hone.conv_window` with panels: tiles have pixels of an image row for rows and channels for columns, blocks have
+      image rows
+    - of `hone.attend`: columns are keys
+
+    `hone-schedule-kernels` chooses it.
+  }];
+  let parameters = (ins "int64_t":$tileRows, "int64_t":$tileVectors, "int64_t":$blockRows, "int64_t":$blockColumns,
+    "int64_t":$blockK, "bool":$packed);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif // HONE_DIALECTS_GRAPH_GRAPHDIALECT

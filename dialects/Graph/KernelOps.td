@@ -53,11 +53,11 @@ def Graph_ContractOp : Graph_KernelOp<"contract"> {
     ```
   }];
   let arguments = (ins Graph_Buffer:$lhs, Graph_Buffer:$rhs, Variadic<Graph_Buffer>:$extras, Variadic<Graph_Buffer>:$outs,
-    AffineMapArrayAttr:$maps, UnitAttr:$transposeRhs, UnitAttr:$panels);
+    AffineMapArrayAttr:$maps, UnitAttr:$transposeRhs, UnitAttr:$panels, OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)` (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps
-    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? attr-dict-with-keyword
-    $epilogue (`->` type($results)^)?
+    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? (`schedule` $schedule^)?
+    attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
 }
 
@@ -71,12 +71,13 @@ def Graph_ConvWindowOp : Graph_KernelOp<"conv_window"> {
   let arguments = (ins Graph_Buffer:$input, Graph_Buffer:$filter, Variadic<Graph_Buffer>:$extras,
     Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast, UnitAttr:$transposed,
-    DefaultValuedAttr<Graph_FilterLayoutAttr, "::hone::graph::FilterLayout::Plain">:$filterLayout);
+    DefaultValuedAttr<Graph_FilterLayoutAttr, "::hone::graph::FilterLayout::Plain">:$filterLayout,
+    OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $input `,` $filter `:` type($input) `,` type($filter) `)` (`extras` `(` $extras^ `:` type($extras) `)`)?
     `maps` $maps `outs` `(` $outs `:` type($outs) `)` `kernel` $kernel `strides` $strides `dilations` $dilations
     `pads` $pads `group` $group (`channels_last` $channelsLast^)? (`transposed` $transposed^)? (`filter` $filterLayout^)?
-    attr-dict-with-keyword $epilogue (`->` type($results)^)?
+    (`schedule` $schedule^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
 }
 
@@ -110,12 +111,12 @@ def Graph_AttendOp : Graph_KernelOp<"attend"> {
   }];
   let arguments = (ins Graph_Buffer:$query, Graph_Buffer:$key, Graph_Buffer:$value, Variadic<Graph_Buffer>:$extras,
     Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, UnitAttr:$masked, UnitAttr:$queryByRow, UnitAttr:$keyByRow,
-    UnitAttr:$valueByRow, UnitAttr:$resultByRow);
+    UnitAttr:$valueByRow, UnitAttr:$resultByRow, OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
     (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps `outs` `(` $outs `:` type($outs) `)`
     (`masked` $masked^)? (`query_by_row` $queryByRow^)? (`key_by_row` $keyByRow^)? (`value_by_row` $valueByRow^)?
-    (`result_by_row` $resultByRow^)? attr-dict-with-keyword
+    (`result_by_row` $resultByRow^)? (`schedule` $schedule^)? attr-dict-with-keyword
     $epilogue (`->` type($results)^)?
   }];
   let extraClassDeclaration = kernelDeclaration # [{

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Emits the loop nest of a matrix product: blocks of rows x tiles of columns,
-// and inside each the register tiles of the block. A block's rows stay in the
-// L2 cache while the columns go by.
+// Emits the loop nest of a matrix product: a parallel loop over blocks, and in
+// each its chunks of K, tiles of columns and register tiles. What a block reads
+// again stays in the L2 cache.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Dots.h"
-#include "passes/Machine/Estimate.h"
+#include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;
@@ -23,8 +23,15 @@ namespace {
 class ContractionEmitter {
 public:
   ContractionEmitter(Emitter &e, const CpuMachine &machine,
-                     const Contraction &problem, Epilogue &epilogue)
-      : e(e), machine(machine), problem(problem), epilogue(epilogue) {}
+                     const Contraction &problem, Epilogue &epilogue,
+                     graph::ScheduleAttr schedule)
+      : e(e), machine(machine), problem(problem), epilogue(epilogue),
+        schedule(schedule),
+        shape{schedule.getTileRows(), schedule.getTileVectors()},
+        lanes(lanesOf(machine, problem.shape.accumulator)),
+        columns(shape.vectors * lanes),
+        columnTiles(
+            std::max<int64_t>(schedule.getBlockColumns() / columns, 1)) {}
 
   void emit();
 
@@ -36,13 +43,15 @@ private:
     Value large, small, rest;
     Value tiles;
   };
+  Rows splitStaticRows(int64_t m);
   Rows splitDynamicRows();
-  void chooseBlocks();
-  bool rowsAreFarApart() const;
 
-  void emitColumns(Value firstTile, Value lastTile, bool tail);
-  void emitWholeK(Value firstTile, Value lastTile, Value remaining);
-  void emitChunkedK(Value firstTile, Value lastTile, Value remaining);
+  void emitBlock();
+  void emitChunks();
+  /// Runs `body` for the tiles of columns in the block.
+  using ColumnBody = function_ref<void(Value remaining)>;
+  void forEachColumnTile(ColumnBody body);
+  void emitWholeK(Value remaining);
   void emitDotRows(Value firstRow, Value lastRow, Value remaining);
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
@@ -61,10 +70,10 @@ private:
     }
   };
   using TileBody = function_ref<void(const TileRows &rows)>;
-  void forEachTile(Value firstTile, Value lastTile, TileBody body);
+  void forEachTile(TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
   RegisterTile tileOf(int64_t rows) const {
-    return RegisterTile(e, machine, problem.accumulator, {rows, vectors});
+    return RegisterTile(e, machine, problem.shape.accumulator, {rows, vectors});
   }
   RegisterTile::Segment segmentOf(const TileRows &rows, Value kStart,
                                   Value kCount, Value remaining) const;
@@ -74,59 +83,44 @@ private:
   const CpuMachine &machine;
   const Contraction &problem;
   Epilogue &epilogue;
+  graph::ScheduleAttr schedule;
 
   TileShape shape;
-  int64_t lanes = 0, columns = 0; ///< Of a whole tile.
+  int64_t lanes, columns;        ///< Of a whole tile.
+  int64_t rowTiles, columnTiles; ///< Of a block.
   Rows split;
-  int64_t tilesPerBlock = 1;
-  bool packs = false, chunked = false, dots = false;
+  bool chunked = false, packs = false;
   FlatBuffer packed, partial;
 
-  // Of the iteration that is being emitted:
+  // Of the block that is being emitted:
   SmallVector<Value> batch;
-  Value aBase, bBase, firstColumn;
+  Value aBase, bBase, blockColumn, firstTile, lastTile;
+  // Of the tile of columns:
+  Value firstColumn;
   int64_t vectors = 0; ///< Fewer in the last tile of a row.
 };
 } // namespace
 
 void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
-  lanes = lanesOf(machine, problem.accumulator);
-  shape = chooseTile(machine, problem.accumulator, m, constantOf(problem.n));
-  if (!m && problem.fewRows) {
-    std::optional<int64_t> n = constantOf(problem.n);
-    bool fewWeights = k && n && *k * *n <= tuning::kFewWeights;
-    shape.rows = std::min(shape.rows, fewWeights ? 2 : tuning::kFewRows);
-  }
-  dots =
-      problem.layout == RhsLayout::Transposed && m && *m <= tuning::kMaxDotRows;
-  if (dots)
-    shape = {1, 2};
-  columns = shape.vectors * lanes;
-  if (m) {
-    RowSplit fixed = splitRows(std::max<int64_t>(*m, 1), shape.rows);
-    split = {fixed.rows, e.cst(*m ? fixed.large : 0), e.cst(fixed.small),
-             e.cst(0), e.cst(*m ? fixed.large + fixed.small : 0)};
-  } else {
-    split = splitDynamicRows();
-  }
-  packs = (problem.layout == RhsLayout::Transposed && !dots) ||
-          (problem.layout == RhsLayout::RowMajor && rowsAreFarApart());
-  chunked = packs && (!k || *k > tuning::kPackedK);
-  chooseBlocks();
+  split = m ? splitStaticRows(*m) : splitDynamicRows();
+  rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
+  packs = schedule.getPacked() && !isDotProduct(problem.shape);
+  int64_t chunk = schedule.getBlockK();
+  chunked = chunk > 0 && !(k && *k <= chunk) && !isDotProduct(problem.shape);
   if (packs)
-    packed = makeScratch(
-        e, (chunked ? tuning::kPackedK : std::max<int64_t>(*k, 1)) * columns,
-        problem.b.elementType());
+    packed =
+        makeScratch(e, (chunked ? chunk : std::max<int64_t>(*k, 1)) * columns,
+                    problem.b.elementType());
   if (chunked)
-    partial = makeScratch(e, tilesPerBlock * split.rows * columns,
-                          problem.accumulator);
+    partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
+                          problem.shape.accumulator);
 
   size_t batchRank = epilogue.rank() - 2;
   SmallVector<Value> sizes(epilogue.sizes.begin(),
                            epilogue.sizes.begin() + batchRank);
-  sizes.push_back(e.ceilDiv(split.tiles, tilesPerBlock));
-  sizes.push_back(e.ceilDiv(problem.n, columns));
+  sizes.push_back(e.ceilDiv(split.tiles, rowTiles));
+  sizes.push_back(e.ceilDiv(problem.n, columnTiles * columns));
   Value count = e.cst(1);
   for (Value size : sizes)
     count = e.mul(count, size);
@@ -139,18 +133,17 @@ void ContractionEmitter::emit() {
       aBase = e.add(aBase, e.mul(batch[i], problem.aBatchStrides[i]));
       bBase = e.add(bBase, e.mul(batch[i], problem.bBatchStrides[i]));
     }
-    Value firstTile = e.mul(place[batchRank], tilesPerBlock);
-    Value lastTile = e.min(e.add(firstTile, tilesPerBlock), split.tiles);
-    firstColumn = e.mul(place[batchRank + 1], columns);
-    std::optional<int64_t> n = constantOf(problem.n);
-    if (n && *n % columns == 0)
-      return emitColumns(firstTile, lastTile, /*tail=*/false);
-    Value fits = e.cmp(arith::CmpIPredicate::sle, e.add(firstColumn, columns),
-                       problem.n);
-    e.branch(
-        fits, [&] { emitColumns(firstTile, lastTile, /*tail=*/false); },
-        [&] { emitColumns(firstTile, lastTile, /*tail=*/true); });
+    firstTile = e.mul(place[batchRank], rowTiles);
+    lastTile = e.min(e.add(firstTile, rowTiles), split.tiles);
+    blockColumn = e.mul(place[batchRank + 1], columnTiles * columns);
+    emitBlock();
   });
+}
+
+ContractionEmitter::Rows ContractionEmitter::splitStaticRows(int64_t m) {
+  RowSplit fixed = splitRows(std::max<int64_t>(m, 1), shape.rows);
+  return {fixed.rows, e.cst(m ? fixed.large : 0), e.cst(fixed.small), e.cst(0),
+          e.cst(m ? fixed.large + fixed.small : 0)};
 }
 
 /// Whole tiles, and a rest. A tile for each number of rows that could be left
@@ -162,76 +155,61 @@ ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
           e.add(large, e.min(rest, e.cst(1)))};
 }
 
-bool ContractionEmitter::rowsAreFarApart() const {
-  std::optional<int64_t> m = constantOf(problem.m), n = constantOf(problem.n);
-  int64_t bytes = problem.b.elementType().getIntOrFloatBitWidth() / 8;
-  return (!n || *n * bytes >= tuning::collidingBytes(machine)) &&
-         (!m || *m >= tuning::kMinPackedRows);
-}
-
-void ContractionEmitter::chooseBlocks() {
-  tilesPerBlock = tuning::kDynamicBlockTiles;
-  std::optional<int64_t> tiles = constantOf(split.tiles);
-  std::optional<int64_t> k = constantOf(problem.k);
-  int64_t bytesPerTile = estimateProduct(
-      k.value_or(tuning::kTypicalK),
-      split.rows * problem.a.elementType().getIntOrFloatBitWidth() / 8);
-  int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
-                                          std::max<int64_t>(bytesPerTile, 1),
-                                      1);
-  tilesPerBlock = std::min(fitting, tiles.value_or(tuning::kDynamicBlockTiles));
-  tilesPerBlock = std::max<int64_t>(tilesPerBlock, 1);
-  if (!tiles)
-    return;
-  // Equal blocks; more of them where columns and batches alone give few.
-  int64_t balancedBlocks = tuning::balancedBlocks(machine), others = 1;
-  for (size_t i = 0; i + 2 < epilogue.rank(); ++i)
-    others = estimateProduct(
-        others, constantOf(epilogue.sizes[i]).value_or(balancedBlocks));
-  others = estimateProduct(
-      others,
-      llvm::divideCeil(constantOf(problem.n).value_or(balancedBlocks * columns),
-                       columns));
-  int64_t workPerTile =
-      estimateProduct(k.value_or(tuning::kTypicalK), split.rows * columns);
-  int64_t least = std::clamp<int64_t>(tuning::kMinBlockMacs /
-                                          std::max<int64_t>(workPerTile, 1),
-                                      1, tilesPerBlock);
-  int64_t blocks = (*tiles + tilesPerBlock - 1) / tilesPerBlock;
-  int64_t wanted =
-      llvm::divideCeil(balancedBlocks, std::max<int64_t>(others, 1));
-  blocks = std::max(blocks, std::min(wanted, *tiles / least));
-  blocks = std::max<int64_t>(blocks, 1);
-  tilesPerBlock = std::max<int64_t>((*tiles + blocks - 1) / blocks, 1);
-}
-
-void ContractionEmitter::emitColumns(Value firstTile, Value lastTile,
-                                     bool tail) {
-  vectors = shape.vectors;
-  Value remaining;
-  if (tail) {
-    remaining = e.sub(problem.n, firstColumn);
-    if (std::optional<int64_t> n = constantOf(problem.n)) {
-      int64_t left = *n % columns;
-      vectors = (left + lanes - 1) / lanes;
-      remaining = left % lanes ? e.cst(left) : nullptr;
-    }
-  }
-  if (dots)
-    return emitDotRows(firstTile, lastTile, remaining);
-  auto tiles = [&] {
-    if (chunked)
-      return emitChunkedK(firstTile, lastTile, remaining);
-    if (packs)
-      pack(e.cst(0), problem.k, remaining);
-    emitWholeK(firstTile, lastTile, remaining);
+void ContractionEmitter::forEachColumnTile(ColumnBody body) {
+  std::optional<int64_t> n = constantOf(problem.n);
+  auto emitTile = [&](Value inBlock) {
+    firstColumn = e.add(blockColumn, inBlock);
+    auto whole = [&] {
+      vectors = shape.vectors;
+      body(nullptr);
+    };
+    if (n && *n % columns == 0)
+      return whole();
+    Value fits = e.cmp(arith::CmpIPredicate::sle, e.add(firstColumn, columns),
+                       problem.n);
+    e.branch(fits, whole, [&] {
+      vectors = shape.vectors;
+      Value remaining = e.sub(problem.n, firstColumn);
+      if (n) {
+        int64_t left = *n % columns;
+        vectors = (left + lanes - 1) / lanes;
+        remaining = left % lanes ? e.cst(left) : nullptr;
+      }
+      body(remaining);
+    });
   };
-  if (problem.layout != RhsLayout::Transposed || constantOf(problem.m))
-    return tiles();
+  if (columnTiles == 1)
+    return emitTile(e.cst(0));
+  Value end =
+      e.min(e.cst(columnTiles * columns), e.sub(problem.n, blockColumn));
+  e.loop(e.cst(0), end, columns, {}, [&](Value inBlock, ValueRange) {
+    emitTile(inBlock);
+    return SmallVector<Value>();
+  });
+}
+
+void ContractionEmitter::emitBlock() {
+  auto emitTiles = [&] {
+    if (chunked)
+      return emitChunks();
+    forEachColumnTile([&](Value remaining) {
+      if (packs)
+        pack(e.cst(0), problem.k, remaining);
+      emitWholeK(remaining);
+    });
+  };
+  auto emitDotTiles = [&](Value firstRow, Value lastRow) {
+    forEachColumnTile(
+        [&](Value remaining) { emitDotRows(firstRow, lastRow, remaining); });
+  };
+  if (isDotProduct(problem.shape))
+    return emitDotTiles(firstTile, lastTile);
+  if (problem.shape.layout != RhsLayout::Transposed || constantOf(problem.m))
+    return emitTiles();
   // So few rows are all in one block.
   Value few =
       e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(tuning::kMaxDotRows));
-  e.branch(few, [&] { emitDotRows(e.cst(0), problem.m, remaining); }, tiles);
+  e.branch(few, [&] { emitDotTiles(e.cst(0), problem.m); }, emitTiles);
 }
 
 /// Rows of the transposed operand are contiguous, as are those of the left-hand
@@ -243,17 +221,16 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
     Value a = e.add(aBase, e.mul(row, problem.k));
     SmallVector<Value> sums;
     for (int64_t v = 0; v < vectors; ++v)
-      sums.push_back(
-          emitDots(e, machine, problem.accumulator, problem.a, a, problem.b,
-                   ArrayRef(sources).slice(v * lanes, lanes), problem.k));
+      sums.push_back(emitDots(
+          e, machine, problem.shape.accumulator, problem.a, a, problem.b,
+          ArrayRef(sources).slice(v * lanes, lanes), problem.k));
     epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, vectors, {sums},
                       remaining);
   });
 }
 
-void ContractionEmitter::emitWholeK(Value firstTile, Value lastTile,
-                                    Value remaining) {
-  forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
+void ContractionEmitter::emitWholeK(Value remaining) {
+  forEachTile([&](const TileRows &rows) {
     RegisterTile tile = tileOf(rows.count);
     SmallVector<Value> sums = tile.accumulate(
         segmentOf(rows, e.cst(0), problem.k, remaining), tile.zeros());
@@ -262,40 +239,46 @@ void ContractionEmitter::emitWholeK(Value firstTile, Value lastTile,
   });
 }
 
-/// Partial sums of the block wait in scratch while K goes by in pieces.
-void ContractionEmitter::emitChunkedK(Value firstTile, Value lastTile,
-                                      Value remaining) {
-  auto offsetOf = [&](Value row, int64_t i) {
-    return e.add(e.mul(row, columns), i * lanes);
+/// The sums of a block wait in scratch while K goes by in chunks.
+void ContractionEmitter::emitChunks() {
+  int64_t blockRows = rowTiles * split.rows, chunk = schedule.getBlockK();
+  auto offsetOf = [&](const TileRows &rows, int64_t i) {
+    Value tileStart = e.mul(e.sub(firstColumn, blockColumn), blockRows);
+    int64_t inTile = i / vectors * columns + i % vectors * lanes;
+    return e.add(e.add(tileStart, e.mul(rows.inBlock, columns)), inTile);
   };
   auto load = [&](const TileRows &rows) {
     SmallVector<Value> values;
     for (int64_t i = 0; i < rows.count * vectors; ++i)
-      values.push_back(partial.load(e, offsetOf(rows.inBlock, i), lanes));
+      values.push_back(partial.load(e, offsetOf(rows, i), lanes));
     return values;
   };
-  Value zero = e.zero(VectorType::get({lanes}, problem.accumulator));
+  Value zero = e.zero(VectorType::get({lanes}, problem.shape.accumulator));
   e.loop(e.cst(0), partial.sizes[0], lanes, {}, [&](Value i, ValueRange) {
     partial.store(e, i, zero);
     return SmallVector<Value>();
   });
-  e.loop(
-      e.cst(0), problem.k, tuning::kPackedK, {}, [&](Value kStart, ValueRange) {
-        Value kCount = e.min(e.cst(tuning::kPackedK), e.sub(problem.k, kStart));
+  e.loop(e.cst(0), problem.k, chunk, {}, [&](Value kStart, ValueRange) {
+    Value kCount = e.min(e.cst(chunk), e.sub(problem.k, kStart));
+    forEachColumnTile([&](Value remaining) {
+      if (packs)
         pack(kStart, kCount, remaining);
-        forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
-          RegisterTile tile = tileOf(rows.count);
-          SmallVector<Value> sums = tile.finish(
-              tile.accumulate(segmentOf(rows, kStart, kCount, remaining),
-                              tile.startFrom(load(rows))));
-          for (auto [i, value] : llvm::enumerate(sums))
-            partial.store(e, offsetOf(rows.inBlock, i), value);
-        });
-        return SmallVector<Value>();
+      forEachTile([&](const TileRows &rows) {
+        RegisterTile tile = tileOf(rows.count);
+        SmallVector<Value> sums = tile.finish(
+            tile.accumulate(segmentOf(rows, kStart, kCount, remaining),
+                            tile.startFrom(load(rows))));
+        for (auto [i, value] : llvm::enumerate(sums))
+          partial.store(e, offsetOf(rows, i), value);
       });
-  forEachTile(firstTile, lastTile, [&](const TileRows &rows) {
-    epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
-                      vectors, {load(rows)}, remaining, rows.existing);
+    });
+    return SmallVector<Value>();
+  });
+  forEachColumnTile([&](Value remaining) {
+    forEachTile([&](const TileRows &rows) {
+      epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
+                        vectors, {load(rows)}, remaining, rows.existing);
+    });
   });
 }
 
@@ -328,7 +311,7 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
       continue;
     }
     column = e.add(firstColumn, column);
-    if (problem.layout == RhsLayout::RowMajor) {
+    if (problem.shape.layout == RhsLayout::RowMajor) {
       segment.bOffsets.push_back(
           e.add(e.add(bBase, column), e.mul(kStart, problem.n)));
       segment.bStep = problem.n;
@@ -356,8 +339,7 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
   return segment;
 }
 
-void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
-                                     TileBody body) {
+void ContractionEmitter::forEachTile(TileBody body) {
   Value end = split.large;
   auto range = [&](Value low, Value high, int64_t rows, Value firstRowOfRange,
                    Value firstTileOfRange) {
@@ -387,7 +369,7 @@ void ContractionEmitter::forEachTile(Value firstTile, Value lastTile,
 /// last rows two at a time, and of the last two perhaps one.
 void ContractionEmitter::forEachTileOfRest(Value inBlock, TileBody body) {
   Value left = split.rest, row = e.sub(problem.m, left);
-  int64_t most = problem.fewRows ? 2 : split.rows - 1;
+  int64_t most = problem.shape.fewRows ? 2 : split.rows - 1;
   for (int64_t rows = llvm::bit_floor<uint64_t>(most); rows > 2; rows /= 2) {
     Value taken = e.cmp(arith::CmpIPredicate::sge, left, e.cst(rows));
     e.branch(taken, [&] { body({rows, row, inBlock, nullptr}); });
@@ -405,7 +387,7 @@ void ContractionEmitter::forEachTileOfRest(Value inBlock, TileBody body) {
 }
 
 void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
-  if (problem.layout == RhsLayout::Transposed)
+  if (problem.shape.layout == RhsLayout::Transposed)
     packColumns(e, problem.b, columnSources(kStart, remaining), kCount, lanes,
                 packed, columns);
   else
@@ -442,6 +424,7 @@ SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
 }
 
 void hone::emitContraction(Emitter &e, const CpuMachine &machine,
-                           const Contraction &contraction, Epilogue &epilogue) {
-  ContractionEmitter(e, machine, contraction, epilogue).emit();
+                           const Contraction &contraction, Epilogue &epilogue,
+                           graph::ScheduleAttr schedule) {
+  ContractionEmitter(e, machine, contraction, epilogue, schedule).emit();
 }

@@ -9,9 +9,11 @@
 
 namespace hone {
 
-/// Emits one `scf.forall` over blocks of rows and tiles of columns.
+/// Emits one `scf.forall` over blocks of rows and columns, as `schedule` has
+/// it.
 void emitContraction(Emitter &e, const CpuMachine &machine,
-                     const Contraction &contraction, Epilogue &epilogue);
+                     const Contraction &contraction, Epilogue &epilogue,
+                     graph::ScheduleAttr schedule);
 
 /// An `scf.forall` over [0, count) of which `body` gets the index.
 void emitForall(Emitter &e, mlir::Value count,

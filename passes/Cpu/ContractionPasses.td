@@ -10,6 +10,15 @@ class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ScheduleKernelsPass : Pass<"hone-schedule-kernels", "::mlir::func::FuncOp"> {
+  let summary = "choose tiles and blocks of each product, convolution and attention";
+  let description = [{
+    Gives each `hone.contract`, `hone.attend` and `hone.conv_window` with panels a `#hone.schedule`, from its type and
+    `hone_machine.cpu`: the register tile that takes the fewest cycles, blocks that fit the L2 cache and are enough for
+    the threads, chunks of K and copies of the right-hand side where the caches need them. One that is there is kept.
+  }];
+}
+
 def LowerContractionsPass : KernelEmitterPass<"hone-lower-contractions"> {
   let summary = "emit the loop nest of each hone.contract";
   let description = [{

@@ -5,7 +5,6 @@
 // elements, and pixels next to a border are in tiles of their own.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
-#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
@@ -35,7 +34,6 @@ public:
 private:
   /// The tiles of a row; none where sizes are free or the kinds too many.
   std::optional<SmallVector<TileRun>> planStaticRow() const;
-  int64_t rowsPerBlock() const;
   void emitRow(Value row, Value remaining);
   void emitDynamicRow(Value remaining);
   /// `runs` as planned, or where that is null the range `low` to `high`.
@@ -60,7 +58,8 @@ private:
   Value groupIn, groupOut; ///< Channels of a group.
   size_t last;             ///< The last spatial dimension.
   TileShape shape;
-  int64_t columns; ///< Of a whole tile.
+  int64_t columns;   ///< Of a whole tile.
+  int64_t blockRows; ///< Image rows.
 
   // Of the iteration that is being emitted:
   Value firstChannel, inputChannel;
@@ -80,43 +79,10 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
       lanes(lanesOf(machine, accumulator)), last(window.spatial() - 1) {
   groupIn = e.div(window.channels, e.cst(group));
   groupOut = e.div(epilogue.sizes.back(), e.cst(group));
-  shape = chooseTile(machine, accumulator, constantOf(window.out[last]),
-                     constantOf(groupOut));
+  graph::ScheduleAttr schedule = *op.getSchedule();
+  shape = {schedule.getTileRows(), schedule.getTileVectors()};
   columns = shape.vectors * lanes;
-}
-
-int64_t PanelEmitter::rowsPerBlock() const {
-  auto known = [](Value value, int64_t otherwise) {
-    return std::max<int64_t>(constantOf(value).value_or(otherwise), 1);
-  };
-  int64_t channels = known(window.channels, 64);
-  int64_t rowBytes =
-      estimateProduct(estimateProduct(known(window.in[last], 64), channels),
-                      input.elementType().getIntOrFloatBitWidth() / 8);
-  if (last > 0)
-    rowBytes = estimateProduct(rowBytes, window.strides[last - 1]);
-  int64_t rows = 1;
-  for (Value size : ArrayRef(epilogue.sizes).drop_back(2))
-    rows = estimateProduct(rows, known(size, 16));
-  int64_t fitting = std::clamp<int64_t>(
-      tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
-
-  // More blocks where there are few tiles of channels.
-  int64_t tiles =
-      estimateProduct(group, llvm::divideCeil(known(groupOut, 64), columns));
-  int64_t work =
-      estimateProduct(estimateProduct(known(window.out[last], 16), columns),
-                      channels) /
-      group;
-  work = estimateProduct(work, estimateProduct(window.kernel));
-  int64_t least = std::clamp<int64_t>(
-      tuning::kMinBlockMacs / std::max<int64_t>(work, 1), 1, rows);
-  int64_t wanted = std::max<int64_t>(
-      (tuning::balancedBlocks(machine) + tiles - 1) / tiles, 1);
-  fitting = std::min(fitting, std::max(least, (rows + wanted - 1) / wanted));
-  // Equal blocks.
-  int64_t blocks = (rows + fitting - 1) / fitting;
-  return (rows + blocks - 1) / blocks;
+  blockRows = schedule.getBlockRows();
 }
 
 void PanelEmitter::emit() {
@@ -124,7 +90,6 @@ void PanelEmitter::emit() {
   Value rows = e.cst(1);
   for (Value size : outerSizes)
     rows = e.mul(rows, size);
-  int64_t blockRows = rowsPerBlock();
   Value tilesPerGroup = e.ceilDiv(groupOut, columns);
   SmallVector<Value> sizes = {e.ceilDiv(rows, blockRows), e.cst(group),
                               tilesPerGroup};

@@ -9,8 +9,8 @@
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Dots.h"
+#include "passes/Cpu/Schedule.h"
 #include "passes/Loops/Attention.h"
-#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
 namespace hone {
@@ -29,14 +29,15 @@ public:
       : SoftmaxMath{e}, machine(machine), op(op),
         problem(Attention::get(e, op)), f32(e.builder.getF32Type()),
         lanes(lanesOf(machine, f32)),
-        columns(tuning::kAttentionVectors * lanes),
-        tileRows(maxTileRows(machine, tuning::kAttentionVectors)),
+        tileVectors(op.getSchedule()->getTileVectors()),
+        columns(tileVectors * lanes), tileRows(op.getSchedule()->getTileRows()),
+        blockRows(op.getSchedule()->getBlockRows()),
+        blockKeys(op.getSchedule()->getBlockColumns()),
         vectorType(VectorType::get({lanes}, f32)) {}
 
   void emit();
 
 private:
-  void chooseBlocks();
   void emitBlock();
   void emitScores(Epilogue &epilogue, Value column, bool whole);
   void emitSoftmax(Value row);
@@ -71,11 +72,11 @@ private:
   AttendOp op;
   Attention problem;
   Type f32;
-  int64_t lanes, columns, tileRows;
+  int64_t lanes, tileVectors, columns, tileRows;
+  int64_t blockRows, blockKeys; ///< blockKeys: also the strip's pitch.
   VectorType vectorType;
 
-  int64_t blockRows = 0, blockKeys = 0; ///< blockKeys: also the strip's pitch.
-  bool wholeTiles = false;              ///< All rows fall into whole tiles.
+  bool wholeTiles = false; ///< All rows fall into whole tiles.
   bool oneKeyBlock = false;
   /// Rows of values that lie far apart collide in the L1 cache; narrow ones are
   /// to be widened once.
@@ -90,39 +91,13 @@ private:
 };
 } // namespace
 
-void AttentionEmitter::chooseBlocks() {
+void AttentionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.rows),
                          n = constantOf(problem.keys);
-  blockKeys = std::clamp<int64_t>(
-      llvm::divideCeil(n.value_or(tuning::kAttentionKeys), columns) * columns,
-      columns, tuning::kAttentionKeys);
-  int64_t most =
-      std::clamp<int64_t>(tuning::scoresBytes(machine) /
-                              (blockKeys * static_cast<int64_t>(sizeof(float))),
-                          tuning::kAttentionRows, tuning::kMaxAttentionRows);
-  int64_t tilesOfRows = llvm::divideCeil(m.value_or(most), tileRows);
-  int64_t blocks = llvm::divideCeil(m.value_or(most), most);
-  int64_t batches = 1;
-  for (Value size : problem.batch)
-    batches = estimateProduct(
-        batches,
-        std::max<int64_t>(
-            constantOf(size).value_or(tuning::balancedBlocks(machine)), 1));
-  blocks =
-      std::max<int64_t>({blocks,
-                         std::min(tuning::balancedBlocks(machine) / batches,
-                                  tilesOfRows / tuning::kMinAttentionTiles),
-                         1});
-  blockRows =
-      std::max<int64_t>(llvm::divideCeil(tilesOfRows, blocks), 1) * tileRows;
   wholeTiles = m && *m % tileRows == 0;
   oneKeyBlock = n && *n <= blockKeys;
   width = *constantOf(problem.width);
   outPitch = llvm::divideCeil(width, lanes) * lanes;
-}
-
-void AttentionEmitter::emit() {
-  chooseBlocks();
   strip = makeScratch(e, blockRows * blockKeys, f32);
   packed = makeScratch(
       e, std::max<int64_t>(*constantOf(problem.depth), 1) * columns, f32);
@@ -205,7 +180,7 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
               columns);
 
   SmallVector<Value> columnNumbers;
-  for (int64_t v = 0; v < tuning::kAttentionVectors; ++v)
+  for (int64_t v = 0; v < tileVectors; ++v)
     columnNumbers.push_back(numbersFrom(e.add(firstColumn, v * lanes), lanes));
   size_t rowAxis = batch.size();
   auto store = [&](Value rowInBlock, int64_t count, ValueRange scores) {
@@ -216,21 +191,20 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     SmallVector<SmallVector<Value>> accumulators(3);
     accumulators[0] = llvm::to_vector(scores);
     for (int64_t r = 0; r < count; ++r) {
-      accumulators[1].append(tuning::kAttentionVectors,
-                             splat(rowAt(e.add(rowInBlock, r))));
+      accumulators[1].append(tileVectors, splat(rowAt(e.add(rowInBlock, r))));
       llvm::append_range(accumulators[2], columnNumbers);
     }
-    epilogue.emitTile(cursor, rowAxis, count, tuning::kAttentionVectors,
-                      accumulators, remaining);
+    epilogue.emitTile(cursor, rowAxis, count, tileVectors, accumulators,
+                      remaining);
   };
   e.loop(e.cst(0), tiles, [&](Value number) {
     Value row = e.mul(number, tileRows);
-    RegisterTile tile = tileOf(tuning::kAttentionVectors);
+    RegisterTile tile = tileOf(tileVectors);
     RegisterTile::Segment segment(problem.query.buffer, packed);
     for (int64_t r = 0; r < tileRows; ++r)
       segment.aOffsets.push_back(e.add(
           queryBase, e.mul(rowAt(e.add(row, r)), problem.query.rowStride)));
-    for (int64_t v = 0; v < tuning::kAttentionVectors; ++v)
+    for (int64_t v = 0; v < tileVectors; ++v)
       segment.bOffsets.push_back(e.cst(v * lanes));
     segment.bStep = e.cst(columns);
     segment.count = problem.depth;
@@ -244,8 +218,7 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     e.branch(exists, storeTile, [&] {
       for (int64_t r = 0; r < tileRows; ++r)
         store(e.add(row, r), 1,
-              ArrayRef(scores).slice(r * tuning::kAttentionVectors,
-                                     tuning::kAttentionVectors));
+              ArrayRef(scores).slice(r * tileVectors, tileVectors));
     });
   });
 }
@@ -387,7 +360,7 @@ void AttentionEmitter::emitValues() {
   int64_t rest = width % columns;
   e.loop(e.cst(0), e.cst(width - rest), columns, {},
          [&](Value column, ValueRange) {
-           emitTiles(column, tuning::kAttentionVectors, columns);
+           emitTiles(column, tileVectors, columns);
            return SmallVector<Value>();
          });
   if (rest)
@@ -425,6 +398,8 @@ struct LowerAttentionPass
     });
     const CpuMachine &machine = CpuMachine::of(getOperation());
     for (AttendOp op : ops) {
+      if (failed(checkSchedule(op, machine)))
+        return signalPassFailure();
       OpBuilder builder(op);
       Emitter e(builder, op.getLoc());
       AttentionEmitter(e, machine, op).emit();

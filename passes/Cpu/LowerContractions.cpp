@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/Schedule.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERCONTRACTIONSPASS
@@ -19,10 +20,10 @@ static void lowerContract(ContractOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   Contraction problem = Contraction::get(e, op);
-  Epilogue epilogue(e, op, problem.groups);
+  Epilogue epilogue(e, op, problem.shape.groups);
   problem.m = epilogue.sizes[epilogue.rank() - 2];
   problem.n = epilogue.sizes.back();
-  emitContraction(e, machine, problem, epilogue);
+  emitContraction(e, machine, problem, epilogue, *op.getSchedule());
   op.erase();
 }
 
@@ -37,8 +38,12 @@ struct LowerContractionsPass
       if (isa<MemRefType>(op.getLhs().getType()))
         ops.push_back(op);
     });
-    for (ContractOp op : ops)
-      lowerContract(op, CpuMachine::of(op));
+    const CpuMachine &machine = CpuMachine::of(getOperation());
+    for (ContractOp op : ops) {
+      if (failed(checkSchedule(op, machine)))
+        return signalPassFailure();
+      lowerContract(op, machine);
+    }
   }
 };
 } // namespace

@@ -8,6 +8,7 @@
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
@@ -19,25 +20,6 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
-
-/// Whether the convolution is a matrix product over all pixels.
-static bool isMatrixProduct(ConvWindowOp op) {
-  auto isOne = [](int64_t value) { return value == 1; };
-  auto isZero = [](int64_t value) { return value == 0; };
-  int64_t rank = cast<ShapedType>(op.getInput().getType()).getRank();
-  return op.getGroup() == 1 && llvm::all_of(op.getKernel(), isOne) &&
-         llvm::all_of(op.getPads(), isZero) &&
-         Epilogue::canMerge(op, 0, rank - 2);
-}
-
-/// The pixels of an image where they are known, but not the number of images.
-static std::optional<int64_t> pixelsPerImage(ConvWindowOp op) {
-  auto type = cast<ShapedType>(op.getOuts().front().getType());
-  ArrayRef<int64_t> space = type.getShape().drop_front().drop_back();
-  if (!type.isDynamicDim(0) || ShapedType::isDynamicShape(space))
-    return std::nullopt;
-  return ShapedType::getNumElements(space);
-}
 
 /// Where the input pixel of an output pixel starts; both are counted over the
 /// dimensions from `first` up to the channels.
@@ -78,21 +60,14 @@ static void remarkPlain(ConvWindowOp op) {
 static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
-  bool panels = op.getFilterLayout() == FilterLayout::Panels;
-  if (panels && isMatrixProduct(op)) {
+  if (std::optional<ProductShape> product = ProductShape::of(op)) {
     Contraction problem;
+    problem.shape = *product;
     problem.a = FlatBuffer::get(e, op.getInput());
     problem.b = FlatBuffer::get(e, op.getFilter());
-    problem.layout = RhsLayout::Panels;
-    problem.accumulator = op.getAccumulatorType();
     problem.k = problem.a.sizes.back();
-    std::optional<int64_t> pixels = pixelsPerImage(op);
-    int64_t batches = pixels && *pixels >= tuning::kMinPixels,
-            rank = problem.a.sizes.size();
-    problem.fewRows = pixels && !batches;
-    SmallVector<int64_t> merged(batches, 1);
-    merged.append({rank - 1 - batches, 1});
-    Epilogue epilogue(e, op, merged);
+    Epilogue epilogue(e, op, product->groups);
+    size_t batches = product->batch.size();
     problem.m = epilogue.sizes[batches];
     problem.n = epilogue.sizes[batches + 1];
     if (batches) {
@@ -101,8 +76,8 @@ static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {
     }
     if (!llvm::all_of(op.getStrides(), [](int64_t s) { return s == 1; }))
       problem.rowOffset = strideOverPixels(e, op, problem.a, batches);
-    emitContraction(e, machine, problem, epilogue);
-  } else if (panels) {
+    emitContraction(e, machine, problem, epilogue, *op.getSchedule());
+  } else if (op.getFilterLayout() == FilterLayout::Panels) {
     emitPanelConvolution(e, machine, op);
   } else if (op.getFilterLayout() == FilterLayout::Depthwise) {
     FlatBuffer input = FlatBuffer::get(e, op.getInput());
@@ -130,8 +105,12 @@ struct LowerConvolutionsPass
       if (isa<MemRefType>(op.getInput().getType()))
         ops.push_back(op);
     });
-    for (ConvWindowOp op : ops)
-      lowerConv(op, CpuMachine::of(op));
+    const CpuMachine &machine = CpuMachine::of(getOperation());
+    for (ConvWindowOp op : ops) {
+      if (failed(checkSchedule(op, machine)))
+        return signalPassFailure();
+      lowerConv(op, machine);
+    }
   }
 };
 } // namespace

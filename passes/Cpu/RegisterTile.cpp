@@ -2,7 +2,6 @@
 // The register kernel: a tile of accumulators that lives in vector registers
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
-#include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
@@ -10,60 +9,11 @@
 using namespace mlir;
 using namespace hone;
 
-int64_t hone::maxTileRows(const CpuMachine &machine, int64_t vectors) {
-  // One register is for the broadcast, one more for products without FMA.
-  int64_t free = machine.vectorRegisters - vectors - (machine.hasFma() ? 1 : 2);
-  // Tall tiles of one vector make LLVM's scheduler spill.
-  if (vectors == 1)
-    free = machine.vectorRegisters / 2;
-  return std::max<int64_t>(free / vectors, 1);
-}
-
 RowSplit hone::splitRows(int64_t m, int64_t maxRows) {
   int64_t tiles = (m + maxRows - 1) / maxRows;
   int64_t rows = (m + tiles - 1) / tiles;
   int64_t small = tiles * rows - m;
   return {rows, tiles - small, small};
-}
-
-/// Cycles of one step along K: multiply-adds and loads are two a cycle.
-static double cyclesOf(int64_t rows, int64_t vectors) {
-  double compute = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
-  return std::max(compute, loads) + 0.1;
-}
-
-TileShape hone::chooseTile(const CpuMachine &machine, Type accumulator,
-                           std::optional<int64_t> m, std::optional<int64_t> n) {
-  int64_t lanes = lanesOf(machine, accumulator),
-          perPanel = graph::kPanelWidth / lanes;
-  int64_t rowsOfM = m.value_or(1 << 12), columns = n.value_or(1 << 12);
-  TileShape best = {1, perPanel};
-  double bestCost = std::numeric_limits<double>::infinity();
-  for (int64_t vectors = 1; vectors <= 8; ++vectors) {
-    if (vectors % perPanel != 0 && perPanel % vectors != 0)
-      continue;
-    int64_t maxRows = maxTileRows(machine, vectors);
-    // With one row each right-hand vector is used once, from memory.
-    if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >=
-        machine.vectorRegisters)
-      continue;
-    RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
-    auto cost = [&](int64_t width) {
-      double small = split.small ? cyclesOf(split.rows - 1, width) : 0;
-      return split.large * cyclesOf(split.rows, width) + split.small * small;
-    };
-    int64_t whole = columns / (vectors * lanes);
-    int64_t left = columns % (vectors * lanes);
-    double total = whole * cost(vectors);
-    if (left)
-      total += cost((left + lanes - 1) / lanes);
-    // Few rows stream the right-hand side: the wider tile has more streams.
-    if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
-      bestCost = total;
-      best = {maxRows, vectors};
-    }
-  }
-  return best;
 }
 
 RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,

@@ -13,15 +13,6 @@ struct TileShape {
   int64_t rows, vectors;
 };
 
-/// The most rows that a tile of so many vectors keeps in registers.
-int64_t maxTileRows(const CpuMachine &machine, int64_t vectors);
-
-/// The tile, among those whose width is a multiple or a divisor of a panel,
-/// that takes the fewest cycles for `m` x `n` outputs; dynamic sizes count as
-/// large.
-TileShape chooseTile(const CpuMachine &machine, mlir::Type accumulator,
-                     std::optional<int64_t> m, std::optional<int64_t> n);
-
 /// How `m` rows fall into tiles of at most `maxRows`: first `large` tiles of
 /// `rows` each, then `small` tiles of `rows` - 1.
 struct RowSplit {

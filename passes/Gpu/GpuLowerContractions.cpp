@@ -41,9 +41,9 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
   source.buffer = contraction.b;
   source.lines = n;
   source.depth = depth;
-  source.alongK = contraction.layout == RhsLayout::Transposed;
+  source.alongK = contraction.shape.layout == RhsLayout::Transposed;
   Value step = e.cst(1); // From one k to the next.
-  switch (contraction.layout) {
+  switch (contraction.shape.layout) {
   case RhsLayout::Panels:
     return panelSource(e, contraction.b, e.ceilDiv(n, graph::kPanelWidth),
                        depth, e.cst(0));
@@ -73,7 +73,7 @@ static void lowerContract(ContractOp op) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   Contraction contraction = Contraction::get(e, op);
-  Epilogue epilogue(e, op, contraction.groups);
+  Epilogue epilogue(e, op, contraction.shape.groups);
   size_t batchRank = epilogue.rank() - 2;
   contraction.m = epilogue.sizes[batchRank];
   contraction.n = epilogue.sizes.back();
@@ -86,8 +86,8 @@ static void lowerContract(ContractOp op) {
                        epilogue.sizes.begin() + batchRank);
   product.leftType = contraction.a.elementType();
   product.rightType = contraction.b.elementType();
-  product.accumulator = contraction.accumulator;
-  product.rightAlongK = contraction.layout == RhsLayout::Transposed;
+  product.accumulator = contraction.shape.accumulator;
+  product.rightAlongK = contraction.shape.layout == RhsLayout::Transposed;
   product.epilogue = &epilogue;
   product.operands = [&](ValueRange batch) {
     Value a = e.cst(0), b = e.cst(0);

@@ -2,10 +2,13 @@
 // A matrix product over buffers, as emitters of all targets see it.
 #include "passes/Loops/Contraction.h"
 #include "passes/Loops/Epilogue.h"
+#include "passes/Machine/Estimate.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
 using hone::graph::ContractOp;
+using hone::graph::ConvWindowOp;
 
 /// Position in an operand of output dimension `dim`, if it is not broadcast.
 static std::optional<int64_t> positionOf(ShapedType type, int64_t outRank,
@@ -30,25 +33,78 @@ static bool mergesBatches(ContractOp op, ShapedType lhs, ShapedType rhs,
   return Epilogue::canMerge(op, 0, rank - 2);
 }
 
+/// The sizes of the product whose output dimensions fall into `groups`.
+static void setSizes(ProductShape &shape, ArrayRef<int64_t> out) {
+  for (int64_t group : shape.groups) {
+    ArrayRef<int64_t> sizes = out.take_front(group);
+    out = out.drop_front(group);
+    shape.batch.push_back(ShapedType::isDynamicShape(sizes)
+                              ? ShapedType::kDynamic
+                              : estimateProduct(sizes));
+  }
+  shape.n = shape.batch.pop_back_val();
+  shape.m = shape.batch.pop_back_val();
+}
+
+ProductShape ProductShape::of(ContractOp op) {
+  auto lhs = cast<ShapedType>(op.getLhs().getType()),
+       rhs = cast<ShapedType>(op.getRhs().getType()),
+       out = cast<ShapedType>(op.getOuts().front().getType());
+  ProductShape shape;
+  shape.lhs = lhs.getElementType();
+  shape.rhs = rhs.getElementType();
+  shape.accumulator = op.getAccumulatorType();
+  shape.layout = op.getPanels()         ? RhsLayout::Panels
+                 : op.getTransposeRhs() ? RhsLayout::Transposed
+                                        : RhsLayout::RowMajor;
+  shape.k = lhs.getShape().back();
+  if (mergesBatches(op, lhs, rhs, out))
+    shape.groups = {out.getRank() - 1, 1};
+  else
+    shape.groups.assign(out.getRank(), 1);
+  setSizes(shape, out.getShape());
+  return shape;
+}
+
+std::optional<ProductShape> ProductShape::of(ConvWindowOp op) {
+  auto input = cast<ShapedType>(op.getInput().getType()),
+       out = cast<ShapedType>(op.getOuts().front().getType());
+  auto isOne = [](int64_t value) { return value == 1; };
+  auto isZero = [](int64_t value) { return value == 0; };
+  int64_t rank = out.getRank();
+  if (op.getFilterLayout() != graph::FilterLayout::Panels ||
+      op.getGroup() != 1 || !llvm::all_of(op.getKernel(), isOne) ||
+      !llvm::all_of(op.getPads(), isZero) ||
+      !Epilogue::canMerge(op, 0, rank - 2))
+    return std::nullopt;
+  ProductShape shape;
+  shape.lhs = input.getElementType();
+  shape.rhs = cast<ShapedType>(op.getFilter().getType()).getElementType();
+  shape.accumulator = op.getAccumulatorType();
+  shape.layout = RhsLayout::Panels;
+  shape.k = input.getShape().back();
+  // Where only the number of images is free, each is a product of its own.
+  ArrayRef<int64_t> space = out.getShape().drop_front().drop_back();
+  bool imagesAlone = out.isDynamicDim(0) && !ShapedType::isDynamicShape(space);
+  bool perImage = imagesAlone && estimateProduct(space) >= tuning::kMinPixels;
+  shape.fewRows = imagesAlone && !perImage;
+  if (perImage)
+    shape.groups = {1, rank - 2, 1};
+  else
+    shape.groups = {rank - 1, 1};
+  setSizes(shape, out.getShape());
+  return shape;
+}
+
 Contraction Contraction::get(Emitter &e, ContractOp op) {
   auto lhs = cast<MemRefType>(op.getLhs().getType());
   auto rhs = cast<MemRefType>(op.getRhs().getType());
-  auto out = cast<MemRefType>(op.getOuts().front().getType());
-  int64_t rank = out.getRank(), batchRank = rank - 2;
-
   Contraction problem;
+  problem.shape = ProductShape::of(op);
   problem.a = FlatBuffer::get(e, op.getLhs());
   problem.b = FlatBuffer::get(e, op.getRhs());
-  problem.layout = op.getPanels()         ? RhsLayout::Panels
-                   : op.getTransposeRhs() ? RhsLayout::Transposed
-                                          : RhsLayout::RowMajor;
-  problem.accumulator = op.getAccumulatorType();
   problem.k = problem.a.sizes.back();
-  if (mergesBatches(op, lhs, rhs, out)) {
-    problem.groups = {rank - 1, 1};
-    return problem;
-  }
-  problem.groups.assign(rank, 1);
+  int64_t batchRank = problem.shape.batch.size(), rank = batchRank + 2;
   auto strideOf = [&](const FlatBuffer &buffer, ShapedType type, int64_t dim) {
     std::optional<int64_t> position = positionOf(type, rank, dim);
     return position ? buffer.strides[*position] : e.cst(0);

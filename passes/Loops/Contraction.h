@@ -15,24 +15,37 @@ enum class RhsLayout {
   Transposed, ///< [n][k]
 };
 
+/// What the type of an operation says about its matrix product. Sizes are
+/// `ShapedType::kDynamic` where they are not known.
+struct ProductShape {
+  static ProductShape of(graph::ContractOp op);
+  /// Of a convolution with a filter in panels that is a product over all
+  /// pixels: kernels of one element, no padding. None: another one.
+  static std::optional<ProductShape> of(graph::ConvWindowOp op);
+
+  mlir::Type lhs, rhs, accumulator; ///< Element types.
+  RhsLayout layout;
+  llvm::SmallVector<int64_t> batch;
+  int64_t m, n, k;
+  bool fewRows = false; ///< Where `m` is not known, it is likely small.
+  /// How many output dimensions each of [batch.., m, n] stands for.
+  llvm::SmallVector<int64_t> groups;
+};
+
 /// out[batch.., m, n] = epilogue(sum over k of a[batch.., m, k] * b[batch.., k,
 /// n]). The output space of the epilogue is [batch.., m, n].
 struct Contraction {
   /// All but `m` and `n`, which are sizes of the epilogue's output space.
   static Contraction get(Emitter &e, graph::ContractOp op);
 
+  ProductShape shape;
   FlatBuffer a, b;
-  RhsLayout layout;
-  mlir::Type accumulator;
   mlir::Value m, n, k;
-  bool fewRows = false; ///< Where `m` is not known, it is likely small.
   /// Where a row of `a` starts in its batch; rows follow each other if it is
   /// null.
   std::function<mlir::Value(mlir::Value row)> rowOffset;
   /// How far the operands move with each batch coordinate.
   llvm::SmallVector<mlir::Value> aBatchStrides, bBatchStrides;
-  /// How many output dimensions each coordinate stands for.
-  llvm::SmallVector<int64_t> groups;
 };
 
 } // namespace hone

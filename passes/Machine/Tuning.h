@@ -84,6 +84,9 @@ inline constexpr int64_t kMinPackedRows = 24;
 inline constexpr int64_t kMaxDotRows = 4;
 /// Along K, what a packed block of the right-hand side holds.
 inline constexpr int64_t kPackedK = 512;
+/// Rows of a block from which on it does not matter that each block reads the
+/// other side anew.
+inline constexpr int64_t kMinBlockRows = 96;
 /// Of rows that are likely few, what a tile has at most.
 inline constexpr int64_t kFewRows = 8;
 /// With so few weights, as in squeeze and excitation, it has two: that is half
@@ -93,6 +96,9 @@ inline constexpr int64_t kFewWeights = 64 << 10;
 inline constexpr int64_t kDynamicBlockTiles = 16;
 /// What stands for a free dimension where the work of a product is compared.
 inline constexpr int64_t kTypicalK = 1024;
+
+/// Elements of a block that wait in scratch memory, at most.
+inline constexpr int64_t kMaxScratchElements = 16 << 20;
 
 //===-- Convolutions and windows ------------------------------------------===//
 

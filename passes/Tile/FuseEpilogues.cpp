@@ -216,7 +216,7 @@ static void fuseRoot(Operation *op) {
             return ContractOp::create(builder, op->getLoc(), types,
                                       matmul.getLhs(), matmul.getRhs(), extras,
                                       outs, maps, matmul.getTransposeRhs(),
-                                      matmul.getPanels());
+                                      matmul.getPanels(), ScheduleAttr());
           }});
   } else if (auto conv = dyn_cast<ConvOp>(op)) {
     fuse({op, conv.getDims(),
@@ -227,7 +227,7 @@ static void fuseRoot(Operation *op) {
                 extras, outs, maps, conv.getKernel(), conv.getStrides(),
                 conv.getDilations(), conv.getPads(), conv.getGroup(),
                 conv.getChannelsLast(), /*transposed=*/false,
-                conv.getFilterLayout());
+                conv.getFilterLayout(), ScheduleAttr());
           }});
   } else if (auto conv = dyn_cast<ConvTransposeOp>(op)) {
     auto filter = cast<RankedTensorType>(conv.getFilter().getType());
@@ -239,7 +239,7 @@ static void fuseRoot(Operation *op) {
                 extras, outs, maps, filter.getShape().drop_front(2),
                 conv.getStrides(), conv.getDilations(), conv.getPads(),
                 conv.getGroup(), /*channelsLast=*/false, /*transposed=*/true,
-                FilterLayout::Plain);
+                FilterLayout::Plain, ScheduleAttr());
           }});
   } else if (auto pool = dyn_cast<PoolOp>(op)) {
     fuse({op, pool.getDims(),
@@ -270,7 +270,7 @@ static void convertAttention(AttentionOp op) {
       builder, op.getLoc(), out.getType(), op.getQuery(), op.getKey(),
       op.getValue(), op.getExtras(), out, builder.getArrayAttr(maps),
       op.getMasked(), op.getQueryByRow(), op.getKeyByRow(), op.getValueByRow(),
-      op.getResultByRow());
+      op.getResultByRow(), ScheduleAttr());
   attend.getEpilogue().takeBody(op.getScores());
   Operation *yield = attend.getEpilogue().front().getTerminator();
   builder.setInsertionPoint(yield);

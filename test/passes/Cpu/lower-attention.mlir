@@ -1,4 +1,4 @@
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-lower-attention,canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-schedule-kernels,hone-lower-attention,canonicalize,cse))' | FileCheck %s
 
 // Blocks of 24 rows in four tiles of six; a strip of 32 scores each, whose epilogue reads the mask; then powers, and
 // values in tiles of 6 x 16.

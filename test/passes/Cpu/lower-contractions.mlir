@@ -1,6 +1,6 @@
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-lower-contractions,canonicalize,cse))' | FileCheck %s
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v4},func.func(hone-lower-contractions,canonicalize,cse))' | FileCheck %s --check-prefix=WIDE
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v2},func.func(hone-lower-contractions,canonicalize,cse))' | FileCheck %s --check-prefix=NARROW
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-schedule-kernels,hone-lower-contractions,canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v4},func.func(hone-schedule-kernels,hone-lower-contractions,canonicalize,cse))' | FileCheck %s --check-prefix=WIDE
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v2},func.func(hone-schedule-kernels,hone-lower-contractions,canonicalize,cse))' | FileCheck %s --check-prefix=NARROW
 
 // One vector for each accumulator of a 6 x 16 tile, two steps of K in the loop, the bias added before the store.
 // CHECK-LABEL: func.func @panels(

@@ -1,5 +1,5 @@
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-lower-convolutions,canonicalize,cse))' | FileCheck %s
-// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-lower-convolutions))' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-schedule-kernels,hone-lower-convolutions,canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-convolutions))' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // REMARK: {{.Missed.}} slow | Category:lower-convolutions | Reason="a convolution whose channels come first is computed in plain loops", work=4860
 
 // A kernel of one element is a matrix product over all pixels.

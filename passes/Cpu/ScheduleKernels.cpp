@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Chooses the schedule of each kernel operation from its type and the machine.
+#include "dialects/Graph/Graph.h"
+#include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/RegisterTile.h"
+#include "passes/Cpu/Schedule.h"
+#include "passes/Loops/Contraction.h"
+#include "passes/Machine/Estimate.h"
+#include "passes/Machine/Tuning.h"
+#include <numeric>
+
+namespace hone {
+#define GEN_PASS_DEF_SCHEDULEKERNELSPASS
+#include "passes/Cpu/ContractionPasses.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+namespace {
+/// A schedule in the making.
+struct Plan {
+  int64_t tileRows = 1, tileVectors = 1;
+  int64_t blockRows = 0, blockColumns = 0, blockK = 0;
+  bool packed = false;
+
+  ScheduleAttr attr(MLIRContext *context) const {
+    return ScheduleAttr::get(context, tileRows, tileVectors, blockRows,
+                             blockColumns, blockK, packed);
+  }
+};
+} // namespace
+
+static bool isKnown(int64_t size) { return !ShapedType::isDynamic(size); }
+
+static int64_t sizeOr(int64_t size, int64_t otherwise) {
+  return isKnown(size) ? size : otherwise;
+}
+
+static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+/// Cycles of one step along K: multiply-adds and loads are two a cycle.
+static double cyclesOf(int64_t rows, int64_t vectors) {
+  double compute = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
+  return std::max(compute, loads) + 0.1;
+}
+
+/// The most rows of the left-hand side, `stride` bytes apart, of which the L1
+/// cache keeps the lines that a step along K reads: more of them fall into one
+/// of its sets than it has ways.
+static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
+  if (!isKnown(stride) || stride <= 0)
+    return std::numeric_limits<int64_t>::max();
+  int64_t wayBytes = machine.l1Bytes / machine.l1Ways;
+  int64_t sets = wayBytes / std::gcd(stride, wayBytes);
+  return sets * machine.l1Ways;
+}
+
+/// The tile, among those whose width is a multiple or a divisor of a panel,
+/// that takes the fewest cycles for `m` x `n` outputs; sizes that are not known
+/// count as large. Rows of the left-hand side are `stride` bytes apart.
+static Plan chooseTile(const CpuMachine &machine, Type accumulator, int64_t m,
+                       int64_t n, int64_t stride) {
+  int64_t lanes = lanesOf(machine, accumulator), perPanel = kPanelWidth / lanes;
+  int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
+  Plan best;
+  best.tileVectors = perPanel;
+  double bestCost = std::numeric_limits<double>::infinity();
+  for (int64_t vectors = 1; vectors <= 8; ++vectors) {
+    if (vectors % perPanel != 0 && perPanel % vectors != 0)
+      continue;
+    int64_t maxRows =
+        std::min(maxTileRows(machine, vectors), maxCachedRows(machine, stride));
+    // With one row each right-hand vector is used once, from memory.
+    if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >=
+        machine.vectorRegisters)
+      continue;
+    RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
+    auto cost = [&](int64_t width) {
+      double small = split.small ? cyclesOf(split.rows - 1, width) : 0;
+      return split.large * cyclesOf(split.rows, width) + split.small * small;
+    };
+    int64_t whole = columns / (vectors * lanes);
+    int64_t left = columns % (vectors * lanes);
+    double total = whole * cost(vectors);
+    if (left)
+      total += cost((left + lanes - 1) / lanes);
+    // Few rows stream the right-hand side: the wider tile has more streams.
+    if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
+      bestCost = total;
+      best.tileRows = maxRows;
+      best.tileVectors = vectors;
+    }
+  }
+  return best;
+}
+
+/// Whether rows of the right-hand side are copied next to each other: they are
+/// columns in memory, or collide in the L1 cache and are read often enough.
+static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
+  switch (shape.layout) {
+  case RhsLayout::Panels:
+    return false;
+  case RhsLayout::Transposed:
+    return !isDotProduct(shape);
+  case RhsLayout::RowMajor:
+    return (!isKnown(shape.n) || estimateProduct(shape.n, bytesOf(shape.rhs)) >=
+                                     tuning::collidingBytes(machine)) &&
+           (!isKnown(shape.m) || shape.m >= tuning::kMinPackedRows);
+  }
+  llvm_unreachable("all layouts are above");
+}
+
+/// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
+/// columns of a tile are read again and again, and have to stay in the L2
+/// cache. Chunks are equal.
+static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
+                           const Plan &plan, int64_t columns) {
+  if (isDotProduct(shape) || shape.k == 0)
+    return 0;
+  if (!isKnown(shape.k))
+    return plan.packed ? tuning::kPackedK : 0;
+  int64_t rows =
+      sizeOr(shape.m,
+             plan.tileRows * (shape.fewRows ? 1 : tuning::kDynamicBlockTiles));
+  int64_t cache = tuning::productBlockBytes(machine);
+  int64_t bytesOfK = estimateProduct(shape.k, bytesOf(shape.lhs));
+  bool rowsFit =
+      estimateProduct(bytesOfK, std::min(rows, tuning::kMinBlockRows)) <= cache;
+  bool columnsFit =
+      rows <= 2 * plan.tileRows ||
+      estimateProduct(shape.k, columns * bytesOf(shape.rhs)) <= cache;
+  int64_t limit = shape.k;
+  if (!rowsFit || !columnsFit)
+    limit = std::min(cache / (std::min(rows, 2 * tuning::kMinBlockRows) *
+                              bytesOf(shape.lhs)),
+                     cache / 2 / (columns * bytesOf(shape.rhs)));
+  if (plan.packed)
+    limit = std::min(limit, tuning::kPackedK);
+  limit = std::max<int64_t>(limit, kPanelWidth);
+  if (limit >= shape.k)
+    return 0;
+  int64_t chunks = llvm::divideCeil(shape.k, limit);
+  return llvm::alignTo(llvm::divideCeil(shape.k, chunks), kPanelWidth);
+}
+
+/// Tiles of rows in a block: as many as the L2 cache holds, in equal blocks,
+/// and fewer where columns and batches alone give few blocks.
+static int64_t chooseRowTiles(const CpuMachine &machine,
+                              const ProductShape &shape, const Plan &plan,
+                              int64_t columns) {
+  int64_t rows = plan.tileRows;
+  int64_t typicalK = sizeOr(shape.k, tuning::kTypicalK);
+  int64_t bytesPerTile = estimateProduct(plan.blockK ? plan.blockK : typicalK,
+                                         rows * bytesOf(shape.lhs));
+  int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
+                                          std::max<int64_t>(bytesPerTile, 1),
+                                      1);
+  if (!isKnown(shape.m))
+    return std::min(fitting, tuning::kDynamicBlockTiles);
+  int64_t tiles = llvm::divideCeil(shape.m, rows);
+  int64_t perBlock = std::max<int64_t>(std::min(fitting, tiles), 1);
+
+  int64_t balancedBlocks = tuning::balancedBlocks(machine);
+  int64_t others = estimateProduct(shape.batch, balancedBlocks);
+  others = estimateProduct(
+      others,
+      llvm::divideCeil(sizeOr(shape.n, balancedBlocks * columns), columns));
+  int64_t workPerTile = estimateProduct(typicalK, rows * columns);
+  int64_t least = std::clamp<int64_t>(
+      tuning::kMinBlockMacs / std::max<int64_t>(workPerTile, 1), 1, perBlock);
+  int64_t blocks = llvm::divideCeil(tiles, perBlock);
+  int64_t wanted =
+      llvm::divideCeil(balancedBlocks, std::max<int64_t>(others, 1));
+  blocks = std::max<int64_t>({blocks, std::min(wanted, tiles / least), 1});
+  return std::max<int64_t>(llvm::divideCeil(tiles, blocks), 1);
+}
+
+static Plan planProduct(const CpuMachine &machine, const ProductShape &shape) {
+  Plan plan =
+      chooseTile(machine, shape.accumulator, shape.m, shape.n,
+                 isKnown(shape.k) ? estimateProduct(shape.k, bytesOf(shape.lhs))
+                                  : ShapedType::kDynamic);
+  if (!isKnown(shape.m) && shape.fewRows) {
+    bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
+                      estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
+    plan.tileRows = std::min(plan.tileRows, fewWeights ? 2 : tuning::kFewRows);
+  }
+  if (isDotProduct(shape)) {
+    plan.tileRows = 1;
+    plan.tileVectors = 2;
+  } else if (isKnown(shape.m)) {
+    plan.tileRows =
+        splitRows(std::max<int64_t>(shape.m, 1), plan.tileRows).rows;
+  }
+  plan.packed = isPacked(machine, shape);
+  int64_t columns = plan.tileVectors * lanesOf(machine, shape.accumulator);
+  plan.blockK = chooseChunk(machine, shape, plan, columns);
+  plan.blockRows =
+      plan.tileRows * chooseRowTiles(machine, shape, plan, columns);
+  return plan;
+}
+
+/// Image rows in a block: as many as the L2 cache holds for all tiles of
+/// channels, in equal blocks, and fewer where channels alone give few blocks.
+static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op) {
+  auto input = cast<ShapedType>(op.getInput().getType()),
+       out = cast<ShapedType>(op.getOuts().front().getType());
+  int64_t last = out.getRank() - 2, group = op.getGroup();
+  auto perGroup = [&](int64_t channels) {
+    return isKnown(channels) ? channels / group : channels;
+  };
+  int64_t groupOut = perGroup(out.getShape().back());
+  int64_t channelsIn = input.getShape().back();
+  int64_t stride =
+      isKnown(channelsIn)
+          ? estimateProduct(estimateProduct(channelsIn, op.getStrides().back()),
+                            bytesOf(input.getElementType()))
+          : channelsIn;
+  Plan plan = chooseTile(machine, op.getAccumulatorType(), out.getDimSize(last),
+                         groupOut, stride);
+  int64_t columns =
+      plan.tileVectors * lanesOf(machine, op.getAccumulatorType());
+
+  auto known = [](int64_t size, int64_t otherwise) {
+    return std::max<int64_t>(sizeOr(size, otherwise), 1);
+  };
+  int64_t channels = known(input.getShape().back(), 64);
+  int64_t rowBytes = estimateProduct(
+      estimateProduct(known(input.getDimSize(last), 64), channels),
+      bytesOf(input.getElementType()));
+  if (last > 1)
+    rowBytes = estimateProduct(rowBytes, op.getStrides()[last - 2]);
+  int64_t rows = 1;
+  for (int64_t size : out.getShape().drop_back(2))
+    rows = estimateProduct(rows, known(size, 16));
+  int64_t fitting = std::clamp<int64_t>(
+      tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
+
+  int64_t tiles =
+      estimateProduct(group, llvm::divideCeil(known(groupOut, 64), columns));
+  int64_t work =
+      estimateProduct(estimateProduct(known(out.getDimSize(last), 16), columns),
+                      channels) /
+      group;
+  work = estimateProduct(work, estimateProduct(op.getKernel()));
+  int64_t least = std::clamp<int64_t>(
+      tuning::kMinBlockMacs / std::max<int64_t>(work, 1), 1, rows);
+  int64_t wanted = std::max<int64_t>(
+      llvm::divideCeil(tuning::balancedBlocks(machine), tiles), 1);
+  fitting = std::min(fitting,
+                     std::max<int64_t>(least, llvm::divideCeil(rows, wanted)));
+  int64_t blocks = llvm::divideCeil(rows, fitting);
+  plan.blockRows = llvm::divideCeil(rows, blocks);
+  return plan;
+}
+
+static Plan planAttention(const CpuMachine &machine, AttendOp op) {
+  SmallVector<int64_t> scores = op.getScoreShape();
+  int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
+  Plan plan;
+  plan.tileVectors = tuning::kAttentionVectors;
+  auto query = cast<ShapedType>(op.getQuery().getType());
+  int64_t stride = query.getShape().back();
+  if (op.getQueryByRow() && isKnown(stride)) {
+    int64_t heads = query.getDimSize(query.getRank() - 2);
+    stride = isKnown(heads) ? estimateProduct(stride, heads) : heads;
+  }
+  if (isKnown(stride))
+    stride = estimateProduct(stride, bytesOf(query.getElementType()));
+  plan.tileRows = std::min(maxTileRows(machine, plan.tileVectors),
+                           maxCachedRows(machine, stride));
+  int64_t columns =
+      plan.tileVectors * lanesOf(machine, Float32Type::get(op.getContext()));
+  plan.blockColumns =
+      std::clamp<int64_t>(llvm::alignTo(std::min(sizeOr(keys, kMaxEstimate),
+                                                 tuning::kAttentionKeys),
+                                        columns),
+                          columns, tuning::kAttentionKeys);
+  int64_t most = std::clamp<int64_t>(
+      tuning::scoresBytes(machine) /
+          (plan.blockColumns * static_cast<int64_t>(sizeof(float))),
+      tuning::kAttentionRows, tuning::kMaxAttentionRows);
+  int64_t tiles = llvm::divideCeil(sizeOr(rows, most), plan.tileRows);
+  int64_t blocks = llvm::divideCeil(sizeOr(rows, most), most);
+  int64_t batches = 1, balancedBlocks = tuning::balancedBlocks(machine);
+  for (int64_t size : scores)
+    batches = estimateProduct(
+        batches, std::max<int64_t>(sizeOr(size, balancedBlocks), 1));
+  blocks = std::max<int64_t>(
+      {blocks,
+       std::min(balancedBlocks / batches, tiles / tuning::kMinAttentionTiles),
+       1});
+  plan.blockRows =
+      std::max<int64_t>(llvm::divideCeil(tiles, blocks), 1) * plan.tileRows;
+  return plan;
+}
+
+namespace {
+struct ScheduleKernelsPass
+    : hone::impl::ScheduleKernelsPassBase<ScheduleKernelsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    const CpuMachine &machine = CpuMachine::of(getOperation());
+    auto schedule = [&](auto op, auto makePlan) {
+      if (!op.getSchedule())
+        op.setScheduleAttr(makePlan().attr(&getContext()));
+    };
+    getOperation().walk([&](Operation *op) {
+      if (auto contract = dyn_cast<ContractOp>(op)) {
+        schedule(contract, [&] {
+          return planProduct(machine, ProductShape::of(contract));
+        });
+      } else if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+        if (conv.getFilterLayout() != FilterLayout::Panels)
+          return;
+        schedule(conv, [&] {
+          std::optional<ProductShape> product = ProductShape::of(conv);
+          return product ? planProduct(machine, *product)
+                         : planConvolution(machine, conv);
+        });
+      } else if (auto attend = dyn_cast<AttendOp>(op)) {
+        schedule(attend, [&] { return planAttention(machine, attend); });
+      }
+    });
+  }
+};
+} // namespace
