@@ -6,6 +6,8 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
 #include "passes/Cpu/Transpose.h"
 #include "passes/Loops/Combiner.h"
 #include "passes/Loops/LoopBody.h"
@@ -35,7 +37,7 @@ SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
   // the width share each load of one.
   if (cost.math > 0)
     add(2 * lanes, 1);
-  else
+  else if (cost.gathered == 0)
     add(lanes, cost.ops <= 16 ? 4 : 2);
   add(lanes, 1);
   for (int64_t width = lanes / 2; width >= tuning::kLeastWidth; width /= 2)
@@ -59,7 +61,7 @@ public:
     nest.foldRepeats(e);
     if (parallel && emitTransposed(e, nest, machine))
       return;
-    int vectorDim = chooseVectorDim(nest);
+    int vectorDim = chooseVectorDim(nest), repeatedDim = -1;
     if (vectorDim < 0 && !nest.dims.empty())
       remarkSlow(nest.op, "vectorize-loops",
                  "no dimension is long enough and contiguous in memory: there "
@@ -70,14 +72,19 @@ public:
       steps = chooseSteps(cost, lanes, nest.extent(vectorDim));
       if (steps.size() == 1)
         vectorDim = -1;
+      else if (cost.gathered > 0)
+        repeatedDim = chooseRepeatedDim(nest, vectorDim);
     }
     bool reduces = false;
     for (unsigned i = 0; i < inits.size(); ++i)
       reduces |= nest.isReduced(i);
+    if (reduces)
+      repeatedDim = -1;
 
     SmallVector<unsigned> outer;
     for (unsigned i = 0; i < nest.dims.size(); ++i)
-      if (!nest.dims[i].reduction && int(i) != vectorDim)
+      if (!nest.dims[i].reduction && int(i) != vectorDim &&
+          int(i) != repeatedDim)
         outer.push_back(i);
     if (vectorDim < 0 && !reduces && !parallel && !outer.empty())
       outer.pop_back(); // becomes the scalar loop
@@ -85,6 +92,10 @@ public:
       outer.pop_back();
     int64_t block = reduces && vectorDim >= 0 ? steps.front().stride()
                                               : tuning::kBlockElements;
+    if (repeatedDim >= 0)
+      block = std::max(steps.front().stride(),
+                       block / nest.extent(repeatedDim).value_or(block) /
+                           steps.front().stride() * steps.front().stride());
     bool cuts = vectorDim >= 0 && !nest.dims[vectorDim].reduction && parallel &&
                 shouldCut(outer, vectorDim, block);
     SmallVector<Value> extents;
@@ -103,8 +114,11 @@ public:
         return;
       }
       unsigned dim = vectorDim;
-      for (unsigned i : outer)
+      int repeated = repeatedDim;
+      for (unsigned i : outer) {
         dim -= int(i) < vectorDim;
+        repeated -= int(i) < repeatedDim;
+      }
       Value low = e.cst(0), high = size;
       if (cuts) {
         low = e.mul(ivs.back(), block);
@@ -112,7 +126,9 @@ public:
                    ? e.add(low, block)
                    : e.min(e.add(low, block), size);
       }
-      if (!reduces)
+      if (repeatedDim >= 0)
+        emitRepeated(inner, dim, repeated, low, high);
+      else if (!reduces)
         emitElementwise(inner, dim, low, high);
       else if (inner.dims[dim].reduction)
         emitInnerReduction(inner, dim);
@@ -184,6 +200,43 @@ private:
           body.emit(e.add(iv, i * step.width), step.width, {});
       });
     });
+  }
+
+  /// Vectors along `dim`, and inside of that a loop along `repeated`, before
+  /// which all is computed that stays the same.
+  void emitRepeated(LoopNest &inner, unsigned dim, unsigned repeated, Value low,
+                    Value high) {
+    // What is computed before the loop must not be where it never runs.
+    Value times = inner.dims[repeated].extent;
+    Value some = e.cmp(arith::CmpIPredicate::sgt, times, e.cst(0));
+    high = e.builder.createOrFold<arith::SelectOp>(e.loc, some, high, low);
+    vectorLoops(low, high, [&](Value iv, Step step) {
+      e.loop(e.cst(0), times, [&](Value number) {
+        LoopNest fixed = inner;
+        fixed.fix(e, repeated, number);
+        withOthersFixed(fixed, dim - (repeated < dim), [&](LoopNest &last) {
+          for (int64_t i = 0; i < step.count; ++i)
+            LoopBody(e, last).emit(e.add(iv, i * step.width), step.width, {});
+        });
+      });
+      hoistInvariant(
+          cast<scf::ForOp>(*std::prev(e.builder.getInsertionPoint())));
+    });
+  }
+
+  /// Moves all out of a loop that does the same each time, loads included:
+  /// nothing is read that the loop writes.
+  static void hoistInvariant(scf::ForOp loop) {
+    moveLoopInvariantCode(
+        &loop.getRegion(),
+        [&](Value value, Region *) {
+          return loop.isDefinedOutsideOfLoop(value);
+        },
+        [](Operation *op, Region *) {
+          return isMemoryEffectFree(op) ||
+                 isa<memref::LoadOp, vector::LoadOp>(op);
+        },
+        [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
   }
 
   /// Loops over all dimensions but `dim`.

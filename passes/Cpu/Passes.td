@@ -13,7 +13,9 @@ def VectorizeLoopsPass : Pass<"hone-vectorize-loops", "::mlir::func::FuncOp"> {
     `scf.forall` of its own, over all parallel dimensions but the one that becomes vectors. Operations inside loops get
     loops. Vectors are made along a dimension in which memory is contiguous; what does not change along it is computed
     before. Reductions carry several vectors and combine them at the end. Nests that read along one dimension and write
-    along another go in square blocks that are transposed in registers.
+    along another go in square blocks that are transposed in registers. Elements that a body loads at places it computes
+    are gathered where much is computed of them; where the places stay the same along a dimension, as samples of an image
+    do for its channels, that is the innermost loop.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

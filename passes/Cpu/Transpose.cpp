@@ -52,7 +52,7 @@ std::optional<Plan> planBlocks(const LoopNest &nest,
       return std::nullopt;
   for (int write = nest.dims.size() - 1; write >= 0; --write) {
     VectorCost cost = vectorCost(nest, write);
-    if (!cost.possible || cost.strided == 0 ||
+    if (!cost.possible || cost.strided == 0 || cost.gathered > 0 ||
         cost.ops + 10 * cost.math > tuning::kMaxTransposedBody)
       continue;
     int64_t block = std::min<int64_t>(16, machine.lanes(cost.width));

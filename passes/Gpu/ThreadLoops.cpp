@@ -324,7 +324,7 @@ int64_t hone::alignedLanes(const LoopNest &nest) {
     return 1;
   unsigned last = nest.dims.size() - 1;
   VectorCost cost = vectorCost(nest, last);
-  if (!cost.possible || cost.strided > 0)
+  if (!cost.possible || cost.strided > 0 || cost.gathered > 0)
     return 1;
   unsigned bits = 8;
   // Loads inside the body have places of their own.

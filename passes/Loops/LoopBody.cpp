@@ -143,6 +143,43 @@ Value LoopBody::vector(Instance &instance, Value value) {
   return result;
 }
 
+/// The elements of a load that are not beside each other. What differs between
+/// lanes is apart from what they share, which may change in a loop inside.
+Value LoopBody::gather(Instance &instance, memref::LoadOp load) {
+  Value buffer = scalar(instance, load.getMemRef()), shared;
+  SmallVector<Value> strides;
+  getLayout(e, buffer, shared, strides);
+  Value own, counted = e.cst(0); // vector of places, and what a lane adds
+  for (auto [index, stride] : llvm::zip_equal(load.getIndices(), strides)) {
+    Motion motion = instance.motion.of(index);
+    if (motion == Motion::Counting)
+      counted = e.add(counted, stride);
+    if (motion != Motion::Varying) {
+      shared = e.add(shared, e.mul(scalar(instance, index), stride));
+      continue;
+    }
+    Value places = vector(instance, index);
+    if (constantOf(stride) != 1)
+      places =
+          e.product(places, vector::BroadcastOp::create(
+                                e.builder, e.loc, places.getType(), stride));
+    own = own ? e.sum(own, places) : places;
+  }
+  Value flat = flatView(e, rootOf(buffer));
+  SmallVector<Value> elements;
+  for (int64_t lane = 0; lane < instance.lanes; ++lane) {
+    Value place = e.mul(counted, lane);
+    if (own)
+      place =
+          e.add(place, vector::ExtractOp::create(e.builder, e.loc, own, lane));
+    elements.push_back(
+        memref::LoadOp::create(e.builder, e.loc, flat, e.add(shared, place)));
+  }
+  return vector::FromElementsOp::create(
+      e.builder, e.loc, VectorType::get(instance.lanes, load.getType()),
+      elements);
+}
+
 void LoopBody::emitOp(Instance &instance, Operation *op) {
   MotionAnalysis &motion = instance.motion;
   bool invariant = op->getNumResults() > 0 &&
@@ -210,6 +247,10 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
     return;
   }
   if (auto load = dyn_cast<memref::LoadOp>(op)) {
+    if (!motion.isContiguous(load)) {
+      instance.vectors.map(load.getResult(), gather(instance, load));
+      return;
+    }
     SmallVector<Value> indices;
     for (Value index : load.getIndices())
       indices.push_back(scalar(instance, index));

@@ -6,6 +6,7 @@
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Loops/Combiner.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -112,8 +113,7 @@ bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
     if (isa<linalg::IndexOp>(op))
       continue;
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      if (!motion.isContiguous(load))
-        return false;
+      cost.gathered += !motion.isContiguous(load);
       cost.width = std::max(cost.width,
                             load.getResult().getType().getIntOrFloatBitWidth());
       continue;
@@ -182,16 +182,41 @@ int hone::chooseVectorDim(const LoopNest &nest) {
   for (unsigned i = 0; i < nest.dims.size(); ++i) {
     VectorCost cost = vectorCost(nest, i);
     std::optional<int64_t> extent = nest.extent(i);
-    // Gathering elements pays only where much is computed of them.
+    // Gathering elements pays only where much is computed of them, or of their
+    // places.
     if (!cost.possible || (cost.strided > 0 && cost.math == 0) ||
+        cost.ops + 10 * cost.math < tuning::kGatherOps * cost.gathered ||
         (extent && *extent < 4))
       continue;
     // Long dimensions are better than short ones; of equal ones the inner.
-    int64_t score =
-        -16 * cost.strided + (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
+    int64_t score = -16 * (cost.strided + cost.gathered) +
+                    (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
     if (score >= bestScore) {
       best = i;
       bestScore = score;
+    }
+  }
+  return best;
+}
+
+int hone::chooseRepeatedDim(const LoopNest &nest, unsigned vectorDim) {
+  int best = -1;
+  int64_t most = tuning::kRepeatedOps - 1;
+  MotionAnalysis along(nest, vectorDim);
+  for (unsigned i = 0; i < nest.dims.size(); ++i) {
+    if (i == vectorDim || nest.dims[i].reduction ||
+        nest.extent(i).value_or(2) < 2)
+      continue;
+    MotionAnalysis across(nest, i);
+    int64_t same = 0;
+    nest.op.getRegion().walk([&](Operation *op) {
+      same += op->getNumResults() == 1 && op->getNumRegions() == 0 &&
+              along.of(op->getResult(0)) == Motion::Varying &&
+              across.invariant(op->getResult(0));
+    });
+    if (same > most) {
+      best = i;
+      most = same;
     }
   }
   return best;

@@ -35,6 +35,7 @@ private:
 struct VectorCost {
   bool possible = false;
   int strided = 0;    ///< Operands that are read element by element.
+  int gathered = 0;   ///< Loads of the body that are, at places it computes.
   int math = 0;       ///< Calls of math functions.
   int ops = 0;        ///< Operations on vectors.
   unsigned width = 8; ///< Bits of the widest element.
@@ -45,6 +46,11 @@ VectorCost vectorCost(const LoopNest &nest, unsigned dim);
 
 /// The dimension that vectors are best made along, or -1.
 int chooseVectorDim(const LoopNest &nest);
+
+/// A parallel dimension besides `vectorDim` along which much of what vectors
+/// compute stays the same, as the places of samples do from channel to channel;
+/// else -1.
+int chooseRepeatedDim(const LoopNest &nest, unsigned vectorDim);
 
 } // namespace hone
 

@@ -58,9 +58,8 @@ Value hone::flatView(Emitter &e, Value memref) {
                                            strides);
 }
 
-/// Offset and strides of a memref as values.
-static void getLayout(Emitter &e, Value memref, Value &offset,
-                      SmallVectorImpl<Value> &strides) {
+void hone::getLayout(Emitter &e, Value memref, Value &offset,
+                     SmallVectorImpl<Value> &strides) {
   auto type = cast<MemRefType>(memref.getType());
   SmallVector<int64_t> known;
   int64_t knownOffset = ShapedType::kDynamic;

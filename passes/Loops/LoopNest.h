@@ -82,6 +82,10 @@ mlir::Value rootOf(mlir::Value memref);
 /// A view of all of a buffer as one dimension.
 mlir::Value flatView(Emitter &e, mlir::Value memref);
 
+/// Offset and strides of a memref as values.
+void getLayout(Emitter &e, mlir::Value memref, mlir::Value &offset,
+               llvm::SmallVectorImpl<mlir::Value> &strides);
+
 } // namespace hone
 
 #endif // HONE_PASSES_LOOPS_LOOPNEST_H

@@ -129,6 +129,12 @@ inline constexpr int64_t kMinAttentionTiles = 4;
 
 /// Below this many elements a vector is not worth its set-up.
 inline constexpr int64_t kLeastWidth = 4;
+/// Operations of a vector for each element that is gathered into it, from which
+/// on that is faster than to compute elements one by one.
+inline constexpr int64_t kGatherOps = 6;
+/// Operations that are worth another order of loops, where what they compute
+/// stays the same along one of them.
+inline constexpr int64_t kRepeatedOps = 8;
 /// How often a store may write each of its lanes, at most.
 inline constexpr int64_t kMaxRepeats = 16;
 /// Operations of a body above which it is not repeated for each row of a

@@ -220,3 +220,54 @@ func.func private @repeated(%x: memref<8x64x1xf32>, %o: memref<8x64x2xf32>) {
   }
   return
 }
+
+// -----
+
+// Elements at computed places are gathered into vectors; the places are the same for all channels and computed before their loop.
+// CHECK-LABEL: func.func private @samples(
+// CHECK:           scf.for {{.*}} to %c128 step %c8
+// CHECK:             %[[PLACES:.+]] = arith.maxsi {{.*}} : vector<8xindex>
+// CHECK-COUNT-8:     vector.extract %[[PLACES]]
+// CHECK:             scf.for {{.*}} to %c16 step %c1
+// CHECK-COUNT-8:       memref.load
+// CHECK:               %[[SAMPLES:.+]] = vector.from_elements {{.*}} : vector<8xf32>
+// CHECK:               vector.store %[[SAMPLES]]
+// Few operations for each element do not pay for that.
+// CHECK-LABEL: func.func private @picked(
+// CHECK-NOT:     vector
+// CHECK:         return
+func.func private @samples(%x: memref<16x64xf32>, %at: memref<4x32xf32>, %o: memref<16x4x32xf32>) {
+  %zero = arith.constant 0 : index
+  %last = arith.constant 63 : index
+  %half = arith.constant 0.5 : f32
+  linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%at : memref<4x32xf32>) outs(%o : memref<16x4x32xf32>) {
+  ^bb0(%a: f32, %d: f32):
+    %c = linalg.index 0 : index
+    %0 = arith.mulf %a, %half : f32
+    %1 = arith.addf %0, %half : f32
+    %2 = math.floor %1 : f32
+    %3 = arith.subf %2, %half : f32
+    %4 = math.roundeven %3 : f32
+    %5 = arith.fptosi %4 : f32 to i64
+    %6 = arith.index_cast %5 : i64 to index
+    %7 = arith.minsi %6, %last : index
+    %8 = arith.maxsi %7, %zero : index
+    %v = memref.load %x[%c, %8] : memref<16x64xf32>
+    linalg.yield %v : f32
+  }
+  return
+}
+
+func.func private @picked(%x: memref<16x64xf32>, %at: memref<16x32xi64>, %o: memref<16x32xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%at : memref<16x32xi64>) outs(%o : memref<16x32xf32>) {
+  ^bb0(%a: i64, %d: f32):
+    %c = linalg.index 0 : index
+    %0 = arith.index_cast %a : i64 to index
+    %v = memref.load %x[%c, %0] : memref<16x64xf32>
+    linalg.yield %v : f32
+  }
+  return
+}
