@@ -21,24 +21,41 @@ public:
       : e(e), machine(machine), input(input), taps(taps), window(window),
         reduction(reduction), accumulator(accumulator), epilogue(epilogue),
         lanes(lanesOf(machine, accumulator)), last(window.spatial() - 1) {
-    int64_t free =
-        machine.vectorRegisters - (taps ? window.kernel[last] : 0) - 3;
+    int64_t size = window.kernel[last];
+    if (size > tuning::kMaxUnrolledKernel)
+      size = tuning::kUnrolledTaps;
+    int64_t free = machine.vectorRegisters - (taps ? size : 0) - 3;
     tilePixels = std::clamp<int64_t>(free, 4, 8);
   }
 
   void emit();
 
 private:
+  /// What is known of the window along the last dimension, pixel by pixel.
+  struct Reach {
+    /// The kernel elements that lie on the input, where they are unrolled.
+    SmallVector<SmallVector<bool>> inside;
+    /// Otherwise [low, high) of each pixel; no pixel: all elements of all.
+    SmallVector<std::pair<Value, Value>> ranges;
+    bool isWhole() const { return inside.empty() && ranges.empty(); }
+  };
   void emitRow(Value low, Value high);
+  void emitFreeRow(Value low, Value high);
+  void emitWideRow(Value low, Value high);
   void emitPixels(int64_t pixels, Value firstPixel, Value low, Value high,
-                  ArrayRef<SmallVector<bool>> inside);
+                  const Reach &reach);
+  void emitBorder(int64_t pixels, Value firstPixel, Value low, Value high);
   void emitTile(int64_t pixels, Value firstPixel, Value channel,
-                Value remaining, Value kLow, Value kHigh,
-                ArrayRef<SmallVector<bool>> inside);
+                Value remaining, const Reach &reach);
   SmallVector<Value> emitKernel(size_t d, Value offset, Value tapOffset,
-                                Value kLow, Value kHigh,
-                                ArrayRef<SmallVector<bool>> inside, Value mask,
+                                const Reach &reach, Value mask,
                                 ValueRange accumulators);
+  SmallVector<Value> emitElements(Value offset, Value tapOffset,
+                                  ArrayRef<SmallVector<bool>> inside,
+                                  Value mask, ValueRange accumulators);
+  SmallVector<Value> emitRange(Value kLow, Value kHigh, Value offset,
+                               Value tapOffset, int64_t pixels, Value mask,
+                               ValueRange accumulators);
   Value pixelStride() const { return input.strides[window.bufferDim(last)]; }
   Value tapAt(Value kernelOffset, Value mask) const;
   Value inputAt(Value offset, Value mask) const {
@@ -95,25 +112,24 @@ void ChannelEmitter::emit() {
 void ChannelEmitter::emitRow(Value low, Value high) {
   std::optional<int64_t> pixels = constantOf(window.out[last]);
   int64_t size = window.kernel[last];
-  if (!pixels || !constantOf(window.in[last]) ||
-      size > tuning::kMaxUnrolledKernel) {
-    e.loop(e.cst(0), window.out[last],
-           [&](Value pixel) { emitPixels(1, pixel, low, high, {}); });
-    return;
-  }
+  if (size > tuning::kMaxUnrolledKernel)
+    return emitWideRow(low, high);
+  if (!pixels || !constantOf(window.in[last]))
+    return emitFreeRow(low, high);
   RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), tilePixels);
   int64_t first = 0;
   // Tiles that are alike share a loop.
   auto tiles = [&](int64_t count, int64_t width) {
     for (int64_t done = 0; done < count && first < *pixels;) {
       int64_t alike = window.tilesAlike(last, first, width, count - done);
-      SmallVector<SmallVector<bool>> inside(width);
+      Reach reach;
+      reach.inside.resize(width);
       for (int64_t p = 0; p < width; ++p)
         for (int64_t k = 0; k < size; ++k)
-          inside[p].push_back(window.isInside(last, first + p, k));
+          reach.inside[p].push_back(window.isInside(last, first + p, k));
       e.loop(e.cst(0), e.cst(alike), [&](Value i) {
         Value pixel = e.add(e.mul(i, width), first);
-        emitPixels(width, pixel, low, high, inside);
+        emitPixels(width, pixel, low, high, reach);
       });
       done += alike;
       first += alike * width;
@@ -123,45 +139,86 @@ void ChannelEmitter::emitRow(Value low, Value high) {
   tiles(split.small, split.rows - 1);
 }
 
+/// A row of a size that only the run knows: tiles where no window leaves the
+/// input, of fewer pixels what is left of them, and pixel by pixel the rest.
+void ChannelEmitter::emitFreeRow(Value low, Value high) {
+  auto [at, end] = window.interior(e, last);
+  auto border = [&](Value pixel) { emitBorder(1, pixel, low, high); };
+  e.loop(e.cst(0), at, border);
+  for (int64_t width : {tilePixels, tuning::kFewPixels}) {
+    Value count = e.sub(end, at);
+    Value next = e.add(at, e.sub(count, e.rem(count, e.cst(width))));
+    e.loop(at, next, width, {}, [&](Value pixel, ValueRange) {
+      emitPixels(width, pixel, low, high, {});
+      return SmallVector<Value>();
+    });
+    at = next;
+  }
+  e.loop(at, window.out[last], border);
+}
+
+/// A row under a kernel that is not unrolled, in tiles from its start on.
+void ChannelEmitter::emitWideRow(Value low, Value high) {
+  auto [first, end] = window.interior(e, last);
+  Value pixels = window.out[last];
+  Value whole = e.sub(pixels, e.rem(pixels, e.cst(tilePixels)));
+  e.loop(e.cst(0), whole, tilePixels, {},
+         [&, first = first, end = end](Value pixel, ValueRange) {
+           Value isInner = arith::AndIOp::create(
+               e.builder, e.loc, e.cmp(arith::CmpIPredicate::sge, pixel, first),
+               e.cmp(arith::CmpIPredicate::sle, e.add(pixel, tilePixels), end));
+           e.branch(
+               isInner, [&] { emitPixels(tilePixels, pixel, low, high, {}); },
+               [&] { emitBorder(tilePixels, pixel, low, high); });
+           return SmallVector<Value>();
+         });
+  e.loop(whole, pixels, [&](Value pixel) { emitBorder(1, pixel, low, high); });
+}
+
+/// Pixels whose windows may leave the input.
+void ChannelEmitter::emitBorder(int64_t pixels, Value firstPixel, Value low,
+                                Value high) {
+  Reach reach;
+  for (int64_t p = 0; p < pixels; ++p)
+    reach.ranges.push_back(window.kernelRange(
+        e, last, window.start(e, last, e.add(firstPixel, p))));
+  emitPixels(pixels, firstPixel, low, high, reach);
+}
+
 void ChannelEmitter::emitPixels(int64_t pixels, Value firstPixel, Value low,
-                                Value high,
-                                ArrayRef<SmallVector<bool>> inside) {
-  Value kLow, kHigh;
-  if (inside.empty())
-    std::tie(kLow, kHigh) =
-        window.kernelRange(e, last, window.start(e, last, firstPixel));
+                                Value high, const Reach &reach) {
   Value count = e.sub(high, low);
   Value whole = e.add(low, e.sub(count, e.rem(count, e.cst(lanes))));
   std::optional<int64_t> channels = constantOf(window.channels);
   bool even = channels && *channels % lanes == 0;
   e.loop(low, even ? high : whole, lanes, {}, [&](Value c, ValueRange) {
-    emitTile(pixels, firstPixel, c, nullptr, kLow, kHigh, inside);
+    emitTile(pixels, firstPixel, c, nullptr, reach);
     return SmallVector<Value>();
   });
   if (even)
     return;
   Value left = e.cmp(arith::CmpIPredicate::slt, whole, high);
   e.branch(left, [&] {
-    emitTile(pixels, firstPixel, whole, e.sub(high, whole), kLow, kHigh,
-             inside);
+    emitTile(pixels, firstPixel, whole, e.sub(high, whole), reach);
   });
 }
 
 void ChannelEmitter::emitTile(int64_t pixels, Value firstPixel, Value c,
-                              Value remaining, Value kLow, Value kHigh,
-                              ArrayRef<SmallVector<bool>> inside) {
+                              Value remaining, const Reach &reach) {
   channel = c;
   auto type = VectorType::get({lanes}, accumulator);
   SmallVector<Value> sums(pixels, reduction.neutral(e, type));
   Value start = window.start(e, last, firstPixel);
   Value offset = e.add(e.mul(outer[0], input.strides[0]), c);
   offset = e.add(offset, e.mul(start, pixelStride()));
-  sums = emitKernel(0, offset, e.cst(0), kLow, kHigh, inside,
+  sums = emitKernel(0, offset, e.cst(0), reach,
                     makeMask(e, remaining, e.cst(0), lanes), sums);
   if (reduction.kind == WindowReduction::Average)
     for (int64_t p = 0; p < pixels; ++p) {
       Value pixelStart = e.add(start, p * window.strides[last]);
-      Value count = reduction.divisor(e, window, last, pixelStart);
+      Value count = reach.isWhole()
+                        ? e.cst(window.kernel[last])
+                        : reduction.divisor(e, window, last, pixelStart);
       sums[p] = WindowReduction::divide(e, sums[p], e.mul(outerCount, count));
     }
   SmallVector<Value> coordinates = outer;
@@ -178,13 +235,14 @@ Value ChannelEmitter::tapAt(Value kernelOffset, Value mask) const {
   return e.extend(taps->load(e, offset, lanes, mask), accumulator);
 }
 
-/// Loops over the kernel's dimensions from `d` on; the last is unrolled, or
-/// loops over a range for a single pixel.
-SmallVector<Value>
-ChannelEmitter::emitKernel(size_t d, Value offset, Value tapOffset, Value kLow,
-                           Value kHigh, ArrayRef<SmallVector<bool>> inside,
-                           Value mask, ValueRange accumulators) {
-  tapOffset = e.mul(tapOffset, window.kernel[d]);
+/// Loops over the kernel's dimensions from `d` on; the last is unrolled where
+/// it is short.
+SmallVector<Value> ChannelEmitter::emitKernel(size_t d, Value offset,
+                                              Value tapOffset,
+                                              const Reach &reach, Value mask,
+                                              ValueRange accumulators) {
+  int64_t size = window.kernel[d];
+  tapOffset = e.mul(tapOffset, size);
   if (d < last) {
     Value start = window.start(e, d, outer[d + 1]);
     auto [low, high] = window.kernelRange(e, d, start);
@@ -192,22 +250,71 @@ ChannelEmitter::emitKernel(size_t d, Value offset, Value tapOffset, Value kLow,
       Value position = e.add(start, e.mul(k, window.dilations[d]));
       Value inner =
           e.add(offset, e.mul(position, input.strides[window.bufferDim(d)]));
-      return emitKernel(d + 1, inner, e.add(tapOffset, k), kLow, kHigh, inside,
-                        mask, carried);
+      return emitKernel(d + 1, inner, e.add(tapOffset, k), reach, mask,
+                        carried);
     });
   }
-  int64_t dilation = window.dilations[last], stride = window.strides[last];
-  if (inside.empty())
-    return e.loop(
-        kLow, kHigh, 1, accumulators,
-        [&](Value k, ValueRange carried) -> SmallVector<Value> {
-          Value at = e.add(offset, e.mul(e.mul(k, dilation), pixelStride()));
-          return {reduction.combine(e, carried[0], inputAt(at, mask),
-                                    tapAt(e.add(tapOffset, k), mask))};
-        });
+  int64_t pixels = accumulators.size();
+  if (!reach.inside.empty())
+    return emitElements(offset, tapOffset, reach.inside, mask, accumulators);
+  if (reach.isWhole())
+    return emitRange(e.cst(0), e.cst(size), offset, tapOffset, pixels, mask,
+                     accumulators);
+  // What all pixels have on the input; the first reaches least far down, the
+  // last least far up.
+  Value low = reach.ranges.front().first;
+  Value high = e.max(reach.ranges.back().second, low);
+  SmallVector<Value> values =
+      emitRange(low, high, offset, tapOffset, pixels, mask, accumulators);
+  if (pixels == 1)
+    return values;
+  Value step = e.mul(pixelStride(), window.strides[last]);
+  for (int64_t p = 0; p < pixels; ++p) {
+    auto [from, to] = reach.ranges[p];
+    Value at = e.add(offset, e.mul(step, p));
+    for (auto [first, end] :
+         {std::pair(from, e.min(low, to)), std::pair(high, to)})
+      values[p] = emitRange(first, end, at, tapOffset, 1, mask, values[p])[0];
+  }
+  return values;
+}
 
+/// Kernel elements [kLow, kHigh) of the last dimension, for all pixels: some
+/// unrolled at a time, or all where they are few and known.
+SmallVector<Value> ChannelEmitter::emitRange(Value kLow, Value kHigh,
+                                             Value offset, Value tapOffset,
+                                             int64_t pixels, Value mask,
+                                             ValueRange accumulators) {
   SmallVector<Value> values = llvm::to_vector(accumulators);
-  SmallVector<Value> loadedTaps(window.kernel[last]);
+  std::optional<int64_t> known = constantOf(e.sub(kHigh, kLow));
+  SmallVector<int64_t, 2> counts = {tuning::kUnrolledTaps, 1};
+  if (pixels == 1)
+    counts = {1};
+  if (known && *known <= tuning::kMaxUnrolledKernel)
+    counts = {std::max<int64_t>(*known, 1)};
+  Value stride = e.mul(pixelStride(), window.dilations[last]);
+  for (int64_t count : counts) {
+    SmallVector<SmallVector<bool>> all(pixels, SmallVector<bool>(count, true));
+    Value size = e.sub(kHigh, kLow);
+    Value next = e.add(kLow, e.sub(size, e.rem(size, e.cst(count))));
+    values =
+        e.loop(kLow, next, count, values, [&](Value k, ValueRange carried) {
+          return emitElements(e.add(offset, e.mul(k, stride)),
+                              e.add(tapOffset, k), all, mask, carried);
+        });
+    kLow = next;
+  }
+  return values;
+}
+
+/// Kernel elements that are unrolled: each tap and each input is loaded once.
+SmallVector<Value>
+ChannelEmitter::emitElements(Value offset, Value tapOffset,
+                             ArrayRef<SmallVector<bool>> inside, Value mask,
+                             ValueRange accumulators) {
+  int64_t dilation = window.dilations[last], stride = window.strides[last];
+  SmallVector<Value> values = llvm::to_vector(accumulators);
+  SmallVector<Value> loadedTaps(inside.front().size());
   // The pixels and kernel elements that read each input.
   std::map<int64_t, SmallVector<std::pair<int64_t, int64_t>>> readers;
   for (auto [p, elements] : llvm::enumerate(inside))

@@ -110,6 +110,11 @@ inline constexpr int64_t kMinPixels = 16;
 inline constexpr int64_t kMaxLoopsPerRow = 48;
 /// Kernels of depthwise convolutions and pools that are wider are a loop.
 inline constexpr int64_t kMaxUnrolledKernel = 16;
+/// Taps of one iteration of that loop: they stay in registers beside the sums.
+inline constexpr int64_t kUnrolledTaps = 4;
+/// Pixels of a smaller tile, for what whole ones leave of a row whose size is
+/// not known.
+inline constexpr int64_t kFewPixels = 2;
 
 //===-- Attention ---------------------------------------------------------===//
 

@@ -81,6 +81,24 @@ class Convolutions(unittest.TestCase):
     def test_integers(self):
         self.check("ConvInteger", 8)
 
+    def test_depthwise_rows(self):
+        """Kernels that are unrolled and such that are not, over rows of known and free sizes, with borders as wide as the row."""
+        rng = np.random.default_rng(3)
+        for kernel, stride, dilation, width in [(3, 1, 1, 21), (5, 2, 1, 40), (3, 3, 2, 17), (17, 1, 1, 9), (31, 1, 1, 100), (18, 2, 2, 64), (33, 1, 2, 20), (31, 1, 1, 1)]:
+            half = dilation * (kernel - 1) // 2
+            for channels, pads in [(8, (half, half)), (21, (half, 0)), (16, (0, kernel * dilation))]:
+                attributes = dict(kernel_shape=[2, kernel], strides=[1, stride], dilations=[1, dilation], group=channels, pads=[0, pads[0], 1, pads[1]])
+                shape = (1, channels, 3, width)
+                if width + sum(pads) < 2 * half + 1:
+                    continue
+                values = {"x": rng.standard_normal(shape), "w": rng.standard_normal((channels, 1, 2, kernel)), "b": rng.standard_normal(channels)}
+                values = {name: value.astype(np.float32) for name, value in values.items()}
+                want = ort.InferenceSession(model("Conv", attributes, values, {"x": shape})).run(None, {"x": values["x"]})[0]
+                for shapes in {"x": shape}, {"x": ["n", channels, "h", "k"]}:
+                    with self.subTest(shapes=shapes, **attributes):
+                        got = hone.compile(model("Conv", attributes, values, shapes)).run({"x": values["x"]})["y"]
+                        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
     def test_windows_that_do_not_fit(self):
         values = dict(x=np.zeros((1, 2, 4), np.float32), w=np.zeros((3, 2, 5), np.float32), b=np.zeros(3, np.float32))
         run = hone.compile(model("Conv", {}, values, {"x": "nct", "w": "abd"})).run

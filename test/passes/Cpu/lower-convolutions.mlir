@@ -124,6 +124,45 @@ func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: mem
 
 // -----
 
+// A wide kernel is a loop over some taps at a time, for tiles of pixels; at the borders some pixels have taps of their own.
+// CHECK-LABEL: func.func @wide_depthwise(
+// CHECK:         scf.if
+// CHECK:           scf.for {{.*}} to %c28 step %c4 iter_args
+// CHECK-COUNT-15:    vector.load
+// CHECK-NOT:         vector.load
+// CHECK:             scf.yield
+// CHECK:         } else {
+func.func @wide_depthwise(%x: memref<1x80x8xf32>, %f: memref<31x8xf32>, %out: memref<1x80x8xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x80x8xf32>, memref<31x8xf32>) maps [] outs(%out : memref<1x80x8xf32>)
+      kernel [31] strides [1] dilations [1] pads [15, 15] group 8 channels_last filter depthwise {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A row of a size that only the run knows: tiles of eight pixels, then of two, between borders pixel by pixel.
+// CHECK-LABEL: func.func @free_depthwise(
+// CHECK:         scf.forall
+// CHECK:           vector.store
+// CHECK:           scf.for {{.*}} step %c8
+// CHECK-COUNT-8:   vector.store
+// CHECK-NOT:       vector.store
+// CHECK:           scf.for {{.*}} step %c2
+// CHECK-COUNT-2:   vector.store
+func.func @free_depthwise(%x: memref<1x10x?x8xf32>, %f: memref<3x3x8xf32>, %out: memref<1x10x?x8xf32>) {
+  hone.conv_window ins(%x, %f : memref<1x10x?x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x10x?x8xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8 channels_last filter depthwise {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // A filter that is not packed: vectors of pixels inside, scalars at the borders.
 // CHECK-LABEL: func.func @plain(
 // CHECK:         scf.forall
