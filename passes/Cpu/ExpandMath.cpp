@@ -185,7 +185,62 @@ public:
     return select(less(constant(0.921875f), t), large, small);
   }
 
+  /// asin(x) within 0.8 ulp.
+  Value asin(Value x) {
+    auto [isLarge, s, rest] = arcOfSine(x);
+    Value factor = select(isLarge, constant(-2.0f), constant(1.0f));
+    Value from = select(isLarge, constant(kHalfPi), constant(0.0f));
+    Value fromRest = select(isLarge, constant(kHalfPiRest), constant(0.0f));
+    rest = fma(rest, factor, fromRest);
+    // pi / 2 - 2 s, and what that is rounded by.
+    Value difference = fma(s, factor, from);
+    rest = add(rest, fma(s, factor, sub(from, difference)));
+    Value result = add(difference, rest);
+    return math::CopySignOp::create(rewriter, loc, result, x);
+  }
+
+  /// acos(x) within 0.8 ulp: 2 a near 1, pi - 2 a near -1, else pi / 2 minus or
+  /// plus a.
+  Value acos(Value x) {
+    Arc arc = arcOfSine(x);
+    Value isNegative = less(x, constant(0.0f));
+    auto choose = [&](float nearOne, float nearMinusOne, float positive,
+                      float negative) {
+      return select(
+          arc.isLarge,
+          select(isNegative, constant(nearMinusOne), constant(nearOne)),
+          select(isNegative, constant(negative), constant(positive)));
+    };
+    Value factor = choose(2, -2, -1, 1);
+    Value from = choose(0, 2 * kHalfPi, kHalfPi, kHalfPi);
+    Value fromRest = choose(0, 2 * kHalfPiRest, kHalfPiRest, kHalfPiRest);
+    return add(from, fma(arc.s, factor, fma(arc.rest, factor, fromRest)));
+  }
+
 private:
+  /// pi / 2 in two parts.
+  static constexpr float kHalfPi = 1.57079637f, kHalfPiRest = -4.37113883e-8f;
+
+  struct Arc {
+    Value isLarge, s, rest;
+  };
+  /// asin(s) as s + rest: of s = |x|, or where that is above 1 / 2 of the root
+  /// of (1 - |x|) / 2, which is NaN where there is none.
+  Arc arcOfSine(Value x) {
+    Value a = math::AbsFOp::create(rewriter, loc, x), half = constant(0.5f);
+    Value isLarge = less(half, a);
+    Value z = select(isLarge, fma(a, constant(-0.5f), half), mul(a, a));
+    Value s = select(isLarge, math::SqrtOp::create(rewriter, loc, z), a);
+    Value p = polynomial(z, {0x1.59dacp-5f, 0x1.8ba262p-6f, 0x1.748c64p-5f,
+                             0x1.33014ep-4f, 0x1.5555cap-3f});
+    // What the root was rounded by; no root is so small that the sum changes.
+    Value off =
+        select(isLarge, fma(mul(s, constant(-1.0f)), s, z), constant(0.0f));
+    off = arith::DivFOp::create(rewriter, loc, off,
+                                fma(s, constant(2.0f), constant(0x1p-60f)));
+    return {isLarge, s, fma(mul(p, z), s, off)};
+  }
+
   /// Sums with it have a whole number in their low bits.
   static constexpr float kMagic = 12582912.0f;
 
@@ -286,7 +341,9 @@ struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
         &getContext());
     patterns.add<ExpandF32<math::ExpOp, &Arithmetic::exp>,
                  ExpandF32<math::LogOp, &Arithmetic::log>,
-                 ExpandF32<math::ErfOp, &Arithmetic::erf>>(
+                 ExpandF32<math::ErfOp, &Arithmetic::erf>,
+                 ExpandF32<math::AsinOp, &Arithmetic::asin>,
+                 ExpandF32<math::AcosOp, &Arithmetic::acos>>(
         &getContext(), machine.vectorBits >= 512);
     if (!machine.hasFma())
       patterns.add<SplitFma>(&getContext());

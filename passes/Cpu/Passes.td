@@ -37,8 +37,8 @@ def LowerKernelAbiPass : Pass<"hone-lower-kernel-abi", "::mlir::ModuleOp"> {
 def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
   let summary = "replace math functions by arithmetic where that is accurate";
   let description = [{
-    exp, expm1, log, log1p, tanh and erf of f32 become polynomials, on scalars and vectors; f16 and bf16 go through f32.
-    exp and erf are within 1.2 ulp and log within 2, the others are upstream's (tanh 4.2 ulp). Without fused
+    exp, expm1, log, log1p, tanh, erf, asin and acos of f32 become polynomials, on scalars and vectors; f16 and bf16 go
+    through f32. asin and acos are within 0.8 ulp, exp and erf within 1.2 and log within 2, the others are upstream's (tanh 4.2 ulp). Without fused
     multiply-add nothing stays fused. With vectors of 512 bits the exponential of such is scaled by `llvm.ldexp`, which is one instruction there.
     Maxima and minima that propagate NaN become comparisons, bf16 conversions integer arithmetic. Multiplications and
     additions may be contracted to fused ones. All else is left as it is.

@@ -89,3 +89,15 @@ func.func @maximum(%a: f32, %b: f32) -> f32 {
   %r = arith.maximumf %a, %b : f32
   return %r : f32
 }
+
+// Of x, or of the root of (1 - |x|) / 2, with what the root was rounded by.
+// CHECK-LABEL: func.func @acos(
+// CHECK-NOT:     math.acos
+// CHECK:         math.sqrt {{.*}} : vector<8xf32>
+// CHECK:         arith.divf
+// CHECK-NOT:     arith.divf
+// CHECK:         return
+func.func @acos(%x: vector<8xf32>) -> vector<8xf32> {
+  %r = math.acos %x : vector<8xf32>
+  return %r : vector<8xf32>
+}
