@@ -48,13 +48,15 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
 }
 
 def ExpandRareMathPass : Pass<"hone-expand-rare-math", "::mlir::ModuleOp"> {
-  let summary = "replace rare math functions by series in f64";
+  let summary = "replace rare math functions, and divisions of integers, by arithmetic in f64";
   let description = [{
     The trigonometric and hyperbolic functions of f32 and their inverses that `hone-expand-math` leaves become arithmetic in
     f64, on scalars and vectors, rounded once. Left alone where the machine has
     no fused multiply-add, by which angles are reduced. The remainder
     of an angle from 2^26 on takes many steps: they stand in a branch that is taken where a vector has such. So do calls
     of libm for remainders of divisions whose quotients are larger than 29 bits. Functions of f64 stay.
+    Vectors of integers are divided as floats of twice their width, exactly; those of 64 bits as f64, where all have at most
+    51, else one by one. Constant divisors are left to LLVM.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

@@ -180,6 +180,26 @@ Value LoopBody::gather(Instance &instance, memref::LoadOp load) {
       elements);
 }
 
+/// One check for all lanes; in place of those that are 0 there is 1.
+Value LoopBody::checkDivisors(Instance &instance,
+                              graph::CheckedDivisorOp check) {
+  Value divisors = vector(instance, check.getDivisor());
+  Type type = divisors.getType(), element = check.getDivisor().getType();
+  Value isZero =
+      e.cmp(arith::CmpIPredicate::eq, divisors, e.zero(divisors.getType()));
+  Value any = vector::ReductionOp::create(e.builder, e.loc,
+                                          vector::CombiningKind::OR, isZero);
+  Value one = arith::ConstantOp::create(e.builder, e.loc,
+                                        e.builder.getIntegerAttr(element, 1));
+  Value sample =
+      arith::SelectOp::create(e.builder, e.loc, any, e.zero(element), one);
+  auto scalarCheck = graph::CheckedDivisorOp::create(e.builder, e.loc, sample);
+  scalarCheck->setDiscardableAttrs(check->getDiscardableAttrDictionary());
+  Value ones = vector::BroadcastOp::create(e.builder, e.loc, type,
+                                           scalarCheck.getResult());
+  return arith::SelectOp::create(e.builder, e.loc, isZero, ones, divisors);
+}
+
 void LoopBody::emitOp(Instance &instance, Operation *op) {
   MotionAnalysis &motion = instance.motion;
   bool invariant = op->getNumResults() > 0 &&
@@ -260,6 +280,10 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
         vector::LoadOp::create(e.builder, e.loc, type,
                                scalar(instance, load.getMemRef()), indices)
             .getResult());
+    return;
+  }
+  if (auto check = dyn_cast<graph::CheckedDivisorOp>(op)) {
+    instance.vectors.map(check.getResult(), checkDivisors(instance, check));
     return;
   }
   SmallVector<Value> operands;

@@ -3,6 +3,7 @@
 #ifndef HONE_PASSES_LOOPS_LOOPBODY_H
 #define HONE_PASSES_LOOPS_LOOPBODY_H
 
+#include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/IRMapping.h"
 #include "passes/Loops/LoopNest.h"
@@ -27,6 +28,7 @@ private:
   struct Instance;
   mlir::Value load(unsigned operand, mlir::Value iv, int64_t lanes);
   void store(unsigned output, mlir::Value iv, mlir::Value value);
+  mlir::Value checkDivisors(Instance &instance, graph::CheckedDivisorOp check);
   mlir::Value gather(Instance &instance, mlir::memref::LoadOp load);
   void emitBlock(Instance &instance, mlir::Block &block);
   void emitOp(Instance &instance, mlir::Operation *op);

@@ -96,6 +96,15 @@ bool isVectorElement(Type type) {
   return isa<Float32Type, Float64Type, Float16Type, BFloat16Type>(type);
 }
 
+/// Divisions of integers are those of floats of twice the width, but by
+/// constants.
+bool isWideDivision(Operation &op) {
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
+             arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
+             arith::RemUIOp>(op) &&
+         !matchPattern(op.getOperand(1), m_Constant());
+}
+
 /// Whether the block's operations that vary can work on vectors; adds to the
 /// cost what they are.
 bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
@@ -126,7 +135,8 @@ bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
         return false;
       continue;
     }
-    if (!OpTrait::hasElementwiseMappableTraits(&op))
+    if (!OpTrait::hasElementwiseMappableTraits(&op) &&
+        !isa<CheckedDivisorOp>(op))
       return false;
     if (motion.of(op.getResult(0)) == Motion::Counting)
       continue;
@@ -138,7 +148,8 @@ bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
     ++cost.ops;
     for (Type type : op.getResultTypes())
       if (type.isIntOrFloat() && !type.isInteger(1) && !type.isInteger(64))
-        cost.width = std::max(cost.width, type.getIntOrFloatBitWidth());
+        cost.width = std::max(cost.width, type.getIntOrFloatBitWidth() *
+                                              (isWideDivision(op) ? 2 : 1));
   }
   return true;
 }

@@ -47,3 +47,46 @@ func.func @wide(%x: f64) -> f64 {
   %r = math.cosh %x : f64
   return %r : f64
 }
+
+// Integers are divided as floats of twice their width.
+// CHECK-LABEL: func.func @quotients(
+// CHECK-COUNT-2: arith.sitofp %{{.+}} : vector<8xi32> to vector<8xf64>
+// CHECK:         arith.divf {{.*}} : vector<8xf64>
+// CHECK-NEXT:    math.trunc
+// CHECK-NEXT:    arith.fptosi {{.*}} : vector<8xf64> to vector<8xi32>
+// CHECK-NEXT:    return
+func.func @quotients(%a: vector<8xi32>, %b: vector<8xi32>) -> vector<8xi32> {
+  %r = arith.divsi %a, %b : vector<8xi32>
+  return %r : vector<8xi32>
+}
+
+// One divisor for all has an inverse.
+// CHECK-LABEL: func.func @remainders_of_one(
+// CHECK:         %[[INVERSE:.+]] = arith.divf %{{.+}}, %{{.+}} : f32
+// CHECK-NOT:     arith.divf
+// CHECK:         arith.mulf
+// CHECK:         math.trunc
+// CHECK:         arith.mulf
+// CHECK-NEXT:    arith.subf
+// CHECK-NEXT:    arith.fptoui {{.*}} : vector<16xf32> to vector<16xi8>
+func.func @remainders_of_one(%a: vector<16xi8>, %b: i8) -> vector<16xi8> {
+  %bs = vector.broadcast %b : i8 to vector<16xi8>
+  %r = arith.remui %a, %bs : vector<16xi8>
+  return %r : vector<16xi8>
+}
+
+// Of 64 bits those that f64 holds; constant divisors stay.
+// CHECK-LABEL: func.func @long_quotients(
+// CHECK:         %[[ALL_FIT:.+]] = vector.reduction <and>
+// CHECK:         scf.if %[[ALL_FIT]] -> (vector<4xi64>) {
+// CHECK:           arith.divf {{.*}} : vector<4xf64>
+// CHECK:         } else {
+// CHECK-COUNT-4:   arith.divsi %{{.+}}, %{{.+}} : i64
+// CHECK:         }
+// CHECK:         arith.divsi {{.*}} : vector<4xi64>
+func.func @long_quotients(%a: vector<4xi64>, %b: vector<4xi64>) -> vector<4xi64> {
+  %r = arith.divsi %a, %b : vector<4xi64>
+  %seven = arith.constant dense<7> : vector<4xi64>
+  %s = arith.divsi %r, %seven : vector<4xi64>
+  return %s : vector<4xi64>
+}

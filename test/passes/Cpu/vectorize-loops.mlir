@@ -189,16 +189,16 @@ func.func private @numbers(%o: memref<64xi32>) {
 
 // -----
 
-// A check that each element must pass keeps the loop scalar.
+// A check of an index that each element must pass keeps the loop scalar.
 // CHECK-LABEL: func.func private @checked(
 // CHECK-NOT:     vector
-// CHECK:         hone.checked_divisor
-func.func private @checked(%x: memref<64xi32>, %o: memref<64xi32>) {
+// CHECK:         hone.checked_index
+func.func private @checked(%x: memref<64xindex>, %size: index, %o: memref<64xi32>) {
   linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
-      ins(%x : memref<64xi32>) outs(%o : memref<64xi32>) {
-  ^bb0(%a: i32, %d: i32):
-    %c = hone.checked_divisor %a : i32
-    %s = arith.divsi %a, %c : i32
+      ins(%x : memref<64xindex>) outs(%o : memref<64xi32>) {
+  ^bb0(%a: index, %d: i32):
+    %c = hone.checked_index %a of %size
+    %s = arith.index_cast %c : index to i32
     linalg.yield %s : i32
   }
   return
@@ -268,6 +268,27 @@ func.func private @picked(%x: memref<16x64xf32>, %at: memref<16x32xi64>, %o: mem
     %0 = arith.index_cast %a : i64 to index
     %v = memref.load %x[%c, %0] : memref<16x64xf32>
     linalg.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+// Divisors that vary are checked a vector at a time; divisions of 32 bits have vectors as those of 64.
+// CHECK-LABEL: func.func private @divided(
+// CHECK:         %[[ZERO:.+]] = arith.cmpi eq, %[[B:.+]], %{{.+}} : vector<4xi32>
+// CHECK:         vector.reduction <or>, %[[ZERO]]
+// CHECK:         %[[ONE:.+]] = hone.checked_divisor %{{.+}} {hone.node = 3 : i32} : i32
+// CHECK:         %[[ONES:.+]] = vector.broadcast %[[ONE]]
+// CHECK:         %[[DIVISOR:.+]] = arith.select %[[ZERO]], %[[ONES]], %[[B]]
+// CHECK:         arith.divui %{{.+}}, %[[DIVISOR]] : vector<4xi32>
+func.func private @divided(%x: memref<64xi32>, %y: memref<64xi32>, %o: memref<64xi32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%x, %y : memref<64xi32>, memref<64xi32>) outs(%o : memref<64xi32>) {
+  ^bb0(%a: i32, %b: i32, %d: i32):
+    %c = hone.checked_divisor %b {hone.node = 3 : i32} : i32
+    %s = arith.divui %a, %c : i32
+    linalg.yield %s : i32
   }
   return
 }
