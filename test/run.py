@@ -110,6 +110,7 @@ def main():
         "lit": lambda: lit([build / "test", build / "test/unit"], tools),
         "python": lambda: summed([python, str(ROOT / "test/python/run.py")], env),
         "damaged-libraries": lambda: summed([python, str(ROOT / "test/e2e/damaged_libraries.py")], env),
+        "cpu-code": lambda: summed([python, str(ROOT / "test/e2e/cpu_code.py")], programs),
         "device-code": lambda: summed([python, str(ROOT / "test/e2e/device_code.py")], programs),
         "onnx-backend": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py")], env),
         "onnx-free": lambda: summed([python, str(ROOT / "test/e2e/onnx_backend.py"), "--way=free"], env),

@@ -74,7 +74,8 @@ def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
   let mnemonic = "schedule";
   let summary = "how a kernel operation is computed on a CPU";
   let description = [{
-    The result is cut into register tiles of at most `tileRows` rows x `tileVectors` vectors of columns. A block, which is
+    The result is cut into register tiles of at most `tileRows` rows x `tileVectors` vectors of columns, which multiply in
+    the form of that name (`passes/Cpu/MicroKernel.h`). A block, which is
     one iteration of the parallel loop, has `blockRows` x `blockColumns` of its elements; 0 stands for one tile. Along K
     a block goes in chunks of `blockK`, between which its sums wait in memory; 0 stands for all of K. With `packed` the
     right-hand side of a tile is first copied to where its rows follow each other.
@@ -86,8 +87,8 @@ def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
 
     `hone-schedule-kernels` chooses it.
   }];
-  let parameters = (ins "int64_t":$tileRows, "int64_t":$tileVectors, "int64_t":$blockRows, "int64_t":$blockColumns,
-    "int64_t":$blockK, "bool":$packed);
+  let parameters = (ins StringRefParameter<>:$form, "int64_t":$tileRows, "int64_t":$tileVectors, "int64_t":$blockRows,
+    "int64_t":$blockColumns, "int64_t":$blockK, "bool":$packed);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -109,9 +109,9 @@ template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   int64_t tileRows, int64_t tileVectors,
-                                   int64_t blockRows, int64_t blockColumns,
-                                   int64_t blockK, bool) {
+                                   StringRef, int64_t tileRows,
+                                   int64_t tileVectors, int64_t blockRows,
+                                   int64_t blockColumns, int64_t blockK, bool) {
   if (tileRows < 1 || tileVectors < 1)
     return emitError() << "a register tile has at least one row and one vector";
   if (blockRows < 0 || blockColumns < 0 || blockK < 0)

@@ -28,7 +28,8 @@ public:
       : e(e), machine(machine), problem(problem), epilogue(epilogue),
         schedule(schedule),
         shape{schedule.getTileRows(), schedule.getTileVectors()},
-        lanes(lanesOf(machine, problem.shape.accumulator)),
+        form(*findMicroKernel(schedule.getForm())),
+        lanes(form.lanes(machine, problem.shape.types.accumulator)),
         columns(shape.vectors * lanes),
         columnTiles(
             std::max<int64_t>(schedule.getBlockColumns() / columns, 1)) {}
@@ -73,7 +74,8 @@ private:
   void forEachTile(TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
   RegisterTile tileOf(int64_t rows) const {
-    return RegisterTile(e, machine, problem.shape.accumulator, {rows, vectors});
+    return RegisterTile(e, machine, form, problem.shape.types.accumulator,
+                        {rows, vectors});
   }
   RegisterTile::Segment segmentOf(const TileRows &rows, Value kStart,
                                   Value kCount, Value remaining) const;
@@ -86,6 +88,7 @@ private:
   graph::ScheduleAttr schedule;
 
   TileShape shape;
+  const MicroKernel &form;
   int64_t lanes, columns;        ///< Of a whole tile.
   int64_t rowTiles, columnTiles; ///< Of a block.
   Rows split;
@@ -114,7 +117,7 @@ void ContractionEmitter::emit() {
                     problem.b.elementType());
   if (chunked)
     partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
-                          problem.shape.accumulator);
+                          problem.shape.types.accumulator);
 
   size_t batchRank = epilogue.rank() - 2;
   SmallVector<Value> sizes(epilogue.sizes.begin(),
@@ -222,7 +225,7 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
     SmallVector<Value> sums;
     for (int64_t v = 0; v < vectors; ++v)
       sums.push_back(emitDots(
-          e, machine, problem.shape.accumulator, problem.a, a, problem.b,
+          e, form, problem.shape.types.accumulator, problem.a, a, problem.b,
           ArrayRef(sources).slice(v * lanes, lanes), problem.k));
     epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, vectors, {sums},
                       remaining);
@@ -253,7 +256,8 @@ void ContractionEmitter::emitChunks() {
       values.push_back(partial.load(e, offsetOf(rows, i), lanes));
     return values;
   };
-  Value zero = e.zero(VectorType::get({lanes}, problem.shape.accumulator));
+  Value zero =
+      e.zero(VectorType::get({lanes}, problem.shape.types.accumulator));
   e.loop(e.cst(0), partial.sizes[0], lanes, {}, [&](Value i, ValueRange) {
     partial.store(e, i, zero);
     return SmallVector<Value>();

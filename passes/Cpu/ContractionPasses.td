@@ -6,8 +6,8 @@
 include "mlir/Pass/PassBase.td"
 
 class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def ScheduleKernelsPass : Pass<"hone-schedule-kernels", "::mlir::func::FuncOp"> {

@@ -54,6 +54,7 @@ private:
   Epilogue epilogue;
   Window window;
   Type accumulator;
+  const MicroKernel &form;
   int64_t group, lanes;
   Value groupIn, groupOut; ///< Channels of a group.
   size_t last;             ///< The last spatial dimension.
@@ -75,8 +76,9 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
       window(Window::get(e, op, input, epilogue.sizes)),
-      accumulator(op.getAccumulatorType()), group(op.getGroup()),
-      lanes(lanesOf(machine, accumulator)), last(window.spatial() - 1) {
+      accumulator(op.getAccumulatorType()),
+      form(*findMicroKernel(op.getSchedule()->getForm())), group(op.getGroup()),
+      lanes(form.lanes(machine, accumulator)), last(window.spatial() - 1) {
   groupIn = e.div(window.channels, e.cst(group));
   groupOut = e.div(epilogue.sizes.back(), e.cst(group));
   graph::ScheduleAttr schedule = *op.getSchedule();
@@ -224,7 +226,7 @@ void PanelEmitter::emitDynamicRow(Value remaining) {
 void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
                             Value remaining) {
-  RegisterTile tile(e, machine, accumulator, {rows, vectors});
+  RegisterTile tile(e, machine, form, accumulator, {rows, vectors});
   Value aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
   aOffset = e.add(aOffset, e.mul(window.start(e, last, firstPixel),
                                  input.strides[window.bufferDim(last)]));

@@ -51,12 +51,11 @@ void hone::packColumns(Emitter &e, const FlatBuffer &b,
   });
 }
 
-Value hone::emitDots(Emitter &e, const CpuMachine &machine, Type accumulator,
+Value hone::emitDots(Emitter &e, const MicroKernel &form, Type accumulator,
                      const FlatBuffer &a, Value aOffset, const FlatBuffer &b,
                      ArrayRef<Value> bOffsets, Value count) {
   int64_t lanes = bOffsets.size();
   auto type = VectorType::get({lanes}, accumulator);
-  bool fma = machine.hasFma() && isa<FloatType>(accumulator);
   auto step = [&](Value k, Value mask, ValueRange carried) {
     Value row =
         e.extend(a.load(e, e.add(aOffset, k), lanes, mask), accumulator);
@@ -64,9 +63,7 @@ Value hone::emitDots(Emitter &e, const CpuMachine &machine, Type accumulator,
     for (auto [sum, offset] : llvm::zip_equal(carried, bOffsets)) {
       Value other =
           e.extend(b.load(e, e.add(offset, k), lanes, mask), accumulator);
-      sums.push_back(
-          fma ? vector::FMAOp::create(e.builder, e.loc, row, other, sum)
-              : e.sum(sum, e.product(row, other)));
+      sums.push_back(form.multiplyAdd(e, row, other, sum));
     }
     return sums;
   };

@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_CPU_DOTS_H
 #define HONE_PASSES_CPU_DOTS_H
 
-#include "passes/Loops/Emit.h"
+#include "passes/Cpu/MicroKernel.h"
 
 namespace hone {
 
@@ -18,7 +18,7 @@ void packColumns(Emitter &e, const FlatBuffer &b,
 
 /// One vector: lane i is the sum over k in [0, count) of a[aOffset + k] *
 /// b[bOffsets[i] + k].
-mlir::Value emitDots(Emitter &e, const CpuMachine &machine,
+mlir::Value emitDots(Emitter &e, const MicroKernel &form,
                      mlir::Type accumulator, const FlatBuffer &a,
                      mlir::Value aOffset, const FlatBuffer &b,
                      llvm::ArrayRef<mlir::Value> bOffsets, mlir::Value count);

@@ -28,7 +28,8 @@ public:
   AttentionEmitter(Emitter &e, const CpuMachine &machine, AttendOp op)
       : SoftmaxMath{e}, machine(machine), op(op),
         problem(Attention::get(e, op)), f32(e.builder.getF32Type()),
-        lanes(lanesOf(machine, f32)),
+        form(*findMicroKernel(op.getSchedule()->getForm())),
+        lanes(form.lanes(machine, f32)),
         tileVectors(op.getSchedule()->getTileVectors()),
         columns(tileVectors * lanes), tileRows(op.getSchedule()->getTileRows()),
         blockRows(op.getSchedule()->getBlockRows()),
@@ -48,7 +49,7 @@ private:
   /// A number for each row of the block.
   FlatBuffer perRow() { return makeScratch(e, blockRows, f32); }
   RegisterTile tileOf(int64_t vectors) const {
-    return RegisterTile(e, machine, f32, {tileRows, vectors});
+    return RegisterTile(e, machine, form, f32, {tileRows, vectors});
   }
   Value splat(Value scalar) const { return SoftmaxMath::splat(scalar, lanes); }
   Value reduce(vector::CombiningKind kind, Value value) {
@@ -72,6 +73,7 @@ private:
   AttendOp op;
   Attention problem;
   Type f32;
+  const MicroKernel &form;
   int64_t lanes, tileVectors, columns, tileRows;
   int64_t blockRows, blockKeys; ///< blockKeys: also the strip's pitch.
   VectorType vectorType;

@@ -2,7 +2,7 @@
 // The register kernel: a tile of accumulators that lives in vector registers
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
@@ -17,17 +17,22 @@ RowSplit hone::splitRows(int64_t m, int64_t maxRows) {
 }
 
 RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
-                           Type accumulator, TileShape shape)
-    : shape(shape), lanes(lanesOf(machine, accumulator)), e(e),
-      fma(machine.hasFma()), accumulator(accumulator), sets(1) {
+                           const MicroKernel &form, Type accumulator,
+                           TileShape shape)
+    : shape(shape), lanes(form.lanes(machine, accumulator)), e(e), form(form),
+      accumulator(accumulator), sets(1) {
   int64_t one = shape.rows * shape.vectors;
-  int64_t free =
-      machine.vectorRegisters - shape.vectors - (machine.hasFma() ? 1 : 2);
+  int64_t free = machine.vectorRegisters - shape.vectors - form.temporaries;
   while (sets < tuning::kMaxUnroll &&
          sets * one < tuning::latencyHiding(machine) && 2 * sets * one <= free)
     sets *= 2;
   int64_t fitting = llvm::bit_floor<uint64_t>(tuning::kMaxUnrolledTerms / one);
   unroll = std::clamp(fitting, sets, tuning::kMaxUnroll);
+  // LLVM ties the result of a multiply-add to its sum where the sum goes around
+  // the loop at once, or the other operands are used again; else it may
+  // overwrite a factor, and spills sums. The same goes for products.
+  if (shape.vectors == 1 || form.temporaries > 1)
+    unroll = sets;
 }
 
 SmallVector<Value> RegisterTile::zeros() const { return startFrom({}); }
@@ -55,27 +60,36 @@ void RegisterTile::step(const Segment &segment, Value k, int64_t set,
   auto type = VectorType::get({lanes}, accumulator);
   SmallVector<Value> b;
   Value bRow = e.mul(k, segment.bStep);
-  for (int64_t v = 0; v < shape.vectors; ++v) {
-    Value mask = segment.bMasks.empty() ? nullptr : segment.bMasks[v];
-    Value loaded =
-        segment.b.load(e, e.add(segment.bOffsets[v], bRow), lanes, mask);
-    b.push_back(e.extend(loaded, accumulator));
-  }
+  for (int64_t v = 0; v < shape.vectors; ++v)
+    b.push_back(
+        form.loadRight(e, segment.b, e.add(segment.bOffsets[v], bRow), type,
+                       segment.bMasks.empty() ? nullptr : segment.bMasks[v]));
   size_t base = set * shape.rows * shape.vectors;
   for (int64_t r = 0; r < shape.rows; ++r) {
     if (!segment.aOffsets[r])
       continue;
-    Value scalar = segment.a.load(e, e.add(segment.aOffsets[r], k));
-    Value a = vector::BroadcastOp::create(e.builder, e.loc, type,
-                                          e.extend(scalar, accumulator));
+    Value a = form.loadLeft(e, segment.a, e.add(segment.aOffsets[r], k), type);
     for (int64_t v = 0; v < shape.vectors; ++v) {
       Value &sum = accumulators[base + r * shape.vectors + v];
-      if (fma && isa<FloatType>(accumulator))
-        sum = vector::FMAOp::create(e.builder, e.loc, a, b[v], sum);
-      else
-        sum = e.sum(sum, e.product(a, b[v]));
+      sum = form.multiplyAdd(e, a, b[v], sum);
     }
   }
+}
+
+/// LLVM would unroll short loops whole, share the elements that steps have in
+/// common, and keep them on the stack.
+static void forbidUnrolling(ValueRange results) {
+  auto loop = results.front().getDefiningOp<scf::ForOp>();
+  if (!loop)
+    return;
+  Builder b(loop.getContext());
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  // By this name the branch back gets it, and LLVM with it.
+  loop->setDiscardableAttr(
+      "loop_annotation",
+      LLVM::LoopAnnotationAttr::get(b.getContext(), {}, {}, {}, unroll, {}, {},
+                                    {}, {}, {}, {}, {}, {}, {}, {}, {}));
 }
 
 SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
@@ -96,6 +110,7 @@ SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
       e.loop(e.cst(0), whole, unroll, values, [&](Value k, ValueRange carried) {
         return steps(k, unroll, carried);
       });
+  forbidUnrolling(values);
   if (count)
     return steps(whole, *count % unroll, values);
   return e.loop(

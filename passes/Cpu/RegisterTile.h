@@ -4,7 +4,7 @@
 #ifndef HONE_PASSES_CPU_REGISTERTILE_H
 #define HONE_PASSES_CPU_REGISTERTILE_H
 
-#include "passes/Loops/Emit.h"
+#include "passes/Cpu/MicroKernel.h"
 
 namespace hone {
 
@@ -24,8 +24,8 @@ RowSplit splitRows(int64_t m, int64_t maxRows);
 /// scalars of one buffer, all rows share vectors of the other.
 class RegisterTile {
 public:
-  RegisterTile(Emitter &e, const CpuMachine &machine, mlir::Type accumulator,
-               TileShape shape);
+  RegisterTile(Emitter &e, const CpuMachine &machine, const MicroKernel &form,
+               mlir::Type accumulator, TileShape shape);
 
   /// Accumulators that hold 0. Small tiles have several sets of them, which
   /// hide the latency of the multiply-add.
@@ -56,7 +56,7 @@ private:
             llvm::MutableArrayRef<mlir::Value> accumulators) const;
 
   Emitter &e;
-  bool fma;
+  const MicroKernel &form;
   mlir::Type accumulator;
   int64_t sets, unroll;
 };

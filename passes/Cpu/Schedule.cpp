@@ -9,14 +9,9 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Registers of a step along K that hold neither sums nor vectors of the
-/// right-hand side: the broadcast, and without FMA a product.
-static int64_t temporaries(const CpuMachine &machine) {
-  return machine.hasFma() ? 1 : 2;
-}
-
-int64_t hone::maxTileRows(const CpuMachine &machine, int64_t vectors) {
-  int64_t free = machine.vectorRegisters - vectors - temporaries(machine);
+int64_t hone::maxTileRows(const CpuMachine &machine, const MicroKernel &form,
+                          int64_t vectors) {
+  int64_t free = machine.vectorRegisters - vectors - form.temporaries;
   // Tall tiles of one vector make LLVM's scheduler spill.
   if (vectors == 1)
     free = machine.vectorRegisters / 2;
@@ -30,17 +25,24 @@ bool hone::isDotProduct(const ProductShape &shape) {
 
 /// What all schedules have to keep.
 static LogicalResult check(Operation *op, std::optional<ScheduleAttr> schedule,
-                           const CpuMachine &machine, Type accumulator) {
+                           const CpuMachine &machine,
+                           const ProductTypes &types) {
   if (!schedule)
     return op->emitError("has no schedule: run hone-schedule-kernels before");
+  const MicroKernel *form = findMicroKernel(schedule->getForm());
+  if (!form || !form->fits(machine, types))
+    return op->emitError("has the form '")
+           << schedule->getForm() << "', which " << machine.name
+           << " does not have for its types";
   int64_t rows = schedule->getTileRows(), vectors = schedule->getTileVectors();
-  int64_t columns = estimateProduct(vectors, lanesOf(machine, accumulator));
+  int64_t columns =
+      estimateProduct(vectors, form->lanes(machine, types.accumulator));
   if (columns % kPanelWidth != 0 && kPanelWidth % columns != 0)
     return op->emitError("has tiles of ")
            << columns << " columns, but panels of " << kPanelWidth;
   // The vectors of a tile with one row are used once, from memory.
   int64_t fitting = rows == 1 ? machine.vectorRegisters - 2
-                              : maxTileRows(machine, vectors) * vectors;
+                              : maxTileRows(machine, *form, vectors) * vectors;
   if (estimateProduct(rows, vectors) > fitting)
     return op->emitError("has tiles of ")
            << rows << " x " << vectors << " vectors, more than " << machine.name
@@ -70,14 +72,15 @@ static LogicalResult checkProduct(Operation *op, ScheduleAttr schedule,
   if (schedule.getPacked() &&
       (ShapedType::isDynamic(k) ||
        estimateProduct(k, schedule.getTileVectors() *
-                              lanesOf(machine, shape.accumulator)) >
+                              findMicroKernel(schedule.getForm())
+                                  ->lanes(machine, shape.types.accumulator)) >
            tuning::kMaxScratchElements))
     return op->emitError("packs all of a K that is free or large");
   return success();
 }
 
 LogicalResult hone::checkSchedule(ContractOp op, const CpuMachine &machine) {
-  if (failed(check(op, op.getSchedule(), machine, op.getAccumulatorType())))
+  if (failed(check(op, op.getSchedule(), machine, ProductTypes::of(op))))
     return failure();
   return checkProduct(op, *op.getSchedule(), machine, ProductShape::of(op));
 }
@@ -85,7 +88,7 @@ LogicalResult hone::checkSchedule(ContractOp op, const CpuMachine &machine) {
 LogicalResult hone::checkSchedule(ConvWindowOp op, const CpuMachine &machine) {
   if (op.getFilterLayout() != FilterLayout::Panels)
     return success();
-  if (failed(check(op, op.getSchedule(), machine, op.getAccumulatorType())))
+  if (failed(check(op, op.getSchedule(), machine, ProductTypes::of(op))))
     return failure();
   if (std::optional<ProductShape> shape = ProductShape::of(op))
     return checkProduct(op, *op.getSchedule(), machine, *shape);
@@ -95,7 +98,7 @@ LogicalResult hone::checkSchedule(ConvWindowOp op, const CpuMachine &machine) {
 }
 
 LogicalResult hone::checkSchedule(AttendOp op, const CpuMachine &machine) {
-  if (failed(check(op, op.getSchedule(), machine, op.getAccumulatorType())))
+  if (failed(check(op, op.getSchedule(), machine, ProductTypes::of(op))))
     return failure();
   ScheduleAttr schedule = *op.getSchedule();
   if (schedule.getBlockRows() == 0 || schedule.getBlockColumns() == 0 ||

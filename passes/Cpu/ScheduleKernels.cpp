@@ -21,13 +21,18 @@ using namespace hone::graph;
 namespace {
 /// A schedule in the making.
 struct Plan {
+  const MicroKernel *form = nullptr;
   int64_t tileRows = 1, tileVectors = 1;
   int64_t blockRows = 0, blockColumns = 0, blockK = 0;
   bool packed = false;
 
+  /// Of a tile.
+  int64_t columns(const CpuMachine &machine, const ProductTypes &types) const {
+    return tileVectors * form->lanes(machine, types.accumulator);
+  }
   ScheduleAttr attr(MLIRContext *context) const {
-    return ScheduleAttr::get(context, tileRows, tileVectors, blockRows,
-                             blockColumns, blockK, packed);
+    return ScheduleAttr::get(context, form->name, tileRows, tileVectors,
+                             blockRows, blockColumns, blockK, packed);
   }
 };
 } // namespace
@@ -57,25 +62,26 @@ static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
   return sets * machine.l1Ways;
 }
 
-/// The tile, among those whose width is a multiple or a divisor of a panel,
-/// that takes the fewest cycles for `m` x `n` outputs; sizes that are not known
-/// count as large. Rows of the left-hand side are `stride` bytes apart.
-static Plan chooseTile(const CpuMachine &machine, Type accumulator, int64_t m,
-                       int64_t n, int64_t stride) {
-  int64_t lanes = lanesOf(machine, accumulator), perPanel = kPanelWidth / lanes;
+/// The form and the tile, among those whose width is a multiple or a divisor of
+/// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
+/// not known count as large. Rows of the left-hand side are `stride` bytes
+/// apart.
+static Plan chooseTile(const CpuMachine &machine, const ProductTypes &types,
+                       int64_t m, int64_t n, int64_t stride) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
   Plan best;
-  best.tileVectors = perPanel;
   double bestCost = std::numeric_limits<double>::infinity();
-  for (int64_t vectors = 1; vectors <= 8; ++vectors) {
+  auto consider = [&](const MicroKernel &form, int64_t vectors) {
+    int64_t lanes = form.lanes(machine, types.accumulator);
+    int64_t perPanel = kPanelWidth / lanes;
     if (vectors % perPanel != 0 && perPanel % vectors != 0)
-      continue;
-    int64_t maxRows =
-        std::min(maxTileRows(machine, vectors), maxCachedRows(machine, stride));
+      return;
+    int64_t maxRows = std::min(maxTileRows(machine, form, vectors),
+                               maxCachedRows(machine, stride));
     // With one row each right-hand vector is used once, from memory.
     if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >=
         machine.vectorRegisters)
-      continue;
+      return;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
       double small = split.small ? cyclesOf(split.rows - 1, width) : 0;
@@ -89,10 +95,15 @@ static Plan chooseTile(const CpuMachine &machine, Type accumulator, int64_t m,
     // Few rows stream the right-hand side: the wider tile has more streams.
     if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
       bestCost = total;
+      best.form = &form;
       best.tileRows = maxRows;
       best.tileVectors = vectors;
     }
-  }
+  };
+  for (const MicroKernel &form : microKernels())
+    for (int64_t vectors = 1; vectors <= 8; ++vectors)
+      if (form.fits(machine, types))
+        consider(form, vectors);
   return best;
 }
 
@@ -105,8 +116,9 @@ static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   case RhsLayout::Transposed:
     return !isDotProduct(shape);
   case RhsLayout::RowMajor:
-    return (!isKnown(shape.n) || estimateProduct(shape.n, bytesOf(shape.rhs)) >=
-                                     tuning::collidingBytes(machine)) &&
+    return (!isKnown(shape.n) ||
+            estimateProduct(shape.n, bytesOf(shape.types.rhs)) >=
+                tuning::collidingBytes(machine)) &&
            (!isKnown(shape.m) || shape.m >= tuning::kMinPackedRows);
   }
   llvm_unreachable("all layouts are above");
@@ -125,17 +137,17 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
       sizeOr(shape.m,
              plan.tileRows * (shape.fewRows ? 1 : tuning::kDynamicBlockTiles));
   int64_t cache = tuning::productBlockBytes(machine);
-  int64_t bytesOfK = estimateProduct(shape.k, bytesOf(shape.lhs));
+  int64_t bytesOfK = estimateProduct(shape.k, bytesOf(shape.types.lhs));
   bool rowsFit =
       estimateProduct(bytesOfK, std::min(rows, tuning::kMinBlockRows)) <= cache;
   bool columnsFit =
       rows <= 2 * plan.tileRows ||
-      estimateProduct(shape.k, columns * bytesOf(shape.rhs)) <= cache;
+      estimateProduct(shape.k, columns * bytesOf(shape.types.rhs)) <= cache;
   int64_t limit = shape.k;
   if (!rowsFit || !columnsFit)
     limit = std::min(cache / (std::min(rows, 2 * tuning::kMinBlockRows) *
-                              bytesOf(shape.lhs)),
-                     cache / 2 / (columns * bytesOf(shape.rhs)));
+                              bytesOf(shape.types.lhs)),
+                     cache / 2 / (columns * bytesOf(shape.types.rhs)));
   if (plan.packed)
     limit = std::min(limit, tuning::kPackedK);
   limit = std::max<int64_t>(limit, kPanelWidth);
@@ -153,7 +165,7 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
   int64_t rows = plan.tileRows;
   int64_t typicalK = sizeOr(shape.k, tuning::kTypicalK);
   int64_t bytesPerTile = estimateProduct(plan.blockK ? plan.blockK : typicalK,
-                                         rows * bytesOf(shape.lhs));
+                                         rows * bytesOf(shape.types.lhs));
   int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
                                           std::max<int64_t>(bytesPerTile, 1),
                                       1);
@@ -178,10 +190,10 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
 }
 
 static Plan planProduct(const CpuMachine &machine, const ProductShape &shape) {
-  Plan plan =
-      chooseTile(machine, shape.accumulator, shape.m, shape.n,
-                 isKnown(shape.k) ? estimateProduct(shape.k, bytesOf(shape.lhs))
-                                  : ShapedType::kDynamic);
+  Plan plan = chooseTile(
+      machine, shape.types, shape.m, shape.n,
+      isKnown(shape.k) ? estimateProduct(shape.k, bytesOf(shape.types.lhs))
+                       : ShapedType::kDynamic);
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
                       estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
@@ -195,7 +207,7 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape) {
         splitRows(std::max<int64_t>(shape.m, 1), plan.tileRows).rows;
   }
   plan.packed = isPacked(machine, shape);
-  int64_t columns = plan.tileVectors * lanesOf(machine, shape.accumulator);
+  int64_t columns = plan.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
   plan.blockRows =
       plan.tileRows * chooseRowTiles(machine, shape, plan, columns);
@@ -218,10 +230,9 @@ static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op) {
           ? estimateProduct(estimateProduct(channelsIn, op.getStrides().back()),
                             bytesOf(input.getElementType()))
           : channelsIn;
-  Plan plan = chooseTile(machine, op.getAccumulatorType(), out.getDimSize(last),
+  Plan plan = chooseTile(machine, ProductTypes::of(op), out.getDimSize(last),
                          groupOut, stride);
-  int64_t columns =
-      plan.tileVectors * lanesOf(machine, op.getAccumulatorType());
+  int64_t columns = plan.columns(machine, ProductTypes::of(op));
 
   auto known = [](int64_t size, int64_t otherwise) {
     return std::max<int64_t>(sizeOr(size, otherwise), 1);
@@ -260,6 +271,7 @@ static Plan planAttention(const CpuMachine &machine, AttendOp op) {
   SmallVector<int64_t> scores = op.getScoreShape();
   int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
   Plan plan;
+  plan.form = &chooseMicroKernel(machine, ProductTypes::of(op));
   plan.tileVectors = tuning::kAttentionVectors;
   auto query = cast<ShapedType>(op.getQuery().getType());
   int64_t stride = query.getShape().back();
@@ -269,10 +281,9 @@ static Plan planAttention(const CpuMachine &machine, AttendOp op) {
   }
   if (isKnown(stride))
     stride = estimateProduct(stride, bytesOf(query.getElementType()));
-  plan.tileRows = std::min(maxTileRows(machine, plan.tileVectors),
+  plan.tileRows = std::min(maxTileRows(machine, *plan.form, plan.tileVectors),
                            maxCachedRows(machine, stride));
-  int64_t columns =
-      plan.tileVectors * lanesOf(machine, Float32Type::get(op.getContext()));
+  int64_t columns = plan.columns(machine, ProductTypes::of(op));
   plan.blockColumns =
       std::clamp<int64_t>(llvm::alignTo(std::min(sizeOr(keys, kMaxEstimate),
                                                  tuning::kAttentionKeys),

@@ -86,7 +86,7 @@ static void lowerContract(ContractOp op) {
                        epilogue.sizes.begin() + batchRank);
   product.leftType = contraction.a.elementType();
   product.rightType = contraction.b.elementType();
-  product.accumulator = contraction.shape.accumulator;
+  product.accumulator = contraction.shape.types.accumulator;
   product.rightAlongK = contraction.shape.layout == RhsLayout::Transposed;
   product.epilogue = &epilogue;
   product.operands = [&](ValueRange batch) {

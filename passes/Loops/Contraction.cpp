@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A matrix product over buffers, as emitters of all targets see it.
 #include "passes/Loops/Contraction.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/Loops/Epilogue.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
@@ -33,6 +34,22 @@ static bool mergesBatches(ContractOp op, ShapedType lhs, ShapedType rhs,
   return Epilogue::canMerge(op, 0, rank - 2);
 }
 
+ProductTypes ProductTypes::of(ContractOp op) {
+  return {getElementTypeOrSelf(op.getLhs().getType()),
+          getElementTypeOrSelf(op.getRhs().getType()), op.getAccumulatorType()};
+}
+
+ProductTypes ProductTypes::of(ConvWindowOp op) {
+  return {getElementTypeOrSelf(op.getInput().getType()),
+          getElementTypeOrSelf(op.getFilter().getType()),
+          op.getAccumulatorType()};
+}
+
+ProductTypes ProductTypes::of(graph::AttendOp op) {
+  return {getElementTypeOrSelf(op.getQuery().getType()),
+          getElementTypeOrSelf(op.getKey().getType()), op.getAccumulatorType()};
+}
+
 /// The sizes of the product whose output dimensions fall into `groups`.
 static void setSizes(ProductShape &shape, ArrayRef<int64_t> out) {
   for (int64_t group : shape.groups) {
@@ -51,9 +68,7 @@ ProductShape ProductShape::of(ContractOp op) {
        rhs = cast<ShapedType>(op.getRhs().getType()),
        out = cast<ShapedType>(op.getOuts().front().getType());
   ProductShape shape;
-  shape.lhs = lhs.getElementType();
-  shape.rhs = rhs.getElementType();
-  shape.accumulator = op.getAccumulatorType();
+  shape.types = ProductTypes::of(op);
   shape.layout = op.getPanels()         ? RhsLayout::Panels
                  : op.getTransposeRhs() ? RhsLayout::Transposed
                                         : RhsLayout::RowMajor;
@@ -78,9 +93,7 @@ std::optional<ProductShape> ProductShape::of(ConvWindowOp op) {
       !Epilogue::canMerge(op, 0, rank - 2))
     return std::nullopt;
   ProductShape shape;
-  shape.lhs = input.getElementType();
-  shape.rhs = cast<ShapedType>(op.getFilter().getType()).getElementType();
-  shape.accumulator = op.getAccumulatorType();
+  shape.types = ProductTypes::of(op);
   shape.layout = RhsLayout::Panels;
   shape.k = input.getShape().back();
   // Where only the number of images is free, each is a product of its own.

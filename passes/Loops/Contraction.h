@@ -15,6 +15,15 @@ enum class RhsLayout {
   Transposed, ///< [n][k]
 };
 
+/// Element types of a product.
+struct ProductTypes {
+  static ProductTypes of(graph::ContractOp op);
+  static ProductTypes of(graph::ConvWindowOp op);
+  static ProductTypes of(graph::AttendOp op); ///< query x key
+
+  mlir::Type lhs, rhs, accumulator;
+};
+
 /// What the type of an operation says about its matrix product. Sizes are
 /// `ShapedType::kDynamic` where they are not known.
 struct ProductShape {
@@ -23,7 +32,7 @@ struct ProductShape {
   /// pixels: kernels of one element, no padding. None: another one.
   static std::optional<ProductShape> of(graph::ConvWindowOp op);
 
-  mlir::Type lhs, rhs, accumulator; ///< Element types.
+  ProductTypes types;
   RhsLayout layout;
   llvm::SmallVector<int64_t> batch;
   int64_t m, n, k;

@@ -21,14 +21,9 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from kernel_graphs import CONTRACTIONS, Graph, attentions, convolutions, fill_weights, functions, others, products
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16, "f64": TensorProto.DOUBLE}
-# Kernels that are named after one of these hold a product.
-CONTRACTIONS = re.compile("matmul|conv|attention|lstm|gru|rnn")
 PRODUCT_SECTION = re.compile(rb"\.text\.\w*(" + CONTRACTIONS.pattern.encode() + b")")
 STATS = re.compile(r"^(\S+) +(sm_\w+) +(\d+) registers +(\d+) bytes shared +(\d+) bytes spilled$", re.MULTILINE)
 ENTRY = re.compile(r"\.entry (\w+)\(.*?^\.maxntid ([\d, ]+)$", re.MULTILINE | re.DOTALL)
@@ -44,90 +39,6 @@ def find(tool):
     """A program of CUDA's toolkit: in PATH, of an installed one, or of tools/setup."""
     beside = glob.glob(str(ROOT / f".venv/lib/python3*/site-packages/nvidia/*/bin/{tool}"))
     return next(filter(None, [shutil.which(tool), *glob.glob(f"/usr/local/cuda/bin/{tool}"), *beside]), None)
-
-
-class Graph:
-    """Nodes of one element type; what they are applied to becomes an input or a constant."""
-
-    def __init__(self, kind):
-        self.kind, self.nodes, self.inputs, self.outputs, self.constants = kind, [], [], [], []
-        self.random = np.random.default_rng(0)
-
-    def input(self, *shape):
-        name = f"x{len(self.inputs)}"
-        self.inputs.append(helper.make_tensor_value_info(name, TYPES[self.kind], shape))
-        return name
-
-    def constant(self, *shape):
-        name = f"c{len(self.constants)}"
-        values = self.random.standard_normal(shape).astype(np.float32)
-        dtype = helper.tensor_dtype_to_np_dtype(TYPES[self.kind])
-        self.constants.append(numpy_helper.from_array(values.astype(dtype), name))
-        return name
-
-    def apply(self, op, *operands, **attributes):
-        name = f"n{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, operands, [name], **attributes))
-        return name
-
-    def result(self, value):
-        self.outputs.append(helper.make_tensor_value_info(value, TYPES[self.kind], None))
-
-    def save(self, path):
-        graph = helper.make_graph(self.nodes, "test", self.inputs, self.outputs, self.constants)
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), path)
-        return path
-
-
-def products(g):
-    for rows in (128, "n"):
-        x = g.apply("Add", g.apply("MatMul", g.input(rows, 256), g.constant(256, 320)), g.constant(320))
-        g.result(g.apply("Gelu", x))
-    g.result(g.apply("MatMul", g.input(4, 96, 64), g.input(4, 64, 80)))
-    g.result(g.apply("Gemm", g.input("n", 100), g.input(72, 100), transB=1))
-
-
-def convolutions(g):
-    def convolve(channels, filters, kernel, size=(28, 28), **attributes):
-        x = g.apply("Conv", g.input(1, channels, *size), g.constant(filters, channels, *kernel), g.constant(filters), **attributes)
-        return g.apply("Relu", x)
-
-    g.result(convolve(64, 96, (3, 3), pads=[1, 1, 1, 1]))
-    g.result(convolve(64, 128, (1, 1)))
-    g.result(convolve(3, 64, (7, 7), (64, 64), strides=[2, 2], pads=[3, 3, 3, 3]))
-    g.result(convolve(32, 48, (3, 3), dilations=[2, 2]))
-    g.result(g.apply("Add", convolve(64, 64, (3, 3), ("h", "w"), pads=[1, 1, 1, 1]), g.input(1, 64, "h", "w")))
-
-
-def attentions(g):
-    """With blocks enough for the largest tile, and with few; of sizes that divide 16 bytes and of others."""
-    for heads, rows, depth in ((96, 128, 64), (8, 128, 64), (8, "n", 128), (96, 65, 77)):
-        query, key, value = (g.input(1, heads, rows, depth) for _ in range(3))
-        scores = g.apply("MatMul", query, g.apply("Transpose", key, perm=[0, 1, 3, 2]))
-        weights = g.apply("Softmax", g.apply("Add", scores, g.input(1, 1, rows, rows)))
-        g.result(g.apply("MatMul", weights, value))
-
-
-def others(g):
-    """Products without tensor cores, and what is no product."""
-    g.result(g.apply("MatMul", g.input(1, 512), g.constant(512, 1000)))
-    for kernel, stride in ((3, 1), (3, 2), (5, 1)):
-        pads = [kernel // 2] * 4
-        x = g.input(1, 144, 28, 28)
-        g.result(g.apply("Clip", g.apply("Conv", x, g.constant(144, 1, kernel, kernel), g.constant(144), group=144, pads=pads, strides=[stride] * 2)))
-    scores = g.apply("MatMul", g.input(1, 8, 64, 64), g.input(1, 8, 64, 64))
-    weights = g.apply("Softmax", g.apply("Add", scores, g.input(1, 1, 64, 64)))
-    g.result(g.apply("MatMul", weights, g.input(1, 8, 64, 64)))
-    g.result(g.apply("LayerNormalization", g.input("n", 384), g.constant(384), g.constant(384)))
-    g.result(g.apply("GlobalAveragePool", g.input(1, 256, 7, 7)))
-
-
-def functions(g):
-    """What a toolkit has in a library."""
-    for name in "Acos Acosh Asin Asinh Atan Atanh Cos Cosh Erf Exp Log Sin Sinh Tan Tanh".split():
-        g.result(g.apply(name, g.input(1000)))
-    for name in ("Pow", "Mod"):
-        g.result(g.apply(name, g.input(1000), g.input(1000), **({"fmod": 1} if name == "Mod" else {})))
 
 
 NETWORKS, FUNCTIONS = ("f32", "f16", "bf16"), ("f32", "f64")
@@ -216,18 +127,6 @@ def problems(model, chips, hone, nvdisasm, tensor_cores, scratch):
             amiss.append("there is no contraction")
         amiss += [f"{name} for {chip} has no HMMA" for chip, name, code in contractions if "HMMA" not in code]
     return amiss, len(functions)
-
-
-def fill_weights(path, filled):
-    """The graph with some values for weights that it leaves out."""
-    model = onnx.load(path)
-    for tensor in model.graph.initializer:
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        count = math.prod(tensor.dims)
-        if count and tensor.doc_string.startswith("random:"):
-            tensor.raw_data = np.resize(np.linspace(-0.1, 0.1, 251), count).astype(dtype).tobytes()
-    onnx.save(model, filled)
-    return filled
 
 
 def newest_chip(hone):

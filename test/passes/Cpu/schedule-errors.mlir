@@ -14,7 +14,7 @@ func.func @missing(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16x
 func.func @registers(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has tiles of 7 x 2 vectors, more than x86-64-v3 has registers for}}
   hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
-      schedule <tileRows = 7, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
+      schedule <form = "fma", tileRows = 7, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }
@@ -26,7 +26,7 @@ func.func @registers(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x1
 func.func @width(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has tiles of 24 columns, but panels of 16}}
   hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
-      schedule <tileRows = 2, tileVectors = 3, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
+      schedule <form = "fma", tileRows = 2, tileVectors = 3, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }
@@ -38,7 +38,7 @@ func.func @width(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf3
 func.func @scratch(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has blocks of more than}}
   hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
-      schedule <tileRows = 2, tileVectors = 2, blockRows = 9223372036854775807, blockColumns = 160, blockK = 8, packed = false> {
+      schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 9223372036854775807, blockColumns = 160, blockK = 8, packed = false> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }
@@ -50,7 +50,7 @@ func.func @scratch(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16x
 func.func @transposed(%a: memref<8x8xf32>, %b: memref<16x8xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has a transposed operand that is not packed}}
   hone.contract ins(%a, %b : memref<8x8xf32>, memref<16x8xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
-      schedule <tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
+      schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }
@@ -62,7 +62,7 @@ func.func @transposed(%a: memref<8x8xf32>, %b: memref<16x8xf32>, %out: memref<8x
 func.func @free_k(%a: memref<8x?xf32>, %b: memref<16x?xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{packs all of a K that is free or large}}
   hone.contract ins(%a, %b : memref<8x?xf32>, memref<16x?xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
-      schedule <tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
+      schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }
@@ -75,7 +75,7 @@ func.func @attention(%q: memref<2x32x16xf32>, %out: memref<2x32x16xf32>) {
   // expected-error @below {{has blocks that are not made of whole tiles}}
   hone.attend ins(%q, %q, %q : memref<2x32x16xf32>, memref<2x32x16xf32>, memref<2x32x16xf32>) maps []
       outs(%out : memref<2x32x16xf32>)
-      schedule <tileRows = 6, tileVectors = 2, blockRows = 16, blockColumns = 32, blockK = 0, packed = false> {
+      schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 16, blockColumns = 32, blockK = 0, packed = false> {
   ^bb0(%acc: f32, %row: index, %column: index):
     hone.epilogue_yield %acc : f32
   }
@@ -87,7 +87,7 @@ func.func @attention(%q: memref<2x32x16xf32>, %out: memref<2x32x16xf32>) {
 func.func @tile(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
       // expected-error @below {{a register tile has at least one row and one vector}}
-      schedule <tileRows = 0, tileVectors = 3, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
+      schedule <form = "fma", tileRows = 0, tileVectors = 3, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }

@@ -5,9 +5,9 @@
 // Rows that lie 4 KiB apart fall into one set of the L1 cache, which keeps 8 of them. A little further
 // apart, and a tile may be as tall as the registers allow.
 // CHECK-LABEL: func.func @colliding_rows(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 114, blockColumns = 0, blockK = 0, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 114, blockColumns = 0, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @colliding_rows(
-// WIDE:        schedule <tileRows = 5, tileVectors = 5, blockRows = 115, blockColumns = 0, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 115, blockColumns = 0, blockK = 0, packed = false>
 func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>, %out: memref<1024x1024xf32>) {
   hone.contract ins(%a, %b : memref<1024x1024xf32>, memref<64x1024x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
       panels {
@@ -20,9 +20,9 @@ func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>,
 // -----
 
 // CHECK-LABEL: func.func @spread_rows(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 114, blockColumns = 0, blockK = 0, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 114, blockColumns = 0, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @spread_rows(
-// WIDE:        schedule <tileRows = 14, tileVectors = 2, blockRows = 126, blockColumns = 0, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 126, blockColumns = 0, blockK = 0, packed = false>
 func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %out: memref<1024x1024xf32>) {
   hone.contract ins(%a, %b : memref<1024x1040xf32>, memref<64x1040x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
       panels {
@@ -36,9 +36,9 @@ func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %o
 
 // What is read again does not fit the L2 cache with all of K.
 // CHECK-LABEL: func.func @long_k(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 174, blockColumns = 0, blockK = 640, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 174, blockColumns = 0, blockK = 640, packed = false>
 // WIDE-LABEL:  func.func @long_k(
-// WIDE:        schedule <tileRows = 5, tileVectors = 5, blockRows = 175, blockColumns = 0, blockK = 640, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 175, blockColumns = 0, blockK = 640, packed = false>
 func.func @long_k(%a: memref<512x8192xf32>, %b: memref<64x8192x16xf32>, %out: memref<512x1024xf32>) {
   hone.contract ins(%a, %b : memref<512x8192xf32>, memref<64x8192x16xf32>) maps [] outs(%out : memref<512x1024xf32>)
       panels {
@@ -52,11 +52,11 @@ func.func @long_k(%a: memref<512x8192xf32>, %b: memref<64x8192x16xf32>, %out: me
 
 // A transposed operand is packed, in chunks where K is free.
 // CHECK-LABEL: func.func @transposed(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 18, blockColumns = 0, blockK = 512, packed = true>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 18, blockColumns = 0, blockK = 512, packed = true>
 // WIDE-LABEL:  func.func @transposed(
-// WIDE:        schedule <tileRows = 13, tileVectors = 2, blockRows = 13, blockColumns = 0, blockK = 512, packed = true>
+// WIDE:        schedule <form = "fma", tileRows = 13, tileVectors = 2, blockRows = 13, blockColumns = 0, blockK = 512, packed = true>
 // ONE-LABEL:   func.func @transposed(
-// ONE:         schedule <tileRows = 13, tileVectors = 2, blockRows = 65, blockColumns = 0, blockK = 512, packed = true>
+// ONE:         schedule <form = "fma", tileRows = 13, tileVectors = 2, blockRows = 65, blockColumns = 0, blockK = 512, packed = true>
 func.func @transposed(%a: memref<64x?xf32>, %b: memref<64x?xf32>, %out: memref<64x64xf32>) {
   hone.contract ins(%a, %b : memref<64x?xf32>, memref<64x?xf32>) maps [] outs(%out : memref<64x64xf32>) transpose_rhs {
   ^bb0(%acc: f32):
@@ -69,9 +69,9 @@ func.func @transposed(%a: memref<64x?xf32>, %b: memref<64x?xf32>, %out: memref<6
 
 // Few rows of it are dot products.
 // CHECK-LABEL: func.func @dots(
-// CHECK:       schedule <tileRows = 1, tileVectors = 2, blockRows = 2, blockColumns = 0, blockK = 0, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 1, tileVectors = 2, blockRows = 2, blockColumns = 0, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @dots(
-// WIDE:        schedule <tileRows = 1, tileVectors = 2, blockRows = 2, blockColumns = 0, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 1, tileVectors = 2, blockRows = 2, blockColumns = 0, blockK = 0, packed = false>
 func.func @dots(%a: memref<2x64xf32>, %b: memref<64x64xf32>, %out: memref<2x64xf32>) {
   hone.contract ins(%a, %b : memref<2x64xf32>, memref<64x64xf32>) maps [] outs(%out : memref<2x64xf32>) transpose_rhs {
   ^bb0(%acc: f32):
@@ -84,9 +84,9 @@ func.func @dots(%a: memref<2x64xf32>, %b: memref<64x64xf32>, %out: memref<2x64xf
 
 // A convolution of one element is a product over all pixels.
 // CHECK-LABEL: func.func @point(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 198, blockColumns = 0, blockK = 0, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 198, blockColumns = 0, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @point(
-// WIDE:        schedule <tileRows = 14, tileVectors = 2, blockRows = 196, blockColumns = 0, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 196, blockColumns = 0, blockK = 0, packed = false>
 func.func @point(%in: memref<1x28x28x512xf32>, %filter: memref<8x1x1x512x16xf32>, %out: memref<1x28x28x128xf32>) {
   hone.conv_window ins(%in, %filter : memref<1x28x28x512xf32>, memref<8x1x1x512x16xf32>) maps []
       outs(%out : memref<1x28x28x128xf32>) kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
@@ -101,11 +101,11 @@ func.func @point(%in: memref<1x28x28x512xf32>, %filter: memref<8x1x1x512x16xf32>
 
 // Others have rows of pixels.
 // CHECK-LABEL: func.func @window(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 14, blockColumns = 0, blockK = 0, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 14, blockColumns = 0, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @window(
-// WIDE:        schedule <tileRows = 14, tileVectors = 2, blockRows = 7, blockColumns = 0, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 7, blockColumns = 0, blockK = 0, packed = false>
 // ONE-LABEL:   func.func @window(
-// ONE:         schedule <tileRows = 14, tileVectors = 2, blockRows = 28, blockColumns = 0, blockK = 0, packed = false>
+// ONE:         schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 28, blockColumns = 0, blockK = 0, packed = false>
 func.func @window(%in: memref<1x28x28x64xf32>, %filter: memref<8x3x3x64x16xf32>, %out: memref<1x28x28x128xf32>) {
   hone.conv_window ins(%in, %filter : memref<1x28x28x64xf32>, memref<8x3x3x64x16xf32>) maps []
       outs(%out : memref<1x28x28x128xf32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1
@@ -120,9 +120,9 @@ func.func @window(%in: memref<1x28x28x64xf32>, %filter: memref<8x3x3x64x16xf32>,
 
 // Filters that are not in panels have no schedule, and one that is there is kept.
 // CHECK-LABEL: func.func @kept(
-// CHECK:       schedule <tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false>
 // WIDE-LABEL:  func.func @kept(
-// WIDE:        schedule <tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false>
 func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels: memref<1x4x6x6xf32>,
                 %a: memref<64x64xf32>, %b: memref<4x64x16xf32>, %out: memref<64x64xf32>) {
   hone.conv_window ins(%in, %filter : memref<1x3x8x8xf32>, memref<4x3x3x3xf32>) maps []
@@ -131,7 +131,7 @@ func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels:
     hone.epilogue_yield %acc : f32
   }
   hone.contract ins(%a, %b : memref<64x64xf32>, memref<4x64x16xf32>) maps [] outs(%out : memref<64x64xf32>) panels
-      schedule <tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false> {
+      schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32
   }
@@ -141,9 +141,9 @@ func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels:
 // -----
 
 // CHECK-LABEL: func.func @attention(
-// CHECK:       schedule <tileRows = 6, tileVectors = 2, blockRows = 132, blockColumns = 128, blockK = 0, packed = false>
+// CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 132, blockColumns = 128, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @attention(
-// WIDE:        schedule <tileRows = 14, tileVectors = 2, blockRows = 140, blockColumns = 128, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 140, blockColumns = 128, blockK = 0, packed = false>
 func.func @attention(%q: memref<12x128x64xf32>, %k: memref<12x128x64xf32>, %v: memref<12x128x64xf32>,
                      %out: memref<12x128x64xf32>) {
   hone.attend ins(%q, %k, %v : memref<12x128x64xf32>, memref<12x128x64xf32>, memref<12x128x64xf32>) maps []

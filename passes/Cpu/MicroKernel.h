@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The forms in which register tiles multiply: one for each kind of instruction
+// and element types. Adding one is a row of the table in MicroKernel.cpp.
+#ifndef HONE_PASSES_CPU_MICROKERNEL_H
+#define HONE_PASSES_CPU_MICROKERNEL_H
+
+#include "dialects/Machine/Machine.h"
+#include "passes/Loops/Contraction.h"
+
+namespace hone {
+
+/// How a tile goes one step along K: a row has one left operand, a vector of
+/// columns one right operand, and each sum takes in their product.
+struct MicroKernel {
+  /// By which schedules call it.
+  llvm::StringLiteral name;
+  /// Whether a machine has its instructions, for products of these types.
+  bool (*fits)(const CpuMachine &machine, const ProductTypes &types);
+  /// Bits of its vectors.
+  int64_t (*vectorBits)(const CpuMachine &machine);
+  /// Registers that a step needs beside sums and right operands.
+  int64_t temporaries;
+
+  /// The element of the left-hand side at `offset`, in all lanes of `type`.
+  mlir::Value (*loadLeft)(Emitter &e, const FlatBuffer &buffer,
+                          mlir::Value offset, mlir::VectorType type);
+  /// As many elements of the right-hand side from `offset` on as `type` has
+  /// lanes. Null `mask`: all are there.
+  mlir::Value (*loadRight)(Emitter &e, const FlatBuffer &buffer,
+                           mlir::Value offset, mlir::VectorType type,
+                           mlir::Value mask);
+  /// sum + left * right
+  mlir::Value (*multiplyAdd)(Emitter &e, mlir::Value left, mlir::Value right,
+                             mlir::Value sum);
+
+  /// Columns of a vector of sums: at most the width of a panel.
+  int64_t lanes(const CpuMachine &machine, mlir::Type accumulator) const;
+};
+
+/// All forms; of those that fit, the first is the fastest.
+llvm::ArrayRef<MicroKernel> microKernels();
+/// The first that fits; there is one for all types.
+const MicroKernel &chooseMicroKernel(const CpuMachine &machine,
+                                     const ProductTypes &types);
+/// Null: there is none of this name.
+const MicroKernel *findMicroKernel(llvm::StringRef name);
+
+} // namespace hone
+
+#endif // HONE_PASSES_CPU_MICROKERNEL_H

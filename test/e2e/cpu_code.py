@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Looks at the assembly of products, convolutions and attention for levels of x86-64.
+
+In the innermost loops that multiply, sums have to stay in registers (no stack memory at
+a fixed place), vectors to be as wide as the level has them, and multiply-adds fused
+where it can. No such processor is needed. The models are small graphs made here, those
+of the project, and those of HONE_TEST_BENCH.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from kernel_graphs import CONTRACTIONS, Graph, attentions, convolutions, fill_weights, products
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Level: registers of its vectors, and what a step of a product has.
+LEVELS = {
+    "x86-64-v2": ("xmm", re.compile(r"mulp[sd]$")),
+    "x86-64-v3": ("ymm", re.compile(r"vfmadd\w+p[sd]$")),
+    "x86-64-v4": ("zmm", re.compile(r"vfmadd\w+p[sd]$")),
+}
+GRAPHS = [("products", products), ("convolutions", convolutions), ("attentions", attentions)]
+LABEL = re.compile(r"^(\.L\w+):")
+FUNCTION = re.compile(r"^(\w[\w.$]*):")
+JUMP = re.compile(r"^\tj\w+\t(\.L\w+)")
+INSTRUCTION = re.compile(r"^\t([a-z]\w*)(?:\t(.*?))?(?:\s*#.*)?$")
+# A spilled vector has a fixed place; buffers on the stack are read through an index.
+SPILL = {"rsp": re.compile(r"-?\d*\(%rsp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rsp\)"),
+         "rbp": re.compile(r"-?\d*\(%rbp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rbp\)")}
+FRAME = "\tmovq\t%rsp, %rbp"
+# What is known to be amiss, by model, level and kernel.
+KNOWN = {
+    ("efficientnet_b0", "x86-64-v4", "k66_conv_map"): "LLVM hoists the constants of swish out of the loop over tiles, and spills sums for them",
+}
+# A loop along K has so many products, and elements that are copied to all lanes.
+LEAST_PRODUCTS = 8
+BROADCAST = re.compile(r"^(vbroadcasts[sd] [^.]*\(%r(?!ip)|.*\{1to|shufps |unpcklpd |movddup )")
+
+
+def functions(text):
+    """Names with the lines of their code."""
+    name, lines = None, []
+    for line in text.splitlines():
+        if found := FUNCTION.match(line):
+            if name:
+                yield name, lines
+            name, lines = found[1], []
+        elif name:
+            lines.append(line)
+    if name:
+        yield name, lines
+
+
+def innermost_loops(lines):
+    """The instructions, as (name, operands), of each loop without another inside."""
+    labels, loops = {}, []
+    for number, line in enumerate(lines):
+        if found := LABEL.match(line):
+            labels[found[1]] = number
+        elif (found := JUMP.match(line)) and found[1] in labels:
+            loops.append((labels[found[1]], number))
+    for first, last in loops:
+        if any((f, l) != (first, last) and first <= f and l <= last for f, l in loops):
+            continue
+        yield [(found[1], found[2] or "") for line in lines[first : last + 1] if (found := INSTRUCTION.match(line))]
+
+
+def problems(what, model, level, hone):
+    """What is amiss with the loops of a model of this name, and how many there are."""
+    command = [hone, "compile", str(model), f"--cpu={level}", "--emit=asm"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        return [f"hone ends with {run.returncode}: {run.stderr.strip()}"], 0
+    registers, product = LEVELS[level]
+    amiss, loops = [], 0
+    for name, lines in functions(run.stdout):
+        if not CONTRACTIONS.search(name):
+            continue
+        if reason := KNOWN.get((what, level, name.split(".")[0])):
+            print(f"KNOWN {what} for {level}: {name}: {reason}")
+            continue
+        stack = [SPILL["rsp"]] + [SPILL["rbp"]] * (FRAME in lines)
+        for loop in innermost_loops(lines):
+            products = [operands for operation, operands in loop if product.match(operation)]
+            code = [f"{operation} {operands}" for operation, operands in loop]
+            if len(products) < LEAST_PRODUCTS or not any(map(BROADCAST.match, code)):
+                continue
+            loops += 1
+            spilled = [line for line in code if any(place.search(line) for place in stack)]
+            if spilled:
+                amiss.append(f"{name}: {len(spilled)} vectors from or to the stack in a loop of {len(products)} products: {spilled[0]}")
+            narrow = [operands for operands in products if f"%{registers}" not in operands]
+            if narrow:
+                amiss.append(f"{name}: {len(narrow)} of {len(products)} products are narrower than {registers}: {narrow[0]}")
+    return amiss, loops
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="part of a model's name")
+    parser.add_argument("--cpu", default=",".join(LEVELS), help="levels")
+    args = parser.parse_args()
+    hone = str(pathlib.Path(os.environ["HONE_BUILD"]) / "bin" / "hone")
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+
+        def check(name, path):
+            nonlocal passed, failed
+            for level in args.cpu.split(","):
+                amiss, loops = problems(name, path, level, hone)
+                passed, failed = passed + (not amiss), failed + bool(amiss)
+                print(f"{name} for {level}: {loops} loops along K" + ("" if amiss else ", all well"), flush=True)
+                for problem in amiss:
+                    print(f"FAIL {name} for {level}: {problem}", flush=True)
+
+        for what, fill in GRAPHS:
+            if args.only in what:
+                graph = Graph("f32")
+                fill(graph)
+                check(what, graph.save(scratch / "model.onnx"))
+        if args.only in "digits":
+            check("digits", ROOT / "test/data/digits/model.onnx")
+        bench = os.environ.get("HONE_TEST_BENCH")
+        for path in sorted(pathlib.Path(bench).glob("models/*.onnx")) if bench else []:
+            if args.only in path.name:
+                check(path.stem, fill_weights(path, scratch / "model.onnx"))
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
