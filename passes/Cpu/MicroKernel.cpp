@@ -11,6 +11,10 @@ static int64_t wholeVector(const CpuMachine &machine) {
   return machine.vectorBits;
 }
 
+static int64_t halfVector(const CpuMachine &machine) {
+  return machine.vectorBits / 2;
+}
+
 static Value broadcastLeft(Emitter &e, const FlatBuffer &buffer, Value offset,
                            VectorType type) {
   Value scalar = e.extend(buffer.load(e, offset), type.getElementType());
@@ -39,6 +43,15 @@ static constexpr MicroKernel kTable[] = {
        return machine.hasFma() && isa<FloatType>(types.accumulator);
      },
      wholeVector, /*temporaries=*/1, broadcastLeft, extendRight, fuse},
+    // The same with half vectors, for results of few columns. They have as many
+    // registers, and pipelines that are narrower than a vector take half as
+    // long for them.
+    {"fma_half",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasFma() && machine.vectorBits == 512 &&
+              isa<FloatType>(types.accumulator);
+     },
+     halfVector, /*temporaries=*/1, broadcastLeft, extendRight, fuse},
     // Floats without FMA, and integers. A product overwrites a copy of a factor.
     {"mul_add",
      [](const CpuMachine &machine, const ProductTypes &types) {

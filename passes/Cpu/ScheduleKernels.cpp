@@ -92,6 +92,8 @@ static Plan chooseTile(const CpuMachine &machine, const ProductTypes &types,
     double total = whole * cost(vectors);
     if (left)
       total += cost((left + lanes - 1) / lanes);
+    // Of forms that need as many instructions, the narrower.
+    total += 1e-3 * form.vectorBits(machine) / machine.vectorBits;
     // Few rows stream the right-hand side: the wider tile has more streams.
     if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
       bestCost = total;

@@ -18,11 +18,11 @@ import tempfile
 from kernel_graphs import CONTRACTIONS, Graph, attentions, convolutions, fill_weights, products
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Level: registers of its vectors, and what a step of a product has.
+# Level: registers of its vectors, all of one kind in a loop, and what a step of a product has.
 LEVELS = {
-    "x86-64-v2": ("xmm", re.compile(r"mulp[sd]$")),
-    "x86-64-v3": ("ymm", re.compile(r"vfmadd\w+p[sd]$")),
-    "x86-64-v4": ("zmm", re.compile(r"vfmadd\w+p[sd]$")),
+    "x86-64-v2": (("xmm",), re.compile(r"mulp[sd]$")),
+    "x86-64-v3": (("ymm",), re.compile(r"vfmadd\w+p[sd]$")),
+    "x86-64-v4": (("zmm", "ymm"), re.compile(r"vfmadd\w+p[sd]$")),
 }
 GRAPHS = [("products", products), ("convolutions", convolutions), ("attentions", attentions)]
 LABEL = re.compile(r"^(\.L\w+):")
@@ -94,9 +94,10 @@ def problems(what, model, level, hone):
             spilled = [line for line in code if any(place.search(line) for place in stack)]
             if spilled:
                 amiss.append(f"{name}: {len(spilled)} vectors from or to the stack in a loop of {len(products)} products: {spilled[0]}")
-            narrow = [operands for operands in products if f"%{registers}" not in operands]
+            kind = next((kind for kind in registers if f"%{kind}" in products[0]), registers[0])
+            narrow = [operands for operands in products if f"%{kind}" not in operands]
             if narrow:
-                amiss.append(f"{name}: {len(narrow)} of {len(products)} products are narrower than {registers}: {narrow[0]}")
+                amiss.append(f"{name}: {len(narrow)} of {len(products)} products are narrower than {kind}: {narrow[0]}")
     return amiss, loops
 
 

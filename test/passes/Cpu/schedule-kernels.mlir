@@ -153,3 +153,18 @@ func.func @attention(%q: memref<12x128x64xf32>, %k: memref<12x128x64xf32>, %v: m
   }
   return
 }
+
+// -----
+
+// Eight columns are half a vector of 512 bits.
+// CHECK-LABEL: func.func @few_columns(
+// CHECK:       schedule <form = "fma", tileRows = 8, tileVectors = 1,
+// WIDE-LABEL:  func.func @few_columns(
+// WIDE:        schedule <form = "fma_half", tileRows = 16, tileVectors = 1,
+func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: memref<96x8xf32>) {
+  hone.contract ins(%a, %b : memref<96x64xf32>, memref<1x64x16xf32>) maps [] outs(%out : memref<96x8xf32>) panels {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
