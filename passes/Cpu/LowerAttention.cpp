@@ -142,9 +142,10 @@ void AttentionEmitter::emitBlock() {
   Epilogue epilogue(e, op, problem.scoreSizes(), strip.memref, blockKeys);
   std::optional<int64_t> n = constantOf(problem.keys);
   bool wholeColumns = n && *n % columns == 0;
-  e.loop(e.cst(0), problem.keys, blockKeys, {}, [&](Value key, ValueRange) {
+  Value seen = problem.visibleKeys(e, e.add(firstRow, rows), columns);
+  e.loop(e.cst(0), seen, blockKeys, {}, [&](Value key, ValueRange) {
     firstKey = key;
-    keys = e.min(e.cst(blockKeys), e.sub(problem.keys, firstKey));
+    keys = e.min(e.cst(blockKeys), e.sub(seen, firstKey));
     e.loop(e.cst(0), keys, columns, {}, [&](Value column, ValueRange) {
       if (wholeColumns) {
         emitScores(epilogue, column, /*whole=*/true);

@@ -189,8 +189,9 @@ void AttentionEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   size_t sumCount = init.size(), rowCount = rowNumbers.size();
   init.append(rowCount, lowest());
   init.append(rowCount, e.zero(f32));
+  Value rowsEnd = e.min(e.add(firstRow, tile.rows), problem.rows);
   SmallVector<Value> results = e.loop(
-      zero, problem.keys, tile.keys, init,
+      zero, problem.visibleKeys(e, rowsEnd, tile.keys), tile.keys, init,
       [&](Value firstKey, ValueRange carried) {
         // Nothing of the tile before is read after the barrier.
         waitForCopies();

@@ -3,6 +3,8 @@
 #include "passes/Loops/Attention.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/Machine/Estimate.h"
 
 using namespace mlir;
 using namespace hone;
@@ -31,6 +33,73 @@ static Sized operandOf(Emitter &e, Value memref, bool byRow) {
   return result;
 }
 
+/// c where `value` is `argument` + c.
+static std::optional<int64_t> distanceFrom(Value argument, Value value) {
+  int64_t distance = 0;
+  if (auto add = value.getDefiningOp<arith::AddIOp>()) {
+    std::optional<int64_t> constant = constantOf(add.getRhs());
+    if (!constant || std::abs(*constant) > kMaxEstimate)
+      return std::nullopt;
+    distance = *constant;
+    value = add.getLhs();
+  }
+  return value == argument ? std::optional(distance) : std::nullopt;
+}
+
+static bool isLowest(Value value) {
+  FloatAttr constant;
+  return matchPattern(value, m_Constant(&constant)) &&
+         constant.getValue().isInfinity() && constant.getValue().isNegative();
+}
+
+/// c where the scores of all columns beyond row + c are -inf: their region ends
+/// in a choice between -inf and a score by a comparison of column and row.
+static std::optional<int64_t> lastColumnOf(AttendOp op) {
+  using Predicate = arith::CmpIPredicate;
+  Block &body = op.getEpilogue().front();
+  Value row = body.getArgument(1), column = body.getArgument(2);
+  auto select =
+      body.getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
+  if (!select)
+    return std::nullopt;
+  auto compare = select.getCondition().getDefiningOp<arith::CmpIOp>();
+  if (!compare)
+    return std::nullopt;
+  // As a comparison of a column with a row that holds where there is a score.
+  Predicate predicate = compare.getPredicate();
+  if (isLowest(select.getTrueValue()))
+    predicate = arith::invertPredicate(predicate);
+  else if (!isLowest(select.getFalseValue()))
+    return std::nullopt;
+  Value left = compare.getLhs(), right = compare.getRhs();
+  if (left != column) {
+    std::swap(left, right);
+    switch (predicate) {
+    case Predicate::sge:
+      predicate = Predicate::sle;
+      break;
+    case Predicate::sgt:
+      predicate = Predicate::slt;
+      break;
+    default:
+      return std::nullopt;
+    }
+  }
+  std::optional<int64_t> distance = distanceFrom(row, right);
+  if (left != column || !distance)
+    return std::nullopt;
+  if (predicate == Predicate::slt)
+    return *distance - 1;
+  return predicate == Predicate::sle ? distance : std::nullopt;
+}
+
+Value Attention::visibleKeys(Emitter &e, Value rowsEnd, int64_t step) const {
+  if (!lastColumn)
+    return keys;
+  Value seen = e.max(e.add(rowsEnd, *lastColumn), e.cst(1));
+  return e.min(e.mul(e.ceilDiv(seen, step), step), keys);
+}
+
 Value Attention::Operand::base(Emitter &e, ValueRange batch) const {
   Value offset = e.cst(0);
   for (auto [coordinate, stride] : llvm::zip_equal(batch, batchStrides))
@@ -49,6 +118,7 @@ Attention Attention::get(Emitter &e, AttendOp op) {
   attention.value = value.operand;
   attention.out = out.operand;
   attention.masked = op.getMasked();
+  attention.lastColumn = lastColumnOf(op);
   attention.width = out.sizes.pop_back_val();
   attention.rows = out.sizes.pop_back_val();
   attention.batch = out.sizes;

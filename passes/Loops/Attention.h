@@ -28,6 +28,12 @@ struct Attention {
   mlir::Value rows, keys;               ///< M and N.
   mlir::Value depth, width;             ///< Of a key and of a value.
   bool masked;                          ///< Rows of -inf give 0.
+  /// Causal scores: those of columns beyond row + `lastColumn` are -inf.
+  std::optional<int64_t> lastColumn;
+
+  /// How many of the keys rows below `rowsEnd` see: a multiple of `step` and at
+  /// least that, or all of them.
+  mlir::Value visibleKeys(Emitter &e, mlir::Value rowsEnd, int64_t step) const;
 
   /// One by the total of a row's powers; 0 where the row gives 0.
   mlir::Value inverseOf(Emitter &e, mlir::Value total) const;

@@ -111,6 +111,11 @@ class AttentionCases:
         for kind in ("f32", "f16"):
             self.check(kind, 2, 40, 70, 32, 24, causal=True, dynamic=True)
 
+    def test_keys_that_rows_do_not_see(self):
+        for dynamic in (False, True):
+            self.check("f32", 2, 70, 230, 16, 16, causal=True, dynamic=dynamic)
+            self.check("f16", 2, 90, 33, 16, 16, causal=True, dynamic=dynamic)
+
     def test_no_keys(self):
         self.check("f32", 2, 9, 0, 32, 24, dynamic=True)
 
@@ -124,6 +129,8 @@ class CpuAttentionTest(AttentionCases, unittest.TestCase):
         for kind in TYPES:
             self.check(kind, 2, 70, 1100, 24, 20, mask=(1, 1, 70, 1100))
         self.check("f32", 1, 130, 1024, 16, 16, dynamic=True)
+        self.check("f32", 1, 1100, 1300, 16, 16, causal=True)
+        self.check("f32", 1, 1300, 1100, 16, 16, causal=True, dynamic=True)
 
 
 @unittest.skipUnless(EMULATOR.exists(), "this build has no emulator")

@@ -75,3 +75,31 @@ func.func @by_row(%q: memref<1x24x2x8xf32>, %k: memref<1x16x2x8xf32>, %v: memref
   }
   return
 }
+
+// -----
+
+// Rows of a block see no keys behind the last of them: here those up to one after the row, in tiles of 16.
+// CHECK-LABEL: func.func @causal(
+// CHECK:         scf.forall (%[[BLOCK:.+]]) in
+// CHECK:           %[[FIRST:.+]] = arith.muli %[[BLOCK]], %c66
+// CHECK:           %[[LEFT:.+]] = arith.subi %c1024, %[[FIRST]]
+// CHECK:           %[[ROWS:.+]] = arith.minsi %[[LEFT]], %c66
+// CHECK:           %[[END:.+]] = arith.addi %[[FIRST]], %[[ROWS]]
+// CHECK:           %[[NEXT:.+]] = arith.addi %[[END]], %c1
+// CHECK:           arith.maxsi %[[NEXT]], %c1
+// CHECK:           arith.divui %{{.+}}, %c16
+// CHECK:           %[[TILES:.+]] = arith.muli %{{.+}}, %c16
+// CHECK:           %[[SEEN:.+]] = arith.minsi %[[TILES]], %c1024
+// CHECK:           scf.for %{{.+}} = %c0 to %[[SEEN]] step %c512
+func.func @causal(%q: memref<1024x8xf32>, %k: memref<1024x8xf32>, %v: memref<1024x16xf32>, %out: memref<1024x16xf32>) {
+  hone.attend ins(%q, %k, %v : memref<1024x8xf32>, memref<1024x8xf32>, memref<1024x16xf32>) maps [] outs(%out : memref<1024x16xf32>) {
+  ^bb0(%s: f32, %row: index, %column: index):
+    %one = arith.constant 1 : index
+    %lowest = arith.constant 0xFF800000 : f32
+    %last = arith.addi %row, %one : index
+    %hidden = arith.cmpi slt, %last, %column : index
+    %0 = arith.select %hidden, %lowest, %s : f32
+    hone.epilogue_yield %0 : f32
+  }
+  return
+}
