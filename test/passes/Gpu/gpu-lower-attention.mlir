@@ -55,13 +55,14 @@ func.func @tensor_cores(%q: memref<8x6x128x64xf16>, %k: memref<8x6x256x64xf16>, 
 // -----
 
 // f32: pieces of queries and keys through registers. Few blocks: 16 rows each, one warp. Sizes that divide nothing: a tile that is not
-// whole tests each key, and those behind the last score -inf.
+// whole tests each key, and those behind the last score -inf. The rows are causal: their keys end at the last of them.
 // CHECK-LABEL: func.func @any_size(
 // CHECK-DAG:     %[[THREADS:.+]] = arith.constant 32 : index
 // CHECK-DAG:     %[[LOWEST:.+]] = arith.constant 0xFF800000 : f32
 // CHECK-DAG:     %[[KEYS:.+]] = memref.dim
 // CHECK:         gpu.launch {{.*}}threads({{.*}} = %[[THREADS]],
-// CHECK:         scf.for {{.*}} to %[[KEYS]]
+// CHECK:         %[[SEEN:.+]] = arith.minsi %{{.+}}, %[[KEYS]]
+// CHECK-NEXT:    scf.for {{.*}} to %[[SEEN]]
 // CHECK:           scf.for {{.*}} iter_args
 // CHECK-COUNT-128:   vector.fma
 // CHECK-NOT:         vector.fma
