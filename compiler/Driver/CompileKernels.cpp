@@ -8,14 +8,14 @@ using namespace hone;
 
 namespace {
 
-/// One kernel for one level, or for the device.
+/// One kernel for one variant of a target.
 struct Job {
   func::FuncOp kernel;
-  size_t number;               ///< of the kernel
-  std::optional<size_t> level; ///< none: the device
+  size_t number; ///< of the kernel
+  const Backend *backend;
+  size_t variant;
   std::string path = {}, assembly = {}, problem = {};
-  int64_t scratchBytes = 0;
-  DeviceKernelCode device = {};
+  KernelReport report = {};
 };
 
 class KernelCompiler {
@@ -41,13 +41,14 @@ public:
       result.assembly += job.assembly;
       if (!job.path.empty())
         result.objects.push_back(job.path);
-      if (!job.level)
-        continue;
-      int64_t &most = info.levels[*job.level].scratchBytes;
-      most = std::max(most, job.scratchBytes);
+      for (const FunctionResources &used : job.report.resources)
+        session.stats.functions.push_back({used.function, used.chip,
+                                           used.registers, used.sharedBytes,
+                                           used.spillBytes});
+      for (const std::string &note : job.report.notes)
+        session.note(note);
+      job.backend->describeKernel(job.number, job.variant, job.report, info);
     }
-    if (work.targets.hasDevice())
-      describeDevice();
     return Outcome::Done;
   }
 
@@ -57,32 +58,31 @@ private:
     for (auto kernel : ModuleOp(work.module).getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(rt::kKernelAttr))
         continue;
-      bool onDevice = kernel->hasAttr(rt::kDeviceAttr);
-      info.kernels[number].onCpu = !onDevice || work.targets.cpu;
-      if (info.kernels[number].onCpu)
-        for (size_t level = 0; level < work.levels.size(); ++level)
-          jobs.push_back({kernel, number, level});
-      // Assembly is the CPU's; PTX has a phase of its own.
-      if (onDevice && work.form == CodeForm::Object)
-        jobs.push_back({kernel, number, std::nullopt});
+      for (const Backend *backend : work.targets.of(kernel))
+        for (size_t i = 0; i < backend->variants(work.form); ++i)
+          jobs.push_back({kernel, number, backend, i});
       ++number;
     }
   }
 
   void takeJobs() {
     for (size_t i; (i = next++) < jobs.size() && !session.isCancelled();) {
+      Job &job = jobs[i];
       SmallVector<char, 0> code;
-      if (llvm::Error error = compile(jobs[i], code))
-        return stop(jobs[i], std::move(error));
+      if (llvm::Error error =
+              job.backend->compile({job.kernel, job.variant, work.form,
+                                    work.targets.host(), work.folder.path()},
+                                   code, job.report))
+        return stop(job, std::move(error));
       codeBytes += code.size();
       StringRef text(code.data(), code.size());
       if (work.form == CodeForm::Assembly)
-        jobs[i].assembly = text.str();
+        job.assembly = text.str();
       else {
-        jobs[i].path = work.folder.file("kernel" + std::to_string(i) + ".o");
-        if (llvm::Error error = writeFile(jobs[i].path, text)) {
+        job.path = work.folder.file("kernel" + std::to_string(i) + ".o");
+        if (llvm::Error error = writeFile(job.path, text)) {
           cannotWrite = true;
-          return stop(jobs[i], std::move(error));
+          return stop(job, std::move(error));
         }
       }
       size_t finished = ++done;
@@ -95,60 +95,6 @@ private:
   void stop(Job &job, llvm::Error error) {
     job.problem = llvm::toString(std::move(error));
     next = jobs.size();
-  }
-
-  llvm::Error compile(Job &job, SmallVectorImpl<char> &code) {
-    if (!job.level) {
-      if (llvm::Error error =
-              compileDeviceKernel({job.kernel, &work.targets,
-                                   &work.levels.front(), work.folder.path()},
-                                  job.device))
-        return error;
-      code.swap(job.device.object);
-      return llvm::Error::success();
-    }
-    const CpuLevel &level = work.levels[*job.level];
-    KernelCode result;
-    if (llvm::Error error =
-            compileKernel({job.kernel, &level,
-                           kernelSymbol(info.kernels[job.number], *job.level)},
-                          work.form, result))
-      return error;
-    job.scratchBytes = result.scratchBytes;
-    code.swap(result.code);
-    return llvm::Error::success();
-  }
-
-  /// The device's tables: functions are counted through all kernels.
-  void describeDevice() {
-    DeviceInfo device;
-    device.driver = work.targets.driver();
-    device.stubs.resize(info.kernels.size());
-    auto job = jobs.begin();
-    for (size_t number = 0; number < info.kernels.size(); ++number) {
-      int64_t first = device.functions.size();
-      device.firstFunction.push_back(first);
-      for (; job != jobs.end() && job->number == number; ++job) {
-        if (job->level)
-          continue;
-        device.stubs[number] = job->device.stub;
-        llvm::append_range(device.functions, job->device.functions);
-        for (ImageInfo image : job->device.images) {
-          image.firstFunction += first;
-          image.endFunction += first;
-          device.images.push_back(image);
-        }
-        for (const FunctionResources &used : job->device.resources)
-          session.stats.functions.push_back({used.function, used.chip,
-                                             used.registers, used.sharedBytes,
-                                             used.spillBytes});
-        for (StringRef line : llvm::split(job->device.remarks, '\n'))
-          if (!line.empty())
-            session.note(("ptxas: " + line).str());
-      }
-    }
-    device.firstFunction.push_back(device.functions.size());
-    info.device = std::move(device);
   }
 
   Session &session;

@@ -3,15 +3,14 @@
 #ifndef HONE_COMPILER_DRIVER_COMPILEKERNELS_H
 #define HONE_COMPILER_DRIVER_COMPILEKERNELS_H
 
-#include "compiler/Driver/DeviceKernels.h"
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Session.h"
+#include "compiler/Target/Targets.h"
 
 namespace hone {
 
 struct KernelsWork {
   mlir::ModuleOp module; ///< after the host's plan
-  llvm::ArrayRef<CpuLevel> levels;
   const Targets &targets;
   CodeForm form;
   const TemporaryFolder &folder;
@@ -23,8 +22,8 @@ struct KernelsResult {
   std::string problem; ///< after an internal error
 };
 
-/// Compiles every kernel for each level that has it, and for the device if it
-/// runs there. Sets the levels' scratch memory and the device in `info`.
+/// Compiles every kernel for each variant of the targets that have code of it,
+/// and tells `info` of the code.
 Outcome compileKernels(Session &session, const KernelsWork &work,
                        ModelInfo &info, KernelsResult &result);
 

@@ -4,12 +4,13 @@
 #include "compiler/Driver/CompileKernels.h"
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Header.h"
-#include "compiler/Driver/Kernels.h"
 #include "compiler/Driver/ModelTables.h"
 #include "compiler/Driver/Session.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Target/Cpu/Descriptor.h"
 #include "compiler/Target/Cpu/Link.h"
 #include "compiler/Target/Cpu/Weights.h"
+#include "compiler/Target/Targets.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
@@ -31,10 +32,10 @@ constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
 
 class Compile {
 public:
-  Compile(Session &session, std::vector<CpuLevel> levels, Targets targets,
-          Phase last)
-      : session(session), options(session.options), levels(std::move(levels)),
-        targets(std::move(targets)), last(last) {}
+  /// `texts`: the backend whose text of the code is asked for; null otherwise.
+  Compile(Session &session, Targets targets, Phase last, const Backend *texts)
+      : session(session), options(session.options), targets(std::move(targets)),
+        last(last), texts(texts) {}
 
   Outcome run();
 
@@ -45,7 +46,7 @@ private:
   void countPlaces();
   Outcome writeWeights();
   Outcome compileKernels();
-  Outcome printPtx();
+  Outcome printText();
   Outcome compileHost();
   Outcome linkAll();
   Outcome findPlaces();
@@ -69,9 +70,9 @@ private:
 
   Session &session;
   const CompileOptions &options;
-  std::vector<CpuLevel> levels;
   Targets targets;
   Phase last;
+  const Backend *texts;
   OwningOpRef<ModuleOp> module;
   ModelInfo info;
   OutputPlace place, headerPlace;
@@ -161,8 +162,8 @@ Outcome Compile::run() {
     return outcome;
   if (last <= Phase::Llvm)
     return printPhase();
-  if (last == Phase::Ptx)
-    return printPtx();
+  if (texts)
+    return printText();
   using Step = Outcome (Compile::*)();
   SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels,
                              &Compile::compileHost};
@@ -180,10 +181,13 @@ Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
   // What the graph is cut into does not depend on the level.
-  (*module)->setAttr(kCpuAttr, machine::CpuAttr::get(module->getContext(),
-                                                     levels.front().machine));
+  NamedAttribute machine = targets.host().machine(module->getContext(), 0);
+  (*module)->setAttr(machine.getName(), machine.getValue());
   GraphOptions graph;
-  graph.device = targets.hasDevice();
+  graph.place = [&](OpPassManager &pm) {
+    for (const Backend *backend : targets.all())
+      backend->addPlacement(pm);
+  };
   if (failed(runPhase(
           *module, [&](OpPassManager &pm) { buildGraphPipeline(pm, graph); })))
     return internal("the graph phase failed");
@@ -193,7 +197,8 @@ Outcome Compile::lowerGraph() {
   return status();
 }
 
-/// IR of the host and of every kernel, as it is for the first level.
+/// IR of the host and of every kernel where it runs, as it is for the first
+/// variant.
 Outcome Compile::printPhase() {
   if (last == Phase::Graph)
     return emitText(printIr(*module));
@@ -207,12 +212,10 @@ Outcome Compile::printPhase() {
   for (auto kernel : module->getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(rt::kKernelAttr))
       continue;
-    bool onDevice = kernel->hasAttr(rt::kDeviceAttr);
-    OwningOpRef<ModuleOp> lowered =
-        onDevice ? isolateDeviceKernel(kernel, targets.machine())
-                 : isolateKernel(kernel, &levels.front().machine);
-    if (failed(onDevice ? lowerDeviceKernel(*lowered, last)
-                        : lowerKernel(*lowered, last)))
+    const Backend &backend = *targets.of(kernel).back();
+    OwningOpRef<ModuleOp> lowered = backend.lower(
+        kernel, last, backend.machine(module->getContext(), /*variant=*/0));
+    if (!lowered)
       return internal(
           ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
     text += printIr(*lowered);
@@ -227,11 +230,11 @@ Outcome Compile::printPhase() {
   return emitText(printIr(*module) + text);
 }
 
-/// PTX of all kernels for the first chip.
-Outcome Compile::printPtx() {
+/// All kernels of a target in the form that it has of its own.
+Outcome Compile::printText() {
   if (Outcome outcome = planHost(); outcome != Outcome::Done)
     return outcome;
-  llvm::Expected<std::string> text = devicePtx(*module, targets.chips.front());
+  llvm::Expected<std::string> text = texts->emitText(*module);
   if (!text)
     return internal(llvm::toString(text.takeError()));
   return emitText(*text);
@@ -246,13 +249,13 @@ Outcome Compile::planHost() {
   info.symbol = options.symbol;
   info.name = llvm::sys::path::stem(options.input).str();
   info.producer = "hone " HONE_VERSION;
-  for (const CpuLevel &level : levels)
-    info.levels.push_back({level.name, level.required, 0});
+  for (const Backend *backend : targets.all())
+    backend->describe(info);
   session.stats.arenaBytes = info.arena.bytes;
   session.stats.lowerBoundBytes = info.arena.lowerBoundBytes;
   session.stats.weightBytes = info.weightBytes;
-  session.stats.levels = levels.size();
-  if (targets.hasDevice())
+  session.stats.levels = info.levels.size();
+  if (info.device)
     countPlaces();
   return status();
 }
@@ -363,7 +366,7 @@ Outcome Compile::compileKernels() {
   KernelsResult result;
   Outcome outcome = hone::compileKernels(
       session,
-      {*module, levels, targets,
+      {*module, targets,
        last >= Phase::Obj ? CodeForm::Object : CodeForm::Assembly, folder},
       info, result);
   if (outcome == Outcome::Internal)
@@ -389,15 +392,10 @@ Outcome Compile::compileHost() {
   addDescriptor(*code, info);
   if (last == Phase::So && !isArchive())
     addSeal(*code, info);
-  llvm::Expected<std::vector<CpuLevel>> baseline =
-      parseCpuLevels("x86-64", /*threads=*/0);
-  if (!baseline)
-    return internal(llvm::toString(baseline.takeError()));
   bool files = last >= Phase::Obj;
   SmallVector<char, 0> out;
-  if (llvm::Error error =
-          emitCode(*code, baseline->front(), CodeKind::Host,
-                   files ? CodeForm::Object : CodeForm::Assembly, out))
+  if (llvm::Error error = targets.host().emitHost(
+          *code, files ? CodeForm::Object : CodeForm::Assembly, out))
     return internal(llvm::toString(std::move(error)));
   session.stats.codeBytes += out.size();
   StringRef text(out.data(), out.size());
@@ -462,7 +460,9 @@ static bool isIdentifier(StringRef name) {
 Outcome hone::compile(const CompileOptions &options,
                       const CompileCallbacks &callbacks, CompileStats *stats) {
   Session session(options, callbacks, stats);
-  std::optional<Phase> last = parsePhase(options.emit);
+  // What a target has of its own is text of code, as assembly is.
+  const TargetInfo *form = targetOfForm(options.emit);
+  std::optional<Phase> last = form ? Phase::Asm : parsePhase(options.emit);
   if (!last) {
     session.error("unknown phase '" + options.emit + "'");
     return Outcome::WrongUsage;
@@ -477,23 +477,19 @@ Outcome hone::compile(const CompileOptions &options,
     session.error("an output file is needed");
     return Outcome::WrongUsage;
   }
-  llvm::Expected<std::vector<CpuLevel>> levels =
-      parseCpuLevels(options.cpu, options.threads);
-  if (!levels)
-    return session.fail(levels.takeError(), Outcome::WrongUsage);
-  llvm::Expected<Targets> targets =
-      parseTargets(options.target, options.gpu, *last >= Phase::Obj);
+  llvm::Expected<Targets> targets = Targets::create(
+      options.target,
+      {options.cpu, options.gpu, options.threads, *last >= Phase::Obj},
+      [&](StringRef text) { session.note(text); });
   if (!targets)
     return session.fail(targets.takeError(), Outcome::WrongUsage);
-  if (*last == Phase::Ptx && !targets->cuda) {
-    session.error("--emit=ptx needs --target=cuda");
+  const Backend *texts = form ? targets->find(*form) : nullptr;
+  if (form && !texts) {
+    session.error(
+        ("--emit=" + form->form + " needs --target=" + form->name).str());
     return Outcome::WrongUsage;
   }
-  if (targets->cuda && targets->ptxas.empty() && *last >= Phase::Obj)
-    session.note(
-        "no ptxas was found (HONE_PTXAS, PATH, CUDA_HOME): the library "
-        "holds PTX alone, which the driver compiles at load");
-  return Compile(session, std::move(*levels), std::move(*targets), *last).run();
+  return Compile(session, std::move(*targets), *last, texts).run();
 }
 
 Outcome hone::check(const CompileOptions &options,

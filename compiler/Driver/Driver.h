@@ -20,9 +20,9 @@ struct CompileOptions {
   std::shared_ptr<llvm::MemoryBuffer> bytes;
   std::string output; ///< "" or "-": text goes to standard output
   std::string emit = "so";
-  std::string target = "cpu"; ///< "cuda", "cuda,cpu", "cuda-emulated"
+  std::string target = "cpu"; ///< names of compiler/Target, as in "cuda,cpu"
   std::string cpu = "native";
-  std::string gpu = "sm_80,sm_90a";
+  std::optional<std::string> gpu; ///< none: as the target chooses
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
   /// As in ImportOptions.

@@ -3,7 +3,7 @@
 #ifndef HONE_COMPILER_DRIVER_HEADER_H
 #define HONE_COMPILER_DRIVER_HEADER_H
 
-#include "compiler/Target/Cpu/Descriptor.h"
+#include "compiler/Target/ModelInfo.h"
 
 namespace hone {
 

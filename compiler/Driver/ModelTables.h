@@ -4,7 +4,7 @@
 #ifndef HONE_COMPILER_DRIVER_MODELTABLES_H
 #define HONE_COMPILER_DRIVER_MODELTABLES_H
 
-#include "compiler/Target/Cpu/Descriptor.h"
+#include "compiler/Target/ModelInfo.h"
 #include "mlir/IR/BuiltinAttributeInterfaces.h"
 #include "mlir/IR/BuiltinOps.h"
 

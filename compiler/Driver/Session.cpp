@@ -4,12 +4,11 @@
 #include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Pipeline/Phases.h"
+#include "compiler/Target/Targets.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "runtime/core/Printable.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -47,9 +46,8 @@ Session::Session(const CompileOptions &options,
   registerDialects(registry);
   onnx::registerImportDialects(registry);
   registerBuiltinDialectTranslation(registry);
-  registerGPUDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
-  registerNVVMDialectTranslation(registry);
+  registerTargetDialects(registry);
   mlirContext =
       std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   mlirContext->setThreadPool(*threads);

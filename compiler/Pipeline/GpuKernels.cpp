@@ -19,6 +19,10 @@ static std::unique_ptr<Pass> verifyAfter(StringRef phase) {
   return createVerifyKernelsPass(options);
 }
 
+void hone::buildGpuPlacementPipeline(OpPassManager &pm) {
+  pm.addPass(createChooseDeviceKernelsPass());
+}
+
 // After: gpu.launch with scf, vector, memref, arith, math, nvgpu in it.
 void hone::buildGpuKernelBufferPipeline(OpPassManager &pm) {
   BufferizeKernelsPassOptions buffers;

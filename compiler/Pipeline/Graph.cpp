@@ -3,7 +3,6 @@
 // and last the cut into kernels.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "passes/Gpu/Passes.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Verify/Passes.h"
 
@@ -45,7 +44,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
     return;
   pm.addPass(createOutlineKernelsPass());
   pm.addNestedPass<func::FuncOp>(createCountWorkPass());
-  if (options.device)
-    pm.addPass(createChooseDeviceKernelsPass());
+  if (options.place)
+    options.place(pm);
   pm.addPass(createVerifyHostPass({"graph"}));
 }

@@ -37,7 +37,7 @@ using namespace mlir;
 using namespace hone;
 
 static constexpr StringLiteral kPhaseNames[] = {
-    "import", "graph", "tile", "buffer", "llvm", "asm", "ptx", "obj", "so"};
+    "import", "graph", "tile", "buffer", "llvm", "asm", "obj", "so"};
 
 StringRef hone::phaseName(Phase phase) {
   return kPhaseNames[static_cast<int>(phase)];

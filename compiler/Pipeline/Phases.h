@@ -8,13 +8,14 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 namespace hone {
 
 /// In the order in which a compile goes through them; each can be stopped after
 /// (`--emit`).
-enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Ptx, Obj, So };
+enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Obj, So };
 
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
@@ -22,8 +23,8 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 struct GraphOptions {
   /// Stop before kernels are outlined.
   bool outline = true;
-  /// Kernels that a GPU can run are marked as its own.
-  bool device = false;
+  /// Adds passes that say where kernels run, behind the outlining.
+  std::function<void(mlir::OpPassManager &)> place = nullptr;
 };
 
 /// Runs the pipelines that `build` adds on a module, and MLIR's verifier behind
@@ -52,6 +53,8 @@ void buildKernelBufferPipeline(mlir::OpPassManager &pm);
 /// llvm, kernels: -> one llvm.func with the kernel ABI, of the kernel's name.
 void buildKernelLlvmPipeline(mlir::OpPassManager &pm);
 
+/// graph, for a GPU: marks the kernels that it can run.
+void buildGpuPlacementPipeline(mlir::OpPassManager &pm);
 /// buffer, kernels for a GPU: -> gpu.launch, memref, scf, vector.
 void buildGpuKernelBufferPipeline(mlir::OpPassManager &pm);
 /// llvm, kernels for a GPU: -> one llvm.func with the kernel ABI, which

@@ -76,14 +76,19 @@ run(const WorkerCall &call,
 
 void hone::python::compile(nb::object model, const std::string &output,
                            const std::string &target, const std::string &cpu,
-                           const std::string &gpu, nb::dict dims,
+                           const std::optional<std::string> &gpu, nb::dict dims,
                            nb::object overrides, int64_t threads,
                            const std::string &symbol) {
-  WorkerCall call =
-      makeCall("compile", model, std::move(dims), std::move(overrides),
-               {"--target=" + target, "--cpu=" + cpu, "--gpu=" + gpu,
-                "--symbol=" + symbol, "--threads=" + std::to_string(threads),
-                "-o", output});
+  std::vector<std::string> options = {"--target=" + target,
+                                      "--cpu=" + cpu,
+                                      "--symbol=" + symbol,
+                                      "--threads=" + std::to_string(threads),
+                                      "-o",
+                                      output};
+  if (gpu)
+    options.push_back("--gpu=" + *gpu);
+  WorkerCall call = makeCall("compile", model, std::move(dims),
+                             std::move(overrides), options);
   std::string messages;
   CompileStatus status = run(call, [&](const std::string &text) {
     if (!messages.empty())

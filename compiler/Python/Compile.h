@@ -5,6 +5,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ struct CompileError : std::runtime_error {
 /// library `output`.
 void compile(nanobind::object model, const std::string &output,
              const std::string &target, const std::string &cpu,
-             const std::string &gpu, nanobind::dict dims,
+             const std::optional<std::string> &gpu, nanobind::dict dims,
              nanobind::object overrides, int64_t threads,
              const std::string &symbol);
 

@@ -5,6 +5,7 @@
 #include "compiler/Python/Model.h"
 #include "compiler/Python/Values.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 

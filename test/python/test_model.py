@@ -81,6 +81,8 @@ class CompileTest(unittest.TestCase):
             path = pathlib.Path(folder) / "add.so"
             hone.compile_library(add_model(), path, target="cuda", gpu="sm_80")
             self.assertIn(b"sm_80", path.read_bytes())
+            hone.compile_library(add_model(), path, target="cuda")
+            self.assertIn(b"sm_80", path.read_bytes())
 
     def test_load_refuses_other_files(self):
         for path in (DIGITS / "model.onnx", "no-such.so"):

@@ -3,6 +3,7 @@
 // package: one compile. Run by hand, as under a debugger, nobody watches it.
 #include "compiler/Driver/Driver.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Target/Targets.h"
 #include "compiler/Worker/Report.h"
 #include "tools/hone-compile/Process.h"
 #include "tools/hone-compile/Stats.h"
@@ -44,16 +45,16 @@ static cl::opt<std::string>
            COMPILE_OPTION(
                cl::desc("Output file; FILE.a is an archive to link statically"),
                cl::value_desc("FILE")));
+static const std::string targetHelp =
+    "Where the model runs: " + targetNames() +
+    ", or a device with the CPU to fall back to, as in " + targetExample();
 static cl::opt<std::string>
-    target("target",
-           COMPILE_OPTION(cl::desc("Where the model runs: cpu, cuda, or "
-                                   "cuda,cpu, which falls back to the CPU"),
-                          cl::value_desc("DEVICE"), cl::init("cpu")));
+    target("target", COMPILE_OPTION(cl::desc(targetHelp),
+                                    cl::value_desc("DEVICE"), cl::init("cpu")));
 static cl::opt<std::string>
-    gpu("gpu",
-        COMPILE_OPTION(cl::desc("GPUs to hold machine code for; others "
-                                "that are as new get PTX"),
-                       cl::value_desc("CHIP,..."), cl::init("sm_80,sm_90a")));
+    gpu("gpu", COMPILE_OPTION(cl::desc("GPUs to hold machine code for; others "
+                                       "that are as new get PTX"),
+                              cl::value_desc("CHIP,...")));
 static cl::opt<std::string>
     cpu("cpu",
         COMPILE_OPTION(
@@ -85,12 +86,11 @@ static cl::opt<bool>
                 COMPILE_OPTION(cl::desc(
                     "Keep weight values in the file written after an internal "
                     "error")));
-static cl::opt<std::string>
-    emit("emit",
-         COMPILE_OPTION(
-             cl::desc("Stop after a phase and print: import, graph, tile, "
-                      "buffer, llvm, asm, ptx, obj, so"),
-             cl::value_desc("PHASE"), cl::init("so")));
+static const std::string emitHelp =
+    "Stop after a phase and print: " + emitNames();
+static cl::opt<std::string> emit("emit", COMPILE_OPTION(cl::desc(emitHelp),
+                                                        cl::value_desc("PHASE"),
+                                                        cl::init("so")));
 
 // What a caller's process adds (compiler/Worker).
 static cl::opt<bool> reporting("worker-report", cl::Hidden,
@@ -179,7 +179,8 @@ int main(int argc, char **argv) {
   options.input = checkOnly ? inputs.empty() ? "" : inputs.front() : input;
   options.target = target;
   options.cpu = cpu;
-  options.gpu = gpu;
+  if (gpu.getNumOccurrences() > 0)
+    options.gpu = gpu;
   options.symbol = symbol;
   options.emit = emit;
   options.threads = threads;

@@ -206,12 +206,12 @@ def check(model, *, dims=None, overrides=None):
     return _hone.check(_source(model), _sizes(dims), _names(overrides))
 
 
-def compile_library(model, output, *, target="cpu", cpu="native", gpu="sm_80,sm_90a", dims=None, overrides=None, threads=0, symbol="hone_model"):
+def compile_library(model, output, *, target="cpu", cpu="native", gpu=None, dims=None, overrides=None, threads=0, symbol="hone_model"):
     """Compiles an ONNX model, given as a path or as bytes, to a library for whatever machine it is taken to.
 
     `target` is "cpu", "cuda", or "cuda,cpu", which falls back to the CPU. `cpu` is a
     comma-separated list of CPU levels or names, as in `hone compile --cpu`, and `gpu` one of
-    chips; `dims` fixes free dimensions ({"n": 1}); `overrides` are the names of initializers that become
+    chips (None: those that the target has of itself, for cuda sm_80 and sm_90a); `dims` fixes free dimensions ({"n": 1}); `overrides` are the names of initializers that become
     inputs with a default value (None: those that the model lists as inputs, where they are small); `threads`, 0 for one per processor, is what
     the model is compiled for.
 

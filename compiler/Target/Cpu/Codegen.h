@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_TARGET_CPU_CODEGEN_H
 #define HONE_COMPILER_TARGET_CPU_CODEGEN_H
 
+#include "compiler/Target/CodeForm.h"
 #include "compiler/Target/Cpu/Levels.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/Module.h"
@@ -13,8 +14,6 @@ enum class CodeKind {
   Kernel, ///< optimized for speed
   Host,   ///< straight-line code that runs once per call
 };
-
-enum class CodeForm { Object, Assembly };
 
 /// Optimizes the module for the level and appends its code to `out`.
 llvm::Error emitCode(llvm::Module &module, const CpuLevel &level, CodeKind kind,

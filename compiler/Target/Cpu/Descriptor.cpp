@@ -11,8 +11,8 @@
 using namespace llvm;
 using namespace hone;
 
-std::string hone::kernelSymbol(const KernelInfo &kernel, size_t level) {
-  return kernel.name + ".l" + std::to_string(level);
+std::string hone::kernelSymbol(StringRef kernel, size_t level) {
+  return (kernel + ".l" + Twine(level)).str();
 }
 
 namespace {
@@ -118,20 +118,28 @@ public:
     made->setVisibility(GlobalValue::HiddenVisibility);
     return made;
   }
+  /// Functions are counted through all kernels.
   Constant *device(const DeviceInfo &info, FunctionType *kernelType) {
     SmallVector<Constant *> images, stubs;
-    for (const ImageInfo &image : info.images)
-      images.push_back(
-          structure({string(image.chip), external(image.symbol),
-                     i64(image.bytes), i32(image.kind), i32(0),
-                     i64(image.firstFunction), i64(image.endFunction)},
-                    sizeof(hone_device_image)));
-    for (const std::string &stub : info.stubs)
-      stubs.push_back(stub.empty() ? null() : function(stub, kernelType));
+    SmallVector<int64_t> firstFunction = {0};
+    std::vector<std::string> functions;
+    for (const DeviceKernelInfo &kernel : info.kernels) {
+      append_range(functions, kernel.functions);
+      for (const ImageInfo &image : kernel.images)
+        images.push_back(
+            structure({string(image.chip), external(image.symbol),
+                       i64(image.bytes), i32(image.kind), i32(0),
+                       i64(firstFunction.back()), i64(functions.size())},
+                      sizeof(hone_device_image)));
+      firstFunction.push_back(functions.size());
+    }
+    for (const DeviceKernelInfo &kernel : info.kernels)
+      stubs.push_back(kernel.stub.empty() ? null()
+                                          : function(kernel.stub, kernelType));
     return global(structure({string(info.driver), table(images, "images"),
                              i64(images.size()), table(stubs, "stubs"),
-                             numbers(info.firstFunction, "first_function"),
-                             strings(info.functions, "device_functions"),
+                             numbers(firstFunction, "first_function"),
+                             strings(functions, "device_functions"),
                              external("hone_rt_device_api")},
                             sizeof(hone_device)),
                   "device");
@@ -230,8 +238,9 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
     SmallVector<Constant *> kernels;
     for (const KernelInfo &kernel : info.kernels)
       kernels.push_back(
-          kernel.onCpu ? b.function(kernelSymbol(kernel, index), kernelType)
-                       : b.null());
+          kernel.onCpu
+              ? b.function(kernelSymbol(kernel.name, index), kernelType)
+              : b.null());
     levels.push_back(
         b.structure({b.string(level.name), b.i64(level.features),
                      b.table(kernels, "kernels"), b.i64(level.scratchBytes)},

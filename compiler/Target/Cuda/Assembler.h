@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
 #define HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
 
+#include "compiler/Target/Backend.h"
 #include "compiler/Target/Cuda/Chips.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -12,14 +13,6 @@
 #include <vector>
 
 namespace hone {
-
-/// What a function takes of a chip, as the assembler tells it.
-struct FunctionResources {
-  std::string function, chip;
-  int64_t registers = 0;   ///< of a thread
-  int64_t sharedBytes = 0; ///< of a block, static
-  int64_t spillBytes = 0;  ///< stored and loaded
-};
 
 struct Assembled {
   llvm::SmallVector<char, 0> code; ///< a cubin

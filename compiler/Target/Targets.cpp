@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The table of targets, and how `--target` chooses among them.
+#include "compiler/Target/Targets.h"
+#include "compiler/Target/Cuda/CudaBackend.h"
+#include "compiler/Target/Emulated/EmulatedBackend.h"
+
+using namespace mlir;
+using namespace hone;
+
+/// Each target beside the CPU has a line here.
+static constexpr const TargetInfo *kTargets[] = {
+    &kCudaTarget,
+    &kEmulatedTarget,
+};
+
+llvm::ArrayRef<const TargetInfo *> hone::deviceTargets() { return kTargets; }
+
+const TargetInfo *hone::targetOfForm(StringRef form) {
+  for (const TargetInfo *target : kTargets)
+    if (!form.empty() && target->form == form)
+      return target;
+  return nullptr;
+}
+
+std::string hone::targetNames() {
+  std::string names = CpuBackend::kName.str();
+  for (const TargetInfo *target : kTargets)
+    if (target->listed)
+      names += ", " + target->name.str();
+  return names;
+}
+
+std::string hone::targetExample() {
+  return (kTargets[0]->name + "," + CpuBackend::kName).str();
+}
+
+std::string hone::emitNames() {
+  std::string names;
+  auto add = [&](StringRef name) {
+    names += (names.empty() ? "" : ", ") + name.str();
+  };
+  for (int phase = 0; phase <= static_cast<int>(Phase::So); ++phase) {
+    add(phaseName(static_cast<Phase>(phase)));
+    if (static_cast<Phase>(phase) != Phase::Asm)
+      continue;
+    // Like assembly they are the text of code.
+    for (const TargetInfo *target : kTargets)
+      if (!target->form.empty())
+        add(target->form);
+  }
+  return names;
+}
+
+void hone::registerTargetDialects(DialectRegistry &registry) {
+  for (const TargetInfo *target : kTargets)
+    target->registerDialects(registry);
+}
+
+void hone::registerTargetPasses() {
+  for (const TargetInfo *target : kTargets)
+    target->registerPasses();
+}
+
+llvm::Expected<Targets>
+Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
+  Targets targets;
+  llvm::Expected<std::unique_ptr<CpuBackend>> cpu = CpuBackend::create(options);
+  if (!cpu)
+    return cpu.takeError();
+  targets.cpu = std::move(*cpu);
+  SmallVector<const TargetInfo *> devices;
+  for (StringRef name : llvm::split(list, ',')) {
+    if (name == CpuBackend::kName) {
+      targets.cpuHasAll = true;
+      continue;
+    }
+    auto found = llvm::find_if(kTargets, [&](const TargetInfo *target) {
+      return target->name == name;
+    });
+    if (found == std::end(kTargets))
+      return llvm::createStringError(
+          "unknown target '" + name + "'; there are " + targetNames() +
+          ", and a device with the CPU, as in " + targetExample());
+    if (!llvm::is_contained(devices, *found))
+      devices.push_back(*found);
+  }
+  if (devices.size() > 1)
+    return llvm::createStringError("a library is made for " + devices[0]->name +
+                                   " or for " + devices[1]->name +
+                                   ", not for both");
+  if (devices.empty())
+    return targets;
+  targets.deviceInfo = devices.front();
+  llvm::Expected<std::unique_ptr<Backend>> device =
+      devices.front()->create(options, note);
+  if (!device)
+    return device.takeError();
+  targets.device = std::move(*device);
+  return targets;
+}
+
+SmallVector<const Backend *> Targets::all() const {
+  SmallVector<const Backend *> backends = {cpu.get()};
+  if (device)
+    backends.push_back(device.get());
+  return backends;
+}
+
+SmallVector<const Backend *> Targets::of(func::FuncOp kernel) const {
+  SmallVector<const Backend *> backends;
+  bool onDevice = device && device->runs(kernel);
+  if (cpuHasAll || !onDevice)
+    backends.push_back(cpu.get());
+  if (onDevice)
+    backends.push_back(device.get());
+  return backends;
+}
+
+const Backend *Targets::find(const TargetInfo &info) const {
+  return &info == deviceInfo ? device.get() : nullptr;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The targets that there are, and those of one compile.
+#ifndef HONE_COMPILER_TARGET_TARGETS_H
+#define HONE_COMPILER_TARGET_TARGETS_H
+
+#include "compiler/Target/Cpu/CpuBackend.h"
+
+namespace hone {
+
+/// Targets beside the CPU.
+llvm::ArrayRef<const TargetInfo *> deviceTargets();
+/// The one whose text `--emit` calls by this name; null where there is none.
+const TargetInfo *targetOfForm(llvm::StringRef form);
+/// Names of all targets that are listed: "cpu, cuda".
+std::string targetNames();
+/// A list of two, such as `--target` takes: "cuda,cpu".
+std::string targetExample();
+/// All that `--emit` knows, in the order of the phases.
+std::string emitNames();
+
+/// Dialects and translations, and passes, of all targets.
+void registerTargetDialects(mlir::DialectRegistry &registry);
+void registerTargetPasses();
+
+/// The targets of one compile: the host, which every library has code for, and
+/// one device at most.
+class Targets {
+public:
+  /// Reads a list such as "cuda,cpu".
+  static llvm::Expected<Targets>
+  create(llvm::StringRef list, const TargetOptions &options, NoteFn note);
+
+  const CpuBackend &host() const { return *cpu; }
+  /// All of them, the host first.
+  llvm::SmallVector<const Backend *> all() const;
+  /// Those that have code of a kernel, in this order: the last one is where it
+  /// runs unless that is missing from the machine.
+  llvm::SmallVector<const Backend *> of(mlir::func::FuncOp kernel) const;
+  /// The target of this kind; null where the user did not ask for it.
+  const Backend *find(const TargetInfo &info) const;
+
+private:
+  std::unique_ptr<CpuBackend> cpu;
+  bool cpuHasAll = false; ///< kernels, not just those that no device runs
+  const TargetInfo *deviceInfo = nullptr;
+  std::unique_ptr<Backend> device; ///< null where there is none
+};
+
+} // namespace hone
+
+#endif // HONE_COMPILER_TARGET_TARGETS_H
