@@ -2,7 +2,7 @@
 // Reads MLIR and refuses what the graph phase does not expect.
 #include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/ModelFile.h"
-#include "compiler/Import/Onnx/Scalar.h"
+#include "compiler/Import/Onnx/Builder/Scalar.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/KernelOps.h"
 #include "dialects/Rt/Rt.h"

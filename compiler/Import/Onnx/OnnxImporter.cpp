@@ -2,8 +2,8 @@
 // The entry points of the importer: from a file or bytes to a module.
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Import/ModelFile.h"
-#include "compiler/Import/Onnx/GraphImporter.h"
-#include "compiler/Import/Onnx/Reader.h"
+#include "compiler/Import/Onnx/Builder/GraphImporter.h"
+#include "compiler/Import/Onnx/Reader/Reader.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The table of supported operators for readers.
+#include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
-#include "compiler/Import/Onnx/OpTable.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <map>

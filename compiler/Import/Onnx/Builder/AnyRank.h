@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Tensors whose number of dimensions only the run knows, as branches of an If
+// leave them: a value of the session that a few operators take.
+#ifndef HONE_COMPILER_IMPORT_ONNX_ANYRANK_H
+#define HONE_COMPILER_IMPORT_ONNX_ANYRANK_H
+
+#include "compiler/Import/Onnx/Builder/NodeBuilder.h"
+
+namespace hone::onnx {
+
+/// An optional that holds a tensor of any rank; where it must be there, the run
+/// fails without it.
+mlir::Type anyRankOf(mlir::Type element);
+bool isAnyRank(mlir::Type type);
+/// Its elements, in one dimension.
+Val flattenAnyRank(NodeBuilder &n, Val v);
+/// The elements of a vector under the dimensions of `like`.
+Val shapeLikeAnyRank(NodeBuilder &n, Val vector, Val like);
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_ANYRANK_H

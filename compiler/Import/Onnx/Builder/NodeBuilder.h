@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What an import function works with: the inputs and attributes of one ONNX
+// node, and ways to build the operations that compute its outputs.
+#ifndef HONE_COMPILER_IMPORT_ONNX_NODEBUILDER_H
+#define HONE_COMPILER_IMPORT_ONNX_NODEBUILDER_H
+
+#include "compiler/Import/Onnx/Builder/Scalar.h"
+#include "compiler/Import/Onnx/Reader/Model.h"
+#include "dialects/Graph/Graph.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <optional>
+
+namespace hone::onnx {
+
+namespace graph = ::hone::graph;
+
+class GraphImporter;
+struct Scope;
+
+/// A value of the model: a tensor, sequence or optional, with ONNX's element
+/// type (of its tensors).
+struct Val {
+  mlir::Value value;
+  ElementType elem = ElementType::Undefined;
+  /// Comes from a node that could not be imported; nothing more is said about
+  /// it.
+  bool poisoned = false;
+
+  explicit operator bool() const { return static_cast<bool>(value); }
+  bool isTensor() const {
+    return value && llvm::isa<mlir::RankedTensorType>(value.getType());
+  }
+  mlir::RankedTensorType type() const {
+    return llvm::cast<mlir::RankedTensorType>(value.getType());
+  }
+  /// -1 for what is no tensor, so that a check of the rank finds it.
+  int64_t rank() const { return isTensor() ? type().getRank() : -1; }
+  llvm::ArrayRef<int64_t> shape() const {
+    return isTensor() ? type().getShape() : llvm::ArrayRef<int64_t>();
+  }
+  bool isStatic() const { return isTensor() && type().hasStaticShape(); }
+};
+
+/// Sizes: an index attribute where known, else a value of type index.
+using Size = mlir::OpFoldResult;
+using Sizes = llvm::SmallVector<mlir::OpFoldResult>;
+using Ints = llvm::SmallVector<int64_t>;
+
+class NodeBuilder {
+public:
+  NodeBuilder(GraphImporter &importer, Scope &scope, const Node &node,
+              int64_t opset, mlir::Location loc, llvm::ArrayRef<Val> inputs);
+
+  //===- The node ---------------------------------------------------------===//
+
+  const Node &node;
+  const int64_t opset;
+  const mlir::Location loc;
+  GraphImporter &importer;
+  Scope &scope;
+  mlir::OpBuilder &b; ///< host level: inserts where the node stands
+  graph::DimBuilder &dimBuilder;
+
+  size_t numInputs() const { return inputs.size(); }
+  /// False for an input that is left out.
+  bool has(size_t i) const { return i < inputs.size() && inputs[i]; }
+  /// A tensor, or nothing where it is left out; values of other kinds only
+  /// where the operator's entry in the table takes them.
+  Val in(size_t i) const { return i < inputs.size() ? inputs[i] : Val(); }
+  llvm::ArrayRef<Val> allInputs() const { return inputs; }
+  size_t numOutputs() const { return node.outputs.size(); }
+  /// True where the model has a name for the output.
+  bool wants(size_t i) const {
+    return i < node.outputs.size() && !node.outputs[i].empty();
+  }
+  void out(size_t i, Val value);
+  mlir::LogicalResult out(Val value) {
+    out(0, value);
+    return mlir::success();
+  }
+  llvm::ArrayRef<Val> results() const { return outputs; }
+
+  /// Reports file, node, operator, opset and reason; only the first call of a
+  /// node speaks.
+  mlir::LogicalResult error(const llvm::Twine &reason);
+  void fail(const llvm::Twine &reason);
+  /// As `fail`, of what would end every run that comes to this node: in a
+  /// branch that a run may not take, the branch becomes that end.
+  void fault(const llvm::Twine &reason);
+  bool failed() const { return hasError; }
+  /// For a node that is imported with the help of another builder.
+  void followError(const NodeBuilder &other) { hasError |= other.hasError; }
+
+  //===- Attributes -------------------------------------------------------===//
+
+  /// The attribute, after references to the enclosing function's are followed;
+  /// null where it is not there.
+  const AttributeProto *attr(llvm::StringRef name);
+  bool hasAttr(llvm::StringRef name) { return attr(name) != nullptr; }
+  /// The value or, where it is not there, the default. An attribute of another
+  /// kind is an error of the node.
+  int64_t intAttr(llvm::StringRef name, int64_t byDefault = 0);
+  float floatAttr(llvm::StringRef name, float byDefault = 0);
+  llvm::StringRef stringAttr(llvm::StringRef name,
+                             llvm::StringRef byDefault = "");
+  std::optional<Ints> intsAttr(llvm::StringRef name);
+  Ints intsAttr(llvm::StringRef name, llvm::ArrayRef<int64_t> byDefault);
+  std::optional<llvm::SmallVector<float>> floatsAttr(llvm::StringRef name);
+  std::optional<std::vector<llvm::StringRef>> stringsAttr(llvm::StringRef name);
+  const Graph *graphAttr(llvm::StringRef name);
+  const Tensor *tensorAttr(llvm::StringRef name);
+  /// An axis in [0, rank), counted from the end where negative. Out of range:
+  /// an error, and 0.
+  int64_t axis(int64_t value, int64_t rank);
+  int64_t axisAttr(llvm::StringRef name, int64_t byDefault, int64_t rank) {
+    return axis(intAttr(name, byDefault), rank);
+  }
+  /// Axes from an attribute or (where it has one) an input, in range,
+  /// ascending, each once. Nothing: not given.
+  std::optional<Ints> axes(llvm::StringRef attribute, size_t input,
+                           int64_t rank, bool sorted = true);
+
+  //===- Sizes ------------------------------------------------------------===//
+
+  Size index(int64_t value) { return b.getIndexAttr(value); }
+  /// A dimension that is not there is an error, and 1.
+  Size dim(Val v, int64_t i);
+  Sizes dims(Val v) {
+    return v.isTensor() ? dimBuilder.dims(b, loc, v.value) : Sizes();
+  }
+  static std::optional<int64_t> known(Size size) {
+    return graph::DimBuilder::constant(size);
+  }
+  bool same(Size x, Size y) { return dimBuilder.equal(x, y); }
+  Size add(Size x, Size y) { return dimBuilder.add(b, loc, x, y); }
+  Size sub(Size x, Size y) { return dimBuilder.sub(b, loc, x, y); }
+  Size mul(Size x, Size y) { return dimBuilder.mul(b, loc, x, y); }
+  Size floorDiv(Size x, Size y) { return dimBuilder.floorDiv(b, loc, x, y); }
+  Size ceilDiv(Size x, Size y) { return dimBuilder.ceilDiv(b, loc, x, y); }
+  Size max(Size x, Size y) { return dimBuilder.max(b, loc, x, y); }
+  Size min(Size x, Size y) { return dimBuilder.min(b, loc, x, y); }
+  Size add(Size x, int64_t y) { return add(x, index(y)); }
+  Size mul(Size x, int64_t y) { return mul(x, index(y)); }
+  Size product(llvm::ArrayRef<Size> factors) {
+    return dimBuilder.product(b, loc, factors);
+  }
+  mlir::Value value(Size size) { return dimBuilder.materialize(b, loc, size); }
+  Sizes sizes(llvm::ArrayRef<int64_t> values) {
+    Sizes result;
+    for (int64_t value : values)
+      result.push_back(index(value));
+    return result;
+  }
+  /// The scalar builder of the host, for arithmetic on sizes that goes beyond
+  /// the above.
+  ScalarBuilder &host() { return hostBuilder; }
+  Size toSize(const Scalar &x);
+  /// True where free dimensions alone decide the size.
+  static bool isFree(Size size);
+
+  //===- Elements of small tensors ----------------------------------------===//
+
+  /// The elements of an integer tensor as sizes, read at run time where they
+  /// are not known. Nothing (and an error of the node) where the number of
+  /// elements is not known or above 64 ki.
+  std::optional<Sizes> elements(Val v);
+  /// The same of a vector which the operator says to have `count` elements:
+  /// checked at run time where its length is free.
+  std::optional<Sizes> elements(Val v, int64_t count);
+  /// The first `limit` elements of a vector whose length only the run knows,
+  /// with `fill` for those that are not there. It has no more: checked too.
+  std::optional<Sizes> elementsUpTo(Val v, int64_t limit, int64_t fill);
+  /// The elements, if all are known now. No error otherwise.
+  std::optional<Ints> knownInts(Val v);
+  std::optional<llvm::SmallVector<double>> knownNumbers(Val v);
+  /// As `knownInts` of an input, but an error if it is there and not known.
+  std::optional<Ints> requireInts(size_t input, llvm::StringRef name);
+  /// The one element of a scalar or one-element tensor, on the host, in its
+  /// compute type (integers as index). Another number of elements is an error,
+  /// at run time where it is not known before.
+  Scalar hostScalar(Val v);
+
+  //===- Constants --------------------------------------------------------===//
+
+  Val constant(ElementType elem, llvm::ArrayRef<int64_t> shape,
+               llvm::ArrayRef<double> values);
+  Val constantInts(llvm::ArrayRef<int64_t> values,
+                   ElementType elem = ElementType::Int64);
+  Val scalar(ElementType elem, double value) {
+    return constant(elem, {}, {value});
+  }
+  /// Every element is `value`.
+  Val filled(ElementType elem, llvm::ArrayRef<Size> dims, double value);
+  /// A tensor of scalars of the host.
+  Val fromHost(llvm::ArrayRef<Scalar> scalars, llvm::ArrayRef<int64_t> shape,
+               ElementType elem);
+  /// A tensor of sizes with the given shape, of int64 or int32.
+  Val fromSizes(llvm::ArrayRef<Size> sizes, llvm::ArrayRef<int64_t> shape,
+                ElementType elem = ElementType::Int64);
+  Val fromSizes(llvm::ArrayRef<Size> sizes) {
+    return fromSizes(sizes, {static_cast<int64_t>(sizes.size())});
+  }
+
+  //===- Elementwise ------------------------------------------------------===//
+
+  using Body = llvm::function_ref<Scalar(llvm::ArrayRef<Scalar>)>;
+  /// One scalar formula over broadcast inputs, which arrive in their compute
+  /// types. The body's result may be of the compute type or i1 for bool. Small
+  /// tensors with known elements are computed here and now.
+  Val map(llvm::ArrayRef<Val> inputs, ElementType result, Body body);
+  Val map(Val input, ElementType result,
+          llvm::function_ref<Scalar(Scalar)> body) {
+    return map(llvm::ArrayRef<Val>(input), result,
+               [&](llvm::ArrayRef<Scalar> x) { return body(x[0]); });
+  }
+  Val map(Val input, llvm::function_ref<Scalar(Scalar)> body) {
+    return map(input, input.elem, body);
+  }
+  /// As `map` of one input, with a body that gives the element as it is stored.
+  Val mapStored(Val input, ElementType result,
+                llvm::function_ref<mlir::Value(Scalar)> body);
+  /// A formula over coordinates (`s.index(axis)`) and elements at computed
+  /// places (`s.element`).
+  Val compute(llvm::ArrayRef<Size> dims, ElementType result,
+              llvm::function_ref<Scalar(ScalarBuilder &)> body);
+  /// As `compute`, with elements as they are stored: moves data of any type.
+  Val move(llvm::ArrayRef<Size> dims, ElementType result,
+           llvm::function_ref<mlir::Value(ScalarBuilder &)> body);
+  Val cast(Val v, ElementType elem);
+  /// f16 and bf16 as f32, other types as they are. What lies between the
+  /// steps of an operator is not rounded: its inputs are widened, and `cast`
+  /// or the last map rounds once.
+  Val widened(Val v) { return cast(v, widenedType(v.elem)); }
+
+  //===- Shapes and movement ----------------------------------------------===//
+
+  // Operands that do not fit (ranks that differ, axes outside) are an error of
+  // the node; the result is then some tensor.
+
+  /// Whether all are tensors of that rank; an error where one is not.
+  bool haveRank(llvm::ArrayRef<Val> values, int64_t rank);
+  mlir::RankedTensorType tensorType(ElementType elem,
+                                    llvm::ArrayRef<Size> dims);
+  /// The dynamic ones of `dims`, as operands.
+  llvm::SmallVector<mlir::Value> dynamic(llvm::ArrayRef<Size> dims);
+  /// The shape that ONNX's broadcasting gives.
+  Sizes broadcastDims(llvm::ArrayRef<Val> inputs);
+  /// The elements under sizes that are known to be the same, though not
+  /// provably.
+  Val relabel(Val v, llvm::ArrayRef<Size> dims);
+  /// One of two tensors of that shape, which the run chooses; only that one is
+  /// made.
+  Val choose(const Scalar &condition, ElementType elem,
+             llvm::ArrayRef<Size> dims, llvm::function_ref<Val()> then,
+             llvm::function_ref<Val()> otherwise);
+  /// The tensor with every dimension provably 1 or that of the (longer or
+  /// equal) shape; a map where that needs work.
+  Val alignTo(Val v, llvm::ArrayRef<Size> dims);
+  /// The tensor broadcast to exactly that shape.
+  Val expand(Val v, llvm::ArrayRef<Size> dims);
+  Val reshape(Val v, llvm::ArrayRef<Size> dims);
+  Val transpose(Val v, llvm::ArrayRef<int64_t> permutation);
+  /// Steps may be negative; `dims` are the sizes of the result, at least 0.
+  Val slice(Val v, llvm::ArrayRef<Size> offsets, llvm::ArrayRef<Size> dims,
+            llvm::ArrayRef<int64_t> steps = {});
+  /// [from, from + size) along one axis.
+  Val sliceAxis(Val v, int64_t axis, Size from, Size size);
+  Val concat(llvm::ArrayRef<Val> values, int64_t axis);
+  /// Low and high sizes, known, may be negative.
+  Val pad(Val v, mlir::Value value, llvm::ArrayRef<int64_t> low,
+          llvm::ArrayRef<int64_t> high);
+  /// The same where only the run knows the low sizes, those of the result or
+  /// the value, which is given as it is stored.
+  Val padAtRun(Val v, llvm::ArrayRef<Size> low, llvm::ArrayRef<Size> sizes,
+               llvm::function_ref<mlir::Value(ScalarBuilder &)> value);
+  Val gather(Val v, Val indices, int64_t axis);
+  Val squeeze(Val v, llvm::ArrayRef<int64_t> axes);
+  Val unsqueeze(Val v, llvm::ArrayRef<int64_t> axes);
+
+  //===- Reductions and contractions --------------------------------------===//
+
+  Val reduce(graph::ReduceKind kind, Val v, llvm::ArrayRef<int64_t> axes,
+             bool keepdims);
+  Val sum(Val v, llvm::ArrayRef<int64_t> axes, bool keepdims) {
+    return reduce(graph::ReduceKind::Sum, v, axes, keepdims);
+  }
+  /// Divided before it is rounded.
+  Val mean(Val v, llvm::ArrayRef<int64_t> axes, bool keepdims);
+  /// A sum, in its widened type, over the number of its elements.
+  Val meanOf(Val total, Size count, ElementType elem);
+  Val matmul(Val lhs, Val rhs, bool transposeRhs = false) {
+    return matmulAs(lhs.elem, lhs, rhs, transposeRhs);
+  }
+  /// The product in its widened type, for a formula that rounds it.
+  Val wideMatmul(Val lhs, Val rhs, bool transposeRhs = false) {
+    return matmulAs(widenedType(lhs.elem), lhs, rhs, transposeRhs);
+  }
+
+  /// Ends the run with an error of this node unless the condition holds; an
+  /// error of the model where it is known not to.
+  bool require(const Scalar &condition, const llvm::Twine &what);
+  /// Requires that there is an element to read along each of `source` where a
+  /// result of `result` has elements: places that are clamped to a source are
+  /// inside it only then.
+  void requireSource(llvm::ArrayRef<Size> source, llvm::ArrayRef<Size> result);
+  /// Where two sizes must be equal: an error if they are known to differ.
+  bool agree(Size x, Size y, const llvm::Twine &what);
+  /// `v` with sizes that are provably `dims`, of the same rank; checked at run
+  /// time where that is not clear.
+  Val withDims(Val v, llvm::ArrayRef<Size> dims, const llvm::Twine &what);
+  /// The same with one size, along `axis`.
+  Val withSize(Val v, int64_t axis, Size size, const llvm::Twine &what);
+
+private:
+  std::string described(const llvm::Twine &reason);
+  Val matmulAs(ElementType result, Val lhs, Val rhs, bool transposeRhs);
+  bool areTensors(llvm::ArrayRef<Val> values);
+  /// Some tensor, for what comes after an error.
+  Val placeholder() { return scalar(ElementType::Float, 0); }
+  /// False, and an error, where `axis` is no dimension of the tensor.
+  bool hasAxis(Val v, int64_t axis);
+  Val mapWith(
+      llvm::ArrayRef<Val> inputs, ElementType result,
+      llvm::function_ref<mlir::Value(ScalarBuilder &, llvm::ArrayRef<Scalar>)>
+          body);
+  std::optional<Val> mapOnHost(llvm::ArrayRef<Val> inputs, ElementType result,
+                               Body body);
+  bool hostScalars(Val v, ScalarBuilder &s,
+                   llvm::SmallVectorImpl<Scalar> &scalars);
+  /// Element of the result at some coordinates: number of the input, and
+  /// position in it.
+  using Pick =
+      llvm::function_ref<std::pair<size_t, int64_t>(llvm::ArrayRef<int64_t>)>;
+  std::optional<Val> moveOnHost(llvm::ArrayRef<Val> inputs,
+                                llvm::ArrayRef<Size> dims, Pick pick);
+  std::optional<Val> reduceOnHost(graph::ReduceKind kind, Val v,
+                                  llvm::ArrayRef<int64_t> axes,
+                                  llvm::ArrayRef<Size> sizes);
+  void kind(const AttributeProto &attribute, AttributeKind expected);
+
+  llvm::SmallVector<Val> inputs;
+  llvm::SmallVector<Val> outputs;
+  ScalarBuilder hostBuilder;
+  bool hasError = false;
+};
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_NODEBUILDER_H

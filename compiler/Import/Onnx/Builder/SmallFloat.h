@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Floats of 4 and 8 bits as integer arithmetic on their bits.
+#ifndef HONE_COMPILER_IMPORT_ONNX_SMALLFLOAT_H
+#define HONE_COMPILER_IMPORT_ONNX_SMALLFLOAT_H
+
+#include "compiler/Import/Onnx/Builder/Scalar.h"
+
+namespace hone::onnx {
+
+/// From the bits, an i8, to f32.
+Scalar decodeSmallFloat(const Scalar &bits, ElementType type);
+
+/// From f32 or f64 to the bits, rounded to nearest even. What is too large
+/// becomes the largest number with `saturate`, else infinity or NaN, whichever
+/// the type has.
+Scalar encodeSmallFloat(const Scalar &x, ElementType type, bool saturate);
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_SMALLFLOAT_H

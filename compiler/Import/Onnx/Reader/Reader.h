@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From the bytes of an ONNX file to the structs of Model.h.
+#ifndef HONE_COMPILER_IMPORT_ONNX_READER_H
+#define HONE_COMPILER_IMPORT_ONNX_READER_H
+
+#include "compiler/Import/Onnx/Reader/Model.h"
+
+#include "llvm/Support/Error.h"
+
+namespace hone::onnx {
+
+/// Parses `bytes`, which must outlive the model. `folder` is where external
+/// data may lie; without one, a tensor with external data carries a problem. An
+/// error says what is wrong, without the file's name.
+llvm::Expected<Model> parseModel(llvm::StringRef bytes, llvm::StringRef folder);
+
+} // namespace hone::onnx
+
+#endif // HONE_COMPILER_IMPORT_ONNX_READER_H
