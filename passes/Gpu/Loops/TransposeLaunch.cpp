@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches for nests that read along another dimension than they write: tiles
 // go through shared memory, so that both sides touch neighbouring elements.
-#include "passes/Gpu/LoopLaunches.h"
+#include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Loops/KernelTypes.h"

@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_GPU_ATTENTIONTILE_H
 #define HONE_PASSES_GPU_ATTENTIONTILE_H
 
-#include "passes/Gpu/TileMath.h"
+#include "passes/Gpu/Product/TileMath.h"
 #include "passes/Loops/Attention.h"
 
 namespace hone {

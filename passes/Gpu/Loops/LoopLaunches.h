@@ -4,7 +4,7 @@
 #ifndef HONE_PASSES_GPU_LOOPLAUNCHES_H
 #define HONE_PASSES_GPU_LOOPLAUNCHES_H
 
-#include "passes/Gpu/ThreadLoops.h"
+#include "passes/Gpu/Loops/ThreadLoops.h"
 #include "passes/Loops/RowGroups.h"
 
 namespace hone {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The loop along K over pieces of both operands in shared memory.
-#include "passes/Gpu/TileLoop.h"
+#include "passes/Gpu/Product/TileLoop.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Brings pieces of an operand from global into shared memory. No element
 // outside an operand is read; what does not exist counts as 0.
-#include "passes/Gpu/TileLoader.h"
+#include "passes/Gpu/Product/TileLoader.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"

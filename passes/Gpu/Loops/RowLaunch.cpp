@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches in which a team of threads does all stages for a row: softmax,
 // normalisation and other chains of maps and reductions.
-#include "passes/Gpu/LoopLaunches.h"
+#include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Loops/KernelTypes.h"

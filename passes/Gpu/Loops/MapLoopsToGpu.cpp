@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches for the loops of a kernel: which operations share one.
-#include "passes/Gpu/LoopLaunches.h"
+#include "passes/Gpu/Loops/LoopLaunches.h"
 #include "passes/Gpu/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"

@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_GPU_TILELOADER_H
 #define HONE_PASSES_GPU_TILELOADER_H
 
-#include "passes/Gpu/TiledProduct.h"
+#include "passes/Gpu/Product/TiledProduct.h"
 
 namespace hone {
 

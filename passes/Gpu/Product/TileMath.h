@@ -4,7 +4,7 @@
 #ifndef HONE_PASSES_GPU_TILEMATH_H
 #define HONE_PASSES_GPU_TILEMATH_H
 
-#include "passes/Gpu/TileLoader.h"
+#include "passes/Gpu/Product/TileLoader.h"
 #include <memory>
 
 namespace hone {

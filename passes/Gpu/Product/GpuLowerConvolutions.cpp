@@ -5,7 +5,7 @@
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Gpu/Passes.h"
-#include "passes/Gpu/TileLoader.h"
+#include "passes/Gpu/Product/TileLoader.h"
 #include "passes/Loops/ConvPoint.h"
 #include "passes/Loops/WindowReduction.h"
 #include "passes/Machine/GpuTuning.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Partial results of reductions. Every merge gives the same whichever of the
 // two parts came first, so the lanes of a warp can exchange theirs.
-#include "passes/Gpu/PartMerger.h"
+#include "passes/Gpu/Loops/PartMerger.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"

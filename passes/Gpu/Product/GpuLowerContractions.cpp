@@ -5,7 +5,7 @@
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Gpu/Passes.h"
-#include "passes/Gpu/TiledProduct.h"
+#include "passes/Gpu/Product/TiledProduct.h"
 #include "passes/Loops/Contraction.h"
 
 namespace hone {

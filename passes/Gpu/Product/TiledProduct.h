@@ -5,7 +5,7 @@
 #ifndef HONE_PASSES_GPU_TILEDPRODUCT_H
 #define HONE_PASSES_GPU_TILEDPRODUCT_H
 
-#include "passes/Gpu/Launch.h"
+#include "passes/Gpu/Launch/Launch.h"
 #include "passes/Loops/Epilogue.h"
 #include <functional>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches for reductions. Sums are added in an order that the sizes alone
 // decide, so that results are the same from run to run.
-#include "passes/Gpu/LoopLaunches.h"
+#include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Machine/GpuTuning.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches and what the threads of a block share.
-#include "passes/Gpu/Launch.h"
+#include "passes/Gpu/Launch/Launch.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Loops/KernelTypes.h"

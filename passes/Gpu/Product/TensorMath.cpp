@@ -5,7 +5,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Gpu/TileMath.h"
+#include "passes/Gpu/Product/TileMath.h"
 
 using namespace mlir;
 using namespace hone;

@@ -2,9 +2,9 @@
 // Matrix products in tiles: how they are cut, and the epilogue, which sees the
 // sums through shared memory so that neighbouring threads handle neighbouring
 // elements and its code is there once.
-#include "passes/Gpu/TiledProduct.h"
+#include "passes/Gpu/Product/TiledProduct.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "passes/Gpu/TileLoop.h"
+#include "passes/Gpu/Product/TileLoop.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/GpuTuning.h"
 

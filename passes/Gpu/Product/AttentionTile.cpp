@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How attention is cut for the blocks of a GPU.
-#include "passes/Gpu/AttentionTile.h"
+#include "passes/Gpu/Product/AttentionTile.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/GpuTuning.h"
 #include "llvm/Support/MathExtras.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches in which threads have nothing to do with each other.
-#include "passes/Gpu/LoopLaunches.h"
+#include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "passes/Loops/LoopBody.h"
 #include "passes/Machine/GpuTuning.h"

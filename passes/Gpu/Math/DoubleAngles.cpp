@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Functions of angles and their inverses, in f64.
-#include "passes/Gpu/DoubleMath.h"
+#include "passes/Gpu/Math/DoubleMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

@@ -4,7 +4,7 @@
 // a warp read neighbouring 16-byte pieces of shared memory.
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Gpu/TileMath.h"
+#include "passes/Gpu/Product/TileMath.h"
 
 using namespace mlir;
 using namespace hone;

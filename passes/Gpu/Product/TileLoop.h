@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_GPU_TILELOOP_H
 #define HONE_PASSES_GPU_TILELOOP_H
 
-#include "passes/Gpu/TileMath.h"
+#include "passes/Gpu/Product/TileMath.h"
 
 namespace hone {
 

@@ -2,7 +2,7 @@
 // Products with few rows, which only have to read the right-hand side as fast
 // as memory gives it: the threads of a block share some columns and split K.
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Gpu/TileLoader.h"
+#include "passes/Gpu/Product/TileLoader.h"
 #include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;

@@ -9,9 +9,9 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Gpu/AttentionTile.h"
 #include "passes/Gpu/Passes.h"
-#include "passes/Gpu/TileLoop.h"
+#include "passes/Gpu/Product/AttentionTile.h"
+#include "passes/Gpu/Product/TileLoop.h"
 
 namespace hone {
 #define GEN_PASS_DEF_GPULOWERATTENTIONPASS

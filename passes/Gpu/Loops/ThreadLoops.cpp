@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loop nests in a thread and in a team of threads.
-#include "passes/Gpu/ThreadLoops.h"
+#include "passes/Gpu/Loops/ThreadLoops.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

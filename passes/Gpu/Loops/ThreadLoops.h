@@ -3,8 +3,8 @@
 #ifndef HONE_PASSES_GPU_THREADLOOPS_H
 #define HONE_PASSES_GPU_THREADLOOPS_H
 
-#include "passes/Gpu/Launch.h"
-#include "passes/Gpu/PartMerger.h"
+#include "passes/Gpu/Launch/Launch.h"
+#include "passes/Gpu/Loops/PartMerger.h"
 
 namespace hone {
 

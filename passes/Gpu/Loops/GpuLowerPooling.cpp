@@ -3,7 +3,7 @@
 // neighbours in memory beside each other.
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Gpu/Launch.h"
+#include "passes/Gpu/Launch/Launch.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Loops/PoolPoint.h"
 #include "passes/Machine/GpuTuning.h"

@@ -9,7 +9,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "passes/Gpu/DoubleMath.h"
+#include "passes/Gpu/Math/DoubleMath.h"
 #include "passes/Loops/WideFunctions.h"
 
 namespace hone {
