@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Parallel steps of a kernel on the GPU: launches, the threads that run them,
 // and what the threads of a block share.
-#ifndef HONE_PASSES_GPU_LAUNCH_H
-#define HONE_PASSES_GPU_LAUNCH_H
+#ifndef HONE_PASSES_GPU_LAUNCH_LAUNCH_H
+#define HONE_PASSES_GPU_LAUNCH_LAUNCH_H
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "passes/Loops/Emit.h"
@@ -41,4 +41,4 @@ void emitBarrier(Emitter &e);
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_LAUNCH_H
+#endif // HONE_PASSES_GPU_LAUNCH_LAUNCH_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches for loop nests: which dimensions threads, teams of threads and
 // blocks run through.
-#ifndef HONE_PASSES_GPU_LOOPLAUNCHES_H
-#define HONE_PASSES_GPU_LOOPLAUNCHES_H
+#ifndef HONE_PASSES_GPU_LOOPS_LOOPLAUNCHES_H
+#define HONE_PASSES_GPU_LOOPS_LOOPLAUNCHES_H
 
 #include "passes/Gpu/Loops/ThreadLoops.h"
 #include "passes/Loops/RowGroups.h"
@@ -40,4 +40,4 @@ void launchRows(Emitter &e, llvm::MutableArrayRef<LoopStage> stages,
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_LOOPLAUNCHES_H
+#endif // HONE_PASSES_GPU_LOOPS_LOOPLAUNCHES_H

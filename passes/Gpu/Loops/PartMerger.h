@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reductions whose elements several threads divide: where each begins, and how
 // two partial results become one.
-#ifndef HONE_PASSES_GPU_PARTMERGER_H
-#define HONE_PASSES_GPU_PARTMERGER_H
+#ifndef HONE_PASSES_GPU_LOOPS_PARTMERGER_H
+#define HONE_PASSES_GPU_LOOPS_PARTMERGER_H
 
 #include "passes/Loops/LoopStages.h"
 
@@ -44,4 +44,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_PARTMERGER_H
+#endif // HONE_PASSES_GPU_LOOPS_PARTMERGER_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loop nests as they run in one thread, or divided by a team of threads.
-#ifndef HONE_PASSES_GPU_THREADLOOPS_H
-#define HONE_PASSES_GPU_THREADLOOPS_H
+#ifndef HONE_PASSES_GPU_LOOPS_THREADLOOPS_H
+#define HONE_PASSES_GPU_LOOPS_THREADLOOPS_H
 
 #include "passes/Gpu/Launch/Launch.h"
 #include "passes/Gpu/Loops/PartMerger.h"
@@ -88,4 +88,4 @@ void setVectorAlignment(Emitter &e, mlir::Operation *parent);
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_THREADLOOPS_H
+#endif // HONE_PASSES_GPU_LOOPS_THREADLOOPS_H

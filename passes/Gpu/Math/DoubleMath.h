@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Functions of f64 to a few units in the last place.
-#ifndef HONE_PASSES_GPU_DOUBLEMATH_H
-#define HONE_PASSES_GPU_DOUBLEMATH_H
+#ifndef HONE_PASSES_GPU_MATH_DOUBLEMATH_H
+#define HONE_PASSES_GPU_MATH_DOUBLEMATH_H
 
 #include "passes/Loops/WideArithmetic.h"
 
@@ -77,4 +77,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_DOUBLEMATH_H
+#endif // HONE_PASSES_GPU_MATH_DOUBLEMATH_H

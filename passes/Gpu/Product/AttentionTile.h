@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How attention is cut for the blocks of a GPU.
-#ifndef HONE_PASSES_GPU_ATTENTIONTILE_H
-#define HONE_PASSES_GPU_ATTENTIONTILE_H
+#ifndef HONE_PASSES_GPU_PRODUCT_ATTENTIONTILE_H
+#define HONE_PASSES_GPU_PRODUCT_ATTENTIONTILE_H
 
 #include "passes/Gpu/Product/TileMath.h"
 #include "passes/Loops/Attention.h"
@@ -36,4 +36,4 @@ struct AttentionTile {
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_ATTENTIONTILE_H
+#endif // HONE_PASSES_GPU_PRODUCT_ATTENTIONTILE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Brings pieces of an operand from global into shared memory.
-#ifndef HONE_PASSES_GPU_TILELOADER_H
-#define HONE_PASSES_GPU_TILELOADER_H
+#ifndef HONE_PASSES_GPU_PRODUCT_TILELOADER_H
+#define HONE_PASSES_GPU_PRODUCT_TILELOADER_H
 
 #include "passes/Gpu/Product/TiledProduct.h"
 
@@ -79,4 +79,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_TILELOADER_H
+#endif // HONE_PASSES_GPU_PRODUCT_TILELOADER_H

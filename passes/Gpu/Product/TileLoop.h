@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The loop along K over pieces of both operands in shared memory.
-#ifndef HONE_PASSES_GPU_TILELOOP_H
-#define HONE_PASSES_GPU_TILELOOP_H
+#ifndef HONE_PASSES_GPU_PRODUCT_TILELOOP_H
+#define HONE_PASSES_GPU_PRODUCT_TILELOOP_H
 
 #include "passes/Gpu/Product/TileMath.h"
 
@@ -31,4 +31,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_TILELOOP_H
+#endif // HONE_PASSES_GPU_PRODUCT_TILELOOP_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The arithmetic of a block's tile: which sums a thread holds, and how a piece
 // of both operands in shared memory is added to them.
-#ifndef HONE_PASSES_GPU_TILEMATH_H
-#define HONE_PASSES_GPU_TILEMATH_H
+#ifndef HONE_PASSES_GPU_PRODUCT_TILEMATH_H
+#define HONE_PASSES_GPU_PRODUCT_TILEMATH_H
 
 #include "passes/Gpu/Product/TileLoader.h"
 #include <memory>
@@ -69,4 +69,4 @@ std::unique_ptr<TileMath> makeTensorMath(Emitter &e, const BlockTile &tile,
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_TILEMATH_H
+#endif // HONE_PASSES_GPU_PRODUCT_TILEMATH_H

@@ -2,8 +2,8 @@
 // Matrix products whose blocks of threads cover a tile of the result and bring
 // pieces of both operands into shared memory. Contractions and convolutions
 // differ only in where an operand's elements lie.
-#ifndef HONE_PASSES_GPU_TILEDPRODUCT_H
-#define HONE_PASSES_GPU_TILEDPRODUCT_H
+#ifndef HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H
+#define HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H
 
 #include "passes/Gpu/Launch/Launch.h"
 #include "passes/Loops/Epilogue.h"
@@ -91,4 +91,4 @@ void emitProduct(Emitter &e, const Product &product);
 
 } // namespace hone
 
-#endif // HONE_PASSES_GPU_TILEDPRODUCT_H
+#endif // HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H

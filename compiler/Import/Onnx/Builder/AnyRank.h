@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Tensors whose number of dimensions only the run knows, as branches of an If
 // leave them: a value of the session that a few operators take.
-#ifndef HONE_COMPILER_IMPORT_ONNX_ANYRANK_H
-#define HONE_COMPILER_IMPORT_ONNX_ANYRANK_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_ANYRANK_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_ANYRANK_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -19,4 +19,4 @@ Val shapeLikeAnyRank(NodeBuilder &n, Val vector, Val like);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_ANYRANK_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_ANYRANK_H

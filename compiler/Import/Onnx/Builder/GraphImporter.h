@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Walks the graphs of one model and imports node by node.
-#ifndef HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
-#define HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_GRAPHIMPORTER_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_GRAPHIMPORTER_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
@@ -199,4 +199,4 @@ private:
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_GRAPHIMPORTER_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_GRAPHIMPORTER_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Calls of the runtime's library functions (LIBRARY.md), and the types of
 // sequences and optionals.
-#ifndef HONE_COMPILER_IMPORT_ONNX_LIBRARY_H
-#define HONE_COMPILER_IMPORT_ONNX_LIBRARY_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_LIBRARY_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_LIBRARY_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -73,4 +73,4 @@ mlir::Type commonType(mlir::Type a, mlir::Type b);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_LIBRARY_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_LIBRARY_H

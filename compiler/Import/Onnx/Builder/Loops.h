@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loops with carried tensors: counted ones over the leading axis of some
 // tensors, for recurrent cells and for Scan, and those that a condition ends.
-#ifndef HONE_COMPILER_IMPORT_ONNX_LOOPS_H
-#define HONE_COMPILER_IMPORT_ONNX_LOOPS_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_LOOPS_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_LOOPS_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -75,4 +75,4 @@ Val castTo(NodeBuilder &n, Val v, mlir::Type type);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_LOOPS_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_LOOPS_H

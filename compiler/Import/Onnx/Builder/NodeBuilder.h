@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What an import function works with: the inputs and attributes of one ONNX
 // node, and ways to build the operations that compute its outputs.
-#ifndef HONE_COMPILER_IMPORT_ONNX_NODEBUILDER_H
-#define HONE_COMPILER_IMPORT_ONNX_NODEBUILDER_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEBUILDER_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEBUILDER_H
 
 #include "compiler/Import/Onnx/Builder/Scalar.h"
 #include "compiler/Import/Onnx/Reader/Model.h"
@@ -348,4 +348,4 @@ private:
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_NODEBUILDER_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEBUILDER_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The order in which the nodes of a graph are imported.
-#ifndef HONE_COMPILER_IMPORT_ONNX_NODEORDER_H
-#define HONE_COMPILER_IMPORT_ONNX_NODEORDER_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEORDER_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEORDER_H
 
 #include "compiler/Import/Onnx/Reader/Model.h"
 
@@ -15,4 +15,4 @@ std::vector<const Node *> orderNodes(llvm::ArrayRef<Node> nodes);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_NODEORDER_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEORDER_H

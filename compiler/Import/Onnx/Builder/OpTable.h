@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // From (domain, operator) to the function that imports it.
-#ifndef HONE_COMPILER_IMPORT_ONNX_OPTABLE_H
-#define HONE_COMPILER_IMPORT_ONNX_OPTABLE_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_OPTABLE_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_OPTABLE_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -116,4 +116,4 @@ void addStrings(OpTable &table);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_OPTABLE_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_OPTABLE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Elements of 2 and 4 bits: a byte each inside the IR, packed at its borders.
-#ifndef HONE_COMPILER_IMPORT_ONNX_PACKEDTYPES_H
-#define HONE_COMPILER_IMPORT_ONNX_PACKEDTYPES_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_PACKEDTYPES_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_PACKEDTYPES_H
 
 #include "compiler/Import/Onnx/Reader/Model.h"
 
@@ -27,4 +27,4 @@ mlir::Value packElements(mlir::OpBuilder &b, mlir::Location loc,
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_PACKEDTYPES_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_PACKEDTYPES_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Scalar arithmetic with C++ operators: the bodies of maps, and the same
 // formulas over known elements of small tensors on the host.
-#ifndef HONE_COMPILER_IMPORT_ONNX_SCALAR_H
-#define HONE_COMPILER_IMPORT_ONNX_SCALAR_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_SCALAR_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_SCALAR_H
 
 #include "compiler/Import/Onnx/Reader/Model.h"
 #include "dialects/Graph/DimBuilder.h"
@@ -246,4 +246,4 @@ inline Scalar sigmoid(const Scalar &x) { return 1.0 / (1.0 + exp(-x)); }
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_SCALAR_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_SCALAR_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Floats of 4 and 8 bits as integer arithmetic on their bits.
-#ifndef HONE_COMPILER_IMPORT_ONNX_SMALLFLOAT_H
-#define HONE_COMPILER_IMPORT_ONNX_SMALLFLOAT_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_SMALLFLOAT_H
+#define HONE_COMPILER_IMPORT_ONNX_BUILDER_SMALLFLOAT_H
 
 #include "compiler/Import/Onnx/Builder/Scalar.h"
 
@@ -17,4 +17,4 @@ Scalar encodeSmallFloat(const Scalar &x, ElementType type, bool saturate);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_SMALLFLOAT_H
+#endif // HONE_COMPILER_IMPORT_ONNX_BUILDER_SMALLFLOAT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Activations that operators have inside them, by name.
-#ifndef HONE_COMPILER_IMPORT_ONNX_ACTIVATIONS_H
-#define HONE_COMPILER_IMPORT_ONNX_ACTIVATIONS_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ACTIVATIONS_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ACTIVATIONS_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -28,4 +28,4 @@ Scalar geluByTanh(const Scalar &x);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_ACTIVATIONS_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_ACTIVATIONS_H

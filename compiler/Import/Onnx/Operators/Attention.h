@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Scaled dot-product attention, of which several operators are made.
-#ifndef HONE_COMPILER_IMPORT_ONNX_ATTENTION_H
-#define HONE_COMPILER_IMPORT_ONNX_ATTENTION_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ATTENTION_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ATTENTION_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -41,4 +41,4 @@ bool isPlainFloat(Val v);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_ATTENTION_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_ATTENTION_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sums of products of bytes in floats: integers are exact in f32 up to 2^24,
 // and in f64 up to 2^53.
-#ifndef HONE_COMPILER_IMPORT_ONNX_EXACTSUMS_H
-#define HONE_COMPILER_IMPORT_ONNX_EXACTSUMS_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_EXACTSUMS_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_EXACTSUMS_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -29,4 +29,4 @@ Val sumsAsInt32(NodeBuilder &n, Val sums, double largest);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_EXACTSUMS_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_EXACTSUMS_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Normalizations that operators of several domains are made of.
-#ifndef HONE_COMPILER_IMPORT_ONNX_NORMALIZATION_H
-#define HONE_COMPILER_IMPORT_ONNX_NORMALIZATION_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_NORMALIZATION_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_NORMALIZATION_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -27,4 +27,4 @@ Val softmaxOf(NodeBuilder &n, Val x, int64_t opset);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_NORMALIZATION_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_NORMALIZATION_H

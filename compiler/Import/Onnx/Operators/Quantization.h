@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The arithmetic of quantized tensors, shared by the operators that use it.
-#ifndef HONE_COMPILER_IMPORT_ONNX_QUANTIZATION_H
-#define HONE_COMPILER_IMPORT_ONNX_QUANTIZATION_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_QUANTIZATION_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_QUANTIZATION_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -68,4 +68,4 @@ std::optional<Val> scaledProduct(NodeBuilder &n, Val product, Val scale,
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_QUANTIZATION_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_QUANTIZATION_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operators whose axes are an input that only the run knows.
-#ifndef HONE_COMPILER_IMPORT_ONNX_RUNTIMEAXES_H
-#define HONE_COMPILER_IMPORT_ONNX_RUNTIMEAXES_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_RUNTIMEAXES_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_RUNTIMEAXES_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -28,4 +28,4 @@ Val alongFlagged(NodeBuilder &n, Val v, llvm::ArrayRef<Scalar> flags,
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_RUNTIMEAXES_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_RUNTIMEAXES_H

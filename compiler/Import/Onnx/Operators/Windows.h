@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attributes that convolution and pooling share, and the convolution that
 // several operators are made of.
-#ifndef HONE_COMPILER_IMPORT_ONNX_WINDOWS_H
-#define HONE_COMPILER_IMPORT_ONNX_WINDOWS_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_WINDOWS_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_WINDOWS_H
 
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
@@ -92,4 +92,4 @@ Val matmulOf(NodeBuilder &n, Val a, Val b);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_WINDOWS_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_WINDOWS_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // An ONNX file as plain structs. Strings and tensor data are views into the
 // bytes that were parsed.
-#ifndef HONE_COMPILER_IMPORT_ONNX_MODEL_H
-#define HONE_COMPILER_IMPORT_ONNX_MODEL_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_READER_MODEL_H
+#define HONE_COMPILER_IMPORT_ONNX_READER_MODEL_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -187,4 +187,4 @@ struct Model {
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_MODEL_H
+#endif // HONE_COMPILER_IMPORT_ONNX_READER_MODEL_H

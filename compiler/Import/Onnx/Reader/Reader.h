@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // From the bytes of an ONNX file to the structs of Model.h.
-#ifndef HONE_COMPILER_IMPORT_ONNX_READER_H
-#define HONE_COMPILER_IMPORT_ONNX_READER_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_READER_READER_H
+#define HONE_COMPILER_IMPORT_ONNX_READER_READER_H
 
 #include "compiler/Import/Onnx/Reader/Model.h"
 
@@ -16,4 +16,4 @@ llvm::Expected<Model> parseModel(llvm::StringRef bytes, llvm::StringRef folder);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_READER_H
+#endif // HONE_COMPILER_IMPORT_ONNX_READER_READER_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // From the many encodings of tensor data in an ONNX file to one: packed
 // little-endian bytes.
-#ifndef HONE_COMPILER_IMPORT_ONNX_TENSORDATA_H
-#define HONE_COMPILER_IMPORT_ONNX_TENSORDATA_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_READER_TENSORDATA_H
+#define HONE_COMPILER_IMPORT_ONNX_READER_TENSORDATA_H
 
 #include "compiler/Import/Onnx/Reader/Model.h"
 
@@ -35,4 +35,4 @@ Tensor makeDense(Tensor values, const Tensor &indices,
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_TENSORDATA_H
+#endif // HONE_COMPILER_IMPORT_ONNX_READER_TENSORDATA_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What the operators of com.microsoft that generate tokens have in common: a
 // decoder graph inside the node, and the scores of the next tokens.
-#ifndef HONE_COMPILER_IMPORT_ONNX_GENERATION_H
-#define HONE_COMPILER_IMPORT_ONNX_GENERATION_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_GENERATION_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_GENERATION_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -89,4 +89,4 @@ int64_t tokenAttr(NodeBuilder &n, llvm::StringRef name);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_GENERATION_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_GENERATION_H

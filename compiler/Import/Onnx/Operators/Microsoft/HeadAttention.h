@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What the kinds of attention of com.microsoft have in common.
-#ifndef HONE_COMPILER_IMPORT_ONNX_HEADATTENTION_H
-#define HONE_COMPILER_IMPORT_ONNX_HEADATTENTION_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_HEADATTENTION_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_HEADATTENTION_H
 
 #include "compiler/Import/Onnx/Operators/Attention.h"
 
@@ -30,4 +30,4 @@ struct HeadAttention {
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_HEADATTENTION_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_HEADATTENTION_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The blocks of channels that com.microsoft.nchwc has, which files do not name.
-#ifndef HONE_COMPILER_IMPORT_ONNX_NCHWC_H
-#define HONE_COMPILER_IMPORT_ONNX_NCHWC_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_NCHWC_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_NCHWC_H
 
 #include "compiler/Import/Onnx/Reader/Model.h"
 
@@ -20,4 +20,4 @@ NchwcBlock findNchwcBlock(const Graph &graph);
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_NCHWC_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_NCHWC_H

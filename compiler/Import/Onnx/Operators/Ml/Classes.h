@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // From scores to classes, as all classifiers of ai.onnx.ml do it.
-#ifndef HONE_COMPILER_IMPORT_ONNX_CLASSES_H
-#define HONE_COMPILER_IMPORT_ONNX_CLASSES_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_CLASSES_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_CLASSES_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 
@@ -45,4 +45,4 @@ mlir::LogicalResult classify(NodeBuilder &n, Val scores,
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_CLASSES_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_CLASSES_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Decision trees on their way from a model's lists to the packed form that the
 // runtime walks (runtime/core/library/Forest.h).
-#ifndef HONE_COMPILER_IMPORT_ONNX_FORESTBUILDER_H
-#define HONE_COMPILER_IMPORT_ONNX_FORESTBUILDER_H
+#ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
+#define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 #include "runtime/core/library/Forest.h"
@@ -69,4 +69,4 @@ private:
 
 } // namespace hone::onnx
 
-#endif // HONE_COMPILER_IMPORT_ONNX_FORESTBUILDER_H
+#endif // HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
