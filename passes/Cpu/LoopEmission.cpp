@@ -61,7 +61,12 @@ public:
     nest.foldRepeats(e);
     if (parallel && emitTransposed(e, nest, machine))
       return;
+    bool reduces = false;
+    for (unsigned i = 0; i < inits.size(); ++i)
+      reduces |= nest.isReduced(i);
     int vectorDim = chooseVectorDim(nest), repeatedDim = -1;
+    if (vectorDim < 0 && !reduces)
+      vectorDim = chooseRange();
     if (vectorDim < 0 && !nest.dims.empty())
       remarkSlow(nest.op, "vectorize-loops",
                  "no dimension is long enough and contiguous in memory: there "
@@ -72,12 +77,9 @@ public:
       steps = chooseSteps(cost, lanes, nest.extent(vectorDim));
       if (steps.size() == 1)
         vectorDim = -1;
-      else if (cost.gathered > 0)
+      else if (cost.gathered > 0 && conditions.empty())
         repeatedDim = chooseRepeatedDim(nest, vectorDim);
     }
-    bool reduces = false;
-    for (unsigned i = 0; i < inits.size(); ++i)
-      reduces |= nest.isReduced(i);
     if (reduces)
       repeatedDim = -1;
 
@@ -138,6 +140,21 @@ public:
   }
 
 private:
+  /// A dimension along which there are vectors where some conditions hold, or
+  /// -1. Assumes them.
+  int chooseRange() {
+    for (int dim = nest.dims.size() - 1; dim >= 0; --dim) {
+      conditions = rangeConditions(nest, dim);
+      for (arith::CmpIOp condition : conditions)
+        nest.assumed.insert(condition);
+      if (!conditions.empty() && chooseVectorDim(nest) == dim)
+        return dim;
+      nest.assumed.clear();
+    }
+    conditions.clear();
+    return -1;
+  }
+
   void run(ArrayRef<Value> extents, function_ref<void(ValueRange)> body) {
     if (parallel)
       return parallelLoop(e, extents, body);
@@ -194,12 +211,28 @@ private:
   void emitElementwise(LoopNest &inner, unsigned dim, Value low, Value high) {
     // Reduction loops that accumulate nothing are loops all the same.
     withOthersFixed(inner, dim, [&](LoopNest &innermost) {
+      if (!conditions.empty()) {
+        auto [first, end] = rangeOf(e, innermost, 0, conditions);
+        first = e.min(e.max(first, low), high);
+        end = e.max(e.min(end, high), first);
+        emitUnassumed(innermost, low, first);
+        emitUnassumed(innermost, end, high);
+        low = first, high = end;
+      }
       LoopBody body(e, innermost);
       vectorLoops(low, high, [&](Value iv, Step step) {
         for (int64_t i = 0; i < step.count; ++i)
           body.emit(e.add(iv, i * step.width), step.width, {});
       });
     });
+  }
+
+  /// Elements outside of the range where conditions hold.
+  void emitUnassumed(const LoopNest &innermost, Value low, Value high) {
+    LoopNest nest = innermost;
+    nest.assumed.clear();
+    LoopBody body(e, nest);
+    e.loop(low, high, [&](Value iv) { body.emit(iv, 1, {}); });
   }
 
   /// Vectors along `dim`, and inside of that a loop along `repeated`, before
@@ -482,6 +515,8 @@ private:
   SmallVector<Value> inits;
   const CpuMachine &machine;
   bool parallel;
+  /// What holds where there are vectors.
+  SmallVector<arith::CmpIOp> conditions;
   /// How the vector loop goes on, from its start to the scalars at its end.
   SmallVector<Step> steps;
 };

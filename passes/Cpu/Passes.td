@@ -15,7 +15,8 @@ def VectorizeLoopsPass : Pass<"hone-vectorize-loops", "::mlir::func::FuncOp"> {
     before. Reductions carry several vectors and combine them at the end. Nests that read along one dimension and write
     along another go in square blocks that are transposed in registers. Elements that a body loads at places it computes
     are gathered where much is computed of them; where the places stay the same along a dimension, as samples of an image
-    do for its channels, that is the innermost loop.
+    do for its channels, that is the innermost loop. Where a body chooses by comparisons of a coordinate, as pads do, there
+    are vectors in the range where all of them hold.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

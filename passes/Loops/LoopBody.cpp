@@ -30,7 +30,13 @@ LoopBody::LoopBody(Emitter &e, const LoopNest &nest)
     if (motion.invariant(argument) && !argument.use_empty())
       invariants.map(argument, load(i, Value(), 1));
   }
+  for (Operation *comparison : nest.assumed)
+    invariants.map(
+        comparison->getResult(0),
+        arith::ConstantIntOp::create(e.builder, e.loc, 1, 1).getResult());
   for (Operation &op : block.without_terminator()) {
+    if (nest.assumed.contains(&op))
+      continue;
     if (auto index = dyn_cast<linalg::IndexOp>(op)) {
       if (motion.invariant(index))
         invariants.map(index.getResult(), nest.indices[index.getDim()]);
@@ -216,6 +222,18 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
   if (op->getNumResults() == 1 &&
       motion.of(op->getResult(0)) == Motion::Counting)
     return;
+  if (auto branch = dyn_cast<scf::IfOp>(op);
+      branch && nest.holds(branch.getCondition())) {
+    Block &taken = *branch.thenBlock();
+    emitBlock(instance, taken);
+    for (auto [from, to] : llvm::zip_equal(
+             op->getResults(), taken.getTerminator()->getOperands()))
+      if (invariant)
+        instance.scalars.map(from, scalar(instance, to));
+      else
+        instance.vectors.map(from, vector(instance, to));
+    return;
+  }
   if (auto branch = dyn_cast<scf::IfOp>(op)) {
     SmallVector<Type> types;
     for (Type type : op->getResultTypes())

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Loops/Combiner.h"
 #include "passes/Machine/Tuning.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace hone;
@@ -50,6 +51,8 @@ Motion MotionAnalysis::compute(Value value) {
     return Motion::Varying;
   }
   Operation *op = value.getDefiningOp();
+  if (nest.assumed.contains(op))
+    return Motion::Invariant;
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
     bool counts =
         dim >= 0 && llvm::is_contained(nest.dims[dim].loops, index.getDim());
@@ -107,7 +110,8 @@ bool isWideDivision(Operation &op) {
 
 /// Whether the block's operations that vary can work on vectors; adds to the
 /// cost what they are.
-bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
+bool vectorizable(const LoopNest &nest, Block &block, MotionAnalysis &motion,
+                  VectorCost &cost) {
   for (Operation &op : block.without_terminator()) {
     bool varies = llvm::any_of(op.getResults(), [&](Value result) {
       return motion.of(result) != Motion::Invariant;
@@ -130,8 +134,9 @@ bool vectorizable(Block &block, MotionAnalysis &motion, VectorCost &cost) {
     if (auto branch = dyn_cast<scf::IfOp>(op)) {
       if (!motion.invariant(branch.getCondition()) || !branch.elseBlock())
         return false;
-      if (!vectorizable(*branch.thenBlock(), motion, cost) ||
-          !vectorizable(*branch.elseBlock(), motion, cost))
+      if (!vectorizable(nest, *branch.thenBlock(), motion, cost) ||
+          (!nest.holds(branch.getCondition()) &&
+           !vectorizable(nest, *branch.elseBlock(), motion, cost)))
         return false;
       continue;
     }
@@ -183,7 +188,7 @@ VectorCost hone::vectorCost(const LoopNest &nest, unsigned dim) {
     ++cost.strided;
   }
   MotionAnalysis motion(nest, dim);
-  cost.possible = vectorizable(nest.op.getRegion().front(), motion, cost);
+  cost.possible = vectorizable(nest, nest.op.getRegion().front(), motion, cost);
   return cost;
 }
 
@@ -231,4 +236,90 @@ int hone::chooseRepeatedDim(const LoopNest &nest, unsigned vectorDim) {
     }
   }
   return best;
+}
+
+/// The terms of a conjunction that vary.
+static void varyingTerms(Value condition, MotionAnalysis &motion,
+                         llvm::SetVector<Value> &terms) {
+  if (motion.invariant(condition))
+    return;
+  auto both = condition.getDefiningOp<arith::AndIOp>();
+  if (!both) {
+    terms.insert(condition);
+    return;
+  }
+  varyingTerms(both.getLhs(), motion, terms);
+  varyingTerms(both.getRhs(), motion, terms);
+}
+
+/// Whether the value is arithmetic of coordinates and of what comes from above.
+static bool isOfCoordinates(Value value, Region &body) {
+  if (!body.isAncestor(value.getParentRegion()))
+    return true;
+  Operation *op = value.getDefiningOp();
+  return op && (isa<linalg::IndexOp>(op) ||
+                (isa<arith::ArithDialect>(op->getDialect()) &&
+                 llvm::all_of(op->getOperands(), [&](Value operand) {
+                   return isOfCoordinates(operand, body);
+                 })));
+}
+
+SmallVector<arith::CmpIOp> hone::rangeConditions(const LoopNest &nest,
+                                                 unsigned dim) {
+  MotionAnalysis motion(nest, dim);
+  Region &body = nest.op.getRegion();
+  llvm::SetVector<Value> terms;
+  for (auto branch : body.front().getOps<scf::IfOp>())
+    varyingTerms(branch.getCondition(), motion, terms);
+  SmallVector<arith::CmpIOp> conditions;
+  for (Value term : terms) {
+    auto compare = term.getDefiningOp<arith::CmpIOp>();
+    if (!compare ||
+        !llvm::is_contained(
+            {arith::CmpIPredicate::sge, arith::CmpIPredicate::slt},
+            compare.getPredicate()) ||
+        !compare.getLhs().getType().isIndex() ||
+        motion.of(compare.getLhs()) != Motion::Counting ||
+        !motion.invariant(compare.getRhs()) || !isOfCoordinates(term, body))
+      return {};
+    conditions.push_back(compare);
+  }
+  return conditions;
+}
+
+/// The value at 0 along `dim`.
+static Value valueAtStart(Emitter &e, const LoopNest &nest, unsigned dim,
+                          Value value) {
+  if (!nest.op.getRegion().isAncestor(value.getParentRegion()))
+    return value;
+  Operation *op = value.getDefiningOp();
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+    bool counts = llvm::is_contained(nest.dims[dim].loops, index.getDim());
+    return counts ? e.cst(0) : nest.indices[index.getDim()];
+  }
+  IRMapping mapping;
+  for (Value operand : op->getOperands())
+    mapping.map(operand, valueAtStart(e, nest, dim, operand));
+  SmallVector<Value> results;
+  Operation *clone = e.builder.clone(*op, mapping);
+  if (succeeded(e.builder.tryFold(clone, results)) && !results.empty()) {
+    clone->erase();
+    return results.front();
+  }
+  return clone->getResult(0);
+}
+
+std::pair<Value, Value> hone::rangeOf(Emitter &e, const LoopNest &nest,
+                                      unsigned dim,
+                                      ArrayRef<arith::CmpIOp> conditions) {
+  Value low = e.cst(0), high = nest.dims[dim].extent;
+  for (arith::CmpIOp compare : conditions) {
+    Value bound = e.sub(valueAtStart(e, nest, dim, compare.getRhs()),
+                        valueAtStart(e, nest, dim, compare.getLhs()));
+    if (compare.getPredicate() == arith::CmpIPredicate::sge)
+      low = e.max(low, bound);
+    else
+      high = e.min(high, bound);
+  }
+  return {low, high};
 }

@@ -47,6 +47,18 @@ VectorCost vectorCost(const LoopNest &nest, unsigned dim);
 /// The dimension that vectors are best made along, or -1.
 int chooseVectorDim(const LoopNest &nest);
 
+/// Comparisons of what counts up along `dim` with what stays the same, on which
+/// branches of the body depend: in the range where all of them hold there are
+/// none, or such that all elements take alike. Empty where others are left.
+llvm::SmallVector<mlir::arith::CmpIOp> rangeConditions(const LoopNest &nest,
+                                                       unsigned dim);
+
+/// The range along `dim` where the comparisons hold, from 0 on; other
+/// dimensions of which they ask for coordinates are fixed.
+std::pair<mlir::Value, mlir::Value>
+rangeOf(Emitter &e, const LoopNest &nest, unsigned dim,
+        llvm::ArrayRef<mlir::arith::CmpIOp> conditions);
+
 /// A parallel dimension besides `vectorDim` along which much of what vectors
 /// compute stays the same, as the places of samples do from channel to channel;
 /// else -1.

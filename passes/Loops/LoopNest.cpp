@@ -238,6 +238,12 @@ bool LoopNest::usesIndex(unsigned dim) const {
   return found;
 }
 
+bool LoopNest::holds(Value condition) const {
+  if (auto both = condition.getDefiningOp<arith::AndIOp>())
+    return holds(both.getLhs()) && holds(both.getRhs());
+  return assumed.contains(condition.getDefiningOp());
+}
+
 bool LoopNest::walks(unsigned operand, unsigned dim) const {
   return !accesses[operand].isScalar() && stride(operand, dim) != 0;
 }

@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "passes/Loops/Emit.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 namespace hone {
 
@@ -53,6 +54,8 @@ public:
   std::optional<int64_t> extent(unsigned dim) const;
   /// Whether the output is accumulated over reduction loops.
   bool isReduced(unsigned output) const;
+  /// Whether a condition follows from what is assumed.
+  bool holds(mlir::Value condition) const;
   /// The loops of the nest as the operation had them are all fixed.
   mlir::Value linearIndex(Emitter &e, unsigned operand) const {
     return accesses[operand].base;
@@ -71,6 +74,8 @@ public:
   llvm::SmallVector<NestAccess> accesses;
   /// Coordinates of the operation's loops that run no more.
   llvm::SmallVector<mlir::Value> indices;
+  /// Comparisons of the body that hold wherever it runs.
+  llvm::SmallPtrSet<mlir::Operation *, 4> assumed;
 
 private:
   bool mergeable(unsigned outer) const;

@@ -292,3 +292,42 @@ func.func private @divided(%x: memref<64xi32>, %y: memref<64xi32>, %o: memref<64
   }
   return
 }
+
+// -----
+
+// Between the pads of a row, where conditions hold that others than vectors ask for each element, it is copied.
+// CHECK-LABEL: func.func private @edges(
+// CHECK:         scf.forall
+// CHECK:           scf.for %{{.+}} = %c0 to %c3
+// CHECK:             memref.load
+// CHECK:           scf.for %{{.+}} = %c67 to %c70
+// CHECK:             memref.load
+// CHECK:           scf.for %{{.+}} = %c3 to %c67 step %c32
+// CHECK-NOT:         scf.if
+// CHECK-COUNT-4:     vector.load {{.*}} : memref<16x64xf32>, vector<8xf32>
+func.func private @edges(%x: memref<16x64xf32>, %o: memref<16x70xf32>) {
+  %zero = arith.constant 0 : index
+  %low = arith.constant 3 : index
+  %size = arith.constant 64 : index
+  %last = arith.constant 63 : index
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} outs(%o : memref<16x70xf32>) {
+  ^bb0(%d: f32):
+    %r = linalg.index 0 : index
+    %c = linalg.index 1 : index
+    %at = arith.subi %c, %low : index
+    %behind = arith.cmpi sge, %at, %zero : index
+    %before = arith.cmpi slt, %at, %size : index
+    %inside = arith.andi %behind, %before : i1
+    %v = scf.if %inside -> (f32) {
+      %e = memref.load %x[%r, %at] : memref<16x64xf32>
+      scf.yield %e : f32
+    } else {
+      %0 = arith.minsi %at, %last : index
+      %1 = arith.maxsi %0, %zero : index
+      %e = memref.load %x[%r, %1] : memref<16x64xf32>
+      scf.yield %e : f32
+    }
+    linalg.yield %v : f32
+  }
+  return
+}

@@ -79,6 +79,12 @@ public:
   mlir::Value extractWhere(const Scalar &inside, mlir::Value tensor,
                            llvm::ArrayRef<Scalar> indices,
                            const Scalar &otherwise);
+  /// The same where `inside` holds, else the element at the indices as `move`
+  /// changes them.
+  mlir::Value extractEither(
+      const Scalar &inside, mlir::Value tensor, llvm::ArrayRef<Scalar> indices,
+      llvm::function_ref<void(ScalarBuilder &, llvm::SmallVector<Scalar> &)>
+          move);
   /// The element of a tensor in its compute type.
   Scalar element(mlir::Value tensor, ElementType type,
                  llvm::ArrayRef<Scalar> indices) {

@@ -195,6 +195,29 @@ Value ScalarBuilder::extractWhere(const Scalar &inside, Value tensor,
   return branch.getResult(0);
 }
 
+Value ScalarBuilder::extractEither(
+    const Scalar &inside, Value tensor, ArrayRef<Scalar> indices,
+    function_ref<void(ScalarBuilder &, SmallVector<Scalar> &)> move) {
+  mlir::Type type =
+      llvm::cast<RankedTensorType>(tensor.getType()).getElementType();
+  auto branch = scf::IfOp::create(builder, loc, type, inside.value,
+                                  /*withElseRegion=*/true);
+  for (bool moves : {false, true}) {
+    OpBuilder side =
+        moves ? branch.getElseBodyBuilder() : branch.getThenBodyBuilder();
+    ScalarBuilder inner(side, loc);
+    SmallVector<Scalar> places;
+    for (const Scalar &index : indices)
+      places.push_back(inner.wrap(index.value));
+    if (moves)
+      move(inner, places);
+    scf::YieldOp::create(side, loc, inner.extract(tensor, places));
+    if (inner.failed())
+      fail(boolean(false), inner.problem);
+  }
+  return branch.getResult(0);
+}
+
 Scalar ScalarBuilder::checkedIndex(const Scalar &i, OpFoldResult bound,
                                    bool wrapAround) {
   return wrap(graph::CheckedIndexOp::create(builder, loc, toIndex(i).value,

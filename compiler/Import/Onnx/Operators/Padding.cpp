@@ -21,32 +21,6 @@ Scalar reflected(ScalarBuilder &s, Scalar i, Scalar size, StringRef mode) {
   return select(gt(folded, last), period - folded, folded);
 }
 
-/// The tensor with `low` elements before each row and `high` behind it.
-Val joinBorders(NodeBuilder &n, Val x, int64_t low, int64_t high,
-                StringRef mode) {
-  int64_t axis = x.rank() - 1;
-  Size size = n.dim(x, axis);
-  auto border = [&](int64_t count, Size from) {
-    Sizes sizes = n.dims(x);
-    sizes[axis] = n.index(count);
-    return n.move(sizes, x.elem, [&](ScalarBuilder &s) {
-      SmallVector<Scalar> indices;
-      for (int64_t i = 0; i < axis; ++i)
-        indices.push_back(s.index(i));
-      indices.push_back(
-          reflected(s, s.index(axis) + s.size(from), s.size(size), mode));
-      return s.extract(x.value, indices);
-    });
-  };
-  SmallVector<Val> parts;
-  if (low > 0)
-    parts.push_back(border(low, n.index(-low)));
-  parts.push_back(x);
-  if (high > 0)
-    parts.push_back(border(high, size));
-  return n.concat(parts, axis);
-}
-
 /// The low and then the high pads of all dimensions, of which the run decides
 /// whose they are.
 std::optional<Sizes> padsAtRun(NodeBuilder &n, int64_t rank, Val axes) {
@@ -186,30 +160,30 @@ LogicalResult importPad(NodeBuilder &n) {
   if (mode == "constant")
     return n.out(n.padAtRun(x, low, sizes, padding));
   n.requireSource(own, sizes);
-  // Rows that have elements beside them are copied whole.
-  int64_t last = x.rank() - 1;
-  if (x.rank() > 0 && allKnown && lowInts[last] >= 0 && highInts[last] >= 0) {
-    x = joinBorders(n, x, lowInts[last], highInts[last], mode);
-    own[last] = sizes[last];
-    low[last] = high[last] = n.index(0);
-  }
-  bool isPadded = false;
-  for (int64_t i = 0; i < x.rank(); ++i)
-    isPadded |=
-        NodeBuilder::known(low[i]) != 0 || NodeBuilder::known(high[i]) != 0;
-  if (!isPadded)
-    return n.out(x);
+  auto isPadded = [&](int64_t i) {
+    return NodeBuilder::known(low[i]) != 0 || NodeBuilder::known(high[i]) != 0;
+  };
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
+    // Between its pads, a row is copied as it lies.
+    int64_t last = x.rank() - 1;
     SmallVector<Scalar> indices;
     for (int64_t i = 0; i < x.rank(); ++i) {
-      Scalar at = s.index(i), size = s.size(own[i]);
+      Scalar at = s.index(i);
       if (NodeBuilder::known(low[i]) != 0)
         at = at - s.size(low[i]);
-      if (NodeBuilder::known(low[i]) != 0 || NodeBuilder::known(high[i]) != 0)
-        at = reflected(s, at, size, mode);
+      if (isPadded(i) && i < last)
+        at = reflected(s, at, s.size(own[i]), mode);
       indices.push_back(at);
     }
-    return s.extract(x.value, indices);
+    if (last < 0 || !isPadded(last))
+      return s.extract(x.value, indices);
+    Scalar size = s.size(own[last]);
+    return s.extractEither(
+        bitAnd(ge(indices[last], 0), lt(indices[last], size)), x.value, indices,
+        [&](ScalarBuilder &other, SmallVector<Scalar> &places) {
+          places[last] =
+              reflected(other, places[last], other.wrap(size.value), mode);
+        });
   }));
 }
 
