@@ -46,6 +46,7 @@ Tensor Tensor::random(std::vector<int64_t> shape, unsigned seed) {
 
 static void buildPipeline(PassManager &manager) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(hone::createScheduleKernelsPass());
   functions.addPass(hone::createLowerContractionsPass());
   functions.addPass(hone::createLowerConvolutionsPass());
   functions.addPass(hone::createLowerPoolingPass());
