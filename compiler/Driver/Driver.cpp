@@ -6,6 +6,7 @@
 #include "compiler/Driver/Header.h"
 #include "compiler/Driver/ModelTables.h"
 #include "compiler/Driver/Session.h"
+#include "compiler/Driver/Tuning.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Target/Cpu/Descriptor.h"
 #include "compiler/Target/Cpu/Link.h"
@@ -17,6 +18,7 @@
 #include "hone/abi.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/Analysis/Sizes.h"
+#include "passes/Cpu/ContractionPasses.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -35,7 +37,7 @@ public:
   /// `texts`: the backend whose text of the code is asked for; null otherwise.
   Compile(Session &session, Targets targets, Phase last, const Backend *texts)
       : session(session), options(session.options), targets(std::move(targets)),
-        last(last), texts(texts) {}
+        last(last), texts(texts), tuning(session.context()) {}
 
   Outcome run();
 
@@ -43,6 +45,9 @@ private:
   Outcome lowerGraph();
   Outcome printPhase();
   Outcome planHost();
+  SmallVector<Attribute> cpuMachines();
+  Outcome readTuning();
+  Outcome listSchedules();
   void countPlaces();
   Outcome writeWeights();
   Outcome compileKernels();
@@ -73,6 +78,7 @@ private:
   Targets targets;
   Phase last;
   const Backend *texts;
+  Tuning tuning;
   OwningOpRef<ModuleOp> module;
   ModelInfo info;
   OutputPlace place, headerPlace;
@@ -148,6 +154,8 @@ Outcome Compile::run() {
     if (llvm::Error error = session.makeFolder(folder, place))
       return session.fail(std::move(error), Outcome::CannotWrite);
   }
+  if (Outcome outcome = readTuning(); outcome != Outcome::Done)
+    return outcome;
   if (!session.begin("import", 0))
     return Outcome::Cancelled;
   module = session.import();
@@ -167,6 +175,8 @@ Outcome Compile::run() {
   using Step = Outcome (Compile::*)();
   SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels,
                              &Compile::compileHost};
+  if (!options.schedules.empty())
+    steps.insert(steps.begin() + 1, &Compile::listSchedules);
   if (files) {
     steps.insert(steps.begin() + 1, &Compile::writeWeights);
     steps.push_back(&Compile::linkAll);
@@ -255,8 +265,61 @@ Outcome Compile::planHost() {
   session.stats.lowerBoundBytes = info.arena.lowerBoundBytes;
   session.stats.weightBytes = info.weightBytes;
   session.stats.levels = info.levels.size();
+  if (!options.tuned.empty())
+    tuning.attach(*module, cpuMachines());
   if (info.device)
     countPlaces();
+  return status();
+}
+
+/// What the kernels of each CPU level are made for.
+SmallVector<Attribute> Compile::cpuMachines() {
+  SmallVector<Attribute> machines;
+  for (size_t i = 0; i < targets.host().variants(CodeForm::Object); ++i)
+    machines.push_back(
+        targets.host().machine(&session.context(), i).getValue());
+  return machines;
+}
+
+Outcome Compile::readTuning() {
+  for (const std::string &path : options.tuned)
+    if (llvm::Error error = tuning.read(path))
+      return session.fail(std::move(error), Outcome::UserError);
+  if (options.tuned.empty() || tuning.hasMachine(cpuMachines()))
+    return Outcome::Done;
+  std::string text = options.tuned.front();
+  if (options.tuned.size() > 1)
+    text += " and the other tuning files";
+  text += ": no entry is for this machine, which is ";
+  llvm::raw_string_ostream os(text);
+  llvm::interleave(cpuMachines(), os, " or ");
+  std::string others = tuning.describeMachines();
+  os << (others.empty() ? "; there are none" : "; there are entries for ")
+     << others;
+  session.note(text);
+  return Outcome::Done;
+}
+
+/// Lists what could be measured in place of what the kernels have.
+Outcome Compile::listSchedules() {
+  SmallVector<OwningOpRef<ModuleOp>> lowered;
+  SmallVector<ModuleOp> kernels;
+  NamedAttribute machine = targets.host().machine(&session.context(), 0);
+  for (auto kernel : module->getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(rt::kKernelAttr))
+      continue;
+    lowered.push_back(targets.host().lower(kernel, Phase::Tile, machine));
+    if (!lowered.back() ||
+        failed(runPhase(*lowered.back(), [](OpPassManager &pm) {
+          pm.addNestedPass<func::FuncOp>(createApplyTuningPass());
+        })))
+      return internal(
+          ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
+    kernels.push_back(*lowered.back());
+  }
+  if (llvm::Error error = writeFile(
+          options.schedules, hone::listSchedules(kernels, machine.getValue())))
+    return session.fail(std::move(error), Outcome::CannotWrite);
   return status();
 }
 

@@ -29,6 +29,10 @@ struct CompileOptions {
   std::optional<std::vector<std::string>> overrides;
   int64_t threads = 0; ///< that runs are expected to have; 0: not known
   unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
+  std::vector<std::string> tuned; ///< files with schedules that were measured
+  /// File for a list of the schedules that could be measured for the first CPU
+  /// level; empty: none.
+  std::string schedules;
   bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;
   bool explain = false; ///< keep the remarks of the passes

@@ -34,6 +34,8 @@ void hone::buildKernelTilePipeline(OpPassManager &pm) {
 
 // After: scf, vector, memref, arith, math.
 void hone::buildKernelBufferPipeline(OpPassManager &pm) {
+  // Kernels are known by what they are before they have buffers.
+  pm.addNestedPass<func::FuncOp>(createApplyTuningPass());
   pm.addPass(createBufferizeKernelsPass());
   OpPassManager &kernel = pm.nest<func::FuncOp>();
   kernel.addPass(createScheduleKernelsPass());

@@ -6,6 +6,7 @@
 #include "compiler/Worker/Worker.h"
 
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 namespace nb = nanobind;
 using namespace hone;
@@ -78,7 +79,8 @@ void hone::python::compile(nb::object model, const std::string &output,
                            const std::string &target, const std::string &cpu,
                            const std::optional<std::string> &gpu, nb::dict dims,
                            nb::object overrides, int64_t threads,
-                           const std::string &symbol) {
+                           const std::string &symbol,
+                           const std::vector<std::string> &tuned) {
   std::vector<std::string> options = {"--target=" + target,
                                       "--cpu=" + cpu,
                                       "--symbol=" + symbol,
@@ -87,6 +89,8 @@ void hone::python::compile(nb::object model, const std::string &output,
                                       output};
   if (gpu)
     options.push_back("--gpu=" + *gpu);
+  for (const std::string &file : tuned)
+    options.push_back("--tuned=" + file);
   WorkerCall call = makeCall("compile", model, std::move(dims),
                              std::move(overrides), options);
   std::string messages;

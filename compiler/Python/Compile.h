@@ -18,12 +18,12 @@ struct CompileError : std::runtime_error {
 };
 
 /// Compiles the file `model`, or the bytes where it is a bytes object, to the
-/// library `output`.
+/// library `output`, with the schedules of the files `tuned`.
 void compile(nanobind::object model, const std::string &output,
              const std::string &target, const std::string &cpu,
              const std::optional<std::string> &gpu, nanobind::dict dims,
              nanobind::object overrides, int64_t threads,
-             const std::string &symbol);
+             const std::string &symbol, const std::vector<std::string> &tuned);
 
 /// The messages of a check of `model`, given as above: what would not compile.
 /// Empty where it would.

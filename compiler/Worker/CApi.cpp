@@ -79,16 +79,16 @@ static std::string makeArgument(const std::string &name, std::string value) {
     known = split != std::string::npos && split > 0 &&
             isNumber(value.substr(split + 1), 0);
   }
-  known |= name == "override";
+  known |= name == "override" || (name == "tuned" && !value.empty());
   return known ? "--" + name + "=" + value : "";
 }
 
 static void set(hone_compiler &compiler, const std::string &name,
                 const std::string &argument) {
   std::string prefix = "--" + name + "=";
+  bool addsUp = name == "dim" || name == "override" || name == "tuned";
   for (std::string &other : compiler.options)
-    if (name != "dim" && name != "override" &&
-        other.compare(0, prefix.size(), prefix) == 0) {
+    if (!addsUp && other.compare(0, prefix.size(), prefix) == 0) {
       other = argument;
       return;
     }

@@ -10,6 +10,15 @@ class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ApplyTuningPass : Pass<"hone-apply-tuning", "::mlir::func::FuncOp"> {
+  let summary = "take the schedules that were measured for a kernel";
+  let description = [{
+    Before: kernels at the end of the tile phase. One with `hone.tuning` is looked up there by what it computes: the entry
+    for its machine gives a schedule to each of its products, convolutions with panels and attentions. Left alone: all of
+    a kernel without an entry, or of which one schedule is more than the machine can follow.
+  }];
+}
+
 def ScheduleKernelsPass : Pass<"hone-schedule-kernels", "::mlir::func::FuncOp"> {
   let summary = "choose tiles and blocks of each product, convolution and attention";
   let description = [{

@@ -4,6 +4,8 @@
 #include "passes/Loops/Emit.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace hone;
@@ -23,51 +25,74 @@ bool hone::isDotProduct(const ProductShape &shape) {
          !ShapedType::isDynamic(shape.m) && shape.m <= tuning::kMaxDotRows;
 }
 
+bool hone::isScheduled(Operation *op) {
+  if (auto conv = dyn_cast<ConvWindowOp>(op))
+    return conv.getFilterLayout() == FilterLayout::Panels;
+  return isa<ContractOp, AttendOp>(op);
+}
+
+ScheduleAttr hone::scheduleOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, ScheduleAttr>(op)
+      .Case<ContractOp, ConvWindowOp, AttendOp>(
+          [](auto kernelOp) { return kernelOp.getScheduleAttr(); })
+      .Default(ScheduleAttr());
+}
+
+void hone::setSchedule(Operation *op, ScheduleAttr schedule) {
+  llvm::TypeSwitch<Operation *>(op).Case<ContractOp, ConvWindowOp, AttendOp>(
+      [&](auto kernelOp) { kernelOp.setScheduleAttr(schedule); });
+}
+
+ProductTypes hone::productTypesOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, ProductTypes>(op)
+      .Case<ContractOp, ConvWindowOp, AttendOp>(
+          [](auto kernelOp) { return ProductTypes::of(kernelOp); });
+}
+
 /// What all schedules have to keep.
-static LogicalResult check(Operation *op, std::optional<ScheduleAttr> schedule,
-                           const CpuMachine &machine,
-                           const ProductTypes &types) {
-  if (!schedule)
-    return op->emitError("has no schedule: run hone-schedule-kernels before");
-  const MicroKernel *form = findMicroKernel(schedule->getForm());
+static std::string problemOfAll(ScheduleAttr schedule,
+                                const CpuMachine &machine,
+                                const ProductTypes &types) {
+  const MicroKernel *form = findMicroKernel(schedule.getForm());
   if (!form || !form->fits(machine, types))
-    return op->emitError("has the form '")
-           << schedule->getForm() << "', which " << machine.name
-           << " does not have for its types";
-  int64_t rows = schedule->getTileRows(), vectors = schedule->getTileVectors();
+    return llvm::formatv(
+        "the form '{0}', which {1} does not have for its types",
+        schedule.getForm(), machine.name);
+  int64_t rows = schedule.getTileRows(), vectors = schedule.getTileVectors();
   int64_t columns =
       estimateProduct(vectors, form->lanes(machine, types.accumulator));
   if (columns % kPanelWidth != 0 && kPanelWidth % columns != 0)
-    return op->emitError("has tiles of ")
-           << columns << " columns, but panels of " << kPanelWidth;
+    return llvm::formatv("tiles of {0} columns, but panels of {1}", columns,
+                         kPanelWidth);
   // The vectors of a tile with one row are used once, from memory.
   int64_t fitting = rows == 1 ? machine.vectorRegisters - 2
                               : maxTileRows(machine, *form, vectors) * vectors;
   if (estimateProduct(rows, vectors) > fitting)
-    return op->emitError("has tiles of ")
-           << rows << " x " << vectors << " vectors, more than " << machine.name
-           << " has registers for";
-  if (schedule->getBlockColumns() % columns != 0)
-    return op->emitError("has blocks of ")
-           << schedule->getBlockColumns() << " columns, but tiles of "
-           << columns;
+    return llvm::formatv(
+        "tiles of {0} x {1} vectors, more than {2} has registers for", rows,
+        vectors, machine.name);
+  if (schedule.getBlockColumns() % columns != 0)
+    return llvm::formatv("blocks of {0} columns, but tiles of {1}",
+                         schedule.getBlockColumns(), columns);
   int64_t elements =
-      std::max(estimateProduct(std::max(schedule->getBlockRows(), rows),
-                               std::max(schedule->getBlockColumns(), columns)),
-               estimateProduct(schedule->getBlockK(), columns));
+      std::max(estimateProduct(std::max(schedule.getBlockRows(), rows),
+                               std::max(schedule.getBlockColumns(), columns)),
+               estimateProduct(schedule.getBlockK(), columns));
   if (elements > tuning::kMaxScratchElements)
-    return op->emitError("has blocks of more than ")
-           << tuning::kMaxScratchElements << " elements";
-  return success();
+    return llvm::formatv("blocks of more than {0} elements",
+                         tuning::kMaxScratchElements);
+  return "";
 }
 
-static LogicalResult checkProduct(Operation *op, ScheduleAttr schedule,
-                                  const CpuMachine &machine,
-                                  const ProductShape &shape) {
+static std::string problemOfProduct(ScheduleAttr schedule,
+                                    const CpuMachine &machine,
+                                    const ProductShape &shape) {
   if (isDotProduct(shape))
-    return success();
+    return "";
   if (shape.layout == RhsLayout::Transposed && !schedule.getPacked())
-    return op->emitError("has a transposed operand that is not packed");
+    return "a transposed operand that is not packed";
+  if (shape.layout == RhsLayout::Panels && schedule.getPacked())
+    return "a copy of panels, whose rows follow each other anyway";
   int64_t k = schedule.getBlockK() ? schedule.getBlockK() : shape.k;
   if (schedule.getPacked() &&
       (ShapedType::isDynamic(k) ||
@@ -75,34 +100,36 @@ static LogicalResult checkProduct(Operation *op, ScheduleAttr schedule,
                               findMicroKernel(schedule.getForm())
                                   ->lanes(machine, shape.types.accumulator)) >
            tuning::kMaxScratchElements))
-    return op->emitError("packs all of a K that is free or large");
-  return success();
+    return "a copy of all of a K that is free or large";
+  return "";
 }
 
-LogicalResult hone::checkSchedule(ContractOp op, const CpuMachine &machine) {
-  if (failed(check(op, op.getSchedule(), machine, ProductTypes::of(op))))
-    return failure();
-  return checkProduct(op, *op.getSchedule(), machine, ProductShape::of(op));
-}
-
-LogicalResult hone::checkSchedule(ConvWindowOp op, const CpuMachine &machine) {
-  if (op.getFilterLayout() != FilterLayout::Panels)
-    return success();
-  if (failed(check(op, op.getSchedule(), machine, ProductTypes::of(op))))
-    return failure();
-  if (std::optional<ProductShape> shape = ProductShape::of(op))
-    return checkProduct(op, *op.getSchedule(), machine, *shape);
-  if (op.getSchedule()->getBlockRows() == 0)
-    return op->emitError("has blocks without rows");
-  return success();
-}
-
-LogicalResult hone::checkSchedule(AttendOp op, const CpuMachine &machine) {
-  if (failed(check(op, op.getSchedule(), machine, ProductTypes::of(op))))
-    return failure();
-  ScheduleAttr schedule = *op.getSchedule();
+std::string hone::scheduleProblem(Operation *op, ScheduleAttr schedule,
+                                  const CpuMachine &machine) {
+  std::string problem = problemOfAll(schedule, machine, productTypesOf(op));
+  if (!problem.empty())
+    return problem;
+  if (auto contract = dyn_cast<ContractOp>(op))
+    return problemOfProduct(schedule, machine, ProductShape::of(contract));
+  if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+    if (std::optional<ProductShape> shape = ProductShape::of(conv))
+      return problemOfProduct(schedule, machine, *shape);
+    return schedule.getBlockRows() == 0 ? "blocks without rows" : "";
+  }
   if (schedule.getBlockRows() == 0 || schedule.getBlockColumns() == 0 ||
       schedule.getBlockRows() % schedule.getTileRows() != 0)
-    return op->emitError("has blocks that are not made of whole tiles");
+    return "blocks that are not made of whole tiles";
+  return "";
+}
+
+LogicalResult hone::checkSchedule(Operation *op, const CpuMachine &machine) {
+  if (!isScheduled(op))
+    return success();
+  ScheduleAttr schedule = scheduleOf(op);
+  if (!schedule)
+    return op->emitError("has no schedule: run hone-schedule-kernels before");
+  std::string problem = scheduleProblem(op, schedule, machine);
+  if (!problem.empty())
+    return op->emitError("has ") << problem;
   return success();
 }

@@ -4,6 +4,8 @@
 #define HONE_PASSES_CPU_SCHEDULE_H
 
 #include "passes/Cpu/MicroKernel.h"
+#include <optional>
+#include <string>
 
 namespace hone {
 
@@ -15,15 +17,38 @@ int64_t maxTileRows(const CpuMachine &machine, const MicroKernel &form,
 /// operand: tiles have one row, and nothing is copied.
 bool isDotProduct(const ProductShape &shape);
 
-/// Fail with an error at `op` where it has no schedule, or one that the machine
-/// cannot follow: it must have the form, tiles must fit into the registers and
-/// be as wide as whole panels or an even part of one, and what waits in scratch
-/// memory is limited.
-mlir::LogicalResult checkSchedule(graph::ContractOp op,
-                                  const CpuMachine &machine);
-mlir::LogicalResult checkSchedule(graph::ConvWindowOp op,
-                                  const CpuMachine &machine);
-mlir::LogicalResult checkSchedule(graph::AttendOp op,
+/// Whether an operation is computed by a schedule.
+bool isScheduled(mlir::Operation *op);
+
+/// The schedule that an operation of that kind has; null where it has none.
+graph::ScheduleAttr scheduleOf(mlir::Operation *op);
+void setSchedule(mlir::Operation *op, graph::ScheduleAttr schedule);
+
+/// Element types of the products that such an operation has.
+ProductTypes productTypesOf(mlir::Operation *op);
+
+/// A register tile and the form in which it multiplies.
+struct FormedTile {
+  const MicroKernel *form;
+  int64_t rows, vectors;
+};
+
+/// The schedule that is likely the best for the operation's type; with `tile`,
+/// the best of those with that register tile.
+graph::ScheduleAttr chooseSchedule(mlir::Operation *op,
+                                   const CpuMachine &machine,
+                                   std::optional<FormedTile> tile = {});
+
+/// Why the machine cannot follow a schedule for an operation, as what the
+/// operation "has"; "" where it can. It must have the form, tiles must fit into
+/// the registers and be as wide as whole panels or an even part of one, and
+/// what waits in scratch memory is limited.
+std::string scheduleProblem(mlir::Operation *op, graph::ScheduleAttr schedule,
+                            const CpuMachine &machine);
+
+/// Fails with an error at `op` where it has no schedule, or one that the
+/// machine cannot follow.
+mlir::LogicalResult checkSchedule(mlir::Operation *op,
                                   const CpuMachine &machine);
 
 } // namespace hone

@@ -21,6 +21,10 @@ using namespace hone::graph;
 namespace {
 /// A schedule in the making.
 struct Plan {
+  Plan() = default;
+  explicit Plan(const FormedTile &tile)
+      : form(tile.form), tileRows(tile.rows), tileVectors(tile.vectors) {}
+
   const MicroKernel *form = nullptr;
   int64_t tileRows = 1, tileVectors = 1;
   int64_t blockRows = 0, blockColumns = 0, blockK = 0;
@@ -191,7 +195,9 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
   return std::max<int64_t>(llvm::divideCeil(tiles, blocks), 1);
 }
 
-static Plan planProduct(const CpuMachine &machine, const ProductShape &shape) {
+/// The tile of a product, with which `planProduct` begins.
+static Plan chooseProductTile(const CpuMachine &machine,
+                              const ProductShape &shape) {
   Plan plan = chooseTile(
       machine, shape.types, shape.m, shape.n,
       isKnown(shape.k) ? estimateProduct(shape.k, bytesOf(shape.types.lhs))
@@ -208,6 +214,12 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape) {
     plan.tileRows =
         splitRows(std::max<int64_t>(shape.m, 1), plan.tileRows).rows;
   }
+  return plan;
+}
+
+static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
+                        const std::optional<FormedTile> &tile) {
+  Plan plan = tile ? Plan(*tile) : chooseProductTile(machine, shape);
   plan.packed = isPacked(machine, shape);
   int64_t columns = plan.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
@@ -218,7 +230,8 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape) {
 
 /// Image rows in a block: as many as the L2 cache holds for all tiles of
 /// channels, in equal blocks, and fewer where channels alone give few blocks.
-static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op) {
+static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op,
+                            const std::optional<FormedTile> &tile) {
   auto input = cast<ShapedType>(op.getInput().getType()),
        out = cast<ShapedType>(op.getOuts().front().getType());
   int64_t last = out.getRank() - 2, group = op.getGroup();
@@ -232,8 +245,9 @@ static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op) {
           ? estimateProduct(estimateProduct(channelsIn, op.getStrides().back()),
                             bytesOf(input.getElementType()))
           : channelsIn;
-  Plan plan = chooseTile(machine, ProductTypes::of(op), out.getDimSize(last),
-                         groupOut, stride);
+  Plan plan = tile ? Plan(*tile)
+                   : chooseTile(machine, ProductTypes::of(op),
+                                out.getDimSize(last), groupOut, stride);
   int64_t columns = plan.columns(machine, ProductTypes::of(op));
 
   auto known = [](int64_t size, int64_t otherwise) {
@@ -269,9 +283,7 @@ static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op) {
   return plan;
 }
 
-static Plan planAttention(const CpuMachine &machine, AttendOp op) {
-  SmallVector<int64_t> scores = op.getScoreShape();
-  int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
+static Plan chooseAttentionTile(const CpuMachine &machine, AttendOp op) {
   Plan plan;
   plan.form = &chooseMicroKernel(machine, ProductTypes::of(op));
   plan.tileVectors = tuning::kAttentionVectors;
@@ -285,6 +297,14 @@ static Plan planAttention(const CpuMachine &machine, AttendOp op) {
     stride = estimateProduct(stride, bytesOf(query.getElementType()));
   plan.tileRows = std::min(maxTileRows(machine, *plan.form, plan.tileVectors),
                            maxCachedRows(machine, stride));
+  return plan;
+}
+
+static Plan planAttention(const CpuMachine &machine, AttendOp op,
+                          const std::optional<FormedTile> &tile) {
+  SmallVector<int64_t> scores = op.getScoreShape();
+  int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
+  Plan plan = tile ? Plan(*tile) : chooseAttentionTile(machine, op);
   int64_t columns = plan.columns(machine, ProductTypes::of(op));
   plan.blockColumns =
       std::clamp<int64_t>(llvm::alignTo(std::min(sizeOr(keys, kMaxEstimate),
@@ -310,6 +330,21 @@ static Plan planAttention(const CpuMachine &machine, AttendOp op) {
   return plan;
 }
 
+ScheduleAttr hone::chooseSchedule(Operation *op, const CpuMachine &machine,
+                                  std::optional<FormedTile> tile) {
+  Plan plan;
+  if (auto contract = dyn_cast<ContractOp>(op)) {
+    plan = planProduct(machine, ProductShape::of(contract), tile);
+  } else if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+    std::optional<ProductShape> product = ProductShape::of(conv);
+    plan = product ? planProduct(machine, *product, tile)
+                   : planConvolution(machine, conv, tile);
+  } else {
+    plan = planAttention(machine, cast<AttendOp>(op), tile);
+  }
+  return plan.attr(op->getContext());
+}
+
 namespace {
 struct ScheduleKernelsPass
     : hone::impl::ScheduleKernelsPassBase<ScheduleKernelsPass> {
@@ -317,26 +352,9 @@ struct ScheduleKernelsPass
 
   void runOnOperation() override {
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    auto schedule = [&](auto op, auto makePlan) {
-      if (!op.getSchedule())
-        op.setScheduleAttr(makePlan().attr(&getContext()));
-    };
     getOperation().walk([&](Operation *op) {
-      if (auto contract = dyn_cast<ContractOp>(op)) {
-        schedule(contract, [&] {
-          return planProduct(machine, ProductShape::of(contract));
-        });
-      } else if (auto conv = dyn_cast<ConvWindowOp>(op)) {
-        if (conv.getFilterLayout() != FilterLayout::Panels)
-          return;
-        schedule(conv, [&] {
-          std::optional<ProductShape> product = ProductShape::of(conv);
-          return product ? planProduct(machine, *product)
-                         : planConvolution(machine, conv);
-        });
-      } else if (auto attend = dyn_cast<AttendOp>(op)) {
-        schedule(attend, [&] { return planAttention(machine, attend); });
-      }
+      if (isScheduled(op) && !scheduleOf(op))
+        setSchedule(op, chooseSchedule(op, machine));
     });
   }
 };

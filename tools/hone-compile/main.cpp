@@ -69,6 +69,11 @@ static cl::opt<unsigned>
     jobs("jobs", COMPILE_OPTION(cl::desc("Threads of the compiler; 0: one per "
                                          "processor"),
                                 cl::init(0)));
+static cl::list<std::string> tuned(
+    "tuned",
+    COMPILE_OPTION(cl::desc("Schedules that hone tune has found; of several "
+                            "files the better ones count"),
+                   cl::value_desc("FILE")));
 static cl::opt<std::string>
     symbol("symbol",
            COMPILE_OPTION(cl::desc("The function that the library exports"),
@@ -104,6 +109,11 @@ static cl::opt<bool> givenModel("worker-model", cl::Hidden,
 static cl::opt<std::string> reproducer(
     "worker-reproducer",
     COMPILE_OPTION(cl::Hidden, cl::desc("Write a reproducer of this error")));
+
+static cl::opt<std::string>
+    schedules("worker-schedules",
+              COMPILE_OPTION(cl::Hidden,
+                             cl::desc("Write a list of schedules to measure")));
 
 static int usage(const llvm::Twine &message) {
   llvm::errs() << "error: " << message << "\n";
@@ -188,6 +198,8 @@ int main(int argc, char **argv) {
   options.header = header;
   options.reproducerWithWeights = withWeights;
   options.explain = explain;
+  options.tuned = tuned;
+  options.schedules = schedules;
   options.output = output;
   if (threads < 0)
     return usage("--threads wants a number from 0");

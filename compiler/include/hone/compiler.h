@@ -59,8 +59,9 @@ HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 /* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
  * "symbol", "emit", "header" ("true"), "threads" (that runs will have),
  * "jobs" (threads of the compiler), "reproducer-with-weights". "dim" takes
- * "NAME=N" and adds up, as do the names of "override". Returns HONE_COMPILE_OK,
- * HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL without memory. */
+ * "NAME=N" and adds up, as do the names of "override" and the files of "tuned".
+ * Returns HONE_COMPILE_OK, HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL
+ * without memory. */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,
                                            const char *value);

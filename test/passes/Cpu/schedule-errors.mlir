@@ -60,8 +60,20 @@ func.func @transposed(%a: memref<8x8xf32>, %b: memref<16x8xf32>, %out: memref<8x
 // -----
 
 func.func @free_k(%a: memref<8x?xf32>, %b: memref<16x?xf32>, %out: memref<8x16xf32>) {
-  // expected-error @below {{packs all of a K that is free or large}}
+  // expected-error @below {{has a copy of all of a K that is free or large}}
   hone.contract ins(%a, %b : memref<8x?xf32>, memref<16x?xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
+      schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
+  ^bb0(%acc: f32):
+    hone.epilogue_yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @panels(%a: memref<8x8xf32>, %b: memref<1x8x16xf32>, %out: memref<8x16xf32>) {
+  // expected-error @below {{has a copy of panels, whose rows follow each other anyway}}
+  hone.contract ins(%a, %b : memref<8x8xf32>, memref<1x8x16xf32>) maps [] outs(%out : memref<8x16xf32>) panels
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
   ^bb0(%acc: f32):
     hone.epilogue_yield %acc : f32

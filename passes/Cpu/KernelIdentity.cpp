@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// By what a kernel is known again in another model.
+#include "passes/Cpu/KernelIdentity.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "passes/Cpu/Schedule.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mlir;
+using namespace hone;
+
+SmallVector<Operation *> hone::scheduledOperations(func::FuncOp kernel) {
+  SmallVector<Operation *> operations;
+  kernel.walk([&](Operation *op) {
+    if (isScheduled(op))
+      operations.push_back(op);
+  });
+  return operations;
+}
+
+std::string hone::kernelIdentity(func::FuncOp kernel) {
+  OwningOpRef<func::FuncOp> plain = kernel.clone();
+  plain->setPublic();
+  plain->setSymName("kernel");
+  plain->setArgAttrsAttr(nullptr);
+  plain->setResAttrsAttr(nullptr);
+  plain->getOperation()->setDiscardableAttrs(ArrayRef<NamedAttribute>());
+  for (Operation *op : scheduledOperations(*plain))
+    setSchedule(op, nullptr);
+  // Small weights and factors lie in the kernel.
+  Builder builder(kernel.getContext());
+  plain->walk([&](Operation *op) {
+    if (auto factor = dyn_cast<arith::ConstantOp>(op);
+        factor && isa<FloatType>(factor.getType()))
+      factor.setValueAttr(builder.getZeroAttr(factor.getType()));
+    if (auto weights = dyn_cast<graph::ConstantOp>(op))
+      if (auto zero = dyn_cast_or_null<ElementsAttr>(
+              builder.getZeroAttr(weights.getType())))
+        weights.setValueAttr(zero);
+  });
+  // Locations are not printed.
+  std::string text;
+  llvm::raw_string_ostream(text) << *plain;
+  llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
+      ArrayRef(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+  auto digits = [](uint64_t half) {
+    std::string hex = llvm::utohexstr(half, /*LowerCase=*/true);
+    return std::string(16 - hex.size(), '0') + hex;
+  };
+  return digits(hash.high64) + digits(hash.low64);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Schedules that are worth measuring beside the one that was chosen.
+#include "passes/Cpu/ScheduleCandidates.h"
+#include "dialects/Graph/Graph.h"
+#include "passes/Machine/Estimate.h"
+#include "passes/Machine/Tuning.h"
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// Register tiles of an operation that are measured, at most.
+static constexpr size_t kMostTiles = 10;
+/// A tile that takes so many times the cycles of the best is not.
+static constexpr double kHopeless = 1.75;
+/// Chunks of K are no shorter.
+static constexpr int64_t kLeastChunk = 64;
+
+namespace {
+/// The sizes of an operation's loops; kDynamic where one is not known.
+struct LoopSizes {
+  int64_t tiledRows;   ///< that tiles are cut from
+  int64_t blockedRows; ///< that blocks are cut from
+  int64_t columns;
+  int64_t k = 0; ///< 0: it does not go by in chunks
+  bool columnBlocks = false;
+
+  static LoopSizes of(Operation *op);
+  static LoopSizes of(const ProductShape &shape);
+};
+} // namespace
+
+LoopSizes LoopSizes::of(const ProductShape &shape) {
+  bool dots = isDotProduct(shape);
+  return {shape.m, shape.m, shape.n, dots ? 0 : shape.k, true};
+}
+
+LoopSizes LoopSizes::of(Operation *op) {
+  if (auto contract = dyn_cast<ContractOp>(op))
+    return of(ProductShape::of(contract));
+  if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+    if (std::optional<ProductShape> shape = ProductShape::of(conv))
+      return of(*shape);
+    auto out = cast<ShapedType>(conv.getOuts().front().getType());
+    ArrayRef<int64_t> rows = out.getShape().drop_back(2);
+    int64_t channels = out.getShape().back();
+    if (!ShapedType::isDynamic(channels))
+      channels /= conv.getGroup();
+    return {out.getDimSize(out.getRank() - 2),
+            ShapedType::isDynamicShape(rows) ? ShapedType::kDynamic
+                                             : estimateProduct(rows),
+            channels};
+  }
+  auto attend = cast<AttendOp>(op);
+  SmallVector<int64_t> scores = attend.getScoreShape();
+  int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
+  return {rows, rows, keys, 0, true};
+}
+
+static bool isKnown(int64_t size) { return !ShapedType::isDynamic(size); }
+
+/// What stands for a size that is not known: many.
+static int64_t orMany(int64_t size) { return isKnown(size) ? size : 1 << 12; }
+
+/// Cycles of a step along K for all rows and columns: so many multiply-adds and
+/// loads start in each.
+static double cyclesOf(const CpuMachine &machine, const LoopSizes &sizes,
+                       const FormedTile &tile, int64_t lanes) {
+  double compute = double(tile.rows * tile.vectors) / machine.fmaPorts;
+  double loads = double(tile.rows + tile.vectors) / machine.loadPorts;
+  double rows = llvm::divideCeil(orMany(sizes.tiledRows), tile.rows);
+  double columns =
+      llvm::divideCeil(orMany(sizes.columns), tile.vectors * lanes);
+  return std::max(compute, loads) * rows * columns;
+}
+
+SmallVector<ScheduleAttr> hone::tileCandidates(Operation *op,
+                                               ScheduleAttr current,
+                                               const CpuMachine &machine) {
+  LoopSizes sizes = LoopSizes::of(op);
+  ProductTypes types = productTypesOf(op);
+  int64_t mostRows = std::max<int64_t>(orMany(sizes.tiledRows), 1);
+  auto cycles = [&](const FormedTile &tile) {
+    return cyclesOf(machine, sizes, tile,
+                    tile.form->lanes(machine, types.accumulator));
+  };
+  using Candidate = std::pair<double, ScheduleAttr>;
+  SmallVector<Candidate> found;
+  auto add = [&](FormedTile tile) {
+    ScheduleAttr schedule = chooseSchedule(op, machine, tile);
+    bool known = schedule == current ||
+                 llvm::is_contained(llvm::make_second_range(found), schedule);
+    if (!known && scheduleProblem(op, schedule, machine).empty())
+      found.push_back({cycles(tile), schedule});
+  };
+  for (const MicroKernel &form : microKernels()) {
+    if (!form.fits(machine, types))
+      continue;
+    int64_t lanes = form.lanes(machine, types.accumulator);
+    for (int64_t vectors = 1; vectors <= 8; ++vectors) {
+      // Half a tile may be empty, no more.
+      if (vectors > 1 && (vectors / 2) * lanes >= orMany(sizes.columns))
+        continue;
+      int64_t most = std::min(maxTileRows(machine, form, vectors), mostRows);
+      for (int64_t rows : {most, most - 1, most - 2, most * 2 / 3, most / 2})
+        if (rows >= 1)
+          add({&form, rows, vectors});
+    }
+  }
+  llvm::stable_sort(found, [](const Candidate &a, const Candidate &b) {
+    return a.first < b.first;
+  });
+  double best = std::numeric_limits<double>::infinity();
+  if (const MicroKernel *form = findMicroKernel(current.getForm()))
+    best = cycles({form, current.getTileRows(), current.getTileVectors()});
+  if (!found.empty())
+    best = std::min(best, found.front().first);
+  SmallVector<ScheduleAttr> schedules;
+  for (const auto &[time, schedule] : found)
+    if (time <= kHopeless * best && schedules.size() < kMostTiles)
+      schedules.push_back(schedule);
+  return schedules;
+}
+
+SmallVector<ScheduleAttr> hone::blockCandidates(Operation *op,
+                                                ScheduleAttr current,
+                                                const CpuMachine &machine) {
+  LoopSizes sizes = LoopSizes::of(op);
+  bool isWindow = isa<ConvWindowOp>(op) && !sizes.columnBlocks;
+  int64_t unitRows = isWindow ? 1 : current.getTileRows();
+  SmallVector<ScheduleAttr> found;
+  const MicroKernel *form = findMicroKernel(current.getForm());
+  if (!form)
+    return found;
+  int64_t unitColumns = current.getTileVectors() *
+                        form->lanes(machine, productTypesOf(op).accumulator);
+  auto add = [&](int64_t rows, int64_t columns, int64_t k, bool packed) {
+    // What is the same is written in one way.
+    if (!isa<AttendOp>(op) && columns == unitColumns)
+      columns = 0;
+    if (isKnown(sizes.k) && k >= sizes.k)
+      k = 0;
+    auto schedule = ScheduleAttr::get(
+        op->getContext(), current.getForm(), current.getTileRows(),
+        current.getTileVectors(), rows, columns, k, packed);
+    if (schedule != current && !llvm::is_contained(found, schedule) &&
+        scheduleProblem(op, schedule, machine).empty())
+      found.push_back(schedule);
+  };
+  int64_t rows = std::max(current.getBlockRows(), unitRows);
+  int64_t columns = current.getBlockColumns(), k = current.getBlockK();
+  bool packed = current.getPacked();
+
+  // Blocks larger than all there is are the same as that.
+  auto whole = [](int64_t size, int64_t unit) {
+    return llvm::alignTo(std::max<int64_t>(orMany(size), 1), unit);
+  };
+  auto scaled = [&](int64_t block, int64_t all, int64_t unit, bool twice) {
+    int64_t units = std::max<int64_t>(block / unit, 1);
+    units = twice ? units * 2 : (units + 1) / 2;
+    return std::min<int64_t>(units * unit, whole(all, unit));
+  };
+  for (bool twice : {true, false})
+    add(scaled(rows, sizes.blockedRows, unitRows, twice), columns, k, packed);
+  if (sizes.columnBlocks)
+    for (bool twice : {true, false})
+      add(rows,
+          scaled(std::max(columns, unitColumns), sizes.columns, unitColumns,
+                 twice),
+          k, packed);
+  if (sizes.k == 0)
+    return found;
+  int64_t all = orMany(sizes.k), chunk = k ? k : all;
+  int64_t half = llvm::alignTo(chunk / 2, kPanelWidth);
+  if (half >= kLeastChunk && half < chunk)
+    add(rows, columns, half, packed);
+  if (k)
+    add(rows, columns, 2 * k < all ? 2 * k : 0, packed);
+  auto contract = dyn_cast<ContractOp>(op);
+  if (contract && !contract.getPanels())
+    for (int64_t next : {k, tuning::kPackedK})
+      add(rows, columns, next, !packed);
+  return found;
+}
