@@ -236,6 +236,7 @@ void Model::setInputs(const Options &options) {
   hone_session_options session = {};
   session.size = sizeof(session);
   session.threads = options.threads;
+  session.pool = options.pool;
   if (!model.device && !options.device.empty() && options.device != "cpu")
     throw Failure{1, path + ": --device " + options.device +
                          ": the model has code for the CPU only; compile it "

@@ -18,6 +18,7 @@ struct Options {
   std::vector<std::string> dims;   ///< NAME=N
   std::string device; ///< a number or "cpu"; empty: the model's choice
   int threads = 0;
+  const hone_pool *pool = nullptr; ///< null: one of the model's own
   double seconds = 3;
   uint64_t seed = 0;
   bool random = false, json = false, verify = false, profile = false;

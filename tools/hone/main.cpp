@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The front door: starts hone-compile or hone-run, which lie beside it, with
-// the same arguments. It links neither LLVM nor the runtime.
+// The front door: starts hone-compile, hone-run or hone-tune, which lie beside
+// it, with the same arguments. It links neither LLVM nor the runtime.
 #include "tools/hone/Compile.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@ static const char help[] =
     "usage: hone COMMAND ...\n"
     "\n"
     "  compile MODEL -o OUT.so   make a shared library from a model file\n"
+    "  tune MODEL -o FILE        measure which schedules are fast here\n"
     "  check MODEL...            list all in models that would not compile\n"
     "  run OUT.so                run a compiled model on .npy files\n"
     "  bench OUT.so              time a compiled model\n"
@@ -22,7 +23,8 @@ static const char help[] =
 static const struct {
   const char *command, *program;
 } commands[] = {
-    {"compile", "hone-compile"}, {"check", "hone-compile"}, {"run", "hone-run"},
+    {"compile", "hone-compile"}, {"check", "hone-compile"},
+    {"tune", "hone-tune"},       {"run", "hone-run"},
     {"bench", "hone-run"},       {"info", "hone-run"},
 };
 
@@ -56,7 +58,7 @@ int main(int argc, char **argv) {
   }
   path[length] = 0;
   strcpy(strrchr(path, '/') + 1, program);
-  if (!strcmp(program, "hone-run"))
+  if (strcmp(program, "hone-compile"))
     execv(path, argv);
   else if (access(path, X_OK) == 0)
     return hone::compileWatched(path, argc, argv);

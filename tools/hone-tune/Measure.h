@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Two libraries of one model, measured in turn.
+#ifndef HONE_TOOLS_TUNE_MEASURE_H
+#define HONE_TOOLS_TUNE_MEASURE_H
+
+#include "tools/hone-run/Model.h"
+
+#include <functional>
+#include <map>
+
+namespace hone::tune {
+
+/// Monotonic.
+double secondsNow();
+
+/// The least time of a kernel in one run, all its steps together.
+struct KernelTimes {
+  double untuned = 0, tuned = 0;
+};
+
+struct ProfiledRuns {
+  int64_t runs = 0; ///< of each library
+  std::map<std::string, KernelTimes> kernels;
+  double untunedRun = 0; ///< the least time of a run
+};
+
+struct WholeRuns {
+  int64_t runs = 0;
+  double untuned = 0, tuned = 0; ///< medians, in seconds
+  /// The median of a tuned run's time by that of the untuned run beside it.
+  double ratio = 1;
+};
+
+/// Whether to go on.
+using GoesOn = std::function<bool()>;
+
+/// Runs both in turn, each as often as the other, for about so long, with a
+/// profile. The machine may be slower at times: that meets both. Throws
+/// Failure.
+ProfiledRuns profileBoth(run::Model &untuned, run::Model &tuned, double seconds,
+                         const GoesOn &goesOn);
+
+/// The same without a profile.
+WholeRuns timeBoth(run::Model &untuned, run::Model &tuned, double seconds,
+                   const GoesOn &goesOn);
+
+} // namespace hone::tune
+
+#endif // HONE_TOOLS_TUNE_MEASURE_H

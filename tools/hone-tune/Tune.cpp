@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Rounds of a search: every kernel gets its next candidate, the model is
+// compiled once, and its kernels are measured beside those of the untuned one.
+#include "tools/hone-tune/Tune.h"
+#include "compiler/Worker/Worker.h"
+#include "tools/hone-tune/Measure.h"
+#include "tools/hone-tune/Search.h"
+#include "tools/hone/Signals.h"
+#include "tools/hone/Terminal.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <unistd.h>
+
+using namespace hone;
+using namespace hone::tune;
+using hone::run::Failure;
+using hone::run::Model;
+
+namespace {
+
+/// Kernels with a smaller share of a run are left alone.
+constexpr double kLeastShare = 0.001;
+/// How long libraries run in a round, at least, and by the time of a compile.
+constexpr double kLeastSeconds = 0.3, kShareOfCompile = 0.75;
+
+/// A folder for libraries, removed at the end.
+class Folder {
+public:
+  Folder() {
+    std::string made =
+        (std::filesystem::temp_directory_path() / "hone-tune-XXXXXX").string();
+    if (!mkdtemp(made.data()))
+      throw Failure{74, made + ": " + strerror(errno)};
+    path = made;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  Folder(const Folder &) = delete;
+  std::string file(const char *name) const { return path + "/" + name; }
+
+private:
+  std::string path;
+};
+
+/// A pool that all libraries share: its threads look for work some time after a
+/// run, which must not be the other's time.
+struct Pool {
+  explicit Pool(int threads) {
+    if (hone_pool_create(threads, &pool) != HONE_OK)
+      throw Failure{1, "out of memory for the thread pool"};
+  }
+  ~Pool() { hone_pool_destroy(&pool); }
+  Pool(const Pool &) = delete;
+  hone_pool pool = {};
+};
+
+/// Thrown where a signal asked for the end.
+struct Stopped {};
+
+class Tuner {
+public:
+  explicit Tuner(const Options &options)
+      : options(options), pool(options.threads), begin(secondsNow()) {}
+
+  int run();
+
+private:
+  struct Built {
+    Listing listing;
+    double seconds;
+  };
+
+  Built compile(const char *library, const std::string &tuned);
+  std::unique_ptr<Model> load(const char *library);
+  void checkDims(const Model &model) const;
+  void prepare();
+  bool hasCandidates();
+  void measureRound();
+  void compileBest(const char *library);
+  void finish();
+  bool dropWhatDoesNotPay(const WholeRuns &whole, const ProfiledRuns &profiled);
+  void save();
+  void show() const;
+
+  double elapsed() const { return secondsNow() - begin; }
+  /// What a round takes, and what the end takes.
+  double roundSeconds() const { return compileSeconds + 2 * measureSeconds; }
+  double finishSeconds() const { return compileSeconds + 4 * measureSeconds; }
+  bool proceed(const std::string &what) const {
+    showProgress(what, std::min(elapsed() / options.budget, 1.0));
+    return !isStopped();
+  }
+  GoesOn goesOn(std::string what) const {
+    return [this, what] { return proceed(what); };
+  }
+  KernelTimes timesOf(const KernelSearch &kernel,
+                      const ProfiledRuns &profiled) const;
+
+  const Options &options;
+  Folder folder;
+  Pool pool;
+  double begin;
+  TuningFile file;
+  std::string machine;
+  std::unique_ptr<Model> untuned;
+  std::vector<KernelSearch> kernels;
+  /// Steps of kernels that are alike, by their key.
+  std::map<std::string, std::vector<std::string>> names;
+  double compileSeconds = 0, measureSeconds = kLeastSeconds;
+  int rounds = 0;
+  WholeRuns whole;
+};
+
+} // namespace
+
+/// Compiles the model with the schedules of a file, or, without one, with its
+/// own.
+Tuner::Built Tuner::compile(const char *library, const std::string &tuned) {
+  double start = secondsNow();
+  std::string list = folder.file("schedules.json");
+  WorkerCall call;
+  call.program = options.compiler;
+  call.arguments = {"hone",
+                    "compile",
+                    "--cpu=" + options.cpu,
+                    "--threads=" + std::to_string(options.threads),
+                    "--worker-schedules=" + list,
+                    "-o",
+                    folder.file(library)};
+  if (!tuned.empty())
+    call.arguments.push_back("--tuned=" + tuned);
+  call.arguments.insert(call.arguments.end(), {"--", options.model});
+  std::vector<std::string> messages;
+  WorkerCallbacks callbacks;
+  callbacks.message = [&](const std::string &text) {
+    messages.push_back(text);
+  };
+  callbacks.progress = [&](const std::string &what, double) {
+    return proceed("round " + std::to_string(rounds) + ": " + what);
+  };
+  callbacks.started = setWorker;
+  CompileStatus status = runWorker(call, callbacks);
+  if (status == CompileStatus::Cancelled)
+    throw Stopped{};
+  if (status != CompileStatus::Done) {
+    for (const std::string &text : messages)
+      showMessage(text);
+    throw Failure{static_cast<int>(status), ""};
+  }
+  return {Listing::read(list), secondsNow() - start};
+}
+
+std::unique_ptr<Model> Tuner::load(const char *library) {
+  run::Options asked;
+  asked.model = folder.file(library);
+  asked.dims = options.dims;
+  asked.pool = &pool.pool;
+  asked.random = true;
+  try {
+    auto model = std::make_unique<Model>(asked);
+    checkDims(*model);
+    model->setInputs(asked);
+    model->prepare();
+    model->run();
+    return model;
+  } catch (Failure &failure) {
+    // The library is nothing that the user knows.
+    if (failure.message.compare(0, asked.model.size(), asked.model) == 0)
+      failure.message.replace(0, asked.model.size(), options.model);
+    throw;
+  }
+}
+
+/// All free dimensions need a size.
+void Tuner::checkDims(const Model &model) const {
+  const hone_descriptor &descriptor = model.descriptor();
+  for (int64_t i = 0; i < descriptor.free_dim_count; ++i) {
+    std::string name = descriptor.free_dim_names[i];
+    bool given = std::any_of(
+        options.dims.begin(), options.dims.end(),
+        [&](const std::string &dim) { return dim.rfind(name + "=", 0) == 0; });
+    if (!given)
+      throw Failure{1, options.model + ": dimension '" + name +
+                           "' is free: say with --dim '" + name +
+                           "=N' what size to measure with"};
+  }
+}
+
+/// Compiles and loads the untuned model, and finds the kernels to search for.
+void Tuner::prepare() {
+  file = TuningFile::load(options.output);
+  bool resumes = std::filesystem::exists(options.output);
+  std::filesystem::path place = options.output;
+  std::string parent =
+      place.has_parent_path() ? place.parent_path().string() : ".";
+  if (access(parent.c_str(), W_OK) != 0)
+    throw Failure{74,
+                  "cannot write '" + options.output + "': " + strerror(errno)};
+  std::optional<Listing> before;
+  if (resumes)
+    before = compile("tuned.so", options.output).listing;
+  Built built = compile("untuned.so", "");
+  compileSeconds = built.seconds;
+  measureSeconds = std::max(kLeastSeconds, kShareOfCompile * compileSeconds);
+  machine = built.listing.machine;
+  untuned = load("untuned.so");
+
+  std::vector<Entry> entries = file.entriesOf(machine);
+  const Listing &listing = before ? *before : built.listing;
+  std::map<std::string, const Entry *> known;
+  for (const Entry &entry : entries)
+    known[entry.key] = &entry;
+  std::vector<const ListedKernel *> firsts;
+  for (const ListedKernel &kernel : listing.kernels) {
+    std::vector<std::string> &alike = names[kernel.key];
+    alike.push_back(kernel.name);
+    if (alike.size() == 1)
+      firsts.push_back(&kernel);
+  }
+  // What takes no time is not worth a round.
+  ProfiledRuns profiled =
+      profileBoth(*untuned, *untuned, kLeastSeconds, goesOn("measuring"));
+  for (const ListedKernel *kernel : firsts) {
+    auto found = known.find(kernel->key);
+    KernelSearch search(*kernel,
+                        found == known.end() ? nullptr : found->second);
+    if (timesOf(search, profiled).untuned >= kLeastShare * profiled.untunedRun)
+      kernels.push_back(std::move(search));
+  }
+}
+
+KernelTimes Tuner::timesOf(const KernelSearch &kernel,
+                           const ProfiledRuns &profiled) const {
+  KernelTimes sum;
+  for (const std::string &name : names.at(kernel.key())) {
+    auto found = profiled.kernels.find(name);
+    if (found == profiled.kernels.end())
+      continue;
+    sum.untuned += found->second.untuned;
+    sum.tuned += found->second.tuned;
+  }
+  return sum;
+}
+
+bool Tuner::hasCandidates() {
+  bool any = false;
+  for (KernelSearch &kernel : kernels)
+    any |= kernel.candidate() != nullptr;
+  return any;
+}
+
+/// Compiles the candidates of all kernels, or else their best, and measures.
+void Tuner::measureRound() {
+  ++rounds;
+  TuningFile candidates;
+  std::vector<Entry> entries;
+  for (KernelSearch &kernel : kernels) {
+    Entry entry = kernel.entry();
+    if (const Schedules *candidate = kernel.candidate())
+      entry.schedules = *candidate;
+    if (entry.schedules)
+      entries.push_back(std::move(entry));
+  }
+  candidates.update(machine, entries);
+  run::writeFile(folder.file("round.json"), {candidates.text()});
+  Built built = compile("candidate.so", folder.file("round.json"));
+  compileSeconds = built.seconds;
+  std::map<std::string, const ListedKernel *> listed;
+  for (const ListedKernel &kernel : built.listing.kernels)
+    listed[kernel.key] = &kernel;
+  for (KernelSearch &kernel : kernels)
+    if (kernel.candidate())
+      kernel.compiled(*listed.at(kernel.key()));
+  // Should one of them end this process, it is not measured again.
+  save();
+
+  std::unique_ptr<Model> candidate = load("candidate.so");
+  GoesOn on = goesOn("round " + std::to_string(rounds) + ": measuring");
+  auto measure = [&] {
+    ProfiledRuns profiled =
+        profileBoth(*untuned, *candidate, measureSeconds, on);
+    if (isStopped())
+      throw Stopped{};
+    return profiled;
+  };
+  auto ratioOf = [&](const KernelSearch &kernel, const ProfiledRuns &profiled) {
+    KernelTimes times = timesOf(kernel, profiled);
+    return times.untuned > 0 ? times.tuned / times.untuned : 1;
+  };
+  ProfiledRuns profiled = measure();
+  bool isNews = std::any_of(kernels.begin(), kernels.end(),
+                            [&](const KernelSearch &kernel) {
+                              return kernel.isBetter(ratioOf(kernel, profiled));
+                            });
+  // Among many candidates some are lucky: what is better has to be so twice.
+  ProfiledRuns again;
+  if (isNews)
+    again = measure();
+  for (KernelSearch &kernel : kernels) {
+    double ratio = ratioOf(kernel, profiled);
+    if (isNews)
+      ratio = std::max(ratio, ratioOf(kernel, again));
+    kernel.take(ratio, timesOf(kernel, profiled).untuned,
+                profiled.runs + again.runs);
+  }
+}
+
+void Tuner::compileBest(const char *library) {
+  TuningFile best;
+  std::vector<Entry> entries;
+  for (const KernelSearch &kernel : kernels)
+    if (kernel.best())
+      entries.push_back(kernel.entry());
+  best.update(machine, entries);
+  run::writeFile(folder.file("best.json"), {best.text()});
+  compile(library, folder.file("best.json"));
+}
+
+/// Gives up what did not pay, where all together is not clearly faster. False:
+/// all is kept.
+bool Tuner::dropWhatDoesNotPay(const WholeRuns &measured,
+                               const ProfiledRuns &profiled) {
+  bool dropped = false;
+  for (KernelSearch &kernel : kernels) {
+    if (!kernel.best())
+      continue;
+    KernelTimes times = timesOf(kernel, profiled);
+    if (times.tuned > kGain * times.untuned && measured.ratio > kGain) {
+      kernel.drop();
+      dropped = true;
+    } else if (times.untuned > 0) {
+      kernel.confirm(times.untuned, times.tuned, profiled.runs);
+    }
+  }
+  return dropped;
+}
+
+/// Measures the whole model with all that was found, and without.
+void Tuner::finish() {
+  for (;;) {
+    bool any = std::any_of(
+        kernels.begin(), kernels.end(),
+        [](const KernelSearch &kernel) { return kernel.best() != nullptr; });
+    if (!any) {
+      untuned = load("untuned.so"); // without a profile
+      whole = timeBoth(*untuned, *untuned, kLeastSeconds, goesOn("measuring"));
+      whole.tuned = whole.untuned; // the same
+      whole.ratio = 1;
+      return;
+    }
+    compileBest("best.so");
+    std::unique_ptr<Model> tuned = load("best.so");
+    untuned = load("untuned.so"); // without a profile
+    whole = timeBoth(*untuned, *tuned, 2 * measureSeconds,
+                     goesOn("measuring the whole model"));
+    ProfiledRuns profiled = profileBoth(*untuned, *tuned, 2 * measureSeconds,
+                                        goesOn("measuring the whole model"));
+    if (isStopped())
+      throw Stopped{};
+    if (dropWhatDoesNotPay(whole, profiled))
+      continue;
+    if (whole.ratio <= 1)
+      return;
+    for (KernelSearch &kernel : kernels)
+      kernel.drop();
+  }
+}
+
+void Tuner::save() {
+  std::vector<Entry> entries;
+  for (const KernelSearch &kernel : kernels)
+    entries.push_back(kernel.entry());
+  file.update(machine, entries);
+  run::writeFile(options.output, {file.text()});
+}
+
+void Tuner::show() const {
+  size_t faster = std::count_if(
+      kernels.begin(), kernels.end(),
+      [](const KernelSearch &kernel) { return kernel.best() != nullptr; });
+  if (options.json) {
+    Json json;
+    json["file"] = options.output;
+    json["machine"] = machine;
+    json["threads"] = pool.pool.threads;
+    json["seconds"] = elapsed();
+    json["rounds"] = rounds;
+    json["runs"] = whole.runs;
+    json["untuned_ms"] = whole.untuned * 1e3;
+    json["tuned_ms"] = whole.tuned * 1e3;
+    json["ratio"] = whole.ratio;
+    json["kernels"] = Json::array();
+    for (const KernelSearch &kernel : kernels) {
+      Entry entry = kernel.entry();
+      Json row = {{"name", entry.name}, {"key", entry.key}};
+      row["tried"] = entry.tried.size();
+      row["tuned"] = kernel.best() != nullptr;
+      if (kernel.best()) {
+        row["untuned_us"] = entry.untunedSeconds * 1e6;
+        row["tuned_us"] = entry.tunedSeconds * 1e6;
+      }
+      json["kernels"].push_back(std::move(row));
+    }
+    printf("%s\n",
+           json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    return;
+  }
+  printf("%zu of %zu kernels are faster, after %d rounds in %.0f s\n", faster,
+         kernels.size(), rounds, elapsed());
+  if (faster)
+    printf("%11s %11s %6s  %-24s %s\n", "us before", "us after", "gain",
+           "kernel", "schedule");
+  for (const KernelSearch &kernel : kernels) {
+    if (!kernel.best())
+      continue;
+    Entry entry = kernel.entry();
+    printf("%11.2f %11.2f %5.1f%%  %-24s %s\n", entry.untunedSeconds * 1e6,
+           entry.tunedSeconds * 1e6,
+           100 * (1 - entry.tunedSeconds / entry.untunedSeconds),
+           run::shown(entry.name).c_str(), textOf(*kernel.best()).c_str());
+  }
+  if (faster)
+    printf("median %.4f ms untuned, %.4f ms tuned, over %lld runs of each in "
+           "turn on %lld threads\n",
+           whole.untuned * 1e3, whole.tuned * 1e3,
+           static_cast<long long>(whole.runs),
+           static_cast<long long>(pool.pool.threads));
+  printf("%s: for hone compile --tuned\n", run::shown(options.output).c_str());
+}
+
+int Tuner::run() {
+  try {
+    prepare();
+    // One round at least; then as many as leave time for the end.
+    while (hasCandidates() &&
+           (rounds == 0 ||
+            elapsed() + roundSeconds() + finishSeconds() <= options.budget)) {
+      measureRound();
+      save();
+    }
+    finish();
+    save();
+  } catch (const Stopped &) {
+    endProgress();
+    if (!machine.empty())
+      save();
+    showMessage("hone: stopped after " + std::to_string(rounds) + " rounds; " +
+                options.output + " has what was found");
+    return 130;
+  }
+  endProgress();
+  show();
+  return 0;
+}
+
+int hone::tune::tune(const Options &options) { return Tuner(options).run(); }

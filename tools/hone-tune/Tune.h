@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// `hone tune`.
+#ifndef HONE_TOOLS_TUNE_TUNE_H
+#define HONE_TOOLS_TUNE_TUNE_H
+
+#include <string>
+#include <vector>
+
+namespace hone::tune {
+
+/// The command line.
+struct Options {
+  std::string model, output, cpu = "native";
+  std::string compiler; ///< the program hone-compile
+  std::vector<std::string> dims;
+  double budget = 60;
+  int threads = 0; ///< 0: one per processor, and the compiler is not told
+  bool json = false;
+};
+
+/// Returns the exit code. Throws run::Failure.
+int tune(const Options &options);
+
+} // namespace hone::tune
+
+#endif // HONE_TOOLS_TUNE_TUNE_H
