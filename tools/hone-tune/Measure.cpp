@@ -10,8 +10,6 @@ using hone::run::Model;
 
 namespace {
 
-/// Runs of each library, at least.
-constexpr int64_t kFewestRuns = 10;
 /// Times that are kept, at most.
 constexpr size_t kMostTimes = size_t(1) << 16;
 
@@ -61,21 +59,22 @@ private:
 /// Calls `once(swapped)` until enough time has passed, each second time with
 /// the two in the other order.
 template <typename Once>
-int64_t repeat(double seconds, const GoesOn &goesOn, Once once) {
+int64_t repeat(double seconds, int64_t fewest, const GoesOn &goesOn,
+               Once once) {
   double begin = secondsNow();
   int64_t count = 0;
-  for (; (count < kFewestRuns || secondsNow() - begin < seconds) && goesOn();
+  for (; (count < fewest || secondsNow() - begin < seconds) && goesOn();
        ++count)
     once(count % 2 != 0);
   return count;
 }
 
-double median(std::vector<double> values) {
+double lowerQuartile(std::vector<double> values) {
   if (values.empty())
     return 0;
-  auto middle = values.begin() + ptrdiff_t(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+  auto place = values.begin() + ptrdiff_t(values.size() / 4);
+  std::nth_element(values.begin(), place, values.end());
+  return *place;
 }
 
 } // namespace
@@ -90,7 +89,7 @@ ProfiledRuns hone::tune::profileBoth(Model &untuned, Model &tuned,
                                      double seconds, const GoesOn &goesOn) {
   Profiled first(untuned), second(tuned);
   ProfiledRuns result;
-  result.runs = repeat(seconds, goesOn, [&](bool swapped) {
+  result.runs = repeat(seconds, kFewestRuns, goesOn, [&](bool swapped) {
     (swapped ? second : first).run();
     (swapped ? first : second).run();
   });
@@ -111,23 +110,21 @@ WholeRuns hone::tune::timeBoth(Model &untuned, Model &tuned, double seconds,
   };
   untuned.run();
   tuned.run();
-  std::vector<double> before, after, ratios;
+  std::vector<double> before, after;
   WholeRuns result;
-  result.runs = repeat(seconds, goesOn, [&](bool swapped) {
+  result.runs = repeat(seconds, kFewestWholeRuns, goesOn, [&](bool swapped) {
     double a = 0, b = 0;
     if (swapped)
       b = timeOf(tuned);
     a = timeOf(untuned);
     if (!swapped)
       b = timeOf(tuned);
-    if (ratios.size() == kMostTimes)
+    if (before.size() == kMostTimes)
       return;
     before.push_back(a);
     after.push_back(b);
-    ratios.push_back(b / a);
   });
-  result.untuned = median(before);
-  result.tuned = median(after);
-  result.ratio = ratios.empty() ? 1 : median(ratios);
+  result.untuned = lowerQuartile(before);
+  result.tuned = lowerQuartile(after);
   return result;
 }

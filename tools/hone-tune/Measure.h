@@ -10,6 +10,9 @@
 
 namespace hone::tune {
 
+/// Runs of each library, at least: with a profile, and without.
+constexpr int64_t kFewestRuns = 10, kFewestWholeRuns = 24;
+
 /// Monotonic.
 double secondsNow();
 
@@ -25,10 +28,12 @@ struct ProfiledRuns {
 };
 
 struct WholeRuns {
-  int64_t runs = 0;
-  double untuned = 0, tuned = 0; ///< medians, in seconds
-  /// The median of a tuned run's time by that of the untuned run beside it.
-  double ratio = 1;
+  int64_t runs = 0; ///< of each library
+  /// Seconds that a quarter of the runs keep below: what else the machine does
+  /// makes runs longer, never shorter.
+  double untuned = 0, tuned = 0;
+
+  double ratio() const { return untuned > 0 ? tuned / untuned : 1; }
 };
 
 /// Whether to go on.

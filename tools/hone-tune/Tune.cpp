@@ -90,9 +90,18 @@ private:
   void show() const;
 
   double elapsed() const { return secondsNow() - begin; }
+  /// What so many runs of both libraries take, or `seconds` if that is more.
+  double secondsOf(int64_t runs, double seconds) const {
+    return std::max(seconds, 2 * double(runs) * runSeconds);
+  }
   /// What a round takes, and what the end takes.
-  double roundSeconds() const { return compileSeconds + 2 * measureSeconds; }
-  double finishSeconds() const { return compileSeconds + 4 * measureSeconds; }
+  double roundSeconds() const {
+    return compileSeconds + 2 * secondsOf(kFewestRuns, measureSeconds);
+  }
+  double finishSeconds() const {
+    return compileSeconds + secondsOf(kFewestRuns, 2 * measureSeconds) +
+           secondsOf(kFewestWholeRuns, 2 * measureSeconds);
+  }
   bool proceed(const std::string &what) const {
     showProgress(what, std::min(elapsed() / options.budget, 1.0));
     return !isStopped();
@@ -113,7 +122,7 @@ private:
   std::vector<KernelSearch> kernels;
   /// Steps of kernels that are alike, by their key.
   std::map<std::string, std::vector<std::string>> names;
-  double compileSeconds = 0, measureSeconds = kLeastSeconds;
+  double compileSeconds = 0, measureSeconds = kLeastSeconds, runSeconds = 0;
   int rounds = 0;
   WholeRuns whole;
 };
@@ -227,6 +236,7 @@ void Tuner::prepare() {
   // What takes no time is not worth a round.
   ProfiledRuns profiled =
       profileBoth(*untuned, *untuned, kLeastSeconds, goesOn("measuring"));
+  runSeconds = profiled.untunedRun;
   for (const ListedKernel *kernel : firsts) {
     auto found = known.find(kernel->key);
     KernelSearch search(*kernel,
@@ -323,16 +333,17 @@ void Tuner::compileBest(const char *library) {
   compile(library, folder.file("best.json"));
 }
 
-/// Gives up what did not pay, where all together is not clearly faster. False:
-/// all is kept.
+/// Gives up what did not pay: where all together is not clearly faster, what is
+/// not so by itself. False: all is kept.
 bool Tuner::dropWhatDoesNotPay(const WholeRuns &measured,
                                const ProfiledRuns &profiled) {
   bool dropped = false;
+  double bar = measured.ratio() > kGain ? kGain : 1;
   for (KernelSearch &kernel : kernels) {
     if (!kernel.best())
       continue;
     KernelTimes times = timesOf(kernel, profiled);
-    if (times.tuned > kGain * times.untuned && measured.ratio > kGain) {
+    if (times.tuned > bar * times.untuned) {
       kernel.drop();
       dropped = true;
     } else if (times.untuned > 0) {
@@ -352,7 +363,6 @@ void Tuner::finish() {
       untuned = load("untuned.so"); // without a profile
       whole = timeBoth(*untuned, *untuned, kLeastSeconds, goesOn("measuring"));
       whole.tuned = whole.untuned; // the same
-      whole.ratio = 1;
       return;
     }
     compileBest("best.so");
@@ -366,7 +376,7 @@ void Tuner::finish() {
       throw Stopped{};
     if (dropWhatDoesNotPay(whole, profiled))
       continue;
-    if (whole.ratio <= 1)
+    if (whole.ratio() <= 1)
       return;
     for (KernelSearch &kernel : kernels)
       kernel.drop();
@@ -395,7 +405,7 @@ void Tuner::show() const {
     json["runs"] = whole.runs;
     json["untuned_ms"] = whole.untuned * 1e3;
     json["tuned_ms"] = whole.tuned * 1e3;
-    json["ratio"] = whole.ratio;
+    json["ratio"] = whole.ratio();
     json["kernels"] = Json::array();
     for (const KernelSearch &kernel : kernels) {
       Entry entry = kernel.entry();
@@ -427,11 +437,12 @@ void Tuner::show() const {
            run::shown(entry.name).c_str(), textOf(*kernel.best()).c_str());
   }
   if (faster)
-    printf("median %.4f ms untuned, %.4f ms tuned, over %lld runs of each in "
-           "turn on %lld threads\n",
-           whole.untuned * 1e3, whole.tuned * 1e3,
-           static_cast<long long>(whole.runs),
-           static_cast<long long>(pool.pool.threads));
+    printf(
+        "a run takes %.4f ms, and %.4f ms untuned: a quarter of %lld runs of "
+        "each in turn, on %lld threads, takes less\n",
+        whole.tuned * 1e3, whole.untuned * 1e3,
+        static_cast<long long>(whole.runs),
+        static_cast<long long>(pool.pool.threads));
   printf("%s: for hone compile --tuned\n", run::shown(options.output).c_str());
 }
 
