@@ -54,6 +54,8 @@ private:
   void forEachColumnTile(ColumnBody body);
   void emitWholeK(Value remaining);
   void emitDotRows(Value firstRow, Value lastRow, Value remaining);
+  Value rowOfTile(Value tile);
+  void widen(Value kStart, Value kCount);
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
@@ -92,12 +94,14 @@ private:
   int64_t lanes, columns;        ///< Of a whole tile.
   int64_t rowTiles, columnTiles; ///< Of a block.
   Rows split;
-  bool chunked = false, packs = false;
-  FlatBuffer packed, partial;
+  bool chunked = false, packs = false, widens = false;
+  int64_t widePitch = 0; ///< Of a row in `widened`.
+  FlatBuffer packed, widened, partial;
 
   // Of the block that is being emitted:
   SmallVector<Value> batch;
   Value aBase, bBase, blockColumn, firstTile, lastTile;
+  Value firstRow; ///< Of a widened block.
   // Of the tile of columns:
   Value firstColumn;
   int64_t vectors = 0; ///< Fewer in the last tile of a row.
@@ -109,12 +113,21 @@ void ContractionEmitter::emit() {
   split = m ? splitStaticRows(*m) : splitDynamicRows();
   rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
   packs = schedule.getPacked() && !isDotProduct(problem.shape);
+  widens = isWidened(problem.shape);
   int64_t chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !isDotProduct(problem.shape);
   if (packs)
     packed =
         makeScratch(e, (chunked ? chunk : std::max<int64_t>(*k, 1)) * columns,
                     problem.b.elementType());
+  if (widens) {
+    // A multiple of 4 KiB between rows would have them share a set of the L1
+    // cache.
+    int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
+    widePitch = llvm::alignTo(length, lanes) + lanes;
+    widened = makeScratch(e, rowTiles * split.rows * widePitch,
+                          problem.shape.types.accumulator);
+  }
   if (chunked)
     partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
                           problem.shape.types.accumulator);
@@ -195,6 +208,8 @@ void ContractionEmitter::emitBlock() {
   auto emitTiles = [&] {
     if (chunked)
       return emitChunks();
+    if (widens)
+      widen(e.cst(0), problem.k);
     forEachColumnTile([&](Value remaining) {
       if (packs)
         pack(e.cst(0), problem.k, remaining);
@@ -264,6 +279,8 @@ void ContractionEmitter::emitChunks() {
   });
   e.loop(e.cst(0), problem.k, chunk, {}, [&](Value kStart, ValueRange) {
     Value kCount = e.min(e.cst(chunk), e.sub(problem.k, kStart));
+    if (widens)
+      widen(kStart, kCount);
     forEachColumnTile([&](Value remaining) {
       if (packs)
         pack(kStart, kCount, remaining);
@@ -296,16 +313,23 @@ Epilogue::Cursor ContractionEmitter::cursorAt(Value firstRow) const {
 RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
                                                     Value kStart, Value kCount,
                                                     Value remaining) const {
-  RegisterTile::Segment segment(problem.a, packs ? packed : problem.b);
+  RegisterTile::Segment segment(widens ? widened : problem.a,
+                                packs ? packed : problem.b);
   segment.count = kCount;
-  Value a = e.add(aBase, kStart);
-  if (!problem.rowOffset)
-    a = e.add(a, e.mul(rows.first, problem.k));
+  Value base = e.add(aBase, kStart), pitch = problem.k, first = rows.first;
+  if (widens) {
+    base = e.cst(0);
+    pitch = e.cst(widePitch);
+    first = e.sub(first, firstRow);
+  }
+  bool apart = problem.rowOffset && !widens;
+  if (!apart)
+    base = e.add(base, e.mul(first, pitch));
   for (int64_t r = 0; r < rows.count; ++r) {
     Value row = rows.offset(e, r);
     segment.aOffsets.push_back(
-        e.add(a, problem.rowOffset ? problem.rowOffset(e.add(rows.first, row))
-                                   : e.mul(problem.k, row)));
+        e.add(base, apart ? problem.rowOffset(e.add(first, row))
+                          : e.mul(pitch, row)));
   }
   for (int64_t v = 0; v < vectors; ++v) {
     Value column = e.cst(v * lanes);
@@ -387,6 +411,39 @@ void ContractionEmitter::forEachTileOfRest(Value inBlock, TileBody body) {
     body({rows, e.add(row, i), e.add(inBlock, i),
           rows > 1 ? e.sub(left, i) : nullptr});
     return SmallVector<Value>();
+  });
+}
+
+/// Where a tile of rows starts.
+Value ContractionEmitter::rowOfTile(Value tile) {
+  Value large = e.min(tile, split.large),
+        small = e.min(e.sub(tile, large), split.small);
+  Value row = e.add(e.mul(large, split.rows), e.mul(small, split.rows - 1));
+  Value rest = e.sub(e.sub(tile, large), small);
+  return e.min(e.add(row, e.mul(rest, split.rows)), problem.m);
+}
+
+/// widened[row - firstRow][k] = a[row][kStart + k] for the rows of the block.
+void ContractionEmitter::widen(Value kStart, Value kCount) {
+  firstRow = rowOfTile(firstTile);
+  Value base = e.add(aBase, kStart);
+  Type type = problem.shape.types.accumulator;
+  e.loop(firstRow, rowOfTile(lastTile), [&](Value row) {
+    Value source = e.add(base, problem.rowOffset ? problem.rowOffset(row)
+                                                 : e.mul(row, problem.k));
+    Value target = e.mul(e.sub(row, firstRow), widePitch);
+    auto copy = [&](Value k, Value mask) {
+      Value values = problem.a.load(e, e.add(source, k), lanes, mask);
+      widened.store(e, e.add(target, k), e.extend(values, type));
+    };
+    Value rest = e.rem(kCount, e.cst(lanes)), whole = e.sub(kCount, rest);
+    e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
+      copy(k, nullptr);
+      return SmallVector<Value>();
+    });
+    // Rows have room for a whole vector more.
+    if (constantOf(rest) != 0)
+      copy(whole, makeMask(e, rest, e.cst(0), lanes));
   });
 }
 

@@ -52,7 +52,8 @@ static constexpr MicroKernel kTable[] = {
               isa<FloatType>(types.accumulator);
      },
      halfVector, /*temporaries=*/1, broadcastLeft, extendRight, fuse},
-    // Floats without FMA, and integers. A product overwrites a copy of a factor.
+    // Floats without FMA, and integers. A product overwrites a copy of a
+    // factor.
     {"mul_add",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return !machine.hasFma() || !isa<FloatType>(types.accumulator);

@@ -49,6 +49,13 @@ ProductTypes hone::productTypesOf(Operation *op) {
           [](auto kernelOp) { return ProductTypes::of(kernelOp); });
 }
 
+bool hone::isWidened(const ProductShape &shape) {
+  return shape.types.lhs != shape.types.accumulator &&
+         isa<FloatType>(shape.types.lhs) && !isDotProduct(shape) &&
+         !shape.fewRows &&
+         (ShapedType::isDynamic(shape.m) || shape.m >= tuning::kMinWidenedRows);
+}
+
 /// What all schedules have to keep.
 static std::string problemOfAll(ScheduleAttr schedule,
                                 const CpuMachine &machine,
@@ -94,13 +101,19 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   if (shape.layout == RhsLayout::Panels && schedule.getPacked())
     return "a copy of panels, whose rows follow each other anyway";
   int64_t k = schedule.getBlockK() ? schedule.getBlockK() : shape.k;
-  if (schedule.getPacked() &&
-      (ShapedType::isDynamic(k) ||
-       estimateProduct(k, schedule.getTileVectors() *
-                              findMicroKernel(schedule.getForm())
-                                  ->lanes(machine, shape.types.accumulator)) >
-           tuning::kMaxScratchElements))
+  int64_t columns =
+      schedule.getTileVectors() * findMicroKernel(schedule.getForm())
+                                      ->lanes(machine, shape.types.accumulator);
+  int64_t rows = std::max(schedule.getBlockRows(), schedule.getTileRows());
+  auto isLarge = [&](int64_t lines) {
+    return ShapedType::isDynamic(k) ||
+           estimateProduct(estimateProduct(k, lines), 2) >
+               tuning::kMaxScratchElements;
+  };
+  if (schedule.getPacked() && isLarge(columns))
     return "a copy of all of a K that is free or large";
+  if (isWidened(shape) && isLarge(rows))
+    return "wide rows with all of a K that is free or large";
   return "";
 }
 

@@ -17,6 +17,10 @@ int64_t maxTileRows(const CpuMachine &machine, const MicroKernel &form,
 /// operand: tiles have one row, and nothing is copied.
 bool isDotProduct(const ProductShape &shape);
 
+/// Whether the left-hand side of a block is first converted to the type of its
+/// sums, and not by each tile for each of its elements.
+bool isWidened(const ProductShape &shape);
+
 /// Whether an operation is computed by a schedule.
 bool isScheduled(mlir::Operation *op);
 

@@ -18,6 +18,20 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
+static bool isKnown(int64_t size) { return !ShapedType::isDynamic(size); }
+
+static int64_t sizeOr(int64_t size, int64_t otherwise) {
+  return isKnown(size) ? size : otherwise;
+}
+
+static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+/// Cycles of one step along K: multiply-adds and loads are two a cycle.
+static double cyclesOf(int64_t rows, int64_t vectors) {
+  double compute = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
+  return std::max(compute, loads) + 0.1;
+}
+
 namespace {
 /// A schedule in the making.
 struct Plan {
@@ -40,20 +54,6 @@ struct Plan {
   }
 };
 } // namespace
-
-static bool isKnown(int64_t size) { return !ShapedType::isDynamic(size); }
-
-static int64_t sizeOr(int64_t size, int64_t otherwise) {
-  return isKnown(size) ? size : otherwise;
-}
-
-static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
-
-/// Cycles of one step along K: multiply-adds and loads are two a cycle.
-static double cyclesOf(int64_t rows, int64_t vectors) {
-  double compute = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
-  return std::max(compute, loads) + 0.1;
-}
 
 /// The most rows of the left-hand side, `stride` bytes apart, of which the L1
 /// cache keeps the lines that a step along K reads: more of them fall into one
@@ -130,6 +130,11 @@ static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   llvm_unreachable("all layouts are above");
 }
 
+/// Bytes of an element of the left-hand side as tiles read it.
+static int64_t tiledLhsBytes(const ProductShape &shape) {
+  return bytesOf(isWidened(shape) ? shape.types.accumulator : shape.types.lhs);
+}
+
 /// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
 /// columns of a tile are read again and again, and have to stay in the L2
 /// cache. Chunks are equal.
@@ -138,12 +143,13 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
   if (isDotProduct(shape) || shape.k == 0)
     return 0;
   if (!isKnown(shape.k))
-    return plan.packed ? tuning::kPackedK : 0;
+    return plan.packed || isWidened(shape) ? tuning::kPackedK : 0;
+  int64_t lhsBytes = tiledLhsBytes(shape);
   int64_t rows =
       sizeOr(shape.m,
              plan.tileRows * (shape.fewRows ? 1 : tuning::kDynamicBlockTiles));
   int64_t cache = tuning::productBlockBytes(machine);
-  int64_t bytesOfK = estimateProduct(shape.k, bytesOf(shape.types.lhs));
+  int64_t bytesOfK = estimateProduct(shape.k, lhsBytes);
   bool rowsFit =
       estimateProduct(bytesOfK, std::min(rows, tuning::kMinBlockRows)) <= cache;
   bool columnsFit =
@@ -151,9 +157,9 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
       estimateProduct(shape.k, columns * bytesOf(shape.types.rhs)) <= cache;
   int64_t limit = shape.k;
   if (!rowsFit || !columnsFit)
-    limit = std::min(cache / (std::min(rows, 2 * tuning::kMinBlockRows) *
-                              bytesOf(shape.types.lhs)),
-                     cache / 2 / (columns * bytesOf(shape.types.rhs)));
+    limit =
+        std::min(cache / (std::min(rows, 2 * tuning::kMinBlockRows) * lhsBytes),
+                 cache / 2 / (columns * bytesOf(shape.types.rhs)));
   if (plan.packed)
     limit = std::min(limit, tuning::kPackedK);
   limit = std::max<int64_t>(limit, kPanelWidth);
@@ -171,7 +177,7 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
   int64_t rows = plan.tileRows;
   int64_t typicalK = sizeOr(shape.k, tuning::kTypicalK);
   int64_t bytesPerTile = estimateProduct(plan.blockK ? plan.blockK : typicalK,
-                                         rows * bytesOf(shape.types.lhs));
+                                         rows * tiledLhsBytes(shape));
   int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
                                           std::max<int64_t>(bytesPerTile, 1),
                                       1);
@@ -198,10 +204,11 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
 /// The tile of a product, with which `planProduct` begins.
 static Plan chooseProductTile(const CpuMachine &machine,
                               const ProductShape &shape) {
-  Plan plan = chooseTile(
-      machine, shape.types, shape.m, shape.n,
-      isKnown(shape.k) ? estimateProduct(shape.k, bytesOf(shape.types.lhs))
-                       : ShapedType::kDynamic);
+  Plan plan =
+      chooseTile(machine, shape.types, shape.m, shape.n,
+                 isKnown(shape.k) && !isWidened(shape)
+                     ? estimateProduct(shape.k, bytesOf(shape.types.lhs))
+                     : ShapedType::kDynamic);
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
                       estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
@@ -283,6 +290,25 @@ static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op,
   return plan;
 }
 
+/// Rows of a tile: all tiles have as many, and repeat the last row where there
+/// are fewer. Ties go to the taller.
+static int64_t chooseAttentionRows(int64_t rows, int64_t maxRows,
+                                   int64_t vectors) {
+  if (!isKnown(rows) || rows == 0)
+    return maxRows;
+  int64_t best = maxRows;
+  double bestCost = std::numeric_limits<double>::infinity();
+  for (int64_t tile = maxRows; 2 * tile > maxRows; --tile) {
+    double cost = llvm::divideCeil(rows, tile) *
+                  (cyclesOf(tile, vectors) + tuning::kTileOverhead);
+    if (cost < bestCost) {
+      bestCost = cost;
+      best = tile;
+    }
+  }
+  return best;
+}
+
 static Plan chooseAttentionTile(const CpuMachine &machine, AttendOp op) {
   Plan plan;
   plan.form = &chooseMicroKernel(machine, ProductTypes::of(op));
@@ -295,8 +321,11 @@ static Plan chooseAttentionTile(const CpuMachine &machine, AttendOp op) {
   }
   if (isKnown(stride))
     stride = estimateProduct(stride, bytesOf(query.getElementType()));
-  plan.tileRows = std::min(maxTileRows(machine, *plan.form, plan.tileVectors),
-                           maxCachedRows(machine, stride));
+  SmallVector<int64_t> scores = op.getScoreShape();
+  int64_t rows = scores[scores.size() - 2];
+  int64_t maxRows = std::min(maxTileRows(machine, *plan.form, plan.tileVectors),
+                             maxCachedRows(machine, stride));
+  plan.tileRows = chooseAttentionRows(rows, maxRows, plan.tileVectors);
   return plan;
 }
 

@@ -80,6 +80,8 @@ inline constexpr int64_t kMaxUnrolledEpilogue = 14;
 
 /// Rows of the left-hand side from which on packing the other side pays.
 inline constexpr int64_t kMinPackedRows = 24;
+/// Rows of narrow floats from which on widening them beforehand pays.
+inline constexpr int64_t kMinWidenedRows = 4;
 /// So few rows against a transposed operand are dot products, without packing.
 inline constexpr int64_t kMaxDotRows = 4;
 /// Along K, what a packed block of the right-hand side holds.
@@ -120,6 +122,9 @@ inline constexpr int64_t kFewPixels = 2;
 
 /// Vectors of a register tile.
 inline constexpr int64_t kAttentionVectors = 2;
+/// Cycles that a tile costs for each step of a product beside its arithmetic:
+/// the loop's, and its share of the start and the end.
+inline constexpr double kTileOverhead = 0.5;
 /// Rows of a block, about: keys and values are packed once for all of them.
 /// Where there are few keys, the scores have room for more.
 inline constexpr int64_t kAttentionRows = 64, kMaxAttentionRows = 128;
