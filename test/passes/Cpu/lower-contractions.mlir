@@ -128,3 +128,24 @@ func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: mem
   }
   return
 }
+
+// -----
+
+// Rows of half precision are widened once for the block, and far enough apart for the L1 cache.
+// CHECK-LABEL: func.func @half(
+// CHECK-SAME:    %[[A:.+]]: memref<12x64xf16>
+// CHECK:         %[[FLOATS:.+]] = memref.alloca() {{.*}} : memref<864xf32>
+// CHECK:         scf.forall
+// CHECK:           %[[HALF:.+]] = vector.load %{{.+}} : memref<768xf16>, vector<8xf16>
+// CHECK:           %[[FLOAT:.+]] = arith.extf %[[HALF]] : vector<8xf16> to vector<8xf32>
+// CHECK:           vector.store %[[FLOAT]], %[[FLOATS]]
+// CHECK:           memref.load %[[FLOATS]]
+// CHECK:           vector.fma
+func.func @half(%a: memref<12x64xf16>, %b: memref<2x64x16xf16>, %out: memref<12x32xf16>) {
+  hone.contract ins(%a, %b : memref<12x64xf16>, memref<2x64x16xf16>) maps [] outs(%out : memref<12x32xf16>) panels {
+  ^bb0(%acc: f32):
+    %h = arith.truncf %acc : f32 to f16
+    hone.epilogue_yield %h : f16
+  }
+  return
+}

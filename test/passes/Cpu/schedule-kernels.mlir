@@ -143,7 +143,7 @@ func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels:
 // CHECK-LABEL: func.func @attention(
 // CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 132, blockColumns = 128, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @attention(
-// WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 140, blockColumns = 128, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 13, tileVectors = 2, blockRows = 130, blockColumns = 128, blockK = 0, packed = false>
 func.func @attention(%q: memref<12x128x64xf32>, %k: memref<12x128x64xf32>, %v: memref<12x128x64xf32>,
                      %out: memref<12x128x64xf32>) {
   hone.attend ins(%q, %k, %v : memref<12x128x64xf32>, memref<12x128x64xf32>, memref<12x128x64xf32>) maps []
