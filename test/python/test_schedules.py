@@ -19,7 +19,7 @@ ROUNDS, DRAWS = 8, 3
 # Forms, and the numbers that a vector has in them. Machines that are native have some of these.
 FORMS = ("x86-64-v3", "fma", 8), ("x86-64-v2", "mul_add", 4), ("native", "fma", 16), ("native", "fma_half", 8)
 SCHEDULE = {"form": "fma", "tileRows": 2, "tileVectors": 2, "blockRows": 8, "blockColumns": 0, "blockK": 0, "packed": False}
-KINDS = "panels", "rows", "transposed", "batched", "pixels", "window", "grouped", "attention"
+KINDS = "panels", "rows", "transposed", "batched", "pixels", "window", "grouped", "attention", "half"
 
 
 def compile_listed(model, folder, *options):
@@ -62,7 +62,7 @@ class Graph:
         """An input, the named axes of which are free."""
         name = f"x{len(self.inputs)}"
         shape = [f"{name}_{axis}" if axis in free else size for axis, size in enumerate(value.shape)]
-        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        self.inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape))
         self.values[name] = value
         return name
 
@@ -71,9 +71,9 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
 
-    def output(self, name, value):
+    def output(self, name, value, rtol=2e-4, atol=2e-3):
         self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-        self.expected[name] = value
+        self.expected[name] = value, rtol, atol
 
     def free(self, *axes):
         return [axis for axis in axes if self.rng.random() < 0.4]
@@ -107,6 +107,14 @@ class Graph:
         batch, m, k, n = self.size(16), self.size(40), self.size(200), self.size(80)
         b = self.data(batch, k, n)
         self.product(self.data(batch, m, k), b, self.input(b), free=self.free(1))
+
+    def half(self):
+        m, k, n = self.size(70), self.size(700), self.size(150)
+        a, b = self.data(m, k).astype(np.float16), self.data(k, n).astype(np.float16)
+        right = self.weight(b) if self.rng.random() < 0.5 else self.input(b)
+        product = self.node("MatMul", [self.input(a, self.free(0)), right])
+        # Sums are rounded to f16 at their end.
+        self.output(self.node("Cast", [product], to=TensorProto.FLOAT), (a.astype(np.float64) @ b).astype(np.float16), 2e-3, 2e-2)
 
     def convolution(self, kernel, group, free):
         channels, filters, height, width = group * self.size(48), group * self.size(80), self.size(20) + kernel, self.size(20) + kernel
@@ -144,8 +152,8 @@ class Graph:
 
     def check(self, test, model, what):
         outputs = model.run(self.values)
-        for name, value in self.expected.items():
-            np.testing.assert_allclose(outputs[name], value, rtol=2e-4, atol=2e-3, err_msg=f"{what}: {name}")
+        for name, (value, rtol, atol) in self.expected.items():
+            np.testing.assert_allclose(outputs[name], value, rtol=rtol, atol=atol, err_msg=f"{what}: {name}")
 
 
 def random_schedule(rng, form, lanes):
