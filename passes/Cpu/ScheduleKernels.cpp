@@ -206,8 +206,8 @@ static Plan chooseProductTile(const CpuMachine &machine,
                               const ProductShape &shape) {
   Plan plan =
       chooseTile(machine, shape.types, shape.m, shape.n,
-                 isKnown(shape.k) && !isWidened(shape)
-                     ? estimateProduct(shape.k, bytesOf(shape.types.lhs))
+                 isKnown(shape.lhsPitch) && !isWidened(shape)
+                     ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
                      : ShapedType::kDynamic);
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&

@@ -72,7 +72,7 @@ ProductShape ProductShape::of(ContractOp op) {
   shape.layout = op.getPanels()         ? RhsLayout::Panels
                  : op.getTransposeRhs() ? RhsLayout::Transposed
                                         : RhsLayout::RowMajor;
-  shape.k = lhs.getShape().back();
+  shape.k = shape.lhsPitch = lhs.getShape().back();
   if (mergesBatches(op, lhs, rhs, out))
     shape.groups = {out.getRank() - 1, 1};
   else
@@ -95,7 +95,9 @@ std::optional<ProductShape> ProductShape::of(ConvWindowOp op) {
   ProductShape shape;
   shape.types = ProductTypes::of(op);
   shape.layout = RhsLayout::Panels;
-  shape.k = input.getShape().back();
+  shape.k = shape.lhsPitch = input.getShape().back();
+  if (!ShapedType::isDynamic(shape.k))
+    shape.lhsPitch = estimateProduct(shape.k, op.getStrides().back());
   // Where only the number of images is free, each is a product of its own.
   ArrayRef<int64_t> space = out.getShape().drop_front().drop_back();
   bool imagesAlone = out.isDynamicDim(0) && !ShapedType::isDynamicShape(space);

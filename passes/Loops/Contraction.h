@@ -36,6 +36,8 @@ struct ProductShape {
   RhsLayout layout;
   llvm::SmallVector<int64_t> batch;
   int64_t m, n, k;
+  int64_t
+      lhsPitch; ///< Elements from one row of the left-hand side to the next.
   bool fewRows = false; ///< Where `m` is not known, it is likely small.
   /// How many output dimensions each of [batch.., m, n] stands for.
   llvm::SmallVector<int64_t> groups;
