@@ -212,7 +212,7 @@ Outcome Compile::lowerGraph() {
 Outcome Compile::printPhase() {
   if (last == Phase::Graph)
     return emitText(printIr(*module));
-  // Planning decides where kernels run; the tile phase shows the host before.
+  // Planning decides where kernels run; the linalg phase shows the host before.
   OwningOpRef<ModuleOp> unplanned;
   if (last < Phase::Buffer)
     unplanned = module->clone();
@@ -233,7 +233,7 @@ Outcome Compile::printPhase() {
   if (unplanned)
     module = std::move(unplanned);
   for (auto kernel : llvm::make_early_inc_range(module->getOps<func::FuncOp>()))
-    if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Tile)
+    if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Linalg)
       kernel.eraseBody();
   if (last == Phase::Llvm && failed(runPhase(*module, buildHostLlvmPipeline)))
     return internal("the host function could not be lowered");
@@ -308,7 +308,7 @@ Outcome Compile::listSchedules() {
   for (auto kernel : module->getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(rt::kKernelAttr))
       continue;
-    lowered.push_back(targets.host().lower(kernel, Phase::Tile, machine));
+    lowered.push_back(targets.host().lower(kernel, Phase::Linalg, machine));
     if (!lowered.back() ||
         failed(runPhase(*lowered.back(), [](OpPassManager &pm) {
           pm.addNestedPass<func::FuncOp>(createApplyTuningPass());

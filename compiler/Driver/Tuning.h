@@ -49,7 +49,7 @@ private:
 /// JSON that lists the kernels with schedules, and of each of their operations
 /// the schedule, and those with another tile or with other blocks that could be
 /// measured in its place. `kernels` are modules of one kernel each at the end
-/// of the tile phase, of this machine.
+/// of the linalg phase, of this machine.
 std::string listSchedules(llvm::ArrayRef<mlir::ModuleOp> kernels,
                           mlir::Attribute machine);
 

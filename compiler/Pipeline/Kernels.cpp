@@ -4,11 +4,10 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
-#include "passes/Convert/Passes.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Passes.h"
+#include "passes/Linalg/Passes.h"
 #include "passes/Rt/Passes.h"
-#include "passes/Tile/Passes.h"
 #include "passes/Verify/Passes.h"
 
 using namespace mlir;
@@ -21,7 +20,7 @@ static std::unique_ptr<Pass> verifyAfter(StringRef phase) {
 }
 
 // After: kernel operations of hone, linalg, tensor, arith, scf in bodies.
-void hone::buildKernelTilePipeline(OpPassManager &pm) {
+void hone::buildKernelLinalgPipeline(OpPassManager &pm) {
   OpPassManager &kernel = pm.nest<func::FuncOp>();
   // Contractions take the maps behind them first; what is left becomes linalg.
   kernel.addPass(createFuseEpiloguesPass());
@@ -29,7 +28,7 @@ void hone::buildKernelTilePipeline(OpPassManager &pm) {
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createFuseLoopsPass());
   kernel.addPass(createCSEPass());
-  pm.addPass(verifyAfter("tile"));
+  pm.addPass(verifyAfter("linalg"));
 }
 
 // After: scf, vector, memref, arith, math.

@@ -23,21 +23,20 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
-#include "passes/Convert/Passes.h"
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Passes.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Linalg/Passes.h"
 #include "passes/Machine/Passes.h"
 #include "passes/Rt/Passes.h"
-#include "passes/Tile/Passes.h"
 #include "passes/Verify/Passes.h"
 
 using namespace mlir;
 using namespace hone;
 
 static constexpr StringLiteral kPhaseNames[] = {
-    "import", "graph", "tile", "buffer", "llvm", "asm", "obj", "so"};
+    "import", "graph", "linalg", "buffer", "llvm", "asm", "obj", "so"};
 
 StringRef hone::phaseName(Phase phase) {
   return kPhaseNames[static_cast<int>(phase)];
@@ -72,12 +71,11 @@ void hone::registerPasses() {
   registerTransformsPasses();
   registerGraphPasses();
   registerBufferPasses();
-  registerConvertPasses();
+  registerLinalgPasses();
   registerCpuContractionPasses();
   registerCpuPasses();
   registerGpuPasses();
   registerMachinePasses();
-  registerTilePasses();
   registerVerifyPasses();
   registerRtPasses();
   using Build = void (*)(OpPassManager &);
@@ -87,8 +85,8 @@ void hone::registerPasses() {
           build(pm);
         });
   };
-  add("hone-kernel-tile", "a kernel: fused operations on tensors",
-      buildKernelTilePipeline);
+  add("hone-kernel-linalg", "a kernel: fused operations on tensors",
+      buildKernelLinalgPipeline);
   add("hone-kernel-buffer", "a kernel: loops and vectors on buffers",
       buildKernelBufferPipeline);
   add("hone-kernel-llvm", "a kernel: from loops to LLVM with the kernel ABI",

@@ -15,7 +15,7 @@ namespace hone {
 
 /// In the order in which a compile goes through them; each can be stopped after
 /// (`--emit`).
-enum class Phase { Import, Graph, Tile, Buffer, Llvm, Asm, Obj, So };
+enum class Phase { Import, Graph, Linalg, Buffer, Llvm, Asm, Obj, So };
 
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
@@ -45,9 +45,9 @@ void buildGraphPipeline(mlir::OpPassManager &pm,
 /// The pipelines of kernels run on modules that hold one, and make what the
 /// machine of the module (`hone_machine.cpu`) runs fast.
 ///
-/// tile: `hone` on tensors -> linalg, scf,
+/// linalg: `hone` on tensors -> linalg, scf,
 /// tensor, vector.
-void buildKernelTilePipeline(mlir::OpPassManager &pm);
+void buildKernelLinalgPipeline(mlir::OpPassManager &pm);
 /// buffer, kernels: -> memref, scf, vector.
 void buildKernelBufferPipeline(mlir::OpPassManager &pm);
 /// llvm, kernels: -> one llvm.func with the kernel ABI, of the kernel's name.

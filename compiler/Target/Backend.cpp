@@ -14,7 +14,7 @@ OwningOpRef<ModuleOp> Backend::lower(func::FuncOp kernel, Phase last,
   clone.setPublic();
   module->push_back(clone);
   auto build = [&](OpPassManager &pm) {
-    buildKernelTilePipeline(pm);
+    buildKernelLinalgPipeline(pm);
     if (last >= Phase::Buffer)
       addBufferPhase(pm);
     if (last >= Phase::Llvm)

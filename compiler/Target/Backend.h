@@ -70,8 +70,9 @@ public:
   /// target are machines of one kind.
   virtual mlir::NamedAttribute machine(mlir::MLIRContext *context,
                                        size_t variant) const = 0;
-  /// A module of one kernel, taken up to and including `last` (tile, buffer or
-  /// llvm) for a machine; null after errors. The phases are those of `--emit`.
+  /// A module of one kernel, taken up to and including `last` (linalg, buffer
+  /// or llvm) for a machine; null after errors. The phases are those of
+  /// `--emit`.
   mlir::OwningOpRef<mlir::ModuleOp> lower(mlir::func::FuncOp kernel, Phase last,
                                           mlir::NamedAttribute machine) const;
 
@@ -95,7 +96,7 @@ public:
                               ModelInfo &info) const = 0;
 
 protected:
-  /// The pipelines of the buffer and llvm phases. The tile phase is the same
+  /// The pipelines of the buffer and llvm phases. The linalg phase is the same
   /// for all targets.
   virtual void addBufferPhase(mlir::OpPassManager &pm) const = 0;
   virtual void addLlvmPhase(mlir::OpPassManager &pm) const = 0;

@@ -80,10 +80,10 @@ def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
     a block goes in chunks of `blockK`, between which its sums wait in memory; 0 stands for all of K. With `packed` the
     right-hand side of a tile is first copied to where its rows follow each other.
 
-    - of `hone.contract`: rows and columns are those of the product
-    - of `hone.conv_window` with panels: tiles have pixels of an image row for rows and channels for columns, blocks have
+    - of `hone.kernel.matmul`: rows and columns are those of the product
+    - of `hone.kernel.conv` with panels: tiles have pixels of an image row for rows and channels for columns, blocks have
       image rows
-    - of `hone.attend`: columns are keys
+    - of `hone.kernel.attention`: columns are keys
 
     `hone-schedule-kernels` chooses it.
   }];

@@ -51,9 +51,10 @@ struct KernelOpModel
 void hone::graph::registerKernelOpBufferizationModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, GraphDialect *) {
-    AttendOp::attachInterface<KernelOpModel<AttendOp>>(*context);
-    ContractOp::attachInterface<KernelOpModel<ContractOp>>(*context);
-    ConvWindowOp::attachInterface<KernelOpModel<ConvWindowOp>>(*context);
-    PoolWindowOp::attachInterface<KernelOpModel<PoolWindowOp>>(*context);
+    KernelAttentionOp::attachInterface<KernelOpModel<KernelAttentionOp>>(
+        *context);
+    KernelMatmulOp::attachInterface<KernelOpModel<KernelMatmulOp>>(*context);
+    KernelConvOp::attachInterface<KernelOpModel<KernelConvOp>>(*context);
+    KernelPoolOp::attachInterface<KernelOpModel<KernelPoolOp>>(*context);
   });
 }

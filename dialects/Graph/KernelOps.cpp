@@ -57,8 +57,8 @@ static LogicalResult verifyExtras(OpTy op, int64_t rank) {
         return op.emitOpError("map ")
                << i << " has a result that is neither a dimension nor 0";
   }
-  if (!isa<EpilogueYieldOp>(body.getTerminator()))
-    return op.emitOpError("region does not end in hone.epilogue_yield");
+  if (!isa<KernelYieldOp>(body.getTerminator()))
+    return op.emitOpError("region does not end in hone.kernel.yield");
   return success();
 }
 
@@ -73,7 +73,7 @@ template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
       return op.emitOpError("has destinations of different shapes");
   if (failed(verifyExtras(op, outType.getRank())))
     return failure();
-  auto yield = cast<EpilogueYieldOp>(op.getEpilogue().front().getTerminator());
+  auto yield = cast<KernelYieldOp>(op.getEpilogue().front().getTerminator());
   if (yield.getValues().size() != op.getOuts().size())
     return op.emitOpError("yields ")
            << yield.getValues().size() << " values for " << op.getOuts().size()
@@ -119,34 +119,34 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-unsigned ContractOp::getNumAccumulators() { return 1; }
-unsigned ConvWindowOp::getNumAccumulators() { return 1; }
-unsigned PoolWindowOp::getNumAccumulators() { return getIndices() ? 2 : 1; }
-unsigned AttendOp::getNumAccumulators() { return 3; }
+unsigned KernelMatmulOp::getNumAccumulators() { return 1; }
+unsigned KernelConvOp::getNumAccumulators() { return 1; }
+unsigned KernelPoolOp::getNumAccumulators() { return getIndices() ? 2 : 1; }
+unsigned KernelAttentionOp::getNumAccumulators() { return 3; }
 
-void ContractOp::getEffects(
+void KernelMatmulOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {
   addKernelEffects(*this, effects);
 }
-void ConvWindowOp::getEffects(
+void KernelConvOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {
   addKernelEffects(*this, effects);
 }
-void PoolWindowOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
-  addKernelEffects(*this, effects);
-}
-
-void AttendOp::getEffects(
+void KernelPoolOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {
   addKernelEffects(*this, effects);
 }
 
-LogicalResult ContractOp::verify() {
+void KernelAttentionOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  addKernelEffects(*this, effects);
+}
+
+LogicalResult KernelMatmulOp::verify() {
   if (failed(verifyEpilogue(*this))) // C2
     return failure();
   auto lhs = cast<ShapedType>(getLhs().getType()),
@@ -168,13 +168,13 @@ LogicalResult ContractOp::verify() {
   return success();
 }
 
-LogicalResult ConvWindowOp::verify() {
+LogicalResult KernelConvOp::verify() {
   if (failed(verifyEpilogue(*this))) // C2
     return failure();
   return verifyWindow(*this); // C1
 }
 
-LogicalResult PoolWindowOp::verify() {
+LogicalResult KernelPoolOp::verify() {
   if (failed(verifyEpilogue(*this))) // C2
     return failure();
   if (getIndices() && getKind() != PoolKind::Max)
@@ -182,7 +182,7 @@ LogicalResult PoolWindowOp::verify() {
   return verifyWindow(*this); // C1
 }
 
-SmallVector<int64_t> AttendOp::getScoreShape() {
+SmallVector<int64_t> KernelAttentionOp::getScoreShape() {
   auto shapeOf = [](Value operand, bool byRow) {
     return headMajor(cast<ShapedType>(operand.getType()).getShape(), byRow);
   };
@@ -192,7 +192,7 @@ SmallVector<int64_t> AttendOp::getScoreShape() {
   return shape;
 }
 
-LogicalResult AttendOp::verify() {
+LogicalResult KernelAttentionOp::verify() {
   if (getOuts().size() != 1)
     return emitOpError("has ") << getOuts().size() << " destinations, not one";
   int64_t rank = cast<ShapedType>(getOuts().front().getType()).getRank();
@@ -205,7 +205,7 @@ LogicalResult AttendOp::verify() {
   if (failed(verifyExtras(*this, rank))) // C2
     return failure();
   Block &body = getEpilogue().front();
-  auto yield = cast<EpilogueYieldOp>(body.getTerminator());
+  auto yield = cast<KernelYieldOp>(body.getTerminator());
   Type types[] = {Float32Type::get(getContext()), IndexType::get(getContext())};
   if (body.getArgument(0).getType() != types[0] ||
       body.getArgument(1).getType() != types[1] ||
@@ -220,9 +220,9 @@ LogicalResult AttendOp::verify() {
 #include "dialects/Graph/KernelOps.cpp.inc"
 
 void hone::graph::registerKernelOps(GraphDialect *dialect) {
-  RegisteredOperationName::insert<AttendOp>(*dialect);
-  RegisteredOperationName::insert<ContractOp>(*dialect);
-  RegisteredOperationName::insert<ConvWindowOp>(*dialect);
-  RegisteredOperationName::insert<PoolWindowOp>(*dialect);
-  RegisteredOperationName::insert<EpilogueYieldOp>(*dialect);
+  RegisteredOperationName::insert<KernelAttentionOp>(*dialect);
+  RegisteredOperationName::insert<KernelMatmulOp>(*dialect);
+  RegisteredOperationName::insert<KernelConvOp>(*dialect);
+  RegisteredOperationName::insert<KernelPoolOp>(*dialect);
+  RegisteredOperationName::insert<KernelYieldOp>(*dialect);
 }

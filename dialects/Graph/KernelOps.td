@@ -37,18 +37,18 @@ class Graph_KernelOp<string opMnemonic, list<Trait> traits = []> : Op<Graph_Dial
   let extraClassDeclaration = kernelDeclaration;
 }
 
-def Graph_ContractOp : Graph_KernelOp<"contract"> {
+def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul"> {
   let summary = "matrix product with an epilogue";
   let description = [{
     `lhs` and `rhs` are as for `hone.matmul`.
     - (C1) ranks are at least 2 and inner dimensions agree
     - (C2) region arguments, maps and yielded values fit the operands
     ```mlir
-    %r = hone.contract ins(%a, %b : tensor<4x8xf32>, tensor<1x8x16xf32>) extras(%bias : tensor<16xf32>)
+    %r = hone.kernel.matmul ins(%a, %b : tensor<4x8xf32>, tensor<1x8x16xf32>) extras(%bias : tensor<16xf32>)
            maps [affine_map<(d0, d1) -> (d1)>] outs(%init : tensor<4x16xf32>) panels {
     ^bb0(%acc: f32, %x: f32):
       %s = arith.addf %acc, %x : f32
-      hone.epilogue_yield %s : f32
+      hone.kernel.yield %s : f32
     } -> tensor<4x16xf32>
     ```
   }];
@@ -61,7 +61,7 @@ def Graph_ContractOp : Graph_KernelOp<"contract"> {
   }];
 }
 
-def Graph_ConvWindowOp : Graph_KernelOp<"conv_window"> {
+def Graph_KernelConvOp : Graph_KernelOp<"kernel.conv"> {
   let summary = "convolution or transposed convolution with an epilogue";
   let description = [{
     Operands and attributes are as for `hone.conv`, with `transposed` as for `hone.conv_transpose`.
@@ -81,7 +81,7 @@ def Graph_ConvWindowOp : Graph_KernelOp<"conv_window"> {
   }];
 }
 
-def Graph_PoolWindowOp : Graph_KernelOp<"pool_window"> {
+def Graph_KernelPoolOp : Graph_KernelOp<"kernel.pool"> {
   let summary = "pooling with an epilogue";
   let description = [{
     Operand and attributes are as for `hone.pool`. With `indices` the region's second argument is the position (i64) of
@@ -101,7 +101,7 @@ def Graph_PoolWindowOp : Graph_KernelOp<"pool_window"> {
   }];
 }
 
-def Graph_AttendOp : Graph_KernelOp<"attend"> {
+def Graph_KernelAttentionOp : Graph_KernelOp<"kernel.attention"> {
   let summary = "attention with an epilogue on its scores";
   let description = [{
     Operands are as for `hone.attention`, with one destination. Unlike elsewhere the region and `maps` are about the
@@ -125,8 +125,8 @@ def Graph_AttendOp : Graph_KernelOp<"attend"> {
   }];
 }
 
-def Graph_EpilogueYieldOp : Op<Graph_Dialect, "epilogue_yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttendOp", "ContractOp", "ConvWindowOp", "PoolWindowOp"]>]> {
+def Graph_KernelYieldOp : Op<Graph_Dialect, "kernel.yield", [Pure, Terminator, ReturnLike,
+    ParentOneOf<["KernelAttentionOp", "KernelMatmulOp", "KernelConvOp", "KernelPoolOp"]>]> {
   let summary = "ends an epilogue region";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";

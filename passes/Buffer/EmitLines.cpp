@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Running sums along one axis. Lines along the axis are independent.
 #include "passes/Buffer/KernelEmission.h"
-#include "passes/Loops/Emit.h"
+#include "passes/Emit/Emit.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

@@ -4,7 +4,7 @@
 #define HONE_PASSES_BUFFER_TEAMLOOPS_H
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "passes/Loops/Emit.h"
+#include "passes/Emit/Emit.h"
 
 namespace hone::buffer {
 

@@ -4,8 +4,8 @@
 #ifndef HONE_PASSES_CPU_CHANNELWINDOW_H
 #define HONE_PASSES_CPU_CHANNELWINDOW_H
 
-#include "passes/Loops/Epilogue.h"
-#include "passes/Loops/WindowReduction.h"
+#include "passes/Emit/Epilogue.h"
+#include "passes/Emit/WindowReduction.h"
 
 namespace hone {
 

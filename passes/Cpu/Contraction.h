@@ -4,8 +4,8 @@
 #define HONE_PASSES_CPU_CONTRACTION_H
 
 #include "passes/Cpu/RegisterTile.h"
-#include "passes/Loops/Contraction.h"
-#include "passes/Loops/Epilogue.h"
+#include "passes/Emit/Contraction.h"
+#include "passes/Emit/Epilogue.h"
 
 namespace hone {
 

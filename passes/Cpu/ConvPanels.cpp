@@ -10,7 +10,7 @@
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::ConvWindowOp;
+using hone::graph::KernelConvOp;
 
 namespace {
 /// Kernel elements [low, high) along the last dimension and the pixels of a
@@ -28,7 +28,7 @@ struct TileRun {
 
 class PanelEmitter {
 public:
-  PanelEmitter(Emitter &e, const CpuMachine &machine, ConvWindowOp op);
+  PanelEmitter(Emitter &e, const CpuMachine &machine, KernelConvOp op);
   void emit();
 
 private:
@@ -71,7 +71,7 @@ private:
 } // namespace
 
 PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
-                           ConvWindowOp op)
+                           KernelConvOp op)
     : e(e), machine(machine), input(FlatBuffer::get(e, op.getInput())),
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
@@ -301,6 +301,6 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
 }
 
 void hone::emitPanelConvolution(Emitter &e, const CpuMachine &machine,
-                                ConvWindowOp op) {
+                                KernelConvOp op) {
   PanelEmitter(e, machine, op).emit();
 }

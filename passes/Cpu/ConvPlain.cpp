@@ -4,14 +4,14 @@
 // of it.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
-#include "passes/Loops/ConvPoint.h"
+#include "passes/Emit/ConvPoint.h"
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::ConvWindowOp;
+using hone::graph::KernelConvOp;
 
 void hone::emitPlainConvolution(Emitter &e, const CpuMachine &machine,
-                                ConvWindowOp op) {
+                                KernelConvOp op) {
   ConvPoint point(e, op, machine.hasFma());
   const Window &window = point.getWindow();
   size_t last = window.spatial() - 1;

@@ -4,16 +4,16 @@
 #define HONE_PASSES_CPU_CONVOLUTION_H
 
 #include "dialects/Graph/KernelOps.h"
-#include "passes/Loops/Window.h"
+#include "passes/Emit/Window.h"
 
 namespace hone {
 
 /// Channels last, filter in panels.
 void emitPanelConvolution(Emitter &e, const CpuMachine &machine,
-                          graph::ConvWindowOp op);
+                          graph::KernelConvOp op);
 /// Any layout, plain filter, also transposed.
 void emitPlainConvolution(Emitter &e, const CpuMachine &machine,
-                          graph::ConvWindowOp op);
+                          graph::KernelConvOp op);
 
 } // namespace hone
 

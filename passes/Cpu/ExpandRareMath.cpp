@@ -10,7 +10,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "passes/Loops/WideFunctions.h"
+#include "passes/Emit/WideFunctions.h"
 #include "llvm/ADT/bit.h"
 
 namespace hone {

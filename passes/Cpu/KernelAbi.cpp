@@ -4,8 +4,8 @@
 // or in the thread's scratch memory, and failed checks become a status.
 #include "passes/Analysis/Remarks.h"
 #include "passes/Cpu/Passes.h"
-#include "passes/Loops/KernelSignature.h"
-#include "passes/Loops/LoopNest.h"
+#include "passes/Emit/KernelSignature.h"
+#include "passes/Emit/LoopNest.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"

@@ -15,8 +15,8 @@ namespace hone {
 inline constexpr llvm::StringLiteral kTuningAttr = "hone.tuning";
 
 /// 32 hexadecimal digits that stand for what a kernel computes, as it is at the
-/// end of the tile phase: the same for all models and machines, whatever names,
-/// nodes, weights and schedules it has there.
+/// end of the linalg phase: the same for all models and machines, whatever
+/// names, nodes, weights and schedules it has there.
 std::string kernelIdentity(mlir::func::FuncOp kernel);
 
 /// The operations of a kernel that have schedules, in order.

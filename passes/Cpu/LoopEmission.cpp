@@ -9,9 +9,9 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
 #include "passes/Cpu/Transpose.h"
-#include "passes/Loops/Combiner.h"
-#include "passes/Loops/LoopBody.h"
-#include "passes/Loops/LoopMotion.h"
+#include "passes/Emit/Combiner.h"
+#include "passes/Emit/LoopBody.h"
+#include "passes/Emit/LoopMotion.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;

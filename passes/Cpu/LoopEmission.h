@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_CPU_LOOPEMISSION_H
 #define HONE_PASSES_CPU_LOOPEMISSION_H
 
-#include "passes/Loops/LoopStages.h"
+#include "passes/Emit/LoopStages.h"
 
 namespace hone {
 

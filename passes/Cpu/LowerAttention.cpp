@@ -10,7 +10,7 @@
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/Dots.h"
 #include "passes/Cpu/Schedule.h"
-#include "passes/Loops/Attention.h"
+#include "passes/Emit/Attention.h"
 #include "passes/Machine/Tuning.h"
 
 namespace hone {
@@ -20,12 +20,12 @@ namespace hone {
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::AttendOp;
+using hone::graph::KernelAttentionOp;
 
 namespace {
 class AttentionEmitter : SoftmaxMath {
 public:
-  AttentionEmitter(Emitter &e, const CpuMachine &machine, AttendOp op)
+  AttentionEmitter(Emitter &e, const CpuMachine &machine, KernelAttentionOp op)
       : SoftmaxMath{e}, machine(machine), op(op),
         problem(Attention::get(e, op)), f32(e.builder.getF32Type()),
         form(*findMicroKernel(op.getSchedule()->getForm())),
@@ -70,7 +70,7 @@ private:
   SmallVector<Value> foldVectors(Value count, Value init, FoldBody body);
 
   const CpuMachine &machine;
-  AttendOp op;
+  KernelAttentionOp op;
   Attention problem;
   Type f32;
   const MicroKernel &form;
@@ -394,13 +394,13 @@ struct LowerAttentionPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<AttendOp> ops;
-    getOperation().walk([&](AttendOp op) {
+    SmallVector<KernelAttentionOp> ops;
+    getOperation().walk([&](KernelAttentionOp op) {
       if (isa<MemRefType>(op.getQuery().getType()))
         ops.push_back(op);
     });
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    for (AttendOp op : ops) {
+    for (KernelAttentionOp op : ops) {
       if (failed(checkSchedule(op, machine)))
         return signalPassFailure();
       OpBuilder builder(op);

@@ -14,9 +14,9 @@ namespace hone {
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::ContractOp;
+using hone::graph::KernelMatmulOp;
 
-static void lowerContract(ContractOp op, const CpuMachine &machine) {
+static void lowerMatmul(KernelMatmulOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   Contraction problem = Contraction::get(e, op);
@@ -33,16 +33,16 @@ struct LowerContractionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<ContractOp> ops;
-    getOperation().walk([&](ContractOp op) {
+    SmallVector<KernelMatmulOp> ops;
+    getOperation().walk([&](KernelMatmulOp op) {
       if (isa<MemRefType>(op.getLhs().getType()))
         ops.push_back(op);
     });
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    for (ContractOp op : ops) {
+    for (KernelMatmulOp op : ops) {
       if (failed(checkSchedule(op, machine)))
         return signalPassFailure();
-      lowerContract(op, machine);
+      lowerMatmul(op, machine);
     }
   }
 };

@@ -23,7 +23,7 @@ using namespace hone::graph;
 
 /// Where the input pixel of an output pixel starts; both are counted over the
 /// dimensions from `first` up to the channels.
-static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
+static std::function<Value(Value)> strideOverPixels(Emitter &e, KernelConvOp op,
                                                     const FlatBuffer &input,
                                                     int64_t first) {
   SmallVector<Value> sizes, strides;
@@ -45,7 +45,7 @@ static std::function<Value(Value)> strideOverPixels(Emitter &e, ConvWindowOp op,
 }
 
 /// Plain loops have vectors along a row of pixels at best.
-static void remarkPlain(ConvWindowOp op) {
+static void remarkPlain(KernelConvOp op) {
   auto filter = cast<ShapedType>(op.getFilter().getType());
   StringRef reason =
       op.getTransposed()
@@ -57,7 +57,7 @@ static void remarkPlain(ConvWindowOp op) {
   remarkSlow(op, "lower-convolutions", reason, estimateProduct(op.getKernel()));
 }
 
-static void lowerConv(ConvWindowOp op, const CpuMachine &machine) {
+static void lowerConv(KernelConvOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   if (std::optional<ProductShape> product = ProductShape::of(op)) {
@@ -100,13 +100,13 @@ struct LowerConvolutionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<ConvWindowOp> ops;
-    getOperation().walk([&](ConvWindowOp op) {
+    SmallVector<KernelConvOp> ops;
+    getOperation().walk([&](KernelConvOp op) {
       if (isa<MemRefType>(op.getInput().getType()))
         ops.push_back(op);
     });
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    for (ConvWindowOp op : ops) {
+    for (KernelConvOp op : ops) {
       if (failed(checkSchedule(op, machine)))
         return signalPassFailure();
       lowerConv(op, machine);

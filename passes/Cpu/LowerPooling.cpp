@@ -7,7 +7,7 @@
 #include "passes/Cpu/ChannelWindow.h"
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
-#include "passes/Loops/PoolPoint.h"
+#include "passes/Emit/PoolPoint.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERPOOLINGPASS
@@ -21,7 +21,7 @@ using namespace hone::graph;
 /// Pooling of any layout: vectors of outputs along the last dimension where it
 /// allows them, else one element after the other.
 static void emitPlainPooling(Emitter &e, const CpuMachine &machine,
-                             PoolWindowOp op) {
+                             KernelPoolOp op) {
   PoolPoint point(e, op);
   ArrayRef<Value> outerSizes = point.sizes().drop_back();
   Value count = e.cst(1);
@@ -55,7 +55,7 @@ static void emitPlainPooling(Emitter &e, const CpuMachine &machine,
   });
 }
 
-static void lowerPool(PoolWindowOp op, const CpuMachine &machine) {
+static void lowerPool(KernelPoolOp op, const CpuMachine &machine) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   if (op.getChannelsLast() && !op.getIndices()) {
@@ -76,12 +76,12 @@ struct LowerPoolingPass : hone::impl::LowerPoolingPassBase<LowerPoolingPass> {
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<PoolWindowOp> ops;
-    getOperation().walk([&](PoolWindowOp op) {
+    SmallVector<KernelPoolOp> ops;
+    getOperation().walk([&](KernelPoolOp op) {
       if (isa<MemRefType>(op.getInput().getType()))
         ops.push_back(op);
     });
-    for (PoolWindowOp op : ops)
+    for (KernelPoolOp op : ops)
       lowerPool(op, CpuMachine::of(op));
   }
 };

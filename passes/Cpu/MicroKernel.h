@@ -5,7 +5,7 @@
 #define HONE_PASSES_CPU_MICROKERNEL_H
 
 #include "dialects/Machine/Machine.h"
-#include "passes/Loops/Contraction.h"
+#include "passes/Emit/Contraction.h"
 
 namespace hone {
 

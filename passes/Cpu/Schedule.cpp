@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What a machine can do with a schedule.
 #include "passes/Cpu/Schedule.h"
-#include "passes/Loops/Emit.h"
+#include "passes/Emit/Emit.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -26,26 +26,27 @@ bool hone::isDotProduct(const ProductShape &shape) {
 }
 
 bool hone::isScheduled(Operation *op) {
-  if (auto conv = dyn_cast<ConvWindowOp>(op))
+  if (auto conv = dyn_cast<KernelConvOp>(op))
     return conv.getFilterLayout() == FilterLayout::Panels;
-  return isa<ContractOp, AttendOp>(op);
+  return isa<KernelMatmulOp, KernelAttentionOp>(op);
 }
 
 ScheduleAttr hone::scheduleOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, ScheduleAttr>(op)
-      .Case<ContractOp, ConvWindowOp, AttendOp>(
+      .Case<KernelMatmulOp, KernelConvOp, KernelAttentionOp>(
           [](auto kernelOp) { return kernelOp.getScheduleAttr(); })
       .Default(ScheduleAttr());
 }
 
 void hone::setSchedule(Operation *op, ScheduleAttr schedule) {
-  llvm::TypeSwitch<Operation *>(op).Case<ContractOp, ConvWindowOp, AttendOp>(
-      [&](auto kernelOp) { kernelOp.setScheduleAttr(schedule); });
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<KernelMatmulOp, KernelConvOp, KernelAttentionOp>(
+          [&](auto kernelOp) { kernelOp.setScheduleAttr(schedule); });
 }
 
 ProductTypes hone::productTypesOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, ProductTypes>(op)
-      .Case<ContractOp, ConvWindowOp, AttendOp>(
+      .Case<KernelMatmulOp, KernelConvOp, KernelAttentionOp>(
           [](auto kernelOp) { return ProductTypes::of(kernelOp); });
 }
 
@@ -122,9 +123,9 @@ std::string hone::scheduleProblem(Operation *op, ScheduleAttr schedule,
   std::string problem = problemOfAll(schedule, machine, productTypesOf(op));
   if (!problem.empty())
     return problem;
-  if (auto contract = dyn_cast<ContractOp>(op))
-    return problemOfProduct(schedule, machine, ProductShape::of(contract));
-  if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+  if (auto matmul = dyn_cast<KernelMatmulOp>(op))
+    return problemOfProduct(schedule, machine, ProductShape::of(matmul));
+  if (auto conv = dyn_cast<KernelConvOp>(op)) {
     if (std::optional<ProductShape> shape = ProductShape::of(conv))
       return problemOfProduct(schedule, machine, *shape);
     return schedule.getBlockRows() == 0 ? "blocks without rows" : "";

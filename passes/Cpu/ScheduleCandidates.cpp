@@ -36,9 +36,9 @@ LoopSizes LoopSizes::of(const ProductShape &shape) {
 }
 
 LoopSizes LoopSizes::of(Operation *op) {
-  if (auto contract = dyn_cast<ContractOp>(op))
-    return of(ProductShape::of(contract));
-  if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+  if (auto matmul = dyn_cast<KernelMatmulOp>(op))
+    return of(ProductShape::of(matmul));
+  if (auto conv = dyn_cast<KernelConvOp>(op)) {
     if (std::optional<ProductShape> shape = ProductShape::of(conv))
       return of(*shape);
     auto out = cast<ShapedType>(conv.getOuts().front().getType());
@@ -51,8 +51,8 @@ LoopSizes LoopSizes::of(Operation *op) {
                                              : estimateProduct(rows),
             channels};
   }
-  auto attend = cast<AttendOp>(op);
-  SmallVector<int64_t> scores = attend.getScoreShape();
+  auto attention = cast<KernelAttentionOp>(op);
+  SmallVector<int64_t> scores = attention.getScoreShape();
   int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
   return {rows, rows, keys, 0, true};
 }
@@ -126,7 +126,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(Operation *op,
                                                 ScheduleAttr current,
                                                 const CpuMachine &machine) {
   LoopSizes sizes = LoopSizes::of(op);
-  bool isWindow = isa<ConvWindowOp>(op) && !sizes.columnBlocks;
+  bool isWindow = isa<KernelConvOp>(op) && !sizes.columnBlocks;
   int64_t unitRows = isWindow ? 1 : current.getTileRows();
   SmallVector<ScheduleAttr> found;
   const MicroKernel *form = findMicroKernel(current.getForm());
@@ -136,7 +136,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(Operation *op,
                         form->lanes(machine, productTypesOf(op).accumulator);
   auto add = [&](int64_t rows, int64_t columns, int64_t k, bool packed) {
     // What is the same is written in one way.
-    if (!isa<AttendOp>(op) && columns == unitColumns)
+    if (!isa<KernelAttentionOp>(op) && columns == unitColumns)
       columns = 0;
     if (isKnown(sizes.k) && k >= sizes.k)
       k = 0;
@@ -176,8 +176,8 @@ SmallVector<ScheduleAttr> hone::blockCandidates(Operation *op,
     add(rows, columns, half, packed);
   if (k)
     add(rows, columns, 2 * k < all ? 2 * k : 0, packed);
-  auto contract = dyn_cast<ContractOp>(op);
-  if (contract && !contract.getPanels())
+  auto matmul = dyn_cast<KernelMatmulOp>(op);
+  if (matmul && !matmul.getPanels())
     for (int64_t next : {k, tuning::kPackedK})
       add(rows, columns, next, !packed);
   return found;

@@ -4,7 +4,7 @@
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/Schedule.h"
-#include "passes/Loops/Contraction.h"
+#include "passes/Emit/Contraction.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include <numeric>
@@ -237,7 +237,7 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
 
 /// Image rows in a block: as many as the L2 cache holds for all tiles of
 /// channels, in equal blocks, and fewer where channels alone give few blocks.
-static Plan planConvolution(const CpuMachine &machine, ConvWindowOp op,
+static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
                             const std::optional<FormedTile> &tile) {
   auto input = cast<ShapedType>(op.getInput().getType()),
        out = cast<ShapedType>(op.getOuts().front().getType());
@@ -309,7 +309,8 @@ static int64_t chooseAttentionRows(int64_t rows, int64_t maxRows,
   return best;
 }
 
-static Plan chooseAttentionTile(const CpuMachine &machine, AttendOp op) {
+static Plan chooseAttentionTile(const CpuMachine &machine,
+                                KernelAttentionOp op) {
   Plan plan;
   plan.form = &chooseMicroKernel(machine, ProductTypes::of(op));
   plan.tileVectors = tuning::kAttentionVectors;
@@ -329,7 +330,7 @@ static Plan chooseAttentionTile(const CpuMachine &machine, AttendOp op) {
   return plan;
 }
 
-static Plan planAttention(const CpuMachine &machine, AttendOp op,
+static Plan planAttention(const CpuMachine &machine, KernelAttentionOp op,
                           const std::optional<FormedTile> &tile) {
   SmallVector<int64_t> scores = op.getScoreShape();
   int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
@@ -362,14 +363,14 @@ static Plan planAttention(const CpuMachine &machine, AttendOp op,
 ScheduleAttr hone::chooseSchedule(Operation *op, const CpuMachine &machine,
                                   std::optional<FormedTile> tile) {
   Plan plan;
-  if (auto contract = dyn_cast<ContractOp>(op)) {
-    plan = planProduct(machine, ProductShape::of(contract), tile);
-  } else if (auto conv = dyn_cast<ConvWindowOp>(op)) {
+  if (auto matmul = dyn_cast<KernelMatmulOp>(op)) {
+    plan = planProduct(machine, ProductShape::of(matmul), tile);
+  } else if (auto conv = dyn_cast<KernelConvOp>(op)) {
     std::optional<ProductShape> product = ProductShape::of(conv);
     plan = product ? planProduct(machine, *product, tile)
                    : planConvolution(machine, conv, tile);
   } else {
-    plan = planAttention(machine, cast<AttendOp>(op), tile);
+    plan = planAttention(machine, cast<KernelAttentionOp>(op), tile);
   }
   return plan.attr(op->getContext());
 }

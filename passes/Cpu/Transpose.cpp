@@ -5,8 +5,8 @@
 #include "passes/Cpu/Transpose.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Loops/LoopBody.h"
-#include "passes/Loops/LoopMotion.h"
+#include "passes/Emit/LoopBody.h"
+#include "passes/Emit/LoopMotion.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;

@@ -2,7 +2,7 @@
 // Emits the loops of all linalg.generic operations of a kernel.
 #include "passes/Cpu/LoopEmission.h"
 #include "passes/Cpu/Passes.h"
-#include "passes/Loops/RowGroups.h"
+#include "passes/Emit/RowGroups.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

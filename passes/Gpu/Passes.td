@@ -23,9 +23,9 @@ class GpuProductPass<string flag, list<string> more = []>
     : GpuEmitterPass<flag, !listconcat(["::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect"], more)>;
 
 def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
-  let summary = "emit the launch of each hone.contract";
+  let summary = "emit the launch of each hone.kernel.matmul";
   let description = [{
-    Before: bufferized functions. Each `hone.contract` becomes a `gpu.launch`, whose blocks cover the result with tiles and
+    Before: bufferized functions. Each `hone.kernel.matmul` becomes a `gpu.launch`, whose blocks cover the result with tiles and
     bring pieces of both operands into shared memory: f16 and bf16 by asynchronous copies in several stages, multiplied
     by tensor cores with sums in f32; other types through registers, multiplied as they are. Up to four rows are a
     product of their own, whose threads split K; if the number of rows is not known there are two launches, one of which
@@ -35,9 +35,9 @@ def GpuLowerContractionsPass : GpuProductPass<"hone-gpu-lower-contractions"> {
 }
 
 def GpuLowerAttentionPass : GpuProductPass<"hone-gpu-lower-attention", ["::mlir::math::MathDialect"]> {
-  let summary = "emit the launch of each hone.attend";
+  let summary = "emit the launch of each hone.kernel.attention";
   let description = [{
-    Before: bufferized functions. Each `hone.attend` becomes a `gpu.launch`; a block of threads has up to 64 rows of queries
+    Before: bufferized functions. Each `hone.kernel.attention` becomes a `gpu.launch`; a block of threads has up to 64 rows of queries
     and takes the keys in tiles of 64 or 32, by as much as shared memory holds. A warp keeps the scores and sums of 16 rows in
     registers. f16 and bf16 arrive by asynchronous copies, keys while values are worked on and the other way round, and
     are multiplied by tensor cores, powers in their type; f32 is multiplied as it is. Scores, maxima and totals are f32. Few
@@ -48,7 +48,7 @@ def GpuLowerAttentionPass : GpuProductPass<"hone-gpu-lower-attention", ["::mlir:
 }
 
 def GpuLowerConvolutionsPass : GpuProductPass<"hone-gpu-lower-convolutions"> {
-  let summary = "emit the launch of each hone.conv_window";
+  let summary = "emit the launch of each hone.kernel.conv";
   let description = [{
     Before: bufferized functions. Filters in panels give a product of output pixels with the filter, in tiles as
     contractions have them; the elements of a window are found while pieces are brought into shared memory, and are 0
@@ -58,7 +58,7 @@ def GpuLowerConvolutionsPass : GpuProductPass<"hone-gpu-lower-convolutions"> {
 }
 
 def GpuLowerPoolingPass : GpuEmitterPass<"hone-gpu-lower-pooling"> {
-  let summary = "emit the launch of each hone.pool_window";
+  let summary = "emit the launch of each hone.kernel.pool";
   let description = [{
     Before: bufferized functions. A thread computes one element; windows are clamped to the input, so no element is read
     outside. Left alone: operands that are tensors.

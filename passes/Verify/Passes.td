@@ -16,14 +16,14 @@ def VerifyGraphPass : Pass<"hone-verify-graph", "::mlir::func::FuncOp"> {
 def VerifyKernelsPass : Pass<"hone-verify-kernels", "::mlir::ModuleOp"> {
   let summary = "check that a kernel is in the form that a phase ends with";
   let description = [{
-    After `tile`: functions with `hone.kernel` hold linalg, tensor and scalar operations, kernel operations of hone in
+    After `linalg`: functions with `hone.kernel` hold linalg, tensor and scalar operations, kernel operations of hone in
     destination style, and the hone operations that are bufferized as they are. After `buffer`: no tensors, no linalg,
     and of hone only checks; every loop nest is below a top-level `scf.forall`. After `llvm`: only the llvm dialect.
     After `gpu-buffer`: as after `buffer`, but all that writes to memory and all loops are below a `gpu.launch`. After
     `gpu-llvm`: the llvm dialect, and on the device also nvvm, without calls there. The first operation that does not
     belong is reported.
   }];
-  let options = [Option<"phase", "phase", "std::string", "", "tile, buffer, llvm, gpu-buffer or gpu-llvm">];
+  let options = [Option<"phase", "phase", "std::string", "", "linalg, buffer, llvm, gpu-buffer or gpu-llvm">];
 }
 
 def VerifyHostPass : Pass<"hone-verify-host", "::mlir::ModuleOp"> {

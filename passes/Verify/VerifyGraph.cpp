@@ -23,8 +23,8 @@ using namespace hone::graph;
 namespace {
 
 bool isKernelOp(Operation *op) {
-  return isa<AttendOp, ContractOp, ConvWindowOp, PoolWindowOp, EpilogueYieldOp>(
-      op);
+  return isa<KernelAttentionOp, KernelMatmulOp, KernelConvOp, KernelPoolOp,
+             KernelYieldOp>(op);
 }
 
 struct VerifyGraphPass : hone::impl::VerifyGraphPassBase<VerifyGraphPass> {

@@ -33,13 +33,14 @@ bool isScalarOp(Operation *op) {
              scf::SCFDialect, ub::UBDialect>(op->getDialect());
 }
 
-bool isTiled(Operation *op) {
+bool isLinalg(Operation *op) {
   if (isScalarOp(op) ||
       isa<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()))
     return true;
-  return isa<AttendOp, ContractOp, ConvWindowOp, PoolWindowOp, EpilogueYieldOp,
-             CheckedIndexOp, CheckedDivisorOp, graph::ConstantOp, ReshapeOp,
-             SliceOp, ConcatOp, PadOp, ScatterOp, CumulateOp, TopKOp>(op);
+  return isa<KernelAttentionOp, KernelMatmulOp, KernelConvOp, KernelPoolOp,
+             KernelYieldOp, CheckedIndexOp, CheckedDivisorOp, graph::ConstantOp,
+             ReshapeOp, SliceOp, ConcatOp, PadOp, ScatterOp, CumulateOp,
+             TopKOp>(op);
 }
 
 bool isBuffered(Operation *op) {
@@ -86,7 +87,7 @@ struct VerifyKernelsPass
   using Base::Base;
   void runOnOperation() override {
     fits = llvm::StringSwitch<bool (*)(Operation *)>(phase)
-               .Case("tile", isTiled)
+               .Case("linalg", isLinalg)
                .Case("buffer", isLooped)
                .Case("llvm", isCode)
                .Case("gpu-buffer", isLaunched)

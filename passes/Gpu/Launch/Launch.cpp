@@ -3,7 +3,7 @@
 #include "passes/Gpu/Launch/Launch.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "passes/Loops/KernelTypes.h"
+#include "passes/Emit/KernelTypes.h"
 
 using namespace mlir;
 using namespace hone;

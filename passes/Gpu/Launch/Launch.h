@@ -5,7 +5,7 @@
 #define HONE_PASSES_GPU_LAUNCH_LAUNCH_H
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "passes/Loops/Emit.h"
+#include "passes/Emit/Emit.h"
 
 namespace hone {
 

@@ -21,7 +21,7 @@
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Transforms/DialectConversion.h"
-#include "passes/Loops/KernelTypes.h"
+#include "passes/Emit/KernelTypes.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERGPUTONVVMPASS

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The host part of a kernel that runs on a device: it computes sizes and asks
 // the runtime to launch each step.
+#include "passes/Emit/KernelSignature.h"
 #include "passes/Gpu/Passes.h"
-#include "passes/Loops/KernelSignature.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 

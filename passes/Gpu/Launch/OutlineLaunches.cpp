@@ -8,7 +8,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
-#include "passes/Loops/KernelSignature.h"
+#include "passes/Emit/KernelSignature.h"
 
 namespace hone {
 #define GEN_PASS_DEF_OUTLINELAUNCHESPASS

@@ -2,7 +2,7 @@
 // Launches in which threads have nothing to do with each other.
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
-#include "passes/Loops/LoopBody.h"
+#include "passes/Emit/LoopBody.h"
 #include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;

@@ -3,9 +3,9 @@
 // neighbours in memory beside each other.
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/PoolPoint.h"
 #include "passes/Gpu/Launch/Launch.h"
 #include "passes/Gpu/Passes.h"
-#include "passes/Loops/PoolPoint.h"
 #include "passes/Machine/GpuTuning.h"
 
 namespace hone {
@@ -15,7 +15,7 @@ namespace hone {
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::PoolWindowOp;
+using hone::graph::KernelPoolOp;
 
 namespace {
 struct GpuLowerPoolingPass
@@ -23,12 +23,12 @@ struct GpuLowerPoolingPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<PoolWindowOp> ops;
-    getOperation().walk([&](PoolWindowOp op) {
+    SmallVector<KernelPoolOp> ops;
+    getOperation().walk([&](KernelPoolOp op) {
       if (isa<MemRefType>(op.getInput().getType()))
         ops.push_back(op);
     });
-    for (PoolWindowOp op : ops) {
+    for (KernelPoolOp op : ops) {
       OpBuilder builder(op);
       Emitter e(builder, op.getLoc());
       PoolPoint point(e, op);

@@ -4,8 +4,8 @@
 #ifndef HONE_PASSES_GPU_LOOPS_LOOPLAUNCHES_H
 #define HONE_PASSES_GPU_LOOPS_LOOPLAUNCHES_H
 
+#include "passes/Emit/RowGroups.h"
 #include "passes/Gpu/Loops/ThreadLoops.h"
-#include "passes/Loops/RowGroups.h"
 
 namespace hone {
 

@@ -7,7 +7,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
-#include "passes/Loops/Combiner.h"
+#include "passes/Emit/Combiner.h"
 
 using namespace mlir;
 using namespace hone;

@@ -4,7 +4,7 @@
 #ifndef HONE_PASSES_GPU_LOOPS_PARTMERGER_H
 #define HONE_PASSES_GPU_LOOPS_PARTMERGER_H
 
-#include "passes/Loops/LoopStages.h"
+#include "passes/Emit/LoopStages.h"
 
 namespace hone {
 

@@ -4,7 +4,7 @@
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "passes/Loops/KernelTypes.h"
+#include "passes/Emit/KernelTypes.h"
 #include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;

@@ -5,9 +5,9 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/Loops/KernelTypes.h"
-#include "passes/Loops/LoopBody.h"
-#include "passes/Loops/LoopMotion.h"
+#include "passes/Emit/KernelTypes.h"
+#include "passes/Emit/LoopBody.h"
+#include "passes/Emit/LoopMotion.h"
 #include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;

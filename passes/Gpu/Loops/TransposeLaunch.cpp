@@ -4,8 +4,8 @@
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "passes/Loops/KernelTypes.h"
-#include "passes/Loops/LoopBody.h"
+#include "passes/Emit/KernelTypes.h"
+#include "passes/Emit/LoopBody.h"
 
 using namespace mlir;
 using namespace hone;

@@ -3,7 +3,7 @@
 #ifndef HONE_PASSES_GPU_MATH_DOUBLEMATH_H
 #define HONE_PASSES_GPU_MATH_DOUBLEMATH_H
 
-#include "passes/Loops/WideArithmetic.h"
+#include "passes/Emit/WideArithmetic.h"
 
 namespace hone {
 

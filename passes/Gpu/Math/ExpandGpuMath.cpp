@@ -9,8 +9,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Emit/WideFunctions.h"
 #include "passes/Gpu/Math/DoubleMath.h"
-#include "passes/Loops/WideFunctions.h"
 
 namespace hone {
 #define GEN_PASS_DEF_EXPANDGPUMATHPASS

@@ -61,7 +61,7 @@ int64_t AttentionTile::sharedBytes() const {
   return std::max(bytes, staged);
 }
 
-FailureOr<AttentionTile> AttentionTile::choose(graph::AttendOp op,
+FailureOr<AttentionTile> AttentionTile::choose(graph::KernelAttentionOp op,
                                                const Attention &problem) {
   Type element = problem.query.buffer.elementType();
   std::optional<int64_t> depth = constantOf(problem.depth),

@@ -3,8 +3,8 @@
 #ifndef HONE_PASSES_GPU_PRODUCT_ATTENTIONTILE_H
 #define HONE_PASSES_GPU_PRODUCT_ATTENTIONTILE_H
 
+#include "passes/Emit/Attention.h"
 #include "passes/Gpu/Product/TileMath.h"
-#include "passes/Loops/Attention.h"
 
 namespace hone {
 
@@ -15,7 +15,7 @@ namespace hone {
 struct AttentionTile {
   /// The largest that gives enough blocks. Fails, and says so, where the length
   /// of keys or values is not known or too large.
-  static mlir::FailureOr<AttentionTile> choose(graph::AttendOp op,
+  static mlir::FailureOr<AttentionTile> choose(graph::KernelAttentionOp op,
                                                const Attention &problem);
 
   /// Rows of a warp.

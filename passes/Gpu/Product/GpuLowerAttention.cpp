@@ -20,12 +20,12 @@ namespace hone {
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::AttendOp;
+using hone::graph::KernelAttentionOp;
 
 namespace {
 class AttentionEmitter : SoftmaxMath {
 public:
-  AttentionEmitter(Emitter &e, AttendOp op)
+  AttentionEmitter(Emitter &e, KernelAttentionOp op)
       : SoftmaxMath{e}, op(op), problem(Attention::get(e, op)),
         f32(e.builder.getF32Type()),
         element(problem.query.buffer.elementType()),
@@ -72,7 +72,7 @@ private:
     return e.cmp(arith::CmpIPredicate::slt, key, problem.keys);
   }
 
-  AttendOp op;
+  KernelAttentionOp op;
   Attention problem;
   Type f32, element;
   bool tensorCores;
@@ -414,12 +414,12 @@ struct GpuLowerAttentionPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<AttendOp> ops;
-    getOperation().walk([&](AttendOp op) {
+    SmallVector<KernelAttentionOp> ops;
+    getOperation().walk([&](KernelAttentionOp op) {
       if (isa<MemRefType>(op.getQuery().getType()))
         ops.push_back(op);
     });
-    for (AttendOp op : ops) {
+    for (KernelAttentionOp op : ops) {
       OpBuilder builder(op);
       Emitter e(builder, op.getLoc());
       if (failed(AttentionEmitter(e, op).emit()))

@@ -4,9 +4,9 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/Contraction.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Gpu/Product/TiledProduct.h"
-#include "passes/Loops/Contraction.h"
 
 namespace hone {
 #define GEN_PASS_DEF_GPULOWERCONTRACTIONSPASS
@@ -15,7 +15,7 @@ namespace hone {
 
 using namespace mlir;
 using namespace hone;
-using hone::graph::ContractOp;
+using hone::graph::KernelMatmulOp;
 
 static TileSource leftOf(Emitter &e, const Contraction &contraction,
                          Value base) {
@@ -69,7 +69,7 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
   return source;
 }
 
-static void lowerContract(ContractOp op) {
+static void lowerMatmul(KernelMatmulOp op) {
   OpBuilder builder(op);
   Emitter e(builder, op.getLoc());
   Contraction contraction = Contraction::get(e, op);
@@ -112,13 +112,13 @@ struct GpuLowerContractionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<ContractOp> ops;
-    getOperation().walk([&](ContractOp op) {
+    SmallVector<KernelMatmulOp> ops;
+    getOperation().walk([&](KernelMatmulOp op) {
       if (isa<MemRefType>(op.getLhs().getType()))
         ops.push_back(op);
     });
-    for (ContractOp op : ops)
-      lowerContract(op);
+    for (KernelMatmulOp op : ops)
+      lowerMatmul(op);
   }
 };
 } // namespace

@@ -4,10 +4,10 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/ConvPoint.h"
+#include "passes/Emit/WindowReduction.h"
 #include "passes/Gpu/Passes.h"
 #include "passes/Gpu/Product/TileLoader.h"
-#include "passes/Loops/ConvPoint.h"
-#include "passes/Loops/WindowReduction.h"
 #include "passes/Machine/GpuTuning.h"
 
 namespace hone {
@@ -32,15 +32,15 @@ namespace {
 /// is read.
 class ImplicitProduct {
 public:
-  ImplicitProduct(Emitter &e, ConvWindowOp op);
+  ImplicitProduct(Emitter &e, KernelConvOp op);
   void emit();
 
 private:
-  static SmallVector<int64_t> coordinateGroups(ConvWindowOp op);
+  static SmallVector<int64_t> coordinateGroups(KernelConvOp op);
   TileSource pixels(Value group);
 
   Emitter &e;
-  ConvWindowOp op;
+  KernelConvOp op;
   FlatBuffer input, filter;
   bool merges; ///< Pixels are one coordinate of the output space.
   Epilogue epilogue;
@@ -50,14 +50,14 @@ private:
 };
 } // namespace
 
-SmallVector<int64_t> ImplicitProduct::coordinateGroups(ConvWindowOp op) {
+SmallVector<int64_t> ImplicitProduct::coordinateGroups(KernelConvOp op) {
   int64_t rank = cast<ShapedType>(op.getInput().getType()).getRank();
   if (Epilogue::canMerge(op, 0, rank - 2))
     return {rank - 1, 1};
   return SmallVector<int64_t>(rank, 1);
 }
 
-ImplicitProduct::ImplicitProduct(Emitter &e, ConvWindowOp op)
+ImplicitProduct::ImplicitProduct(Emitter &e, KernelConvOp op)
     : e(e), op(op), input(FlatBuffer::get(e, op.getInput())),
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, coordinateGroups(op)) {
@@ -156,7 +156,7 @@ namespace {
 /// neighbouring channels of one pixel.
 class DepthwiseEmitter {
 public:
-  DepthwiseEmitter(Emitter &e, ConvWindowOp op)
+  DepthwiseEmitter(Emitter &e, KernelConvOp op)
       : e(e), input(FlatBuffer::get(e, op.getInput())),
         filter(FlatBuffer::get(e, op.getFilter())),
         epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
@@ -241,7 +241,7 @@ Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
 }
 
 /// One thread for each element.
-static void emitPlainConvolution(Emitter &e, ConvWindowOp op) {
+static void emitPlainConvolution(Emitter &e, KernelConvOp op) {
   ConvPoint point(e, op, /*fma=*/true);
   const Window &window = point.getWindow();
   emitThreads(e, sizeOf(e, point.sizes()), tuning::kGpuThreads,
@@ -261,12 +261,12 @@ struct GpuLowerConvolutionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<ConvWindowOp> ops;
-    getOperation().walk([&](ConvWindowOp op) {
+    SmallVector<KernelConvOp> ops;
+    getOperation().walk([&](KernelConvOp op) {
       if (isa<MemRefType>(op.getInput().getType()))
         ops.push_back(op);
     });
-    for (ConvWindowOp op : ops) {
+    for (KernelConvOp op : ops) {
       OpBuilder builder(op);
       Emitter e(builder, op.getLoc());
       if (op.getFilterLayout() == FilterLayout::Panels)

@@ -5,8 +5,8 @@
 #ifndef HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H
 #define HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H
 
+#include "passes/Emit/Epilogue.h"
 #include "passes/Gpu/Launch/Launch.h"
-#include "passes/Loops/Epilogue.h"
 #include <functional>
 
 namespace hone {

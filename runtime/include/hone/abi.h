@@ -807,7 +807,7 @@ extern const hone_device_api hone_rt_device_api;
 
 /* A library function, `hone_lib_<name>`: work whose result sizes only the data
  * decide, values that are no tensors, strings. The list, with operands, config
- * and results of each, is compiler/Import/Onnx/LIBRARY.md.
+ * and results of each, is runtime/library/README.md.
  * - An absent operand is a NULL pointer or of kind HONE_KIND_NONE.
  * - `config`: the parameters in alphabetical order of their names; integers and
  *   bools as they are, floats as the bits of a double.

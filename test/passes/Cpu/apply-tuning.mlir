@@ -7,11 +7,11 @@
 // CHECK:       schedule <form = "fma", tileRows = 3, tileVectors = 2, blockRows = 48, blockColumns = 0, blockK = 0, packed = false>
 #schedule = #hone.schedule<form = "fma", tileRows = 3, tileVectors = 2, blockRows = 48, blockColumns = 0, blockK = 0, packed = false>
 func.func private @tuned(%arg0: tensor<96x40xf32> {hone.in_place = 0 : i64}, %arg1: tensor<40x32xf32>) -> tensor<96x32xf32>
-    attributes {hone.kernel, hone.pieces = 3 : i64, hone.tuning = [[#hone_machine.cpu<"x86-64-v2">, {}], [#hone_machine.cpu<"x86-64-v3">, {"367d02dbedb1d0aa10f72bc8218384d4" = [#schedule]}]]} {
+    attributes {hone.kernel, hone.pieces = 3 : i64, hone.tuning = [[#hone_machine.cpu<"x86-64-v2">, {}], [#hone_machine.cpu<"x86-64-v3">, {"30ab7c9adbf334b47ce6b152ed8a2704" = [#schedule]}]]} {
   %0 = tensor.empty() : tensor<96x32xf32>
-  %1 = hone.contract ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
+  %1 = hone.kernel.matmul ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   } -> tensor<96x32xf32>
   return %1 : tensor<96x32xf32>
 }
@@ -25,11 +25,11 @@ func.func private @tuned(%arg0: tensor<96x40xf32> {hone.in_place = 0 : i64}, %ar
 // REMARK: no tuning file has an entry for this kernel
 #schedule = #hone.schedule<form = "fma", tileRows = 3, tileVectors = 2, blockRows = 48, blockColumns = 0, blockK = 0, packed = false>
 func.func private @other_machine(%arg0: tensor<96x40xf32>, %arg1: tensor<40x32xf32>) -> tensor<96x32xf32>
-    attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v4">, {"367d02dbedb1d0aa10f72bc8218384d4" = [#schedule]}]]} {
+    attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v4">, {"30ab7c9adbf334b47ce6b152ed8a2704" = [#schedule]}]]} {
   %0 = tensor.empty() : tensor<96x32xf32>
-  %1 = hone.contract ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
+  %1 = hone.kernel.matmul ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   } -> tensor<96x32xf32>
   return %1 : tensor<96x32xf32>
 }
@@ -45,9 +45,9 @@ func.func private @other_machine(%arg0: tensor<96x40xf32>, %arg1: tensor<40x32xf
 func.func private @other_kernel(%arg0: tensor<96x40xf32>, %arg1: tensor<40x32xf32>) -> tensor<96x32xf32>
     attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v3">, {"4d4838128cb27f01aa0d1bdebd20d763" = [#schedule]}]]} {
   %0 = tensor.empty() : tensor<96x32xf32>
-  %1 = hone.contract ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
+  %1 = hone.kernel.matmul ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   } -> tensor<96x32xf32>
   return %1 : tensor<96x32xf32>
 }
@@ -61,11 +61,11 @@ func.func private @other_kernel(%arg0: tensor<96x40xf32>, %arg1: tensor<40x32xf3
 // REMARK: its schedules are for other operations
 #schedule = #hone.schedule<form = "fma", tileRows = 3, tileVectors = 2, blockRows = 48, blockColumns = 0, blockK = 0, packed = false>
 func.func private @other_operations(%arg0: tensor<96x40xf32>, %arg1: tensor<40x32xf32>) -> tensor<96x32xf32>
-    attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v3">, {"367d02dbedb1d0aa10f72bc8218384d4" = [#schedule, #schedule]}]]} {
+    attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v3">, {"30ab7c9adbf334b47ce6b152ed8a2704" = [#schedule, #schedule]}]]} {
   %0 = tensor.empty() : tensor<96x32xf32>
-  %1 = hone.contract ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
+  %1 = hone.kernel.matmul ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   } -> tensor<96x32xf32>
   return %1 : tensor<96x32xf32>
 }
@@ -79,11 +79,11 @@ func.func private @other_operations(%arg0: tensor<96x40xf32>, %arg1: tensor<40x3
 // REMARK: its schedule has tiles of 7 x 2 vectors, more than x86-64-v3 has registers for
 #schedule = #hone.schedule<form = "fma", tileRows = 7, tileVectors = 2, blockRows = 48, blockColumns = 0, blockK = 0, packed = false>
 func.func private @registers(%arg0: tensor<96x40xf32>, %arg1: tensor<40x32xf32>) -> tensor<96x32xf32>
-    attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v3">, {"367d02dbedb1d0aa10f72bc8218384d4" = [#schedule]}]]} {
+    attributes {hone.tuning = [[#hone_machine.cpu<"x86-64-v3">, {"30ab7c9adbf334b47ce6b152ed8a2704" = [#schedule]}]]} {
   %0 = tensor.empty() : tensor<96x32xf32>
-  %1 = hone.contract ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
+  %1 = hone.kernel.matmul ins(%arg0, %arg1 : tensor<96x40xf32>, tensor<40x32xf32>) maps [] outs(%0 : tensor<96x32xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   } -> tensor<96x32xf32>
   return %1 : tensor<96x32xf32>
 }

@@ -24,11 +24,11 @@
 // CHECK-NOT:       vector.maskedstore
 // CHECK:         return
 func.func @attention(%q: memref<2x48x8xf32>, %k: memref<2x32x8xf32>, %v: memref<1x32x16xf32>, %mask: memref<32xf32>, %out: memref<2x48x16xf32>) {
-  hone.attend ins(%q, %k, %v : memref<2x48x8xf32>, memref<2x32x8xf32>, memref<1x32x16xf32>) extras(%mask : memref<32xf32>)
+  hone.kernel.attention ins(%q, %k, %v : memref<2x48x8xf32>, memref<2x32x8xf32>, memref<1x32x16xf32>) extras(%mask : memref<32xf32>)
       maps [affine_map<(d0, d1, d2) -> (d2)>] outs(%out : memref<2x48x16xf32>) {
   ^bb0(%s: f32, %row: index, %column: index, %x: f32):
     %0 = arith.addf %s, %x : f32
-    hone.epilogue_yield %0 : f32
+    hone.kernel.yield %0 : f32
   }
   return
 }
@@ -46,9 +46,9 @@ func.func @attention(%q: memref<2x48x8xf32>, %k: memref<2x32x8xf32>, %v: memref<
 // CHECK:           %[[EMPTY:.+]] = arith.cmpf oeq
 // CHECK:           arith.select %[[EMPTY]]
 func.func @many_keys(%q: memref<?x8xf32>, %k: memref<?x8xf32>, %v: memref<?x12xf32>, %out: memref<?x12xf32>) {
-  hone.attend ins(%q, %k, %v : memref<?x8xf32>, memref<?x8xf32>, memref<?x12xf32>) maps [] outs(%out : memref<?x12xf32>) masked {
+  hone.kernel.attention ins(%q, %k, %v : memref<?x8xf32>, memref<?x8xf32>, memref<?x12xf32>) maps [] outs(%out : memref<?x12xf32>) masked {
   ^bb0(%s: f32, %row: index, %column: index):
-    hone.epilogue_yield %s : f32
+    hone.kernel.yield %s : f32
   }
   return
 }
@@ -68,10 +68,10 @@ func.func @many_keys(%q: memref<?x8xf32>, %k: memref<?x8xf32>, %v: memref<?x12xf
 // CHECK:             vector.load %[[PACKED]]
 // CHECK:             vector.fma
 func.func @by_row(%q: memref<1x24x2x8xf32>, %k: memref<1x16x2x8xf32>, %v: memref<1x16x2x16xf32>, %out: memref<1x24x2x16xf32>) {
-  hone.attend ins(%q, %k, %v : memref<1x24x2x8xf32>, memref<1x16x2x8xf32>, memref<1x16x2x16xf32>) maps []
+  hone.kernel.attention ins(%q, %k, %v : memref<1x24x2x8xf32>, memref<1x16x2x8xf32>, memref<1x16x2x16xf32>) maps []
       outs(%out : memref<1x24x2x16xf32>) query_by_row key_by_row value_by_row result_by_row {
   ^bb0(%s: f32, %row: index, %column: index):
-    hone.epilogue_yield %s : f32
+    hone.kernel.yield %s : f32
   }
   return
 }
@@ -92,14 +92,14 @@ func.func @by_row(%q: memref<1x24x2x8xf32>, %k: memref<1x16x2x8xf32>, %v: memref
 // CHECK:           %[[SEEN:.+]] = arith.minsi %[[TILES]], %c1024
 // CHECK:           scf.for %{{.+}} = %c0 to %[[SEEN]] step %c512
 func.func @causal(%q: memref<1024x8xf32>, %k: memref<1024x8xf32>, %v: memref<1024x16xf32>, %out: memref<1024x16xf32>) {
-  hone.attend ins(%q, %k, %v : memref<1024x8xf32>, memref<1024x8xf32>, memref<1024x16xf32>) maps [] outs(%out : memref<1024x16xf32>) {
+  hone.kernel.attention ins(%q, %k, %v : memref<1024x8xf32>, memref<1024x8xf32>, memref<1024x16xf32>) maps [] outs(%out : memref<1024x16xf32>) {
   ^bb0(%s: f32, %row: index, %column: index):
     %one = arith.constant 1 : index
     %lowest = arith.constant 0xFF800000 : f32
     %last = arith.addi %row, %one : index
     %hidden = arith.cmpi slt, %last, %column : index
     %0 = arith.select %hidden, %lowest, %s : f32
-    hone.epilogue_yield %0 : f32
+    hone.kernel.yield %0 : f32
   }
   return
 }

@@ -8,10 +8,10 @@
 // CHECK:           scf.for {{.*}} iter_args
 // CHECK-COUNT-24:  vector.fma
 func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<1x24x24x16xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x24x24x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<1x24x24x16xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x24x24x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<1x24x24x16xf32>)
       kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -28,10 +28,10 @@ func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %o
 // CHECK-COUNT-16:  vector.fma
 // CHECK-NOT:       vector.fma
 func.func @free_batch_of_pixels(%x: memref<?x1x1x8192xf32>, %f: memref<1x1x1x8192x16xf32>, %out: memref<?x1x1x16xf32>) {
-  hone.conv_window ins(%x, %f : memref<?x1x1x8192xf32>, memref<1x1x1x8192x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
+  hone.kernel.conv ins(%x, %f : memref<?x1x1x8192xf32>, memref<1x1x1x8192x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
       kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -48,10 +48,10 @@ func.func @free_batch_of_pixels(%x: memref<?x1x1x8192xf32>, %f: memref<1x1x1x819
 // CHECK-COUNT-8:   vector.fma
 // CHECK-NOT:       vector.fma
 func.func @free_batch_of_few_weights(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x1x1x16xf32>) {
-  hone.conv_window ins(%x, %f : memref<?x1x1x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
+  hone.kernel.conv ins(%x, %f : memref<?x1x1x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
       kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -65,10 +65,10 @@ func.func @free_batch_of_few_weights(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x
 // CHECK-NOT:       vector.fma
 // CHECK-NOT:       scf.if
 func.func @free_batch_of_images(%x: memref<?x6x6x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x6x6x16xf32>) {
-  hone.conv_window ins(%x, %f : memref<?x6x6x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x6x6x16xf32>)
+  hone.kernel.conv ins(%x, %f : memref<?x6x6x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x6x6x16xf32>)
       kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -96,10 +96,10 @@ func.func @free_batch_of_images(%x: memref<?x6x6x32xf32>, %f: memref<1x1x1x32x16
 // CHECK-COUNT-20:      vector.fma
 // CHECK-NOT:     memref.alloc
 func.func @borders(%x: memref<1x18x18x32xf32>, %f: memref<1x3x3x32x16xf32>, %out: memref<1x18x18x16xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x18x18x32xf32>, memref<1x3x3x32x16xf32>) maps [] outs(%out : memref<1x18x18x16xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x18x18x32xf32>, memref<1x3x3x32x16xf32>) maps [] outs(%out : memref<1x18x18x16xf32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -114,10 +114,10 @@ func.func @borders(%x: memref<1x18x18x32xf32>, %f: memref<1x3x3x32x16xf32>, %out
 // CHECK-NOT:         vector.load
 // CHECK:             scf.yield
 func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: memref<1x9x8x8xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x10x10x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x9x8x8xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x10x10x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x9x8x8xf32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 0, 0, 0] group 8 channels_last filter depthwise {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -133,10 +133,10 @@ func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: mem
 // CHECK:             scf.yield
 // CHECK:         } else {
 func.func @wide_depthwise(%x: memref<1x80x8xf32>, %f: memref<31x8xf32>, %out: memref<1x80x8xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x80x8xf32>, memref<31x8xf32>) maps [] outs(%out : memref<1x80x8xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x80x8xf32>, memref<31x8xf32>) maps [] outs(%out : memref<1x80x8xf32>)
       kernel [31] strides [1] dilations [1] pads [15, 15] group 8 channels_last filter depthwise {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -153,10 +153,10 @@ func.func @wide_depthwise(%x: memref<1x80x8xf32>, %f: memref<31x8xf32>, %out: me
 // CHECK:           scf.for {{.*}} step %c2
 // CHECK-COUNT-2:   vector.store
 func.func @free_depthwise(%x: memref<1x10x?x8xf32>, %f: memref<3x3x8xf32>, %out: memref<1x10x?x8xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x10x?x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x10x?x8xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x10x?x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x10x?x8xf32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8 channels_last filter depthwise {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -170,10 +170,10 @@ func.func @free_depthwise(%x: memref<1x10x?x8xf32>, %f: memref<3x3x8xf32>, %out:
 // CHECK:           vector.fma
 // CHECK:           arith.mulf {{.*}} : f32
 func.func @plain(%x: memref<1x2x9x20xf32>, %f: memref<3x2x3x3xf32>, %out: memref<1x3x9x20xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x2x9x20xf32>, memref<3x2x3x3xf32>) maps [] outs(%out : memref<1x3x9x20xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x2x9x20xf32>, memref<3x2x3x3xf32>) maps [] outs(%out : memref<1x3x9x20xf32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -186,10 +186,10 @@ func.func @plain(%x: memref<1x2x9x20xf32>, %f: memref<3x2x3x3xf32>, %out: memref
 // CHECK:         scf.for %{{.+}} = %c0 to %c715827881 step
 // CHECK:         scf.for {{.*}} iter_args
 func.func @long_row(%x: memref<1x4294967298x32xf32>, %f: memref<1x3x32x16xf32>, %out: memref<1x4294967298x16xf32>) {
-  hone.conv_window ins(%x, %f : memref<1x4294967298x32xf32>, memref<1x3x32x16xf32>) maps [] outs(%out : memref<1x4294967298x16xf32>)
+  hone.kernel.conv ins(%x, %f : memref<1x4294967298x32xf32>, memref<1x3x32x16xf32>) maps [] outs(%out : memref<1x4294967298x16xf32>)
       kernel [3] strides [1] dilations [1] pads [1, 1] group 1 channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }

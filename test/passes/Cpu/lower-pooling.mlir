@@ -6,10 +6,10 @@
 // CHECK:           arith.addf {{.*}} : vector<8xf32>
 // CHECK:           arith.divf {{.*}} : vector<8xf32>
 func.func @average(%x: memref<1x9x9x16xf32>, %out: memref<1x9x9x16xf32>) {
-  hone.pool_window average ins(%x : memref<1x9x9x16xf32>) maps [] outs(%out : memref<1x9x9x16xf32>)
+  hone.kernel.pool average ins(%x : memref<1x9x9x16xf32>) maps [] outs(%out : memref<1x9x9x16xf32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] channels_last {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -23,10 +23,10 @@ func.func @average(%x: memref<1x9x9x16xf32>, %out: memref<1x9x9x16xf32>) {
 // CHECK:           arith.select
 // CHECK:           arith.index_cast
 func.func @indices(%x: memref<1x3x9x9xf32>, %out: memref<1x3x7x7xf32>, %positions: memref<1x3x7x7xi64>) {
-  hone.pool_window max ins(%x : memref<1x3x9x9xf32>) maps [] outs(%out, %positions : memref<1x3x7x7xf32>, memref<1x3x7x7xi64>)
+  hone.kernel.pool max ins(%x : memref<1x3x9x9xf32>) maps [] outs(%out, %positions : memref<1x3x7x7xf32>, memref<1x3x7x7xi64>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] indices {
   ^bb0(%acc: f32, %index: i64):
-    hone.epilogue_yield %acc, %index : f32, i64
+    hone.kernel.yield %acc, %index : f32, i64
   }
   return
 }
@@ -38,10 +38,10 @@ func.func @indices(%x: memref<1x3x9x9xf32>, %out: memref<1x3x7x7xf32>, %position
 // CHECK:         scf.for %{{.+}} = %c0 to %c536870907 step
 // CHECK:         scf.for %{{.+}} = %c0 to %c6 step
 func.func @long_row(%x: memref<1x2x4294967299x8xf32>, %out: memref<1x1x4294967298x8xf32>) {
-  hone.pool_window average ins(%x : memref<1x2x4294967299x8xf32>) maps [] outs(%out : memref<1x1x4294967298x8xf32>)
+  hone.kernel.pool average ins(%x : memref<1x2x4294967299x8xf32>) maps [] outs(%out : memref<1x1x4294967298x8xf32>)
       kernel [2, 2] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] channels_last {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -61,10 +61,10 @@ func.func @long_row(%x: memref<1x2x4294967299x8xf32>, %out: memref<1x1x429496729
 // CHECK-COUNT-16:  vector.load
 // CHECK-NOT:       vector.load
 func.func @far_apart(%x: memref<1x2x4294967296x8xf32>, %out: memref<1x1x4294967296x8xf32>) {
-  hone.pool_window average ins(%x : memref<1x2x4294967296x8xf32>) maps [] outs(%out : memref<1x1x4294967296x8xf32>)
+  hone.kernel.pool average ins(%x : memref<1x2x4294967296x8xf32>) maps [] outs(%out : memref<1x1x4294967296x8xf32>)
       kernel [2, 3] strides [1, 1] dilations [1, 1073741824] pads [0, 1073741824, 0, 1073741824] channels_last {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -80,10 +80,10 @@ func.func @far_apart(%x: memref<1x2x4294967296x8xf32>, %out: memref<1x1x42949672
 // CHECK:           %[[IN:.+]] = vector.shuffle %[[LOW]], %[[HIGH]] [0, 2, 4, 6, 9, 11, 13, 15]
 // CHECK:           arith.maximumf %{{.+}}, %[[IN]] : vector<8xf32>
 func.func @rows(%x: memref<1x3x7x20xf32>, %out: memref<1x3x4x10xf32>) {
-  hone.pool_window max ins(%x : memref<1x3x7x20xf32>) maps [] outs(%out : memref<1x3x4x10xf32>)
+  hone.kernel.pool max ins(%x : memref<1x3x7x20xf32>) maps [] outs(%out : memref<1x3x4x10xf32>)
       kernel [3, 3] strides [2, 2] dilations [1, 1] pads [1, 1, 1, 1] {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }

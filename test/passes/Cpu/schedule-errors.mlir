@@ -2,9 +2,9 @@
 
 func.func @missing(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has no schedule: run hone-schedule-kernels before}}
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -13,10 +13,10 @@ func.func @missing(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16x
 
 func.func @registers(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has tiles of 7 x 2 vectors, more than x86-64-v3 has registers for}}
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
       schedule <form = "fma", tileRows = 7, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -25,10 +25,10 @@ func.func @registers(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x1
 
 func.func @width(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has tiles of 24 columns, but panels of 16}}
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
       schedule <form = "fma", tileRows = 2, tileVectors = 3, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -37,10 +37,10 @@ func.func @width(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf3
 
 func.func @scratch(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has blocks of more than}}
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 9223372036854775807, blockColumns = 160, blockK = 8, packed = false> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -49,10 +49,10 @@ func.func @scratch(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16x
 
 func.func @transposed(%a: memref<8x8xf32>, %b: memref<16x8xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has a transposed operand that is not packed}}
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<16x8xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<16x8xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -61,10 +61,10 @@ func.func @transposed(%a: memref<8x8xf32>, %b: memref<16x8xf32>, %out: memref<8x
 
 func.func @free_k(%a: memref<8x?xf32>, %b: memref<16x?xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has a copy of all of a K that is free or large}}
-  hone.contract ins(%a, %b : memref<8x?xf32>, memref<16x?xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
+  hone.kernel.matmul ins(%a, %b : memref<8x?xf32>, memref<16x?xf32>) maps [] outs(%out : memref<8x16xf32>) transpose_rhs
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -73,10 +73,10 @@ func.func @free_k(%a: memref<8x?xf32>, %b: memref<16x?xf32>, %out: memref<8x16xf
 
 func.func @panels(%a: memref<8x8xf32>, %b: memref<1x8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has a copy of panels, whose rows follow each other anyway}}
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<1x8x16xf32>) maps [] outs(%out : memref<8x16xf32>) panels
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<1x8x16xf32>) maps [] outs(%out : memref<8x16xf32>) panels
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -85,11 +85,11 @@ func.func @panels(%a: memref<8x8xf32>, %b: memref<1x8x16xf32>, %out: memref<8x16
 
 func.func @attention(%q: memref<2x32x16xf32>, %out: memref<2x32x16xf32>) {
   // expected-error @below {{has blocks that are not made of whole tiles}}
-  hone.attend ins(%q, %q, %q : memref<2x32x16xf32>, memref<2x32x16xf32>, memref<2x32x16xf32>) maps []
+  hone.kernel.attention ins(%q, %q, %q : memref<2x32x16xf32>, memref<2x32x16xf32>, memref<2x32x16xf32>) maps []
       outs(%out : memref<2x32x16xf32>)
       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 16, blockColumns = 32, blockK = 0, packed = false> {
   ^bb0(%acc: f32, %row: index, %column: index):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -97,11 +97,11 @@ func.func @attention(%q: memref<2x32x16xf32>, %out: memref<2x32x16xf32>) {
 // -----
 
 func.func @tile(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32>) {
-  hone.contract ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<8x16xf32>) maps [] outs(%out : memref<8x16xf32>)
       // expected-error @below {{a register tile has at least one row and one vector}}
       schedule <form = "fma", tileRows = 0, tileVectors = 3, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }

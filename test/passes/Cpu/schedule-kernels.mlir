@@ -9,10 +9,10 @@
 // WIDE-LABEL:  func.func @colliding_rows(
 // WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 115, blockColumns = 0, blockK = 0, packed = false>
 func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>, %out: memref<1024x1024xf32>) {
-  hone.contract ins(%a, %b : memref<1024x1024xf32>, memref<64x1024x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<1024x1024xf32>, memref<64x1024x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
       panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -24,10 +24,10 @@ func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>,
 // WIDE-LABEL:  func.func @spread_rows(
 // WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 126, blockColumns = 0, blockK = 0, packed = false>
 func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %out: memref<1024x1024xf32>) {
-  hone.contract ins(%a, %b : memref<1024x1040xf32>, memref<64x1040x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<1024x1040xf32>, memref<64x1040x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
       panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -40,10 +40,10 @@ func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %o
 // WIDE-LABEL:  func.func @long_k(
 // WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 175, blockColumns = 0, blockK = 640, packed = false>
 func.func @long_k(%a: memref<512x8192xf32>, %b: memref<64x8192x16xf32>, %out: memref<512x1024xf32>) {
-  hone.contract ins(%a, %b : memref<512x8192xf32>, memref<64x8192x16xf32>) maps [] outs(%out : memref<512x1024xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<512x8192xf32>, memref<64x8192x16xf32>) maps [] outs(%out : memref<512x1024xf32>)
       panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -58,9 +58,9 @@ func.func @long_k(%a: memref<512x8192xf32>, %b: memref<64x8192x16xf32>, %out: me
 // ONE-LABEL:   func.func @transposed(
 // ONE:         schedule <form = "fma", tileRows = 13, tileVectors = 2, blockRows = 65, blockColumns = 0, blockK = 512, packed = true>
 func.func @transposed(%a: memref<64x?xf32>, %b: memref<64x?xf32>, %out: memref<64x64xf32>) {
-  hone.contract ins(%a, %b : memref<64x?xf32>, memref<64x?xf32>) maps [] outs(%out : memref<64x64xf32>) transpose_rhs {
+  hone.kernel.matmul ins(%a, %b : memref<64x?xf32>, memref<64x?xf32>) maps [] outs(%out : memref<64x64xf32>) transpose_rhs {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -73,9 +73,9 @@ func.func @transposed(%a: memref<64x?xf32>, %b: memref<64x?xf32>, %out: memref<6
 // WIDE-LABEL:  func.func @dots(
 // WIDE:        schedule <form = "fma", tileRows = 1, tileVectors = 2, blockRows = 2, blockColumns = 0, blockK = 0, packed = false>
 func.func @dots(%a: memref<2x64xf32>, %b: memref<64x64xf32>, %out: memref<2x64xf32>) {
-  hone.contract ins(%a, %b : memref<2x64xf32>, memref<64x64xf32>) maps [] outs(%out : memref<2x64xf32>) transpose_rhs {
+  hone.kernel.matmul ins(%a, %b : memref<2x64xf32>, memref<64x64xf32>) maps [] outs(%out : memref<2x64xf32>) transpose_rhs {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -88,11 +88,11 @@ func.func @dots(%a: memref<2x64xf32>, %b: memref<64x64xf32>, %out: memref<2x64xf
 // WIDE-LABEL:  func.func @point(
 // WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 196, blockColumns = 0, blockK = 0, packed = false>
 func.func @point(%in: memref<1x28x28x512xf32>, %filter: memref<8x1x1x512x16xf32>, %out: memref<1x28x28x128xf32>) {
-  hone.conv_window ins(%in, %filter : memref<1x28x28x512xf32>, memref<8x1x1x512x16xf32>) maps []
+  hone.kernel.conv ins(%in, %filter : memref<1x28x28x512xf32>, memref<8x1x1x512x16xf32>) maps []
       outs(%out : memref<1x28x28x128xf32>) kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
       channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -107,11 +107,11 @@ func.func @point(%in: memref<1x28x28x512xf32>, %filter: memref<8x1x1x512x16xf32>
 // ONE-LABEL:   func.func @window(
 // ONE:         schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 28, blockColumns = 0, blockK = 0, packed = false>
 func.func @window(%in: memref<1x28x28x64xf32>, %filter: memref<8x3x3x64x16xf32>, %out: memref<1x28x28x128xf32>) {
-  hone.conv_window ins(%in, %filter : memref<1x28x28x64xf32>, memref<8x3x3x64x16xf32>) maps []
+  hone.kernel.conv ins(%in, %filter : memref<1x28x28x64xf32>, memref<8x3x3x64x16xf32>) maps []
       outs(%out : memref<1x28x28x128xf32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1
       channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -125,15 +125,15 @@ func.func @window(%in: memref<1x28x28x64xf32>, %filter: memref<8x3x3x64x16xf32>,
 // WIDE:        schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false>
 func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels: memref<1x4x6x6xf32>,
                 %a: memref<64x64xf32>, %b: memref<4x64x16xf32>, %out: memref<64x64xf32>) {
-  hone.conv_window ins(%in, %filter : memref<1x3x8x8xf32>, memref<4x3x3x3xf32>) maps []
+  hone.kernel.conv ins(%in, %filter : memref<1x3x8x8xf32>, memref<4x3x3x3xf32>) maps []
       outs(%pixels : memref<1x4x6x6xf32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
-  hone.contract ins(%a, %b : memref<64x64xf32>, memref<4x64x16xf32>) maps [] outs(%out : memref<64x64xf32>) panels
+  hone.kernel.matmul ins(%a, %b : memref<64x64xf32>, memref<4x64x16xf32>) maps [] outs(%out : memref<64x64xf32>) panels
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false> {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -146,10 +146,10 @@ func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels:
 // WIDE:        schedule <form = "fma", tileRows = 13, tileVectors = 2, blockRows = 130, blockColumns = 128, blockK = 0, packed = false>
 func.func @attention(%q: memref<12x128x64xf32>, %k: memref<12x128x64xf32>, %v: memref<12x128x64xf32>,
                      %out: memref<12x128x64xf32>) {
-  hone.attend ins(%q, %k, %v : memref<12x128x64xf32>, memref<12x128x64xf32>, memref<12x128x64xf32>) maps []
+  hone.kernel.attention ins(%q, %k, %v : memref<12x128x64xf32>, memref<12x128x64xf32>, memref<12x128x64xf32>) maps []
       outs(%out : memref<12x128x64xf32>) {
   ^bb0(%acc: f32, %row: index, %column: index):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -162,9 +162,9 @@ func.func @attention(%q: memref<12x128x64xf32>, %k: memref<12x128x64xf32>, %v: m
 // WIDE-LABEL:  func.func @few_columns(
 // WIDE:        schedule <form = "fma_half", tileRows = 16, tileVectors = 1,
 func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: memref<96x8xf32>) {
-  hone.contract ins(%a, %b : memref<96x64xf32>, memref<1x64x16xf32>) maps [] outs(%out : memref<96x8xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<96x64xf32>, memref<1x64x16xf32>) maps [] outs(%out : memref<96x8xf32>) panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -177,11 +177,11 @@ func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: mem
 // WIDE-LABEL:  func.func @strided_point(
 // WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5,
 func.func @strided_point(%in: memref<1x28x28x512xf32>, %filter: memref<64x1x1x512x16xf32>, %out: memref<1x14x14x1024xf32>) {
-  hone.conv_window ins(%in, %filter : memref<1x28x28x512xf32>, memref<64x1x1x512x16xf32>) maps []
+  hone.kernel.conv ins(%in, %filter : memref<1x28x28x512xf32>, memref<64x1x1x512x16xf32>) maps []
       outs(%out : memref<1x14x14x1024xf32>) kernel [1, 1] strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
       channels_last filter panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }

@@ -42,12 +42,12 @@
 // CHECK:         vector.store {{.*}} {alignment = 16 : i64} : memref<393216xf16>, vector<8xf16>
 func.func @tensor_cores(%q: memref<8x6x128x64xf16>, %k: memref<8x6x256x64xf16>, %v: memref<8x6x256x64xf16>, %mask: memref<8x256xf16>,
                         %out: memref<8x6x128x64xf16>) {
-  hone.attend ins(%q, %k, %v : memref<8x6x128x64xf16>, memref<8x6x256x64xf16>, memref<8x6x256x64xf16>)
+  hone.kernel.attention ins(%q, %k, %v : memref<8x6x128x64xf16>, memref<8x6x256x64xf16>, memref<8x6x256x64xf16>)
       extras(%mask : memref<8x256xf16>) maps [affine_map<(b, h, m, n) -> (b, n)>] outs(%out : memref<8x6x128x64xf16>) {
   ^bb0(%product: f32, %row: index, %column: index, %m: f16):
     %x = arith.extf %m : f16 to f32
     %score = arith.addf %product, %x : f32
-    hone.epilogue_yield %score : f32
+    hone.kernel.yield %score : f32
   }
   return
 }
@@ -84,13 +84,13 @@ func.func @tensor_cores(%q: memref<8x6x128x64xf16>, %k: memref<8x6x256x64xf16>, 
 // CHECK:         %[[EMPTY:.+]] = arith.cmpf oeq, %[[TOTAL]]
 // CHECK:         arith.select %[[EMPTY]], %{{.+}}, %[[INVERSE]]
 func.func @any_size(%q: memref<2x21x40xf32>, %k: memref<2x?x40xf32>, %v: memref<2x?x30xf32>, %out: memref<2x21x30xf32>) {
-  hone.attend ins(%q, %k, %v : memref<2x21x40xf32>, memref<2x?x40xf32>, memref<2x?x30xf32>) maps [] outs(%out : memref<2x21x30xf32>)
+  hone.kernel.attention ins(%q, %k, %v : memref<2x21x40xf32>, memref<2x?x40xf32>, memref<2x?x30xf32>) maps [] outs(%out : memref<2x21x30xf32>)
       masked {
   ^bb0(%product: f32, %row: index, %column: index):
     %low = arith.constant 0xFF800000 : f32
     %seen = arith.cmpi sge, %row, %column : index
     %score = arith.select %seen, %product, %low : f32
-    hone.epilogue_yield %score : f32
+    hone.kernel.yield %score : f32
   }
   return
 }
@@ -101,10 +101,10 @@ func.func @any_size(%q: memref<2x21x40xf32>, %k: memref<2x?x40xf32>, %v: memref<
 // CHECK:         gpu.launch {{.*}}workgroup(%{{.+}}: memref<40960xi8, #gpu.address_space<workgroup>>)
 // CHECK:         nvvm.mma.sync {{.*}} multiplicandAPtxType = #nvvm.mma_type<bf16>
 func.func @long_bf16(%q: memref<99x32x256xbf16>, %k: memref<99x32x256xbf16>, %v: memref<99x32x128xbf16>, %out: memref<99x32x128xbf16>) {
-  hone.attend ins(%q, %k, %v : memref<99x32x256xbf16>, memref<99x32x256xbf16>, memref<99x32x128xbf16>) maps []
+  hone.kernel.attention ins(%q, %k, %v : memref<99x32x256xbf16>, memref<99x32x256xbf16>, memref<99x32x128xbf16>) maps []
       outs(%out : memref<99x32x128xbf16>) {
   ^bb0(%product: f32, %row: index, %column: index):
-    hone.epilogue_yield %product : f32
+    hone.kernel.yield %product : f32
   }
   return
 }
@@ -113,9 +113,9 @@ func.func @long_bf16(%q: memref<99x32x256xbf16>, %k: memref<99x32x256xbf16>, %v:
 
 func.func @unknown_length(%q: memref<8x?xf16>, %k: memref<8x?xf16>, %v: memref<8x16xf16>, %out: memref<8x16xf16>) {
   // expected-error@+1 {{has keys or values whose length is not known}}
-  hone.attend ins(%q, %k, %v : memref<8x?xf16>, memref<8x?xf16>, memref<8x16xf16>) maps [] outs(%out : memref<8x16xf16>) {
+  hone.kernel.attention ins(%q, %k, %v : memref<8x?xf16>, memref<8x?xf16>, memref<8x16xf16>) maps [] outs(%out : memref<8x16xf16>) {
   ^bb0(%product: f32, %row: index, %column: index):
-    hone.epilogue_yield %product : f32
+    hone.kernel.yield %product : f32
   }
   return
 }
@@ -124,9 +124,9 @@ func.func @unknown_length(%q: memref<8x?xf16>, %k: memref<8x?xf16>, %v: memref<8
 
 func.func @too_long(%q: memref<8x2048xf16>, %k: memref<8x2048xf16>, %v: memref<8x16xf16>, %out: memref<8x16xf16>) {
   // expected-error@+1 {{has keys or values that are too long for the shared memory of a block}}
-  hone.attend ins(%q, %k, %v : memref<8x2048xf16>, memref<8x2048xf16>, memref<8x16xf16>) maps [] outs(%out : memref<8x16xf16>) {
+  hone.kernel.attention ins(%q, %k, %v : memref<8x2048xf16>, memref<8x2048xf16>, memref<8x16xf16>) maps [] outs(%out : memref<8x16xf16>) {
   ^bb0(%product: f32, %row: index, %column: index):
-    hone.epilogue_yield %product : f32
+    hone.kernel.yield %product : f32
   }
   return
 }

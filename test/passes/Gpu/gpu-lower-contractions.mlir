@@ -18,11 +18,11 @@
 // CHECK:         arith.addf {{.*}} : vector<4xf32>
 // CHECK-NEXT:    vector.store {{.*}} {alignment = 16 : i64} : memref<16777216xf32>
 func.func @tiles(%a: memref<4096x1024xf32>, %b: memref<256x1024x16xf32>, %bias: memref<4096xf32>, %out: memref<4096x4096xf32>) {
-  hone.contract ins(%a, %b : memref<4096x1024xf32>, memref<256x1024x16xf32>) extras(%bias : memref<4096xf32>)
+  hone.kernel.matmul ins(%a, %b : memref<4096x1024xf32>, memref<256x1024x16xf32>) extras(%bias : memref<4096xf32>)
       maps [affine_map<(d0, d1) -> (d1)>] outs(%out : memref<4096x4096xf32>) panels {
   ^bb0(%acc: f32, %x: f32):
     %s = arith.addf %acc, %x : f32
-    hone.epilogue_yield %s : f32
+    hone.kernel.yield %s : f32
   }
   return
 }
@@ -44,9 +44,9 @@ func.func @tiles(%a: memref<4096x1024xf32>, %b: memref<256x1024x16xf32>, %bias: 
 // CHECK:         nvvm.cp.async.wait.group 0
 // CHECK-NEXT:    gpu.barrier
 func.func @tensor_cores(%a: memref<4096x1024xf16>, %b: memref<1024x4096xf16>, %out: memref<4096x4096xf32>) {
-  hone.contract ins(%a, %b : memref<4096x1024xf16>, memref<1024x4096xf16>) maps [] outs(%out : memref<4096x4096xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<4096x1024xf16>, memref<1024x4096xf16>) maps [] outs(%out : memref<4096x4096xf32>) {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -60,9 +60,9 @@ func.func @tensor_cores(%a: memref<4096x1024xf16>, %b: memref<1024x4096xf16>, %o
 // CHECK-NOT:     transpose = true
 // CHECK:         nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<bf16>{{.*}} (i32, i32, f32)
 func.func @transposed_bf16(%a: memref<12x32x64xbf16>, %b: memref<12x32x64xbf16>, %out: memref<12x32x32xf32>) {
-  hone.contract ins(%a, %b : memref<12x32x64xbf16>, memref<12x32x64xbf16>) maps [] outs(%out : memref<12x32x32xf32>) transpose_rhs {
+  hone.kernel.matmul ins(%a, %b : memref<12x32x64xbf16>, memref<12x32x64xbf16>) maps [] outs(%out : memref<12x32x32xf32>) transpose_rhs {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -77,9 +77,9 @@ func.func @transposed_bf16(%a: memref<12x32x64xbf16>, %b: memref<12x32x64xbf16>,
 // CHECK-COUNT-3: gpu.shuffle xor
 // CHECK:         gpu.barrier
 func.func @thin(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x128xf32>) {
-  hone.contract ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -95,9 +95,9 @@ func.func @thin(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x12
 // CHECK:         %[[TILES:.+]] = arith.select %[[THICK]], %{{.+}}, %[[ZERO]] : index
 // CHECK:         gpu.launch blocks({{.*}} = %[[TILES]],
 func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: memref<?x32xf32>) {
-  hone.contract ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 }
@@ -114,9 +114,9 @@ func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: mem
 // CHECK:         scf.if
 // CHECK:           memref.store
 func.func @integers(%a: memref<5x7xi8>, %b: memref<7x3xi8>, %out: memref<5x3xi32>) {
-  hone.contract ins(%a, %b : memref<5x7xi8>, memref<7x3xi8>) maps [] outs(%out : memref<5x3xi32>) {
+  hone.kernel.matmul ins(%a, %b : memref<5x7xi8>, memref<7x3xi8>) maps [] outs(%out : memref<5x3xi32>) {
   ^bb0(%acc: i32):
-    hone.epilogue_yield %acc : i32
+    hone.kernel.yield %acc : i32
   }
   return
 }
@@ -136,10 +136,10 @@ func.func @integers(%a: memref<5x7xi8>, %b: memref<7x3xi8>, %out: memref<5x3xi32
 // CHECK:           arith.mulf {{.*}} : vector<4xf32>
 // CHECK:           vector.store
 func.func @split_k(%a: memref<64x2048xf32>, %b: memref<2048x128xf32>, %out: memref<64x128xf32>) {
-  hone.contract ins(%a, %b : memref<64x2048xf32>, memref<2048x128xf32>) maps [] outs(%out : memref<64x128xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<64x2048xf32>, memref<2048x128xf32>) maps [] outs(%out : memref<64x128xf32>) {
   ^bb0(%acc: f32):
     %s = arith.mulf %acc, %acc : f32
-    hone.epilogue_yield %s : f32
+    hone.kernel.yield %s : f32
   }
   return
 }

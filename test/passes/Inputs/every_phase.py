@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 def chunks_of_models(models):
     for model in models:
-        for phase in ("import", "graph", "tile", "buffer", "llvm"):
+        for phase in ("import", "graph", "linalg", "buffer", "llvm"):
             for target in ("cpu", "cuda"):
                 command = ["hone", "compile", model, f"--emit={phase}", f"--target={target}", "--cpu=x86-64-v3"]
                 text = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -111,7 +111,7 @@ TEST_P(TargetsTest, KernelsGoThroughAllPhases) {
   Targets targets = make(GetParam()->name);
   func::FuncOp kernel = plan(targets);
   const Backend &device = *targets.find(*GetParam());
-  for (Phase last : {Phase::Tile, Phase::Buffer, Phase::Llvm})
+  for (Phase last : {Phase::Linalg, Phase::Buffer, Phase::Llvm})
     EXPECT_TRUE(
         device.lower(kernel, last, device.machine(&context, /*variant=*/0)))
         << phaseName(last).str();

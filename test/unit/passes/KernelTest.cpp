@@ -67,15 +67,15 @@ static void checkContraction(int64_t batch, int64_t m, int64_t n, int64_t k,
                                                  : "";
   std::string source =
       "func.func @kernel(%a: " + ta + ", %b: " + tb + ", %c: " + tc +
-      ", %o: " + to + ") {\n  hone.contract ins(%a, %b : " + ta + ", " + tb +
-      ") extras(%c : " + tc +
+      ", %o: " + to + ") {\n  hone.kernel.matmul ins(%a, %b : " + ta + ", " +
+      tb + ") extras(%c : " + tc +
       ") maps [affine_map<(d0, d1, d2) -> (d2)>] outs(%o : " + to + ") " +
       flag + R"( {
   ^bb0(%acc: f32, %x: f32):
     %s = arith.addf %acc, %x : f32
     %z = arith.constant 0.0 : f32
     %p = arith.maximumf %s, %z : f32
-    hone.epilogue_yield %p : f32
+    hone.kernel.yield %p : f32
   }
   return
 })";
@@ -180,14 +180,14 @@ static void checkConvolution(Conv c, bool depthwise, bool isStatic,
   std::string tx = pixels(x), tf = typeOf(filter, true), to = pixels(actual);
   std::string source =
       "func.func @kernel(%x: " + tx + ", %f: " + tf + ", %o: " + to +
-      ") {\n  hone.conv_window ins(%x, %f : " + tx + ", " + tf +
+      ") {\n  hone.kernel.conv ins(%x, %f : " + tx + ", " + tf +
       ") maps [] outs(%o : " + to + ") kernel " + pair(c.kernel) + " strides " +
       pair(c.stride) + " dilations " + pair(c.dilation) + " pads [" + low +
       ", " + low + ", " + high + ", " + high + "] group " +
       std::to_string(c.group) + " channels_last filter " +
       (depthwise ? "depthwise" : "panels") + R"( {
   ^bb0(%acc: f32):
-    hone.epilogue_yield %acc : f32
+    hone.kernel.yield %acc : f32
   }
   return
 })";

@@ -5,7 +5,7 @@
 
 #include "runtime/core/Session.h"
 #include "runtime/core/Types.h"
-#include "runtime/core/library/Functions.h"
+#include "runtime/library/Functions.h"
 
 #include <cmath>
 #include <cstring>

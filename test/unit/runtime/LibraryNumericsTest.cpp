@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Library functions for random numbers, spectra, determinants and trees.
 // Expected numbers are numpy's.
-#include "runtime/core/library/Forest.h"
+#include "runtime/library/Forest.h"
 #include "test/unit/runtime/LibraryCall.h"
 
 using namespace hone;

@@ -67,7 +67,7 @@ struct Operand {
   }
 };
 
-/// The operands of each function, as LIBRARY.md has them.
+/// The operands of each function, as runtime/library/README.md has them.
 ArrayRef<Operand> operandsOf(StringRef function) {
   using Operands = std::vector<Operand>;
   constexpr Operand any(Any), text(Text), sequence(Sequence), integer(Int),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls of the runtime's library functions (LIBRARY.md), and the types of
-// sequences and optionals.
+// Calls of the runtime's library functions (runtime/library/README.md), and the
+// types of sequences and optionals.
 #ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_LIBRARY_H
 #define HONE_COMPILER_IMPORT_ONNX_BUILDER_LIBRARY_H
 

@@ -1,4 +1,4 @@
-// Kernels for device-assembly.test, over tensors as after the tile phase.
+// Kernels for device-assembly.test, over tensors as after the linalg phase.
 #id = affine_map<(i) -> (i)>
 #all = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>

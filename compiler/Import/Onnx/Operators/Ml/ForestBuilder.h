@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Decision trees on their way from a model's lists to the packed form that the
-// runtime walks (runtime/core/library/Forest.h).
+// runtime walks (runtime/library/Forest.h).
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
-#include "runtime/core/library/Forest.h"
+#include "runtime/library/Forest.h"
 
 namespace hone::onnx {
 

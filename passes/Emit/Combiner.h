@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The operations by which the bodies of reductions accumulate.
+#ifndef HONE_PASSES_EMIT_COMBINER_H
+#define HONE_PASSES_EMIT_COMBINER_H
+
+#include "passes/Emit/LoopNest.h"
+
+namespace hone {
+
+/// The operation that adds to the output's accumulator, if the body does only
+/// that with it.
+mlir::Operation *combinerOf(const LoopNest &nest, unsigned output);
+/// The element that does not change what a combiner is given, or null.
+mlir::TypedAttr neutralOf(mlir::Operation *combiner);
+/// Applies a combiner to two scalars or vectors.
+mlir::Value applyCombiner(Emitter &e, mlir::Operation *combiner, mlir::Value a,
+                          mlir::Value b);
+/// Combines the elements of a vector.
+mlir::Value reduceVector(Emitter &e, mlir::Operation *combiner,
+                         mlir::Value vector);
+
+} // namespace hone
+
+#endif // HONE_PASSES_EMIT_COMBINER_H

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A matrix product over buffers, as emitters of all targets see it.
+#include "passes/Emit/Contraction.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "passes/Emit/Epilogue.h"
+#include "passes/Machine/Estimate.h"
+#include "passes/Machine/Tuning.h"
+
+using namespace mlir;
+using namespace hone;
+using hone::graph::KernelConvOp;
+using hone::graph::KernelMatmulOp;
+
+/// Position in an operand of output dimension `dim`, if it is not broadcast.
+static std::optional<int64_t> positionOf(ShapedType type, int64_t outRank,
+                                         int64_t dim) {
+  int64_t position = dim - (outRank - type.getRank());
+  if (position < 0 || type.getDimSize(position) == 1)
+    return std::nullopt;
+  return position;
+}
+
+/// Whether all of the left-hand side is one matrix against the same right-hand
+/// side, also for the epilogue.
+static bool mergesBatches(KernelMatmulOp op, ShapedType lhs, ShapedType rhs,
+                          ShapedType out) {
+  int64_t rank = out.getRank();
+  for (int64_t dim = 0; dim < rank - 2; ++dim) {
+    if (!op.getPanels() && positionOf(rhs, rank, dim))
+      return false;
+    if (!positionOf(lhs, rank, dim) && out.getDimSize(dim) != 1)
+      return false;
+  }
+  return Epilogue::canMerge(op, 0, rank - 2);
+}
+
+ProductTypes ProductTypes::of(KernelMatmulOp op) {
+  return {getElementTypeOrSelf(op.getLhs().getType()),
+          getElementTypeOrSelf(op.getRhs().getType()), op.getAccumulatorType()};
+}
+
+ProductTypes ProductTypes::of(KernelConvOp op) {
+  return {getElementTypeOrSelf(op.getInput().getType()),
+          getElementTypeOrSelf(op.getFilter().getType()),
+          op.getAccumulatorType()};
+}
+
+ProductTypes ProductTypes::of(graph::KernelAttentionOp op) {
+  return {getElementTypeOrSelf(op.getQuery().getType()),
+          getElementTypeOrSelf(op.getKey().getType()), op.getAccumulatorType()};
+}
+
+/// The sizes of the product whose output dimensions fall into `groups`.
+static void setSizes(ProductShape &shape, ArrayRef<int64_t> out) {
+  for (int64_t group : shape.groups) {
+    ArrayRef<int64_t> sizes = out.take_front(group);
+    out = out.drop_front(group);
+    shape.batch.push_back(ShapedType::isDynamicShape(sizes)
+                              ? ShapedType::kDynamic
+                              : estimateProduct(sizes));
+  }
+  shape.n = shape.batch.pop_back_val();
+  shape.m = shape.batch.pop_back_val();
+}
+
+ProductShape ProductShape::of(KernelMatmulOp op) {
+  auto lhs = cast<ShapedType>(op.getLhs().getType()),
+       rhs = cast<ShapedType>(op.getRhs().getType()),
+       out = cast<ShapedType>(op.getOuts().front().getType());
+  ProductShape shape;
+  shape.types = ProductTypes::of(op);
+  shape.layout = op.getPanels()         ? RhsLayout::Panels
+                 : op.getTransposeRhs() ? RhsLayout::Transposed
+                                        : RhsLayout::RowMajor;
+  shape.k = shape.lhsPitch = lhs.getShape().back();
+  if (mergesBatches(op, lhs, rhs, out))
+    shape.groups = {out.getRank() - 1, 1};
+  else
+    shape.groups.assign(out.getRank(), 1);
+  setSizes(shape, out.getShape());
+  return shape;
+}
+
+std::optional<ProductShape> ProductShape::of(KernelConvOp op) {
+  auto input = cast<ShapedType>(op.getInput().getType()),
+       out = cast<ShapedType>(op.getOuts().front().getType());
+  auto isOne = [](int64_t value) { return value == 1; };
+  auto isZero = [](int64_t value) { return value == 0; };
+  int64_t rank = out.getRank();
+  if (op.getFilterLayout() != graph::FilterLayout::Panels ||
+      op.getGroup() != 1 || !llvm::all_of(op.getKernel(), isOne) ||
+      !llvm::all_of(op.getPads(), isZero) ||
+      !Epilogue::canMerge(op, 0, rank - 2))
+    return std::nullopt;
+  ProductShape shape;
+  shape.types = ProductTypes::of(op);
+  shape.layout = RhsLayout::Panels;
+  shape.k = shape.lhsPitch = input.getShape().back();
+  if (!ShapedType::isDynamic(shape.k))
+    shape.lhsPitch = estimateProduct(shape.k, op.getStrides().back());
+  // Where only the number of images is free, each is a product of its own.
+  ArrayRef<int64_t> space = out.getShape().drop_front().drop_back();
+  bool imagesAlone = out.isDynamicDim(0) && !ShapedType::isDynamicShape(space);
+  bool perImage = imagesAlone && estimateProduct(space) >= tuning::kMinPixels;
+  shape.fewRows = imagesAlone && !perImage;
+  if (perImage)
+    shape.groups = {1, rank - 2, 1};
+  else
+    shape.groups = {rank - 1, 1};
+  setSizes(shape, out.getShape());
+  return shape;
+}
+
+Contraction Contraction::get(Emitter &e, KernelMatmulOp op) {
+  auto lhs = cast<MemRefType>(op.getLhs().getType());
+  auto rhs = cast<MemRefType>(op.getRhs().getType());
+  Contraction problem;
+  problem.shape = ProductShape::of(op);
+  problem.a = FlatBuffer::get(e, op.getLhs());
+  problem.b = FlatBuffer::get(e, op.getRhs());
+  problem.k = problem.a.sizes.back();
+  int64_t batchRank = problem.shape.batch.size(), rank = batchRank + 2;
+  auto strideOf = [&](const FlatBuffer &buffer, ShapedType type, int64_t dim) {
+    std::optional<int64_t> position = positionOf(type, rank, dim);
+    return position ? buffer.strides[*position] : e.cst(0);
+  };
+  for (int64_t dim = 0; dim < batchRank; ++dim) {
+    problem.aBatchStrides.push_back(strideOf(problem.a, lhs, dim));
+    problem.bBatchStrides.push_back(
+        op.getPanels() ? e.cst(0) : strideOf(problem.b, rhs, dim));
+  }
+  return problem;
+}

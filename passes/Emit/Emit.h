@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the emitters of register kernels share: index arithmetic that folds,
+// buffers addressed by linear offsets, and the shape of the vector unit.
+#ifndef HONE_PASSES_EMIT_EMIT_H
+#define HONE_PASSES_EMIT_EMIT_H
+
+#include "dialects/Machine/Machine.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Builders.h"
+#include <optional>
+
+namespace hone {
+
+/// Index arithmetic at a location; constants fold.
+class Emitter {
+public:
+  Emitter(mlir::OpBuilder &builder, mlir::Location loc)
+      : builder(builder), loc(loc) {}
+
+  mlir::Value cst(int64_t value);
+  mlir::Value add(mlir::Value a, mlir::Value b);
+  mlir::Value add(mlir::Value a, int64_t b) { return add(a, cst(b)); }
+  mlir::Value sub(mlir::Value a, mlir::Value b);
+  mlir::Value mul(mlir::Value a, mlir::Value b);
+  mlir::Value mul(mlir::Value a, int64_t b) { return mul(a, cst(b)); }
+  /// Quotients and remainders of values that are not negative.
+  mlir::Value div(mlir::Value a, mlir::Value b);
+  mlir::Value rem(mlir::Value a, mlir::Value b);
+  mlir::Value ceilDiv(mlir::Value a, int64_t b);
+  mlir::Value min(mlir::Value a, mlir::Value b);
+  mlir::Value max(mlir::Value a, mlir::Value b);
+  mlir::Value cmp(mlir::arith::CmpIPredicate predicate, mlir::Value a,
+                  mlir::Value b);
+  mlir::Value dim(mlir::Value memref, int64_t i);
+  /// Splits a linear index over `sizes`, the last of which varies fastest.
+  llvm::SmallVector<mlir::Value> delinearize(mlir::Value index,
+                                             mlir::ValueRange sizes);
+
+  /// A loop that carries `init`; one iteration at a time unless `step` is
+  /// given. Loops that are known to run never or once leave no loop behind.
+  using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::Value iv, mlir::ValueRange carried)>;
+  llvm::SmallVector<mlir::Value> loop(mlir::Value low, mlir::Value high,
+                                      int64_t step, mlir::ValueRange init,
+                                      LoopBody body);
+  void loop(mlir::Value low, mlir::Value high,
+            llvm::function_ref<void(mlir::Value iv)> body);
+  /// Both branches may be emitted; a constant condition leaves one.
+  void branch(mlir::Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise = nullptr);
+  llvm::SmallVector<mlir::Value>
+  select(mlir::Value condition, mlir::TypeRange types,
+         llvm::function_ref<llvm::SmallVector<mlir::Value>()> then,
+         llvm::function_ref<llvm::SmallVector<mlir::Value>()> otherwise);
+
+  /// A zero of a scalar or vector type.
+  mlir::Value zero(mlir::Type type);
+  /// Converts a scalar or vector of `value`'s element type to that of `type`
+  /// (wider; integers are signed).
+  mlir::Value extend(mlir::Value value, mlir::Type elementType);
+  /// Sum and product in the element type of the operands.
+  mlir::Value sum(mlir::Value a, mlir::Value b);
+  mlir::Value product(mlir::Value a, mlir::Value b);
+
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+};
+
+std::optional<int64_t> constantOf(mlir::Value value);
+
+/// A contiguous buffer seen as one dimension.
+struct FlatBuffer {
+  mlir::Value memref;
+  llvm::SmallVector<mlir::Value> sizes;   ///< Of the buffer as it was.
+  llvm::SmallVector<mlir::Value> strides; ///< Of the buffer as it was.
+
+  static FlatBuffer get(Emitter &e, mlir::Value memref);
+  mlir::Type elementType() const;
+  mlir::Value offset(Emitter &e, mlir::ValueRange coordinates) const;
+
+  /// `alignment` is of the address in bytes, where more is known than that of
+  /// an element; only without a mask.
+  mlir::Value load(Emitter &e, mlir::Value offset) const;
+  mlir::Value load(Emitter &e, mlir::Value offset, int64_t lanes,
+                   mlir::Value mask = nullptr, int64_t alignment = 0) const;
+  void store(Emitter &e, mlir::Value offset, mlir::Value scalarOrVector,
+             mlir::Value mask = nullptr, int64_t alignment = 0) const;
+};
+
+/// A scratch buffer of static size in the entry block of the function. Each
+/// piece of a kernel is a call of its own, so it is private to the piece.
+FlatBuffer makeScratch(Emitter &e, int64_t size, mlir::Type elementType);
+
+/// Elements of a vector that emitters work with: at most the width of a panel.
+int64_t lanesOf(const CpuMachine &machine, mlir::Type type);
+
+} // namespace hone
+
+#endif // HONE_PASSES_EMIT_EMIT_H

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits the epilogue region of a kernel operation on accumulators and stores
+// the results.
+#ifndef HONE_PASSES_EMIT_EPILOGUE_H
+#define HONE_PASSES_EMIT_EPILOGUE_H
+
+#include "dialects/Graph/KernelOps.h"
+#include "passes/Emit/Emit.h"
+
+namespace hone {
+
+/// Works on the *output space*: the output dimensions, consecutive ones merged
+/// into groups. Offsets of all operands are linear in its coordinates.
+class Epilogue {
+public:
+  /// Whether output dimensions `first` to `last` address every extra operand
+  /// as one dimension.
+  template <typename OpTy>
+  static bool canMerge(OpTy op, int64_t first, int64_t last) {
+    return canMerge(op.getMaps(), op.getOuts().front().getType(), first, last);
+  }
+
+  /// `groups` holds the number of output dimensions of each coordinate.
+  template <typename OpTy>
+  Epilogue(Emitter &e, OpTy op, llvm::ArrayRef<int64_t> groups)
+      : Epilogue(e, op.getEpilogue().front(), op.getNumAccumulators(),
+                 op.getExtras(), op.getMaps(), buffersOf(e, op.getOuts()),
+                 llvm::cast<mlir::ShapedType>(op.getOuts().front().getType())
+                     .getShape(),
+                 groups) {}
+
+  /// Of scores, whose space is [batch.., row, column] of the given sizes. They
+  /// are stored in `target`, rows `pitch` apart; where a cursor starts there is
+  /// up to the caller. Null: they are only evaluated.
+  Epilogue(Emitter &e, graph::KernelAttentionOp op, mlir::ValueRange sizes,
+           mlir::Value target, int64_t pitch);
+
+  /// A place in the output space, as offsets.
+  struct Cursor {
+    llvm::SmallVector<mlir::Value> extras;
+    mlir::Value out;
+  };
+  Cursor at(mlir::ValueRange coordinates) const;
+  Cursor moved(const Cursor &cursor, size_t axis, mlir::Value delta) const;
+
+  /// What the region yields for one element, or for as many next to each other
+  /// as the accumulators, vectors then, have lanes: at most `vectorWidth`.
+  llvm::SmallVector<mlir::Value> evaluate(const Cursor &cursor,
+                                          mlir::ValueRange accumulators) const;
+  /// One element: the region as it is.
+  void emitScalar(const Cursor &cursor, mlir::ValueRange accumulators) const;
+
+  /// `rows` x `vectors` accumulators; a row is one step along `rowAxis`. With
+  /// `remaining`, only that many columns exist; with `existing`, only that many
+  /// rows, at least one, of which the last is repeated in the accumulators.
+  /// `accumulators` holds, for each accumulator argument of the region, the
+  /// rows one after the other.
+  void emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                int64_t vectors,
+                llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
+                mlir::Value remaining, mlir::Value existing = nullptr);
+
+  size_t rank() const { return sizes.size(); }
+
+  /// Elements of the last coordinate that can be handled as one vector whose
+  /// parts of all buffers lie at multiples of their size: a power of two whose
+  /// largest part has at most `bytes`, if the buffers begin at such.
+  int64_t vectorWidth(int64_t bytes) const;
+  /// Says that buffers begin at multiples of the vectors' sizes.
+  void setAligned(bool value) { aligned = value; }
+
+  /// The output space, and how far the first output moves with a coordinate.
+  llvm::SmallVector<mlir::Value> sizes, outStrides;
+
+private:
+  struct Extra {
+    FlatBuffer buffer;
+    llvm::SmallVector<mlir::Value> strides;
+  };
+
+  Epilogue(Emitter &e, mlir::Block &body, unsigned numAccumulators,
+           mlir::ValueRange extras, mlir::ArrayAttr maps,
+           llvm::SmallVector<FlatBuffer> outs, llvm::ArrayRef<int64_t> shape,
+           llvm::ArrayRef<int64_t> groups);
+  static llvm::SmallVector<FlatBuffer> buffersOf(Emitter &e,
+                                                 mlir::ValueRange values);
+  static bool canMerge(mlir::ArrayAttr maps, mlir::Type outType, int64_t first,
+                       int64_t last);
+  void emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                 int64_t vectors, int64_t lanes,
+                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
+                 mlir::Value remaining, mlir::Value existing);
+  void emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
+                int64_t vectors, int64_t lanes,
+                llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
+                mlir::Value remaining, mlir::Value existing);
+  mlir::Value loadExtra(size_t i, mlir::Value offset, int64_t lanes,
+                        mlir::Value mask) const;
+
+  Emitter &e;
+  mlir::Block &body;
+  unsigned numAccumulators;
+  llvm::SmallVector<Extra> extras;
+  llvm::SmallVector<FlatBuffer> outs;
+  llvm::SmallVector<FlatBuffer> scratch; ///< Tiles of the loop form.
+  int64_t alignmentOf(const FlatBuffer &buffer, int64_t lanes) const;
+
+  bool vectorizes = true;
+  bool aligned = false;
+  bool heavy = false;
+};
+
+/// The lanes of the vector at column `column` that exist.
+mlir::Value makeMask(Emitter &e, mlir::Value remaining, mlir::Value column,
+                     int64_t lanes);
+
+} // namespace hone
+
+#endif // HONE_PASSES_EMIT_EPILOGUE_H

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which dimensions consecutive loop nests can run through together.
+#ifndef HONE_PASSES_EMIT_ROWGROUPS_H
+#define HONE_PASSES_EMIT_ROWGROUPS_H
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/Emit/LoopStages.h"
+
+namespace hone {
+
+struct RowPlan {
+  /// For each stage, its dimensions that are shared, in one order for all.
+  llvm::SmallVector<llvm::SmallVector<unsigned>> rowDims;
+  /// Sizes of the shared dimensions.
+  llvm::SmallVector<mlir::Value> extents;
+};
+
+/// The parallel dimensions along which no stage needs more than the same row of
+/// what the stages before it computed; none where there is nothing to share.
+std::optional<RowPlan> planRows(llvm::ArrayRef<LoopStage> stages);
+
+/// A temporary that only the stages use: each row needs but its own part.
+struct RowTemporary {
+  mlir::memref::AllocOp alloc;
+  llvm::SmallVector<int> kept; ///< Dimensions that a row keeps.
+  llvm::SmallVector<int64_t> shape;
+  llvm::SmallVector<mlir::Value> dynamicSizes;
+  llvm::SmallVector<std::pair<unsigned, unsigned>> uses; ///< Stage, operand.
+
+  /// Lets the stages use `row`, which has the shape, instead.
+  void replace(Emitter &e, llvm::MutableArrayRef<LoopStage> stages,
+               mlir::Value row) const;
+};
+llvm::SmallVector<RowTemporary, 0>
+rowTemporaries(llvm::ArrayRef<LoopStage> stages, const RowPlan &plan);
+
+/// Runs the shared dimensions of a stage's nest at `ivs` only.
+void fixRow(Emitter &e, LoopNest &nest, llvm::ArrayRef<unsigned> rowDims,
+            mlir::ValueRange ivs);
+
+} // namespace hone
+
+#endif // HONE_PASSES_EMIT_ROWGROUPS_H

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Sizes and clamped ranges of sliding windows, for convolution and pooling.
+#ifndef HONE_PASSES_EMIT_WINDOW_H
+#define HONE_PASSES_EMIT_WINDOW_H
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "passes/Emit/Emit.h"
+
+namespace hone {
+
+/// The spatial dimensions of an input and how windows lie on them.
+struct Window {
+  template <typename OpTy>
+  static Window get(Emitter &e, OpTy op, const FlatBuffer &input,
+                    mlir::ValueRange outSizes) {
+    Window window;
+    window.channelsLast = op.getChannelsLast();
+    window.kernel = llvm::to_vector(op.getKernel());
+    window.strides = llvm::to_vector(op.getStrides());
+    window.dilations = llvm::to_vector(op.getDilations());
+    window.pads = llvm::to_vector(op.getPads());
+    window.setSizes(input, outSizes);
+    return window;
+  }
+
+  size_t spatial() const { return kernel.size(); }
+  /// Dimension of a buffer that is spatial dimension `d`, and its channels.
+  size_t bufferDim(size_t d) const { return channelsLast ? d + 1 : d + 2; }
+  size_t channelDim() const { return channelsLast ? spatial() + 1 : 1; }
+
+  /// Where kernel element 0 of output coordinate `out` lies on the input.
+  mlir::Value start(Emitter &e, size_t d, mlir::Value out) const;
+  /// The kernel elements [low, high) that lie on the input, for a window that
+  /// starts at `start`.
+  std::pair<mlir::Value, mlir::Value> kernelRange(Emitter &e, size_t d,
+                                                  mlir::Value start) const;
+  /// The output coordinates [low, high) whose windows do not leave the input.
+  std::pair<mlir::Value, mlir::Value> interior(Emitter &e, size_t d) const;
+  /// Whether kernel element `k` of output `out` lies on the input; all static.
+  bool isInside(size_t d, int64_t out, int64_t k) const;
+  /// How many of `count` tiles, each of `pixels` outputs, from output `first`
+  /// on have the same kernel elements on the input; all static. Following such
+  /// runs takes at most 2 * pixels * kernel + 1 of them, however long the row.
+  int64_t tilesAlike(size_t d, int64_t first, int64_t pixels,
+                     int64_t count) const;
+  /// Whether no window leaves the input along `d`, as far as is known.
+  bool neverLeaves(size_t d) const;
+
+  bool channelsLast = false;
+  llvm::SmallVector<int64_t> kernel, strides, dilations, pads;
+  mlir::Value batch, channels;
+  llvm::SmallVector<mlir::Value> in, out; ///< Spatial sizes.
+
+private:
+  void setSizes(const FlatBuffer &input, mlir::ValueRange outSizes);
+};
+
+} // namespace hone
+
+#endif // HONE_PASSES_EMIT_WINDOW_H

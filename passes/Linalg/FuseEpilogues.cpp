@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Moves the maps on the result of a contraction or window into its epilogue,
+// where they run on accumulators that are still in registers.
+#include "dialects/Graph/KernelOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "passes/Linalg/Passes.h"
+
+namespace hone {
+#define GEN_PASS_DEF_FUSEEPILOGUESPASS
+#include "passes/Linalg/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// Only arithmetic on scalars: what vectorizes lane by lane.
+static bool isElementwiseBody(MapOp map) {
+  return llvm::all_of(
+      map.getBody().front().without_terminator(), [](Operation &op) {
+        return isa<arith::ConstantOp>(op) ||
+               (OpTrait::hasElementwiseMappableTraits(&op) &&
+                op.getNumRegions() == 0 && isMemoryEffectFree(&op));
+      });
+}
+
+/// Whether a map over `value` computes one element for each of its elements.
+static bool keepsShape(MapOp map, Value value) {
+  auto from = cast<RankedTensorType>(value.getType());
+  auto to = cast<RankedTensorType>(map.getResult(0).getType());
+  if (from.getRank() != to.getRank())
+    return false;
+  for (auto [a, b] : llvm::zip_equal(from.getShape(), to.getShape()))
+    if (a != b && a == 1)
+      return false;
+  return true;
+}
+
+/// The map to fuse behind `value`: its first user, if it is one.
+static MapOp nextMap(Value value, Operation *producer) {
+  Operation *first = nullptr;
+  for (Operation *user : value.getUsers()) {
+    Operation *inBlock = producer->getBlock()->findAncestorOpInBlock(*user);
+    if (!inBlock)
+      return nullptr;
+    if (!first || inBlock->isBeforeInBlock(first))
+      first = inBlock;
+  }
+  auto map = dyn_cast_or_null<MapOp>(first);
+  if (!map || !llvm::is_contained(map.getInputs(), value) ||
+      !isElementwiseBody(map) || !keepsShape(map, value))
+    return nullptr;
+  return map;
+}
+
+/// Where an input of a map, aligned from the right, is read for each output
+/// coordinate.
+static AffineMap broadcastMap(MLIRContext *context, RankedTensorType input,
+                              int64_t outRank) {
+  SmallVector<AffineExpr> results;
+  for (int64_t i = 0; i < input.getRank(); ++i)
+    results.push_back(
+        input.getDimSize(i) == 1
+            ? getAffineConstantExpr(0, context)
+            : getAffineDimExpr(outRank - input.getRank() + i, context));
+  return AffineMap::get(outRank, 0, results, context);
+}
+
+namespace {
+/// A value that the fused operation may have to store.
+struct Stored {
+  Value value;
+  ValueRange dims;
+};
+
+/// What an operation of the graph contributes to its kernel operation.
+struct Root {
+  Operation *op;
+  ValueRange dims;
+  /// Creates the kernel operation with an empty region.
+  function_ref<Operation *(OpBuilder &, TypeRange results, ValueRange extras,
+                           ValueRange outs, ArrayAttr maps)>
+      create;
+};
+} // namespace
+
+/// True where all uses of `value` are inside `chain` or behind its last
+/// element.
+static bool usesFollow(Value value, ArrayRef<MapOp> chain) {
+  Operation *last = chain.back();
+  return llvm::all_of(value.getUsers(), [&](Operation *user) {
+    Operation *inBlock = last->getBlock()->findAncestorOpInBlock(*user);
+    if (!inBlock)
+      return false;
+    if (auto map = dyn_cast<MapOp>(inBlock))
+      if (llvm::is_contained(chain, map))
+        return true;
+    return last->isBeforeInBlock(inBlock);
+  });
+}
+
+/// The maps that run in the epilogue, in order.
+static SmallVector<MapOp> findChain(Operation *root) {
+  SmallVector<MapOp> chain;
+  SmallVector<Value> produced(root->getResults());
+  Value current = root->getResult(0);
+  while (MapOp map = nextMap(current, root)) {
+    chain.push_back(map);
+    llvm::append_range(produced, map.getResults());
+    if (!llvm::all_of(produced,
+                      [&](Value value) { return usesFollow(value, chain); })) {
+      chain.pop_back();
+      break;
+    }
+    if (map.getNumResults() != 1)
+      break;
+    current = map.getResult(0);
+  }
+  return chain;
+}
+
+static bool isUsedOutside(Value value, ArrayRef<MapOp> chain) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    auto map = dyn_cast<MapOp>(user);
+    return !map || !llvm::is_contained(chain, map);
+  });
+}
+
+static void fuse(const Root &root) {
+  SmallVector<MapOp> chain = findChain(root.op);
+  MLIRContext *context = root.op->getContext();
+  OpBuilder builder(root.op);
+  if (!chain.empty())
+    builder.setInsertionPoint(chain.back());
+  Location loc = root.op->getLoc();
+  auto rootType = cast<RankedTensorType>(root.op->getResult(0).getType());
+
+  // What is stored: the end of the chain, and what else is used outside.
+  SmallVector<Stored> stored;
+  for (MapOp map : llvm::reverse(chain))
+    for (Value result : map.getResults())
+      if (isUsedOutside(result, chain))
+        stored.push_back({result, map.getDims()});
+  for (Value result : root.op->getResults())
+    if (isUsedOutside(result, chain) || (chain.empty() && stored.empty()))
+      stored.push_back({result, root.dims});
+  if (stored.empty())
+    stored.push_back({chain.back().getResult(0), chain.back().getDims()});
+
+  // The operands that the maps bring along, each once.
+  llvm::SmallSetVector<Value, 4> inside;
+  inside.insert_range(root.op->getResults());
+  for (MapOp map : chain)
+    inside.insert_range(map.getResults());
+  llvm::SmallSetVector<Value, 4> extras;
+  SmallVector<Attribute> maps;
+  for (MapOp map : chain)
+    for (Value input : map.getInputs())
+      if (!inside.contains(input) && extras.insert(input))
+        maps.push_back(AffineMapAttr::get(
+            broadcastMap(context, cast<RankedTensorType>(input.getType()),
+                         rootType.getRank())));
+
+  SmallVector<Value> outs;
+  SmallVector<Type> types;
+  for (const Stored &item : stored) {
+    auto type = cast<RankedTensorType>(item.value.getType());
+    types.push_back(type);
+    outs.push_back(tensor::EmptyOp::create(builder, loc, type, item.dims));
+  }
+  Operation *fused = root.create(builder, types, extras.getArrayRef(), outs,
+                                 builder.getArrayAttr(maps));
+
+  // Accumulators first; they become elements of the root's results.
+  Block *body = builder.createBlock(&fused->getRegion(0));
+  IRMapping mapping;
+  for (Value result : root.op->getResults()) {
+    Type element = cast<RankedTensorType>(result.getType()).getElementType();
+    Value scalar = body->addArgument(getAccumulatorType(element), loc);
+    if (scalar.getType() != element)
+      scalar = arith::TruncFOp::create(builder, loc, element, scalar);
+    mapping.map(result, scalar);
+  }
+  for (Value extra : extras)
+    mapping.map(extra, body->addArgument(getElementTypeOrSelf(extra), loc));
+  for (MapOp map : chain) {
+    Block &scalars = map.getBody().front();
+    for (auto [argument, input] :
+         llvm::zip_equal(scalars.getArguments(), map.getInputs()))
+      mapping.map(argument, mapping.lookup(input));
+    for (Operation &op : scalars.without_terminator())
+      builder.clone(op, mapping);
+    for (auto [result, value] : llvm::zip_equal(
+             map.getResults(), scalars.getTerminator()->getOperands()))
+      mapping.map(result, mapping.lookupOrDefault(value));
+  }
+  SmallVector<Value> yielded;
+  for (const Stored &item : stored)
+    yielded.push_back(mapping.lookup(item.value));
+  KernelYieldOp::create(builder, loc, yielded);
+
+  for (auto [item, result] : llvm::zip_equal(stored, fused->getResults()))
+    item.value.replaceAllUsesWith(result);
+  for (MapOp map : llvm::reverse(chain))
+    map.erase();
+  root.op->erase();
+}
+
+static void fuseRoot(Operation *op) {
+  if (auto matmul = dyn_cast<MatmulOp>(op)) {
+    fuse({op, matmul.getDims(),
+          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
+              ValueRange outs, ArrayAttr maps) -> Operation * {
+            return KernelMatmulOp::create(
+                builder, op->getLoc(), types, matmul.getLhs(), matmul.getRhs(),
+                extras, outs, maps, matmul.getTransposeRhs(),
+                matmul.getPanels(), ScheduleAttr());
+          }});
+  } else if (auto conv = dyn_cast<ConvOp>(op)) {
+    fuse({op, conv.getDims(),
+          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
+              ValueRange outs, ArrayAttr maps) -> Operation * {
+            return KernelConvOp::create(
+                builder, op->getLoc(), types, conv.getInput(), conv.getFilter(),
+                extras, outs, maps, conv.getKernel(), conv.getStrides(),
+                conv.getDilations(), conv.getPads(), conv.getGroup(),
+                conv.getChannelsLast(), /*transposed=*/false,
+                conv.getFilterLayout(), ScheduleAttr());
+          }});
+  } else if (auto conv = dyn_cast<ConvTransposeOp>(op)) {
+    auto filter = cast<RankedTensorType>(conv.getFilter().getType());
+    fuse({op, conv.getDims(),
+          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
+              ValueRange outs, ArrayAttr maps) -> Operation * {
+            return KernelConvOp::create(
+                builder, op->getLoc(), types, conv.getInput(), conv.getFilter(),
+                extras, outs, maps, filter.getShape().drop_front(2),
+                conv.getStrides(), conv.getDilations(), conv.getPads(),
+                conv.getGroup(), /*channelsLast=*/false, /*transposed=*/true,
+                FilterLayout::Plain, ScheduleAttr());
+          }});
+  } else if (auto pool = dyn_cast<PoolOp>(op)) {
+    fuse({op, pool.getDims(),
+          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
+              ValueRange outs, ArrayAttr maps) -> Operation * {
+            return KernelPoolOp::create(
+                builder, op->getLoc(), types, pool.getInput(), extras, outs,
+                maps, pool.getKind(), pool.getKernel(), pool.getStrides(),
+                pool.getDilations(), pool.getPads(),
+                /*indices=*/op->getNumResults() == 2, pool.getCountIncludePad(),
+                pool.getChannelsLast(), pool.getColumnMajor(),
+                pool.getIsUnsigned());
+          }});
+  }
+}
+
+/// Attention has an epilogue already, on its scores.
+static void convertAttention(AttentionOp op) {
+  OpBuilder builder(op);
+  int64_t rank = op.getResult().getType().getRank();
+  SmallVector<Attribute> maps;
+  for (Value extra : op.getExtras())
+    maps.push_back(AffineMapAttr::get(broadcastMap(
+        op.getContext(), cast<RankedTensorType>(extra.getType()), rank)));
+  Value out = tensor::EmptyOp::create(builder, op.getLoc(),
+                                      op.getResult().getType(), op.getDims());
+  auto attention = KernelAttentionOp::create(
+      builder, op.getLoc(), out.getType(), op.getQuery(), op.getKey(),
+      op.getValue(), op.getExtras(), out, builder.getArrayAttr(maps),
+      op.getMasked(), op.getQueryByRow(), op.getKeyByRow(), op.getValueByRow(),
+      op.getResultByRow(), ScheduleAttr());
+  attention.getEpilogue().takeBody(op.getScores());
+  Operation *yield = attention.getEpilogue().front().getTerminator();
+  builder.setInsertionPoint(yield);
+  KernelYieldOp::create(builder, yield->getLoc(), yield->getOperands());
+  yield->erase();
+  op.getResult().replaceAllUsesWith(attention.getResult(0));
+  op.erase();
+}
+
+namespace {
+struct FuseEpiloguesPass
+    : hone::impl::FuseEpiloguesPassBase<FuseEpiloguesPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<Operation *> roots;
+    getOperation().walk([&](Operation *op) {
+      if (isa<MatmulOp, ConvOp, ConvTransposeOp, PoolOp>(op))
+        roots.push_back(op);
+    });
+    for (Operation *op : roots)
+      fuseRoot(op);
+    getOperation().walk(convertAttention);
+  }
+};
+} // namespace
