@@ -83,12 +83,13 @@ double workOf(Operation *op) {
     work += results *
             estimateProduct(matmul.getLhs().getType().getShape().take_back(1)) /
             tuning::kPieceMacs;
-  else if (auto attention = dyn_cast<AttentionOp>(op))
+  else if (auto attention = dyn_cast<AttentionOp>(op)) {
+    ArrayRef<int64_t> key = attention.getKey().getType().getShape();
     work += double(elements(attention.getQuery().getType()) + results) *
             estimateProduct(
-                attention.getKey().getType().getShape().take_back(2)[0]) /
+                key.take_back(attention.getKeyByRow() ? 3 : 2).take_front()) /
             tuning::kPieceMacs;
-  else if (auto conv = dyn_cast<ConvOp>(op))
+  } else if (auto conv = dyn_cast<ConvOp>(op))
     work += results * estimateProduct(conv.getKernel()) *
             channelsPerOutput(conv) / tuning::kPieceMacs;
   else if (auto conv = dyn_cast<ConvTransposeOp>(op))
