@@ -7,7 +7,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/Hashing.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -441,61 +440,24 @@ SmallVector<OpFoldResult> DimBuilder::dims(OpBuilder &builder, Location loc,
   return result;
 }
 
-/// The operands `dims` of an operation that has them.
-static std::optional<ValueRange> explicitDims(Operation *op) {
-  return llvm::TypeSwitch<Operation *, std::optional<ValueRange>>(op)
-      .Case<MapOp, TopKOp, MatmulOp, AttentionOp, ConvOp, ConvTransposeOp,
-            PoolOp, ReshapeOp, SliceOp, ConcatOp>([](auto shaped) {
-        return std::optional<ValueRange>(shaped.getDims());
-      })
-      .Default([](Operation *) { return std::nullopt; });
+/// The operand that is dimension `i` of a result of `op`; null where sizes are
+/// no operands.
+static Value givenSize(Operation *op, int64_t i) {
+  auto sized = dyn_cast<GivenSizesOpInterface>(op);
+  if (!sized)
+    return {};
+  ArrayRef<int64_t> before =
+      cast<ShapedType>(op->getResult(0).getType()).getShape().take_front(i);
+  return sized.getDims()[llvm::count_if(before, ShapedType::isDynamic)];
 }
 
-/// The tensor and its dimension that dimension `i` of a result of `op` equals.
-static std::optional<std::pair<Value, int64_t>> sameDim(Operation *op,
-                                                        int64_t i) {
-  using Source = std::optional<std::pair<Value, int64_t>>;
-  auto reduced = [i](Value input, ArrayRef<int64_t> axes,
-                     bool keepdims) -> Source {
-    if (keepdims)
-      return std::make_pair(input, i);
-    int64_t from = i;
-    for (int64_t axis : axes)
-      if (axis <= from)
-        ++from;
-    return std::make_pair(input, from);
-  };
-  return llvm::TypeSwitch<Operation *, Source>(op)
-      .Case([&](ReduceOp reduce) {
-        return reduced(reduce.getInput(), reduce.getAxes(),
-                       reduce.getKeepdims());
-      })
-      .Case([&](ArgReduceOp reduce) {
-        return reduced(reduce.getInput(),
-                       {static_cast<int64_t>(reduce.getAxis())},
-                       reduce.getKeepdims());
-      })
-      .Case([&](TransposeOp transpose) -> Source {
-        return std::make_pair(transpose.getInput(),
-                              transpose.getPermutation()[i]);
-      })
-      .Case<CumulateOp, ScatterOp>([&](auto like) -> Source {
-        return std::make_pair(like.getInput(), i);
-      })
-      .Case([&](tensor::CastOp cast) -> Source {
-        return std::make_pair(cast.getSource(), i);
-      })
-      .Case([&](GatherOp gather) -> Source {
-        int64_t axis = gather.getAxis(),
-                rank =
-                    cast<ShapedType>(gather.getIndices().getType()).getRank();
-        if (i < axis)
-          return std::make_pair(gather.getInput(), i);
-        if (i < axis + rank)
-          return std::make_pair(Value(gather.getIndices()), i - axis);
-        return std::make_pair(gather.getInput(), i - rank + 1);
-      })
-      .Default([](Operation *) { return std::nullopt; });
+/// Where dimension `i` of the result of `op` comes from.
+static std::optional<SizeSource> sizeSource(Operation *op, int64_t i) {
+  if (auto derived = dyn_cast<DerivedSizesOpInterface>(op))
+    return derived.getSizeSource(i);
+  if (auto cast = dyn_cast<tensor::CastOp>(op))
+    return SizeSource{cast.getSource(), i};
+  return std::nullopt;
 }
 
 StringAttr DimBuilder::nameOf(BlockArgument argument, int64_t i) {
@@ -525,15 +487,16 @@ OpFoldResult DimBuilder::dim(OpBuilder &builder, Location loc, Value tensor,
       result = named(name.getValue());
   } else {
     Operation *op = tensor.getDefiningOp();
-    if (std::optional<ValueRange> operands = explicitDims(op)) {
-      result = (*operands)[llvm::count_if(type.getShape().take_front(i),
-                                          ShapedType::isDynamic)];
-      result = valueOf(builder, loc, polynomialOf(result));
-    } else if (auto pad = dyn_cast<PadOp>(op)) {
-      result = add(builder, loc, dim(builder, loc, pad.getInput(), i),
-                   builder.getIndexAttr(pad.getLow()[i] + pad.getHigh()[i]));
-    } else if (auto source = sameDim(op, i)) {
-      result = dim(builder, loc, source->first, source->second);
+    if (Value size = givenSize(op, i)) {
+      result = valueOf(builder, loc, polynomialOf(size));
+    } else if (std::optional<SizeSource> source = sizeSource(op, i)) {
+      OpFoldResult added = builder.getIndexAttr(source->added);
+      if (!source->tensor)
+        result = added;
+      else
+        result = dim(builder, loc, source->tensor, source->dim);
+      if (source->tensor && source->added != 0)
+        result = add(builder, loc, result, added);
     } else if (isa<ReifyRankedShapedTypeOpInterface>(op) &&
                !isa<tensor::TensorDialect>(op->getDialect())) {
       ReifiedRankedShapedTypeDims shapes;
@@ -570,18 +533,17 @@ DimBuilder::Polynomial DimBuilder::sizeOf(Value tensor, int64_t i) {
     return {{{unnamedAtom(tensor.getAsOpaquePointer(), i)}, 1}};
   }
   Operation *op = tensor.getDefiningOp();
-  if (std::optional<ValueRange> operands = explicitDims(op))
-    return polynomialOf((*operands)[llvm::count_if(
-        type.getShape().take_front(i), ShapedType::isDynamic)]);
-  if (auto pad = dyn_cast<PadOp>(op)) {
-    Polynomial added =
-        polynomialOf(Builder(op->getContext())
-                         .getIndexAttr(pad.getLow()[i] + pad.getHigh()[i]));
+  if (Value size = givenSize(op, i))
+    return polynomialOf(size);
+  if (std::optional<SizeSource> source = sizeSource(op, i)) {
+    Polynomial added;
+    if (source->added != 0)
+      added[{}] = source->added;
+    if (!source->tensor)
+      return added;
     if (std::optional<Polynomial> result =
-            sum(sizeOf(pad.getInput(), i), added))
+            sum(sizeOf(source->tensor, source->dim), added))
       return *result;
-  } else if (auto source = sameDim(op, i)) {
-    return sizeOf(source->first, source->second);
   }
   return {{{unnamedAtom(tensor.getAsOpaquePointer(), i)}, 1}};
 }

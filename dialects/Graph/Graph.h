@@ -20,6 +20,9 @@
 #include "dialects/Graph/GraphAttrs.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Graph/GraphTypes.h.inc"
+
+#include "dialects/Graph/GraphInterfaces.h"
+
 #define GET_OP_CLASSES
 #include "dialects/Graph/GraphOps.h.inc"
 

@@ -7,6 +7,7 @@
 #define HONE_DIALECTS_GRAPH_GRAPHOPS
 
 include "dialects/Graph/GraphDialect.td"
+include "dialects/Graph/GraphInterfaces.td"
 include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
@@ -16,10 +17,24 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Graph_Op<string opMnemonic, list<Trait> traits = []> : Op<Graph_Dialect, opMnemonic, traits>;
 
-/// An operation whose result dimensions can be computed from its operands.
-class Graph_ShapedOp<string opMnemonic, list<Trait> traits = []> : Graph_Op<opMnemonic, !listconcat([Pure,
+// What an operation states about itself; the methods named are its own, the others the interface's defaults.
+class Graph_GivenSizes<list<string> own = []> : DeclareOpInterfaceMethods<Graph_GivenSizesOpInterface, own>;
+def Graph_DerivedSizes : DeclareOpInterfaceMethods<Graph_DerivedSizesOpInterface>;
+class Graph_Cost<list<string> own = []> : DeclareOpInterfaceMethods<Graph_CostOpInterface, own>;
+class Graph_Layout<list<string> own = []> : DeclareOpInterfaceMethods<Graph_LayoutOpInterface, own>;
+class Graph_Evaluable<list<string> own = []> : DeclareOpInterfaceMethods<Graph_EvaluableOpInterface, own>;
+def Graph_Epilogue : DeclareOpInterfaceMethods<Graph_EpilogueOpInterface>;
+
+/// An operation on tensors whose result dimensions are known from its operands.
+class Graph_TensorOp<string opMnemonic, list<Trait> traits = []> : Graph_Op<opMnemonic, !listconcat([Pure,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)> {
   let hasVerifier = 1;
+  let extraClassDefinition = [{
+    ::llvm::LogicalResult $cppClass::reifyResultShapes(::mlir::OpBuilder &builder,
+                                                       ::mlir::ReifiedRankedShapedTypeDims &shapes) {
+      return ::hone::graph::reifyResultSizes(*this, builder, shapes);
+    }
+  }];
 }
 
 def Graph_Tensor : RankedTensorOf<[AnyType]>;
@@ -50,8 +65,9 @@ def Graph_DimOp : Graph_Op<"dim", [Pure]> {
 
 //===- Elementwise --------------------------------------------------------------------------------------------------===//
 
-def Graph_MapOp : Graph_Op<"map", [Pure, AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+def Graph_MapOp : Graph_TensorOp<"map", [AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects,
+    Graph_GivenSizes<["getKnownSizes"]>, Graph_Cost<["getFlop"]>, Graph_Layout<["getOperandOrder"]>,
+    Graph_Evaluable<["getEvaluationCost", "isFreeToEvaluate"]>]> {
   let summary = "computes every element of its results by one scalar region";
   let description = [{
     The region runs once for each index of the result shape. Its arguments are the elements of `inputs`, aligned to
@@ -76,7 +92,6 @@ def Graph_MapOp : Graph_Op<"map", [Pure, AttrSizedOperandSegments, SingleBlock, 
   let assemblyFormat = [{
     (`ins` `(` $inputs^ `:` type($inputs) `)`)? (`dims` `(` $dims^ `)`)? `->` type($results) attr-dict-with-keyword $body
   }];
-  let hasVerifier = 1;
   let skipDefaultBuilders = 1;
   let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs, "::mlir::ValueRange":$dims,
     "::llvm::function_ref<void(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>];
@@ -96,7 +111,7 @@ def Graph_IndexOp : Graph_Op<"index", [Pure]> {
 }
 
 // Not speculatable and never removed with its use: a wrong index is reported even where its result is not needed.
-def Graph_CheckedIndexOp : Graph_Op<"checked_index", [MemoryEffects<[]>]> {
+def Graph_CheckedIndexOp : Graph_Op<"checked_index", [MemoryEffects<[]>, Graph_ReportsErrors]> {
   let summary = "an index that is inside `[0, size)`; anything else ends the run with an error";
   let description = [{
     With `wrap`, a negative index counts from the end. An index out of range stores the node and the value in the
@@ -107,7 +122,8 @@ def Graph_CheckedIndexOp : Graph_Op<"checked_index", [MemoryEffects<[]>]> {
   let assemblyFormat = "$index `of` $size (`wrap` $wrap^)? attr-dict";
 }
 
-def Graph_CheckedDivisorOp : Graph_Op<"checked_divisor", [MemoryEffects<[]>, SameOperandsAndResultType]> {
+def Graph_CheckedDivisorOp : Graph_Op<"checked_divisor", [MemoryEffects<[]>, SameOperandsAndResultType,
+    Graph_ReportsErrors]> {
   let summary = "an integer divisor that is not 0; 0 ends the run with an error and gives 1";
   let arguments = (ins AnySignlessInteger:$divisor);
   let results = (outs AnySignlessInteger:$result);
@@ -116,7 +132,9 @@ def Graph_CheckedDivisorOp : Graph_Op<"checked_divisor", [MemoryEffects<[]>, Sam
 
 //===- Reductions ---------------------------------------------------------------------------------------------------===//
 
-def Graph_ReduceOp : Graph_ShapedOp<"reduce", [AllElementTypesMatch<["input", "result"]>]> {
+def Graph_ReduceOp : Graph_TensorOp<"reduce", [AllElementTypesMatch<["input", "result"]>, Graph_DerivedSizes,
+    Graph_Cost<["getFlop", "getElementsSwept"]>, Graph_Layout<["resultsFollowLayout"]>,
+    Graph_Evaluable<["getEvaluationCost"]>]> {
   let summary = "combines all elements along some axes";
   let description = [{
     f16 and bf16 are accumulated in f32. `max` and `min` of floats propagate NaN. An empty axis gives the neutral element.
@@ -128,7 +146,7 @@ def Graph_ReduceOp : Graph_ShapedOp<"reduce", [AllElementTypesMatch<["input", "r
   let assemblyFormat = "$kind $input `axes` $axes (`keepdims` $keepdims^)? attr-dict `:` type($input) `->` type($result)";
 }
 
-def Graph_ArgReduceOp : Graph_ShapedOp<"arg_reduce"> {
+def Graph_ArgReduceOp : Graph_TensorOp<"arg_reduce", [Graph_DerivedSizes, Graph_Cost<["getElementsSwept"]>]> {
   let summary = "the index of the largest or smallest element along an axis, as i64";
   let description = [{
     `kind` is max, min, umax or umin. Of equal elements the first counts, with `last` the last. NaN is larger (for
@@ -140,14 +158,16 @@ def Graph_ArgReduceOp : Graph_ShapedOp<"arg_reduce"> {
   let assemblyFormat = "$kind $input `axis` $axis (`keepdims` $keepdims^)? (`last` $last^)? attr-dict `:` type($input) `->` type($result)";
 }
 
-def Graph_CumulateOp : Graph_ShapedOp<"cumulate", [AllTypesMatch<["input", "result"]>]> {
+def Graph_CumulateOp : Graph_TensorOp<"cumulate", [AllTypesMatch<["input", "result"]>, Graph_DerivedSizes,
+    Graph_Cost<["getFlop"]>, Graph_Layout<>, Graph_InMemory]> {
   let summary = "running sum or product along an axis; f16 and bf16 are accumulated in f32";
   let arguments = (ins Graph_Tensor:$input, Graph_ReduceKindAttr:$kind, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = "$kind $input `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)? attr-dict `:` type($input)";
 }
 
-def Graph_TopKOp : Graph_ShapedOp<"top_k"> {
+def Graph_TopKOp : Graph_TensorOp<"top_k", [Graph_GivenSizes<>, Graph_Cost<["getElementsSwept"]>, Graph_InMemory,
+    Graph_ReportsErrors]> {
   let summary = "the k largest or smallest elements along an axis, in order, and their indices";
   let description = [{
     Equal elements keep the order of their indices. The size of the results along `axis` is k, static or in `dims`.
@@ -164,7 +184,8 @@ def Graph_TopKOp : Graph_ShapedOp<"top_k"> {
 
 //===- Contractions -------------------------------------------------------------------------------------------------===//
 
-def Graph_MatmulOp : Graph_ShapedOp<"matmul"> {
+def Graph_MatmulOp : Graph_TensorOp<"matmul", [Graph_GivenSizes<["getKnownSizes"]>, Graph_Cost<["getMultiplyAdds"]>,
+    Graph_Epilogue]> {
   let summary = "matrix product over the last two dimensions, batched over the others";
   let description = [{
     `lhs` is [batch.., M, K]; `rhs` is [batch.., K, N], with `transpose_rhs` [batch.., N, K], with `panels`
@@ -183,7 +204,8 @@ def Graph_MatmulOp : Graph_ShapedOp<"matmul"> {
   }];
 }
 
-def Graph_AttentionOp : Graph_ShapedOp<"attention", [AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects]> {
+def Graph_AttentionOp : Graph_TensorOp<"attention", [AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects,
+    Graph_GivenSizes<>, Graph_Cost<["getMultiplyAdds", "getFlop"]>]> {
   let summary = "softmax(scores(query x key^T)) x value, without the scores in memory";
   let description = [{
     `query` is [batch.., M, D], `key` [batch.., N, D] and `value` [batch.., N, E]; batch dimensions broadcast as in a map
@@ -208,7 +230,8 @@ def Graph_AttentionOp : Graph_ShapedOp<"attention", [AttrSizedOperandSegments, S
   }];
 }
 
-def Graph_ConvOp : Graph_ShapedOp<"conv"> {
+def Graph_ConvOp : Graph_TensorOp<"conv", [Graph_GivenSizes<>, Graph_Cost<["getMultiplyAdds"]>, Graph_Layout<>,
+    Graph_Epilogue]> {
   let summary = "convolution over 1, 2 or 3 spatial dimensions";
   let description = [{
     The input is [N, C, spatial..], with `channels_last` [N, spatial.., C]; the result likewise. A `plain` filter is
@@ -232,7 +255,8 @@ def Graph_ConvOp : Graph_ShapedOp<"conv"> {
   }];
 }
 
-def Graph_ConvTransposeOp : Graph_ShapedOp<"conv_transpose"> {
+def Graph_ConvTransposeOp : Graph_TensorOp<"conv_transpose", [Graph_GivenSizes<>, Graph_Cost<["getMultiplyAdds"]>,
+    Graph_Epilogue]> {
   let summary = "transposed convolution over 1, 2 or 3 spatial dimensions";
   let description = [{
     The input is [N, C, spatial..], the filter [C, OC/group, kernel..]. Result element o gets input element i through
@@ -250,7 +274,8 @@ def Graph_ConvTransposeOp : Graph_ShapedOp<"conv_transpose"> {
   }];
 }
 
-def Graph_PoolOp : Graph_ShapedOp<"pool"> {
+def Graph_PoolOp : Graph_TensorOp<"pool", [Graph_GivenSizes<>, Graph_Cost<["getFlop", "getElementsSwept"]>,
+    Graph_Layout<>, Graph_Epilogue]> {
   let summary = "combines each window of the spatial dimensions";
   let description = [{
     Layout, strides, dilations and pads are as for conv. Padding never wins a maximum and adds nothing to a sum; an
@@ -272,7 +297,8 @@ def Graph_PoolOp : Graph_ShapedOp<"pool"> {
 
 //===- Data movement ------------------------------------------------------------------------------------------------===//
 
-def Graph_ReshapeOp : Graph_ShapedOp<"reshape", [AllElementTypesMatch<["input", "result"]>]> {
+def Graph_ReshapeOp : Graph_TensorOp<"reshape", [AllElementTypesMatch<["input", "result"]>, Graph_GivenSizes<>,
+    Graph_Cost<>, Graph_Layout<>, Graph_Evaluable<["isFreeToEvaluate"]>, Graph_InMemory]> {
   let summary = "the same elements in row-major order under another shape; never a copy";
   let description = [{
     - (C1) where both shapes are static they have the same number of elements
@@ -284,7 +310,8 @@ def Graph_ReshapeOp : Graph_ShapedOp<"reshape", [AllElementTypesMatch<["input", 
   let hasCanonicalizer = 1;
 }
 
-def Graph_TransposeOp : Graph_ShapedOp<"transpose", [AllElementTypesMatch<["input", "result"]>]> {
+def Graph_TransposeOp : Graph_TensorOp<"transpose", [AllElementTypesMatch<["input", "result"]>, Graph_DerivedSizes,
+    Graph_Cost<>, Graph_Evaluable<["isFreeToEvaluate"]>]> {
   let summary = "permutes dimensions: dimension i of the result is dimension `permutation[i]` of the input";
   let description = [{
     - (C1) `permutation` holds each dimension once
@@ -297,7 +324,9 @@ def Graph_TransposeOp : Graph_ShapedOp<"transpose", [AllElementTypesMatch<["inpu
   let hasCanonicalizer = 1;
 }
 
-def Graph_SliceOp : Graph_ShapedOp<"slice", [AllElementTypesMatch<["input", "result"]>, AttrSizedOperandSegments]> {
+def Graph_SliceOp : Graph_TensorOp<"slice", [AllElementTypesMatch<["input", "result"]>, AttrSizedOperandSegments,
+    Graph_GivenSizes<>, Graph_Cost<["getPartRead"]>, Graph_Layout<>, Graph_Evaluable<["isFreeToEvaluate"]>,
+    Graph_InMemory]> {
   let summary = "element i of the result is element `offset + i * step` of the input, in each dimension";
   let description = [{
     `staticOffsets` holds `ShapedType::kDynamic` where the offset is the next of `offsets`. Steps may be negative.
@@ -314,7 +343,8 @@ def Graph_SliceOp : Graph_ShapedOp<"slice", [AllElementTypesMatch<["input", "res
   let hasFolder = 1;
 }
 
-def Graph_ConcatOp : Graph_ShapedOp<"concat", [AttrSizedOperandSegments]> {
+def Graph_ConcatOp : Graph_TensorOp<"concat", [AttrSizedOperandSegments, Graph_GivenSizes<>, Graph_Cost<>,
+    Graph_Layout<["getOperandOrder"]>, Graph_Evaluable<>, Graph_InMemory]> {
   let summary = "joins tensors along an axis";
   let description = [{
     - (C1) `axis` is inside the rank, and all operands have the rank and the element type of the result
@@ -326,7 +356,8 @@ def Graph_ConcatOp : Graph_ShapedOp<"concat", [AttrSizedOperandSegments]> {
   let hasFolder = 1;
 }
 
-def Graph_PadOp : Graph_ShapedOp<"pad", [AllElementTypesMatch<["input", "result"]>]> {
+def Graph_PadOp : Graph_TensorOp<"pad", [AllElementTypesMatch<["input", "result"]>, Graph_DerivedSizes, Graph_Cost<>,
+    Graph_Layout<>, Graph_Evaluable<>, Graph_InMemory]> {
   let summary = "surrounds a tensor with one value; negative sizes crop";
   let description = [{
     - (C1) `low` and `high` have one entry per dimension
@@ -337,7 +368,8 @@ def Graph_PadOp : Graph_ShapedOp<"pad", [AllElementTypesMatch<["input", "result"
   let assemblyFormat = "$input `with` $value `low` $low `high` $high attr-dict `:` type($input) `,` type($value) `->` type($result)";
 }
 
-def Graph_GatherOp : Graph_ShapedOp<"gather", [AllElementTypesMatch<["input", "result"]>]> {
+def Graph_GatherOp : Graph_TensorOp<"gather", [AllElementTypesMatch<["input", "result"]>, Graph_DerivedSizes,
+    Graph_Cost<["getPartRead"]>, Graph_Evaluable<>, Graph_ReportsErrors]> {
   let summary = "picks slices along an axis; negative indices count from the end";
   let description = [{
     The shape of the result is that of the input with dimension `axis` replaced by the dimensions of `indices`.
@@ -350,8 +382,9 @@ def Graph_GatherOp : Graph_ShapedOp<"gather", [AllElementTypesMatch<["input", "r
   let assemblyFormat = "$input `[` $indices `]` `axis` $axis attr-dict `:` type($input) `,` type($indices) `->` type($result)";
 }
 
-def Graph_ScatterOp : Graph_ShapedOp<"scatter", [AllTypesMatch<["input", "result"]>,
-    AllElementTypesMatch<["input", "updates"]>]> {
+def Graph_ScatterOp : Graph_TensorOp<"scatter", [AllTypesMatch<["input", "result"]>,
+    AllElementTypesMatch<["input", "updates"]>, Graph_DerivedSizes, Graph_Cost<["getFlop"]>, Graph_InMemory,
+    Graph_ReportsErrors]> {
   let summary = "a copy of the input with updates at indexed places, taken in order";
   let description = [{
     With `axis`, indices have the shape of `updates` and replace the coordinate along that axis (ScatterElements);

@@ -22,139 +22,103 @@ static SmallVector<OpFoldResult> mixedDims(OpBuilder &builder, ShapedType type,
   return result;
 }
 
-/// Size of dimension `i` of `value`.
-static OpFoldResult dimOf(OpBuilder &builder, Location loc, Value value,
-                          int64_t i) {
-  int64_t size = cast<ShapedType>(value.getType()).getDimSize(i);
-  if (!ShapedType::isDynamic(size))
-    return builder.getIndexAttr(size);
-  return tensor::DimOp::create(builder, loc, value, i).getResult();
-}
-
-/// For operations with a `dims` operand: every result has the same dynamic
-/// dimensions.
-template <typename OpTy>
-static LogicalResult reifyFromDims(OpTy op, OpBuilder &builder,
-                                   ReifiedRankedShapedTypeDims &shapes) {
-  for (Value result : op->getResults())
-    shapes.push_back(
-        mixedDims(builder, cast<ShapedType>(result.getType()), op.getDims()));
-  return success();
-}
-
-/// For operations whose result has the shape of an operand.
-static LogicalResult reifyLike(Operation *op, Value like, OpBuilder &builder,
-                               ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> dims;
-  for (int64_t i = 0, rank = cast<ShapedType>(like.getType()).getRank();
-       i < rank; ++i)
-    dims.push_back(dimOf(builder, op->getLoc(), like, i));
-  shapes.push_back(std::move(dims));
-  return success();
-}
-
-/// For reductions: the dimensions of the input without those in `axes`, or with
-/// 1 there.
-static LogicalResult reifyReduced(Operation *op, Value input,
-                                  ArrayRef<int64_t> axes, bool keepdims,
-                                  OpBuilder &builder,
-                                  ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> dims;
-  for (int64_t i = 0, rank = cast<ShapedType>(input.getType()).getRank();
-       i < rank; ++i) {
-    if (!llvm::is_contained(axes, i))
-      dims.push_back(dimOf(builder, op->getLoc(), input, i));
-    else if (keepdims)
-      dims.push_back(builder.getIndexAttr(1));
-  }
-  shapes.push_back(std::move(dims));
-  return success();
-}
-
-#define HONE_REIFY_FROM_DIMS(OpTy)                                             \
-  LogicalResult OpTy::reifyResultShapes(OpBuilder &builder,                    \
-                                        ReifiedRankedShapedTypeDims &shapes) { \
-    return reifyFromDims(*this, builder, shapes);                              \
-  }
-HONE_REIFY_FROM_DIMS(MapOp)
-HONE_REIFY_FROM_DIMS(TopKOp)
-HONE_REIFY_FROM_DIMS(MatmulOp)
-HONE_REIFY_FROM_DIMS(AttentionOp)
-HONE_REIFY_FROM_DIMS(ConvOp)
-HONE_REIFY_FROM_DIMS(ConvTransposeOp)
-HONE_REIFY_FROM_DIMS(PoolOp)
-HONE_REIFY_FROM_DIMS(ReshapeOp)
-HONE_REIFY_FROM_DIMS(SliceOp)
-HONE_REIFY_FROM_DIMS(ConcatOp)
-#undef HONE_REIFY_FROM_DIMS
-
-LogicalResult ReduceOp::reifyResultShapes(OpBuilder &builder,
-                                          ReifiedRankedShapedTypeDims &shapes) {
-  return reifyReduced(*this, getInput(), getAxes(), getKeepdims(), builder,
-                      shapes);
+static OpFoldResult sizeFrom(OpBuilder &builder, Location loc,
+                             const SizeSource &source) {
+  if (!source.tensor)
+    return builder.getIndexAttr(source.added);
+  Value size = tensor::DimOp::create(builder, loc, source.tensor, source.dim);
+  if (source.added == 0)
+    return size;
+  Value added = arith::ConstantIndexOp::create(builder, loc, source.added);
+  return arith::AddIOp::create(builder, loc, size, added).getResult();
 }
 
 LogicalResult
-ArgReduceOp::reifyResultShapes(OpBuilder &builder,
-                               ReifiedRankedShapedTypeDims &shapes) {
-  return reifyReduced(*this, getInput(), {static_cast<int64_t>(getAxis())},
-                      getKeepdims(), builder, shapes);
-}
-
-LogicalResult
-CumulateOp::reifyResultShapes(OpBuilder &builder,
+hone::graph::reifyResultSizes(Operation *op, OpBuilder &builder,
                               ReifiedRankedShapedTypeDims &shapes) {
-  return reifyLike(*this, getInput(), builder, shapes);
-}
-
-LogicalResult
-ScatterOp::reifyResultShapes(OpBuilder &builder,
-                             ReifiedRankedShapedTypeDims &shapes) {
-  return reifyLike(*this, getInput(), builder, shapes);
-}
-
-LogicalResult
-TransposeOp::reifyResultShapes(OpBuilder &builder,
-                               ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> dims;
-  for (int64_t i : getPermutation())
-    dims.push_back(dimOf(builder, getLoc(), getInput(), i));
-  shapes.push_back(std::move(dims));
-  return success();
-}
-
-LogicalResult PadOp::reifyResultShapes(OpBuilder &builder,
-                                       ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> dims;
-  for (auto [i, size] : llvm::enumerate(getResult().getType().getShape())) {
-    if (!ShapedType::isDynamic(size)) {
-      dims.push_back(builder.getIndexAttr(size));
+  auto given = dyn_cast<GivenSizesOpInterface>(op);
+  for (Value result : op->getResults()) {
+    auto type = cast<ShapedType>(result.getType());
+    if (given) {
+      shapes.push_back(mixedDims(builder, type, given.getDims()));
       continue;
     }
-    Value inner = tensor::DimOp::create(builder, getLoc(), getInput(), i);
-    Value added = arith::ConstantIndexOp::create(builder, getLoc(),
-                                                 getLow()[i] + getHigh()[i]);
-    dims.push_back(
-        arith::AddIOp::create(builder, getLoc(), inner, added).getResult());
+    auto derived = cast<DerivedSizesOpInterface>(op);
+    shapes.emplace_back();
+    for (auto [i, size] : llvm::enumerate(type.getShape()))
+      shapes.back().push_back(
+          ShapedType::isDynamic(size)
+              ? sizeFrom(builder, op->getLoc(), derived.getSizeSource(i))
+              : OpFoldResult(builder.getIndexAttr(size)));
   }
-  shapes.push_back(std::move(dims));
   return success();
 }
 
-LogicalResult GatherOp::reifyResultShapes(OpBuilder &builder,
-                                          ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> dims;
-  int64_t axis = getAxis();
-  for (int64_t i = 0, rank = cast<ShapedType>(getInput().getType()).getRank();
-       i < rank; ++i) {
-    if (i != axis) {
-      dims.push_back(dimOf(builder, getLoc(), getInput(), i));
-      continue;
-    }
-    for (int64_t k = 0, n = cast<ShapedType>(getIndices().getType()).getRank();
-         k < n; ++k)
-      dims.push_back(dimOf(builder, getLoc(), getIndices(), k));
+//===-- Sizes that are given ----------------------------------------------===//
+
+SmallVector<int64_t> MapOp::getKnownSizes() {
+  int64_t rank = cast<ShapedType>(getResult(0).getType()).getRank();
+  SmallVector<int64_t> sizes(rank, ShapedType::kDynamic);
+  for (Value input : getInputs()) {
+    auto type = cast<ShapedType>(input.getType());
+    int64_t offset = rank - type.getRank();
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (!type.isDynamicDim(i) && type.getDimSize(i) != 1)
+        sizes[offset + i] = type.getDimSize(i);
   }
-  shapes.push_back(std::move(dims));
-  return success();
+  return sizes;
+}
+
+SmallVector<int64_t> MatmulOp::getKnownSizes() {
+  int64_t rank = getType().getRank();
+  SmallVector<int64_t> sizes(rank, ShapedType::kDynamic);
+  sizes[rank - 2] = getLhs().getType().getShape().take_back(2).front();
+  return sizes;
+}
+
+//===-- Sizes that follow from operands -----------------------------------===//
+
+/// Of a reduction, which drops the dimensions in `axes` or has 1 there.
+static SizeSource reducedSize(Value input, ArrayRef<int64_t> axes,
+                              bool keepdims, int64_t dim) {
+  if (keepdims)
+    return llvm::is_contained(axes, dim) ? SizeSource{Value(), 0, 1}
+                                         : SizeSource{input, dim};
+  for (int64_t axis : axes)
+    if (axis <= dim)
+      ++dim;
+  return {input, dim};
+}
+
+SizeSource ReduceOp::getSizeSource(int64_t dim) {
+  return reducedSize(getInput(), getAxes(), getKeepdims(), dim);
+}
+
+SizeSource ArgReduceOp::getSizeSource(int64_t dim) {
+  return reducedSize(getInput(), {static_cast<int64_t>(getAxis())},
+                     getKeepdims(), dim);
+}
+
+SizeSource CumulateOp::getSizeSource(int64_t dim) { return {getInput(), dim}; }
+
+SizeSource ScatterOp::getSizeSource(int64_t dim) { return {getInput(), dim}; }
+
+SizeSource TransposeOp::getSizeSource(int64_t dim) {
+  return {getInput(), getPermutation()[dim]};
+}
+
+SizeSource PadOp::getSizeSource(int64_t dim) {
+  int64_t added;
+  if (llvm::AddOverflow(getLow()[dim], getHigh()[dim], added))
+    added = std::numeric_limits<int64_t>::max();
+  return {getInput(), dim, added};
+}
+
+SizeSource GatherOp::getSizeSource(int64_t dim) {
+  int64_t axis = getAxis(), rank = getIndices().getType().getRank();
+  if (dim < axis)
+    return {getInput(), dim};
+  if (dim < axis + rank)
+    return {getIndices(), dim - axis};
+  return {getInput(), dim - rank + 1};
 }

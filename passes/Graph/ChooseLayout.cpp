@@ -76,7 +76,8 @@ LayoutProblem::LayoutProblem(func::FuncOp function) : dims(function) {
 }
 
 void LayoutProblem::addOperation(Operation *op) {
-  LayoutRole role = layoutRole(op, dims);
+  auto layout = dyn_cast<LayoutOpInterface>(op);
+  LayoutRole role = layout ? layout.getLayoutRole(dims) : LayoutRole::Fixed;
   if (role == LayoutRole::ChannelsLast) {
     convolutions = true;
     flexible[op] = MinCut::source;
@@ -94,18 +95,16 @@ void LayoutProblem::addOperation(Operation *op) {
   }
   // Operands of lower rank have no order of their own here: they are brought to
   // the rank of the operation and then transposed with it.
-  if (auto map = dyn_cast<MapOp>(op)) {
-    int64_t rank = cast<RankedTensorType>(map.getResult(0).getType()).getRank();
-    for (Value input : map.getInputs()) {
-      auto type = cast<RankedTensorType>(input.getType());
-      if (type.getRank() == rank || input.getDefiningOp<ConstantOp>())
-        continue;
-      SmallVector<int64_t> shape(rank - type.getRank(), 1);
-      llvm::append_range(shape, type.getShape());
-      network.addEdge(
-          node, MinCut::sink,
-          transposeCost(type.clone(shape), channelsLastOrder(rank)));
-    }
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (layout.getOperandOrder(operand) != OperandOrder::Broadcast ||
+        operand.get().getDefiningOp<ConstantOp>())
+      continue;
+    auto type = cast<RankedTensorType>(operand.get().getType());
+    int64_t rank = cast<RankedTensorType>(op->getResult(0).getType()).getRank();
+    SmallVector<int64_t> shape(rank - type.getRank(), 1);
+    llvm::append_range(shape, type.getShape());
+    network.addEdge(node, MinCut::sink,
+                    transposeCost(type.clone(shape), channelsLastOrder(rank)));
   }
 }
 
@@ -117,7 +116,8 @@ unsigned LayoutProblem::producerNode(Value value) {
     if (isToChannelsFirst(transpose) && !isToChannelsLast(transpose))
       return MinCut::source;
   auto it = flexible.find(op);
-  if (it == flexible.end() || !resultFollowsLayout(op, value))
+  if (it == flexible.end() ||
+      !cast<LayoutOpInterface>(op).resultsFollowLayout())
     return MinCut::sink;
   return it->second;
 }
@@ -130,7 +130,8 @@ unsigned LayoutProblem::consumerNode(OpOperand &use) {
   if (auto map = op->getParentOfType<MapOp>())
     op = map;
   auto it = flexible.find(op);
-  if (it == flexible.end() || !operandFollowsLayout(op, use))
+  if (it == flexible.end() ||
+      cast<LayoutOpInterface>(op).getOperandOrder(use) != OperandOrder::Own)
     return MinCut::sink;
   return it->second;
 }
@@ -140,10 +141,10 @@ void LayoutProblem::addValue(Value value) {
   if (!type || !hasChannelsLastOrder(type.getRank()))
     return;
   int64_t cost = transposeCost(type, channelsLastOrder(type.getRank()));
-  // A map behind a convolution costs nothing in its order, and a sweep of its
-  // own in another.
+  // A map in an epilogue costs nothing in the order of its operation, and a
+  // sweep of its own in another.
   Operation *op = value.getDefiningOp();
-  if (isa_and_nonnull<ConvOp, PoolOp>(op) &&
+  if (isa_and_nonnull<EpilogueOpInterface>(op) && isa<LayoutOpInterface>(op) &&
       llvm::any_of(value.getUsers(),
                    [](Operation *user) { return isa<MapOp>(user); }))
     cost *= 2;

@@ -57,25 +57,6 @@ public:
   std::optional<Polynomial> value;
 };
 
-/// Arithmetic that the region does for one element. Numbers of type index are
-/// places, not data.
-int64_t arithmeticIn(Region &region) {
-  int64_t count = 0;
-  region.walk([&](Operation *op) {
-    if (!isa<arith::ArithDialect>(op->getDialect()) &&
-        op->getDialect()->getNamespace() != "math")
-      return;
-    if (op->hasTrait<OpTrait::ConstantLike>() ||
-        isa<CastOpInterface, arith::SelectOp>(op))
-      return;
-    Type type = op->getResult(0).getType();
-    if (type.isIndex() || type.isInteger(1))
-      return;
-    count += op->getName().getStringRef() == "math.fma" ? 2 : 1;
-  });
-  return count;
-}
-
 class WorkCounter {
 public:
   explicit WorkCounter(func::FuncOp kernel)
@@ -85,8 +66,8 @@ public:
 
   Count flop() {
     Count total;
-    for (Operation &op : body.without_terminator())
-      total = total + flopOf(&op);
+    for (auto op : body.getOps<CostOpInterface>())
+      total = total + countOf(op.getFlop());
     return total;
   }
 
@@ -145,22 +126,16 @@ private:
         note(dims.polynomialOf(argument));
   }
 
-  Count size(Value tensor, int64_t i) { return {dims.sizeOf(tensor, i)}; }
-
-  /// The product of the sizes of some dimensions.
-  Count sizes(Value tensor, int64_t begin, int64_t end) {
-    Count product(1);
-    for (int64_t i = begin; i < end; ++i)
-      product = product * size(tensor, i);
-    return product;
+  Count countOf(const SizeExpr &amount) {
+    return amount.evaluate<Count>([&](const SizeExpr::Factor &factor) {
+      return factor.tensor ? Count(dims.sizeOf(factor.tensor, factor.number))
+                           : Count(factor.number);
+    });
   }
   Count elements(Value tensor) {
-    auto type = dyn_cast<RankedTensorType>(tensor.getType());
-    return type ? sizes(tensor, 0, type.getRank()) : Count(std::nullopt);
-  }
-  /// Of what the map computes.
-  Count elements(MapOp map) {
-    return map->getNumResults() ? elements(map.getResult(0)) : Count();
+    return isa<RankedTensorType>(tensor.getType())
+               ? countOf(SizeExpr::elements(tensor))
+               : Count(std::nullopt);
   }
 
   Count inBytes(const Count &count, Value tensor) {
@@ -172,57 +147,6 @@ private:
     return bits;
   }
 
-  Count flopOf(Operation *op) {
-    return llvm::TypeSwitch<Operation *, Count>(op)
-        .Case([&](MapOp map) {
-          return elements(map) * arithmeticIn(map.getBody());
-        })
-        .Case<ReduceOp, CumulateOp>(
-            [&](auto op) { return elements(op.getInput()); })
-        .Case([&](MatmulOp matmul) {
-          int64_t rank = matmul.getLhs().getType().getRank();
-          return elements(matmul.getResult()) *
-                 size(matmul.getLhs(), rank - 1) * 2;
-        })
-        .Case([&](AttentionOp attention) { return flopOf(attention); })
-        .Case([&](ConvOp conv) {
-          std::optional<int64_t> channels = inputChannelDim(conv);
-          Count sums = llvm::product_of(conv.getKernel());
-          if (channels)
-            sums = sums * size(conv.getFilter(), *channels);
-          return elements(conv.getResult()) * sums * 2;
-        })
-        .Case([&](ConvTransposeOp conv) {
-          int64_t rank = conv.getFilter().getType().getRank();
-          return elements(conv.getInput()) * sizes(conv.getFilter(), 1, rank) *
-                 2;
-        })
-        .Case([&](PoolOp pool) {
-          return elements(pool.getResult()) *
-                 llvm::product_of(pool.getKernel());
-        })
-        .Case([&](ScatterOp scatter) {
-          return scatter.getKind() == ScatterKind::Assign
-                     ? Count()
-                     : elements(scatter.getUpdates());
-        })
-        .Default([](Operation *) { return Count(); });
-  }
-
-  /// Two products, and a softmax between: for each score a maximum, a
-  /// difference, an exponential and a sum, for each result a quotient.
-  Count flopOf(AttentionOp attention) {
-    int64_t rank = attention.getType().getRank();
-    Count rows = sizes(attention.getResult(), 0, rank - 1);
-    Count keys =
-        size(attention.getKey(), attention.getKeyByRow() ? rank - 3 : rank - 2);
-    Count depth = size(attention.getQuery(), rank - 1);
-    Count width = size(attention.getResult(), rank - 1);
-    Count perScore =
-        (depth + width) * 2 + Count(4 + arithmeticIn(attention.getScores()));
-    return rows * keys * perScore + rows * width;
-  }
-
   /// Elements of an operand that the kernel reads.
   Count partRead(BlockArgument argument) {
     Count whole = elements(argument), part;
@@ -230,14 +154,16 @@ private:
       Operation *user = use.getOwner();
       if (isa<tensor::DimOp>(user))
         continue;
-      auto gather = dyn_cast<GatherOp>(user);
       auto map = user->getParentOfType<MapOp>();
-      if (isa<SliceOp>(user) || (gather && gather.getInput() == argument))
-        part = part + elements(user->getResult(0));
-      else if (isa<tensor::ExtractOp>(user) && map)
-        part = part + elements(map);
-      else
+      auto costs = dyn_cast<CostOpInterface>(user);
+      std::optional<SizeExpr> read;
+      if (isa<tensor::ExtractOp>(user) && map)
+        read = SizeExpr::elements(map.getResult(0));
+      else if (costs)
+        read = costs.getPartRead(use);
+      if (!read)
         return whole;
+      part = part + countOf(*read);
     }
     std::optional<int64_t> all = whole.constant(), some = part.constant();
     return all && some && *all < *some ? whole : part;

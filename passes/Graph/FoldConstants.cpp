@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Replaces operations on constants by their results.
+#include "dialects/Graph/Evaluate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
-#include "passes/Graph/Evaluate.h"
 #include "passes/Graph/Passes.h"
 
 namespace hone {
@@ -26,8 +26,7 @@ static int64_t bytesOf(Type type) {
   int64_t elements = elementsOf(type);
   return elements == 0
              ? 0
-             : elements * hone::graph::elementBytes(
-                              cast<ShapedType>(type).getElementType());
+             : elements * elementBytes(cast<ShapedType>(type).getElementType());
 }
 
 /// What folding may cost beyond what the constants of the model account for:
@@ -42,44 +41,14 @@ static constexpr StringRef spentName = "hone.folding_spent";
 /// Results of so few bytes, and so few elements, are folded even then.
 static constexpr int64_t alwaysBytes = 64;
 
-/// True where one element stands for all, or the result shares its memory with
-/// the operand: the size costs nothing.
-static bool isFree(Operation *op) {
-  if (isa<ReshapeOp>(op))
-    return true;
-  bool uniform = llvm::all_of(op->getOperands(), [](Value operand) {
-    std::optional<ConstantBytes> bytes = constantBytes(operand);
-    return !isa<RankedTensorType>(operand.getType()) || (bytes && bytes->splat);
-  });
-  if (!uniform || !isa<MapOp, TransposeOp, SliceOp>(op))
-    return false;
-  return !op->walk([](Operation *inner) {
-              return isa<IndexOp, tensor::ExtractOp>(inner)
-                         ? WalkResult::interrupt()
-                         : WalkResult::advance();
-            }).wasInterrupted();
-}
-
-/// The time that evaluation takes, in elements of a map with four operations.
-static int64_t costOf(Operation *op) {
-  if (isFree(op))
-    return 0;
-  int64_t elements = 0;
-  for (Type type : op->getResultTypes())
-    elements += cast<ShapedType>(type).getNumElements();
-  if (auto map = dyn_cast<MapOp>(op))
-    return elements *
-           llvm::divideCeil(llvm::range_size(map.getBody().front()), 4);
-  for (Value operand : op->getOperands())
-    if (auto tensor = dyn_cast<RankedTensorType>(operand.getType()))
-      elements += tensor.getNumElements();
-  return isa<ReduceOp, ArgReduceOp>(op) ? elements / 8 : elements / 64;
+static int64_t costOf(EvaluableOpInterface op) {
+  return op.isFreeToEvaluate() ? 0 : op.getEvaluationCost();
 }
 
 /// Memory for the results.
-static int64_t resultBytes(Operation *op) {
+static int64_t resultBytes(EvaluableOpInterface op) {
   int64_t bytes = 0;
-  if (!isFree(op))
+  if (!op.isFreeToEvaluate())
     for (Type type : op->getResultTypes())
       bytes += bytesOf(type);
   return bytes;
@@ -101,7 +70,7 @@ static Attribute extractConstant(tensor::ExtractOp extract) {
     offset = offset * type.getDimSize(i) + at.getSExtValue();
   }
   Type element = type.getElementType();
-  hone::Scalar value = hone::loadScalar(element, bytes->element(offset));
+  Scalar value = loadScalar(element, bytes->element(offset));
   if (isa<FloatType>(element))
     return FloatAttr::get(element, value.real);
   return IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(),
@@ -151,11 +120,11 @@ struct FoldConstantsPass
       rewriter.setInsertionPoint(op);
       if (foldScalar(op, rewriter))
         continue;
-      if (!isa<GraphDialect>(op->getDialect()) || !worthwhile(op) ||
-          !affordable(op))
+      auto evaluable = dyn_cast<EvaluableOpInterface>(op);
+      if (!evaluable || !worthwhile(op) || !affordable(evaluable))
         continue;
       llvm::Expected<SmallVector<ElementsAttr>> values =
-          hone::evaluate(op, "folded_" + std::to_string(numFolded++));
+          evaluate(evaluable, "folded_" + std::to_string(numFolded++));
       if (!values) {
         llvm::consumeError(values.takeError());
         continue;
@@ -167,7 +136,7 @@ struct FoldConstantsPass
         if (users[storage]++ == 0 && storage)
           bytesLeft -= bytesOf(value.getType());
       }
-      elementsLeft -= costOf(op);
+      elementsLeft -= costOf(evaluable);
       remark::passed(op->getLoc(), remark::RemarkOpts::name("folded").category(
                                        "fold-constants"));
       llvm::SetVector<Value> operands(op->operand_begin(), op->operand_end());
@@ -233,7 +202,7 @@ private:
   }
 
   /// Within what is left of the budget. Beyond it, operations stay for the run.
-  bool affordable(Operation *op) {
+  bool affordable(EvaluableOpInterface op) {
     bool constant = llvm::all_of(op->getOperands(), [](Value operand) {
       return !isa<RankedTensorType>(operand.getType()) ||
              constantBytes(operand);

@@ -26,10 +26,9 @@ static constexpr size_t maxVisited = 256;
 /// Rows shorter than this are not worth vectors.
 static constexpr int64_t minRowLength = 4;
 
+/// An operation with one result, and an epilogue for maps of it.
 static bool isContraction(Operation *op) {
-  if (auto pool = dyn_cast<PoolOp>(op))
-    return !pool.getIndices();
-  return isa<MatmulOp, ConvOp, ConvTransposeOp>(op);
+  return isa<EpilogueOpInterface>(op) && op->getNumResults() == 1;
 }
 
 /// Only arithmetic on scalars, which vectorizes lane by lane.

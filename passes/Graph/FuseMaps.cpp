@@ -53,10 +53,6 @@ static bool isScalarBody(MapOp map) {
   });
 }
 
-static bool isContraction(Operation *op) {
-  return isa_and_nonnull<MatmulOp, ConvOp, ConvTransposeOp, PoolOp>(op);
-}
-
 static bool sameShape(Value a, Value b) {
   return tensorType(a).getShape() == tensorType(b).getShape();
 }
@@ -125,7 +121,7 @@ static Decision decide(MapOp producer, MapOp consumer) {
   if (single)
     return {Fusion::Move};
   bool behindContraction = llvm::any_of(producer.getInputs(), [](Value input) {
-    return isContraction(input.getDefiningOp());
+    return isa_and_nonnull<EpilogueOpInterface>(input.getDefiningOp());
   });
   if (behindContraction)
     return no("it is free behind its contraction");

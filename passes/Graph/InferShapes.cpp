@@ -36,9 +36,8 @@ private:
   /// The same index in normal form; null for operations that are none.
   OpFoldResult normalised(Operation *op);
   void refineResults(Operation *op);
-  template <typename OpTy>
-  void refineFromDims(OpTy op, ArrayRef<int64_t> known = {});
-  SmallVector<int64_t> knownSizes(Operation *op);
+  void refineGivenSizes(GivenSizesOpInterface op);
+  void refineDerivedSizes(DerivedSizesOpInterface op);
   void refineIf(scf::IfOp op);
   void setShape(Value value, ArrayRef<int64_t> shape);
   bool setShapes(Operation *op, ArrayRef<int64_t> shape);
@@ -226,21 +225,22 @@ void ShapeInference::usersFollow(Value value, RankedTensorType old) {
 }
 
 /// Makes static each dimension whose operand in `dims` is constant, or whose
-/// size is in `known`.
-template <typename OpTy>
-void ShapeInference::refineFromDims(OpTy op, ArrayRef<int64_t> known) {
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  SmallVector<int64_t> shape(type.getShape());
+/// size other operands tell.
+void ShapeInference::refineGivenSizes(GivenSizesOpInterface op) {
+  if (op.getDims().empty())
+    return;
+  SmallVector<int64_t> shape(typeOf(op->getResult(0)).getShape()),
+      known = op.getKnownSizes();
   SmallVector<Value> dynamic;
   SmallVector<Value> all(op.getDims());
   unsigned next = 0;
-  for (auto [i, size] : llvm::enumerate(shape)) {
+  for (auto [size, knownSize] : llvm::zip_equal(shape, known)) {
     if (!ShapedType::isDynamic(size))
       continue;
     Value operand = all[next++];
     std::optional<int64_t> number = getConstantIntValue(OpFoldResult(operand));
-    if (!number && !known.empty() && !ShapedType::isDynamic(known[i]))
-      number = known[i];
+    if (!number && !ShapedType::isDynamic(knownSize))
+      number = knownSize;
     if (number && *number >= 0)
       size = *number;
     else
@@ -253,84 +253,29 @@ void ShapeInference::refineFromDims(OpTy op, ArrayRef<int64_t> known) {
     op.getDimsMutable().assign(all);
 }
 
-/// Sizes of the result that operands determine, dynamic where they do not.
-SmallVector<int64_t> ShapeInference::knownSizes(Operation *op) {
-  SmallVector<int64_t> shape(typeOf(op->getResult(0)).getRank(),
-                             ShapedType::kDynamic);
-  auto reduced = [&](RankedTensorType input, ArrayRef<int64_t> axes,
-                     bool keepdims) {
-    shape.clear();
-    for (auto [i, size] : llvm::enumerate(input.getShape())) {
-      if (!llvm::is_contained(axes, static_cast<int64_t>(i)))
-        shape.push_back(size);
-      else if (keepdims)
-        shape.push_back(1);
-    }
-  };
-  llvm::TypeSwitch<Operation *>(op)
-      .Case([&](MapOp map) {
-        for (Value input : map.getInputs()) {
-          RankedTensorType type = typeOf(input);
-          int64_t offset = shape.size() - type.getRank();
-          for (int64_t i = 0; i < type.getRank(); ++i)
-            if (!type.isDynamicDim(i) && type.getDimSize(i) != 1)
-              shape[offset + i] = type.getDimSize(i);
-        }
-      })
-      .Case([&](ReduceOp reduce) {
-        reduced(reduce.getInput().getType(), reduce.getAxes(),
-                reduce.getKeepdims());
-      })
-      .Case([&](ArgReduceOp reduce) {
-        reduced(reduce.getInput().getType(),
-                {static_cast<int64_t>(reduce.getAxis())}, reduce.getKeepdims());
-      })
-      .Case<CumulateOp, ScatterOp>([&](auto like) {
-        llvm::copy(typeOf(like.getInput()).getShape(), shape.begin());
-      })
-      .Case([&](TransposeOp transpose) {
-        for (auto [i, from] : llvm::enumerate(transpose.getPermutation()))
-          shape[i] = typeOf(transpose.getInput()).getDimSize(from);
-      })
-      .Case([&](PadOp pad) {
-        for (auto [i, size] :
-             llvm::enumerate(typeOf(pad.getInput()).getShape()))
-          if (int64_t padded;
-              !ShapedType::isDynamic(size) &&
-              !llvm::AddOverflow(size, pad.getLow()[i], padded) &&
-              !llvm::AddOverflow(padded, pad.getHigh()[i], padded) &&
-              padded >= 0)
-            shape[i] = padded;
-      })
-      .Case([&](GatherOp gather) {
-        ArrayRef<int64_t> input = gather.getInput().getType().getShape();
-        shape.assign(input.begin(), input.end());
-        ArrayRef<int64_t> indices = gather.getIndices().getType().getShape();
-        shape.erase(shape.begin() + gather.getAxis());
-        shape.insert(shape.begin() + gather.getAxis(), indices.begin(),
-                     indices.end());
-      })
-      .Case([&](MatmulOp matmul) {
-        ArrayRef<int64_t> lhs = matmul.getLhs().getType().getShape();
-        shape[shape.size() - 2] = lhs[lhs.size() - 2];
-      });
-  return shape;
+/// The size, where types tell it.
+static std::optional<int64_t> knownSize(const SizeSource &source) {
+  if (!source.tensor)
+    return source.added;
+  int64_t size = typeOf(source.tensor).getDimSize(source.dim);
+  if (ShapedType::isDynamic(size) ||
+      llvm::AddOverflow(size, source.added, size) || size < 0)
+    return std::nullopt;
+  return size;
+}
+
+void ShapeInference::refineDerivedSizes(DerivedSizesOpInterface op) {
+  SmallVector<int64_t> shape(typeOf(op->getResult(0)).getShape());
+  for (auto [i, size] : llvm::enumerate(shape))
+    if (ShapedType::isDynamic(size))
+      size = knownSize(op.getSizeSource(i)).value_or(ShapedType::kDynamic);
+  setShapes(op, shape);
 }
 
 void ShapeInference::refineResults(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<MapOp, MatmulOp>(
-          [&](auto shaped) { refineFromDims(shaped, knownSizes(op)); })
-      .Case<TopKOp, AttentionOp, ConvOp, ConvTransposeOp, PoolOp, ReshapeOp,
-            SliceOp, ConcatOp>([&](auto shaped) { refineFromDims(shaped); })
-      .Case<ReduceOp, ArgReduceOp, CumulateOp, ScatterOp, TransposeOp, PadOp,
-            GatherOp>([&](auto) {
-        SmallVector<int64_t> shape(typeOf(op->getResult(0)).getShape());
-        for (auto [size, known] : llvm::zip_equal(shape, knownSizes(op)))
-          if (ShapedType::isDynamic(size))
-            size = known;
-        setShapes(op, shape);
-      })
+      .Case([&](GivenSizesOpInterface sized) { refineGivenSizes(sized); })
+      .Case([&](DerivedSizesOpInterface sized) { refineDerivedSizes(sized); })
       .Case([&](tensor::CastOp cast) {
         for (OpOperand &use :
              llvm::make_early_inc_range(cast.getResult().getUses()))

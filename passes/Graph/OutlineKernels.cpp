@@ -50,10 +50,8 @@ bool staysOnHost(Operation *op) {
 bool reportsErrors(Operation *op) {
   return op
       ->walk([](Operation *inner) {
-        return isa<GatherOp, ScatterOp, TopKOp, CheckedIndexOp,
-                   CheckedDivisorOp>(inner)
-                   ? WalkResult::interrupt()
-                   : WalkResult::advance();
+        return inner->hasTrait<ReportsErrors>() ? WalkResult::interrupt()
+                                                : WalkResult::advance();
       })
       .wasInterrupted();
 }
@@ -62,45 +60,24 @@ int64_t elements(Type type) {
   return estimateProduct(cast<ShapedType>(type).getShape());
 }
 
-/// Input channels that each output element of a convolution sums over.
-int64_t channelsPerOutput(ConvOp conv) {
-  ArrayRef<int64_t> filter = conv.getFilter().getType().getShape();
-  std::optional<int64_t> channels = inputChannelDim(conv);
-  return channels ? estimateProduct(filter[*channels]) : 1;
+/// An amount, with typical sizes for those that are not known.
+double estimate(const SizeExpr &amount) {
+  return amount.evaluate<double>([](const SizeExpr::Factor &factor) -> double {
+    if (!factor.tensor)
+      return factor.number;
+    int64_t size =
+        cast<ShapedType>(factor.tensor.getType()).getDimSize(factor.number);
+    return ShapedType::isDynamic(size) ? kTypicalDim : size;
+  });
 }
 
 /// Work of one operation, in units of `tuning::kPieceElements` elements.
 double workOf(Operation *op) {
-  double swept = 0;
-  for (Type type : op->getResultTypes())
-    if (isa<ShapedType>(type))
-      swept = std::max(swept, double(elements(type)));
-  double results = swept;
-  if (isa<ReduceOp, ArgReduceOp, CumulateOp, TopKOp>(op))
-    swept = std::max(swept, double(elements(op->getOperand(0).getType())));
-  double work = swept / tuning::kPieceElements;
-  if (auto matmul = dyn_cast<MatmulOp>(op))
-    work += results *
-            estimateProduct(matmul.getLhs().getType().getShape().take_back(1)) /
-            tuning::kPieceMacs;
-  else if (auto attention = dyn_cast<AttentionOp>(op)) {
-    ArrayRef<int64_t> key = attention.getKey().getType().getShape();
-    work += double(elements(attention.getQuery().getType()) + results) *
-            estimateProduct(
-                key.take_back(attention.getKeyByRow() ? 3 : 2).take_front()) /
-            tuning::kPieceMacs;
-  } else if (auto conv = dyn_cast<ConvOp>(op))
-    work += results * estimateProduct(conv.getKernel()) *
-            channelsPerOutput(conv) / tuning::kPieceMacs;
-  else if (auto conv = dyn_cast<ConvTransposeOp>(op))
-    work +=
-        double(elements(conv.getInput().getType())) *
-        estimateProduct(conv.getFilter().getType().getShape().drop_front(1)) /
-        tuning::kPieceMacs;
-  else if (auto pool = dyn_cast<PoolOp>(op))
-    work +=
-        results * estimateProduct(pool.getKernel()) / tuning::kPieceElements;
-  return work;
+  auto costs = dyn_cast<CostOpInterface>(op);
+  if (!costs)
+    return 0;
+  return estimate(costs.getElementsSwept()) / tuning::kPieceElements +
+         estimate(costs.getMultiplyAdds()) / tuning::kPieceMacs;
 }
 
 int64_t piecesOf(const Group &group) {
@@ -116,7 +93,7 @@ int64_t piecesOf(const Group &group) {
     return 1;
   const CpuMachine &machine = CpuMachine::of(group.front());
   return dynamic ? tuning::piecesOfUnknownWork(machine)
-                 : std::min(tuning::maxPieces(machine), int64_t(work));
+                 : std::min<double>(tuning::maxPieces(machine), work);
 }
 
 /// A scalar as a kernel argument of type index, and back.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Simplification of maps.
+#include "dialects/Graph/Evaluate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
-#include "passes/Graph/Evaluate.h"
 #include "passes/Graph/Simplify.h"
 
 using namespace mlir;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Simplification of operations that only move data.
+#include "dialects/Graph/Evaluate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Graph/ChannelsLast.h"
-#include "passes/Graph/Evaluate.h"
 #include "passes/Graph/Simplify.h"
 
 using namespace mlir;

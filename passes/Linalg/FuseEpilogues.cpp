@@ -74,16 +74,6 @@ struct Stored {
   Value value;
   ValueRange dims;
 };
-
-/// What an operation of the graph contributes to its kernel operation.
-struct Root {
-  Operation *op;
-  ValueRange dims;
-  /// Creates the kernel operation with an empty region.
-  function_ref<Operation *(OpBuilder &, TypeRange results, ValueRange extras,
-                           ValueRange outs, ArrayAttr maps)>
-      create;
-};
 } // namespace
 
 /// True where all uses of `value` are inside `chain` or behind its last
@@ -128,14 +118,15 @@ static bool isUsedOutside(Value value, ArrayRef<MapOp> chain) {
   });
 }
 
-static void fuse(const Root &root) {
-  SmallVector<MapOp> chain = findChain(root.op);
-  MLIRContext *context = root.op->getContext();
-  OpBuilder builder(root.op);
+static void fuse(EpilogueOpInterface root) {
+  SmallVector<MapOp> chain = findChain(root);
+  MLIRContext *context = root.getContext();
+  OpBuilder builder(root);
   if (!chain.empty())
     builder.setInsertionPoint(chain.back());
-  Location loc = root.op->getLoc();
-  auto rootType = cast<RankedTensorType>(root.op->getResult(0).getType());
+  Location loc = root.getLoc();
+  auto rootType = cast<RankedTensorType>(root->getResult(0).getType());
+  auto sized = cast<GivenSizesOpInterface>(root.getOperation());
 
   // What is stored: the end of the chain, and what else is used outside.
   SmallVector<Stored> stored;
@@ -143,15 +134,15 @@ static void fuse(const Root &root) {
     for (Value result : map.getResults())
       if (isUsedOutside(result, chain))
         stored.push_back({result, map.getDims()});
-  for (Value result : root.op->getResults())
+  for (Value result : root->getResults())
     if (isUsedOutside(result, chain) || (chain.empty() && stored.empty()))
-      stored.push_back({result, root.dims});
+      stored.push_back({result, sized.getDims()});
   if (stored.empty())
     stored.push_back({chain.back().getResult(0), chain.back().getDims()});
 
   // The operands that the maps bring along, each once.
   llvm::SmallSetVector<Value, 4> inside;
-  inside.insert_range(root.op->getResults());
+  inside.insert_range(root->getResults());
   for (MapOp map : chain)
     inside.insert_range(map.getResults());
   llvm::SmallSetVector<Value, 4> extras;
@@ -170,13 +161,13 @@ static void fuse(const Root &root) {
     types.push_back(type);
     outs.push_back(tensor::EmptyOp::create(builder, loc, type, item.dims));
   }
-  Operation *fused = root.create(builder, types, extras.getArrayRef(), outs,
-                                 builder.getArrayAttr(maps));
+  Operation *fused = root.createKernelOp(builder, types, extras.getArrayRef(),
+                                         outs, builder.getArrayAttr(maps));
 
   // Accumulators first; they become elements of the root's results.
   Block *body = builder.createBlock(&fused->getRegion(0));
   IRMapping mapping;
-  for (Value result : root.op->getResults()) {
+  for (Value result : root->getResults()) {
     Type element = cast<RankedTensorType>(result.getType()).getElementType();
     Value scalar = body->addArgument(getAccumulatorType(element), loc);
     if (scalar.getType() != element)
@@ -205,55 +196,7 @@ static void fuse(const Root &root) {
     item.value.replaceAllUsesWith(result);
   for (MapOp map : llvm::reverse(chain))
     map.erase();
-  root.op->erase();
-}
-
-static void fuseRoot(Operation *op) {
-  if (auto matmul = dyn_cast<MatmulOp>(op)) {
-    fuse({op, matmul.getDims(),
-          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
-              ValueRange outs, ArrayAttr maps) -> Operation * {
-            return KernelMatmulOp::create(
-                builder, op->getLoc(), types, matmul.getLhs(), matmul.getRhs(),
-                extras, outs, maps, matmul.getTransposeRhs(),
-                matmul.getPanels(), ScheduleAttr());
-          }});
-  } else if (auto conv = dyn_cast<ConvOp>(op)) {
-    fuse({op, conv.getDims(),
-          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
-              ValueRange outs, ArrayAttr maps) -> Operation * {
-            return KernelConvOp::create(
-                builder, op->getLoc(), types, conv.getInput(), conv.getFilter(),
-                extras, outs, maps, conv.getKernel(), conv.getStrides(),
-                conv.getDilations(), conv.getPads(), conv.getGroup(),
-                conv.getChannelsLast(), /*transposed=*/false,
-                conv.getFilterLayout(), ScheduleAttr());
-          }});
-  } else if (auto conv = dyn_cast<ConvTransposeOp>(op)) {
-    auto filter = cast<RankedTensorType>(conv.getFilter().getType());
-    fuse({op, conv.getDims(),
-          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
-              ValueRange outs, ArrayAttr maps) -> Operation * {
-            return KernelConvOp::create(
-                builder, op->getLoc(), types, conv.getInput(), conv.getFilter(),
-                extras, outs, maps, filter.getShape().drop_front(2),
-                conv.getStrides(), conv.getDilations(), conv.getPads(),
-                conv.getGroup(), /*channelsLast=*/false, /*transposed=*/true,
-                FilterLayout::Plain, ScheduleAttr());
-          }});
-  } else if (auto pool = dyn_cast<PoolOp>(op)) {
-    fuse({op, pool.getDims(),
-          [&](OpBuilder &builder, TypeRange types, ValueRange extras,
-              ValueRange outs, ArrayAttr maps) -> Operation * {
-            return KernelPoolOp::create(
-                builder, op->getLoc(), types, pool.getInput(), extras, outs,
-                maps, pool.getKind(), pool.getKernel(), pool.getStrides(),
-                pool.getDilations(), pool.getPads(),
-                /*indices=*/op->getNumResults() == 2, pool.getCountIncludePad(),
-                pool.getChannelsLast(), pool.getColumnMajor(),
-                pool.getIsUnsigned());
-          }});
-  }
+  root->erase();
 }
 
 /// Attention has an epilogue already, on its scores.
@@ -286,13 +229,9 @@ struct FuseEpiloguesPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<Operation *> roots;
-    getOperation().walk([&](Operation *op) {
-      if (isa<MatmulOp, ConvOp, ConvTransposeOp, PoolOp>(op))
-        roots.push_back(op);
-    });
-    for (Operation *op : roots)
-      fuseRoot(op);
+    SmallVector<EpilogueOpInterface> roots;
+    getOperation().walk([&](EpilogueOpInterface op) { roots.push_back(op); });
+    llvm::for_each(roots, fuse);
     getOperation().walk(convertAttention);
   }
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // hone.reduce and hone.arg_reduce -> linalg.fill with the neutral element and
 // linalg.generic.
-#include "passes/Analysis/NeutralElement.h"
+#include "dialects/Graph/NeutralElement.h"
 #include "passes/Linalg/Passes.h"
 #include "passes/Linalg/Utils.h"
 

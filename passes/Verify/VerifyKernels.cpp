@@ -38,9 +38,9 @@ bool isLinalg(Operation *op) {
       isa<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()))
     return true;
   return isa<KernelAttentionOp, KernelMatmulOp, KernelConvOp, KernelPoolOp,
-             KernelYieldOp, CheckedIndexOp, CheckedDivisorOp, graph::ConstantOp,
-             ReshapeOp, SliceOp, ConcatOp, PadOp, ScatterOp, CumulateOp,
-             TopKOp>(op);
+             KernelYieldOp, CheckedIndexOp, CheckedDivisorOp,
+             graph::ConstantOp>(op) ||
+         op->hasTrait<InMemory>();
 }
 
 bool isBuffered(Operation *op) {

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Interpreter for the scalar regions of maps.
+#include "dialects/Graph/Evaluate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Threading.h"
-#include "passes/Graph/Evaluate.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <atomic>
 #include <cmath>
 
 using namespace mlir;
-using namespace hone;
 using namespace hone::graph;
 
-Scalar hone::loadScalar(Type type, const char *data) {
+Scalar hone::graph::loadScalar(Type type, const char *data) {
   Scalar value;
   if (type.isF32()) {
     float element;
@@ -45,7 +44,7 @@ static APFloat toFloat(FloatType type, double value) {
   return element;
 }
 
-void hone::storeScalar(Type type, Scalar value, char *data) {
+void hone::graph::storeScalar(Type type, Scalar value, char *data) {
   uint64_t bits;
   unsigned width = type.getIntOrFloatBitWidth();
   if (type.isF32()) {
@@ -62,7 +61,7 @@ void hone::storeScalar(Type type, Scalar value, char *data) {
   std::memcpy(data, &bits, width / 8);
 }
 
-double hone::roundToType(Type type, double value) {
+double hone::graph::roundToType(Type type, double value) {
   if (type.isF32())
     return static_cast<float>(value);
   if (type.isF64())
@@ -687,13 +686,12 @@ static SmallVector<int64_t> broadcastStrides(RankedTensorType type,
   return strides;
 }
 
-llvm::Expected<SmallVector<ElementsAttr>> hone::evaluateMap(MapOp map,
-                                                            StringRef name) {
-  auto shape = cast<RankedTensorType>(map.getResult(0).getType());
+llvm::Expected<SmallVector<ElementsAttr>> MapOp::evaluate(StringRef name) {
+  auto shape = cast<RankedTensorType>(getResult(0).getType());
   SmallVector<ConstantBytes> inputs;
   SmallVector<SmallVector<int64_t>> strides;
   SmallVector<Type> types;
-  for (Value input : map.getInputs()) {
+  for (Value input : getInputs()) {
     std::optional<ConstantBytes> bytes = constantBytes(input);
     if (!bytes)
       return cannotEvaluate("an input is not a constant");
@@ -703,7 +701,7 @@ llvm::Expected<SmallVector<ElementsAttr>> hone::evaluateMap(MapOp map,
     strides.push_back(broadcastStrides(type, shape.getRank()));
   }
   Program program;
-  if (const char *problem = program.compile(map))
+  if (const char *problem = program.compile(*this))
     return cannotEvaluate(problem);
 
   // Where nothing varies, one element is enough.
@@ -714,7 +712,7 @@ llvm::Expected<SmallVector<ElementsAttr>> hone::evaluateMap(MapOp map,
   int64_t count = shape.getNumElements(),
           work = uniform ? std::min<int64_t>(count, 1) : count;
   SmallVector<std::unique_ptr<ConstantBuffer>> results;
-  for (Type type : map.getResultTypes()) {
+  for (Type type : getResultTypes()) {
     auto result = cast<RankedTensorType>(type);
     results.push_back(std::make_unique<ConstantBuffer>(
         uniform && count ? result.clone({int64_t(1)}) : result));
@@ -723,7 +721,7 @@ llvm::Expected<SmallVector<ElementsAttr>> hone::evaluateMap(MapOp map,
   constexpr int64_t chunk = 4096;
   std::atomic<bool> failed = false;
   parallelFor(
-      map.getContext(), 0, llvm::divideCeil(work, chunk), [&](size_t number) {
+      getContext(), 0, llvm::divideCeil(work, chunk), [&](size_t number) {
         Frame frame;
         frame.registers.assign(program.initial.begin(), program.initial.end());
         frame.index.assign(shape.getRank(), 0);
@@ -763,11 +761,31 @@ llvm::Expected<SmallVector<ElementsAttr>> hone::evaluateMap(MapOp map,
   SmallVector<ElementsAttr> attrs;
   for (auto [i, result] : llvm::enumerate(results)) {
     ElementsAttr attr = result->finish((name + "_" + Twine(i)).str());
-    auto type = cast<RankedTensorType>(map.getResult(i).getType());
+    auto type = cast<RankedTensorType>(getResult(i).getType());
     if (attr.getShapedType() != type)
       attr =
           DenseElementsAttr::getFromRawBuffer(type, constantBytes(attr)->data);
     attrs.push_back(attr);
   }
   return attrs;
+}
+
+int64_t MapOp::getEvaluationCost() {
+  int64_t elements = 0;
+  for (Type type : getResultTypes())
+    elements += cast<ShapedType>(type).getNumElements();
+  return elements * llvm::divideCeil(llvm::range_size(getBody().front()), 4);
+}
+
+/// Not where elements depend on their place.
+bool MapOp::isFreeToEvaluate() {
+  if (!takesUniform(*this))
+    return false;
+  return !getBody()
+              .walk([](Operation *op) {
+                return isa<IndexOp, tensor::ExtractOp>(op)
+                           ? WalkResult::interrupt()
+                           : WalkResult::advance();
+              })
+              .wasInterrupted();
 }

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Evaluation of hone operations on constants at compile time.
-#ifndef HONE_PASSES_GRAPH_EVALUATE_H
-#define HONE_PASSES_GRAPH_EVALUATE_H
+#ifndef HONE_DIALECTS_GRAPH_EVALUATE_H
+#define HONE_DIALECTS_GRAPH_EVALUATE_H
 
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "llvm/Support/Error.h"
 
-namespace hone {
+namespace hone::graph {
 
-/// The results of `op` as constants, or a reason why they cannot be computed
-/// now. `name` is a hint for the resources that large results become.
+/// The results of an operation as constants, or a reason why they cannot be
+/// computed now. `name` is a hint for the resources that large results become.
 llvm::Expected<llvm::SmallVector<mlir::ElementsAttr>>
-evaluate(mlir::Operation *op, llvm::StringRef name);
+evaluate(EvaluableOpInterface op, llvm::StringRef name);
 
-/// The same for maps, whose region is interpreted.
-llvm::Expected<llvm::SmallVector<mlir::ElementsAttr>>
-evaluateMap(graph::MapOp op, llvm::StringRef name);
+/// Whether one element stands for all in each tensor that `op` takes.
+bool takesUniform(mlir::Operation *op);
 
 /// A reason not to evaluate.
 inline llvm::Error cannotEvaluate(const char *reason) {
@@ -34,6 +33,6 @@ void storeScalar(mlir::Type type, Scalar value, char *data);
 /// `value` as the nearest number of the float type `type`.
 double roundToType(mlir::Type type, double value);
 
-} // namespace hone
+} // namespace hone::graph
 
-#endif // HONE_PASSES_GRAPH_EVALUATE_H
+#endif // HONE_DIALECTS_GRAPH_EVALUATE_H

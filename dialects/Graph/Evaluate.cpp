@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Data movement and reductions on constants.
-#include "passes/Graph/Evaluate.h"
+#include "dialects/Graph/Evaluate.h"
+#include "dialects/Graph/NeutralElement.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Threading.h"
-#include "passes/Analysis/NeutralElement.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
 using namespace mlir;
-using namespace hone;
 using namespace hone::graph;
 using llvm::Expected;
 
@@ -89,10 +87,19 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// The same element again, where the input of a movement is uniform; else null.
+static ElementsAttr uniformResult(Operation *op) {
+  ConstantBytes input = *constantBytes(op->getOperand(0));
+  if (!input.splat)
+    return {};
+  return DenseElementsAttr::getFromRawBuffer(typeOf(op->getResult(0)),
+                                             input.data);
+}
+
 /// A result that is one box of its only input.
-static Expected<Attributes> copyOfInput(Operation *op,
-                                        const ConstantBytes &input, BoxCopy box,
+static Expected<Attributes> copyOfInput(Operation *op, BoxCopy box,
                                         StringRef name) {
+  ConstantBytes input = *constantBytes(op->getOperand(0));
   ConstantBuffer buffer(typeOf(op->getResult(0)));
   box.shape.assign(buffer.getType().getShape().begin(),
                    buffer.getType().getShape().end());
@@ -101,49 +108,60 @@ static Expected<Attributes> copyOfInput(Operation *op,
   return Attributes{buffer.finish(name)};
 }
 
-static Expected<Attributes>
-evaluateTranspose(TransposeOp op, const ConstantBytes &input, StringRef name) {
-  BoxCopy box;
-  SmallVector<int64_t> strides =
-      rowMajorStrides(typeOf(op.getInput()).getShape());
-  for (int64_t from : op.getPermutation())
-    box.fromStrides.push_back(strides[from]);
-  return copyOfInput(op, input, std::move(box), name);
+Expected<Attributes> ReshapeOp::evaluate(StringRef name) {
+  if (ElementsAttr uniform = uniformResult(*this))
+    return Attributes{uniform};
+  auto source = getInput().getDefiningOp<ConstantOp>();
+  if (ElementsAttr attr = reshapeConstant(source.getValue(), getType()))
+    return Attributes{attr};
+  return cannotEvaluate("the shapes do not agree");
 }
 
-static Expected<Attributes>
-evaluateSlice(SliceOp op, const ConstantBytes &input, StringRef name) {
+Expected<Attributes> TransposeOp::evaluate(StringRef name) {
+  if (ElementsAttr uniform = uniformResult(*this))
+    return Attributes{uniform};
   BoxCopy box;
-  ArrayRef<int64_t> shape = typeOf(op.getInput()).getShape();
+  SmallVector<int64_t> strides =
+      rowMajorStrides(getInput().getType().getShape());
+  for (int64_t from : getPermutation())
+    box.fromStrides.push_back(strides[from]);
+  return copyOfInput(*this, std::move(box), name);
+}
+
+Expected<Attributes> SliceOp::evaluate(StringRef name) {
+  if (ElementsAttr uniform = uniformResult(*this))
+    return Attributes{uniform};
+  BoxCopy box;
+  ArrayRef<int64_t> shape = getInput().getType().getShape();
   SmallVector<int64_t> strides = rowMajorStrides(shape);
   unsigned nextDynamic = 0;
-  for (auto [i, offset] : llvm::enumerate(op.getStaticOffsets())) {
+  for (auto [i, offset] : llvm::enumerate(getStaticOffsets())) {
     std::optional<int64_t> at = offset;
     if (ShapedType::isDynamic(offset))
-      at = getConstantIntValue(op.getOffsets()[nextDynamic++]);
+      at = getConstantIntValue(getOffsets()[nextDynamic++]);
     if (!at)
       return cannotEvaluate("an offset is not constant");
-    int64_t size = typeOf(op.getResult()).getDimSize(i),
-            last = *at + (size - 1) * op.getSteps()[i];
+    int64_t size = getType().getDimSize(i),
+            last = *at + (size - 1) * getSteps()[i];
     if (size > 0 &&
         (*at < 0 || *at >= shape[i] || last < 0 || last >= shape[i]))
       return cannotEvaluate("the slice leaves its input");
     box.fromOffset += *at * strides[i];
-    box.fromStrides.push_back(strides[i] * op.getSteps()[i]);
+    box.fromStrides.push_back(strides[i] * getSteps()[i]);
   }
-  return copyOfInput(op, input, std::move(box), name);
+  return copyOfInput(*this, std::move(box), name);
 }
 
-static Expected<Attributes> evaluateConcat(ConcatOp op, StringRef name) {
-  ConstantBuffer buffer(op.getResult().getType());
+Expected<Attributes> ConcatOp::evaluate(StringRef name) {
+  ConstantBuffer buffer(getType());
   BoxCopy box;
   box.toStrides = rowMajorStrides(buffer.getType().getShape());
-  for (Value input : op.getInputs()) {
+  for (Value input : getInputs()) {
     box.shape.assign(typeOf(input).getShape().begin(),
                      typeOf(input).getShape().end());
     box.fromStrides = rowMajorStrides(box.shape);
-    copyBox(op.getContext(), box, *constantBytes(input), buffer.data().data());
-    box.toOffset += box.shape[op.getAxis()] * box.toStrides[op.getAxis()];
+    copyBox(getContext(), box, *constantBytes(input), buffer.data().data());
+    box.toOffset += box.shape[getAxis()] * box.toStrides[getAxis()];
   }
   return Attributes{buffer.finish(name)};
 }
@@ -157,44 +175,43 @@ static Scalar scalarOf(Attribute value) {
   return scalar;
 }
 
-static Expected<Attributes> evaluatePad(PadOp op, const ConstantBytes &input,
-                                        StringRef name) {
+Expected<Attributes> PadOp::evaluate(StringRef name) {
   Attribute value;
-  if (!matchPattern(op.getValue(), m_Constant(&value)))
+  if (!matchPattern(getValue(), m_Constant(&value)))
     return cannotEvaluate("the padding is not constant");
-  ConstantBuffer buffer(op.getResult().getType());
+  ConstantBuffer buffer(getType());
   char bytes[8];
   storeScalar(buffer.getType().getElementType(), scalarOf(value), bytes);
   for (int64_t i = 0, count = buffer.getType().getNumElements(); i < count; ++i)
     buffer.write(i, bytes);
 
   BoxCopy box;
-  ArrayRef<int64_t> shape = typeOf(op.getInput()).getShape();
+  ArrayRef<int64_t> shape = typeOf(getInput()).getShape();
   box.fromStrides = rowMajorStrides(shape);
   box.toStrides = rowMajorStrides(buffer.getType().getShape());
   for (auto [i, size] : llvm::enumerate(shape)) {
-    int64_t low = op.getLow()[i], high = op.getHigh()[i];
+    int64_t low = getLow()[i], high = getHigh()[i];
     box.shape.push_back(std::max<int64_t>(0, size + std::min<int64_t>(low, 0) +
                                                  std::min<int64_t>(high, 0)));
     box.fromOffset += std::max<int64_t>(0, -low) * box.fromStrides[i];
     box.toOffset += std::max<int64_t>(0, low) * box.toStrides[i];
   }
-  copyBox(op.getContext(), box, input, buffer.data().data());
+  copyBox(getContext(), box, *constantBytes(getInput()), buffer.data().data());
   return Attributes{buffer.finish(name)};
 }
 
-static Expected<Attributes>
-evaluateGather(GatherOp op, const ConstantBytes &input, StringRef name) {
-  std::optional<ConstantBytes> indices = constantBytes(op.getIndices());
-  ArrayRef<int64_t> shape = typeOf(op.getInput()).getShape();
-  int64_t axis = op.getAxis(), size = shape[axis],
+Expected<Attributes> GatherOp::evaluate(StringRef name) {
+  ConstantBytes input = *constantBytes(getInput()),
+                indices = *constantBytes(getIndices());
+  ArrayRef<int64_t> shape = typeOf(getInput()).getShape();
+  int64_t axis = getAxis(), size = shape[axis],
           inner = ShapedType::getNumElements(shape.drop_front(axis + 1));
   int64_t outer = ShapedType::getNumElements(shape.take_front(axis));
-  int64_t count = typeOf(op.getIndices()).getNumElements();
-  Type indexType = typeOf(op.getIndices()).getElementType();
-  ConstantBuffer buffer(op.getResult().getType());
+  int64_t count = typeOf(getIndices()).getNumElements();
+  Type indexType = typeOf(getIndices()).getElementType();
+  ConstantBuffer buffer(getType());
   for (int64_t k = 0; k < count; ++k) {
-    int64_t at = loadScalar(indexType, indices->element(k)).integer;
+    int64_t at = loadScalar(indexType, indices.element(k)).integer;
     at += at < 0 ? size : 0;
     if (at < 0 || at >= size)
       return cannotEvaluate("it would report an error");
@@ -239,16 +256,16 @@ static Scalar combine(ReduceKind kind, bool isFloat, Scalar a, Scalar b) {
   return result;
 }
 
-static Expected<Attributes>
-evaluateReduce(ReduceOp op, const ConstantBytes &input, StringRef name) {
-  RankedTensorType type = op.getInput().getType();
+Expected<Attributes> ReduceOp::evaluate(StringRef name) {
+  ConstantBytes input = *constantBytes(getInput());
+  RankedTensorType type = getInput().getType();
   ArrayRef<int64_t> shape = type.getShape();
   bool isFloat = isa<FloatType>(type.getElementType());
-  ConstantBuffer buffer(op.getResult().getType());
+  ConstantBuffer buffer(getType());
   SmallVector<int64_t> strides = rowMajorStrides(shape), outShape, outStrides,
                        axisShape, axisStrides;
   for (auto [i, size] : llvm::enumerate(shape)) {
-    bool reduced = llvm::is_contained(op.getAxes(), static_cast<int64_t>(i));
+    bool reduced = llvm::is_contained(getAxes(), static_cast<int64_t>(i));
     (reduced ? axisShape : outShape).push_back(size);
     (reduced ? axisStrides : outStrides).push_back(strides[i]);
   }
@@ -262,31 +279,51 @@ evaluateReduce(ReduceOp op, const ConstantBytes &input, StringRef name) {
     return offset;
   };
   unsigned width = input.width;
-  Scalar neutral =
-      scalarOf(neutralElement(op.getKind(), type.getElementType()));
-  parallelFor(op.getContext(), 0, buffer.getType().getNumElements(),
-              [&](size_t element) {
-                int64_t base = offsetOf(element, outShape, outStrides),
-                        count = ShapedType::getNumElements(axisShape);
-                Scalar total = neutral;
-                for (int64_t k = 0; k < count; ++k)
-                  total = combine(
-                      op.getKind(), isFloat, total,
+  Scalar neutral = scalarOf(neutralElement(getKind(), type.getElementType()));
+  parallelFor(
+      getContext(), 0, buffer.getType().getNumElements(), [&](size_t element) {
+        int64_t base = offsetOf(element, outShape, outStrides),
+                count = ShapedType::getNumElements(axisShape);
+        Scalar total = neutral;
+        for (int64_t k = 0; k < count; ++k)
+          total =
+              combine(getKind(), isFloat, total,
                       loadScalar(type.getElementType(),
                                  input.element(base + offsetOf(k, axisShape,
                                                                axisStrides))));
-                storeScalar(type.getElementType(), total,
-                            buffer.data().data() + element * width);
-              });
+        storeScalar(type.getElementType(), total,
+                    buffer.data().data() + element * width);
+      });
   return Attributes{buffer.finish(name)};
 }
 
-/// Movement of a uniform constant gives the same element again.
-static bool keepsUniform(Operation *op) {
-  return isa<TransposeOp, SliceOp, ReshapeOp>(op);
+//===-- What it costs -----------------------------------------------------===//
+
+int64_t hone::graph::elementsTouched(Operation *op) {
+  int64_t elements = 0;
+  for (Type type :
+       llvm::concat<const Type>(llvm::to_vector(op->getResultTypes()),
+                                llvm::to_vector(op->getOperandTypes())))
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      elements += tensor.getNumElements();
+  return elements;
 }
 
-Expected<Attributes> hone::evaluate(Operation *op, StringRef name) {
+bool hone::graph::takesUniform(Operation *op) {
+  return llvm::all_of(op->getOperands(), [](Value operand) {
+    std::optional<ConstantBytes> bytes = constantBytes(operand);
+    return !isa<RankedTensorType>(operand.getType()) || (bytes && bytes->splat);
+  });
+}
+
+int64_t ReduceOp::getEvaluationCost() { return elementsTouched(*this) / 8; }
+
+bool ReshapeOp::isFreeToEvaluate() { return true; }
+bool TransposeOp::isFreeToEvaluate() { return takesUniform(*this); }
+bool SliceOp::isFreeToEvaluate() { return takesUniform(*this); }
+
+Expected<Attributes> hone::graph::evaluate(EvaluableOpInterface op,
+                                           StringRef name) {
   for (Type type : op->getResultTypes()) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || !tensor.hasStaticShape() ||
@@ -296,36 +333,5 @@ Expected<Attributes> hone::evaluate(Operation *op, StringRef name) {
   for (Value operand : op->getOperands())
     if (isa<RankedTensorType>(operand.getType()) && !constantBytes(operand))
       return cannotEvaluate("an operand is not a constant");
-  if (auto map = dyn_cast<MapOp>(op))
-    return evaluateMap(map, name);
-  if (auto concat = dyn_cast<ConcatOp>(op))
-    return evaluateConcat(concat, name);
-  if (op->getNumOperands() == 0 ||
-      !isa<RankedTensorType>(op->getOperand(0).getType()))
-    return cannotEvaluate("not an operation on tensors");
-
-  ConstantBytes input = *constantBytes(op->getOperand(0));
-  if (keepsUniform(op) && input.splat)
-    return Attributes{DenseElementsAttr::getFromRawBuffer(
-        typeOf(op->getResult(0)), input.data)};
-  return llvm::TypeSwitch<Operation *, Expected<Attributes>>(op)
-      .Case([&](ReshapeOp reshape) -> Expected<Attributes> {
-        auto source = reshape.getInput().getDefiningOp<ConstantOp>();
-        if (ElementsAttr attr =
-                reshapeConstant(source.getValue(), reshape.getType()))
-          return Attributes{attr};
-        return cannotEvaluate("the shapes do not agree");
-      })
-      .Case([&](TransposeOp transpose) {
-        return evaluateTranspose(transpose, input, name);
-      })
-      .Case([&](SliceOp slice) { return evaluateSlice(slice, input, name); })
-      .Case([&](PadOp pad) { return evaluatePad(pad, input, name); })
-      .Case(
-          [&](GatherOp gather) { return evaluateGather(gather, input, name); })
-      .Case(
-          [&](ReduceOp reduce) { return evaluateReduce(reduce, input, name); })
-      .Default([](Operation *) {
-        return cannotEvaluate("not an operation that is evaluated");
-      });
+  return op.evaluate(name);
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Zero, one, and the ends of the range of each type.
-#include "passes/Analysis/NeutralElement.h"
+#include "dialects/Graph/NeutralElement.h"
 
 using namespace mlir;
-using namespace hone;
 using namespace hone::graph;
 
-TypedAttr hone::neutralElement(ReduceKind kind, Type type) {
+TypedAttr hone::graph::neutralElement(ReduceKind kind, Type type) {
   Builder builder(type.getContext());
   if (auto floatType = dyn_cast<FloatType>(type)) {
     const llvm::fltSemantics &semantics = floatType.getFloatSemantics();
