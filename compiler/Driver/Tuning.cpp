@@ -16,6 +16,7 @@
 using namespace mlir;
 using namespace hone;
 using hone::graph::ScheduleAttr;
+using hone::graph::ScheduledOpInterface;
 namespace json = llvm::json;
 
 /// Of the format that is read and written.
@@ -248,8 +249,9 @@ static json::Array toJson(ArrayRef<ScheduleAttr> schedules) {
   return list;
 }
 
-static json::Object listOperation(Operation *op, const CpuMachine &machine) {
-  ScheduleAttr current = scheduleOf(op);
+static json::Object listOperation(ScheduledOpInterface op,
+                                  const CpuMachine &machine) {
+  ScheduleAttr current = op.getScheduleAttr();
   if (!current)
     current = chooseSchedule(op, machine);
   return json::Object{
@@ -263,7 +265,7 @@ std::string hone::listSchedules(ArrayRef<ModuleOp> modules, Attribute machine) {
   for (ModuleOp module : modules)
     for (auto kernel : module.getOps<func::FuncOp>()) {
       json::Array operations;
-      for (Operation *op : scheduledOperations(kernel))
+      for (ScheduledOpInterface op : scheduledOperations(kernel))
         operations.push_back(listOperation(op, CpuMachine::of(op)));
       if (operations.empty())
         continue;

@@ -103,6 +103,38 @@ def Graph_EpilogueOpInterface : Graph_Interface<"EpilogueOpInterface"> {
         "::mlir::ValueRange":$outs, "::mlir::ArrayAttr":$maps)>];
 }
 
+//===- Inside kernels -----------------------------------------------------------------------------------------------===//
+
+def Graph_KernelOpInterface : Graph_Interface<"KernelOpInterface"> {
+  let description = "An operation inside kernels that writes into destinations and has an epilogue: `KernelOps.td`.";
+  let methods = [
+    InterfaceMethod<"Operands of the epilogue.", "::mlir::OperandRange", "getExtras">,
+    InterfaceMethod<"The destinations.", "::mlir::OperandRange", "getOuts">,
+    InterfaceMethod<"Where each of the extra operands is read.", "::mlir::ArrayAttr", "getMaps">,
+    InterfaceMethod<"The epilogue.", "::mlir::Region &", "getEpilogue">,
+    InterfaceMethod<"Region arguments that precede those of `extras`.", "unsigned", "getNumAccumulators", (ins), "",
+      "return 1;">];
+  let extraSharedClassDeclaration = [{
+    ::mlir::AffineMap getExtraMap(unsigned i) {
+      return ::llvm::cast<::mlir::AffineMapAttr>($_op.getMaps()[i]).getValue();
+    }
+    ::mlir::Type getAccumulatorType() { return $_op.getEpilogue().front().getArgument(0).getType(); }
+  }];
+}
+
+def Graph_ScheduledOpInterface : Graph_Interface<"ScheduledOpInterface"> {
+  let description = [{
+    An operation inside kernels that sums products, and does so by a schedule on CPUs.
+  }];
+  let methods = [
+    InterfaceMethod<"Null: there is none yet.", "::hone::graph::ScheduleAttr", "getScheduleAttr">,
+    InterfaceMethod<"", "void", "setScheduleAttr", (ins "::hone::graph::ScheduleAttr":$schedule)>,
+    InterfaceMethod<"Whether a schedule is what it is computed by.", "bool", "takesSchedule", (ins), "",
+      "return true;">,
+    InterfaceMethod<"The operands whose elements are multiplied.", "::std::pair<::mlir::Value, ::mlir::Value>",
+      "getFactors">];
+}
+
 /// The operation may end the run with an error, in the name of a node.
 def Graph_ReportsErrors : NativeOpTrait<"ReportsErrors"> {
   let cppNamespace = "::hone::graph";

@@ -12,10 +12,10 @@ Type hone::graph::getAccumulatorType(Type type) {
 }
 
 /// Memrefs that are read or written; tensors have no effects.
-template <typename OpTy>
-static void addKernelEffects(
-    OpTy op, SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-                 &effects) {
+static void addBufferEffects(
+    DestinationStyleOpInterface op,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType>(operand.get().getType()))
       continue;
@@ -30,8 +30,7 @@ static void addKernelEffects(
 
 /// Region arguments and maps fit the operands; the maps are over `rank`
 /// dimensions.
-template <typename OpTy>
-static LogicalResult verifyExtras(OpTy op, int64_t rank) {
+static LogicalResult verifyExtras(KernelOpInterface op, int64_t rank) {
   Block &body = op.getEpilogue().front();
   unsigned leading = op.getNumAccumulators();
   if (body.getNumArguments() != leading + op.getExtras().size())
@@ -64,7 +63,7 @@ static LogicalResult verifyExtras(OpTy op, int64_t rank) {
 
 /// The constraint that kernel operations with an epilogue on their results
 /// share: region, maps and destinations fit the operands.
-template <typename OpTy> static LogicalResult verifyEpilogue(OpTy op) {
+static LogicalResult verifyEpilogue(KernelOpInterface op) {
   if (op.getOuts().empty())
     return op.emitOpError("has no destination");
   auto outType = cast<ShapedType>(op.getOuts().front().getType());
@@ -119,31 +118,22 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-unsigned KernelMatmulOp::getNumAccumulators() { return 1; }
-unsigned KernelConvOp::getNumAccumulators() { return 1; }
-unsigned KernelPoolOp::getNumAccumulators() { return getIndices() ? 2 : 1; }
-unsigned KernelAttentionOp::getNumAccumulators() { return 3; }
-
-void KernelMatmulOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
-  addKernelEffects(*this, effects);
-}
-void KernelConvOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
-  addKernelEffects(*this, effects);
-}
-void KernelPoolOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
-  addKernelEffects(*this, effects);
+std::pair<Value, Value> KernelMatmulOp::getFactors() {
+  return {getLhs(), getRhs()};
 }
 
-void KernelAttentionOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
-  addKernelEffects(*this, effects);
+std::pair<Value, Value> KernelConvOp::getFactors() {
+  return {getInput(), getFilter()};
+}
+
+/// Other filters are read where they lie.
+bool KernelConvOp::takesSchedule() {
+  return getFilterLayout() == FilterLayout::Panels;
+}
+
+/// Of the product that gives scores.
+std::pair<Value, Value> KernelAttentionOp::getFactors() {
+  return {getQuery(), getKey()};
 }
 
 LogicalResult KernelMatmulOp::verify() {

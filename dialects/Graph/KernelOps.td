@@ -11,6 +11,7 @@
 #define HONE_DIALECTS_GRAPH_KERNELOPS
 
 include "dialects/Graph/GraphDialect.td"
+include "dialects/Graph/GraphInterfaces.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
@@ -18,26 +19,28 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Graph_Buffer : AnyTypeOf<[AnyRankedTensor, AnyMemRef]>;
 
+class Graph_Scheduled<list<string> own = []> : DeclareOpInterfaceMethods<Graph_ScheduledOpInterface, own>;
+
 /// An operation with an epilogue region. `inputs` are the operands that are not the epilogue's.
 class Graph_KernelOp<string opMnemonic, list<Trait> traits = []> : Op<Graph_Dialect, opMnemonic, !listconcat([
-    AttrSizedOperandSegments, DestinationStyleOpInterface, RecursiveMemoryEffects, SingleBlock,
+    AttrSizedOperandSegments, DestinationStyleOpInterface, RecursiveMemoryEffects, SingleBlock, Graph_KernelOpInterface,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>], traits)> {
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let hasVerifier = 1;
   code kernelDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
-    /// Number of region arguments that precede those of `extras`.
-    unsigned getNumAccumulators();
-    ::mlir::AffineMap getExtraMap(unsigned i) {
-      return ::llvm::cast<::mlir::AffineMapAttr>(getMaps()[i]).getValue();
-    }
-    ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
   }];
   let extraClassDeclaration = kernelDeclaration;
+  let extraClassDefinition = [{
+    void $cppClass::getEffects(
+        SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+      addBufferEffects(*this, effects);
+    }
+  }];
 }
 
-def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul"> {
+def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul", [Graph_Scheduled<>]> {
   let summary = "matrix product with an epilogue";
   let description = [{
     `lhs` and `rhs` are as for `hone.matmul`.
@@ -61,7 +64,7 @@ def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul"> {
   }];
 }
 
-def Graph_KernelConvOp : Graph_KernelOp<"kernel.conv"> {
+def Graph_KernelConvOp : Graph_KernelOp<"kernel.conv", [Graph_Scheduled<["takesSchedule"]>]> {
   let summary = "convolution or transposed convolution with an epilogue";
   let description = [{
     Operands and attributes are as for `hone.conv`, with `transposed` as for `hone.conv_transpose`.
@@ -99,9 +102,12 @@ def Graph_KernelPoolOp : Graph_KernelOp<"kernel.pool"> {
     (`indices` $indices^)? (`count_include_pad` $countIncludePad^)? (`channels_last` $channelsLast^)?
     (`column_major` $columnMajor^)? (`unsigned` $isUnsigned^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
+  let extraClassDeclaration = kernelDeclaration # [{
+    unsigned getNumAccumulators() { return getIndices() ? 2 : 1; }
+  }];
 }
 
-def Graph_KernelAttentionOp : Graph_KernelOp<"kernel.attention"> {
+def Graph_KernelAttentionOp : Graph_KernelOp<"kernel.attention", [Graph_Scheduled<>]> {
   let summary = "attention with an epilogue on its scores";
   let description = [{
     Operands are as for `hone.attention`, with one destination. Unlike elsewhere the region and `maps` are about the
@@ -120,6 +126,7 @@ def Graph_KernelAttentionOp : Graph_KernelOp<"kernel.attention"> {
     $epilogue (`->` type($results)^)?
   }];
   let extraClassDeclaration = kernelDeclaration # [{
+    unsigned getNumAccumulators() { return 3; }
     /// [batch.., M, N]
     ::llvm::SmallVector<int64_t> getScoreShape();
   }];

@@ -29,7 +29,7 @@ static ArrayAttr findSchedules(ArrayAttr table, func::FuncOp kernel) {
 }
 
 /// Why the schedules are not for these operations; "" where they are.
-static std::string findProblem(ArrayRef<Operation *> operations,
+static std::string findProblem(ArrayRef<ScheduledOpInterface> operations,
                                ArrayAttr schedules, const CpuMachine &machine) {
   if (schedules.size() != operations.size())
     return "its schedules are for other operations";
@@ -54,7 +54,7 @@ struct ApplyTuningPass : hone::impl::ApplyTuningPassBase<ApplyTuningPass> {
     if (!table)
       return;
     kernel->removeAttr(kTuningAttr);
-    SmallVector<Operation *> operations = scheduledOperations(kernel);
+    SmallVector<ScheduledOpInterface> operations = scheduledOperations(kernel);
     if (operations.empty())
       return;
     Location loc = operations.front()->getLoc();
@@ -75,7 +75,7 @@ struct ApplyTuningPass : hone::impl::ApplyTuningPassBase<ApplyTuningPass> {
       return;
     }
     for (auto [op, attr] : llvm::zip_equal(operations, schedules))
-      setSchedule(op, cast<ScheduleAttr>(attr));
+      op.setScheduleAttr(cast<ScheduleAttr>(attr));
     remark::passed(loc, options("tuned"));
   }
 };

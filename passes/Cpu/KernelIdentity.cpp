@@ -3,17 +3,17 @@
 #include "passes/Cpu/KernelIdentity.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "passes/Cpu/Schedule.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace hone;
 
-SmallVector<Operation *> hone::scheduledOperations(func::FuncOp kernel) {
-  SmallVector<Operation *> operations;
-  kernel.walk([&](Operation *op) {
-    if (isScheduled(op))
+SmallVector<graph::ScheduledOpInterface>
+hone::scheduledOperations(func::FuncOp kernel) {
+  SmallVector<graph::ScheduledOpInterface> operations;
+  kernel.walk([&](graph::ScheduledOpInterface op) {
+    if (op.takesSchedule())
       operations.push_back(op);
   });
   return operations;
@@ -26,8 +26,8 @@ std::string hone::kernelIdentity(func::FuncOp kernel) {
   plain->setArgAttrsAttr(nullptr);
   plain->setResAttrsAttr(nullptr);
   plain->getOperation()->setDiscardableAttrs(ArrayRef<NamedAttribute>());
-  for (Operation *op : scheduledOperations(*plain))
-    setSchedule(op, nullptr);
+  for (graph::ScheduledOpInterface op : scheduledOperations(*plain))
+    op.setScheduleAttr(nullptr);
   // Small weights and factors lie in the kernel.
   Builder builder(kernel.getContext());
   plain->walk([&](Operation *op) {

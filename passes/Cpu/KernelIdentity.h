@@ -20,7 +20,7 @@ inline constexpr llvm::StringLiteral kTuningAttr = "hone.tuning";
 std::string kernelIdentity(mlir::func::FuncOp kernel);
 
 /// The operations of a kernel that have schedules, in order.
-llvm::SmallVector<mlir::Operation *>
+llvm::SmallVector<graph::ScheduledOpInterface>
 scheduledOperations(mlir::func::FuncOp kernel);
 
 } // namespace hone

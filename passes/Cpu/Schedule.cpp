@@ -4,7 +4,6 @@
 #include "passes/Emit/Emit.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -23,31 +22,6 @@ int64_t hone::maxTileRows(const CpuMachine &machine, const MicroKernel &form,
 bool hone::isDotProduct(const ProductShape &shape) {
   return shape.layout == RhsLayout::Transposed &&
          !ShapedType::isDynamic(shape.m) && shape.m <= tuning::kMaxDotRows;
-}
-
-bool hone::isScheduled(Operation *op) {
-  if (auto conv = dyn_cast<KernelConvOp>(op))
-    return conv.getFilterLayout() == FilterLayout::Panels;
-  return isa<KernelMatmulOp, KernelAttentionOp>(op);
-}
-
-ScheduleAttr hone::scheduleOf(Operation *op) {
-  return llvm::TypeSwitch<Operation *, ScheduleAttr>(op)
-      .Case<KernelMatmulOp, KernelConvOp, KernelAttentionOp>(
-          [](auto kernelOp) { return kernelOp.getScheduleAttr(); })
-      .Default(ScheduleAttr());
-}
-
-void hone::setSchedule(Operation *op, ScheduleAttr schedule) {
-  llvm::TypeSwitch<Operation *>(op)
-      .Case<KernelMatmulOp, KernelConvOp, KernelAttentionOp>(
-          [&](auto kernelOp) { kernelOp.setScheduleAttr(schedule); });
-}
-
-ProductTypes hone::productTypesOf(Operation *op) {
-  return llvm::TypeSwitch<Operation *, ProductTypes>(op)
-      .Case<KernelMatmulOp, KernelConvOp, KernelAttentionOp>(
-          [](auto kernelOp) { return ProductTypes::of(kernelOp); });
 }
 
 bool hone::isWidened(const ProductShape &shape) {
@@ -118,14 +92,15 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   return "";
 }
 
-std::string hone::scheduleProblem(Operation *op, ScheduleAttr schedule,
+std::string hone::scheduleProblem(ScheduledOpInterface op,
+                                  ScheduleAttr schedule,
                                   const CpuMachine &machine) {
-  std::string problem = problemOfAll(schedule, machine, productTypesOf(op));
+  std::string problem = problemOfAll(schedule, machine, ProductTypes::of(op));
   if (!problem.empty())
     return problem;
-  if (auto matmul = dyn_cast<KernelMatmulOp>(op))
+  if (auto matmul = dyn_cast<KernelMatmulOp>(*op))
     return problemOfProduct(schedule, machine, ProductShape::of(matmul));
-  if (auto conv = dyn_cast<KernelConvOp>(op)) {
+  if (auto conv = dyn_cast<KernelConvOp>(*op)) {
     if (std::optional<ProductShape> shape = ProductShape::of(conv))
       return problemOfProduct(schedule, machine, *shape);
     return schedule.getBlockRows() == 0 ? "blocks without rows" : "";
@@ -136,10 +111,11 @@ std::string hone::scheduleProblem(Operation *op, ScheduleAttr schedule,
   return "";
 }
 
-LogicalResult hone::checkSchedule(Operation *op, const CpuMachine &machine) {
-  if (!isScheduled(op))
+LogicalResult hone::checkSchedule(ScheduledOpInterface op,
+                                  const CpuMachine &machine) {
+  if (!op.takesSchedule())
     return success();
-  ScheduleAttr schedule = scheduleOf(op);
+  ScheduleAttr schedule = op.getScheduleAttr();
   if (!schedule)
     return op->emitError("has no schedule: run hone-schedule-kernels before");
   std::string problem = scheduleProblem(op, schedule, machine);

@@ -21,16 +21,6 @@ bool isDotProduct(const ProductShape &shape);
 /// sums, and not by each tile for each of its elements.
 bool isWidened(const ProductShape &shape);
 
-/// Whether an operation is computed by a schedule.
-bool isScheduled(mlir::Operation *op);
-
-/// The schedule that an operation of that kind has; null where it has none.
-graph::ScheduleAttr scheduleOf(mlir::Operation *op);
-void setSchedule(mlir::Operation *op, graph::ScheduleAttr schedule);
-
-/// Element types of the products that such an operation has.
-ProductTypes productTypesOf(mlir::Operation *op);
-
 /// A register tile and the form in which it multiplies.
 struct FormedTile {
   const MicroKernel *form;
@@ -39,7 +29,7 @@ struct FormedTile {
 
 /// The schedule that is likely the best for the operation's type; with `tile`,
 /// the best of those with that register tile.
-graph::ScheduleAttr chooseSchedule(mlir::Operation *op,
+graph::ScheduleAttr chooseSchedule(graph::ScheduledOpInterface op,
                                    const CpuMachine &machine,
                                    std::optional<FormedTile> tile = {});
 
@@ -47,12 +37,13 @@ graph::ScheduleAttr chooseSchedule(mlir::Operation *op,
 /// operation "has"; "" where it can. It must have the form, tiles must fit into
 /// the registers and be as wide as whole panels or an even part of one, and
 /// what waits in scratch memory is limited.
-std::string scheduleProblem(mlir::Operation *op, graph::ScheduleAttr schedule,
+std::string scheduleProblem(graph::ScheduledOpInterface op,
+                            graph::ScheduleAttr schedule,
                             const CpuMachine &machine);
 
 /// Fails with an error at `op` where it has no schedule, or one that the
 /// machine cannot follow.
-mlir::LogicalResult checkSchedule(mlir::Operation *op,
+mlir::LogicalResult checkSchedule(graph::ScheduledOpInterface op,
                                   const CpuMachine &machine);
 
 } // namespace hone

@@ -25,7 +25,7 @@ struct LoopSizes {
   int64_t k = 0; ///< 0: it does not go by in chunks
   bool columnBlocks = false;
 
-  static LoopSizes of(Operation *op);
+  static LoopSizes of(ScheduledOpInterface op);
   static LoopSizes of(const ProductShape &shape);
 };
 } // namespace
@@ -35,10 +35,10 @@ LoopSizes LoopSizes::of(const ProductShape &shape) {
   return {shape.m, shape.m, shape.n, dots ? 0 : shape.k, true};
 }
 
-LoopSizes LoopSizes::of(Operation *op) {
-  if (auto matmul = dyn_cast<KernelMatmulOp>(op))
+LoopSizes LoopSizes::of(ScheduledOpInterface op) {
+  if (auto matmul = dyn_cast<KernelMatmulOp>(*op))
     return of(ProductShape::of(matmul));
-  if (auto conv = dyn_cast<KernelConvOp>(op)) {
+  if (auto conv = dyn_cast<KernelConvOp>(*op)) {
     if (std::optional<ProductShape> shape = ProductShape::of(conv))
       return of(*shape);
     auto out = cast<ShapedType>(conv.getOuts().front().getType());
@@ -51,7 +51,7 @@ LoopSizes LoopSizes::of(Operation *op) {
                                              : estimateProduct(rows),
             channels};
   }
-  auto attention = cast<KernelAttentionOp>(op);
+  auto attention = cast<KernelAttentionOp>(*op);
   SmallVector<int64_t> scores = attention.getScoreShape();
   int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
   return {rows, rows, keys, 0, true};
@@ -74,11 +74,11 @@ static double cyclesOf(const CpuMachine &machine, const LoopSizes &sizes,
   return std::max(compute, loads) * rows * columns;
 }
 
-SmallVector<ScheduleAttr> hone::tileCandidates(Operation *op,
+SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,
                                                ScheduleAttr current,
                                                const CpuMachine &machine) {
   LoopSizes sizes = LoopSizes::of(op);
-  ProductTypes types = productTypesOf(op);
+  ProductTypes types = ProductTypes::of(op);
   int64_t mostRows = std::max<int64_t>(orMany(sizes.tiledRows), 1);
   auto cycles = [&](const FormedTile &tile) {
     return cyclesOf(machine, sizes, tile,
@@ -122,21 +122,21 @@ SmallVector<ScheduleAttr> hone::tileCandidates(Operation *op,
   return schedules;
 }
 
-SmallVector<ScheduleAttr> hone::blockCandidates(Operation *op,
+SmallVector<ScheduleAttr> hone::blockCandidates(ScheduledOpInterface op,
                                                 ScheduleAttr current,
                                                 const CpuMachine &machine) {
   LoopSizes sizes = LoopSizes::of(op);
-  bool isWindow = isa<KernelConvOp>(op) && !sizes.columnBlocks;
+  bool isWindow = isa<KernelConvOp>(*op) && !sizes.columnBlocks;
   int64_t unitRows = isWindow ? 1 : current.getTileRows();
   SmallVector<ScheduleAttr> found;
   const MicroKernel *form = findMicroKernel(current.getForm());
   if (!form)
     return found;
   int64_t unitColumns = current.getTileVectors() *
-                        form->lanes(machine, productTypesOf(op).accumulator);
+                        form->lanes(machine, ProductTypes::of(op).accumulator);
   auto add = [&](int64_t rows, int64_t columns, int64_t k, bool packed) {
     // What is the same is written in one way.
-    if (!isa<KernelAttentionOp>(op) && columns == unitColumns)
+    if (!isa<KernelAttentionOp>(*op) && columns == unitColumns)
       columns = 0;
     if (isKnown(sizes.k) && k >= sizes.k)
       k = 0;
@@ -176,7 +176,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(Operation *op,
     add(rows, columns, half, packed);
   if (k)
     add(rows, columns, 2 * k < all ? 2 * k : 0, packed);
-  auto matmul = dyn_cast<KernelMatmulOp>(op);
+  auto matmul = dyn_cast<KernelMatmulOp>(*op);
   if (matmul && !matmul.getPanels())
     for (int64_t next : {k, tuning::kPackedK})
       add(rows, columns, next, !packed);

@@ -12,14 +12,14 @@ namespace hone {
 /// with the blocks that are chosen for it. The machine can follow all of them;
 /// the most promising come first.
 llvm::SmallVector<graph::ScheduleAttr>
-tileCandidates(mlir::Operation *op, graph::ScheduleAttr current,
+tileCandidates(graph::ScheduledOpInterface op, graph::ScheduleAttr current,
                const CpuMachine &machine);
 
 /// Schedules with the tile of `current` and one other thing changed: a block
 /// half or twice as large, other chunks of K, the right-hand side copied or
 /// not. The machine can follow all of them.
 llvm::SmallVector<graph::ScheduleAttr>
-blockCandidates(mlir::Operation *op, graph::ScheduleAttr current,
+blockCandidates(graph::ScheduledOpInterface op, graph::ScheduleAttr current,
                 const CpuMachine &machine);
 
 } // namespace hone

@@ -360,17 +360,18 @@ static Plan planAttention(const CpuMachine &machine, KernelAttentionOp op,
   return plan;
 }
 
-ScheduleAttr hone::chooseSchedule(Operation *op, const CpuMachine &machine,
+ScheduleAttr hone::chooseSchedule(ScheduledOpInterface op,
+                                  const CpuMachine &machine,
                                   std::optional<FormedTile> tile) {
   Plan plan;
-  if (auto matmul = dyn_cast<KernelMatmulOp>(op)) {
+  if (auto matmul = dyn_cast<KernelMatmulOp>(*op)) {
     plan = planProduct(machine, ProductShape::of(matmul), tile);
-  } else if (auto conv = dyn_cast<KernelConvOp>(op)) {
+  } else if (auto conv = dyn_cast<KernelConvOp>(*op)) {
     std::optional<ProductShape> product = ProductShape::of(conv);
     plan = product ? planProduct(machine, *product, tile)
                    : planConvolution(machine, conv, tile);
   } else {
-    plan = planAttention(machine, cast<KernelAttentionOp>(op), tile);
+    plan = planAttention(machine, cast<KernelAttentionOp>(*op), tile);
   }
   return plan.attr(op->getContext());
 }
@@ -382,9 +383,9 @@ struct ScheduleKernelsPass
 
   void runOnOperation() override {
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    getOperation().walk([&](Operation *op) {
-      if (isScheduled(op) && !scheduleOf(op))
-        setSchedule(op, chooseSchedule(op, machine));
+    getOperation().walk([&](ScheduledOpInterface op) {
+      if (op.takesSchedule() && !op.getScheduleAttr())
+        op.setScheduleAttr(chooseSchedule(op, machine));
     });
   }
 };

@@ -34,20 +34,10 @@ static bool mergesBatches(KernelMatmulOp op, ShapedType lhs, ShapedType rhs,
   return Epilogue::canMerge(op, 0, rank - 2);
 }
 
-ProductTypes ProductTypes::of(KernelMatmulOp op) {
-  return {getElementTypeOrSelf(op.getLhs().getType()),
-          getElementTypeOrSelf(op.getRhs().getType()), op.getAccumulatorType()};
-}
-
-ProductTypes ProductTypes::of(KernelConvOp op) {
-  return {getElementTypeOrSelf(op.getInput().getType()),
-          getElementTypeOrSelf(op.getFilter().getType()),
-          op.getAccumulatorType()};
-}
-
-ProductTypes ProductTypes::of(graph::KernelAttentionOp op) {
-  return {getElementTypeOrSelf(op.getQuery().getType()),
-          getElementTypeOrSelf(op.getKey().getType()), op.getAccumulatorType()};
+ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
+  auto [lhs, rhs] = op.getFactors();
+  return {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs),
+          cast<graph::KernelOpInterface>(*op).getAccumulatorType()};
 }
 
 /// The sizes of the product whose output dimensions fall into `groups`.

@@ -17,9 +17,7 @@ enum class RhsLayout {
 
 /// Element types of a product.
 struct ProductTypes {
-  static ProductTypes of(graph::KernelMatmulOp op);
-  static ProductTypes of(graph::KernelConvOp op);
-  static ProductTypes of(graph::KernelAttentionOp op); ///< query x key
+  static ProductTypes of(graph::ScheduledOpInterface op);
 
   mlir::Type lhs, rhs, accumulator;
 };

@@ -30,10 +30,10 @@ static int64_t findDim(AffineMap map, int64_t dim) {
   return -1;
 }
 
-bool Epilogue::canMerge(ArrayAttr maps, Type outType, int64_t first,
+bool Epilogue::canMerge(graph::KernelOpInterface op, int64_t first,
                         int64_t last) {
-  auto type = cast<ShapedType>(outType);
-  for (AffineMap map : maps.getAsValueRange<AffineMapAttr>()) {
+  auto type = cast<ShapedType>(op.getOuts().front().getType());
+  for (AffineMap map : op.getMaps().getAsValueRange<AffineMapAttr>()) {
     std::optional<int64_t> previous;
     for (int64_t dim = first; dim <= last; ++dim) {
       if (type.getDimSize(dim) == 1)
@@ -48,7 +48,7 @@ bool Epilogue::canMerge(ArrayAttr maps, Type outType, int64_t first,
   return true;
 }
 
-SmallVector<FlatBuffer> Epilogue::buffersOf(Emitter &e, ValueRange values) {
+static SmallVector<FlatBuffer> buffersOf(Emitter &e, ValueRange values) {
   SmallVector<FlatBuffer> buffers;
   for (Value value : values)
     buffers.push_back(FlatBuffer::get(e, value));
@@ -68,18 +68,21 @@ static FlatBuffer scoreBuffer(Emitter &e, ValueRange sizes, Value target,
 
 Epilogue::Epilogue(Emitter &e, graph::KernelAttentionOp op, ValueRange sizes,
                    Value target, int64_t pitch)
-    : Epilogue(e, op.getEpilogue().front(), op.getNumAccumulators(),
-               op.getExtras(), op.getMaps(),
-               {scoreBuffer(e, sizes, target, pitch)}, op.getScoreShape(),
-               SmallVector<int64_t>(sizes.size(), 1)) {}
+    : Epilogue(e, op, {scoreBuffer(e, sizes, target, pitch)},
+               op.getScoreShape(), SmallVector<int64_t>(sizes.size(), 1)) {}
 
-Epilogue::Epilogue(Emitter &e, Block &body, unsigned numAccumulators,
-                   ValueRange extraValues, ArrayAttr maps,
+Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
+                   ArrayRef<int64_t> groups)
+    : Epilogue(e, op, buffersOf(e, op.getOuts()),
+               cast<ShapedType>(op.getOuts().front().getType()).getShape(),
+               groups) {}
+
+Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
                    SmallVector<FlatBuffer> outBuffers, ArrayRef<int64_t> shape,
                    ArrayRef<int64_t> groups)
-    : e(e), body(body), numAccumulators(numAccumulators),
-      outs(std::move(outBuffers)) {
-  for (Value value : extraValues)
+    : e(e), body(op.getEpilogue().front()),
+      numAccumulators(op.getNumAccumulators()), outs(std::move(outBuffers)) {
+  for (Value value : op.getExtras())
     extras.push_back({FlatBuffer::get(e, value), {}});
 
   int64_t dim = 0;
@@ -89,8 +92,8 @@ Epilogue::Epilogue(Emitter &e, Block &body, unsigned numAccumulators,
       size = e.mul(size, outs.front().sizes[i]);
     sizes.push_back(size);
     outStrides.push_back(outs.front().strides[dim + group - 1]);
-    for (auto [extra, map] :
-         llvm::zip_equal(extras, maps.getAsValueRange<AffineMapAttr>())) {
+    for (auto [extra, map] : llvm::zip_equal(
+             extras, op.getMaps().getAsValueRange<AffineMapAttr>())) {
       Value stride = e.cst(0);
       for (int64_t i = dim; i < dim + group; ++i)
         if (int64_t position = findDim(map, i); position >= 0 && shape[i] != 1)

@@ -15,19 +15,12 @@ class Epilogue {
 public:
   /// Whether output dimensions `first` to `last` address every extra operand
   /// as one dimension.
-  template <typename OpTy>
-  static bool canMerge(OpTy op, int64_t first, int64_t last) {
-    return canMerge(op.getMaps(), op.getOuts().front().getType(), first, last);
-  }
+  static bool canMerge(graph::KernelOpInterface op, int64_t first,
+                       int64_t last);
 
   /// `groups` holds the number of output dimensions of each coordinate.
-  template <typename OpTy>
-  Epilogue(Emitter &e, OpTy op, llvm::ArrayRef<int64_t> groups)
-      : Epilogue(e, op.getEpilogue().front(), op.getNumAccumulators(),
-                 op.getExtras(), op.getMaps(), buffersOf(e, op.getOuts()),
-                 llvm::cast<mlir::ShapedType>(op.getOuts().front().getType())
-                     .getShape(),
-                 groups) {}
+  Epilogue(Emitter &e, graph::KernelOpInterface op,
+           llvm::ArrayRef<int64_t> groups);
 
   /// Of scores, whose space is [batch.., row, column] of the given sizes. They
   /// are stored in `target`, rows `pitch` apart; where a cursor starts there is
@@ -78,14 +71,9 @@ private:
     llvm::SmallVector<mlir::Value> strides;
   };
 
-  Epilogue(Emitter &e, mlir::Block &body, unsigned numAccumulators,
-           mlir::ValueRange extras, mlir::ArrayAttr maps,
+  Epilogue(Emitter &e, graph::KernelOpInterface op,
            llvm::SmallVector<FlatBuffer> outs, llvm::ArrayRef<int64_t> shape,
            llvm::ArrayRef<int64_t> groups);
-  static llvm::SmallVector<FlatBuffer> buffersOf(Emitter &e,
-                                                 mlir::ValueRange values);
-  static bool canMerge(mlir::ArrayAttr maps, mlir::Type outType, int64_t first,
-                       int64_t last);
   void emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
                  int64_t vectors, int64_t lanes,
                  llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,

@@ -23,8 +23,7 @@ using namespace hone::graph;
 namespace {
 
 bool isKernelOp(Operation *op) {
-  return isa<KernelAttentionOp, KernelMatmulOp, KernelConvOp, KernelPoolOp,
-             KernelYieldOp>(op);
+  return isa<KernelOpInterface, KernelYieldOp>(op);
 }
 
 struct VerifyGraphPass : hone::impl::VerifyGraphPassBase<VerifyGraphPass> {

@@ -37,8 +37,7 @@ bool isLinalg(Operation *op) {
   if (isScalarOp(op) ||
       isa<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()))
     return true;
-  return isa<KernelAttentionOp, KernelMatmulOp, KernelConvOp, KernelPoolOp,
-             KernelYieldOp, CheckedIndexOp, CheckedDivisorOp,
+  return isa<KernelOpInterface, KernelYieldOp, CheckedIndexOp, CheckedDivisorOp,
              graph::ConstantOp>(op) ||
          op->hasTrait<InMemory>();
 }

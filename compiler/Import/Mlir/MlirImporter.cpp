@@ -68,9 +68,7 @@ LogicalResult Checker::findFunction() {
 /// Operations that the importer makes.
 static bool isImported(Operation *op) {
   if (isa<graph::GraphDialect>(op->getDialect()))
-    return !isa<graph::KernelAttentionOp, graph::KernelMatmulOp,
-                graph::KernelConvOp, graph::KernelPoolOp, graph::KernelYieldOp>(
-        op);
+    return !isa<graph::KernelOpInterface, graph::KernelYieldOp>(op);
   if (isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
     return llvm::none_of(op->getResultTypes(), llvm::IsaPred<ShapedType>);
   return isa<func::ReturnOp, cf::AssertOp, ub::PoisonOp, scf::ForOp, scf::IfOp,
