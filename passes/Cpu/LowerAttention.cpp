@@ -394,20 +394,15 @@ struct LowerAttentionPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelAttentionOp> ops;
-    getOperation().walk([&](KernelAttentionOp op) {
-      if (isa<MemRefType>(op.getQuery().getType()))
-        ops.push_back(op);
-    });
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    for (KernelAttentionOp op : ops) {
+    auto lower = [&](Emitter &e, KernelAttentionOp op) -> LogicalResult {
       if (failed(checkSchedule(op, machine)))
-        return signalPassFailure();
-      OpBuilder builder(op);
-      Emitter e(builder, op.getLoc());
+        return failure();
       AttentionEmitter(e, machine, op).emit();
-      op.erase();
-    }
+      return success();
+    };
+    if (failed(lowerEach<KernelAttentionOp>(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 } // namespace

@@ -16,15 +16,13 @@ using namespace mlir;
 using namespace hone;
 using hone::graph::KernelMatmulOp;
 
-static void lowerMatmul(KernelMatmulOp op, const CpuMachine &machine) {
-  OpBuilder builder(op);
-  Emitter e(builder, op.getLoc());
+static void lowerMatmul(Emitter &e, KernelMatmulOp op,
+                        const CpuMachine &machine) {
   Contraction problem = Contraction::get(e, op);
   Epilogue epilogue(e, op, problem.shape.groups);
   problem.m = epilogue.sizes[epilogue.rank() - 2];
   problem.n = epilogue.sizes.back();
   emitContraction(e, machine, problem, epilogue, *op.getSchedule());
-  op.erase();
 }
 
 namespace {
@@ -33,17 +31,15 @@ struct LowerContractionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelMatmulOp> ops;
-    getOperation().walk([&](KernelMatmulOp op) {
-      if (isa<MemRefType>(op.getLhs().getType()))
-        ops.push_back(op);
-    });
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    for (KernelMatmulOp op : ops) {
+    auto lower = [&](Emitter &e, KernelMatmulOp op) -> LogicalResult {
       if (failed(checkSchedule(op, machine)))
-        return signalPassFailure();
-      lowerMatmul(op, machine);
-    }
+        return failure();
+      lowerMatmul(e, op, machine);
+      return success();
+    };
+    if (failed(lowerEach<KernelMatmulOp>(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 } // namespace

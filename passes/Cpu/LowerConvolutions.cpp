@@ -57,9 +57,7 @@ static void remarkPlain(KernelConvOp op) {
   remarkSlow(op, "lower-convolutions", reason, estimateProduct(op.getKernel()));
 }
 
-static void lowerConv(KernelConvOp op, const CpuMachine &machine) {
-  OpBuilder builder(op);
-  Emitter e(builder, op.getLoc());
+static void lowerConv(Emitter &e, KernelConvOp op, const CpuMachine &machine) {
   if (std::optional<ProductShape> product = ProductShape::of(op)) {
     Contraction problem;
     problem.shape = *product;
@@ -91,7 +89,6 @@ static void lowerConv(KernelConvOp op, const CpuMachine &machine) {
     remarkPlain(op);
     emitPlainConvolution(e, machine, op);
   }
-  op.erase();
 }
 
 namespace {
@@ -100,17 +97,15 @@ struct LowerConvolutionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelConvOp> ops;
-    getOperation().walk([&](KernelConvOp op) {
-      if (isa<MemRefType>(op.getInput().getType()))
-        ops.push_back(op);
-    });
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    for (KernelConvOp op : ops) {
+    auto lower = [&](Emitter &e, KernelConvOp op) -> LogicalResult {
       if (failed(checkSchedule(op, machine)))
-        return signalPassFailure();
-      lowerConv(op, machine);
-    }
+        return failure();
+      lowerConv(e, op, machine);
+      return success();
+    };
+    if (failed(lowerEach<KernelConvOp>(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 } // namespace

@@ -55,9 +55,8 @@ static void emitPlainPooling(Emitter &e, const CpuMachine &machine,
   });
 }
 
-static void lowerPool(KernelPoolOp op, const CpuMachine &machine) {
-  OpBuilder builder(op);
-  Emitter e(builder, op.getLoc());
+static LogicalResult lowerPool(Emitter &e, KernelPoolOp op) {
+  const CpuMachine &machine = CpuMachine::of(op);
   if (op.getChannelsLast() && !op.getIndices()) {
     FlatBuffer input = FlatBuffer::get(e, op.getInput());
     Epilogue epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1));
@@ -68,7 +67,7 @@ static void lowerPool(KernelPoolOp op, const CpuMachine &machine) {
   } else {
     emitPlainPooling(e, machine, op);
   }
-  op.erase();
+  return success();
 }
 
 namespace {
@@ -76,13 +75,8 @@ struct LowerPoolingPass : hone::impl::LowerPoolingPassBase<LowerPoolingPass> {
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelPoolOp> ops;
-    getOperation().walk([&](KernelPoolOp op) {
-      if (isa<MemRefType>(op.getInput().getType()))
-        ops.push_back(op);
-    });
-    for (KernelPoolOp op : ops)
-      lowerPool(op, CpuMachine::of(op));
+    if (failed(lowerEach<KernelPoolOp>(getOperation(), lowerPool)))
+      signalPassFailure();
   }
 };
 } // namespace

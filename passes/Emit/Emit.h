@@ -95,6 +95,27 @@ FlatBuffer makeScratch(Emitter &e, int64_t size, mlir::Type elementType);
 /// Elements of a vector that emitters work with: at most the width of a panel.
 int64_t lanesOf(const CpuMachine &machine, mlir::Type type);
 
+/// Has `emit` write the code of each operation of a kind over buffers in its
+/// place; ends where that fails.
+template <typename OpTy>
+llvm::LogicalResult
+lowerEach(mlir::Operation *kernel,
+          llvm::function_ref<llvm::LogicalResult(Emitter &, OpTy)> emit) {
+  llvm::SmallVector<OpTy> ops;
+  kernel->walk([&](OpTy op) {
+    if (llvm::isa<mlir::MemRefType>(op->getOperand(0).getType()))
+      ops.push_back(op);
+  });
+  for (OpTy op : ops) {
+    mlir::OpBuilder builder(op);
+    Emitter e(builder, op.getLoc());
+    if (failed(emit(e, op)))
+      return llvm::failure();
+    op.erase();
+  }
+  return llvm::success();
+}
+
 } // namespace hone
 
 #endif // HONE_PASSES_EMIT_EMIT_H

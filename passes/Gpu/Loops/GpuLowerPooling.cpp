@@ -23,14 +23,7 @@ struct GpuLowerPoolingPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelPoolOp> ops;
-    getOperation().walk([&](KernelPoolOp op) {
-      if (isa<MemRefType>(op.getInput().getType()))
-        ops.push_back(op);
-    });
-    for (KernelPoolOp op : ops) {
-      OpBuilder builder(op);
-      Emitter e(builder, op.getLoc());
+    auto lower = [](Emitter &e, KernelPoolOp op) -> LogicalResult {
       PoolPoint point(e, op);
       Value count = e.cst(1);
       for (Value size : point.sizes())
@@ -38,8 +31,10 @@ struct GpuLowerPoolingPass
       emitThreads(e, count, tuning::kGpuThreads, [&](Value index) {
         point.emit(e.delinearize(index, point.sizes()));
       });
-      op.erase();
-    }
+      return success();
+    };
+    if (failed(lowerEach<KernelPoolOp>(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 } // namespace

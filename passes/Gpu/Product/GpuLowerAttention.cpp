@@ -414,18 +414,11 @@ struct GpuLowerAttentionPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelAttentionOp> ops;
-    getOperation().walk([&](KernelAttentionOp op) {
-      if (isa<MemRefType>(op.getQuery().getType()))
-        ops.push_back(op);
-    });
-    for (KernelAttentionOp op : ops) {
-      OpBuilder builder(op);
-      Emitter e(builder, op.getLoc());
-      if (failed(AttentionEmitter(e, op).emit()))
-        return signalPassFailure();
-      op.erase();
-    }
+    auto lower = [](Emitter &e, KernelAttentionOp op) {
+      return AttentionEmitter(e, op).emit();
+    };
+    if (failed(lowerEach<KernelAttentionOp>(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 } // namespace

@@ -69,9 +69,7 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
   return source;
 }
 
-static void lowerMatmul(KernelMatmulOp op) {
-  OpBuilder builder(op);
-  Emitter e(builder, op.getLoc());
+static LogicalResult lowerMatmul(Emitter &e, KernelMatmulOp op) {
   Contraction contraction = Contraction::get(e, op);
   Epilogue epilogue(e, op, contraction.shape.groups);
   size_t batchRank = epilogue.rank() - 2;
@@ -103,7 +101,7 @@ static void lowerMatmul(KernelMatmulOp op) {
     return coordinates;
   };
   emitProduct(e, product);
-  op.erase();
+  return success();
 }
 
 namespace {
@@ -112,13 +110,8 @@ struct GpuLowerContractionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelMatmulOp> ops;
-    getOperation().walk([&](KernelMatmulOp op) {
-      if (isa<MemRefType>(op.getLhs().getType()))
-        ops.push_back(op);
-    });
-    for (KernelMatmulOp op : ops)
-      lowerMatmul(op);
+    if (failed(lowerEach<KernelMatmulOp>(getOperation(), lowerMatmul)))
+      signalPassFailure();
   }
 };
 } // namespace

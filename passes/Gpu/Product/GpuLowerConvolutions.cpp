@@ -261,22 +261,17 @@ struct GpuLowerConvolutionsPass
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<KernelConvOp> ops;
-    getOperation().walk([&](KernelConvOp op) {
-      if (isa<MemRefType>(op.getInput().getType()))
-        ops.push_back(op);
-    });
-    for (KernelConvOp op : ops) {
-      OpBuilder builder(op);
-      Emitter e(builder, op.getLoc());
+    auto lower = [](Emitter &e, KernelConvOp op) -> LogicalResult {
       if (op.getFilterLayout() == FilterLayout::Panels)
         ImplicitProduct(e, op).emit();
       else if (op.getFilterLayout() == FilterLayout::Depthwise)
         DepthwiseEmitter(e, op).emit();
       else
         emitPlainConvolution(e, op);
-      op.erase();
-    }
+      return success();
+    };
+    if (failed(lowerEach<KernelConvOp>(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 } // namespace
