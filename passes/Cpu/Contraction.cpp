@@ -432,18 +432,11 @@ void ContractionEmitter::widen(Value kStart, Value kCount) {
     Value source = e.add(base, problem.rowOffset ? problem.rowOffset(row)
                                                  : e.mul(row, problem.k));
     Value target = e.mul(e.sub(row, firstRow), widePitch);
-    auto copy = [&](Value k, Value mask) {
+    // Rows have room for a whole vector more.
+    forVectors(e, kCount, lanes, [&](Value k, Value mask) {
       Value values = problem.a.load(e, e.add(source, k), lanes, mask);
       widened.store(e, e.add(target, k), e.extend(values, type));
-    };
-    Value rest = e.rem(kCount, e.cst(lanes)), whole = e.sub(kCount, rest);
-    e.loop(e.cst(0), whole, lanes, {}, [&](Value k, ValueRange) {
-      copy(k, nullptr);
-      return SmallVector<Value>();
     });
-    // Rows have room for a whole vector more.
-    if (constantOf(rest) != 0)
-      copy(whole, makeMask(e, rest, e.cst(0), lanes));
   });
 }
 

@@ -61,11 +61,8 @@ private:
     Value row = e.add(firstRow, rowInBlock);
     return wholeTiles ? row : e.min(row, e.sub(problem.rows, e.cst(1)));
   }
-  /// Runs `body` for the vectors of `count` columns; the last may have a mask.
-  using VectorBody = function_ref<void(Value column, Value mask)>;
-  void forVectors(Value count, VectorBody body);
-  /// The same with a value that goes from vector to vector. Several run side by
-  /// side, since each step waits for the one before.
+  /// As `forVectors`, with a value that goes from vector to vector. Several run
+  /// side by side, since each step waits for the one before.
   using FoldBody = function_ref<Value(Value column, Value mask, Value carried)>;
   SmallVector<Value> foldVectors(Value count, Value init, FoldBody body);
 
@@ -226,16 +223,6 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
   });
 }
 
-void AttentionEmitter::forVectors(Value count, VectorBody body) {
-  Value rest = e.rem(count, e.cst(lanes)), whole = e.sub(count, rest);
-  e.loop(e.cst(0), whole, lanes, {}, [&](Value column, ValueRange) {
-    body(column, nullptr);
-    return SmallVector<Value>();
-  });
-  if (constantOf(rest) != 0)
-    body(whole, makeMask(e, rest, e.cst(0), lanes));
-}
-
 SmallVector<Value> AttentionEmitter::foldVectors(Value count, Value init,
                                                  FoldBody body) {
   Value rest = e.rem(count, e.cst(lanes)), whole = e.sub(count, rest);
@@ -314,7 +301,7 @@ void AttentionEmitter::packValues() {
   e.loop(e.cst(0), keys, [&](Value key) {
     Value source = e.mul(e.add(firstKey, key), problem.value.rowStride);
     source = e.add(valueBase, source);
-    forVectors(e.cst(width), [&](Value column, Value mask) {
+    forVectors(e, e.cst(width), lanes, [&](Value column, Value mask) {
       Value loaded =
           problem.value.buffer.load(e, e.add(source, column), lanes, mask);
       values.store(e, e.add(e.mul(key, outPitch), column),
@@ -377,7 +364,7 @@ void AttentionEmitter::emitOutput(Value row) {
   Value out =
       e.add(outBase, e.mul(e.add(firstRow, row), problem.out.rowStride));
   const FlatBuffer &target = problem.out.buffer;
-  forVectors(e.cst(width), [&](Value column, Value mask) {
+  forVectors(e, e.cst(width), lanes, [&](Value column, Value mask) {
     Value sum = sums.load(e, e.add(e.mul(row, outPitch), column), lanes, mask);
     Value result = e.product(sum, inverses);
     if (target.elementType() != f32)

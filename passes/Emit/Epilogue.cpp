@@ -200,6 +200,17 @@ Value hone::makeMask(Emitter &e, Value remaining, Value column, int64_t lanes) {
                                       e.sub(remaining, column));
 }
 
+void hone::forVectors(Emitter &e, Value count, int64_t lanes,
+                      function_ref<void(Value column, Value mask)> body) {
+  Value rest = e.rem(count, e.cst(lanes)), whole = e.sub(count, rest);
+  e.loop(e.cst(0), whole, lanes, {}, [&](Value column, ValueRange) {
+    body(column, nullptr);
+    return SmallVector<Value>();
+  });
+  if (constantOf(rest) != 0)
+    body(whole, makeMask(e, rest, e.cst(0), lanes));
+}
+
 void Epilogue::emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
                         int64_t vectors,
                         ArrayRef<SmallVector<Value>> accumulators,

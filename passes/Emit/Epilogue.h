@@ -102,6 +102,11 @@ private:
 mlir::Value makeMask(Emitter &e, mlir::Value remaining, mlir::Value column,
                      int64_t lanes);
 
+/// Runs `body` for the vectors of `count` columns; the last may have a mask.
+void forVectors(
+    Emitter &e, mlir::Value count, int64_t lanes,
+    llvm::function_ref<void(mlir::Value column, mlir::Value mask)> body);
+
 } // namespace hone
 
 #endif // HONE_PASSES_EMIT_EPILOGUE_H
