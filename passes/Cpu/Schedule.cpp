@@ -19,6 +19,13 @@ int64_t hone::maxTileRows(const CpuMachine &machine, const MicroKernel &form,
   return std::max<int64_t>(free / vectors, 1);
 }
 
+double hone::stepCycles(const CpuMachine &machine, int64_t rows,
+                        int64_t vectors) {
+  double compute = double(rows * vectors) / machine.fmaPorts;
+  double loads = double(rows + vectors) / machine.loadPorts;
+  return std::max(compute, loads) + 0.1;
+}
+
 bool hone::isDotProduct(const ProductShape &shape) {
   return shape.layout == RhsLayout::Transposed &&
          !ShapedType::isDynamic(shape.m) && shape.m <= tuning::kMaxDotRows;

@@ -23,9 +23,17 @@ bool isWidened(const ProductShape &shape);
 
 /// A register tile and the form in which it multiplies.
 struct FormedTile {
-  const MicroKernel *form;
-  int64_t rows, vectors;
+  const MicroKernel *form = nullptr;
+  int64_t rows = 1, vectors = 1;
+
+  int64_t columns(const CpuMachine &machine, const ProductTypes &types) const {
+    return vectors * form->lanes(machine, types.accumulator);
+  }
 };
+
+/// Cycles of one step of such a tile along K: so many multiply-adds and loads
+/// start in each, and a little goes to the loop.
+double stepCycles(const CpuMachine &machine, int64_t rows, int64_t vectors);
 
 /// The schedule that is likely the best for the operation's type; with `tile`,
 /// the best of those with that register tile.

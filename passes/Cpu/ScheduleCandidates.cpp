@@ -62,16 +62,13 @@ static bool isKnown(int64_t size) { return !ShapedType::isDynamic(size); }
 /// What stands for a size that is not known: many.
 static int64_t orMany(int64_t size) { return isKnown(size) ? size : 1 << 12; }
 
-/// Cycles of a step along K for all rows and columns: so many multiply-adds and
-/// loads start in each.
-static double cyclesOf(const CpuMachine &machine, const LoopSizes &sizes,
-                       const FormedTile &tile, int64_t lanes) {
-  double compute = double(tile.rows * tile.vectors) / machine.fmaPorts;
-  double loads = double(tile.rows + tile.vectors) / machine.loadPorts;
+/// Cycles of a step along K for all rows and columns.
+static double cyclesOf(const CpuMachine &machine, const ProductTypes &types,
+                       const LoopSizes &sizes, const FormedTile &tile) {
   double rows = llvm::divideCeil(orMany(sizes.tiledRows), tile.rows);
   double columns =
-      llvm::divideCeil(orMany(sizes.columns), tile.vectors * lanes);
-  return std::max(compute, loads) * rows * columns;
+      llvm::divideCeil(orMany(sizes.columns), tile.columns(machine, types));
+  return stepCycles(machine, tile.rows, tile.vectors) * rows * columns;
 }
 
 SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,
@@ -81,17 +78,17 @@ SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,
   ProductTypes types = ProductTypes::of(op);
   int64_t mostRows = std::max<int64_t>(orMany(sizes.tiledRows), 1);
   auto cycles = [&](const FormedTile &tile) {
-    return cyclesOf(machine, sizes, tile,
-                    tile.form->lanes(machine, types.accumulator));
+    return cyclesOf(machine, types, sizes, tile);
   };
-  using Candidate = std::pair<double, ScheduleAttr>;
-  SmallVector<Candidate> found;
+  SmallVector<ScheduleAttr> found;
+  SmallVector<std::pair<double, size_t>> ranks; // cycles and place in `found`
   auto add = [&](FormedTile tile) {
     ScheduleAttr schedule = chooseSchedule(op, machine, tile);
-    bool known = schedule == current ||
-                 llvm::is_contained(llvm::make_second_range(found), schedule);
-    if (!known && scheduleProblem(op, schedule, machine).empty())
-      found.push_back({cycles(tile), schedule});
+    if (schedule == current || llvm::is_contained(found, schedule) ||
+        !scheduleProblem(op, schedule, machine).empty())
+      return;
+    ranks.push_back({cycles(tile), found.size()});
+    found.push_back(schedule);
   };
   for (const MicroKernel &form : microKernels()) {
     if (!form.fits(machine, types))
@@ -107,18 +104,16 @@ SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,
           add({&form, rows, vectors});
     }
   }
-  llvm::stable_sort(found, [](const Candidate &a, const Candidate &b) {
-    return a.first < b.first;
-  });
+  llvm::sort(ranks);
   double best = std::numeric_limits<double>::infinity();
   if (const MicroKernel *form = findMicroKernel(current.getForm()))
     best = cycles({form, current.getTileRows(), current.getTileVectors()});
-  if (!found.empty())
-    best = std::min(best, found.front().first);
+  if (!ranks.empty())
+    best = std::min(best, ranks.front().first);
   SmallVector<ScheduleAttr> schedules;
-  for (const auto &[time, schedule] : found)
+  for (const auto &[time, place] : ranks)
     if (time <= kHopeless * best && schedules.size() < kMostTiles)
-      schedules.push_back(schedule);
+      schedules.push_back(found[place]);
   return schedules;
 }
 

@@ -26,30 +26,15 @@ static int64_t sizeOr(int64_t size, int64_t otherwise) {
 
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
-/// Cycles of one step along K: multiply-adds and loads are two a cycle.
-static double cyclesOf(int64_t rows, int64_t vectors) {
-  double compute = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
-  return std::max(compute, loads) + 0.1;
-}
-
 namespace {
 /// A schedule in the making.
 struct Plan {
-  Plan() = default;
-  explicit Plan(const FormedTile &tile)
-      : form(tile.form), tileRows(tile.rows), tileVectors(tile.vectors) {}
-
-  const MicroKernel *form = nullptr;
-  int64_t tileRows = 1, tileVectors = 1;
+  FormedTile tile;
   int64_t blockRows = 0, blockColumns = 0, blockK = 0;
   bool packed = false;
 
-  /// Of a tile.
-  int64_t columns(const CpuMachine &machine, const ProductTypes &types) const {
-    return tileVectors * form->lanes(machine, types.accumulator);
-  }
   ScheduleAttr attr(MLIRContext *context) const {
-    return ScheduleAttr::get(context, form->name, tileRows, tileVectors,
+    return ScheduleAttr::get(context, tile.form->name, tile.rows, tile.vectors,
                              blockRows, blockColumns, blockK, packed);
   }
 };
@@ -70,10 +55,11 @@ static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
 /// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
 /// not known count as large. Rows of the left-hand side are `stride` bytes
 /// apart.
-static Plan chooseTile(const CpuMachine &machine, const ProductTypes &types,
-                       int64_t m, int64_t n, int64_t stride) {
+static FormedTile chooseTile(const CpuMachine &machine,
+                             const ProductTypes &types, int64_t m, int64_t n,
+                             int64_t stride) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
-  Plan best;
+  FormedTile best;
   double bestCost = std::numeric_limits<double>::infinity();
   auto consider = [&](const MicroKernel &form, int64_t vectors) {
     int64_t lanes = form.lanes(machine, types.accumulator);
@@ -88,8 +74,10 @@ static Plan chooseTile(const CpuMachine &machine, const ProductTypes &types,
       return;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
-      double small = split.small ? cyclesOf(split.rows - 1, width) : 0;
-      return split.large * cyclesOf(split.rows, width) + split.small * small;
+      double small =
+          split.small ? stepCycles(machine, split.rows - 1, width) : 0;
+      return split.large * stepCycles(machine, split.rows, width) +
+             split.small * small;
     };
     int64_t whole = columns / (vectors * lanes);
     int64_t left = columns % (vectors * lanes);
@@ -101,9 +89,7 @@ static Plan chooseTile(const CpuMachine &machine, const ProductTypes &types,
     // Few rows stream the right-hand side: the wider tile has more streams.
     if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
       bestCost = total;
-      best.form = &form;
-      best.tileRows = maxRows;
-      best.tileVectors = vectors;
+      best = {&form, maxRows, vectors};
     }
   };
   for (const MicroKernel &form : microKernels())
@@ -147,13 +133,13 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
   int64_t lhsBytes = tiledLhsBytes(shape);
   int64_t rows =
       sizeOr(shape.m,
-             plan.tileRows * (shape.fewRows ? 1 : tuning::kDynamicBlockTiles));
+             plan.tile.rows * (shape.fewRows ? 1 : tuning::kDynamicBlockTiles));
   int64_t cache = tuning::productBlockBytes(machine);
   int64_t bytesOfK = estimateProduct(shape.k, lhsBytes);
   bool rowsFit =
       estimateProduct(bytesOfK, std::min(rows, tuning::kMinBlockRows)) <= cache;
   bool columnsFit =
-      rows <= 2 * plan.tileRows ||
+      rows <= 2 * plan.tile.rows ||
       estimateProduct(shape.k, columns * bytesOf(shape.types.rhs)) <= cache;
   int64_t limit = shape.k;
   if (!rowsFit || !columnsFit)
@@ -174,7 +160,7 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
 static int64_t chooseRowTiles(const CpuMachine &machine,
                               const ProductShape &shape, const Plan &plan,
                               int64_t columns) {
-  int64_t rows = plan.tileRows;
+  int64_t rows = plan.tile.rows;
   int64_t typicalK = sizeOr(shape.k, tuning::kTypicalK);
   int64_t bytesPerTile = estimateProduct(plan.blockK ? plan.blockK : typicalK,
                                          rows * tiledLhsBytes(shape));
@@ -202,9 +188,9 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
 }
 
 /// The tile of a product, with which `planProduct` begins.
-static Plan chooseProductTile(const CpuMachine &machine,
-                              const ProductShape &shape) {
-  Plan plan =
+static FormedTile chooseProductTile(const CpuMachine &machine,
+                                    const ProductShape &shape) {
+  FormedTile tile =
       chooseTile(machine, shape.types, shape.m, shape.n,
                  isKnown(shape.lhsPitch) && !isWidened(shape)
                      ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
@@ -212,26 +198,25 @@ static Plan chooseProductTile(const CpuMachine &machine,
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
                       estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
-    plan.tileRows = std::min(plan.tileRows, fewWeights ? 2 : tuning::kFewRows);
+    tile.rows = std::min(tile.rows, fewWeights ? 2 : tuning::kFewRows);
   }
   if (isDotProduct(shape)) {
-    plan.tileRows = 1;
-    plan.tileVectors = 2;
+    tile.rows = 1;
+    tile.vectors = 2;
   } else if (isKnown(shape.m)) {
-    plan.tileRows =
-        splitRows(std::max<int64_t>(shape.m, 1), plan.tileRows).rows;
+    tile.rows = splitRows(std::max<int64_t>(shape.m, 1), tile.rows).rows;
   }
-  return plan;
+  return tile;
 }
 
 static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
                         const std::optional<FormedTile> &tile) {
-  Plan plan = tile ? Plan(*tile) : chooseProductTile(machine, shape);
+  Plan plan{tile ? *tile : chooseProductTile(machine, shape)};
   plan.packed = isPacked(machine, shape);
-  int64_t columns = plan.columns(machine, shape.types);
+  int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
   plan.blockRows =
-      plan.tileRows * chooseRowTiles(machine, shape, plan, columns);
+      plan.tile.rows * chooseRowTiles(machine, shape, plan, columns);
   return plan;
 }
 
@@ -252,10 +237,10 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
           ? estimateProduct(estimateProduct(channelsIn, op.getStrides().back()),
                             bytesOf(input.getElementType()))
           : channelsIn;
-  Plan plan = tile ? Plan(*tile)
-                   : chooseTile(machine, ProductTypes::of(op),
-                                out.getDimSize(last), groupOut, stride);
-  int64_t columns = plan.columns(machine, ProductTypes::of(op));
+  Plan plan{tile ? *tile
+                 : chooseTile(machine, ProductTypes::of(op),
+                              out.getDimSize(last), groupOut, stride)};
+  int64_t columns = plan.tile.columns(machine, ProductTypes::of(op));
 
   auto known = [](int64_t size, int64_t otherwise) {
     return std::max<int64_t>(sizeOr(size, otherwise), 1);
@@ -292,15 +277,15 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
 
 /// Rows of a tile: all tiles have as many, and repeat the last row where there
 /// are fewer. Ties go to the taller.
-static int64_t chooseAttentionRows(int64_t rows, int64_t maxRows,
-                                   int64_t vectors) {
+static int64_t chooseAttentionRows(const CpuMachine &machine, int64_t rows,
+                                   int64_t maxRows, int64_t vectors) {
   if (!isKnown(rows) || rows == 0)
     return maxRows;
   int64_t best = maxRows;
   double bestCost = std::numeric_limits<double>::infinity();
   for (int64_t tile = maxRows; 2 * tile > maxRows; --tile) {
     double cost = llvm::divideCeil(rows, tile) *
-                  (cyclesOf(tile, vectors) + tuning::kTileOverhead);
+                  (stepCycles(machine, tile, vectors) + tuning::kTileOverhead);
     if (cost < bestCost) {
       bestCost = cost;
       best = tile;
@@ -309,11 +294,11 @@ static int64_t chooseAttentionRows(int64_t rows, int64_t maxRows,
   return best;
 }
 
-static Plan chooseAttentionTile(const CpuMachine &machine,
-                                KernelAttentionOp op) {
-  Plan plan;
-  plan.form = &chooseMicroKernel(machine, ProductTypes::of(op));
-  plan.tileVectors = tuning::kAttentionVectors;
+static FormedTile chooseAttentionTile(const CpuMachine &machine,
+                                      KernelAttentionOp op) {
+  FormedTile tile;
+  tile.form = &chooseMicroKernel(machine, ProductTypes::of(op));
+  tile.vectors = tuning::kAttentionVectors;
   auto query = cast<ShapedType>(op.getQuery().getType());
   int64_t stride = query.getShape().back();
   if (op.getQueryByRow() && isKnown(stride)) {
@@ -324,18 +309,18 @@ static Plan chooseAttentionTile(const CpuMachine &machine,
     stride = estimateProduct(stride, bytesOf(query.getElementType()));
   SmallVector<int64_t> scores = op.getScoreShape();
   int64_t rows = scores[scores.size() - 2];
-  int64_t maxRows = std::min(maxTileRows(machine, *plan.form, plan.tileVectors),
+  int64_t maxRows = std::min(maxTileRows(machine, *tile.form, tile.vectors),
                              maxCachedRows(machine, stride));
-  plan.tileRows = chooseAttentionRows(rows, maxRows, plan.tileVectors);
-  return plan;
+  tile.rows = chooseAttentionRows(machine, rows, maxRows, tile.vectors);
+  return tile;
 }
 
 static Plan planAttention(const CpuMachine &machine, KernelAttentionOp op,
                           const std::optional<FormedTile> &tile) {
   SmallVector<int64_t> scores = op.getScoreShape();
   int64_t keys = scores.pop_back_val(), rows = scores.pop_back_val();
-  Plan plan = tile ? Plan(*tile) : chooseAttentionTile(machine, op);
-  int64_t columns = plan.columns(machine, ProductTypes::of(op));
+  Plan plan{tile ? *tile : chooseAttentionTile(machine, op)};
+  int64_t columns = plan.tile.columns(machine, ProductTypes::of(op));
   plan.blockColumns =
       std::clamp<int64_t>(llvm::alignTo(std::min(sizeOr(keys, kMaxEstimate),
                                                  tuning::kAttentionKeys),
@@ -345,7 +330,7 @@ static Plan planAttention(const CpuMachine &machine, KernelAttentionOp op,
       tuning::scoresBytes(machine) /
           (plan.blockColumns * static_cast<int64_t>(sizeof(float))),
       tuning::kAttentionRows, tuning::kMaxAttentionRows);
-  int64_t tiles = llvm::divideCeil(sizeOr(rows, most), plan.tileRows);
+  int64_t tiles = llvm::divideCeil(sizeOr(rows, most), plan.tile.rows);
   int64_t blocks = llvm::divideCeil(sizeOr(rows, most), most);
   int64_t batches = 1, balancedBlocks = tuning::balancedBlocks(machine);
   for (int64_t size : scores)
@@ -356,7 +341,7 @@ static Plan planAttention(const CpuMachine &machine, KernelAttentionOp op,
        std::min(balancedBlocks / batches, tiles / tuning::kMinAttentionTiles),
        1});
   plan.blockRows =
-      std::max<int64_t>(llvm::divideCeil(tiles, blocks), 1) * plan.tileRows;
+      std::max<int64_t>(llvm::divideCeil(tiles, blocks), 1) * plan.tile.rows;
   return plan;
 }
 
