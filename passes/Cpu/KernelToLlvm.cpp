@@ -3,24 +3,17 @@
 #include "passes/Analysis/Remarks.h"
 #include "passes/Cpu/Passes.h"
 
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
-#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MathToLibm/MathToLibm.h"
-#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
-#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
-#include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "passes/Emit/KernelTypes.h"
+#include "passes/Emit/LlvmPatterns.h"
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERKERNELTOLLVMPASS
@@ -47,23 +40,13 @@ struct LowerKernelToLlvmPass
     LLVMTypeConverter converter(context);
     addKernelTypeConversions(converter);
     RewritePatternSet patterns(context);
-    populateSCFToControlFlowConversionPatterns(patterns);
-    cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
     populateFuncToLLVMConversionPatterns(converter, patterns);
-    arith::populateArithToLLVMConversionPatterns(converter, patterns);
-    // What LLVM knows it can make instructions of; it calls libm by itself.
-    populateMathToLLVMConversionPatterns(converter, patterns,
-                                         /*approximateLog1p=*/false,
-                                         /*benefit=*/2);
-    populateMathToLibmConversionPatterns(patterns);
-    populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
-    ub::populateUBToLLVMConversionPatterns(converter, patterns);
     populateVectorToLLVMConversionPatterns(converter, patterns,
                                            /*reassociateFPReductions=*/true,
                                            /*force32BitVectorIndices=*/true);
-    vector::populateVectorMaskOpLoweringPatterns(patterns);
-    vector::populateVectorMaskMaterializationPatterns(
-        patterns, /*force32BitVectorIndices=*/true);
+    populateKernelToLlvmPatterns(converter, patterns);
+    // What has no instructions.
+    populateMathToLibmConversionPatterns(patterns);
     if (context->getRemarkEngine())
       getOperation().walk([](Operation *op) {
         if (callsLibm(op))
@@ -77,11 +60,7 @@ struct LowerKernelToLlvmPass
     if (failed(
             applyFullConversion(getOperation(), target, std::move(patterns))))
       return signalPassFailure();
-    // The prologue makes its memrefs from descriptors.
-    SmallVector<UnrealizedConversionCastOp> casts;
-    getOperation().walk(
-        [&](UnrealizedConversionCastOp op) { casts.push_back(op); });
-    reconcileUnrealizedCasts(casts);
+    removeDescriptorCasts(getOperation());
   }
 };
 } // namespace
