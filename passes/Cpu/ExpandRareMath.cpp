@@ -21,6 +21,23 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 
+/// Replaces an operation on vectors by what `compute` makes of all elements at
+/// once; where they do not all fit that, it is done element by element.
+static void replaceWhereAllFit(PatternRewriter &rewriter, Operation *op,
+                               Value fits, function_ref<Value()> compute) {
+  Location loc = op->getLoc();
+  Value all = vector::ReductionOp::create(rewriter, loc,
+                                          vector::CombiningKind::AND, fits);
+  auto branch = scf::IfOp::create(rewriter, loc, op->getResultTypes(), all,
+                                  /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(rewriter, loc, compute());
+  rewriter.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(rewriter, loc, computeByElement(rewriter, op));
+  rewriter.replaceOp(op, branch.getResults());
+}
+
 namespace {
 /// The remainder of a division of vectors. In f64 it is exact up to quotients
 /// of 29 bits; where one has more, or is none, all go to libm.
@@ -43,16 +60,8 @@ struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
     Value infinity = f.constant(std::numeric_limits<double>::infinity());
     Value fits =
         f.both(f.less(quotient, f.constant(0x1p29)), f.less(b, infinity));
-    Value all = vector::ReductionOp::create(rewriter, loc,
-                                            vector::CombiningKind::AND, fits);
-    auto branch = scf::IfOp::create(rewriter, loc, TypeRange{type}, all,
-                                    /*withElse=*/true);
-    OpBuilder::InsertionGuard guard(rewriter);
-    rewriter.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(rewriter, loc, f.narrow(f.copySign(rest, x)));
-    rewriter.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(rewriter, loc, computeByElement(rewriter, op));
-    rewriter.replaceOp(op, branch.getResult(0));
+    replaceWhereAllFit(rewriter, op, fits,
+                       [&] { return f.narrow(f.copySign(rest, x)); });
     return success();
   }
 };
@@ -155,27 +164,18 @@ struct ExpandLongDivision : OpRewritePattern<OpTy> {
     };
     Value both = arith::AndIOp::create(rewriter, loc, fits(op.getLhs()),
                                        fits(op.getRhs()));
-    Value all = vector::ReductionOp::create(rewriter, loc,
-                                            vector::CombiningKind::AND, both);
-    auto branch = scf::IfOp::create(rewriter, loc, TypeRange{type}, all,
-                                    /*withElse=*/true);
-    OpBuilder::InsertionGuard guard(rewriter);
-    rewriter.setInsertionPointToStart(branch.thenBlock());
-    Value a = toFloat(op.getLhs()), b = toFloat(op.getRhs());
-    Value result = math::TruncOp::create(
-        rewriter, loc, arith::DivFOp::create(rewriter, loc, a, b));
-    if (isRemainder)
-      result = arith::SubFOp::create(
-          rewriter, loc, a, arith::MulFOp::create(rewriter, loc, result, b));
-    Value sum = arith::BitcastOp::create(
-        rewriter, loc, type,
-        arith::AddFOp::create(rewriter, loc, result, round));
-    scf::YieldOp::create(
-        rewriter, loc,
-        arith::SubIOp::create(rewriter, loc, sum, bits).getResult());
-    rewriter.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(rewriter, loc, computeByElement(rewriter, op));
-    rewriter.replaceOp(op, branch.getResult(0));
+    replaceWhereAllFit(rewriter, op, both, [&] {
+      Value a = toFloat(op.getLhs()), b = toFloat(op.getRhs());
+      Value result = math::TruncOp::create(
+          rewriter, loc, arith::DivFOp::create(rewriter, loc, a, b));
+      if (isRemainder)
+        result = arith::SubFOp::create(
+            rewriter, loc, a, arith::MulFOp::create(rewriter, loc, result, b));
+      Value sum = arith::BitcastOp::create(
+          rewriter, loc, type,
+          arith::AddFOp::create(rewriter, loc, result, round));
+      return arith::SubIOp::create(rewriter, loc, sum, bits).getResult();
+    });
     return success();
   }
 };
