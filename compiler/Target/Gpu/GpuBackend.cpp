@@ -26,9 +26,14 @@ bool GpuBackend::runs(func::FuncOp kernel) const {
   return kernel->hasAttr(rt::kDeviceAttr);
 }
 
-NamedAttribute GpuBackend::machine(MLIRContext *context, size_t) const {
+static NamedAttribute attributeOf(const GpuMachine &machine,
+                                  MLIRContext *context) {
   return {StringAttr::get(context, kGpuAttr),
-          machine::GpuAttr::get(context, chip)};
+          machine::GpuAttr::get(context, machine)};
+}
+
+NamedAttribute GpuBackend::machine(MLIRContext *context, size_t) const {
+  return attributeOf(chip, context);
 }
 
 void GpuBackend::addBufferPhase(OpPassManager &pm) const {
@@ -72,11 +77,8 @@ gpu::GPUModuleOp GpuBackend::deviceModule(ModuleOp module) {
 llvm::Expected<OwningOpRef<ModuleOp>>
 GpuBackend::lowerToDevice(func::FuncOp kernel,
                           const GpuMachine &machine) const {
-  MLIRContext *context = kernel.getContext();
   OwningOpRef<ModuleOp> module =
-      lower(kernel, Phase::Llvm,
-            {StringAttr::get(context, kGpuAttr),
-             machine::GpuAttr::get(context, machine)});
+      lower(kernel, Phase::Llvm, attributeOf(machine, kernel.getContext()));
   if (!module)
     return problem(kernel, "could not be lowered");
   if (!deviceModule(*module))
