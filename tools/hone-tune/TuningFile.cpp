@@ -3,8 +3,10 @@
 #include "tools/hone-tune/TuningFile.h"
 #include "tools/hone-run/Files.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sys/stat.h>
+#include <unordered_map>
 
 using namespace hone::tune;
 using hone::run::Failure;
@@ -16,15 +18,6 @@ constexpr int kVersion = 1;
 Json readJson(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
   return Json::parse(file);
-}
-
-/// The element of an array of objects that has `value` under `name`; null if
-/// there is none.
-Json *find(Json &array, const char *name, const std::string &value) {
-  for (Json &element : array)
-    if (element.at(name).get_ref<const std::string &>() == value)
-      return &element;
-  return nullptr;
 }
 
 Entry entryOf(const Json &kernel) {
@@ -166,14 +159,24 @@ std::vector<Entry> TuningFile::entriesOf(const std::string &machine) const {
 void TuningFile::update(const std::string &machine,
                         const std::vector<Entry> &entries) {
   Json &machines = json["machines"];
-  if (!find(machines, "machine", machine))
+  auto known =
+      std::find_if(machines.begin(), machines.end(), [&](const Json &element) {
+        return element.at("machine") == machine;
+      });
+  if (known == machines.end()) {
     machines.push_back({{"machine", machine}, {"kernels", Json::array()}});
-  Json &kernels = (*find(machines, "machine", machine))["kernels"];
+    known = std::prev(machines.end());
+  }
+  Json &kernels = (*known)["kernels"];
+  std::unordered_map<std::string, size_t> places;
+  for (size_t i = 0; i < kernels.size(); ++i)
+    places.try_emplace(kernels[i].at("key").get<std::string>(), i);
   for (const Entry &entry : entries) {
-    if (Json *known = find(kernels, "key", entry.key))
-      *known = jsonOf(entry);
-    else
+    auto [place, isNew] = places.try_emplace(entry.key, kernels.size());
+    if (isNew)
       kernels.push_back(jsonOf(entry));
+    else
+      kernels[place->second] = jsonOf(entry);
   }
 }
 
