@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Files that are written as a whole or not at all.
+// Files that are written as a whole or not at all, and standard output.
 #include "tools/hone-run/Files.h"
 
 #include <cerrno>
@@ -61,6 +61,11 @@ void hone::run::writeFile(const std::string &path,
   if (rename(unfinished, place.c_str()) != 0)
     failWrite(path);
   isUnfinished = false;
+}
+
+void hone::run::flushOutput() {
+  if (fflush(stdout) != 0 || ferror(stdout))
+    throw Failure{74, "cannot write to standard output"};
 }
 
 void hone::run::removeUnfinished() {

@@ -86,9 +86,7 @@ int main(int argc, char **argv) {
     int code = run->parsed()     ? runModel(options)
                : bench->parsed() ? benchModel(options)
                                  : showInfo(options);
-    // A full disk or a closed pipe must not look like success.
-    if (fflush(stdout) != 0 || ferror(stdout))
-      throw Failure{74, "cannot write to standard output"};
+    flushOutput();
     return code;
   } catch (const Failure &failure) {
     fprintf(stderr, "hone: %s\n", shown(failure.message).c_str());

@@ -63,9 +63,7 @@ int main(int argc, char **argv) {
   hone::catchSignals();
   try {
     int code = hone::tune::tune(options);
-    // A full disk or a closed pipe must not look like success.
-    if (fflush(stdout) != 0 || ferror(stdout))
-      throw Failure{74, "cannot write to standard output"};
+    hone::run::flushOutput();
     return code;
   } catch (const Failure &failure) {
     hone::endProgress();
