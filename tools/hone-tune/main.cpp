@@ -2,6 +2,7 @@
 // hone-tune: measures which schedules of a model's kernels are fast here.
 #include "tools/hone-run/Files.h"
 #include "tools/hone-tune/Tune.h"
+#include "tools/hone/Beside.h"
 #include "tools/hone/Signals.h"
 #include "tools/hone/Terminal.h"
 
@@ -11,14 +12,6 @@
 #include <new>
 
 using hone::run::Failure;
-
-/// The program of that name beside this one.
-static std::string beside(const char *name) {
-  std::error_code error;
-  std::filesystem::path self =
-      std::filesystem::read_symlink("/proc/self/exe", error);
-  return (self.parent_path() / name).string();
-}
 
 int main(int argc, char **argv) {
   hone::tune::Options options;
@@ -59,7 +52,10 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  options.compiler = beside("hone-compile");
+  char compiler[PATH_MAX];
+  if (!hone::findBeside("hone-compile", compiler))
+    return 70;
+  options.compiler = compiler;
   hone::catchSignals();
   try {
     int code = hone::tune::tune(options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The front door: starts hone-compile, hone-run or hone-tune, which lie beside
 // it, with the same arguments. It links neither LLVM nor the runtime.
+#include "tools/hone/Beside.h"
 #include "tools/hone/Compile.h"
 #include <errno.h>
 #include <stdio.h>
@@ -50,14 +51,9 @@ int main(int argc, char **argv) {
     return 2;
   }
 
-  char path[4096];
-  ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 32);
-  if (length < 0) {
-    fprintf(stderr, "hone: /proc/self/exe: %s\n", strerror(errno));
+  char path[PATH_MAX];
+  if (!hone::findBeside(program, path))
     return 70;
-  }
-  path[length] = 0;
-  strcpy(strrchr(path, '/') + 1, program);
   if (strcmp(program, "hone-compile"))
     execv(path, argv);
   else if (access(path, X_OK) == 0)
