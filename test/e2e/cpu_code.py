@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from kernel_graphs import CONTRACTIONS, Graph, attentions, convolutions, fill_weights, products
+from kernel_graphs import CONTRACTIONS, Graph, attentions, bench_models, convolutions, products
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Level: registers of its vectors, all of one kind in a loop, and what a step of a product has.
@@ -127,10 +127,8 @@ def main():
                 check(what, graph.save(scratch / "model.onnx"))
         if args.only in "digits":
             check("digits", ROOT / "test/data/digits/model.onnx")
-        bench = os.environ.get("HONE_TEST_BENCH")
-        for path in sorted(pathlib.Path(bench).glob("models/*.onnx")) if bench else []:
-            if args.only in path.name:
-                check(path.stem, fill_weights(path, scratch / "model.onnx"))
+        for name, path in bench_models(args.only, scratch):
+            check(name, path)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 

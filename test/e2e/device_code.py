@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 
-from kernel_graphs import CONTRACTIONS, Graph, attentions, convolutions, fill_weights, functions, others, products
+from kernel_graphs import CONTRACTIONS, Graph, attentions, bench_models, convolutions, functions, others, products
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRODUCT_SECTION = re.compile(rb"\.text\.\w*(" + CONTRACTIONS.pattern.encode() + b")")
@@ -174,10 +174,8 @@ def main():
             check("digits", ROOT / "test/data/digits/model.onnx")
         # Those of benchmarks have many kernels that are alike.
         chips = chips if args.gpu else chips[:2]
-        bench = os.environ.get("HONE_TEST_BENCH")
-        for path in sorted(pathlib.Path(bench).glob("models/*.onnx")) if bench else []:
-            if args.only in path.name:
-                check(path.stem, fill_weights(path, scratch / "model.onnx"))
+        for name, path in bench_models(args.only, scratch):
+            check(name, path)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

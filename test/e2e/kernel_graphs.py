@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Small graphs whose kernels' code is looked at, for CPUs and for GPUs."""
 import math
+import os
+import pathlib
 import re
 
 import numpy as np
@@ -106,3 +108,11 @@ def fill_weights(path, filled):
             tensor.raw_data = np.resize(np.linspace(-0.1, 0.1, 251), count).astype(dtype).tobytes()
     onnx.save(model, filled)
     return filled
+
+
+def bench_models(only, scratch):
+    """Names and files of the models of HONE_TEST_BENCH whose file names hold `only`; each file makes place for the next."""
+    bench = os.environ.get("HONE_TEST_BENCH")
+    for path in sorted(pathlib.Path(bench).glob("models/*.onnx")) if bench else []:
+        if only in path.name:
+            yield path.stem, fill_weights(path, scratch / "model.onnx")
