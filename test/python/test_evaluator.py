@@ -10,7 +10,7 @@ import numpy as np
 
 import hone
 
-EVALUATOR = pathlib.Path(__file__).resolve().parents[2] / "passes/Graph/EvaluateMap.cpp"
+EVALUATOR = pathlib.Path(__file__).resolve().parents[2] / "dialects/Graph/EvaluateMap.cpp"
 HONE = pathlib.Path(hone.__file__).parents[2] / "bin/hone"
 
 INTEGERS = {"i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64}
