@@ -27,7 +27,7 @@ static bool joinsKernelOf(Value value) {
          producer->hasOneUse())
     producer = producer->getOperand(0).getDefiningOp();
   return isa_and_nonnull<SliceOp>(producer) ||
-         (isa_and_nonnull<MatmulOp, ConvOp, ConvTransposeOp, MapOp>(producer) &&
+         (isa_and_nonnull<EpilogueOpInterface, MapOp>(producer) &&
           producer->hasOneUse());
 }
 

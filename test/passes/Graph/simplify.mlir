@@ -377,3 +377,21 @@ func.func @map_in_loop(%a: tensor<4x4xi64>, %b: tensor<4x2xi64>, %init: tensor<4
   }
   return %last : tensor<4x2x1xi64>
 }
+
+// -----
+
+// A map of a pool's result joins its kernel, and comes before a transpose for that.
+// CHECK-LABEL: func.func @map_behind_pool(
+// CHECK:         %[[P:.+]] = hone.pool
+// CHECK:         %[[M:.+]] = hone.map ins(%[[P]] :
+// CHECK:         hone.transpose %[[M]] [0, 2, 3, 1]
+func.func @map_behind_pool(%x: tensor<1x8x6x6xf32>) -> tensor<1x3x3x8xf32> {
+  %p = hone.pool max %x kernel [2, 2] strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] : tensor<1x8x6x6xf32> -> tensor<1x8x3x3xf32>
+  %t = hone.transpose %p [0, 2, 3, 1] : tensor<1x8x3x3xf32> -> tensor<1x3x3x8xf32>
+  %r = hone.map ins(%t : tensor<1x3x3x8xf32>) -> tensor<1x3x3x8xf32> {
+  ^bb0(%a: f32):
+    %m = arith.mulf %a, %a : f32
+    hone.yield %m : f32
+  }
+  return %r : tensor<1x3x3x8xf32>
+}
