@@ -3,24 +3,10 @@
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace hone::graph;
-
-/// The dimensions of `type`, the dynamic ones taken from `dims` in order.
-static SmallVector<OpFoldResult> mixedDims(OpBuilder &builder, ShapedType type,
-                                           ValueRange dims) {
-  SmallVector<OpFoldResult> result;
-  for (int64_t size : type.getShape()) {
-    if (!ShapedType::isDynamic(size)) {
-      result.push_back(builder.getIndexAttr(size));
-      continue;
-    }
-    result.push_back(dims.front());
-    dims = dims.drop_front();
-  }
-  return result;
-}
 
 static OpFoldResult sizeFrom(OpBuilder &builder, Location loc,
                              const SizeSource &source) {
@@ -40,7 +26,8 @@ hone::graph::reifyResultSizes(Operation *op, OpBuilder &builder,
   for (Value result : op->getResults()) {
     auto type = cast<ShapedType>(result.getType());
     if (given) {
-      shapes.push_back(mixedDims(builder, type, given.getDims()));
+      shapes.push_back(
+          getMixedValues(type.getShape(), given.getDims(), builder));
       continue;
     }
     auto derived = cast<DerivedSizesOpInterface>(op);

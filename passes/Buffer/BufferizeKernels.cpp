@@ -154,16 +154,24 @@ private:
     return failure();
   }
 
-  static SmallVector<OpFoldResult> mixedSizes(Builder &builder, Type type,
-                                              ValueRange dynamic) {
+  /// The sizes of a result of an operation of the model, whose operands have
+  /// buffers.
+  SmallVector<OpFoldResult> resultSizes(Operation *op) {
+    auto type = cast<ShapedType>(op->getResult(0).getType());
+    if (auto given = dyn_cast<GivenSizesOpInterface>(op))
+      return getMixedValues(type.getShape(), given.getDims(), builder);
+    auto derived = cast<DerivedSizesOpInterface>(op);
     SmallVector<OpFoldResult> sizes;
-    for (int64_t size : cast<ShapedType>(type).getShape()) {
-      if (!ShapedType::isDynamic(size)) {
-        sizes.push_back(builder.getIndexAttr(size));
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      SizeSource source = derived.getSizeSource(i);
+      OpFoldResult added = builder.getIndexAttr(source.added);
+      if (!source.tensor) {
+        sizes.push_back(added);
         continue;
       }
-      sizes.push_back(dynamic.front());
-      dynamic = dynamic.drop_front();
+      OpFoldResult size = memref::getMixedSize(
+          builder, op->getLoc(), buffers.lookup(source.tensor), source.dim);
+      sizes.push_back(sum(builder, op->getLoc(), size, added));
     }
     return sizes;
   }
@@ -294,23 +302,18 @@ private:
           Value source = contiguousBufferOf(reshape.getInput());
           if (!source)
             return failure();
-          return setView(
-              reshape.getResult(), source,
-              mixedSizes(builder, reshape.getType(), reshape.getDims()));
+          return setView(reshape.getResult(), source, resultSizes(reshape));
         })
         .Case([&](SliceOp slice) {
           Value source = bufferOf(slice.getInput());
           if (!source)
             return failure();
-          buffers[slice.getResult()] = sliceBuffer(
-              builder, slice, source,
-              mixedSizes(builder, slice.getType(), slice.getDims()));
+          buffers[slice.getResult()] =
+              sliceBuffer(builder, slice, source, resultSizes(slice));
           return success();
         })
         .Case([&](ConcatOp concat) {
-          Value target =
-              allocate(concat.getResult(),
-                       mixedSizes(builder, concat.getType(), concat.getDims()));
+          Value target = allocate(concat.getResult(), resultSizes(concat));
           SmallVector<Value> inputs;
           for (Value input : concat.getInputs()) {
             inputs.push_back(contiguousBufferOf(input));
@@ -324,14 +327,9 @@ private:
           Value source = contiguousBufferOf(pad.getInput());
           if (!source)
             return failure();
-          SmallVector<OpFoldResult> sizes;
-          for (auto [i, size] :
-               llvm::enumerate(memref::getMixedSizes(builder, loc, source)))
-            sizes.push_back(
-                sum(builder, loc, size,
-                    builder.getIndexAttr(pad.getLow()[i] + pad.getHigh()[i])));
-          (teams ? emitElementPad : emitPad)(builder, pad, source,
-                                             allocate(pad.getResult(), sizes));
+          (teams ? emitElementPad
+                 : emitPad)(builder, pad, source,
+                            allocate(pad.getResult(), resultSizes(pad)));
           return success();
         })
         .Case([&](ScatterOp scatter) -> LogicalResult {
@@ -347,8 +345,7 @@ private:
           Value updates = contiguousBufferOf(scatter.getUpdates());
           if (!input || !indices || !updates)
             return failure();
-          Value target = allocate(scatter.getResult(),
-                                  memref::getMixedSizes(builder, loc, input));
+          Value target = allocate(scatter.getResult(), resultSizes(scatter));
           (teams ? emitTeamScatter : emitScatter)(builder, scatter, input,
                                                   indices, updates, target);
           return success();
@@ -357,8 +354,7 @@ private:
           Value source = contiguousBufferOf(cumulate.getInput());
           if (!source)
             return failure();
-          Value target = allocate(cumulate.getResult(),
-                                  memref::getMixedSizes(builder, loc, source));
+          Value target = allocate(cumulate.getResult(), resultSizes(cumulate));
           (teams ? emitTeamCumulate : emitCumulate)(builder, cumulate, source,
                                                     target);
           return success();
@@ -367,8 +363,7 @@ private:
           Value source = contiguousBufferOf(topK.getInput());
           if (!source)
             return failure();
-          SmallVector<OpFoldResult> sizes =
-              mixedSizes(builder, topK.getValues().getType(), topK.getDims());
+          SmallVector<OpFoldResult> sizes = resultSizes(topK);
           Value values = allocate(topK.getValues(), sizes);
           Value indices = allocate(topK.getIndices(), sizes);
           (teams ? emitTeamTopK : emitTopK)(builder, topK, source, values,
