@@ -54,7 +54,7 @@ Expected<OutputPlace> hone::findPlace(StringRef output,
       return OutputPlace{"", true};
     if (!S_ISREG(found.st_mode))
       return misplaced(output,
-                       "is no regular file, and only those are written; "
+                       "is not a regular file, and only those are written; "
                        "'-o -' prints what is text");
     for (const std::string &input : inputs) {
       struct stat other;

@@ -16,7 +16,7 @@ static Error unreadable(StringRef path, const Twine &why) {
 static const char *describe(mode_t mode) {
   return S_ISDIR(mode)    ? "it is a folder"
          : S_ISFIFO(mode) ? "it is a pipe; write it to a file first"
-                          : "it is no regular file";
+                          : "it is not a regular file";
 }
 
 Expected<std::unique_ptr<MemoryBuffer>> hone::openModelFile(StringRef path,

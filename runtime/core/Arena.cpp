@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t page = plan::kPage;
 constexpr int64_t mappedFrom = int64_t(1) << 20;
 constexpr int64_t hugePage = int64_t(2) << 20;
-/// Far above what there is, far below where sums overflow.
+/// Far above any real request, far below where sums overflow.
 constexpr int64_t largest = int64_t(1) << 46;
 
 void *allocateFromSystem(void *, int64_t bytes, int64_t alignment) {
@@ -25,14 +25,14 @@ void *allocateFromSystem(void *, int64_t bytes, int64_t alignment) {
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     return nullptr;
-  // Fewer TLB misses; a refusal does no harm.
+  // Fewer TLB misses; harmless if refused.
   if (bytes >= 2 * hugePage)
     madvise(memory, size_t(bytes), MADV_HUGEPAGE);
   return memory;
 }
 
-/// Which way a piece was made follows from its size: no piece that is aligned
-/// to more than a page comes from this core.
+/// The allocation method follows from the size: nothing this core allocates is
+/// aligned to more than a page.
 void releaseToSystem(void *, void *pointer, int64_t bytes) {
   if (bytes < mappedFrom)
     free(pointer);
@@ -40,13 +40,13 @@ void releaseToSystem(void *, void *pointer, int64_t bytes) {
     munmap(pointer, size_t(bytes));
 }
 
-/// What a block's header takes. It stands in front of the memory that is given
-/// out, which in large blocks begins at the second page (see kLargeBuffer).
+/// Size of a block's header. It precedes the memory that is handed out, which
+/// in large blocks begins at the second page (see kLargeBuffer).
 constexpr int64_t headerBytes = 64;
 
 bool isLarge(int64_t blockBytes) { return blockBytes >= plan::kLargeBuffer; }
 
-/// Bytes of a block in front of what is given out.
+/// Bytes of a block before the memory that is handed out.
 int64_t prefixOf(int64_t blockBytes) {
   return isLarge(blockBytes) ? page : headerBytes;
 }
@@ -110,7 +110,7 @@ void *Blocks::allocate(const hone_allocator &allocator, int64_t bytes,
   if (header) {
     unused[sizeClass] = header->next;
   } else {
-    // Sizes of large blocks are whole pages in any case.
+    // Large blocks are whole pages anyway.
     int64_t prefix = prefixOf(total);
     auto *block =
         static_cast<char *>(allocator.allocate(allocator.self, total, prefix));

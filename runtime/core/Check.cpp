@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Checks of a call: everything that a caller can get wrong is found here,
-// before anything has run.
+// Checks of a call: every mistake a caller can make is found here, before
+// anything runs.
 #include "runtime/core/Session.h"
 #include "runtime/core/Types.h"
 
@@ -11,7 +11,7 @@ using namespace hone;
 
 namespace {
 
-/// One check of one value; says what is wrong with it.
+/// Checks one value and reports what is wrong with it.
 struct Checker {
   hone_session &session;
   Text &text;
@@ -39,7 +39,7 @@ struct Checker {
     return true;
   }
 
-  /// Type, rank and dimensions. `bind`: free dimensions get their sizes here.
+  /// Type, rank and dimensions. `bind`: sets the sizes of free dimensions.
   bool tensor(const hone_tensor &tensor, bool bind) {
     if (!typeAndRank(tensor))
       return false;
@@ -85,19 +85,20 @@ struct Checker {
     return false;
   }
 
-  /// `mayBeOnDevice`: an input or output itself, no element of one.
+  /// `mayBeOnDevice`: true for an input or output itself, false for an element
+  /// of one.
   bool placeIsUsable(const hone_value &value, bool mayBeOnDevice) {
     if (value.place == HONE_PLACE_HOST)
       return true;
     if (value.place != HONE_PLACE_DEVICE)
-      complain().add(" lies in no place that there is: %" PRId32, value.place);
+      complain().add(" is in an unknown place: %" PRId32, value.place);
     else if (!mayBeOnDevice || value.kind != HONE_KIND_TENSOR ||
              info.type == HONE_TYPE_STRING)
-      complain().add(" must lie in the host's memory: only tensors of numbers "
-                     "that are no elements may lie on the device");
+      complain().add(" must be in host memory: only tensors of numbers "
+                     "that are not elements may be on the device");
     else if (!session.device)
-      complain().add(" lies on a device, but this session runs on the CPU: "
-                     "give it memory of the host");
+      complain().add(" is on a device, but this session runs on the CPU: "
+                     "pass it in host memory");
     else
       return true;
     return false;
@@ -178,7 +179,7 @@ int32_t hone::checkInputs(hone_session &session, const hone_value *inputs,
     hone_value &copy = session.inputs[i];
     copy = inputs[i];
     if (checker.info.kind == HONE_KIND_OPTIONAL) {
-      // Nothing at all, or the element itself, is an optional too.
+      // The element itself, or nothing at all, is an optional too.
       if (copy.kind == HONE_KIND_NONE)
         copy.as.optional.value = nullptr;
       else if (copy.kind == checker.info.element_kind)
@@ -193,7 +194,7 @@ int32_t hone::checkInputs(hone_session &session, const hone_value *inputs,
     }
     const hone_value_info &info = checker.info;
     if (copy.kind == HONE_KIND_NONE && info.has_default) {
-      // The weights are only read, as inputs are.
+      // Weights, like inputs, are only read.
       copy.kind = HONE_KIND_TENSOR;
       copy.place = HONE_PLACE_HOST;
       copy.as.tensor = {const_cast<char *>(session.frame.weights) +
@@ -239,8 +240,8 @@ int32_t hone::bindOutputs(hone_session &session, const hone_value *outputs,
       if (!checker.placeIsUsable(outputs[i], true))
         return HONE_WRONG_CALL;
       if (!known) {
-        checker.complain().add(" has a shape that only the data decide: it "
-                               "cannot lie on the device");
+        checker.complain().add(" has a shape that depends on data: it "
+                               "cannot be on the device");
         return HONE_WRONG_CALL;
       }
       output.place = outputs[i].place;

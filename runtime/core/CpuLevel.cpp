@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reads the processor's features itself: the compiler's own support needs a
+// Reads the processor's features directly: the compiler's own support needs a
 // static constructor. Everything here is baseline x86-64.
 #include "runtime/core/CpuLevel.h"
 

@@ -10,11 +10,11 @@ namespace hone {
 /// HONE_CPU_* bits that the processor has and the system lets programs use.
 uint64_t cpuFeatures();
 
-/// Processors that this process may run on.
+/// The number of processors that this process may run on.
 int32_t usableProcessors();
 
-/// Asks the system for what the level needs before its first instruction (AMX
-/// tiles). False: refused.
+/// Requests from the system what the level needs before its first instruction
+/// (AMX tiles). False: refused.
 bool enableFeatures(uint64_t features);
 
 } // namespace hone

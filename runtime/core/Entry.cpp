@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What generated code calls, and the table of functions that a descriptor
-// names.
+// Functions that generated code calls, and the table that a descriptor names.
 #include "runtime/core/Pool.h"
 #include "runtime/core/Session.h"
 #include "runtime/core/Types.h"
@@ -23,7 +22,8 @@ struct Job {
 
 int32_t runPieces(void *task, int64_t begin, int64_t end, int64_t thread) {
   Job &job = *static_cast<Job *>(task);
-  // A pool of the caller's: its numbers choose memory, so they are checked.
+  // A pool supplied by the caller: its numbers determine memory, so they are
+  // checked.
   if (thread < 0 || thread >= job.session->pool.threads)
     return HONE_INTERNAL;
   return job.function(job.ptrs, job.dims, begin, end,
@@ -46,7 +46,7 @@ int32_t launch(Job &job, int64_t pieces, hone_task_fn task) {
   return session.pool.run(session.pool.self, pieces, task, &job);
 }
 
-/// Does the work of a step, and tells the profile when.
+/// Executes a step and reports its time to the profile.
 template <typename Work>
 int32_t timed(hone_session &session, int64_t step, bool onDevice, Work work) {
   if (!onDevice) {
@@ -81,8 +81,8 @@ int32_t copy(hone_session &session, void *to, const void *from, int64_t bytes,
   return HONE_OK;
 }
 
-/// A sequence that leaves the session must not lead back to its table, which
-/// the next run reuses: the caller may pass it in again.
+/// A sequence that leaves the session must not refer to its table, which the
+/// next run reuses: the caller may pass it in again.
 void detach(const hone_value &value) {
   const hone_value *inner = &value;
   if (inner->kind == HONE_KIND_OPTIONAL)

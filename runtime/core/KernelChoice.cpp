@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which kernels a session runs: those of a device, and those of a CPU level.
+// Chooses a session's kernels: those of a device, or of a CPU level.
 #include "runtime/core/CpuLevel.h"
 #include "runtime/core/Session.h"
 #include "runtime/device/Device.h"
@@ -15,7 +15,7 @@ namespace {
 
 struct DeviceWish {
   int32_t ordinal = 0;
-  bool isNamed = false; ///< no other device, and not the CPU, will do
+  bool isNamed = false; ///< no other device, nor the CPU, will do
   bool cpu = false;
 };
 
@@ -34,7 +34,7 @@ bool readWish(int32_t option, DeviceWish &wish, Text &text) {
   errno = 0;
   long number = strtol(name, &end, 10);
   if (*end || errno || number < 0 || number > INT32_MAX) {
-    text.add("HONE_DEVICE is '%s'; it must be the number of a device, or "
+    text.add("HONE_DEVICE is '%s'; it must be a device number or "
              "'cpu'",
              name);
     return false;
@@ -44,7 +44,7 @@ bool readWish(int32_t option, DeviceWish &wish, Text &text) {
   return true;
 }
 
-/// The first kernel that this table has no code for; -1: none.
+/// The first kernel without code in this table; -1: none.
 int64_t missingKernel(const hone_descriptor &model,
                       const hone_kernel_fn *kernels) {
   for (int64_t i = 0; i < model.kernel_count; ++i)
@@ -75,7 +75,7 @@ const hone_level *hone::chooseLevel(const hone_descriptor &model,
   if (name && *name)
     text.add("the model has no CPU level '%s'; it has", name);
   else
-    text.add("this processor fits none of the model's CPU levels");
+    text.add("this processor supports none of the model's CPU levels");
   for (int64_t i = 0; i < model.level_count; ++i)
     text.add("%s '%s'", i ? "," : "", model.levels[i].name);
   return nullptr;
@@ -87,10 +87,10 @@ int32_t hone::chooseDevice(hone_session &s, int32_t option, Text &text) {
   if (!readWish(option, wish, text))
     return HONE_WRONG_CALL;
   if (!model.device) {
-    // The variable is for all models of a process, those for the CPU as well.
+    // The variable applies to all models of a process, also those for the CPU.
     if (option <= 0)
       return HONE_OK;
-    text.add("device %" PRId32 " was asked for, but the model has code for the "
+    text.add("device %" PRId32 " was requested, but the model has code for the "
              "CPU only: compile it with --target=cuda",
              option);
     return HONE_NO_DEVICE;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The arena planner: buffers are placed one after the other, each in the lowest
-// gap that is free for its whole life. In which order decides the result, so a
-// greedy order is improved by a bounded search that moves the buffers at the
-// top of the arena forward.
+// The arena planner: places buffers one by one, each in the lowest gap that is
+// free for its whole lifetime. The order determines the result, so a greedy
+// order is improved by a bounded search that moves the buffers at the top of
+// the arena forward.
 #include "runtime/core/Plan.h"
 
 using namespace hone::plan;
 
 namespace {
 
-/// Sizes beyond this are refused, so that no sum can overflow.
+/// Larger sizes are refused, so that no sum can overflow.
 constexpr int64_t maxBytes = int64_t(1) << 46;
 
 struct Event {
@@ -22,7 +22,7 @@ struct Placed {
   int32_t first, last;
 };
 
-/// All tables of a search, cut from the caller's scratch memory.
+/// All tables of a search, allocated in the caller's scratch memory.
 struct Tables {
   int64_t *sizes; ///< rounded up to the alignment
   int64_t *offsets;
@@ -31,7 +31,7 @@ struct Tables {
   int32_t *order, *candidate, *best;
 };
 
-/// The alignment of an interval, less one.
+/// The alignment of an interval, minus one.
 int64_t maskOf(const Interval &interval) {
   bool isLarge = interval.bytes >= kLargeBuffer && interval.alignment < kPage;
   return (isLarge ? kPage : interval.alignment) - 1;
@@ -56,7 +56,7 @@ Tables makeTables(void *scratch, int64_t count) {
   return t;
 }
 
-/// Heap sort: in place, no calls out of this file.
+/// Heap sort: in place, without calls to other files.
 template <typename T, typename Less>
 void sort(T *data, int64_t count, Less less) {
   auto sift = [&](int64_t root, int64_t end) {
@@ -99,7 +99,7 @@ int64_t lowerBound(const Interval *intervals, int64_t count, Tables &t) {
     t.events[events++] = {t.sizes[i], intervals[i].first};
     t.events[events++] = {-t.sizes[i], intervals[i].last};
   }
-  // Within a step births come first: both ends of a life are included.
+  // Births precede deaths within a step: both ends of a lifetime are included.
   sort(t.events, events, [](const Event &a, const Event &b) {
     return a.step != b.step ? a.step < b.step : a.bytes > b.bytes;
   });
@@ -111,8 +111,8 @@ int64_t lowerBound(const Interval *intervals, int64_t count, Tables &t) {
   return most;
 }
 
-/// Places the buffers in this order, and returns the arena's size. Gives up
-/// once the size exceeds `limit`.
+/// Places the buffers in this order and returns the arena's size. Gives up once
+/// the size exceeds `limit`.
 int64_t place(const Interval *intervals, const int32_t *order, int64_t count,
               int64_t limit, Tables &t, int64_t &work) {
   int64_t total = 0, placedCount = 0;
@@ -120,8 +120,8 @@ int64_t place(const Interval *intervals, const int32_t *order, int64_t count,
     int32_t buffer = order[i];
     const Interval &interval = intervals[buffer];
     int64_t size = t.sizes[buffer], mask = maskOf(interval);
-    // The smallest gap that is large enough wins; between the last neighbour
-    // and the top of the arena there is always one.
+    // Best fit: the smallest gap that is large enough. There is always one
+    // between the last neighbour and the top of the arena.
     int64_t cursor = 0, bestOffset = -1, bestGap = INT64_MAX;
     work += placedCount + 8;
     for (int64_t j = 0; j < placedCount; ++j) {
@@ -186,7 +186,7 @@ Result hone::plan::plan(const Interval *intervals, int64_t count,
   int64_t bound = lowerBound(intervals, count, t);
   int64_t goal = bound > effort.enough ? bound : effort.enough;
 
-  // Greedy by size; among equals the longer life first, then the earlier.
+  // Greedy by size; ties go to the longer lifetime, then to the earlier one.
   auto life = [&](int32_t i) {
     return int64_t(intervals[i].last) - intervals[i].first;
   };
@@ -206,7 +206,7 @@ Result hone::plan::plan(const Interval *intervals, int64_t count,
   for (int64_t i = 0; i < used; ++i)
     t.best[i] = t.order[i];
 
-  // A second start, largest area first, serves chains of long-lived buffers.
+  // A second start, largest area first, suits chains of long-lived buffers.
   auto area = [&](int32_t i) { return double(t.sizes[i]) * (life(i) + 1); };
   if (best > goal) {
     sort(t.order, used, [&](int32_t a, int32_t b) {
@@ -222,8 +222,9 @@ Result hone::plan::plan(const Interval *intervals, int64_t count,
     }
   }
 
-  // Hill climbing over orders. `t.order` is where the walk stands, at size
-  // `current`; it goes sideways freely, and back to the best now and then.
+  // Hill climbing over orders. `t.order` is the current order, of size
+  // `current`; sideways moves are always accepted, and the search returns to
+  // the best order from time to time.
   Random random;
   int64_t current = best;
   for (int64_t i = 0; i < used; ++i)
@@ -241,8 +242,8 @@ Result hone::plan::plan(const Interval *intervals, int64_t count,
     }
     for (int64_t i = 0; i < used; ++i)
       t.candidate[i] = t.order[i];
-    // A move: something is placed earlier. Mostly a buffer that reaches into
-    // the part of the arena above the bound, at times any.
+    // A move places a buffer earlier: mostly one that extends above the bound,
+    // sometimes any.
     int64_t from = random.below(used);
     if (random.below(4) != 0) {
       int64_t start = from;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Workers spin for a moment after each job, since the next one mostly follows
+// Workers spin for a moment after each job, since the next one usually follows
 // at once, then park in a futex. A job is open while its caller works on it;
-// workers join an open job and the caller, once no piece is left, closes it and
-// waits for those that joined only. A worker that comes late costs nothing.
+// workers join an open job. Once no piece is left, the caller closes it and
+// waits only for those that joined, so a worker that comes late costs nothing.
 #include "runtime/core/Pool.h"
 #include "runtime/core/CpuLevel.h"
 
@@ -21,14 +21,14 @@
 namespace {
 
 /// Time stamp ticks that a thread spins before it parks: about 50 us between
-/// runs, and half a millisecond while a session holds the pool.
+/// runs, half a millisecond while a session holds the pool.
 constexpr uint64_t idleSpin = 150'000;
 constexpr uint64_t heldSpin = 1'500'000;
 
 constexpr int32_t maxThreads = 1024;
 constexpr size_t stackBytes = size_t(2) << 20;
 
-/// The gate's word: how many workers are in the job, whether it is open,
+/// The gate's word: the number of workers in the job, whether it is open,
 /// whether the caller sleeps until the last worker has left, and the job's
 /// number.
 constexpr uint64_t joinedMask = 0xffff;
@@ -50,7 +50,7 @@ struct Pool {
   alignas(64) std::atomic<int64_t> next{0};
   /// Result of the first task that failed.
   std::atomic<int32_t> result{0};
-  /// Workers in the futex, and the word they sleep on.
+  /// Number of workers in the futex, and the word they sleep on.
   alignas(64) std::atomic<uint32_t> parked{0};
   std::atomic<uint32_t> wakeWord{0};
   alignas(64) std::atomic<uint32_t> held{0};
@@ -60,8 +60,8 @@ struct Pool {
   hone_task_fn function = nullptr;
   void *task = nullptr;
   int64_t threads = 1;
-  /// False when there are more threads than processors: spinning would then
-  /// take time from a thread with work.
+  /// False with more threads than processors: spinning would take time from a
+  /// thread that has work.
   bool spin = true;
   Worker *workers = nullptr;
 };
@@ -81,8 +81,8 @@ std::atomic<uint32_t> *lowWord(std::atomic<uint64_t> &gate) {
   return reinterpret_cast<std::atomic<uint32_t> *>(&gate);
 }
 
-/// Takes ranges until none is left. They shrink towards the end, so that
-/// threads finish together; neighbouring pieces stay on one thread.
+/// Takes ranges of pieces until none is left. They shrink towards the end, so
+/// that threads finish together; neighbouring pieces stay on one thread.
 void work(Pool &pool, int64_t thread) {
   int64_t pieces = pool.pieces;
   int64_t begin = pool.next.load(std::memory_order_relaxed);
@@ -102,7 +102,7 @@ void work(Pool &pool, int64_t thread) {
   }
 }
 
-/// Waits for a job other than `last`, and joins it. 0: the pool ends.
+/// Waits for a job other than `last`, and joins it. 0: the pool shuts down.
 uint64_t join(Pool &pool, uint64_t last) {
   uint64_t start = __rdtsc();
   for (;;) {
@@ -121,7 +121,7 @@ uint64_t join(Pool &pool, uint64_t last) {
     }
     uint32_t seen = pool.wakeWord.load();
     pool.parked.fetch_add(1);
-    // A job opened since then has either changed the word or sees us parked.
+    // A job opened since then has changed the word or sees this worker parked.
     gate = pool.gate.load();
     bool news =
         ((gate & openBit) && gate >> jobShift != last) || pool.stop.load();
@@ -140,7 +140,7 @@ void leave(Pool &pool) {
 
 void *workerMain(void *argument) {
   Worker &worker = *static_cast<Worker *>(argument);
-  // Whatever rounding or denormal mode the creating thread had is not ours.
+  // Do not inherit the rounding and denormal modes of the creating thread.
   _mm_setcsr(0x1f80);
   uint64_t job = 0;
   while ((job = join(*worker.pool, job)) != 0) {
@@ -187,7 +187,7 @@ int32_t run(void *self, int64_t pieces, hone_task_fn function, void *task) {
   pool.task = task;
   pool.result.store(0, std::memory_order_relaxed);
   pool.next.store(0, std::memory_order_relaxed);
-  // Job numbers are never 0, which is what a new worker has seen last.
+  // Job numbers are never 0, the initial value of a worker's last job.
   uint64_t job = (pool.gate.load(std::memory_order_relaxed) >> jobShift) + 1;
   job = job > UINT32_MAX ? 1 : job;
   pool.gate.store(job << jobShift | openBit);

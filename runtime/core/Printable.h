@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What of a text may be shown as it is: names come from models, and a message
-// with one must stay one line and leave the terminal alone. Runtime, tools and
+// What part of a text is printable: names come from models, and a message with
+// one must stay on one line and not control the terminal. Runtime, tools and
 // compiler share this.
 #ifndef HONE_RUNTIME_CORE_PRINTABLE_H
 #define HONE_RUNTIME_CORE_PRINTABLE_H
@@ -10,9 +10,9 @@
 
 namespace hone {
 
-/// Bytes of the UTF-8 character that begins at `text`; 0 where there is none
-/// that may be shown: control characters, line and paragraph separators,
-/// characters that turn the direction of text, and bytes that are no UTF-8.
+/// Bytes of the UTF-8 character at `text`; 0 if it is not printable: control
+/// characters, line and paragraph separators, characters that change the
+/// direction of text, and invalid UTF-8.
 inline size_t shownBytes(const char *text, size_t size) {
   auto byte = [&](size_t i) { return i < size ? uint8_t(text[i]) : 0u; };
   uint32_t first = byte(0);
@@ -27,7 +27,7 @@ inline size_t shownBytes(const char *text, size_t size) {
       return 0;
     code = code << 6 | (byte(i) & 0x3f);
   }
-  // Longer than need be, a surrogate, or beyond Unicode.
+  // Overlong, a surrogate, or beyond Unicode.
   if ((count == 3 && code < 0x800) || (count == 4 && code < 0x10000) ||
       (code >= 0xd800 && code < 0xe000) || code > 0x10ffff)
     return 0;
@@ -37,9 +37,9 @@ inline size_t shownBytes(const char *text, size_t size) {
   return harms ? 0 : count;
 }
 
-/// Hands `text` to `put(const char *, size_t)` in pieces, with \n, \t or \x1b
-/// for each byte that is not shown. A backslash stays as it is, so that text
-/// which went through this before does not change.
+/// Passes `text` to `put(const char *, size_t)` in pieces, with \n, \t or \x1b
+/// for each byte that is not printable. A backslash is not escaped, so that
+/// this is idempotent.
 template <typename Put>
 void putPrintable(const char *text, size_t size, Put put) {
   constexpr char digits[] = "0123456789abcdef";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Profiles of runs: their memory is taken when they begin, and a run only adds
+// Profiles of runs: their memory is allocated when they begin; a run only adds
 // to it.
 #include "runtime/core/Profile.h"
 #include "runtime/core/Session.h"
@@ -13,7 +13,7 @@ using namespace hone;
 
 namespace {
 
-/// A sum of terms; -1 where it is not known, INT64_MAX where it is beyond that.
+/// A sum of terms; -1 if unknown, INT64_MAX if it overflows.
 int64_t evaluate(const hone_term *terms, int16_t count, const int64_t *dims) {
   if (count < 0)
     return -1;
@@ -123,7 +123,7 @@ int32_t hone::startProfile(hone_session *s, int64_t events) {
     return HONE_WRONG_CALL;
   Text text(s->message, sizeof(s->message));
   if (events < 0) {
-    text.add("room for %" PRId64 " events was asked for", events);
+    text.add("room for %" PRId64 " events was requested", events);
     return HONE_WRONG_CALL;
   }
   s->profile = s->lastProfile = nullptr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What a session notes of its runs while a profile is under way.
+// What a session records of its runs while a profile is active.
 #ifndef HONE_RUNTIME_CORE_PROFILE_H
 #define HONE_RUNTIME_CORE_PROFILE_H
 
@@ -9,13 +9,13 @@
 
 namespace hone {
 
-/// Nanoseconds of a clock that only goes forward.
+/// Nanoseconds of a monotonic clock.
 int64_t now();
 
-/// Lies in one piece of memory with its rows and events.
+/// Allocated in one piece with its rows and events.
 class Profile {
 public:
-  /// Bytes for a model of so many steps; -1: beyond counting.
+  /// Bytes for a model of so many steps; -1: overflow.
   static int64_t bytesFor(const hone_descriptor &model, int64_t events);
   /// In memory of so many bytes.
   Profile(const hone_descriptor &model, int64_t events);
@@ -23,12 +23,12 @@ public:
   bool hasEvents() const { return capacity > 0; }
   /// A whole run, from `begin` to `end` of the clock.
   void addRun(int64_t begin, int64_t end);
-  /// One launch of a step. Its numbers may be -1, as in all these.
+  /// One launch of a step. Any of the numbers here may be -1.
   void addLaunch(int64_t step, int32_t thread, int64_t begin, int64_t end);
-  /// What one launch of a kernel amounts to, by what it gets as `dims`.
+  /// The cost of one launch of a kernel with these `dims`.
   void addKernelWork(int64_t step, int64_t kernel, const int64_t *dims);
   void addCopiedBytes(int64_t step, int64_t bytes);
-  /// From any thread.
+  /// Callable from any thread.
   void addEvent(int64_t step, int32_t thread, int64_t begin, int64_t end,
                 int64_t pieces);
   void read(hone_profile &profile) const;
@@ -45,7 +45,7 @@ private:
   std::atomic<int64_t> eventCount{0};
 };
 
-/// hone_core_api's functions.
+/// Functions of hone_core_api.
 int32_t startProfile(hone_session *session, int64_t events);
 int32_t stopProfile(hone_session *session);
 int32_t readProfile(const hone_session *session, hone_profile *profile);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sequences for generated code. A sequence is immutable, but its table of
 // elements has room to grow: appending to the longest sequence of a table takes
-// the next place, so that a loop that appends is linear.
+// the next entry, so that a loop that appends is linear.
 #include "runtime/core/Types.h"
 
 #include <string.h>
@@ -61,7 +61,8 @@ bool fillTensor(hone_frame *frame, hone_value &value, const void *data,
   return true;
 }
 
-/// Counts a negative position from the end. False: out of [0, limit), reported.
+/// Counts a negative position from the end. False, and reported: outside [0,
+/// limit).
 bool resolve(hone_frame *frame, int64_t count, int64_t limit, int64_t &position,
              int32_t node) {
   int64_t given = position;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Making sessions, planning for the dimensions of a call, and running.
+// Makes sessions, plans for the dimensions of a call, and runs.
 #include "runtime/core/Session.h"
 #include "runtime/core/CpuLevel.h"
 #include "runtime/core/Plan.h"
@@ -17,10 +17,11 @@ using namespace hone;
 
 namespace {
 
-/// Planning happens inside a call here: less patience than in the compiler.
+/// Planning happens inside a call here: a smaller budget than in the compiler.
 constexpr int64_t planWork = 8'000'000;
 
-/// Hands out pieces of a table, or only adds up their sizes while it has none.
+/// Allocates parts of a table, or only adds up their sizes while there is no
+/// memory.
 struct Cutter {
   char *base;
   int64_t used = 0;
@@ -70,11 +71,11 @@ int32_t setUpThreads(hone_session &s, const hone_session_options &options,
     s.pool = *options.pool;
     if (s.pool.threads < 1 || !s.pool.run || !s.pool.acquire ||
         !s.pool.release) {
-      text.add("the pool that was given is not complete");
+      text.add("the pool is incomplete");
       return HONE_WRONG_CALL;
     }
   } else if (options.threads < 0) {
-    text.add("%" PRId32 " threads were asked for: it is 0, for one per "
+    text.add("%" PRId32 " threads were requested: it must be 0, for one per "
              "processor, or more",
              options.threads);
     return HONE_WRONG_CALL;
@@ -110,7 +111,8 @@ int32_t setUp(hone_session &s, const hone_session_options &options,
       s.outputDimCount += model.outputs[i].rank;
   Cutter sizes{nullptr};
   cutTables(s, sizes);
-  // Scratch is a page and more apart: no false sharing, no aliasing of sets.
+  // Scratch areas are more than a page apart: no false sharing, no aliasing of
+  // cache sets.
   int64_t perThread = (s.level->scratch_bytes + 4095) / 4096 * 4096 + 64;
   if (s.level->scratch_bytes <= 0)
     perThread = 0;
@@ -158,14 +160,14 @@ int32_t planArena(hone_session &s, DimsPlan &plan, int32_t place, Text &text) {
   for (int64_t i = 0; i < count; ++i) {
     const hone_slot &slot = model.slots[i];
     int64_t bytes = slot.bytes < 0 ? s.slotBytes[-1 - slot.bytes] : slot.bytes;
-    // A negative size is that of a branch which the run will not enter, or
-    // which ends it at once.
+    // A negative size belongs to a branch that will not be taken, or that ends
+    // the run at once.
     if (bytes < 0)
       bytes = 0;
     intervals[i] = {slot.place == place ? bytes : 0, slot.alignment, slot.first,
                     slot.last};
   }
-  // What the arena holds already need not be saved.
+  // There is no point in saving what the arena already holds.
   plan::Effort effort;
   effort.work = planWork;
   effort.enough = s.arenas[place].bytes();
@@ -191,7 +193,7 @@ void addFreeDims(const hone_descriptor &model, const int64_t *freeDims,
              freeDims[k]);
 }
 
-/// Makes the plan for `s.freeDims` in the entry that was unused for longest.
+/// Makes the plan for `s.freeDims`, replacing the least recently used one.
 int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
   const hone_descriptor &model = *s.model;
   plan.lastUse = 0;
@@ -221,8 +223,8 @@ int32_t makePlan(hone_session &s, DimsPlan &plan, Text &text) {
   return HONE_OK;
 }
 
-/// Makes the plan for `s.freeDims` current, from the last few ones if it is
-/// there. What the last run gave stays as it is.
+/// Makes the plan for `s.freeDims` current; recent plans are kept. The last
+/// run's outputs stay valid.
 int32_t usePlan(hone_session &s, Text &text) {
   const hone_descriptor &model = *s.model;
   DimsPlan *oldest = &s.plans[0];
@@ -243,7 +245,7 @@ int32_t usePlan(hone_session &s, Text &text) {
   return HONE_OK;
 }
 
-/// Memory for the current plan, which counts as used from here on.
+/// Allocates memory for the current plan, and marks it as used.
 int32_t reserveArenas(hone_session &s, Text &text) {
   for (int32_t place = 0; place < (s.device ? 1 : placeCount); ++place)
     if (!s.arenas[place].reserve(s.allocator, s.plan->arenaBytes[place])) {
@@ -262,7 +264,7 @@ int32_t reserveArenas(hone_session &s, Text &text) {
   return HONE_OK;
 }
 
-/// The default rounding and no flushing of denormals, for the time of a run.
+/// Default rounding and no flushing of denormals for the duration of a run.
 struct FloatMode {
   static constexpr uint32_t standard = 0x1f80, flags = 0x3f;
   uint32_t saved = _mm_getcsr();
@@ -277,7 +279,7 @@ struct FloatMode {
   }
 };
 
-/// Without a device its fields tell where the values lie on the host.
+/// Without a device its fields say where the values are on the host.
 void bindDeviceFields(hone_session &s) {
   const hone_descriptor &model = *s.model;
   for (int32_t i = 0; i < model.input_count; ++i)
@@ -290,7 +292,7 @@ void bindDeviceFields(hone_session &s) {
                              : nullptr;
 }
 
-/// So that a slot that is read before it is written gives a wrong result.
+/// So that reading a slot before it is written gives a wrong result.
 void poisonArenas(hone_session &s) {
   for (int32_t place = 0; place < (s.device ? 1 : placeCount); ++place)
     if (s.plan->arenaBytes[place] > 0)
@@ -344,7 +346,7 @@ int32_t hone::createSession(const hone_descriptor *model,
                             size_t messageBytes) {
   Text text(message, message ? messageBytes : 0);
   if (!session) {
-    text.add("no place for the session was given");
+    text.add("no place to store the session was given");
     return HONE_WRONG_CALL;
   }
   *session = nullptr;
@@ -432,7 +434,7 @@ int32_t hone::runSession(hone_session *s, const hone_value *inputs,
     return status;
   if (int32_t status = bindOutputs(*s, outputs, outputCount, text))
     return status;
-  // The call is a right one: from here on the last run's outputs are lost.
+  // The call is valid: from here on the last run's outputs are lost.
   s->blocks.recycle();
   if (int32_t status = reserveArenas(*s, text))
     return status;
@@ -458,7 +460,7 @@ int32_t hone::allocateOnDevice(hone_session *s, int64_t bytes,
   *memory = {};
   if (s->device)
     return s->model->device->api->allocate(*s, bytes, *memory, text);
-  text.add("this session runs on the CPU: it has no memory of a device");
+  text.add("this session runs on the CPU: it has no device memory");
   return HONE_WRONG_CALL;
 }
 

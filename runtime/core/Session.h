@@ -17,18 +17,18 @@ constexpr int32_t placeCount = 2;
 /// What follows from one set of free dimensions.
 struct DimsPlan {
   int64_t lastUse; ///< 0: empty
-  int64_t serial;  ///< a number of its own, from 1
+  int64_t serial;  ///< unique, from 1
   int64_t *freeDims;
   int64_t *slotOffsets;
   int64_t *outputDims;
   int64_t arenaBytes[placeCount], lowerBoundBytes[placeCount];
 };
 
-/// How an output's value comes about.
+/// How an output gets its value.
 enum class OutputState : uint8_t {
   Pending, ///< set by the host function
   Planned, ///< shape known before the run; data pointer set
-  Caller,  ///< Pending, to be copied into the caller's buffer
+  Caller,  ///< Pending, to be copied to the caller's buffer
   Done,
 };
 
@@ -43,14 +43,14 @@ struct hone_session {
   hone_allocator allocator;
   hone_pool pool;
   bool ownsPool, hasWeights;
-  /// The pool serves this run.
+  /// Acquires the pool for this run.
   bool poolHeld;
   hone_kernel_context *contexts;
 
-  /// The fixed tables below are cut from one piece of memory.
+  /// The fixed tables below share one allocation.
   hone::Region tables, scratch, arenas[hone::placeCount];
-  /// Per thread: scratch for kernels whose need depends on dimensions, where it
-  /// is more than the level's.
+  /// Per thread: scratch for kernels whose need depends on dimensions, if it
+  /// exceeds the level's.
   hone::Region *grownScratch;
   hone::Blocks blocks;
   hone::DimsPlan plans[hone::planCount];
@@ -62,16 +62,16 @@ struct hone_session {
   int64_t *slotBytes;
   hone_value *inputs, *outputs;
   hone::OutputState *outputStates;
-  /// For models with code for a device: kernels of the device and of the level
-  /// in one table, and the device's addresses of inputs and outputs.
+  /// For models with code for a device: the kernels of device and level in one
+  /// table, and the device addresses of inputs and outputs.
   hone_kernel_fn *kernels;
   hone::Device *device; ///< null: runs on the CPU
-  bool recording;       ///< only work of the device can be noted now
+  bool recording;       ///< the profile now records work of the device only
   char deviceNote[512]; ///< why there is no device
   void **deviceInputs, **deviceOutputs;
 
-  hone::Profile *profile;     ///< the one that is under way, or null
-  hone::Profile *lastProfile; ///< that one, or one that was stopped
+  hone::Profile *profile;     ///< the active one, or null
+  hone::Profile *lastProfile; ///< the active one, or one that was stopped
   hone::Region profileMemory;
 
   hone::Failure failure;
@@ -95,27 +95,26 @@ int32_t allocateOnDevice(hone_session *session, int64_t bytes,
                          hone_device_memory *memory);
 void sessionStats(const hone_session *session, hone_session_stats *stats);
 
-/// Picks the kernel table: the named one, the one in HONE_CPU, or the last that
-/// fits this processor. NULL after explaining why there is none.
+/// Chooses the kernel table: the named one, the one in HONE_CPU, or the last
+/// that this processor supports. NULL after explaining why there is none.
 const hone_level *chooseLevel(const hone_descriptor &model, const char *name,
                               Text &text);
 
-/// Opens the device that is asked for, or that there is, for a model with code
-/// for one, or notes why the session runs on the CPU; fills the table of
-/// kernels. Needs level and tables.
+/// Opens the requested device, or any, for a model with code for one, or
+/// records why the session runs on the CPU; fills the table of kernels. Needs
+/// level and tables.
 int32_t chooseDevice(hone_session &session, int32_t option, Text &text);
 
 /// Checks a call's inputs, copies them to `session.inputs` and binds the free
-/// dimensions. `withData`: data pointers must be there too.
+/// dimensions. `withData`: data pointers are required too.
 int32_t checkInputs(hone_session &session, const hone_value *inputs,
                     int32_t count, bool withData, Text &text);
 
-/// Checks a call's outputs against the plan, and takes the caller's buffers.
+/// Checks a call's outputs against the plan, and adopts the caller's buffers.
 int32_t bindOutputs(hone_session &session, const hone_value *outputs,
                     int32_t count, Text &text);
 
-/// Gives memory of the session to each output that has no buffer and whose
-/// shape is known.
+/// Allocates session memory for each output of known shape that has no buffer.
 int32_t placeOutputs(hone_session &session, Text &text);
 
 } // namespace hone

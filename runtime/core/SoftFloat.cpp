@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The conversions that LLVM calls for half and bfloat16 on processors without
-// instructions for them; a model needs no libgcc. Round to nearest even; NaNs
-// stay NaNs and become quiet.
+// instructions for them, so that a model needs no libgcc. Rounds to nearest
+// even; NaNs stay NaNs and become quiet.
 #include <stdint.h>
 
 namespace {
@@ -10,8 +10,8 @@ template <typename To, typename From> To bits(From value) {
   return __builtin_bit_cast(To, value);
 }
 
-/// Narrows a float of `Bits` wide encoding to 16 bits with `exponent` exponent
-/// bits. The one rounding keeps double to half free of double rounding.
+/// Narrows a float encoded in `Bits` bits to 16 bits with `exponent` exponent
+/// bits. Rounding once keeps double to half free of double rounding.
 template <typename Bits, int wideExponent, int wideMantissa, int exponent>
 uint16_t narrow(Bits value) {
   constexpr int mantissa = 15 - exponent;
@@ -40,8 +40,8 @@ uint16_t narrow(Bits value) {
     shift += 1 - power;
     if (shift > wideMantissa + 2)
       return sign;
-    // A denormal operand has no hidden bit; it is far below half's range, and
-    // in bfloat16's case keeps its exponent.
+    // A denormal operand has no hidden bit; it is far below the range of half,
+    // and for bfloat16 keeps its exponent.
     if (magnitude >> wideMantissa)
       significand |= one << wideMantissa;
     else
@@ -49,7 +49,7 @@ uint16_t narrow(Bits value) {
   }
   Bits result = significand >> shift;
   Bits rest = significand & ((one << shift) - 1), half = one << (shift - 1);
-  // A carry out of the mantissa enters the exponent, as it must.
+  // A carry out of the mantissa increments the exponent, as it should.
   if (rest > half || (rest == half && (result & 1)))
     ++result;
   return uint16_t(sign | result);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Storing failures, and making text of them.
+// Records failures and formats them.
 #include "runtime/core/Status.h"
 #include "runtime/core/Printable.h"
 
@@ -35,7 +35,7 @@ void Failure::set(int32_t newStatus, int32_t newNode, int64_t newValue,
                   int64_t newLimit) {
   if (taken.exchange(1, std::memory_order_relaxed))
     return;
-  // Read after the pool's join only, which orders these writes.
+  // Only read after the pool has joined, which orders these writes.
   status = newStatus == HONE_OK ? int32_t(HONE_INTERNAL) : newStatus;
   node = newNode;
   value = newValue;
@@ -68,13 +68,13 @@ void Failure::describe(const hone_descriptor &model, Text &text) const {
     return;
   }
   if (rank >= 0) {
-    text.add(overflows ? "the arithmetic of its sizes overflows, and gives ["
-                       : "its sizes give a tensor of [");
+    text.add(overflows ? "the arithmetic of its sizes overflows, yielding ["
+                       : "its sizes describe a tensor of [");
     for (int32_t i = 0; i < rank; ++i)
       text.add("%s%" PRId64, i ? ", " : "", dims[i]);
     text.add(overflows                      ? "]"
              : status == HONE_OUT_OF_MEMORY ? "], larger than any memory"
-                                            : "], which cannot be");
+                                            : "], which is impossible");
     return;
   }
   switch (status) {
@@ -92,7 +92,7 @@ void Failure::describe(const hone_descriptor &model, Text &text) const {
       text.add("sizes do not fit: %" PRId64 " and %" PRId64, value, limit);
     return;
   case HONE_OUT_OF_MEMORY:
-    text.add("out of memory: %" PRId64 " bytes asked for", value);
+    text.add("out of memory: %" PRId64 " bytes requested", value);
     return;
   case HONE_BAD_VALUE:
     text.add("the value %" PRId64 " is not allowed here", value);

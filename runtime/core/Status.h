@@ -10,7 +10,7 @@
 
 namespace hone {
 
-/// A text of bounded length that is appended to; what does not fit is cut.
+/// A text of bounded length, truncated as it is appended to.
 class Text {
 public:
   Text(char *buffer, size_t capacity) : buffer(buffer), capacity(capacity) {
@@ -24,18 +24,18 @@ private:
   size_t capacity, length = 0;
 };
 
-/// The first failure of a run. Any thread may store one.
+/// The first failure of a run. Any thread may record one.
 struct Failure {
-  /// No tensor of a model has more dimensions.
+  /// The highest rank in a model.
   static constexpr int32_t maxDims = 16;
 
   std::atomic<int32_t> taken{0};
   int32_t status = HONE_OK;
   int32_t node = -1;
-  const char *output = nullptr;  ///< name of the output that does not fit
-  const char *library = nullptr; ///< of the system, that is not there
+  const char *output = nullptr;  ///< name of the mismatched output
+  const char *library = nullptr; ///< a missing library of the system
   int64_t value = 0, limit = 0;
-  /// A shape that cannot be: rank -1 where the failure is another.
+  /// An impossible shape; rank -1 for any other failure.
   int32_t rank = -1;
   bool overflows = false;
   int64_t dims[maxDims];
@@ -48,8 +48,8 @@ struct Failure {
   }
   void set(int32_t newStatus, int32_t newNode, int64_t newValue,
            int64_t newLimit);
-  /// The same for a shape that cannot be; `overflowed`: in the arithmetic that
-  /// led to it.
+  /// The same for an impossible shape; `overflowed`: in the arithmetic that led
+  /// to it.
   void setDims(int32_t newStatus, int32_t newNode, int32_t newRank,
                const int64_t *newDims, bool overflowed);
   /// Says what happened, where, and with which numbers.

@@ -7,7 +7,7 @@
 
 namespace hone {
 
-/// Bits of one element; 0 for numbers that are no type.
+/// Bits of one element; 0 for numbers that are not a type.
 int32_t typeBits(int32_t type);
 
 /// ONNX's name of the type in lower case ("float", "int64"); "?" for none.
@@ -18,7 +18,7 @@ const char *kindName(int32_t kind);
 /// Product of the dimensions; -1 when one is negative or the product overflows.
 int64_t elementCount(int32_t rank, const int64_t *dims);
 
-/// Bytes of elements that have `bits` bits each; -1 like elementCount.
+/// Bytes of elements of `bits` bits each; -1 like elementCount.
 int64_t packedBytes(int64_t bits, int32_t rank, const int64_t *dims);
 
 /// Bytes of a tensor's data, packed types included; -1 like elementCount, or

@@ -47,8 +47,8 @@ int findHolder(dl_phdr_info *info, size_t, void *data) {
   return 0;
 }
 
-/// Takes steps out that lead nowhere: the loader spells paths with them, and
-/// messages show the path.
+/// Removes path components without effect: the loader adds them, and messages
+/// show the path.
 void tidy(char *path) {
   char *to = path;
   for (const char *from = path; *from;) {
@@ -62,7 +62,8 @@ void tidy(char *path) {
   *to = 0;
 }
 
-/// The file's path: a weights file lies beside the library that names it.
+/// The file's path: a weights file is in the folder of the library that names
+/// it.
 bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
   const char *name = model.weights_file;
   path[0] = 0;
@@ -78,8 +79,7 @@ bool pathBeside(const hone_descriptor &model, char *path, size_t capacity) {
   return true;
 }
 
-/// What is wrong with the file: its length, or what it ends with. The weights
-/// themselves are not read.
+/// Checks the file's length and its end. The weights themselves are not read.
 const char *checkEnd(int file, const hone_descriptor &model) {
   int64_t bytes = model.weight_bytes, end = (bytes + 7) / 8 * 8;
   hone_weights_end found;
@@ -90,7 +90,8 @@ const char *checkEnd(int file, const hone_descriptor &model) {
   if (memcmp(found.magic, HONE_WEIGHTS_MAGIC, sizeof(found.magic)) != 0 ||
       found.bytes != uint64_t(bytes) ||
       found.checksum != model.weights_checksum)
-    return "belongs to another library: both come from one compile, and are "
+    return "belongs to another library: both come from one compilation, and "
+           "are "
            "copied together";
   return nullptr;
 }

@@ -8,11 +8,11 @@
 
 namespace hone {
 
-/// Sets *weights and takes a share in the mapping. Explains a failure.
+/// Sets *weights and acquires a reference to the mapping. Explains a failure.
 int32_t openWeights(const hone_descriptor &model, const char **weights,
                     Text &text);
 
-/// Gives the share back; the last one unmaps.
+/// Releases the reference; the last one unmaps.
 void closeWeights(const hone_descriptor &model);
 
 } // namespace hone

@@ -23,7 +23,7 @@ bool isOn(const hone_value_info &info, int32_t place) {
 
 //===-- Opening -----------------------------------------------------------===//
 
-/// Hands out pieces behind the structure, or only adds up their sizes.
+/// Allocates arrays behind the structure, or only adds up their sizes.
 struct Cutter {
   char *base;
   int64_t used = sizeof(Device);
@@ -48,7 +48,7 @@ int32_t createResources(hone_session &s, Text &text) {
   CurrentContext current(driver, device.program->context);
   CUresult result = current.result;
   void *error = nullptr;
-  // Work on the default stream, which made device inputs, comes first.
+  // Work on the default stream, which produced device inputs, comes first.
   if (result == CUDA_SUCCESS)
     result = driver.cuStreamCreate(&device.stream, CU_STREAM_DEFAULT);
   if (result == CUDA_SUCCESS)
@@ -63,7 +63,7 @@ int32_t createResources(hone_session &s, Text &text) {
   text.add("device %" PRId32 ", %s, cannot be used: ", device.program->ordinal,
            device.program->name);
   driver.addError(result, text)
-      .add(": free memory of the device, or choose another one");
+      .add(": free device memory, or choose another one");
   return result == CUDA_ERROR_OUT_OF_MEMORY ? HONE_OUT_OF_MEMORY
                                             : HONE_DEVICE_FAILED;
 }
@@ -126,7 +126,7 @@ int32_t openDevice(hone_session &s, int32_t ordinal, Text &text) {
 
 //===-- Memory for one call -----------------------------------------------===//
 
-/// Gives out pieces of a region, or adds up their sizes while it has none.
+/// Allocates parts of a region, or adds up their sizes while it has no memory.
 struct Layout {
   CUdeviceptr base;
   int64_t used;
@@ -137,12 +137,12 @@ struct Layout {
   }
 };
 
-/// Kernels read and write 16 bytes at a time; callers' memory need only be
-/// aligned to its elements.
+/// Kernels access 16 bytes at a time; callers' memory need only be aligned to
+/// its elements.
 bool isAligned(const void *data) { return addressOf(data) % 16 == 0; }
 
-/// Where each value lies on the device: where the caller says, if kernels can
-/// work there, else behind the arena.
+/// Where each value is on the device: where the caller has it, if kernels can
+/// work there, otherwise behind the arena.
 void layOut(hone_session &s, bool forRun, Layout &layout) {
   const hone_descriptor &model = *s.model;
   s.frame.device_arena =
@@ -165,7 +165,7 @@ void layOut(hone_session &s, bool forRun, Layout &layout) {
       continue;
     int64_t bytes = tensorBytes(info.type, info.rank, dims);
     dims += info.rank;
-    if (bytes < 0) // only the data decide
+    if (bytes < 0) // depends on data
       continue;
     bool stays = forRun && s.outputs[i].place == HONE_PLACE_DEVICE;
     if (stays)
@@ -179,8 +179,8 @@ void layOut(hone_session &s, bool forRun, Layout &layout) {
   }
 }
 
-/// Memory of the host for what the plan reads or writes there while the caller
-/// has it on the device.
+/// Host memory for what the plan accesses there while the caller has it on the
+/// device.
 int32_t bindHostCopies(hone_session &s, Text &text) {
   const hone_descriptor &model = *s.model;
   auto copy = [&](hone_value &value, const char *name) -> int32_t {
@@ -218,8 +218,8 @@ int32_t bindDevice(hone_session &s, bool forRun, Text &text) {
     if (current.result != CUDA_SUCCESS ||
         !growRegion(device.program->driver, device.memory, sizes.used)) {
       text.add("device %" PRId32 ", %s: out of memory: %" PRId64
-               " bytes for the arena and the values; free memory of the "
-               "device, or choose another one",
+               " bytes for the arena and the values; free device "
+               "memory, or choose another one",
                device.program->ordinal, device.program->name, sizes.used);
       return HONE_OUT_OF_MEMORY;
     }
@@ -245,7 +245,7 @@ int32_t allocateMemory(hone_session &s, int64_t bytes,
   CurrentContext current(program.driver, program.context);
   CUresult result = current.result;
   CUdeviceptr address = 0;
-  // The driver has no memory of no bytes.
+  // The driver does not allocate zero bytes.
   if (result == CUDA_SUCCESS)
     result = program.driver.cuMemAlloc_v2(&address, size_t(bytes ? bytes : 1));
   if (result == CUDA_SUCCESS) {
@@ -311,7 +311,7 @@ int32_t bringInputs(hone_session &s) {
   return HONE_OK;
 }
 
-/// Begins to bring the outputs to where the caller wants them.
+/// Starts copying the outputs to where the caller wants them.
 int32_t takeOutputs(hone_session &s) {
   Device &device = *s.device;
   const Driver &driver = device.program->driver;
@@ -345,8 +345,8 @@ int32_t takeOutputs(hone_session &s) {
   return HONE_OK;
 }
 
-/// Waits for all that was begun, also after a failure: nothing may still read
-/// or write what belongs to the caller.
+/// Waits for everything that was started, also after a failure: nothing may
+/// still access the caller's memory.
 int32_t finish(hone_session &s, int32_t result) {
   Device &device = *s.device;
   const Driver &driver = device.program->driver;
@@ -366,7 +366,7 @@ int32_t finish(hone_session &s, int32_t result) {
       result = status;
   device.errorIsOld = result != HONE_OK || error.status != HONE_OK;
   if (error.status != HONE_OK && !device.failedCall) {
-    // It came first: after a failure on the host nothing more was begun.
+    // It came first: after a failure on the host nothing more was started.
     s.failure.clear();
     result = hone_rt_fail(&s.frame, error.node, error.status, error.value,
                           error.limit);
@@ -399,14 +399,14 @@ bool describeFailure(const hone_session &s, Text &text) {
   const Program &program = *device.program;
   text.add("device %" PRId32 ", %s: ", program.ordinal, program.name);
   if (s.failure.status == HONE_OUT_OF_MEMORY) {
-    text.add("out of memory: %" PRId64 " bytes for a kernel; free memory of "
-             "the device, or choose another one",
+    text.add("out of memory: %" PRId64 " bytes for a kernel; free device "
+             "memory, or choose another one",
              s.failure.value);
     return true;
   }
   text.add("%s failed: ", device.failedCall);
   program.driver.addError(CUresult(s.failure.value), text)
-      .add("; if later runs fail, too, start the process again");
+      .add("; if later runs fail too, restart the process");
   return true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What is used of the interface of CUDA's driver, declared by hand: no CUDA
-// headers are needed to build, and nothing is linked. The runtime finds the
-// functions by name in the library that a model names.
+// The part of the CUDA driver's interface that is used, declared by hand:
+// building needs no CUDA headers, and nothing is linked. The runtime looks up
+// the functions by name in the library that a model names.
 #ifndef HONE_RUNTIME_DEVICE_CUDADRIVER_H
 #define HONE_RUNTIME_DEVICE_CUDADRIVER_H
 
@@ -22,7 +22,7 @@ typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
 
-/* A few of the driver's results by name; all others are errors, too. */
+/* Some of the driver's results; all others are errors, too. */
 typedef enum CUresult {
   CUDA_SUCCESS = 0,
   CUDA_ERROR_INVALID_VALUE = 1,

@@ -13,19 +13,19 @@ struct DeviceRegion {
   int64_t bytes;
 };
 
-/// What a run with one plan gave the device, to be given again while the
-/// pointers are the same.
+/// The work that a run with one plan issued, to be replayed while the pointers
+/// are the same.
 struct Recording {
   int64_t plan;      ///< DimsPlan::serial of the last run; 0: none
   CUgraphExec graph; ///< null: not recorded
   void **key;        ///< all pointers of the last run
 };
 
-/// Events of the driver for the steps of a run that is profiled, which are read
-/// when all are taken and at the run's end.
+/// Driver events for the steps of a profiled run, which are read when all are
+/// used and at the end of the run.
 struct StepTimer {
   static constexpr int64_t capacity = 256;
-  CUevent base; ///< at the run's begin, `baseTime` of the host's clock
+  CUevent base; ///< at the start of the run, `baseTime` of the host's clock
   CUevent begins[capacity], ends[capacity];
   int64_t steps[capacity];
   int64_t count;
@@ -67,10 +67,10 @@ inline int64_t roundToDevice(int64_t bytes) {
   return (bytes + deviceAlignment - 1) / deviceAlignment * deviceAlignment;
 }
 
-/// Remembers which call of the driver failed, and stores the run's failure.
+/// Notes which call of the driver failed, and records the run's failure.
 int32_t deviceFailed(hone_session &session, const char *call, CUresult result);
 
-/// Replaces a region by a larger one; its content is lost. False: no memory;
+/// Replaces a region by a larger one, losing its content. False: out of memory;
 /// nothing is held.
 bool growRegion(const Driver &driver, DeviceRegion &region, int64_t bytes);
 void dropRegion(const Driver &driver, DeviceRegion &region);
@@ -83,22 +83,22 @@ int32_t copyOnDevice(hone_session &session, void *to, const void *from,
 int32_t prepareProfile(hone_session &session, Text &text);
 int32_t beginStep(hone_session &session, int64_t step);
 int32_t endStep(hone_session &session);
-/// Begins the timing of a run's steps, when the device has nothing to do.
+/// Starts timing the steps of a run, while the device is idle.
 int32_t beginTimedRun(hone_session &session);
-/// Gives the profile the times of the steps that are over, all of them.
+/// Reports the times of all finished steps to the profile.
 int32_t collectTimes(hone_session &session);
 void dropTimer(hone_session &session);
 
-/// Whether all that a run does is work of the device that follows from
-/// dimensions and pointers.
+/// Whether a run only issues device work that is determined by dimensions and
+/// pointers.
 bool canReplay(const hone_descriptor &model);
 
-/// Replays the run with these dimensions and pointers if there was one, records
-/// it the second time, else runs the model's host function.
+/// Replays the run with these dimensions and pointers if recorded, records it
+/// the second time, otherwise runs the model's host function.
 int32_t replayOrRun(hone_session &session);
 
-/// What generated code asked for cannot be recorded: returns a failure, after
-/// which the function is run as usual.
+/// Generated code requested something that cannot be recorded: returns a
+/// failure, after which the function runs as usual.
 int32_t refuseRecording(hone_session &session);
 
 void dropRecording(Device &device, Recording &recording);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Opening the driver's library.
+// Opens the driver's library.
 #include "runtime/device/Driver.h"
 
 #include <dlfcn.h>
@@ -7,12 +7,12 @@
 using namespace hone;
 
 bool Driver::open(const char *path, Text &text) {
-  // It stays in the process: drivers leave threads and handlers behind.
+  // Never closed: drivers leave threads and handlers behind.
   library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library) {
     const char *reason = dlerror();
     text.add("cannot open the driver '%s' (%s): install the device's driver, "
-             "or run where there is one",
+             "or run on a machine that has one",
              path, reason ? reason : "unknown reason");
     return false;
   }

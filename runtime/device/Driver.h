@@ -57,15 +57,15 @@ struct Driver {
   HONE_DRIVER_FUNCTIONS(HONE_DRIVER_MEMBER)
 #undef HONE_DRIVER_MEMBER
 
-  /// Opens the library and finds all functions. False after explaining why not;
-  /// nothing is held then.
+  /// Opens the library and looks up all functions. False after explaining why
+  /// not; nothing is held then.
   bool open(const char *path, Text &text);
   void close();
   /// "CUDA_ERROR_X (its explanation)".
   Text &addError(CUresult error, Text &text) const;
 };
 
-/// Makes a context current for the time of a scope.
+/// Makes a context current for the duration of a scope.
 class CurrentContext {
 public:
   CurrentContext(const Driver &driver, CUcontext context) : driver(driver) {

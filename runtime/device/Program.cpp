@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loading a model's code and weights onto a device.
+// Loads a model's code and weights onto a device.
 #include "runtime/device/Program.h"
 
 #include <inttypes.h>
@@ -14,8 +14,9 @@ namespace {
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 Program *programs = nullptr;
 
-/// How well an image fits a device of compute capability 10 * major + minor;
-/// 0: not at all. Machine code before PTX, which the driver must translate.
+/// How well an image fits a device of compute capability 10 * major + minor; 0:
+/// not at all. Machine code is preferred to PTX, which the driver must
+/// translate.
 int32_t fitness(const hone_device_image &image, int32_t capability) {
   const char *digits = strchr(image.chip, '_');
   char *suffix = nullptr;
@@ -38,8 +39,8 @@ int32_t fitness(const hone_device_image &image, int32_t capability) {
   }
 }
 
-/// Makes one program, step by step; whatever is there when a step fails,
-/// closing the program frees.
+/// Makes one program, step by step; if a step fails, closing the program frees
+/// what exists.
 class Loader {
 public:
   Loader(Program &program, Text &text)
@@ -62,7 +63,7 @@ public:
     CurrentContext current(driver, program.context);
     if (current.result != CUDA_SUCCESS) {
       fail("cannot be used", current.result)
-          .add(": start the process again, or choose another device");
+          .add(": restart the process, or choose another device");
       return HONE_NO_DEVICE;
     }
     if (int32_t status = loadCode())
@@ -84,14 +85,15 @@ private:
       result = driver.cuDeviceGetCount(&count);
     if (result == CUDA_ERROR_NO_DEVICE ||
         (result == CUDA_SUCCESS && count == 0)) {
-      text.add("the driver finds no device: see whether 'nvidia-smi' lists one "
-               "and whether this container or user may use it");
+      text.add(
+          "the driver finds no device: check whether 'nvidia-smi' lists one "
+          "and whether this container or user may use it");
       return false;
     }
     if (result != CUDA_SUCCESS) {
       driver.addError(result, text.add("the driver does not start: "))
-          .add(": see what 'nvidia-smi' says; after an update of the driver "
-               "the machine must be started again");
+          .add(": check 'nvidia-smi'; after an update of the driver "
+               "the machine must be restarted");
       return false;
     }
     if (program.ordinal < 0 || program.ordinal >= count) {
@@ -198,7 +200,7 @@ private:
   int32_t refused(const hone_device_image &image, CUresult result) {
     if (result == CUDA_ERROR_OUT_OF_MEMORY) {
       fail("out of memory for the model's code", result)
-          .add(": free memory of the device, or choose another one");
+          .add(": free device memory, or choose another one");
       return HONE_OUT_OF_MEMORY;
     }
     int version = 0;
@@ -225,7 +227,7 @@ private:
     if (result != CUDA_SUCCESS) {
       program.weights = 0;
       fail("no memory", result)
-          .add(" for %" PRId64 " bytes of weights: free memory of the device, "
+          .add(" for %" PRId64 " bytes of weights: free device memory, "
                "or choose another one",
                model.weight_bytes);
       return HONE_OUT_OF_MEMORY;
@@ -237,7 +239,7 @@ private:
       result = driver.cuStreamSynchronize(nullptr);
     if (result != CUDA_SUCCESS) {
       fail("the weights cannot be copied", result)
-          .add(": start the process again, or choose another device");
+          .add(": restart the process, or choose another device");
       return HONE_DEVICE_FAILED;
     }
     return HONE_OK;
@@ -324,7 +326,7 @@ CUresult hone::allowShared(Program &program, int64_t function, uint32_t bytes) {
   Program::Function &entry = program.functions[function];
   if (__atomic_load_n(&entry.sharedBytes, __ATOMIC_ACQUIRE) >= bytes)
     return CUDA_SUCCESS;
-  // Two sessions must not lower what the other one needs.
+  // Two sessions must not lower each other's limit.
   pthread_mutex_lock(&lock);
   CUresult result = CUDA_SUCCESS;
   if (entry.sharedBytes < bytes)

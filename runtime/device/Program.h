@@ -10,7 +10,7 @@ namespace hone {
 struct Program {
   struct Function {
     CUfunction handle;
-    /// Of dynamic shared memory: what the driver was told to allow.
+    /// Limit on dynamic shared memory, as set in the driver.
     int64_t sharedBytes;
   };
 
@@ -29,15 +29,15 @@ struct Program {
   char name[160]; ///< "NVIDIA H200 (sm_90)"
 };
 
-/// Takes a share in the model's program on device `ordinal`, which the first
-/// one loads. `weights` lie on the host. Explains a failure.
+/// Acquires the model's program on device `ordinal`, which the first session
+/// loads. `weights` are on the host. Explains a failure.
 int32_t openProgram(const hone_descriptor &model, const char *weights,
                     int32_t ordinal, Program **program, Text &text);
 
-/// Takes one more share in a program that is open.
+/// Acquires a program that is open.
 void shareProgram(Program &program);
 
-/// Gives the share back; the last one frees all.
+/// Releases the program; the last one frees everything.
 void closeProgram(Program *program);
 
 /// Allows launches of the function with so much dynamic shared memory.

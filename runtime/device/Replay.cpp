@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Recording the device's part of a run, and replaying it: one call of the
-// driver instead of one for each kernel.
+// Records the device's part of a run and replays it: one driver call instead of
+// one per kernel.
 #include "runtime/device/DeviceSession.h"
 
 #include <string.h>
@@ -19,8 +19,8 @@ void writeKey(const hone_session &s, void **key) {
     *key++ = s.deviceOutputs[i];
 }
 
-/// Runs the host function on a stream that only records. A failure of any kind
-/// means that this session runs without recordings.
+/// Runs the host function on a stream that only records. After a failure of any
+/// kind this session runs without recordings.
 void record(hone_session &s, Recording &recording) {
   Device &device = *s.device;
   const Driver &driver = device.program->driver;
@@ -85,7 +85,7 @@ int32_t hone::replayOrRun(hone_session &s) {
   int32_t result = s.model->run(&s.frame);
   if (result != HONE_OK)
     return result;
-  // Only now: a kernel may have asked for more scratch memory.
+  // Only now: a kernel may have requested more scratch memory.
   writeKey(s, recording.key);
   recording.plan = s.plan->serial;
   return HONE_OK;

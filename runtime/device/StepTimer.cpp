@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Times of steps on the device: an event of the driver before and after each,
-// read when the device is done with them, so that launches go on meanwhile.
+// Times of steps on the device: a driver event before and after each, read when
+// the device has finished them, so that launches continue meanwhile.
 #include "runtime/device/DeviceSession.h"
 
 #include <inttypes.h>
@@ -10,8 +10,8 @@ using namespace hone;
 
 namespace {
 
-/// All events of a timer, one after the other. Stops at the first one for which
-/// `visit` returns an error.
+/// All events of a timer in order. Stops at the first for which `visit` returns
+/// an error.
 template <typename Visit> CUresult forEachEvent(StepTimer &timer, Visit visit) {
   CUresult result = visit(timer.base);
   for (int64_t i = 0; result == CUDA_SUCCESS && i < StepTimer::capacity; ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What generated code gives a device to do: launches and copies.
+// Device work issued by generated code: launches and copies.
 #include "runtime/device/DeviceSession.h"
 
 #include <string.h>
@@ -61,8 +61,8 @@ int32_t hone::copyOnDevice(hone_session &s, void *to, const void *from,
                                                   size_t(bytes), device.stream);
     if (result != CUDA_SUCCESS)
       return deviceFailed(s, "cuMemcpyHtoDAsync", result);
-    // The driver has read plain memory when it returns. What the caller's
-    // allocator gives may be of another kind, and the plan may overwrite it.
+    // The driver has read pageable memory by the time it returns. The caller's
+    // allocator may return another kind, and the plan may overwrite it.
     if (s.allocator.allocate == systemAllocator().allocate)
       return HONE_OK;
     break;
@@ -113,7 +113,7 @@ void *hone_rt_device_scratch(hone_kernel_context *context, int64_t bytes) {
       refuseRecording(s);
       return nullptr;
     }
-    // Kernels that were begun still use the old one.
+    // Running kernels still use the old one.
     const Driver &driver = device.program->driver;
     CUresult result = driver.cuStreamSynchronize(device.stream);
     if (result != CUDA_SUCCESS) {

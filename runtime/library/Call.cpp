@@ -160,7 +160,7 @@ bool Call::axis(int64_t given, int32_t rank, int32_t &result) {
 Tensor Call::make(int32_t index, int32_t type, int32_t rank,
                   const int64_t *dims) {
   int64_t bytes = rank > maxRank ? -1 : tensorBytes(type, rank, dims);
-  // Far above what there is, far below where sums overflow.
+  // Far above any real size, far below where sums overflow.
   if (bytes < 0 || bytes > int64_t(1) << 46) {
     fail(HONE_OUT_OF_MEMORY, bytes < 0 ? INT64_MAX : bytes);
     return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One call of a library function: its operands, checked, and its results, made
-// in blocks of the session.
+// One call of a library function: its operands, checked, and its results,
+// allocated in blocks of the session.
 #ifndef HONE_RUNTIME_LIBRARY_CALL_H
 #define HONE_RUNTIME_LIBRARY_CALL_H
 
@@ -12,10 +12,11 @@
 namespace hone {
 namespace library {
 
-/// No tensor here has more dimensions.
+/// The highest rank here.
 constexpr int32_t maxRank = HONE_MAX_RANK;
 
-/// A tensor with what is asked of it most. False in a condition: there is none.
+/// A tensor with its most requested properties. Converts to false if there is
+/// none.
 struct Tensor {
   char *data = nullptr;
   const int64_t *dims = nullptr;
@@ -26,8 +27,8 @@ struct Tensor {
 
   explicit operator bool() const { return rank >= 0; }
   template <typename T> T *as() const { return reinterpret_cast<T *>(data); }
-  /// Product of the dimensions in [from, to). An empty tensor may have others
-  /// whose product is beyond all numbers; nothing is then made of it.
+  /// Product of the dimensions in [from, to). For an empty tensor the product
+  /// may overflow; it is then not used.
   int64_t extent(int32_t from, int32_t to) const {
     uint64_t product = 1;
     for (int32_t i = from; i < to; ++i)
@@ -36,7 +37,7 @@ struct Tensor {
   }
 };
 
-/// What an optional holds, or the value itself; NULL when there is nothing.
+/// The content of an optional, or the value itself; NULL if there is none.
 inline const hone_value *contentOf(const hone_value *value) {
   if (value && value->kind == HONE_KIND_OPTIONAL)
     value = value->as.optional.value;
@@ -51,7 +52,7 @@ public:
       : frame(frame), node(node), operandCount(operandCount), results(results),
         resultCount(resultCount), operands(operands), config(config) {}
 
-  /// What the function returns after one of the members below gave nothing.
+  /// What the function returns after one of the members below failed.
   int32_t status = HONE_OK;
 
   int32_t fail(int32_t newStatus, int64_t value = 0, int64_t limit = 0) {
@@ -68,23 +69,24 @@ public:
   /// NULL when absent.
   const hone_value *value(int32_t index) const;
   bool has(int32_t index) const { return value(index) != nullptr; }
-  /// An operand that must be there. The data are readable, the count is that of
-  /// the dimensions, and the elements are whole bytes.
+  /// A required operand. The data are readable, the count matches the
+  /// dimensions, and elements are whole bytes.
   Tensor tensor(int32_t index);
-  /// The same for a value from inside another one.
+  /// The same for a value inside another one.
   Tensor tensorIn(const hone_value &value);
-  /// The same with an element type that the config tells.
+  /// The same with an element type given by the config.
   Tensor tensorOfType(int32_t index, int64_t type);
   const hone_sequence *sequence(int32_t index);
-  /// A map; its keys and values are vectors of one length, and whole bytes.
+  /// A map; its keys and values are vectors of the same length with elements of
+  /// whole bytes.
   bool map(int32_t index, Tensor &keys, Tensor &values);
   /// A tensor of strings.
   Tensor strings(int32_t index);
   /// A tensor of i32 or i64, whose elements integerAt reads.
   Tensor integers(int32_t index);
-  /// The one element of a tensor of i32 or i64.
+  /// The only element of a tensor of i32 or i64.
   bool integer(int32_t index, int64_t &number);
-  /// The one element of a tensor of a floating type.
+  /// The only element of a tensor of a floating type.
   bool floating(int32_t index, double &number);
 
   int64_t option(int32_t index) const { return config[index]; }
@@ -109,17 +111,17 @@ public:
     *result.as<T>() = number;
     return HONE_OK;
   }
-  /// A value that lies elsewhere already.
+  /// A value that already exists elsewhere.
   int32_t giveShared(int32_t index, const hone_value &value);
   int32_t giveSequence(int32_t index, const hone_sequence *sequence);
 
-  /// Memory until the end of the run. `count` elements of `size` bytes.
+  /// Memory until the end of the run: `count` elements of `size` bytes.
   void *allocate(int64_t count, int64_t size);
 
   //--- Threads.
 
   int64_t threads() const;
-  /// Calls work(i) for i in [0, pieces), on all threads of the run. False: one
+  /// Calls work(i) for i in [0, pieces) on all threads of the run. False: one
   /// of them returned false, and some may not have been called.
   template <typename Work> bool parallel(int64_t pieces, const Work &work) {
     auto run = [](void *task, int64_t begin, int64_t end, int64_t) -> int32_t {
@@ -144,7 +146,7 @@ private:
   const int64_t *const config;
 };
 
-/// Memory for the time of a call.
+/// Memory for the duration of a call.
 template <typename T> class Scratch {
 public:
   Scratch(Call &call, int64_t count, int64_t size = sizeof(T))
@@ -163,7 +165,7 @@ private:
   T *memory;
 };
 
-/// Scratch that grows.
+/// Scratch memory that grows.
 template <typename T> class Growing {
 public:
   explicit Growing(Call &call) : call(call) {}

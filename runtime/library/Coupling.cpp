@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From probabilities of one class against another to those of all classes.
+// From pairwise class probabilities to those of all classes.
 #include "runtime/library/Numbers.h"
 
 #include <math.h>
@@ -10,8 +10,8 @@ using namespace hone::library;
 namespace {
 
 /// Pairwise coupling: Wu, Lin and Weng, "Probability Estimates for Multi-class
-/// Classification by Pairwise Coupling", 2004, algorithm 2, with the limits of
-/// libsvm. q and qp are work space of size^2 and size numbers.
+/// Classification by Pairwise Coupling", 2004, algorithm 2, with libsvm's
+/// limits. q and qp are work space for size^2 and size numbers.
 void couple(int64_t size, const double *pairs, double *p, double *q,
             double *qp) {
   for (int64_t i = 0; i < size; ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Decision trees as they lie in a model: written by the compiler, walked by the
+// Decision trees as stored in a model: written by the compiler, walked by the
 // library function tree_ensemble.
 #ifndef HONE_RUNTIME_LIBRARY_FOREST_H
 #define HONE_RUNTIME_LIBRARY_FOREST_H
@@ -8,11 +8,11 @@
 
 namespace hone {
 
-/// What a node asks of a feature: at most, equal to, or in a set.
+/// A node's test of a feature: at most, equal to, or in a set.
 enum class NodeMode : uint32_t { Leq, Eq, Member };
 
-/// A node or a leaf of a forest whose numbers are of type T, float or double.
-/// A leaf leads to itself, whatever it is asked.
+/// A node or a leaf of a forest whose numbers are of type T, float or double. A
+/// leaf is its own successor, whatever the test.
 template <typename T> struct ForestNode {
   union {
     T split;
@@ -22,7 +22,7 @@ template <typename T> struct ForestNode {
   };
   uint32_t test;   ///< feature, mode, and what NaN does: see below; the target
                    ///< of a leaf with one vote
-  int32_t next[2]; ///< the nodes where the answer is no and yes
+  int32_t next[2]; ///< successors if the test fails and if it holds
 };
 
 static_assert(sizeof(ForestNode<float>) == 16 &&
@@ -31,18 +31,18 @@ static_assert(sizeof(ForestNode<float>) == 16 &&
 
 constexpr uint32_t kForestFeature = (1u << 28) - 1; ///< bits of the feature
 constexpr uint32_t kForestModeShift = 28;
-/// A feature that is NaN answers yes; else no.
+/// A NaN feature passes the test; otherwise it fails.
 constexpr uint32_t kForestNanShift = 31;
 
-/// A tree of a forest, which the compiler writes as two numbers of 32 bits.
+/// A tree of a forest, which the compiler writes as two 32-bit numbers.
 struct ForestTree {
   int32_t root;
   int32_t depth; ///< steps from the root to the farthest leaf
 };
 constexpr int64_t kForestTreeNumbers = sizeof(ForestTree) / sizeof(int32_t);
 
-/// A set is the number of its words, an integer, and the words, whose bit i
-/// says whether that integer plus i is a member.
+/// A set is its number of words, an integer, and the words, whose bit i says
+/// whether that integer plus i is a member.
 constexpr int64_t kForestSetHead = 2;
 
 enum class ForestAggregate : int64_t { Average, Sum, Min, Max };

@@ -51,7 +51,7 @@ hone_library_fn hone_lib_det, hone_lib_dft, hone_lib_stft, hone_lib_window,
 #pragma GCC visibility pop
 }
 
-/// Defines a library function whose body works on a Call.
+/// Defines a library function with a Call as its body's argument.
 #define HONE_LIBRARY(name)                                                     \
   static int32_t name##Body(::hone::library::Call &call);                      \
   int32_t hone_lib_##name(hone_frame *frame, int32_t node,                     \

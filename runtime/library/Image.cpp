@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Images of any of the formats that ONNX names, told apart by their first
-// bytes.
+// Images of all formats named by ONNX, told apart by their first bytes.
 #include "runtime/library/Image.h"
 #include "runtime/core/Session.h"
 
@@ -58,7 +57,7 @@ uint8_t *Picture::start(int64_t width, int64_t height) {
 int32_t Picture::finish() {
   auto *to = result.as<uint8_t>();
   if (format == Grayscale)
-    // Luma of BT.601 in 16 bits, rounded.
+    // BT.601 luma in 16 bits, rounded.
     for (int64_t i = 0; i < result.count; ++i) {
       const uint8_t *from = scratch + 3 * i;
       to[i] = uint8_t(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Decoding images: what the formats share. Whatever the bytes say, a decoder
-// reads inside them and writes inside the picture, or fails.
+// Decoding images: what the formats share. Whatever the input, a decoder reads
+// within it and writes within the picture, or fails.
 #ifndef HONE_RUNTIME_LIBRARY_IMAGE_H
 #define HONE_RUNTIME_LIBRARY_IMAGE_H
 
@@ -19,7 +19,7 @@ struct Encoded {
   }
 };
 
-/// The image while it is made, as red, green and blue bytes in rows from the
+/// The image under construction, as red, green and blue bytes in rows from the
 /// top.
 class Picture {
 public:
@@ -30,15 +30,15 @@ public:
   Picture &operator=(const Picture &) = delete;
   ~Picture() { hone_rt_free(call.frame, scratch); }
 
-  /// Memory for three bytes of each pixel; null, reported, where sizes make no
-  /// sense or there is none. Once.
+  /// Memory for three bytes per pixel; null, reported, if the size makes no
+  /// sense or memory is short. Called once.
   uint8_t *start(int64_t width, int64_t height);
-  /// Gives the image in the format that is asked for.
+  /// Returns the image in the requested format.
   int32_t finish();
 
   /// The image is damaged, or of a kind that is not supported.
   int32_t damaged() { return call.fail(HONE_BAD_VALUE, 0); }
-  /// A library that is needed and not there.
+  /// A required library is missing.
   int32_t lacks(const char *library);
 
   Call &call;
@@ -50,7 +50,7 @@ private:
 };
 
 // Each returns a status. Bitmap and portable formats are decoded here, the
-// others by libraries of the system.
+// others by system libraries.
 int32_t decodeBmp(const Encoded &image, Picture &picture);
 int32_t decodePnm(const Encoded &image, Picture &picture);
 int32_t decodeJpeg(const Encoded &image, Picture &picture);

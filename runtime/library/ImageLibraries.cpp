@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Images that libraries of the system decode. They are opened when the first
-// image of their format comes, so that a model needs those alone that it meets;
-// what is linked statically would bring along the libc of the build machine.
+// Images that system libraries decode. They are opened at the first image of
+// their format, so that a model needs only those it uses; static linking would
+// bring in the libc of the build machine.
 #include "runtime/library/Image.h"
 
 #include <dlfcn.h>
@@ -16,14 +16,14 @@ using namespace hone::library;
 
 namespace {
 
-/// A function of a library that is found at run time, by the declaration of its
-/// header.
+/// A function of a library, looked up at run time, with the type that its
+/// header declares.
 #define HONE_FUNCTION(name) decltype(&::name) name = nullptr
 #define HONE_FIND(name)                                                        \
   (name = reinterpret_cast<decltype(name)>(dlsym(library, #name)))
 
 void *open(const char *name) {
-  // It stays: opening it again is cheap then.
+  // Never closed: opening it again is cheap then.
   return dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 }
 
@@ -44,7 +44,7 @@ struct TurboJpeg {
   }
 };
 
-/// Four bytes of ink as they are stored, mostly inverted, to three of light.
+/// Four bytes of ink as stored, usually inverted, to three of light.
 void inkToLight(const uint8_t *ink, uint8_t *light, int64_t pixels) {
   for (int64_t i = 0; i < pixels; ++i)
     for (int c = 0; c < 3; ++c)
@@ -117,7 +117,7 @@ int32_t hone::library::decodePng(const Encoded &image, Picture &picture) {
   int32_t status = HONE_OK;
   int64_t pixels = int64_t(info.width) * info.height;
   uint8_t *to = picture.start(info.width, info.height);
-  // What is transparent keeps its color: nothing lies behind it.
+  // Transparent pixels keep their color: there is no background.
   bool hasAlpha = info.format & PNG_FORMAT_FLAG_ALPHA;
   info.format = hasAlpha ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB;
   if (!to) {
@@ -172,7 +172,7 @@ struct Stream {
   const Encoded *image;
   uint64_t at;
 
-  /// At most `count` bytes; how many there were.
+  /// At most `count` bytes; returns how many there were.
   uint64_t read(void *to, uint64_t count) {
     uint64_t left = at < image->size ? image->size - at : 0;
     count = count < left ? count : left;
@@ -191,7 +191,7 @@ tmsize_t readTiff(thandle_t stream, void *to, tmsize_t count) {
 tmsize_t writeTiff(thandle_t, void *, tmsize_t) { return 0; }
 toff_t seekTiff(thandle_t handle, toff_t offset, int whence) {
   auto *stream = static_cast<Stream *>(handle);
-  // 0, 1 and 2: from the beginning, from here, from the end.
+  // 0, 1 and 2: from the beginning, the current position, the end.
   stream->at = offset + (whence == 1   ? stream->at
                          : whence == 2 ? stream->image->size
                                        : 0);
@@ -357,8 +357,8 @@ uint8_t sampleOf(const opj_image_comp_t &component, size_t i) {
   return uint8_t(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/// Components of one size and of at most 16 bits: gray, or red, green and blue
-/// with or without others.
+/// Components of one size and at most 16 bits: gray, or red, green and blue,
+/// possibly with others.
 int32_t takeComponents(const opj_image_t &decoded, Picture &picture) {
   uint32_t count = decoded.numcomps >= 3 ? 3 : 1;
   if (decoded.numcomps < 1)
@@ -374,7 +374,7 @@ int32_t takeComponents(const opj_image_t &decoded, Picture &picture) {
   if (!to)
     return picture.call.status;
   size_t pixels = size_t(first.w) * first.h;
-  // sYCC is light and two differences.
+  // sYCC is luma and two differences.
   bool isYcc = count == 3 && decoded.color_space == OPJ_CLRSPC_SYCC;
   for (size_t i = 0; i < pixels; ++i, to += 3) {
     for (uint32_t c = 0; c < 3; ++c)
@@ -398,7 +398,7 @@ int32_t hone::library::decodeJpeg2000(const Encoded &image, Picture &picture) {
     return picture.lacks(kOpenJpeg);
   Stream bytes{&image, 0};
   opj_stream_t *stream = jpeg.opj_stream_default_create(OPJ_TRUE);
-  // A bare code stream begins with a marker, not with a box.
+  // A raw code stream begins with a marker, not with a box.
   opj_codec_t *codec = jpeg.opj_create_decompress(
       image.data[0] == 0xff ? OPJ_CODEC_J2K : OPJ_CODEC_JP2);
   opj_image_t *decoded = nullptr;

@@ -9,7 +9,7 @@
 namespace hone {
 namespace library {
 
-/// Equal for equal numbers, NaNs included; a hash for strings.
+/// Equal for equal numbers, including NaNs; a hash for strings.
 inline uint64_t keyOf(const Tensor &tensor, int64_t index) {
   if (tensor.type == HONE_TYPE_STRING)
     return hash(tensor.as<hone_string>()[index]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Looking labels and n-grams up in lists that the model holds.
+// Looks up labels and n-grams in lists held by the model.
 #include "runtime/library/Keys.h"
 #include "runtime/library/Table.h"
 
@@ -8,13 +8,13 @@ using namespace hone::library;
 
 namespace {
 
-/// The n-grams of the pool: a tree whose nodes are numbered from 1, found by
-/// parent and token.
+/// The n-grams of the pool: a tree whose nodes are numbered from 1, looked up
+/// by parent and token.
 class Ngrams {
 public:
   struct Node {
-    int64_t parent, token; ///< where in the pool the token stands
-    int64_t ngram;         ///< of which this is the last token, or -1
+    int64_t parent, token; ///< position of the token in the pool
+    int64_t ngram;         ///< whose last token this is, or -1
   };
 
   Ngrams(Call &call, const Tensor &pool)
@@ -35,7 +35,7 @@ public:
     nodes[parent].ngram = ngram;
   }
 
-  /// The node below `parent` for a token; -1: none.
+  /// The child of `parent` for a token; -1: none.
   int64_t find(int64_t parent, const Tensor &x, int64_t index) const {
     return slotOf(parent, x, index);
   }
@@ -56,8 +56,8 @@ private:
   int64_t count = 0;
 };
 
-/// Puts the n-grams of the wanted sizes into the tree. False: the counts do not
-/// fit the pool, reported.
+/// Inserts the n-grams of the wanted sizes into the tree. False, and reported:
+/// the counts do not fit the pool.
 bool addNgrams(Call &call, const Tensor &pool, const Tensor &counts,
                int64_t ngramLimit, int64_t least, int64_t most,
                Ngrams &ngrams) {
@@ -129,7 +129,7 @@ HONE_LIBRARY(tfidf_vectorizer) {
   if (x.rank > 2 || text != (x.type == HONE_TYPE_STRING) ||
       (!text && (pool.width != 8 || x.width < 4 || x.width > 8)))
     return call.misuse(x.rank);
-  // Without a sign in the IR, by width: the tokens are int32 or int64.
+  // Signless in the IR, so chosen by width: tokens are int32 or int64.
   if (!text) {
     x.type = x.width == 4 ? HONE_TYPE_INT32 : HONE_TYPE_INT64;
     pool.type = HONE_TYPE_INT64;
@@ -168,7 +168,7 @@ HONE_LIBRARY(tfidf_vectorizer) {
     to[i] = 0;
   for (int64_t row = 0; x.count > 0 && row < rows; ++row) {
     int64_t shortest = least;
-    // A step of the size of a row already leaves it.
+    // A step as large as a row leaves it at once.
     for (int64_t step = 1; step <= skips + 1 && step <= size; ++step) {
       for (int64_t begin = 0; begin < size; ++begin) {
         int64_t node = 0;
@@ -182,7 +182,7 @@ HONE_LIBRARY(tfidf_vectorizer) {
             to[row * width + columns.as<int64_t>()[ngram]] += 1;
         }
       }
-      // Steps make no difference to single tokens: they count once.
+      // Single tokens do not depend on the step: they count once.
       if (shortest == 1 && ++shortest > most)
         break;
     }

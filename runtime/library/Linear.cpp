@@ -9,7 +9,7 @@ using namespace hone::library;
 
 namespace {
 
-/// By elimination with the largest pivot of each column; destroys the matrix.
+/// Gaussian elimination with partial pivoting; destroys the matrix.
 double determinant(double *matrix, int64_t size) {
   double result = 1;
   for (int64_t column = 0; column < size; ++column) {

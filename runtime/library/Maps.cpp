@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Maps: keys with a value for each.
+// Maps from keys to values.
 #include "runtime/library/Keys.h"
 #include "runtime/library/Sort.h"
 #include "runtime/library/Table.h"
@@ -13,7 +13,7 @@ bool isKeyType(int64_t type) {
   return type == HONE_TYPE_INT64 || type == HONE_TYPE_STRING;
 }
 
-/// The map that is operand 0, of types that the config tells.
+/// The map in operand 0, of types given by the config.
 bool readMap(Call &call, int64_t keyType, int64_t type, Tensor &keys,
              Tensor &values) {
   if (!call.map(0, keys, values))
@@ -29,7 +29,7 @@ void copyElement(const Tensor &from, int64_t i, const Tensor &to, int64_t j) {
   memcpy(to.data + j * to.width, from.data + i * from.width, size_t(to.width));
 }
 
-/// All elements are 0, or the empty string.
+/// Sets all elements to 0 or the empty string.
 void clear(const Tensor &tensor) {
   if (tensor.count > 0)
     memset(tensor.data, 0, size_t(tensor.count * tensor.width));
@@ -48,7 +48,7 @@ HONE_LIBRARY(zip_map) {
   int64_t rows = x.dims[0], width = x.dims[1];
   if (keys.count != width)
     return call.fail(HONE_SHAPE_MISMATCH, width, keys.count);
-  // Everything that the maps point at, which lives until the next run.
+  // Everything the maps point to; lives until the next run.
   struct Row {
     hone_value map;
     hone_tensor values;
@@ -136,7 +136,7 @@ HONE_LIBRARY(cast_map) {
     }
     return HONE_OK;
   }
-  // Dense: by key.
+  // Dense: indexed by key.
   Scratch<int64_t> order(call, keys.count), room(call, keys.count);
   if (!order || !room)
     return call.status;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Moving elements of any width: what kernels cannot do for strings.
+// Moves elements of any width: what kernels cannot do for strings.
 #include "runtime/library/Movement.h"
 #include "runtime/library/Numbers.h"
 
@@ -67,8 +67,8 @@ void Broadcast::strides(const Tensor &operand, int64_t *result) const {
 
 namespace {
 
-/// Fills a result with what strides from `data` meet. `dims` multiply to the
-/// result's count, which is not 0.
+/// Fills a result by stepping through `data` with strides. `dims` multiply to
+/// the result's count, which is not 0.
 void copyStrided(const Tensor &result, const char *data, int32_t rank,
                  const int64_t *dims, const int64_t *strides) {
   withWidth(result.width, [&](auto unit) {
@@ -127,7 +127,7 @@ HONE_LIBRARY(take) {
       return call.status;
     if (source.width != first.width)
       return call.misuse(source.type);
-    // Relative to the position that the sources before end at.
+    // Relative to the end position of the preceding sources.
     sources[i] = {total + source.count, source.data};
     total += source.count;
   }
@@ -243,7 +243,7 @@ HONE_LIBRARY(expand) {
   return HONE_OK;
 }
 
-/// Every operand, of any rank, with the dimensions that all have together.
+/// All operands, of any rank, broadcast to common dimensions.
 HONE_LIBRARY(broadcast) {
   if (call.operandCount != call.resultCount)
     return call.misuse(call.resultCount);
@@ -261,7 +261,7 @@ HONE_LIBRARY(broadcast) {
     return call.fail(HONE_OUT_OF_MEMORY, INT64_MAX);
   for (int32_t i = 0; i < call.operandCount; ++i) {
     Tensor x = call.tensorIn(*contentOf(call.value(i)));
-    // With as many elements it repeats none of them.
+    // With as many elements as the result it repeats none.
     if (x.count != count) {
       Tensor wide = x;
       wide.count = count;
@@ -364,7 +364,7 @@ HONE_LIBRARY(slice) {
     if (step == 0 || (seen >> axis & 1))
       return call.fail(HONE_BAD_VALUE, step);
     seen |= 1u << axis;
-    // The ends are clamped so that all below stays within [-1, size].
+    // Both ends are clamped so that everything below stays within [-1, size].
     int64_t size = x.dims[axis], low = step > 0 ? 0 : -1;
     int64_t high = step > 0 ? size : size - 1;
     auto clamp = [&](int64_t position) {
@@ -377,7 +377,7 @@ HONE_LIBRARY(slice) {
     int64_t length = step > 0 ? end - start : start - end;
     uint64_t stride = step > 0 ? uint64_t(step) : 0 - uint64_t(step);
     dims[axis] = length <= 0 ? 0 : int64_t((uint64_t(length) - 1) / stride) + 1;
-    // One that is never taken may be too large to multiply.
+    // A step that is never taken may be too large to multiply.
     if (x.count > 0 && dims[axis] > 0)
       offset += start * strides[axis];
     strides[axis] = x.count > 0 && dims[axis] > 1 ? strides[axis] * step : 0;
@@ -395,7 +395,7 @@ HONE_LIBRARY(tile) {
   int64_t repeats[maxRank], from[maxRank], dims[maxRank];
   if (!x || !readList(call, 1, x.rank, repeats))
     return call.status;
-  // Each dimension becomes two: the copies, which do not move, and itself.
+  // Each dimension becomes two: the copies, with stride 0, and itself.
   int64_t pairDims[2 * maxRank], strides[2 * maxRank];
   rowMajor(x, from);
   for (int32_t i = 0; i < x.rank; ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Moving elements of any width.
+// Moves elements of any width.
 #ifndef HONE_RUNTIME_LIBRARY_MOVEMENT_H
 #define HONE_RUNTIME_LIBRARY_MOVEMENT_H
 
@@ -8,12 +8,12 @@
 namespace hone {
 namespace library {
 
-/// Whether `tensor` has the rank, the element width and, but for `axis` (-1:
-/// none), the dimensions of `first`; reports when not.
+/// Whether `tensor` has the element width, the rank and, except along `axis`
+/// (-1: none), the dimensions of `first`; reports a mismatch.
 bool fitsConcat(Call &call, const Tensor &first, const Tensor &tensor,
                 int32_t axis);
 
-/// Writes a piece of `result` that is `size` long along `axis`, from `offset`.
+/// Writes a slice of `result` of length `size` along `axis`, from `offset`.
 void putAlong(const Tensor &result, int32_t axis, int64_t offset, int64_t size,
               const char *data);
 
@@ -24,7 +24,7 @@ struct Broadcast {
 
   /// False: the dimensions do not fit, reported.
   bool add(Call &call, int32_t otherRank, const int64_t *otherDims);
-  /// Elements to step by in an operand for each dimension: 0 where it repeats.
+  /// Strides of an operand, in elements; 0 where it is broadcast.
   void strides(const Tensor &operand, int64_t *result) const;
 };
 

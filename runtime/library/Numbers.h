@@ -29,21 +29,21 @@ inline bool isNumber(int64_t type) {
   return isFloating(type) || isInteger(type);
 }
 
-/// An integer of the tensor's width; without a sign as its type says.
+/// An integer of the tensor's width; signless ones as the type says.
 int64_t integerAt(const Tensor &tensor, int64_t index);
 
-/// Any number as a double. Strings and other types are no numbers: 0.
+/// Any number as a double; 0 for strings and other types.
 double floatingAt(const Tensor &tensor, int64_t index);
 
-/// Writes a number, rounded to nearest in a floating type, cut and saturated in
-/// an integer one; bool takes whether it is not 0.
+/// Writes a number, rounded to nearest in a floating type, truncated and
+/// saturated in an integer type; as bool, whether it is not 0.
 void putFloating(const Tensor &tensor, int64_t index, double number);
 
-/// Writes the low bytes of an integer; bool takes whether it is not 0.
+/// Writes the low bytes of an integer; as bool, whether it is not 0.
 void putInteger(const Tensor &tensor, int64_t index, int64_t number);
 
-/// A key whose unsigned order is the order of the numbers; -0 is 0, and NaNs
-/// are equal and come last.
+/// A key whose unsigned order is the order of the numbers; -0 equals 0, and all
+/// NaNs are equal and come last.
 uint64_t orderedKey(const Tensor &tensor, int64_t index);
 
 /// Calls `work` with a zero of an unsigned integer of `width` bytes, to copy

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Images that are hardly encoded: Windows bitmaps, and the portable formats of
-// netpbm.
+// Images with little or no encoding: Windows bitmaps, and netpbm's portable
+// formats.
 #include "runtime/library/Image.h"
 
 using namespace hone;
@@ -24,7 +24,7 @@ struct Bitmap {
   }
 };
 
-/// A channel of some bits of a pixel, widened to 8.
+/// A channel of a few bits of a pixel, widened to 8.
 uint8_t channel(uint32_t pixel, uint32_t mask) {
   if (!mask)
     return 0;
@@ -121,7 +121,7 @@ struct Portable {
       else
         return;
   }
-  /// The next number in digits; -1 where there is none.
+  /// The next decimal number; -1 if there is none.
   int64_t number() {
     skip();
     int64_t result = -1;
@@ -132,7 +132,7 @@ struct Portable {
     }
     return result;
   }
-  /// The next digit alone, as text bitmaps have them without spaces.
+  /// The next single digit: text bitmaps need no spaces.
   int64_t digit() {
     skip();
     return at < image.size && image.data[at] >= '0' && image.data[at] <= '1'
@@ -144,7 +144,7 @@ struct Portable {
 } // namespace
 
 int32_t hone::library::decodePnm(const Encoded &image, Picture &picture) {
-  // P1 to P3 are text, P4 to P6 bytes; of bits, grays and colors.
+  // P1 to P3 are text, P4 to P6 binary; bits, grays and colors.
   int kind = image.data[1] - '1';
   bool isText = kind < 3, isBits = kind % 3 == 0;
   int64_t channels = kind % 3 == 2 ? 3 : 1;
@@ -154,7 +154,7 @@ int32_t hone::library::decodePnm(const Encoded &image, Picture &picture) {
   if (width < 1 || height < 1 || largest < 1 || largest > 65535)
     return picture.damaged();
   ++p.at; // one space
-  // The samples must be there before memory is asked for.
+  // The samples must be present before memory is allocated.
   uint64_t samples = uint64_t(width) * uint64_t(channels),
            rowBytes = isText   ? samples
                       : isBits ? (samples + 7) / 8

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Random numbers: MT19937, seeded and read as numpy's RandomState does.
+// Random numbers: MT19937, seeded and read like numpy's RandomState.
 #include "runtime/library/Numbers.h"
 
 #include <math.h>
@@ -87,7 +87,7 @@ uint32_t seedOf(bool given, double seed) {
   return uint32_t(now.tv_sec) * 1000003u ^ uint32_t(now.tv_nsec);
 }
 
-/// A floating result with the dimensions that operand 0 lists.
+/// A floating-point result with the dimensions listed in operand 0.
 Tensor makeShaped(Call &call, int64_t type) {
   Tensor shape = call.integers(0);
   if (!shape)
@@ -216,7 +216,7 @@ HONE_LIBRARY(multinomial) {
     double sum = 0;
     for (int64_t i = 0; i < classes; ++i) {
       double number = floatingAt(x, row * classes + i);
-      // A NaN weighs nothing; of infinities, each as much as the other.
+      // NaN weighs nothing; infinities weigh the same.
       sum += number == most ? 1 : number < most ? exp(number - most) : 0;
       sums[i] = sum;
     }

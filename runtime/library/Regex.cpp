@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Matching whole texts against a regular expression.
+// Matches whole texts against a regular expression.
 #include "runtime/library/RegexMatcher.h"
 
 using namespace hone;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Regular expressions at work: all threads step over a text together, so that
-// time is at most text times program.
+// Executes regular expressions: all threads step through a text together, so
+// that time is at most text times program.
 #include "runtime/library/RegexMatcher.h"
 #include "runtime/library/Text.h"
 
@@ -9,7 +9,7 @@ using namespace hone::library;
 
 namespace {
 
-constexpr uint32_t nothing = UINT32_MAX; ///< before and behind the text
+constexpr uint32_t nothing = UINT32_MAX; ///< before and after the text
 
 bool isWord(uint32_t character) {
   return character != nothing && isWordCharacter(character);
@@ -89,8 +89,8 @@ bool RegexMatcher::accepts(const Instruction &instruction,
   }
 }
 
-/// Adds the thread at `start` and all that it leads to without a character.
-/// Whether one of them is a match.
+/// Adds the thread at `start` and all that it reaches without consuming a
+/// character. Returns whether one of them is a match.
 bool RegexMatcher::add(int64_t start, size_t begin, uint32_t before,
                        uint32_t after, int list) {
   bool matched = false;
@@ -138,7 +138,7 @@ bool RegexMatcher::find(const hone_string &text, size_t from, bool anchored,
            character = step(text, following);
   ++round;
   for (;;) {
-    // Where nothing has matched yet, a match may begin here.
+    // Until something matches, a match may begin here.
     bool starts = !found && (at == from || !anchored);
     if (starts && add(0, at, before, character, now)) {
       found = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Where a regular expression matches in a text.
+// Finds where a regular expression matches in a text.
 #ifndef HONE_RUNTIME_LIBRARY_REGEXMATCHER_H
 #define HONE_RUNTIME_LIBRARY_REGEXMATCHER_H
 
@@ -8,7 +8,7 @@
 namespace hone {
 namespace library {
 
-/// The threads of a program, all at one place of a text. Each knows where it
+/// The threads of a program, all at one position of a text. Each knows where it
 /// began; those that began earlier come first.
 class RegexMatcher {
 public:
@@ -25,8 +25,8 @@ public:
     size_t begin, end;
     return find(text, 0, /*anchored=*/true, begin, end) && end == text.size;
   }
-  /// The first match that begins at byte `from` or behind it, the longest of
-  /// those that begin there. What stands before `from` is seen by `\b` and `^`.
+  /// The first match that begins at byte `from` or later, the longest of those
+  /// with the same beginning. `\b` and `^` see what precedes `from`.
   bool search(const hone_string &text, size_t from, size_t &begin,
               size_t &end) {
     return find(text, from, /*anchored=*/false, begin, end);
@@ -42,7 +42,7 @@ private:
 
   const RegexProgram &program;
   const int64_t size;
-  Scratch<int64_t> threads[2]; ///< of this place, and of the next one
+  Scratch<int64_t> threads[2]; ///< of this position, and of the next one
   Scratch<size_t> begins[2];   ///< of the threads
   Scratch<int64_t> seen, pending;
   int64_t counts[2] = {0, 0};

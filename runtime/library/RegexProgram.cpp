@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From a regular expression to a program. The program of each part is one
-// range of instructions with relative jumps, left at its end: an operator after
-// a part puts instructions before and behind it, and repeats it by copying.
+// From a regular expression to a program. The program of each part is one range
+// of instructions with relative jumps that exits at its end: an operator adds
+// instructions around the part, and repeats it by copying.
 #include "runtime/library/RegexProgram.h"
 #include "runtime/library/Text.h"
 
@@ -21,7 +21,7 @@ struct NamedClass {
 
 constexpr NamedClass namedClasses[] = {
     {"alnum", "09AZaz"},   {"alpha", "AZaz"},
-    {"ascii", "\x01\x7f"}, // and NUL, added apart
+    {"ascii", "\x01\x7f"}, // and NUL, added separately
     {"blank", "\t\t  "},   {"cntrl", "\x01\x1f\x7f\x7f"},
     {"digit", "09"},       {"graph", "!~"},
     {"lower", "az"},       {"print", " ~"},
@@ -57,8 +57,8 @@ private:
   };
   struct Group {
     int32_t begin, alternative; ///< where it and its last alternative begin
-    int32_t jumps; ///< the last jump to its end; each holds the one before
-    Flags outside; ///< the flags to go back to
+    int32_t jumps; ///< the last jump to its end; each links to the previous one
+    Flags outside; ///< the flags to restore
   };
 
   bool fault() { return false; }
@@ -129,8 +129,8 @@ private:
     return false;
   }
 
-  /// A new alternative: the one before ends with a jump, and a split before it
-  /// leads here.
+  /// A new alternative: the previous one ends with a jump, and a split before
+  /// it leads here.
   bool alternate() {
     Group &group = groups.back();
     Instruction split{Instruction::Split};
@@ -148,7 +148,7 @@ private:
     return true;
   }
 
-  /// The group becomes the atom that an operator may follow.
+  /// The group becomes the atom that an operator may apply to.
   void close() {
     Group group = groups.back();
     groups.pop();
@@ -183,7 +183,7 @@ private:
       case 'm':
         set.multiline = on;
         break;
-      case 'U': // what is preferred does not change whether all matches
+      case 'U': // greediness does not affect whether all matches
         break;
       case '-':
         if (!on)
@@ -196,7 +196,7 @@ private:
         flags = set;
         return opened;
       }
-      case ')': // holds to the end of the group around
+      case ')': // until the end of the enclosing group
         ++at;
         flags = set;
         atom = -1;
@@ -217,7 +217,7 @@ private:
     return true;
   }
 
-  /// Repeats the atom; `most` below 0 is without end.
+  /// Repeats the atom; `most` below 0 means without limit.
   bool repeat(int32_t least, int32_t most) {
     int32_t begin = atom, size = end() - begin;
     if (most == 0) {
@@ -241,8 +241,7 @@ private:
       split.b = 1;
       return emit(split);
     }
-    // Each copy that may be left out has a split before it that leads to the
-    // end.
+    // Each optional copy is preceded by a split that leads to the end.
     int32_t left = most - (least ? least : 1);
     Instruction split{Instruction::Split};
     split.a = 1;
@@ -270,7 +269,7 @@ private:
     return at > first;
   }
 
-  /// "{n}", "{n,}" or "{n,m}" at the position, else nothing is taken.
+  /// "{n}", "{n,}" or "{n,m}" at the position; otherwise consumes nothing.
   bool takeCounts(int32_t &least, int32_t &most) {
     size_t begin = at;
     if (take('{') && takeNumber(least)) {
@@ -284,7 +283,7 @@ private:
     return false;
   }
 
-  /// Operators behind an atom.
+  /// Operators after an atom.
   bool parseRepeat(bool &found) {
     int32_t least = 0, most = -1;
     found = true;
@@ -297,10 +296,10 @@ private:
     if (atom < 0 || least > mostRepeats || most > mostRepeats ||
         (most >= 0 && most < least))
       return fault();
-    take('?'); // prefers few; whether all matches is the same
+    take('?'); // non-greedy; does not affect whether all matches
     if (!repeat(least, most))
       return false;
-    atom = -1; // "a**" is a fault
+    atom = -1; // "a**" is an error
     return true;
   }
 
@@ -359,7 +358,7 @@ private:
       return ++at, emitAtom({Instruction::WordBoundary});
     case 'B':
       return ++at, emitAtom({Instruction::NoWordBoundary});
-    case 'Q': // all to "\E" as it is
+    case 'Q': // literal up to "\E"
       for (++at; more() && !(peek() == '\\' && peek(1) == 'E');)
         if (!emitCharacter(takeCharacter()))
           return false;
@@ -386,7 +385,7 @@ private:
     return addListed(listed, c < 'a');
   }
 
-  /// Pairs of first and last in ascending order, or all between them.
+  /// Pairs of first and last in ascending order, or everything between them.
   bool addListed(const char *listed, bool negate) {
     uint32_t next = 0;
     for (; *listed; listed += 2) {
@@ -400,7 +399,7 @@ private:
     return !negate || addRange(next, lastCharacter);
   }
 
-  /// A character behind a backslash.
+  /// A character after a backslash.
   bool takeEscaped(uint32_t &character) {
     if (!more())
       return fault();
@@ -433,7 +432,7 @@ private:
         character = character * 8 + uint32_t(pattern.data[at++] - '0');
       return true;
     default:
-      // Letters and digits may get a meaning; the others stand for themselves.
+      // Letters and digits are reserved; other characters stand for themselves.
       if (uint8_t(c) >= 0x80 || (isWordCharacter(uint8_t(c)) && c != '_'))
         return fault();
       character = uint8_t(c);
@@ -472,7 +471,7 @@ private:
     return emitAtom(instruction);
   }
 
-  /// "[:name:]" at the position; `found` says whether it was one.
+  /// "[:name:]" at the position; `found` says whether there was one.
   bool takeNamed(bool &found) {
     found = peek() == '[' && peek(1) == ':';
     if (!found)
@@ -547,7 +546,7 @@ private:
   Growing<Group> groups;
   Flags flags;
   size_t at = 0;
-  int32_t atom = -1; ///< where the part begins that an operator applies to
+  int32_t atom = -1; ///< beginning of the part that an operator applies to
   bool noMemory = false;
 };
 

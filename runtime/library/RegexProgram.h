@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Regular expressions in RE2's syntax, as programs for a set of threads that
-// move over the text together: time is at most text times program.
+// move through the text together: time is at most text times program.
 #ifndef HONE_RUNTIME_LIBRARY_REGEXPROGRAM_H
 #define HONE_RUNTIME_LIBRARY_REGEXPROGRAM_H
 
@@ -15,8 +15,8 @@ struct Instruction {
     Class,     ///< one of `b` ranges from number `a` on
     Any,
     AnyButNewline,
-    Split, ///< goes on at distance `a`, and at distance `b`
-    Jump,  ///< goes on at distance `a`
+    Split, ///< continues at distance `a` and at distance `b`
+    Jump,  ///< continues at distance `a`
     TextBegin,
     TextEnd,
     LineBegin,
@@ -26,7 +26,7 @@ struct Instruction {
     Match,
   };
   Code code;
-  bool fold = false;   ///< Character and Class: in any case
+  bool fold = false;   ///< Character and Class: ignoring case
   bool negate = false; ///< Class: none of the ranges
   int32_t a = 0, b = 0;
 };
@@ -42,8 +42,8 @@ struct RegexProgram {
   Growing<CharacterRange> ranges;
 };
 
-/// False: the pattern is at fault at byte `*position`, or, with -1, there is no
-/// memory.
+/// False: the pattern is invalid at byte `*position`, or, with -1, memory ran
+/// out.
 bool compileRegex(Call &call, const hone_string &pattern, RegexProgram &program,
                   int64_t &position);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Elements and rows that the data pick, and ranges.
+// Elements and rows selected by data, and ranges.
 #include "runtime/library/Numbers.h"
 
 #include <math.h>
@@ -17,10 +17,10 @@ bool isNonzero(const Tensor &x, int64_t index) {
   return integerAt(x, index) != 0;
 }
 
-/// Elements of a range, or -1 when there are too many to count.
+/// Number of elements of a range, or -1 if it overflows.
 int64_t rangeSize(const Tensor &start, const Tensor &limit, double delta) {
   double size = ceil((floatingAt(limit, 0) - floatingAt(start, 0)) / delta);
-  if (!(size > 0)) // NaNs too
+  if (!(size > 0)) // also NaNs
     return 0;
   return size < 0x1p46 ? int64_t(size) : -1;
 }

@@ -8,7 +8,7 @@ using namespace hone::library;
 
 namespace {
 
-/// Position operand `index`; `otherwise` when it is absent.
+/// Position operand `index`, or `otherwise` if it is absent.
 bool readPosition(Call &call, int32_t index, int64_t otherwise,
                   int64_t &position) {
   position = otherwise;
@@ -167,8 +167,8 @@ HONE_LIBRARY(split_to_sequence) {
   if (!room)
     return call.status;
   {
-    // An empty tensor can have any number of pieces: either there is memory for
-    // all of them, about this much each, or none is made.
+    // An empty tensor can have any number of pieces: check for the memory that
+    // all of them need before making any.
     constexpr int64_t pieceBytes = 256;
     int64_t pieces = sizes ? sizes.count : whole / piece + (whole % piece != 0);
     Scratch<char> all(call, x.count ? 0 : pieces, pieceBytes);

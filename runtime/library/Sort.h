@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Stable sorts, without recursion.
+// Stable, non-recursive sorts.
 #ifndef HONE_RUNTIME_LIBRARY_SORT_H
 #define HONE_RUNTIME_LIBRARY_SORT_H
 
@@ -9,8 +9,8 @@
 namespace hone {
 namespace library {
 
-/// Sorts `items`; `room` holds as many. `less` may be inconsistent (NaNs): then
-/// the order is any, the items are still all there.
+/// Sorts `items`, using `room`, which holds as many. `less` may be inconsistent
+/// (NaNs): the order is then arbitrary, but no item is lost.
 template <typename T, typename Less>
 void mergeSort(T *items, T *room, int64_t count, Less less) {
   T *from = items, *to = room;
@@ -33,8 +33,8 @@ void mergeSort(T *items, T *room, int64_t count, Less less) {
     memcpy(items, from, sizeof(T) * size_t(count));
 }
 
-/// Sorts `items` by their keys, numbers without sign, a byte at a time from the
-/// last; `room` holds as many. Bytes that all keys share cost nothing.
+/// Sorts `items` by their unsigned keys, a byte at a time from the least
+/// significant; `room` holds as many. Bytes that all keys share cost nothing.
 template <typename T, typename Key>
 void radixSort(T *items, T *room, int64_t count, Key keyOf) {
   constexpr int bytes = sizeof(uint64_t);

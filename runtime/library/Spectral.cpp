@@ -19,9 +19,8 @@ Complex operator*(Complex a, Complex b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
 
-/// Transforms lines of `size` numbers in place, in double precision. A size
-/// that is no power of two is turned into a convolution of such a size
-/// (Bluestein).
+/// Transforms lines of `size` numbers in place, in double precision. Sizes that
+/// are not a power of two become a convolution of such a size (Bluestein).
 class Transform {
 public:
   Transform(Call &call, int64_t size, bool inverse)
@@ -204,7 +203,8 @@ HONE_LIBRARY(dft) {
       for (int64_t i = 0; i < size; ++i)
         line[i] = i < read ? complexAt(x, (o * given + i) * inner + k)
                            : Complex{0, 0};
-      // Half a spectrum: the rest mirrors it, and what mirrors itself is real.
+      // Half a spectrum: the rest mirrors it, and its own mirror images are
+      // real.
       for (int64_t i = 0; toReal && i < bins; ++i) {
         int64_t mirror = (size - i) % size;
         if (mirror == i)
@@ -290,7 +290,8 @@ HONE_LIBRARY(window) {
   if (!result)
     return call.status;
   double period = double(periodic ? size : size - 1);
-  for (int64_t i = 0; i < size; ++i) // One number alone has no period: it is 1.
+  for (int64_t i = 0; i < size;
+       ++i) // A window of length 1 has no period: it is 1.
     putFloating(result, i,
                 period > 0 ? windowAt(kind, double(i) / period) : 1.0);
   return HONE_OK;
@@ -318,8 +319,7 @@ HONE_LIBRARY(mel_weight_matrix) {
 
   double lowMel = 2595 * log10(1 + low / 700);
   double step = (2595 * log10(1 + high / 700) - lowMel) / double(bins + 2);
-  // The row of the spectrum where triangle `i` begins; that is where triangle
-  // i - 1 has its top.
+  // The row of the spectrum where triangle `i` begins and triangle i - 1 peaks.
   auto rowOf = [&](int64_t i) {
     double hertz = 700 * expm1((lowMel + double(i) * step) / 2595 * log(10.0));
     return floor(double(length + 1) * hertz / double(rate));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Numbers as text and back, whatever the locale of the process.
+// Numbers as text and back, independent of the process's locale.
 #include "runtime/library/Numbers.h"
 #include "runtime/library/Text.h"
 
@@ -12,10 +12,10 @@ using namespace hone::library;
 
 namespace {
 
-/// No number needs more bytes.
+/// The longest text of a number.
 constexpr int64_t longest = 32;
 
-/// Reads numbers with a point in them. Making the C locale takes no memory.
+/// Reads numbers with a decimal point. Creating the C locale allocates nothing.
 class Reader {
 public:
   Reader() : locale(newlocale(LC_ALL_MASK, "C", nullptr)) {}
@@ -74,7 +74,7 @@ struct Decimal {
       --count;
   }
 
-  /// With an exponent from `plain` digits before the point on.
+  /// In exponent form from `plain` digits before the point on.
   void write(Writer &writer, int32_t plain) const {
     if (power > plain || power < -3) {
       writer.put(digits[0]);
@@ -111,8 +111,8 @@ void writeFloating(const Tensor &x, int64_t index, const Reader &reader,
     return writer.put("INF");
   if (number == 0)
     return writer.put('0');
-  // The fewest digits that read back as the same number. Those of a float are
-  // written out up to 8 before the point, as by others.
+  // The fewest digits that read back as the same number. Like others, floats
+  // are written out up to 8 digits before the point.
   int32_t plain = x.type == HONE_TYPE_DOUBLE ? 16 : 8;
   for (int32_t precision = 1;; ++precision) {
     Decimal decimal(number, precision);
@@ -143,7 +143,7 @@ void writeInteger(const Tensor &x, int64_t index, Writer &writer) {
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
 
-/// Whether the text is `word`, in any case.
+/// Whether the text is `word`, ignoring case.
 bool isWord(const char *text, size_t size, const char *word) {
   if (strlen(word) != size)
     return false;
@@ -153,11 +153,11 @@ bool isWord(const char *text, size_t size, const char *word) {
   return true;
 }
 
-/// A text that may be a number, without the space around it.
+/// The text of a possible number, without surrounding space.
 struct Numeral {
   const char *data;
   size_t size;
-  bool negative = false, whole = false; ///< whole: nothing but digits
+  bool negative = false, whole = false; ///< whole: digits only
 
   explicit Numeral(const hone_string &text) : data(text.data), size(text.size) {
     while (size && isSpace(*data)) {
@@ -197,7 +197,7 @@ struct Numeral {
     return at == size;
   }
 
-  /// The digits of a whole one; saturates.
+  /// The digits of an integer; saturates.
   uint64_t magnitude() const {
     uint64_t result = 0;
     for (size_t i = 0; i < size; ++i)
@@ -222,7 +222,7 @@ void putWhole(const Tensor &result, int64_t index, const Numeral &numeral) {
   putInteger(result, index, int64_t(magnitude));
 }
 
-/// False: no number, or no memory; `memory` tells.
+/// False: not a number, or out of memory; `memory` tells which.
 bool readNumber(Call &call, const hone_string &text, const Reader &reader,
                 const Tensor &result, int64_t index) {
   Numeral numeral(text);

@@ -24,7 +24,7 @@ void forPairs(const Tensor &a, const Tensor &b, const Broadcast &broadcast,
   }
 }
 
-/// The pieces of a text, one after the other.
+/// The pieces of a text, one after another.
 class Pieces {
 public:
   Pieces(const hone_string &text, const hone_string &delimiter, int64_t splits)
@@ -71,12 +71,12 @@ private:
   }
 
   const hone_string text, delimiter;
-  int64_t left; ///< splits still allowed; negative: any number
+  int64_t left; ///< splits still allowed; negative: no limit
   size_t position = 0;
   bool ended = false;
 };
 
-/// Writes `text` in another case to `to`, which has room for as many bytes.
+/// Writes `text` in the other case to `to`, which has room for as many bytes.
 hone_string changeCase(const hone_string &text, bool upper, char *to) {
   size_t size = 0;
   for (size_t at = 0; at < text.size;) {
@@ -87,7 +87,7 @@ hone_string changeCase(const hone_string &text, bool upper, char *to) {
   return {to, size};
 }
 
-/// All strings of a tensor, in another case. False: out of memory.
+/// All strings of a tensor, in the other case. False: out of memory.
 bool changeCases(Call &call, const Tensor &from, bool upper, hone_string *to) {
   int64_t bytes = 0;
   bool fits = true;

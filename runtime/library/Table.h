@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A hash table of positions, for as many keys as it was made for.
+// A hash table of positions, for a fixed number of keys.
 #ifndef HONE_RUNTIME_LIBRARY_TABLE_H
 #define HONE_RUNTIME_LIBRARY_TABLE_H
 
@@ -25,8 +25,8 @@ public:
 
   explicit operator bool() const { return bool(slots); }
 
-  /// The slot of a key: holds its position, or -1 when the key is new.
-  /// `equal(position)` says whether the key is the one at a position.
+  /// The slot of a key: holds its position, or -1 for a new key.
+  /// `equal(position)` says whether the key at a position is this one.
   template <typename Equal> int64_t &find(uint64_t hash, Equal equal) const {
     hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
     auto at = int64_t(hash >> 20) & mask;

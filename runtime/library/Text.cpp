@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Upper and lower case of characters, without the locales of the process.
+// Upper and lower case of characters, independent of the process's locale.
 #include "runtime/library/Text.h"
 
 using namespace hone;
 
 namespace {
 
-/// Upper-case letters and the distance to their lower-case ones. A distance of
-/// 1: the two cases alternate.
+/// Upper-case letters and the distance to their lower-case ones. Distance 1:
+/// the two cases alternate.
 struct Letters {
   uint16_t first, last, distance;
 };

@@ -10,7 +10,7 @@
 namespace hone {
 namespace library {
 
-/// By bytes, as unsigned numbers.
+/// Compares bytes as unsigned numbers.
 inline int compare(const hone_string &a, const hone_string &b) {
   size_t shared = a.size < b.size ? a.size : b.size;
   int order = shared ? memcmp(a.data, b.data, shared) : 0;
@@ -28,12 +28,11 @@ inline uint64_t hash(const hone_string &text) {
   return result;
 }
 
-/// Is at least this for a byte that is not part of valid UTF-8: such bytes stay
-/// apart from all characters.
+/// Lower bound of the codes for bytes that are not part of valid UTF-8: these
+/// are distinct from all characters.
 constexpr uint32_t invalidByte = 0x110000;
 
-/// Reads the character at `position`, which is inside the text, and steps over
-/// it.
+/// Reads the character at `position`, which is inside the text, and advances.
 inline uint32_t nextCharacter(const hone_string &text, size_t &position) {
   auto byte = [&](size_t at) { return uint32_t(uint8_t(text.data[at])); };
   uint32_t first = byte(position);
@@ -58,7 +57,7 @@ inline uint32_t nextCharacter(const hone_string &text, size_t &position) {
   return result;
 }
 
-/// Writes a character, or an invalid byte as it was; returns the bytes taken,
+/// Writes a character, or an invalid byte unchanged; returns the bytes written,
 /// at most 4.
 inline size_t putCharacter(char *to, uint32_t character) {
   if (character >= invalidByte) {
@@ -80,7 +79,7 @@ inline size_t putCharacter(char *to, uint32_t character) {
 }
 
 /// The other case of a character of ASCII, Latin, Greek, Cyrillic or Armenian;
-/// else the character. Takes no more bytes than the character.
+/// other characters unchanged. Never longer than the character.
 uint32_t toLower(uint32_t character);
 uint32_t toUpper(uint32_t character);
 

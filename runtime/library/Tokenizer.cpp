@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Texts in tokens: what matches a regular expression, or what stands between
-// the matches of several.
+// Splits texts into tokens: the matches of a regular expression, or what is
+// between the matches of several.
 #include "runtime/library/RegexMatcher.h"
 #include "runtime/library/Text.h"
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr hone_string textBegin = {"\x02", 1}, textEnd = {"\x03", 1};
 
-/// Characters of a text; -1 where it is no UTF-8.
+/// Number of characters of a text; -1 if it is not UTF-8.
 int64_t length(const hone_string &text) {
   int64_t count = 0;
   for (size_t at = 0; at < text.size; ++count)
@@ -20,7 +20,7 @@ int64_t length(const hone_string &text) {
   return count;
 }
 
-/// The tokens of one text after the other, as far as they are cut.
+/// The tokens of all texts in order, as far as they have been split.
 struct Tokens {
   Tokens(Call &call, int64_t texts, int64_t least)
       : least(least), ends(call, texts), pieces(call), tokens(call) {}
@@ -39,21 +39,21 @@ struct Tokens {
     return true;
   }
 
-  /// The matches, or what stands between them.
+  /// The matches, or what is between them.
   bool cut(const hone_string &text, RegexMatcher &expression, bool matches) {
     size_t begin, end, from = 0;
     while (from < text.size && expression.search(text, from, begin, end)) {
       if (!(matches ? add(text, begin, end) : add(text, from, begin)))
         return false;
       from = end;
-      // A match of nothing takes the character behind it along.
+      // An empty match takes the next character along.
       if (begin == end && from < text.size)
         nextCharacter(text, from);
     }
     return matches || from >= text.size || add(text, from, text.size);
   }
 
-  /// Cuts all that there is once more. False: out of memory.
+  /// Splits all tokens once more. False: out of memory.
   template <typename Cut> bool each(int64_t texts, Cut cut) {
     pieces.clear();
     for (int64_t i = 0; i < tokens.size(); ++i)
@@ -70,7 +70,7 @@ struct Tokens {
   }
 
   const int64_t least;   ///< characters of a token
-  Scratch<int64_t> ends; ///< number of the first token of the next text
+  Scratch<int64_t> ends; ///< index of the first token of the next text
   Growing<hone_string> pieces, tokens;
 };
 
@@ -119,7 +119,7 @@ HONE_LIBRARY(tokenize) {
       return call.status;
   }
 
-  // Without any token the marks stay away, too.
+  // Without any token there are no marks either.
   int64_t most = 0, marks = mark && all.tokens.size() > 0 ? 2 : 0;
   for (int64_t i = 0; i < x.count; ++i) {
     int64_t count = all.ends[i] - (i ? all.ends[i - 1] : 0);

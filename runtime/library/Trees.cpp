@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Ensembles of decision trees. A step down a tree waits for memory and then for
-// a branch that nobody can foresee; so eight walks go on side by side and
-// without branches, through one tree for eight rows, or through eight trees for
-// one row. The forest comes from the compiler; an index in it that is damaged
-// leads to a wrong node, never outside.
+// an unpredictable branch; so eight walks proceed side by side and without
+// branches, through one tree for eight rows, or through eight trees for one
+// row. The forest comes from the compiler; a damaged index in it leads to a
+// wrong node, never outside.
 #include "runtime/library/Forest.h"
 #include "runtime/library/Numbers.h"
 
@@ -15,12 +15,12 @@ namespace {
 constexpr int64_t kLanes = 8;
 /// Rows that walk through a tree while it is in the cache.
 constexpr int64_t kBlockRows = 64;
-/// Walks that are worth the start of another thread.
+/// Walks that are worth another thread.
 constexpr int64_t kPieceWalks = 512;
 
-/// Trees are added up in two halves, in the type of their weights: classes
-/// that are equal but for rounding then have the label that files made with
-/// ONNX Runtime on two threads have.
+/// Trees are summed in two halves, in the type of their weights: classes that
+/// are equal except for rounding then get the same label as in files made with
+/// ONNX Runtime on two threads.
 template <typename T> struct Sums {
   T *first, *second;
 
@@ -32,8 +32,8 @@ template <typename T> struct Sums {
 template <typename T> struct Forest {
   const ForestNode<T> *nodes = nullptr;
   const ForestTree *list = nullptr;
-  /// Votes of leaf i: first[i] to first[i + 1]; null where each has one, and
-  /// holds it.
+  /// Votes of leaf i: first[i] to first[i + 1]; null where each leaf holds its
+  /// only vote.
   const int32_t *first = nullptr, *targetIds = nullptr;
   const T *weights = nullptr;
   const int64_t *sets = nullptr;
@@ -76,8 +76,8 @@ template <typename T> struct Forest {
            isNanYes;
   }
 
-  /// Takes the walks at `at` down to leaves, `depth` steps at most: a step on
-  /// which nobody moves is only needed where all leaves are nearer.
+  /// Moves the walks at `at` down to leaves: at most `depth` steps, ending
+  /// early once none moves.
   template <bool thresholdsOnly>
   void walk(const T *const (&rows)[kLanes], uint32_t (&at)[kLanes],
             uint32_t depth) const {
@@ -222,7 +222,7 @@ template <typename T, bool thresholdsOnly>
 bool aggregate(Call &call, const Forest<T> &forest, int64_t rows,
                Sums<T> sums) {
   if (rows >= kLanes) {
-    // Blocks are smaller where there would be fewer than threads.
+    // Blocks are smaller if there would be fewer than threads.
     int64_t block = (rows / (2 * call.threads()) + kLanes - 1) & -kLanes;
     int64_t least = (kPieceWalks / (forest.trees + 1) + kLanes) & -kLanes;
     block = smaller(block < least ? least : block, kBlockRows);
@@ -284,7 +284,7 @@ template <typename T> int32_t run(Call &call) {
     if (averages)
       scores[i] /= T(forest.trees);
     else if (forest.start() != 0 && scores[i] == forest.start())
-      scores[i] = 0; // nobody votes for that target
+      scores[i] = 0; // no votes for that target
   }
   return HONE_OK;
 }

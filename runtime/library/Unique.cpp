@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The different elements of a tensor, or its different slices along an axis.
+// The distinct elements of a tensor, or its distinct slices along an axis.
 #include "runtime/library/Numbers.h"
 #include "runtime/library/Sort.h"
 #include "runtime/library/Text.h"
@@ -74,7 +74,7 @@ HONE_LIBRARY(unique) {
               [&](int64_t a, int64_t b) { return slices.compare(a, b) < 0; });
   int64_t count = 0;
   for (int64_t i = 0; i < size; ++i) {
-    // Equal slices lie in order of position: the first comes first.
+    // Equal slices are ordered by position: the first one comes first.
     if (i == 0 || slices.compare(order[i - 1], order[i]) != 0) {
       groups[count] = {order[i], 0, count};
       ++count;

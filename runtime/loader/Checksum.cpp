@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// XXH64, as its specification has it: four lanes of eight bytes each.
+// XXH64 as specified: four lanes of eight bytes each.
 #include "runtime/loader/Checksum.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A checksum against damage (XXH64 with seed 0): one changed bit always shows,
-// anything else is missed once in 2^64. It is no defence against an attacker.
+// A checksum against damage (XXH64 with seed 0): a single changed bit is always
+// detected, anything else missed once in 2^64. No defence against an attacker.
 #ifndef HONE_RUNTIME_LOADER_CHECKSUM_H
 #define HONE_RUNTIME_LOADER_CHECKSUM_H
 
@@ -12,7 +12,7 @@ namespace hone {
 class Checksum {
 public:
   Checksum();
-  /// Bytes may come in pieces of any size.
+  /// Input may come in pieces of any size.
   void add(const void *data, size_t bytes);
   uint64_t value() const;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the system knows of a file. The functions fstat and stat have been in
-// glibc since 2.33 only; on x86-64 the system itself fills the same structure.
+// The system's status of a file. glibc has had fstat and stat as functions only
+// since 2.33; on x86-64 the system itself fills the same structure.
 #ifndef HONE_RUNTIME_LOADER_FILESTATUS_H
 #define HONE_RUNTIME_LOADER_FILESTATUS_H
 

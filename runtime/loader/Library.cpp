@@ -26,11 +26,11 @@ using namespace hone;
 struct hone_library {
   void *handle; ///< null: linked into the program
   const hone_descriptor *model;
-  // Which state of which file it was loaded from.
+  // The version of the file it was loaded from.
   dev_t device;
   ino_t inode;
   uint64_t checksum;
-  hone_library *next; ///< among those that are open
+  hone_library *next; ///< in the list of open ones
 };
 
 struct hone_runner {
@@ -38,9 +38,9 @@ struct hone_runner {
   hone_session *session;
   hone_pool pool; ///< this runner's own, if any
   hone_value *inputs;
-  hone_value *buffers; ///< that the caller gave for outputs
-  hone_value *outputs; ///< of the run that is under way
-  hone_value *results; ///< of the last run that was no wrong call
+  hone_value *buffers; ///< set by the caller for outputs
+  hone_value *outputs; ///< of the run in progress
+  hone_value *results; ///< of the last run with a valid call
   char message[256];   ///< a failure found here; empty: ask the session
 };
 
@@ -70,15 +70,15 @@ int32_t openModel(hone_model_fn function, hone_library **library, Text &text) {
   return HONE_OK;
 }
 
-/// How often a file that is replaced while it is loaded is tried again.
+/// Retries for a file that is replaced while it is loaded.
 constexpr int maxAttempts = 3;
 
-/// Two characters to a bit, all of which mean "this folder".
+/// Two characters per bit, all of which mean "this folder".
 constexpr size_t spellingBytes = 64;
 
-/// The absolute path of a library, in a spelling that its content decides: the
-/// system takes libraries of one name for one, whatever has happened to the
-/// file since. False: too long, or the working folder is gone.
+/// The absolute path of a library, spelled according to its content: the system
+/// treats libraries of the same name as one, even if the file has changed
+/// since. False: too long, or the working folder is gone.
 bool spellPath(const char *path, uint64_t checksum, char *spelled,
                size_t capacity) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -106,8 +106,8 @@ bool spellPath(const char *path, uint64_t checksum, char *spelled,
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 hone_library *openLibraries = nullptr;
 
-/// Whether a library that is open was loaded from this file, with other content
-/// than it has now.
+/// Whether an open library was loaded from this file, with content other than
+/// its present one.
 bool wasOther(const struct stat &file, uint64_t checksum) {
   for (hone_library *library = openLibraries; library; library = library->next)
     if (library->device == file.st_dev && library->inode == file.st_ino &&
@@ -116,7 +116,7 @@ bool wasOther(const struct stat &file, uint64_t checksum) {
   return false;
 }
 
-/// Checks the file and has the system load it. The handle stays null where the
+/// Checks the file and has the system load it. The handle stays null if the
 /// file was replaced meanwhile, unless this is the last attempt.
 int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
              struct stat &checked, Text &text) {
@@ -134,9 +134,9 @@ int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
   char spelled[PATH_MAX];
   if (!problem && !spellPath(path, seal.checksum, spelled, sizeof(spelled)))
     problem = "its absolute path is too long, or the working folder is gone";
-  // The system would take the pages that are mapped already.
+  // The system would use the pages that are already mapped.
   if (!problem && wasOther(checked, seal.checksum))
-    problem = "it was changed in its place while its older state is in use: "
+    problem = "it was changed in place while its older version is in use: "
               "write a new file, and rename it";
   if (!problem) {
     handle = dlopen(spelled, RTLD_NOW | RTLD_LOCAL);
@@ -146,7 +146,7 @@ int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
                    loaded.st_dev != checked.st_dev ||
                    loaded.st_ino != checked.st_ino;
     if (isOther)
-      problem = isLast ? "it is replaced all the time" : nullptr;
+      problem = isLast ? "it keeps being replaced" : nullptr;
     if (handle && (problem || isOther)) {
       dlclose(handle);
       handle = nullptr;
@@ -161,7 +161,7 @@ int32_t load(const char *path, bool isLast, void *&handle, hone_seal &seal,
 /// hone_library_open, with the lock held.
 int32_t openFile(const char *path, const char *symbol, hone_library **library,
                  Text &text) {
-  // A file that is replaced between the check and the loading is checked anew.
+  // A file that is replaced between check and load is checked again.
   void *handle = nullptr;
   hone_seal seal;
   struct stat file;
@@ -278,7 +278,7 @@ int32_t hone_library_verify(const hone_library *library, char *message,
   if (model.weight_bytes == 0 || checksum.value() == model.weights_checksum)
     return HONE_OK;
   text.add("the model's weights are damaged, or were changed after it was "
-           "compiled: copy it once more, or compile it again");
+           "compiled: copy it again, or recompile it");
   return HONE_BAD_MODEL;
 }
 
@@ -344,7 +344,7 @@ int32_t hone_runner_create(hone_library *library,
     hone_runner_destroy(runner);
     return HONE_OUT_OF_MEMORY;
   }
-  // What is wrong with the number of threads, the session says.
+  // The session reports a wrong number of threads.
   if (!chosen.pool && chosen.threads >= 0 &&
       createPool(chosen.threads, &runner->pool) == HONE_OK)
     chosen.pool = &runner->pool;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the processors of some threads can do: multiply-adds in registers alone,
-// and reading of more memory than caches hold.
+// Peak rates of the processors of a pool: multiply-adds in registers, and
+// reading more memory than caches hold.
 #include "hone/runtime.h"
 #include "runtime/core/CpuLevel.h"
 #include "runtime/core/Profile.h"
@@ -20,8 +20,8 @@ namespace {
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",      \
       "xmm9", "xmm10", "xmm11", "xmm12"
 
-/// Multiply-adds that do not wait for each other, of zeros: nothing takes an
-/// assist of the processor. As assembly, for there is nothing to compute.
+/// Independent multiply-adds of zeros, which never take a microcode assist. In
+/// assembly, since there is nothing to compute.
 #define HONE_MULTIPLY_ADDS(NAME, CLEAR, OP, END)                               \
   void NAME(int64_t rounds) {                                                  \
     for (int64_t i = 0; i < rounds; ++i)                                       \
@@ -92,7 +92,7 @@ int64_t timeOf(const hone_pool *pool, int64_t pieces, Work work) {
 
 constexpr int64_t patience = 60'000'000; ///< for each of the two rates
 
-/// FLOP in a second, in the best of several tries.
+/// FLOP per second, the best of several tries.
 double measureCompute(const hone_pool *pool, hone_peak &peak) {
   uint64_t features = cpuFeatures();
   Work work = {};
@@ -117,10 +117,10 @@ double measureCompute(const hone_pool *pool, hone_peak &peak) {
   return best;
 }
 
-/// Bytes read in a second; 0 where there is no memory to read.
+/// Bytes read per second; 0 if there is no memory to read.
 double measureMemory(const hone_pool *pool) {
-  // Several times the last cache, within reason: some systems report that of
-  // all processors together.
+  // Several times the last-level cache, within reason: some systems report the
+  // sum over all processors.
   constexpr int64_t least = int64_t(64) << 20, most = int64_t(256) << 20;
   int64_t bytes = 4 * int64_t(sysconf(_SC_LEVEL3_CACHE_SIZE));
   bytes = bytes < least ? least : bytes > most ? most : bytes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reading and checking seals. Nothing of the file is mapped: it may be cut
-// short while it is read.
+// Reads and checks seals. The file is not mapped: it may be truncated while it
+// is read.
 #include "runtime/loader/Seal.h"
 #include "runtime/loader/Checksum.h"
 #include "runtime/loader/FileStatus.h"
@@ -58,7 +58,7 @@ int32_t bad(Text &text, const char *what) {
   return HONE_BAD_MODEL;
 }
 
-/// A name for the machines that people have.
+/// Common machines by name.
 const char *machineName(int machine) {
   switch (machine) {
   case EM_386:
@@ -81,13 +81,13 @@ const char *machineName(int machine) {
 int32_t readHeaders(int file, Headers &headers, Text &text) {
   struct stat status;
   if (!fileStatus(file, status) || !S_ISREG(status.st_mode))
-    return bad(text, "it is no regular file");
+    return bad(text, "it is not a regular file");
   uint64_t size = uint64_t(status.st_size);
   const Elf64_Ehdr &elf = headers.elf;
   if (!readAt(file, &headers.elf,
               size < sizeof(elf) ? size_t(size) : sizeof(elf), 0) ||
       size < SELFMAG || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
-    return bad(text, "it is no shared library");
+    return bad(text, "it is not a shared library");
   if (size < sizeof(elf))
     return bad(text, "it is cut short");
   if (elf.e_machine != EM_X86_64 || elf.e_ident[EI_CLASS] != ELFCLASS64) {
@@ -97,12 +97,11 @@ int32_t readHeaders(int file, Headers &headers, Text &text) {
     return HONE_BAD_MODEL;
   }
   if (elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_type != ET_DYN)
-    return bad(text, "it is no shared library");
+    return bad(text, "it is not a shared library");
   if (elf.e_phentsize != sizeof(Elf64_Phdr) || elf.e_phnum > maxSegments)
     return bad(text, "its headers are damaged");
   size_t bytes = elf.e_phnum * sizeof(Elf64_Phdr);
-  // The sections are not loaded; they tell whether the end of the file is
-  // there.
+  // Sections are not loaded; they show whether the end of the file is there.
   const Range tables[] = {
       {elf.e_phoff, elf.e_phoff + bytes},
       {elf.e_shoff, elf.e_shoff + elf.e_shnum * sizeof(Elf64_Shdr)}};
@@ -139,7 +138,7 @@ bool findSeal(int file, Range notes, Sealed &sealed) {
   return false;
 }
 
-/// Adds what lies in `range` and in none of the holes.
+/// Adds what is in `range` and in none of the holes.
 bool addRange(int file, Range range, const Range *holes, int count,
               Checksum &checksum) {
   if (count > 0) {
@@ -189,7 +188,7 @@ bool checksumOf(int file, Headers headers, const Sealed &sealed,
       {sealed.seal.weights_offset,
        sealed.seal.weights_offset + sealed.seal.weights_bytes},
       {field, field + sizeof(sealed.seal.checksum)}};
-  // Sections are not loaded: a library without them is as good.
+  // Sections are not loaded: a library without them is valid.
   headers.elf.e_shoff = 0;
   headers.elf.e_shentsize = headers.elf.e_shnum = headers.elf.e_shstrndx = 0;
   Checksum checksum;
@@ -199,7 +198,7 @@ bool checksumOf(int file, Headers headers, const Sealed &sealed,
     Range range = rangeOf(headers.segments[i]);
     if (headers.segments[i].p_type != PT_LOAD)
       continue;
-    if (range.begin < sizeof(headers.elf)) // is behind us
+    if (range.begin < sizeof(headers.elf)) // already passed
       range.begin =
           range.end < sizeof(headers.elf) ? range.end : sizeof(headers.elf);
     if (!addRange(file, range, holes, 2, checksum))
@@ -240,7 +239,7 @@ int32_t hone::checkSeal(int file, hone_seal &seal, Text &text) {
   if (checksum != sealed.seal.checksum)
     return bad(text,
                "it is damaged, or was changed after it was compiled: copy "
-               "it once more, or compile it again");
+               "it again, or recompile it");
   seal = sealed.seal;
   seal.symbol[sizeof(seal.symbol) - 1] = 0;
   return HONE_OK;

@@ -132,7 +132,7 @@ TuningFile TuningFile::load(const std::string &path) {
   if (stat(path.c_str(), &found) != 0)
     return {};
   if (!S_ISREG(found.st_mode))
-    throw Failure{1, path + ": it is no regular file"};
+    throw Failure{1, path + ": it is not a regular file"};
   TuningFile file;
   try {
     file.json = readJson(path);

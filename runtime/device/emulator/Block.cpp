@@ -91,7 +91,7 @@ void Launch::runThreads() {
   while (done < threadCount) {
     Thread *next = nullptr;
     if (!ready.empty()) {
-      // A seed takes them in another order: the last one first without it.
+      // A seed selects another order; without one the last thread is first.
       size_t pick = ready.size() - 1;
       if (seed) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
@@ -214,7 +214,7 @@ void Launch::completeBarrier() {
 
 void Launch::barrier(int32_t id, int32_t count, int32_t site) {
   if (id != 0 || (count != 0 && uint32_t(count) != threadCount)) {
-    report(site, "barriers of a part of a block are not emulated");
+    report(site, "barriers of part of a block are not emulated");
     stopped = true;
     return;
   }
@@ -246,7 +246,7 @@ void Launch::meet(int32_t kind, uint32_t mask, int32_t site,
     meeting.mask = wanted;
   } else if (meeting.site != site || meeting.kind != kind ||
              meeting.mask != wanted) {
-    report(site, "diverged warp: other lanes of it are at another operation");
+    report(site, "diverged warp: other lanes are at another operation");
     meeting.mask |= wanted;
   }
   meeting.arrived |= 1u << current->lane;
@@ -263,7 +263,7 @@ void Launch::meet(int32_t kind, uint32_t mask, int32_t site,
       wake(lane(i));
 }
 
-//===- Copies on their way ----------------------------------------------===//
+// ===- Pending copies ---------------------------------------------------===//
 
 void Launch::copyAsync(void *to, const void *from, int32_t bytes, int32_t valid,
                        int32_t site) {
@@ -310,7 +310,7 @@ void Launch::waitGroup(int32_t pending, int32_t site) {
 bool Launch::checkShared(size_t offset, int64_t bytes, int32_t site,
                          bool writes, bool isAtomic, const Thread &by) {
   bool inside = offset + bytes <= shared.size;
-  // The dynamic part lies behind the arrays.
+  // The dynamic part follows the arrays.
   bool isDynamic = offset >= size_t(function.shared_bytes);
   if (inside && !isDynamic) {
     inside = false;
@@ -326,7 +326,7 @@ bool Launch::checkShared(size_t offset, int64_t bytes, int32_t site,
   if (onlyBounds)
     return true;
   uint32_t self = by.number + 1, warpEpoch = warps[by.warp].epoch;
-  // Lanes of one warp are ordered by what synchronizes the warp.
+  // Lanes of one warp are ordered by warp synchronization.
   auto isOrdered = [&](uint32_t other, uint32_t otherEpoch,
                        uint32_t otherWarpEpoch) {
     return other == 0 || other == self || otherEpoch != epoch ||
@@ -337,7 +337,7 @@ bool Launch::checkShared(size_t offset, int64_t bytes, int32_t site,
     if (trace.inFlight) {
       report(site,
              "touches byte %zu of shared memory while an asynchronous "
-             "copy to it is on its way",
+             "copy to it is pending",
              offset + i);
       return false;
     }
@@ -410,7 +410,8 @@ bool Launch::checkGlobal(Allocation &allocation, size_t offset, int64_t bytes,
       }
   if (writes)
     std::memset(allocation.isSet + offset, 1, size_t(bytes));
-  // Work on parts of words is not traced: neighbours may be another block's.
+  // Accesses to parts of words are not traced: neighbours may belong to another
+  // block.
   if (bytes < 4 || offset % 4 != 0)
     return true;
   constexpr uint64_t atomicBit = uint64_t(1) << 63;
@@ -442,7 +443,8 @@ void *Launch::access(const void *address, int64_t bytes, int32_t site,
   if (bytes == 0)
     return at;
   if (alignment > 1 && reinterpret_cast<uintptr_t>(at) % alignment != 0) {
-    report(site, "claims an alignment of %d bytes that address %p has not",
+    report(site,
+           "claims an alignment of %d bytes that address %p does not have",
            alignment, address);
     return sink;
   }
@@ -457,7 +459,7 @@ void *Launch::access(const void *address, int64_t bytes, int32_t site,
                        writes, isAtomic)
                ? at
                : sink;
-  // Constants of the module lie in the library.
+  // Constants of the module are in the library.
   if (!writes &&
       (space == HONE_SPACE_CONSTANT || space == HONE_SPACE_GENERIC ||
        space == HONE_SPACE_GLOBAL) &&

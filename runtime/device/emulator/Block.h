@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One launch on the emulated device: its blocks, one after the other, and the
-// threads of the block that runs.
+// One launch on the emulated device: its blocks, one after another, and the
+// threads of the running block.
 #ifndef HONE_RUNTIME_DEVICE_EMULATOR_BLOCK_H
 #define HONE_RUNTIME_DEVICE_EMULATOR_BLOCK_H
 
@@ -19,7 +19,7 @@ struct LaunchShape {
   uint32_t sharedBytes; ///< dynamic
 };
 
-/// A copy to shared memory on its way.
+/// A pending copy to shared memory.
 struct PendingCopy {
   char *to;
   const char *from;
@@ -39,7 +39,8 @@ struct Thread {
   std::vector<PendingCopy> copies;
 };
 
-/// What the lanes of a warp bring to an operation that they do together.
+/// What the lanes of a warp contribute to an operation that they execute
+/// together.
 struct Meeting {
   int32_t kind, site;
   uint32_t mask, arrived;
@@ -53,7 +54,7 @@ struct Meeting {
 
 struct Warp {
   Meeting meeting;
-  uint32_t epoch; ///< counts what orders the memory of its lanes
+  uint32_t epoch; ///< counts synchronizations of its lanes
 };
 
 /// Who last wrote and read a byte of shared memory, in which of the block's and
@@ -74,7 +75,7 @@ public:
   /// False after errors, which were written to standard error.
   bool run();
 
-  // What kernels call, by way of the table of services.
+  // What kernels call through the table of services.
   void *access(const void *address, int64_t bytes, int32_t site, int32_t space,
                int32_t alignment, bool writes, bool isAtomic);
   int32_t special(int32_t reg) const;
@@ -127,7 +128,7 @@ private:
   uint64_t blockNumber = 0;
   std::vector<Thread> threads;
   std::vector<Warp> warps;
-  std::vector<uint32_t> ready; ///< threads that may go on
+  std::vector<uint32_t> ready; ///< threads that can proceed
   uint32_t nextNew = 0;
   Thread *current = nullptr;
   Context scheduler = nullptr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The interface of CUDA's driver over the emulated device. Work is done when
-// it is asked for, so streams and events have nothing to wait for; while a
-// stream is captured, work is kept for the graph instead.
+// The CUDA driver's interface to the emulated device. Work completes when it is
+// issued, so streams and events never wait; while a stream is captured, work
+// goes into the graph instead.
 #include "runtime/device/CudaDriver.h"
 #include "runtime/device/emulator/Block.h"
 
@@ -80,7 +80,7 @@ bool isToFail(const char *name) {
       return CUDA_ERROR_OUT_OF_MEMORY;                                         \
   while (false)
 
-/// Does the work now, or keeps it for the graph that is captured.
+/// Does the work now, or adds it to the graph being captured.
 CUresult submit(CUstream stream, std::function<CUresult()> work) {
   if (stream && stream->capture) {
     stream->capture->work.push_back(std::move(work));
@@ -90,7 +90,7 @@ CUresult submit(CUstream stream, std::function<CUresult()> work) {
   return work();
 }
 
-/// Whether `bytes` at `pointer` lie in one allocation.
+/// Whether `bytes` at `pointer` are within one allocation.
 bool isDeviceRange(CUdeviceptr pointer, size_t bytes) {
   auto *at = reinterpret_cast<char *>(pointer);
   Allocation *allocation = device().memory.find(at);
@@ -242,7 +242,7 @@ HONE_EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned gridX,
       !threads || threads > 1024)
     return CUDA_ERROR_INVALID_VALUE;
   const hone_emulated_function &target = *function->function;
-  // The caller's parameters are gone when a graph is replayed.
+  // The caller's parameters no longer exist when a graph is replayed.
   std::vector<std::vector<char>> values(target.parameter_count);
   for (int32_t i = 0; i < target.parameter_count; ++i) {
     auto *bytes = static_cast<const char *>(params[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What emulated device code and the emulator know of each other. */
+/* The interface between emulated device code and the emulator. */
 #ifndef HONE_RUNTIME_DEVICE_EMULATOR_EMULATED_H
 #define HONE_RUNTIME_DEVICE_EMULATOR_EMULATED_H
 
@@ -20,7 +20,7 @@ enum {
   HONE_SPACE_CONSTANT = 4
 };
 
-/* Registers that tell a thread where it is. */
+/* Registers with a thread's position. */
 enum {
   HONE_SREG_TID_X,
   HONE_SREG_TID_Y,
@@ -65,13 +65,13 @@ enum {
 };
 
 /* `site` numbers an operation of the module. Every
- * function may report an error; the run then goes on with harmless values until
- * the launch ends with a failure. */
+ * function may report an error; the run then continues with harmless values
+ * until the launch ends with a failure. */
 typedef struct hone_emulated_services {
   uint32_t version, size;
   /* Checks an access of `bytes` at `address` and returns where to make it: the
-   * address itself, or memory that nothing else uses after an error.
-   * `alignment` in bytes is what the operation claims. */
+   * address itself, or unused memory after an error. `alignment` in bytes is
+   * what the operation claims. */
   void *(*load)(const void *address, int64_t bytes, int32_t site, int32_t space,
                 int32_t alignment);
   void *(*store)(void *address, int64_t bytes, int32_t site, int32_t space,
@@ -82,8 +82,8 @@ typedef struct hone_emulated_services {
   /* Of the whole block (id 0, count 0), or a named one. */
   void (*barrier)(int32_t id, int32_t count, int32_t site);
   void (*warp_barrier)(uint32_t mask, int32_t site);
-  /* Operands as the PTX instruction has them; returns the value, and the
-   * predicate where asked for. */
+  /* Operands as in the PTX instruction; returns the value, and the predicate
+   * on request. */
   uint32_t (*shuffle)(int32_t mode, uint32_t mask, uint32_t value, int32_t b,
                       int32_t c, int32_t site, int32_t *predicate);
   uint32_t (*vote)(int32_t mode, uint32_t mask, int32_t predicate,
@@ -108,7 +108,7 @@ typedef struct hone_emulated_services {
 
 typedef struct hone_emulated_function {
   const char *name;
-  /* One thread of it; params[i] points at the i-th parameter. */
+  /* One thread; params[i] points to the i-th parameter. */
   void (*call)(void **params);
   const int32_t *parameter_bytes;
   int32_t parameter_count;
@@ -125,14 +125,14 @@ typedef struct hone_emulated_constant {
   int64_t bytes;
 } hone_emulated_constant;
 
-/* What an image of an emulated model points at. */
+/* What an image of an emulated model points to. */
 typedef struct hone_emulated_module {
   uint32_t magic, version;
   const hone_emulated_function *functions;
   int64_t function_count;
-  /* Of site i, site_text + site_offsets[2 * i] is the operation ("llvm.load"),
-   * and that at 2 * i + 1 the location ("node 'x' (Conv)", file and line, or
-   * ""). */
+  /* For site i, site_text + site_offsets[2 * i] is the operation
+   * ("llvm.load"), and that at 2 * i + 1 the location ("node 'x' (Conv)", file
+   * and line, or ""). */
   const char *site_text;
   const int32_t *site_offsets;
   int64_t site_count;

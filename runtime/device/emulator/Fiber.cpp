@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Stacks and the switch between them. swapcontext would do, but saves the
-// signal mask by a system call at every switch.
+// Stacks and switching between them. swapcontext would do, but its every switch
+// saves the signal mask by a system call.
 #include "runtime/device/emulator/Fiber.h"
 
 #include <cstdint>
@@ -16,7 +16,7 @@ constexpr size_t kStackBytes = 256 * 1024;
 constexpr size_t kGuardBytes = 4096;
 } // namespace
 
-// Saves the registers that a call keeps, and the stack pointer.
+// Saves the callee-saved registers and the stack pointer.
 asm(R"(
 .text
 .p2align 4
@@ -85,7 +85,7 @@ Stack *StackPool::take() {
 
 Context hone::emulator::makeContext(const Stack &stack, void (*entry)(void *),
                                     void *argument) {
-  // What the switch pops: r15, r14, r13, r12, rbx, rbp, and where to return;
+  // What the switch pops: r15, r14, r13, r12, rbx, rbp, and the return address;
   // the stack is then aligned as before a call.
   auto *frame = reinterpret_cast<uint64_t *>(stack.top()) - 9;
   frame[0] = frame[1] = frame[4] = frame[5] = frame[7] = frame[8] = 0;

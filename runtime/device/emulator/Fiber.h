@@ -8,7 +8,7 @@
 
 namespace hone::emulator {
 
-/// A stack with a page behind its end that faults.
+/// A stack with a guard page below.
 class Stack {
 public:
   Stack();
@@ -20,7 +20,7 @@ private:
   char *memory;
 };
 
-/// Stacks that wait for their next fiber.
+/// Stacks waiting for reuse.
 class StackPool {
 public:
   ~StackPool();
@@ -31,15 +31,15 @@ private:
   std::vector<Stack *> unused;
 };
 
-/// Where a fiber stands while it does not run: its stack pointer, below which
-/// lie the registers that calls keep.
+/// The state of a suspended fiber: its stack pointer, with the callee-saved
+/// registers on the stack.
 using Context = void *;
 
 /// A context that will call `entry(argument)` on `stack`; `entry` must not
 /// return.
 Context makeContext(const Stack &stack, void (*entry)(void *), void *argument);
 
-/// Stores where the caller stands, and goes on with `to`.
+/// Saves the caller's state, and continues with `to`.
 void switchContext(Context &from, Context to);
 
 } // namespace hone::emulator

@@ -62,7 +62,7 @@ bool DeviceMemory::free(char *data) {
   Allocation *slot = find(data);
   if (!slot || slot->data != data)
     return false;
-  // New pages: what was there is gone, and touching it faults.
+  // New pages: the old content is gone, and touching it faults.
   mmap(slot->data, (slot->bytes + 4095) / 4096 * 4096, PROT_NONE,
        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   if (slot->isSet)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Memory of the emulated device, and what is known of each of its bytes.
+// Memory of the emulated device, with metadata for each byte.
 #ifndef HONE_RUNTIME_DEVICE_EMULATOR_MEMORY_H
 #define HONE_RUNTIME_DEVICE_EMULATOR_MEMORY_H
 
@@ -9,8 +9,8 @@
 
 namespace hone::emulator {
 
-/// Which work last touched four bytes: the launch in the upper half, block + 1
-/// in the lower; the top bit is set by atomics.
+/// The work that last touched four bytes: the launch in the upper half, block +
+/// 1 in the lower; the top bit is set by atomics.
 struct WordTrace {
   uint64_t written, read;
 };
@@ -22,23 +22,23 @@ struct Allocation {
   WordTrace *words = nullptr; ///< by aligned four bytes
 };
 
-/// Every allocation has 4 GiB of addresses for itself, so that an index that
-/// goes astray cannot end in another one.
+/// Every allocation has 4 GiB of addresses for itself, so that a stray index
+/// cannot reach another one.
 class DeviceMemory {
 public:
   DeviceMemory();
   ~DeviceMemory();
   DeviceMemory(const DeviceMemory &) = delete;
 
-  /// Null where there is none. The content is 0xff, which is NaN in every
+  /// Null if there is no memory. The content is 0xff, which is NaN in every
   /// float type.
   char *allocate(size_t bytes);
   /// False where nothing was allocated at `data`.
   bool free(char *data);
-  /// The allocation whose addresses hold `address`, in bounds or not; null
-  /// where there is none.
+  /// The allocation whose addresses include `address`, in bounds or not; null
+  /// if there is none.
   Allocation *find(const void *address);
-  /// The host, or a copy, wrote there.
+  /// Written by the host or by a copy.
   void markSet(const void *address, size_t bytes);
 
 private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What emulated kernels call: the operations of single threads, and those that
-// the lanes of a warp do together. Layouts of registers are those of the PTX
-// manual; g is lane / 4 and t is lane % 4 throughout.
+// Services that emulated kernels call: operations of single threads, and those
+// that the lanes of a warp execute together. Register layouts are those of the
+// PTX manual; g is lane / 4 and t is lane % 4 throughout.
 #include "runtime/device/emulator/Block.h"
 
 #include <cmath>
@@ -11,7 +11,7 @@ using namespace hone::emulator;
 
 namespace {
 
-/// Kinds of meetings; the modes of an operation follow its first number.
+/// Kinds of collective operations; the modes of one follow its first number.
 enum {
   kWarpBarrier = 0,
   kShuffle = 16,
@@ -269,7 +269,7 @@ float element(int32_t shape, uint32_t word, uint32_t index) {
   case HONE_MMA_M16N8K16_BF16:
     return wordToFloat((index ? word >> 16 : word & 0xffff) << 16);
   case HONE_MMA_M16N8K8_TF32:
-    // 10 bits of the fraction take part.
+    // 10 bits of the fraction are used.
     return wordToFloat(word & 0xffffe000u);
   default:
     return halfToFloat(uint16_t(index ? word >> 16 : word));

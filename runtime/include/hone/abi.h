@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The whole contract between a compiled model, the runtime core linked into it,
- * and whoever runs it.
+/* The complete interface between a compiled model, the runtime core linked into
+ * it, and the program that runs it.
  *
  * A model library exports one function (`hone_model`, or the name it was
- * compiled with) of type `hone_model_fn`. It returns a descriptor from which
- * all else is reached, the functions that create and run sessions included, so
- * a model is complete by itself. Every structure is laid out by hand and its
- * offsets are asserted: generated code reads and writes these fields by offset.
- * Adding to a structure, or changing one, changes HONE_ABI_VERSION. */
+ * compiled with) of type `hone_model_fn`. It returns a descriptor that leads to
+ * everything else, including the functions that create and run sessions, so a
+ * model is self-contained. Every structure is laid out by hand and its offsets
+ * are asserted: generated code reads and writes these fields by offset. Adding
+ * to a structure, or changing one, changes HONE_ABI_VERSION. */
 #ifndef HONE_ABI_H
 #define HONE_ABI_H
 
@@ -20,7 +20,7 @@ extern "C" {
 
 #define HONE_ABI_VERSION 6u
 
-/* The oldest glibc that models and libhone_runtime run with. */
+/* The oldest glibc that models and libhone_runtime support. */
 #define HONE_OLDEST_GLIBC "2.28"
 
 /* The symbol that a model exports by default. */
@@ -76,10 +76,10 @@ typedef struct hone_string {
   size_t size;
 } hone_string;
 
-/* Dimensions that a tensor may have. */
+/* The maximum rank of a tensor. */
 #define HONE_MAX_RANK 16
 
-/* Row-major and contiguous. Whoever made the value keeps `data` and `dims`
+/* Row-major and contiguous. The creator of the value keeps `data` and `dims`
  * alive. */
 typedef struct hone_tensor {
   void *data;          /*  0 */
@@ -90,8 +90,8 @@ typedef struct hone_tensor {
 
 typedef struct hone_value hone_value;
 
-/* Where data lie: in the host's memory, or in that of the device which the
- * session runs on. With code for the CPU only, all data are the host's. */
+/* Where data are: in host memory, or in the memory of the session's device.
+ * With code for the CPU only, all data are on the host. */
 #define HONE_PLACE_HOST 0
 #define HONE_PLACE_DEVICE 1
 
@@ -114,10 +114,9 @@ typedef struct hone_map {
 } hone_map;
 
 struct hone_value {
-  int32_t kind; /*  0: hone_kind */
-  int32_t
-      place; /*  4: HONE_PLACE_*, of a tensor's data. Only inputs and outputs
-                that are tensors themselves may lie on the device. */
+  int32_t kind;  /*  0: hone_kind */
+  int32_t place; /*  4: HONE_PLACE_*, of a tensor's data. Only inputs and
+                    outputs that are tensors themselves may be on the device. */
   union {
     hone_tensor tensor;            /*  8: data 8, dims 16, rank 24, type 28 */
     const hone_sequence *sequence; /*  8 */
@@ -136,8 +135,8 @@ typedef enum hone_status {
   HONE_DIVISION_BY_ZERO =
       3, /* integer division or remainder; `value` is the dividend */
   HONE_SHAPE_MISMATCH = 4, /* `value` and `limit` are the two sizes */
-  HONE_OUT_OF_MEMORY = 5,  /* `value` is the number of bytes asked for */
-  HONE_BAD_VALUE = 6, /* any other fault of the data; `value` is the value */
+  HONE_OUT_OF_MEMORY = 5,  /* `value` is the number of bytes requested */
+  HONE_BAD_VALUE = 6, /* any other error in the data; `value` is the value */
   HONE_UNSUPPORTED_CPU = 7, /* no kernel table fits this processor, or the level
                                asked for does not exist */
   HONE_BAD_MODEL = 8,       /* the library or its weights file cannot be used */
@@ -174,18 +173,18 @@ typedef int32_t (*hone_kernel_fn)(void *const *ptrs, const int64_t *dims,
                                   hone_kernel_context *context);
 
 /* On a device a kernel is a launch stub: a function of the same type that runs
- * once on the calling thread. `ptrs` are pointers of the device, which the stub
- * only passes on, and each parallel step of the kernel is one call of
+ * once on the calling thread. `ptrs` are device pointers, which the stub only
+ * passes on, and each parallel step of the kernel is one call of
  * hone_rt_launch. */
 typedef struct hone_launch {
-  uint32_t step;         /*  0: of the kernel, from 0 */
-  uint32_t grid[3];      /*  4: blocks; nothing is launched where one is 0 */
+  uint32_t step;         /*  0: within the kernel, from 0 */
+  uint32_t grid[3];      /*  4: blocks; nothing is launched if one is 0 */
   uint32_t block[3];     /* 16: threads */
   uint32_t shared_bytes; /* 28: of dynamic shared memory */
 } hone_launch;
 
-/* What the checks in device code store, the first failure only: a thread that
- * exchanges `status` from 0 writes the rest. */
+/* The first failure of the checks in device code: the thread that exchanges
+ * `status` from 0 writes the rest. */
 typedef struct hone_device_error {
   int32_t status; /*  0: hone_status; 0: no failure */
   int32_t node;   /*  4 */
@@ -193,11 +192,11 @@ typedef struct hone_device_error {
   int64_t limit;  /* 16 */
 } hone_device_error;
 
-/* Sizes for one set of dimensions: writes the bytes that slots name (as
- * hone_rt_bytes gives them), and the dimensions of all tensor outputs of known
- * rank one after the other, -1 where only the data decide. Returns 0, or what
- * hone_rt_fail or hone_rt_check_dims returned, which is all that `frame` is
- * for: a function of the dimensions alone. */
+/* Sizes for one set of dimensions: writes the bytes that slots refer to (as
+ * hone_rt_bytes returns them), and the dimensions of all tensor outputs of
+ * known rank one after another, -1 where they depend on data. Returns 0, or
+ * what hone_rt_fail or hone_rt_check_dims returned; `frame` is for these only.
+ * Depends on nothing but the dimensions. */
 typedef int32_t (*hone_prepare_fn)(hone_frame *frame, const int64_t *free_dims,
                                    int64_t *slot_bytes, int64_t *output_dims);
 
@@ -205,39 +204,40 @@ typedef int32_t (*hone_prepare_fn)(hone_frame *frame, const int64_t *free_dims,
  * returned. */
 typedef int32_t (*hone_run_fn)(hone_frame *frame);
 
-/* What the generated host function works on. Valid for one run. Inputs and
+/* The arguments of the generated host function. Valid for one run. Inputs and
  * outputs are checked before the run: kinds, types, ranks and dimensions are
  * those of the descriptor. An output whose dimensions `prepare` knew has its
  * data pointer set; the others are set by hone_rt_set_output or
  * hone_rt_set_output_value.
  *
- * What the plan keeps on the device it reaches through the device fields; an
- * input or output that is not on the device (hone_value_info.places) has a NULL
- * there. Where kernels run on the CPU these point at memory of the host
- * (device_weights at the weights, device_inputs and device_outputs at the
- * values' own data), so one plan serves both. */
+ * The device fields lead to what the plan keeps on the device; they are NULL
+ * for an input or output that is not there (hone_value_info.places). If kernels
+ * run on the CPU they point to host memory (device_weights to the weights,
+ * device_inputs and device_outputs to the values' own data), so one plan serves
+ * both. */
 struct hone_frame {
-  const hone_value *inputs;      /*  0 */
-  hone_value *outputs;           /*  8 */
-  const int64_t *free_dims;      /* 16 */
-  char *arena;                   /* 24: 64-byte aligned (4096 when not tiny) */
-  const int64_t *slot_offsets;   /* 32: byte offset of each slot in the arena */
-  const char *weights;           /* 40 */
-  const hone_kernel_fn *kernels; /* 48: of the device, then the chosen level */
-  const int64_t *output_dims;    /* 56: as `prepare` wrote them */
-  hone_session *session;         /* 64 */
-  const hone_descriptor *model;  /* 72 */
-  char *device_arena;            /* 80: 256-byte aligned */
-  const char *device_weights;    /* 88 */
-  void *const *device_inputs;    /* 96: input_count entries */
-  void *const *device_outputs;   /* 104: output_count entries */
+  const hone_value *inputs;    /*  0 */
+  hone_value *outputs;         /*  8 */
+  const int64_t *free_dims;    /* 16 */
+  char *arena;                 /* 24: 64-byte aligned (4096 when not tiny) */
+  const int64_t *slot_offsets; /* 32: byte offset of each slot in the arena */
+  const char *weights;         /* 40 */
+  const hone_kernel_fn
+      *kernels; /* 48: those of the device, then those of the level */
+  const int64_t *output_dims;   /* 56: as `prepare` wrote them */
+  hone_session *session;        /* 64 */
+  const hone_descriptor *model; /* 72 */
+  char *device_arena;           /* 80: 256-byte aligned */
+  const char *device_weights;   /* 88 */
+  void *const *device_inputs;   /* 96: input_count entries */
+  void *const *device_outputs;  /* 104: output_count entries */
 };
 
 /* ---- the descriptor ---- */
 
 /* A dimension in a hone_value_info: >= 0 is fixed, -(1 + k) is free dimension
- * k, and HONE_DIM_UNKNOWN (outputs only) is computed from the free dimensions
- * or the data; `prepare` tells. */
+ * k, and HONE_DIM_UNKNOWN (outputs only) is computed from the free dimensions,
+ * by `prepare`, or from data. */
 #define HONE_DIM_FREE(k) (-(1 + (int64_t)(k)))
 #define HONE_DIM_FREE_INDEX(dim) (-(dim) - 1)
 #define HONE_DIM_UNKNOWN INT64_MIN
@@ -260,15 +260,15 @@ typedef struct hone_value_info {
                        -1; input: -1 */
   int32_t places;   /* 48: where the plan reads an input (1 << HONE_PLACE_*, any
                        of   them) or writes an output (one of them) */
-  int32_t has_default;    /* 52: input: 1 where a call may leave it out */
+  int32_t has_default;    /* 52: input: 1 if a call may omit it */
   int64_t default_offset; /* 56: where in the weights the tensor lies that then
                              stands for it */
   const int64_t *default_dims; /* 64: `rank` entries */
 } hone_value_info;
 
-/* A range of an arena that is live from step `first` to step `last`, both
- * included. Steps are numbered by the host plan's order; two slots may share
- * bytes when their ranges do not meet. Each place has an arena of its own. */
+/* A range of an arena, live from step `first` to step `last`, both included.
+ * Steps are numbered by the host plan's order; two slots may share bytes if
+ * their ranges do not overlap. Each place has an arena of its own. */
 typedef struct hone_slot {
   int32_t first;     /*  0 */
   int32_t last;      /*  4 */
@@ -320,8 +320,8 @@ typedef struct hone_slot {
    HONE_CPU_AVX512CD | HONE_CPU_AVX512DQ | HONE_CPU_AVX512VL)
 
 /* One table of kernels. Levels are ordered from the least to the most
- * demanding; the last one that fits is taken. An entry is NULL where there is
- * code for the device only: such a model does not run without one. */
+ * demanding; the last one that the processor supports is used. An entry is NULL
+ * if there is code for the device only: such a model needs one to run. */
 typedef struct hone_level {
   const char *name;              /*  0: "x86-64-v3"; what HONE_CPU names */
   uint64_t features;             /*  8 */
@@ -331,8 +331,8 @@ typedef struct hone_level {
 
 /* What a device image holds. */
 #define HONE_IMAGE_CUBIN 0
-#define HONE_IMAGE_PTX 1      /* text that ends with a zero byte */
-#define HONE_IMAGE_EMULATED 2 /* for the emulator: any chip will do */
+#define HONE_IMAGE_PTX 1      /* zero-terminated text */
+#define HONE_IMAGE_EMULATED 2 /* for the emulator: any chip */
 
 /* Code of one kernel for one chip. */
 typedef struct hone_device_image {
@@ -360,27 +360,28 @@ typedef struct hone_device {
       *api; /* 48: &hone_rt_device_api of the core linked in */
 } hone_device;
 
-/* Facts about a model's host function. */
+/* Properties of a model's host function. */
 #define HONE_PLAN_STATIC                                                       \
   1u /* reads no data on the host, runs no kernel there,                       \
         uses no blocks: with equal dimensions and pointers                     \
-        it always gives the device the same work */
+        it always issues the same device work */
 
 /* Kinds of memory that a model uses. */
-#define HONE_MEMORY_PLANNED 1u   /* sizes follow from the dimensions */
-#define HONE_MEMORY_BOUNDED 2u   /* in the arena at the dimensions' bound */
-#define HONE_MEMORY_UNBOUNDED 4u /* data decide; blocks of the session */
+#define HONE_MEMORY_PLANNED 1u /* sizes are functions of the dimensions */
+#define HONE_MEMORY_BOUNDED                                                    \
+  2u /* in the arena, sized for the largest dimensions */
+#define HONE_MEMORY_UNBOUNDED                                                  \
+  4u /* sizes depend on data; blocks of the session */
 
 /* A node of the model, by offsets in the descriptor's texts. Long names are
- * shortened in their middle. */
+ * shortened in the middle. */
 typedef struct hone_node {
   uint32_t name; /*  0 */
-  uint32_t op;   /*  4: its operator; "" where that is not known */
+  uint32_t op;   /*  4: its operator; "" if unknown */
 } hone_node;
 
-/* What the host function does one after the other: steps of one plan are
- * launches of kernels, calls of library functions, and copies of some size.
- * What a loop repeats is one step. */
+/* The sequence of actions of the host function: kernel launches, calls of
+ * library functions, and copies of some size. A step in a loop counts once. */
 #define HONE_STEP_KERNEL 0
 #define HONE_STEP_LIBRARY 1
 #define HONE_STEP_COPY 2
@@ -388,26 +389,25 @@ typedef struct hone_node {
 typedef struct hone_step {
   uint32_t name;       /*  0: in texts: of the kernel or function; "copy" */
   int32_t kernel;      /*  4: -1: it is none */
-  uint32_t first_node; /*  8: in step_nodes: the nodes that it comes from */
+  uint32_t first_node; /*  8: in step_nodes: the nodes it originates from */
   uint16_t node_count; /* 12: at most HONE_MAX_STEP_NODES: the first ones */
   uint16_t kind;       /* 14: HONE_STEP_* */
 } hone_step;
 
 #define HONE_MAX_STEP_NODES 32
 
-/* `factor`, times the numbers at these positions of what a kernel gets as
- * `dims`. */
+/* `factor` times the numbers at these positions of a kernel's `dims`. */
 #define HONE_TERM_NUMBERS 12
 typedef struct hone_term {
   int64_t factor;                     /*  0 */
   int16_t numbers[HONE_TERM_NUMBERS]; /*  8: -1: none from here on */
 } hone_term;
 
-/* What one launch of a kernel amounts to, as sums of terms. FLOP are those that
- * the model asks for, of any element type: a product with its sum is two, any
- * other arithmetic and any function of a scalar one; comparisons, selections,
- * conversions and movement are none. Bytes are those of its operands and
- * results, each once; of what is gathered or sliced, the part. */
+/* The cost of one launch of a kernel, as sums of terms. FLOP are those of the
+ * model, of any element type: a multiply-add counts as two, any other
+ * arithmetic and any function of a scalar as one; comparisons, selections,
+ * conversions and movement as none. Bytes are those of its operands and
+ * results, each once; only the accessed part of what is gathered or sliced. */
 typedef struct hone_work {
   uint32_t first_term; /*  0: in work_terms: those of FLOP, then of bytes */
   int16_t flop_terms;  /*  4: -1: not known */
@@ -461,8 +461,8 @@ struct hone_descriptor {
 /* What a model exports. */
 typedef const hone_descriptor *(*hone_model_fn)(void);
 
-/* What a weights file ends with, behind its weights and zeros up to the next
- * multiple of 8. It ties the file to the libraries that have its checksum. */
+/* The end of a weights file, after the weights and zeros up to the next
+ * multiple of 8. It ties the file to the libraries with its checksum. */
 typedef struct hone_weights_end {
   char magic[8];     /*  0: HONE_WEIGHTS_MAGIC */
   uint64_t bytes;    /*  8: hone_descriptor.weight_bytes */
@@ -474,12 +474,12 @@ typedef struct hone_weights_end {
 /* ---- the seal ---- */
 
 /* A library holds one note of this name and type, in the section
- * HONE_SEAL_SECTION. Whoever loads a library checks it first: a damaged one
- * would end the program inside the system's loader. The sum is over what is
- * loaded (XXH64, seed 0): the ELF header with zeros for its fields on sections,
- * the program headers, then the bytes of each loaded segment behind the ELF
- * header; all this without the weights, which descriptor.weights_checksum is
- * for, and without the sum itself. */
+ * HONE_SEAL_SECTION. It is checked before the library is loaded: a damaged one
+ * would crash the program inside the system's loader. The checksum covers what
+ * is loaded (XXH64, seed 0): the ELF header with zeros for its section fields,
+ * the program headers, then the bytes of each loaded segment after the ELF
+ * header, except the weights, which have descriptor.weights_checksum, and the
+ * checksum itself. */
 #define HONE_SEAL_SECTION ".note.hone"
 #define HONE_SEAL_NAME "Hone"
 #define HONE_SEAL_TYPE 1u
@@ -501,15 +501,15 @@ typedef struct hone_seal_note {
   hone_seal seal;         /* 24 */
 } hone_seal_note;
 
-/* ---- running: what the caller may bring ---- */
+/* ---- running: what the caller may supply ---- */
 
-/* Runs pieces [begin, end) on thread `thread`. Returns 0; anything else asks
- * the pool to hand out no more pieces. */
+/* Runs pieces [begin, end) on thread `thread`. Returns 0; any other value stops
+ * the pool from handing out more pieces. */
 typedef int32_t (*hone_task_fn)(void *task, int64_t begin, int64_t end,
                                 int64_t thread);
 
-/* A thread pool as a model sees it. `acquire` returns nonzero when the pool now
- * serves the caller, 0 when it is busy (the session then works on its own
+/* A thread pool as seen by a model. `acquire` returns nonzero if the pool now
+ * serves the caller, 0 if it is busy (the session then works on its own
  * thread). Between acquire and release, `run` executes each of [0, pieces)
  * once, in ranges, on threads numbered below `threads`, and returns when all
  * are done: 0, or a nonzero result of the task. All three are called from the
@@ -523,23 +523,23 @@ typedef struct hone_pool {
   int64_t threads;            /* 32: the calling thread included */
 } hone_pool;
 
-/* Memory of a session: arena, blocks, plans. `allocate` returns NULL when there
+/* Memory of a session: arena, blocks, plans. `allocate` returns NULL if there
  * is none. Called from the thread that calls the session, and during a run also
- * from threads of its pool, from several at once: kernels that find that they
- * need more scratch memory ask for it. */
+ * from threads of its pool, concurrently: kernels request more scratch memory
+ * when they find that they need it. */
 typedef struct hone_allocator {
   void *self;                                                      /*  0 */
   void *(*allocate)(void *self, int64_t bytes, int64_t alignment); /*  8 */
   void (*release)(void *self, void *pointer, int64_t bytes);       /* 16 */
 } hone_allocator;
 
-/* Zeros are the defaults. Pool and allocator are copied, and what they point at
+/* Zeros are the defaults. Pool and allocator are copied; what they point to
  * must outlive the session. */
 typedef struct hone_session_options {
-  uint32_t size;   /*  0: sizeof(hone_session_options) */
-  int32_t threads; /*  4: for a pool of the session's own; 0: one per processor;
-                      ignored with `pool` */
-  const hone_pool *pool;           /*  8 */
+  uint32_t size;         /*  0: sizeof(hone_session_options) */
+  int32_t threads;       /*  4: of the session's own pool; 0: one per processor;
+                            ignored with `pool` */
+  const hone_pool *pool; /*  8 */
   const hone_allocator *allocator; /* 16 */
   const char *level; /* 24: CPU level by name; NULL: HONE_CPU, else the best
                         that fits */
@@ -552,8 +552,8 @@ typedef struct hone_session_options {
 #define HONE_DEVICE_CPU (-1)
 
 typedef struct hone_session_stats {
-  int64_t arena_bytes;       /*  0: now held for the arenas on the host */
-  int64_t lower_bound_bytes; /*  8: of the current plan's arenas together */
+  int64_t arena_bytes;       /*  0: held for the arenas on the host */
+  int64_t lower_bound_bytes; /*  8: of all arenas of the current plan */
   int64_t block_bytes; /* 16: held for unbounded memory and outputs that lie in
                           the session */
   int64_t scratch_bytes;      /* 24: all threads */
@@ -571,13 +571,13 @@ typedef struct hone_session_stats {
   int64_t device_number;   /* 96: -1: runs on the CPU */
 } hone_session_stats;
 
-/* Memory of a device that belongs to no session. The model has to stay loaded
- * until it is released. */
+/* Device memory that belongs to no session. The model must stay loaded until it
+ * is released. */
 typedef struct hone_device_memory hone_device_memory;
 struct hone_device_memory {
   void *data;  /*  0: 256-byte aligned */
   void *owner; /*  8: the core's */
-  /* 16: From any thread; waits for work that is under way on the device. */
+  /* 16: From any thread; waits for pending work on the device. */
   void (*release)(hone_device_memory *memory);
 };
 
@@ -585,23 +585,23 @@ struct hone_device_memory {
 
 /* All times are wall time in nanoseconds. */
 
-/* A step in all runs of a profile together. On the CPU the time is that which
- * the calling thread spends in the step, waiting for other threads included; on
- * a device, from its begin to its end there, as the driver's events tell. */
+/* A step, summed over all runs of a profile. On the CPU the time is what the
+ * calling thread spends in the step, including waiting for other threads; on a
+ * device, from its start to its end there, by the driver's events. */
 typedef struct hone_profile_row {
-  int64_t launches; /*  0: 0: no run came to this step */
+  int64_t launches; /*  0: 0: no run reached this step */
   int64_t total_ns; /*  8 */
   int64_t min_ns;   /* 16: of one launch */
-  int64_t flop;  /* 24: of all launches; -1: not known; INT64_MAX: at least */
+  int64_t flop;  /* 24: of all launches; -1: not known; INT64_MAX: overflow */
   int64_t bytes; /* 32: read and written, likewise */
 } hone_profile_row;
 
-/* What a thread does for some time. */
+/* A time span of a thread's activity. */
 typedef struct hone_profile_event {
-  int64_t begin_ns; /*  0: from the begin of the profile */
+  int64_t begin_ns; /*  0: since the start of the profile */
   int64_t end_ns;   /*  8 */
   int32_t step;     /* 16: -1: a whole run */
-  int32_t thread;   /* 20: 0 is the one that calls; HONE_PROFILE_DEVICE */
+  int32_t thread;   /* 20: 0 is the calling one; HONE_PROFILE_DEVICE */
   int64_t pieces;   /* 24: so many pieces of a kernel's work, on this thread; 0:
                        the step or run as a whole */
 } hone_profile_event;
@@ -609,19 +609,19 @@ typedef struct hone_profile_event {
 #define HONE_PROFILE_DEVICE (-1)
 
 typedef struct hone_profile {
-  int64_t runs;                     /*  0: also those that failed on the way */
-  int64_t run_ns;                   /*  8: all of them together */
-  const hone_profile_row *rows;     /* 16: one for each step of the model */
+  int64_t runs;                     /*  0: including those that failed */
+  int64_t run_ns;                   /*  8: total */
+  const hone_profile_row *rows;     /* 16: one per step of the model */
   int64_t row_count;                /* 24 */
   const hone_profile_event *events; /* 32: ordered by their ends, but for those
                                        of different threads */
   int64_t event_count;              /* 40 */
-  int64_t lost_events;              /* 48: for which there was no room */
+  int64_t lost_events;              /* 48: dropped for lack of room */
 } hone_profile;
 
-/* One session is used by one thread at a time; sessions of one model run at the
- * same time and share its weights. All functions that return int32_t return a
- * hone_status. */
+/* A session is used by one thread at a time; sessions of one model can run
+ * concurrently, and share its weights. All functions that return int32_t return
+ * a hone_status. */
 struct hone_core_api {
   uint32_t abi_version; /*  0 */
   uint32_t size;        /*  4 */
@@ -636,23 +636,22 @@ struct hone_core_api {
   void (*session_destroy)(hone_session *session);
   /* 24: Checks the inputs' kinds, types and dimensions (data may be NULL; an
    * input with a default, or an optional one, may be of kind HONE_KIND_NONE),
-   * plans for these dimensions and reserves memory. *arena_bytes (of the
-   * arenas of all places) and
-   * *output_dims (dims of all tensor outputs of known rank, one after the
-   * other, -1 where the data decide; valid until the next prepare or run) may
-   * be NULL. */
+   * plans for these dimensions and reserves memory. *arena_bytes (of the arenas
+   * of all places) and *output_dims (dims of all tensor outputs of known rank,
+   * one after another, -1 where they depend on data; valid until the next
+   * prepare or run) may be NULL. */
   int32_t (*prepare)(hone_session *session, const hone_value *inputs,
                      int32_t input_count, int64_t *arena_bytes,
                      const int64_t **output_dims);
-  /* 32: Prepares when these dimensions are new, and runs. An output with a data
+  /* 32: Prepares if these dimensions are new, and runs. An output with a data
    * pointer must have kind, type, rank and dims set and is written there
-   * (copied there if only the data decide its shape and it has just that
-   * shape). Where the data pointer is NULL or the kind HONE_KIND_NONE the whole
-   * value is set, and lies in the session until its next prepare or run. A
-   * tensor whose place is the device stays there: an input must be complete, or
-   * be made by work on the device's default stream; an output (its shape is
-   * known before the run) with a data pointer is written there, and without
-   * one lies in the session. */
+   * (copied there if its shape depends on data and is exactly this one). If the
+   * data pointer is NULL or the kind HONE_KIND_NONE, the whole value is set,
+   * and stays in the session until its next prepare or run. A tensor whose
+   * place is the device stays there: an input must be complete, or produced by
+   * work on the device's default stream; an output (its shape is known before
+   * the run) with a data pointer is written there, and without one stays in the
+   * session. */
   int32_t (*run)(hone_session *session, const hone_value *inputs,
                  int32_t input_count, hone_value *outputs,
                  int32_t output_count);
@@ -666,26 +665,26 @@ struct hone_core_api {
   int32_t (*pool_create)(int32_t threads, hone_pool *pool);
   /* 64 */
   void (*pool_destroy)(hone_pool *pool);
-  /* 72: Memory of the session's device, for outputs that are to outlive the
+  /* 72: Memory of the session's device, for outputs that should outlive the
    * session's next run. It may outlive the session. */
   int32_t (*device_allocate)(hone_session *session, int64_t bytes,
                              hone_device_memory *memory);
-  /* 80: Begins a profile of the runs from here on; one that there is, is lost.
-   * With room for `events` events, 0 for none: memory is taken here, by the
-   * session's allocator, and not in runs. While it is under way runs on a
-   * device are not replayed. */
+  /* 80: Starts a profile of all following runs, discarding the previous one. It
+   * has room for `events` events, 0 for none: memory is allocated here, by the
+   * session's allocator, not during runs. While it is active, runs on a device
+   * are not replayed. */
   int32_t (*profile_start)(hone_session *session, int64_t events);
-  /* 88: Runs from here on are not in the profile, which stays readable. Nothing
-   * where none is under way. */
+  /* 88: Stops the profile, which stays readable. No effect if none is active.
+   * */
   int32_t (*profile_stop)(hone_session *session);
-  /* 96: What the profile holds by now, nothing before the first one. Rows and
-   * events are valid until the next profile_start, and change in runs. */
+  /* 96: The profile so far; empty before the first one. Rows and events are
+   * valid until the next profile_start, and change during runs. */
   int32_t (*profile_read)(const hone_session *session, hone_profile *profile);
 };
 
 /* ---- what generated code calls ---- */
 /* Defined in the core's static archive with hidden visibility. Only the host
- * function may call them, save for hone_rt_fail, which kernels may call from
+ * function may call them, except for hone_rt_fail, which kernels may call from
  * any thread, those that `prepare` may call, and those for launch stubs.
  * Functions returning int32_t return 0 or a hone_status that the host function
  * returns in turn; those returning pointers return NULL after setting the
@@ -695,74 +694,75 @@ struct hone_core_api {
 #pragma GCC visibility push(hidden)
 #endif
 
-/* The functions of this core; what a descriptor's `api` points at. */
+/* The functions of this core; what a descriptor's `api` points to. */
 extern const hone_core_api hone_rt_api;
 
-/* Runs all pieces of a kernel: directly when pieces is 1, else spread over the
- * pool; a kernel of the device once. Nothing is run for 0 pieces. `step`: which
- * of the model's, here and below; -1 for what no profile tells of. */
+/* Runs all pieces of a kernel: directly if pieces is 1, otherwise on the pool;
+ * a device kernel once. Does nothing for 0 pieces. `step`: index of the model's
+ * step, here and below; -1 for what is not profiled. */
 int32_t hone_rt_dispatch(hone_frame *frame, int64_t kernel, void *const *ptrs,
                          const int64_t *dims, int64_t pieces, int64_t step);
 
-/* Bytes of `rank` dimensions of elements that have `bits` bits each: 0 where
- * one dimension is 0, -1 where one is negative, INT64_MAX where the number is
- * beyond counting. The one place where sizes of memory are multiplied. */
+/* Bytes of `rank` dimensions of elements that have `bits` bits each: 0 if one
+ * dimension is 0, -1 if one is negative, INT64_MAX on overflow. The only place
+ * where sizes of memory are multiplied. */
 int64_t hone_rt_bytes(int64_t bits, int32_t rank, const int64_t *dims);
 
-/* What a computed shape must pass before anything of that shape is made. Fails
- * with HONE_SHAPE_MISMATCH where a dimension is negative, or `overflows` says
- * that the arithmetic which led to one wrapped around, and with
- * HONE_OUT_OF_MEMORY where hone_rt_bytes cannot count. */
+/* Checks a computed shape before it is used. Fails with HONE_SHAPE_MISMATCH if
+ * a dimension is negative, or if `overflows` says that its computation wrapped
+ * around, and with HONE_OUT_OF_MEMORY if hone_rt_bytes overflows. */
 int32_t hone_rt_check_dims(hone_frame *frame, int32_t node, int64_t bits,
                            int32_t rank, const int64_t *dims,
                            int32_t overflows);
 
-/* Copies between places, as the flags of `kind` say; without a device, or
- * flags, in the host's memory, and nothing where the pointers are equal. Waits
- * for the device where the target is on the host. */
+/* Copies between places according to the flags of `kind`; without a device, or
+ * flags, in host memory, and not at all if the pointers are equal. Waits for
+ * the device if the target is on the host. */
 #define HONE_COPY_FROM_DEVICE 1
 #define HONE_COPY_TO_DEVICE 2
 int32_t hone_rt_copy(hone_frame *frame, void *to, const void *from,
                      int64_t bytes, int32_t kind, int64_t step);
 
-/* A 64-byte aligned block for memory that only the data decide. It lives until
- * hone_rt_end_iteration gives it back, or the session's next run. `node`: which
- * asks, or -1. */
+/* A 64-byte aligned block for memory whose size depends on data. It lives until
+ * hone_rt_end_iteration frees it, or until the session's next run. `node`: the
+ * requesting node, or -1. */
 void *hone_rt_alloc(hone_frame *frame, int32_t node, int64_t bytes);
 
-/* The same, but until the session's next run in any case: what sequences,
- * optionals and strings hold, and one iteration leaves to the next. */
+/* The same, but always until the session's next run: for the contents of
+ * sequences, optionals and strings, and for what one iteration passes to the
+ * next. */
 void *hone_rt_alloc_for_run(hone_frame *frame, int32_t node, int64_t bytes);
 
-/* How many blocks were made; a loop asks before it makes its first. */
+/* The number of blocks allocated so far; a loop asks before allocating its
+ * first. */
 int64_t hone_rt_mark(hone_frame *frame);
 
-/* Ends an iteration of the loop that got `mark`: all blocks of hone_rt_alloc
- * that were made since then are given back, but for the `count` in `kept`,
+/* Ends an iteration of the loop that got `mark`: frees all blocks of
+ * hone_rt_alloc that were allocated since then, except the `count` in `kept`,
  * which belong to the next iteration. */
 void hone_rt_end_iteration(hone_frame *frame, int64_t mark, void *const *kept,
                            int64_t count);
 
 /* This thread's scratch memory, grown to at least `bytes`; its content is lost.
  * For kernels whose need depends on dimensions; once it has grown, a call
- * allocates nothing. NULL: no memory, and the failure is stored. */
+ * allocates nothing. NULL: out of memory, and the failure is recorded. */
 void *hone_rt_scratch(hone_kernel_context *context, int64_t bytes);
 
-/* Gives a block back before the run ends. NULL is fine. */
+/* Frees a block before the run ends. NULL is allowed. */
 void hone_rt_free(hone_frame *frame, void *block);
 
-/* Stores a failure (the first one wins) and returns its status, never 0. `node`
- * is an index into the descriptor's nodes, or -1. */
+/* Records a failure (the first one wins) and returns its status, never 0.
+ * `node` is an index into the descriptor's nodes, or -1. */
 int32_t hone_rt_fail(hone_frame *frame, int32_t node, int32_t status,
                      int64_t value, int64_t limit);
 
-/* Sets a tensor output whose shape only the data decide. `data` lies in a
- * block, the arena, the weights or an input; it is used where it lies, or
- * copied when the caller gave a buffer. `dims` are copied. */
+/* Sets a tensor output whose shape depends on data. `data` is in a block, the
+ * arena, the weights or an input; it is used in place, or copied if the caller
+ * gave a buffer. `dims` are copied. */
 int32_t hone_rt_set_output(hone_frame *frame, int32_t index, const void *data,
                            int32_t rank, const int64_t *dims);
 
-/* Sets an output of any kind; `value` is copied, what it points at lies in
+/* Sets an output of any kind; `value` is copied; what it points to is in
  * blocks, weights or inputs. */
 int32_t hone_rt_set_output_value(hone_frame *frame, int32_t index,
                                  const hone_value *value);
@@ -795,19 +795,19 @@ hone_value *hone_rt_value_new(hone_frame *frame, const hone_value *value);
 hone_value *hone_rt_tensor_new(hone_frame *frame, const void *data,
                                int32_t type, int32_t rank, const int64_t *dims);
 
-/* For launch stubs. Gives one parallel step to the device; params[i] points at
+/* For launch stubs. Issues one parallel step to the device; params[i] points to
  * the i-th parameter of its function. */
 int32_t hone_rt_launch(hone_kernel_context *context, const hone_launch *launch,
                        void **params);
-/* Memory of the device, 256-byte aligned; its content is lost at the kernel's
- * end. NULL: none, and the failure is stored. */
+/* Memory of the device, 256-byte aligned; its content is lost at the end of the
+ * kernel. NULL: out of memory, and the failure is recorded. */
 void *hone_rt_device_scratch(hone_kernel_context *context, int64_t bytes);
-/* The functions of this core for devices; what hone_device.api points at. */
+/* The functions of this core for devices; what hone_device.api points to. */
 extern const hone_device_api hone_rt_device_api;
 
-/* A library function, `hone_lib_<name>`: work whose result sizes only the data
- * decide, values that are no tensors, strings. The list, with operands, config
- * and results of each, is runtime/library/README.md.
+/* A library function, `hone_lib_<name>`: for results whose sizes depend on
+ * data, values that are not tensors, and strings. runtime/library/README.md
+ * lists them with operands, config and results.
  * - An absent operand is a NULL pointer or of kind HONE_KIND_NONE.
  * - `config`: the parameters in alphabetical order of their names; integers and
  *   bools as they are, floats as the bits of a double.

@@ -28,8 +28,8 @@ call(TINY + ["--random", "--dim", "b=-1"], 2, "--dim wants NAME=N, not 'b=-1'")
 
 # The library
 call(["no.so"], 1, "cannot load 'no.so': No such file or directory")
-call(["text.npy"], 1, "cannot load 'text.npy': it is no shared library")
-call(["."], 1, "cannot load '.': it is no regular file")
+call(["text.npy"], 1, "cannot load 'text.npy': it is not a shared library")
+call(["."], 1, "cannot load '.': it is not a regular file")
 call([model, "--symbol", "other"], 1, "has no symbol 'other'; it exports 'hone_tiny_model'")
 with open("/proc/self/maps") as maps:
     libc = next(line.split()[-1] for line in maps if "libc.so" in line)

@@ -253,7 +253,7 @@ TEST(EmulatorTest, MissingWait) {
   DeviceArray data(4 * 128);
   data.write(std::vector<int32_t>(128, 1));
   expectFault(stage<false, true>, data, 1, 32, 512,
-              "while an asynchronous copy to it is on its way");
+              "while an asynchronous copy to it is pending");
 }
 
 TEST(EmulatorTest, MissingBarrierAfterWait) {

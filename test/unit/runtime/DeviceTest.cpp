@@ -160,8 +160,8 @@ TEST_F(Device, RefusesPlacesThatCannotBe) {
   Session onCpu(model);
   call.inputs[0].place = HONE_PLACE_DEVICE;
   EXPECT_EQ(call.run(onCpu.session), HONE_WRONG_CALL);
-  EXPECT_EQ(onCpu.message(), "input 'x' lies on a device, but this session "
-                             "runs on the CPU: give it memory of the host");
+  EXPECT_EQ(onCpu.message(), "input 'x' is on a device, but this session "
+                             "runs on the CPU: pass it in host memory");
   call.inputs[0].place = HONE_PLACE_HOST;
   call.outputs[0] =
       tensor(nullptr, HONE_TYPE_FLOAT, call.nDims, HONE_PLACE_DEVICE);
@@ -299,7 +299,7 @@ TEST_F(Device, SessionsOnTheCpuHaveNoDeviceMemory) {
   EXPECT_EQ(hone_rt_api.device_allocate(session.session, 4, &memory),
             HONE_WRONG_CALL);
   EXPECT_EQ(session.message(),
-            "this session runs on the CPU: it has no memory of a device");
+            "this session runs on the CPU: it has no device memory");
   EXPECT_EQ(memory.release, nullptr);
 }
 

@@ -49,15 +49,15 @@ const Trouble troubles[] = {
     {"the driver 'libc.so.6' has no function cuGraphDestroy: it is too old; "
      "install one for CUDA 11.4 or newer",
      HONE_NO_DEVICE, [](Model &model) { model.device.driver = "libc.so.6"; }},
-    {"the driver finds no device: see whether 'nvidia-smi' lists one and "
+    {"the driver finds no device: check whether 'nvidia-smi' lists one and "
      "whether this container or user may use it",
      HONE_NO_DEVICE, [](Model &) { fake().devices = 0; }},
-    {"the driver finds no device: see whether 'nvidia-smi' lists one and "
+    {"the driver finds no device: check whether 'nvidia-smi' lists one and "
      "whether this container or user may use it",
      HONE_NO_DEVICE, [](Model &) { fail("cuInit", CUDA_ERROR_NO_DEVICE); }},
-    {"the driver does not start: CUDA_ERROR_UNKNOWN (failed): see what "
-     "'nvidia-smi' says; after an update of the driver the machine must be "
-     "started again",
+    {"the driver does not start: CUDA_ERROR_UNKNOWN (failed): check "
+     "'nvidia-smi'; after an update of the driver the machine must be "
+     "restarted",
      HONE_NO_DEVICE, [](Model &) { fail("cuInit", CUDA_ERROR_UNKNOWN); }},
     {"device 0, Fake (sm_80), cannot be used: CUDA_ERROR_OUT_OF_MEMORY (out of "
      "memory): another program may hold it, see 'nvidia-smi'",
@@ -72,7 +72,7 @@ const Trouble troubles[] = {
        fail("cuModuleLoadData", CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
      }},
     {"device 0, Fake (sm_80), no memory: CUDA_ERROR_OUT_OF_MEMORY (out of "
-     "memory) for 4 bytes of weights: free memory of the device, or choose "
+     "memory) for 4 bytes of weights: free device memory, or choose "
      "another one",
      HONE_OUT_OF_MEMORY,
      [](Model &) { fail("cuMemAlloc_v2", CUDA_ERROR_OUT_OF_MEMORY); }},
@@ -126,7 +126,7 @@ TEST_F(Device, UsesTheDeviceThatIsNamed) {
     EXPECT_EQ(session.status, HONE_WRONG_CALL);
     EXPECT_EQ(std::string(session.why),
               std::string("HONE_DEVICE is '") + text +
-                  "'; it must be the number of a device, or 'cpu'");
+                  "'; it must be a device number or 'cpu'");
   }
   // The option comes first.
   hone_session_options options = {};
@@ -229,7 +229,7 @@ TEST_F(Device, AFailedRunSaysWhatFailed) {
   EXPECT_EQ(large.run(session.session), HONE_OUT_OF_MEMORY);
   EXPECT_EQ(session.message(),
             "device 0, Fake (sm_80): out of memory: 20000 bytes for a kernel; "
-            "free memory of the device, or choose another one");
+            "free device memory, or choose another one");
   EXPECT_EQ(large.run(session.session), HONE_OK);
   large.expectResults();
 }

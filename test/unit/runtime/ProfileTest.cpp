@@ -127,7 +127,7 @@ TEST(Profile, RefusesWhatCannotBe) {
   EXPECT_EQ(hone_rt_api.profile_read(session.session, nullptr),
             HONE_WRONG_CALL);
   EXPECT_EQ(hone_rt_api.profile_start(session.session, -1), HONE_WRONG_CALL);
-  EXPECT_EQ(session.message(), "room for -1 events was asked for");
+  EXPECT_EQ(session.message(), "room for -1 events was requested");
   for (int64_t events : {INT64_MAX, INT64_MAX / 32, INT64_MAX / 64}) {
     EXPECT_EQ(hone_rt_api.profile_start(session.session, events),
               HONE_OUT_OF_MEMORY);

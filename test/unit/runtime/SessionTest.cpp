@@ -291,7 +291,8 @@ TEST(Session, ShapesThatCannotBe) {
       {{1, -1, -1},
        0,
        HONE_SHAPE_MISMATCH,
-       "node 'pick' (Gather): its sizes give a tensor of [1, -1, -1], which "
+       "node 'pick' (Gather): its sizes describe a tensor of [1, -1, -1], "
+       "which "
        "cannot be"},
       {{int64_t(1) << 62},
        0,
@@ -508,8 +509,9 @@ TEST(Session, ChoosesTheLevel) {
   model.level_count = 1;
   TinySession none({}, &model);
   EXPECT_EQ(none.status, HONE_UNSUPPORTED_CPU);
-  EXPECT_STREQ(none.why, "this processor fits none of the model's CPU levels "
-                         "'never'");
+  EXPECT_STREQ(none.why,
+               "this processor supports none of the model's CPU levels "
+               "'never'");
 }
 
 TEST(Session, RefusesOtherVersions) {
