@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Nodes of operators for which ONNX's tests have no model of one node: domain, operator, inputs, attributes. An input is a type
-and its sizes, "float 2x3"; "-" is one that is left out."""
+"""Nodes of operators for which ONNX's tests have no single-node model: domain, operator, inputs, attributes. An input is a type
+and its sizes, "float 2x3"; "-" is an omitted one."""
 
 from onnx import parser
 
 ML, MICROSOFT, NCHWC = "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"
-# Tokens follow from the token before them alone.
+# Tokens depend only on the preceding one.
 DECODER = parser.parse_graph("""
 decoder (int32[b, s] input_ids, int32[b, s] position_ids, int32[b, t] attention_mask, float[2, b, 1, p, 4] past_0)
     => (float[b, s, 4] logits, float[2, b, 1, t, 4] present_0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Hands out kernels to threads, and gathers what they made.
+// Compiles kernels in parallel and collects the results.
 #include "compiler/Driver/CompileKernels.h"
 #include "dialects/Rt/Rt.h"
 

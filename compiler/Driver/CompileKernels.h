@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// All kernels of a model, compiled on the threads of the compile.
+// All kernels of a model, compiled on the threads of the compiler.
 #ifndef HONE_COMPILER_DRIVER_COMPILEKERNELS_H
 #define HONE_COMPILER_DRIVER_COMPILEKERNELS_H
 
@@ -22,8 +22,8 @@ struct KernelsResult {
   std::string problem; ///< after an internal error
 };
 
-/// Compiles every kernel for each variant of the targets that have code of it,
-/// and tells `info` of the code.
+/// Compiles every kernel for each variant of the targets that have code for it,
+/// and adds statistics to `info`.
 Outcome compileKernels(Session &session, const KernelsWork &work,
                        ModelInfo &info, KernelsResult &result);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The phases of a compile, one after the other.
+// The phases of a compilation, one after another.
 #include "compiler/Driver/Driver.h"
 #include "compiler/Driver/CompileKernels.h"
 #include "compiler/Driver/Files.h"
@@ -28,13 +28,13 @@ using namespace hone;
 
 namespace {
 
-/// Weights beyond this lie in a file of their own: code reaches a library's
-/// sections by 32-bit offsets.
+/// Larger weights are in a separate file: code reaches a library's sections by
+/// 32-bit offsets.
 constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
 
 class Compile {
 public:
-  /// `texts`: the backend whose text of the code is asked for; null otherwise.
+  /// `texts`: the backend whose textual code is requested; null otherwise.
   Compile(Session &session, Targets targets, Phase last, const Backend *texts)
       : session(session), options(session.options), targets(std::move(targets)),
         last(last), texts(texts), tuning(session.context()) {}
@@ -106,8 +106,8 @@ Outcome Compile::internal(StringRef what) {
   return Outcome::Internal;
 }
 
-/// Where the files go. Asked before the import and once more after it, which
-/// knows all files of the model.
+/// Determines where the files go. Called before the import and again after it,
+/// which knows all files of the model.
 Outcome Compile::findPlaces() {
   SmallVector<std::string> inputs(session.inputs());
   if (!options.bytes)
@@ -147,7 +147,7 @@ Outcome Compile::emitText(StringRef text) {
 
 Outcome Compile::run() {
   bool files = last >= Phase::Obj;
-  // A place that cannot be written to shows up before the work, not after it.
+  // An unwritable location is reported before the work, not after it.
   if (!toStandardOutput()) {
     if (Outcome outcome = findPlaces(); outcome != Outcome::Done)
       return outcome;
@@ -190,7 +190,7 @@ Outcome Compile::run() {
 Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
-  // What the graph is cut into does not depend on the level.
+  // The partition of the graph does not depend on the level.
   NamedAttribute machine = targets.host().machine(module->getContext(), 0);
   (*module)->setAttr(machine.getName(), machine.getValue());
   GraphOptions graph;
@@ -207,8 +207,7 @@ Outcome Compile::lowerGraph() {
   return status();
 }
 
-/// IR of the host and of every kernel where it runs, as it is for the first
-/// variant.
+/// IR of the host and of every kernel, for the first variant of where it runs.
 Outcome Compile::printPhase() {
   if (last == Phase::Graph)
     return emitText(printIr(*module));
@@ -240,7 +239,7 @@ Outcome Compile::printPhase() {
   return emitText(printIr(*module) + text);
 }
 
-/// All kernels of a target in the form that it has of its own.
+/// All kernels of a target in its own form.
 Outcome Compile::printText() {
   if (Outcome outcome = planHost(); outcome != Outcome::Done)
     return outcome;
@@ -272,7 +271,7 @@ Outcome Compile::planHost() {
   return status();
 }
 
-/// What the kernels of each CPU level are made for.
+/// The CPU levels' machines.
 SmallVector<Attribute> Compile::cpuMachines() {
   SmallVector<Attribute> machines;
   for (size_t i = 0; i < targets.host().variants(CodeForm::Object); ++i)
@@ -300,7 +299,8 @@ Outcome Compile::readTuning() {
   return Outcome::Done;
 }
 
-/// Lists what could be measured in place of what the kernels have.
+/// Lists the schedules that could be measured instead of those the kernels
+/// have.
 Outcome Compile::listSchedules() {
   SmallVector<OwningOpRef<ModuleOp>> lowered;
   SmallVector<ModuleOp> kernels;
@@ -346,7 +346,7 @@ void Compile::countPlaces() {
   });
 }
 
-/// Writes `bytes` of a constant. False where it has not as many.
+/// Writes `bytes` of a constant. False if it has fewer or more.
 static bool writeConstant(WeightsWriter &writer, uint64_t offset,
                           ElementsAttr value, int64_t bytes) {
   std::optional<graph::ConstantBytes> data = graph::constantBytes(value);
@@ -356,7 +356,7 @@ static bool writeConstant(WeightsWriter &writer, uint64_t offset,
     writer.write(offset, data->data);
     return int64_t(data->data.size()) == bytes;
   }
-  // One element, many times: in pieces, whatever the size of the whole.
+  // A splat: in chunks, whatever the total size.
   int64_t pieceBytes = std::min<int64_t>(bytes, int64_t(data->width) << 12);
   std::vector<char> piece(pieceBytes);
   for (int64_t i = 0; i + data->width <= pieceBytes; i += data->width)
@@ -405,7 +405,8 @@ Outcome Compile::writeWeights() {
     int64_t offset = constant.offset,
             bytes = staticBytes(constant.type).value_or(-1);
     if (bytes != 0 &&
-        offset >= position) { // else its storage was written under another type
+        offset >=
+            position) { // otherwise its storage was written as another type
       if (offset + bytes > info.weightBytes ||
           !writeConstant(*writer, offset, constant.value, bytes))
         return internal("a constant has no data of its type");
@@ -449,7 +450,7 @@ Outcome Compile::compileHost() {
       translateModuleToLLVMIR(*module, context, "host");
   if (!code)
     return internal("the host function could not be translated");
-  // Nothing reads the IR any more, and linking takes memory of its own.
+  // Nothing reads the IR any more, and linking needs memory.
   module = {};
   session.dropContext();
   addDescriptor(*code, info);
@@ -511,7 +512,7 @@ Outcome Compile::linkAll() {
   return Outcome::Done;
 }
 
-/// A name that C can call, and a seal can hold.
+/// A name that C can call and a seal can hold.
 static bool isIdentifier(StringRef name) {
   auto isLetter = [](char c) { return llvm::isAlpha(c) || c == '_'; };
   return !name.empty() && name.size() < sizeof(hone_seal::symbol) &&
@@ -523,7 +524,7 @@ static bool isIdentifier(StringRef name) {
 Outcome hone::compile(const CompileOptions &options,
                       const CompileCallbacks &callbacks, CompileStats *stats) {
   Session session(options, callbacks, stats);
-  // What a target has of its own is text of code, as assembly is.
+  // A target's own forms are textual code, as assembly is.
   const TargetInfo *form = targetOfForm(options.emit);
   std::optional<Phase> last = form ? Phase::Asm : parsePhase(options.emit);
   if (!last) {
@@ -532,7 +533,7 @@ Outcome hone::compile(const CompileOptions &options,
   }
   if (!isIdentifier(options.symbol)) {
     session.error("'" + options.symbol +
-                  "' is no C identifier of at most 127 characters");
+                  "' is not a C identifier of at most 127 characters");
     return Outcome::WrongUsage;
   }
   if (*last >= Phase::Obj &&
@@ -566,8 +567,8 @@ std::string hone::writeReproducer(const CompileOptions &options,
                                   StringRef reason) {
   if (options.output.empty() || options.output == "-")
     return "";
-  // The failed compile has changed its IR: the model is imported once more, in
-  // silence.
+  // The failed compilation has changed its IR: the model is imported again,
+  // silently.
   CompileCallbacks silent;
   silent.folder = callbacks.folder;
   silent.publish = callbacks.publish;

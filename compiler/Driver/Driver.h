@@ -16,20 +16,20 @@
 namespace hone {
 
 struct CompileOptions {
-  std::string input; ///< file; a name for messages where `bytes` is given
+  std::string input; ///< file; a name for messages if `bytes` is given
   std::shared_ptr<llvm::MemoryBuffer> bytes;
   std::string output; ///< "" or "-": text goes to standard output
   std::string emit = "so";
   std::string target = "cpu"; ///< names of compiler/Target, as in "cuda,cpu"
   std::string cpu = "native";
-  std::optional<std::string> gpu; ///< none: as the target chooses
+  std::optional<std::string> gpu; ///< none: the target's default
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
   /// As in ImportOptions.
   std::optional<std::vector<std::string>> overrides;
-  int64_t threads = 0; ///< that runs are expected to have; 0: not known
+  int64_t threads = 0; ///< that runs are expected to use; 0: unknown
   unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
-  std::vector<std::string> tuned; ///< files with schedules that were measured
+  std::vector<std::string> tuned; ///< files with measured schedules
   /// File for a list of the schedules that could be measured for the first CPU
   /// level; empty: none.
   std::string schedules;
@@ -38,24 +38,24 @@ struct CompileOptions {
   bool explain = false; ///< keep the remarks of the passes
 };
 
-/// How a compile ended; also the exit code of the program.
+/// The outcome of a compilation; also the exit code of the program.
 enum class Outcome {
   Done = 0,
-  UserError = 1,  ///< the input is at fault
-  WrongUsage = 2, ///< the options are
-  Internal = 70,  ///< the compiler is
+  UserError = 1,  ///< the input is invalid
+  WrongUsage = 2, ///< the options are invalid
+  Internal = 70,  ///< a bug in the compiler
   CannotWrite = 74,
   Cancelled = 130,
 };
 
-/// What a function takes of a chip.
+/// What a function uses of a chip.
 struct DeviceFunctionStats {
   std::string name, chip;
   int64_t registers = 0, sharedBytes = 0, spillBytes = 0;
 };
 
 struct CompileStats {
-  std::string explanation; ///< of what is fast and slow, where it is asked for
+  std::string explanation; ///< of what is fast and slow, on request
   std::vector<std::pair<std::string, double>> seconds; ///< by phase, in order
   int64_t kernels = 0, calls = 0, levels = 0;
   int64_t arenaBytes = -1, lowerBoundBytes = -1, weightBytes = 0, codeBytes = 0,
@@ -70,24 +70,24 @@ struct CompileCallbacks {
   /// One message, "error: file: node 'x' (Op): ..." and the like, without a
   /// line end.
   std::function<void(llvm::StringRef)> message;
-  /// What is being done, and how much of the whole is behind. False cancels.
+  /// The current activity, and the fraction of the whole that is done. False
+  /// cancels.
   std::function<bool(llvm::StringRef, double)> progress;
-  /// Path of a folder that is about to be made, which the compile removes at
-  /// its end: left to whoever ends the process before.
+  /// Path of a folder that is about to be created, and is removed at the end:
+  /// for whoever ends the process earlier.
   std::function<void(llvm::StringRef)> folder;
-  /// All is made and about to be put in place. False cancels; after true,
-  /// ending the process could leave some of it.
+  /// Everything is done and about to be put in place. False cancels; after
+  /// true, ending the process could leave some of it.
   std::function<bool()> publish;
 };
 
-/// May run on any thread, and several at the same time. A fault of the compiler
-/// ends the process: tools and libraries run it in another one
-/// (compiler/Worker).
+/// May run on any thread, concurrently. A crash of the compiler ends the
+/// process: tools and libraries run it in a separate one (compiler/Worker).
 Outcome compile(const CompileOptions &options,
                 const CompileCallbacks &callbacks,
                 CompileStats *stats = nullptr);
 
-/// Tells everything about the file that would not compile.
+/// Reports everything about the file that would not compile.
 Outcome check(const CompileOptions &options, const CompileCallbacks &callbacks);
 
 /// Writes the imported model beside the output, for a report of an internal

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Files that are there whole or not at all.
+// Files that exist completely or not at all.
 #include "compiler/Driver/Files.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -17,13 +17,13 @@ TemporaryFolder::~TemporaryFolder() {
     sys::fs::remove_directories(folder);
 }
 
-/// What is wrong about an output as such.
+/// Reports what is wrong with the output itself.
 static Error misplaced(StringRef output, const Twine &problem) {
   return createStringError(std::make_error_code(std::errc::invalid_argument),
                            output + ": " + problem);
 }
 
-/// The file that a chain of links leads to, even if it is not there yet.
+/// The file at the end of a chain of links, even if it does not exist yet.
 static Expected<std::string> followLinks(StringRef output) {
   SmallString<256> path(output);
   for (int links = 0; links < 40; ++links) {
@@ -55,7 +55,7 @@ Expected<OutputPlace> hone::findPlace(StringRef output,
     if (!S_ISREG(found.st_mode))
       return misplaced(output,
                        "is not a regular file, and only those are written; "
-                       "'-o -' prints what is text");
+                       "use '-o -' to print text");
     for (const std::string &input : inputs) {
       struct stat other;
       if (stat(input.c_str(), &other) == 0 && other.st_dev == found.st_dev &&
@@ -80,7 +80,7 @@ Error TemporaryFolder::create(const OutputPlace &place,
   if (std::error_code error = sys::fs::make_absolute(absolute))
     return createFileError(place.path, error);
   sys::path::append(absolute, "." + sys::path::filename(place.path) + ".tmp-");
-  // A name of its own for each compile: several may write to one folder.
+  // A unique name for each compilation: several may write to one folder.
   for (int attempt = 0; attempt < 100; ++attempt) {
     sys::fs::createUniquePath(absolute + "%%%%%%%%%%%%", made,
                               /*MakeAbsolute=*/false);

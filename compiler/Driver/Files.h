@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Files that are there whole or not at all.
+// Files that exist completely or not at all.
 #ifndef HONE_COMPILER_DRIVER_FILES_H
 #define HONE_COMPILER_DRIVER_FILES_H
 
@@ -13,17 +13,17 @@ namespace hone {
 
 /// Where an output goes.
 struct OutputPlace {
-  std::string path;     ///< links are followed: the file that will be there
+  std::string path;     ///< with links followed, even if it does not exist yet
   bool discard = false; ///< to /dev/null
 };
 
-/// Links are followed as other compilers do, /dev/null is taken; other devices,
+/// Follows links like other compilers, and accepts /dev/null; other devices,
 /// pipes and sockets are refused with invalid_argument, as is one of the files
 /// `inputs`, folders with is_a_directory.
 llvm::Expected<OutputPlace> findPlace(llvm::StringRef output,
                                       llvm::ArrayRef<std::string> inputs);
 
-/// A folder that disappears with this object and all that is in it.
+/// A folder that is removed with this object, including its content.
 class TemporaryFolder {
 public:
   TemporaryFolder() = default;
@@ -31,8 +31,8 @@ public:
   TemporaryFolder &operator=(const TemporaryFolder &) = delete;
   ~TemporaryFolder();
 
-  /// Makes it beside the file of `place`, so that what is made there can be
-  /// renamed to it. `announce` hears of its path before it is there.
+  /// Creates it beside the file of `place`, so that its files can be renamed to
+  /// it. `announce` is called with its path before it exists.
   llvm::Error create(const OutputPlace &place,
                      llvm::function_ref<void(llvm::StringRef)> announce);
   std::string file(const llvm::Twine &name) const;
@@ -43,7 +43,7 @@ private:
 };
 
 llvm::Error writeFile(llvm::StringRef path, llvm::StringRef data);
-/// Puts a finished file in its place.
+/// Moves a finished file into place.
 llvm::Error publish(llvm::StringRef from, const OutputPlace &place);
 
 } // namespace hone

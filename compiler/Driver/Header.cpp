@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The C header of a model: the contract's text, then functions with one typed
+// The C header of a model: the text of abi.h, then functions with one typed
 // parameter for each input and output.
 #include "compiler/Driver/Header.h"
 #include "hone/abi.h"
@@ -11,7 +11,7 @@ using namespace llvm;
 using namespace hone;
 
 extern "C" {
-// The text of runtime/include/hone/abi.h, made by the build.
+// The text of runtime/include/hone/abi.h, embedded by the build.
 extern const char _binary_abi_h_start[];
 extern const char _binary_abi_h_end[];
 }
@@ -50,8 +50,7 @@ const char *cType(int32_t type) {
   }
 }
 
-/// C identifiers for names of the model: unique, and none of the language's
-/// words.
+/// C identifiers for names of the model: unique, and not keywords.
 class Identifiers {
 public:
   explicit Identifiers(ArrayRef<StringRef> taken) {
@@ -167,7 +166,7 @@ public:
   }
 
 private:
-  /// Names are the model's: nothing in them ends a comment.
+  /// Names come from the model: none can end a comment.
   static std::string comment(StringRef name) {
     std::string text;
     for (char c : name)
@@ -212,7 +211,7 @@ private:
   void writeRun() {
     out << "/* Runs the model; returns a hone_status. Tensors are row-major. "
            "An output given as a hone_value has a shape\n"
-           " * that only the data decide, or is no tensor: it is set, and lies "
+           " * that depends on data, or is not a tensor: it is set, and stays "
            "in the session until its next call. */\n"
         << "static inline int32_t " << info.symbol
         << "_run(hone_session *session";
@@ -241,8 +240,8 @@ private:
         out << "  if (!" << name << ")\n    inputs[" << i
             << "].kind = HONE_KIND_NONE;\n";
     }
-    // Dimensions that the free ones decide come from the preparation, which the
-    // run then finds done.
+    // Dimensions that depend on the free ones come from the preparation, which
+    // the run then reuses.
     int64_t total = 0;
     bool prepared = false;
     for (auto [i, value] : enumerate(info.outputs)) {

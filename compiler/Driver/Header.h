@@ -7,7 +7,7 @@
 
 namespace hone {
 
-/// A header that stands alone: typed functions over the descriptor.
+/// A self-contained header: typed functions over the descriptor.
 std::string makeHeader(const ModelInfo &info);
 
 } // namespace hone

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the descriptor of a model tells, read from the attributes of its planned
+// The contents of a model's descriptor, read from the attributes of its planned
 // host module.
 #include "compiler/Driver/ModelTables.h"
 #include "dialects/Graph/Graph.h"
@@ -43,7 +43,7 @@ int32_t hone::elementTypeCode(StringRef name) {
       .Default(HONE_TYPE_UNDEFINED);
 }
 
-/// The kind of what is in a sequence or optional, or a value itself.
+/// The kind of what is in a sequence or optional, or of a value itself.
 static int32_t kindIn(Type type, ValueInfo &info) {
   auto map = dyn_cast<graph::MapType>(type);
   if (!map)
@@ -54,7 +54,8 @@ static int32_t kindIn(Type type, ValueInfo &info) {
   return HONE_KIND_MAP;
 }
 
-/// The tensor type in a value's type, none for maps, and the kinds around it.
+/// The tensor type inside a value's type, none for maps, and the kinds around
+/// it.
 static RankedTensorType tensorIn(Type type, ValueInfo &info) {
   info.kind = kindIn(type, info);
   info.elementKind = HONE_KIND_NONE;
@@ -118,7 +119,7 @@ static ValueInfo readValue(DictionaryAttr attrs,
       info.dims.push_back(HONE_DIM_FREE(free->second));
     else
       info.dims.push_back(HONE_DIM_UNKNOWN);
-    // Names that the importer made up are no labels.
+    // Names that the importer generated are not labels.
     info.dimNames.push_back(StringRef(name).starts_with("?") ? "" : name);
     named |= !info.dimNames.back().empty();
   }
@@ -146,7 +147,7 @@ static void readPlaces(func::FuncOp run, ModelInfo &info) {
       value.places = 1 << HONE_PLACE_HOST;
 }
 
-/// Whether equal dimensions give the device the same work each time: the host
+/// Whether equal dimensions always give the device the same work: the host
 /// neither reads nor computes data.
 static bool isStaticPlan(func::FuncOp run, ModuleOp host) {
   SymbolTable symbols(host);

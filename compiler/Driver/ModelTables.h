@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the descriptor of a model tells, read from the attributes of its planned
+// The contents of a model's descriptor, read from the attributes of its planned
 // host module.
 #ifndef HONE_COMPILER_DRIVER_MODELTABLES_H
 #define HONE_COMPILER_DRIVER_MODELTABLES_H
@@ -10,19 +10,18 @@
 
 namespace hone {
 
-/// Everything but symbol, names, levels and the weights' file. Call it after
-/// the buffer phase.
+/// Everything except symbol, names, levels and the weights file. To be called
+/// after the buffer phase.
 ModelInfo readModelInfo(mlir::ModuleOp host);
 
-/// What stands for an input that a call leaves out.
+/// The default value of an input.
 struct DefaultValue {
   int64_t offset; ///< into the weights
   mlir::ElementsAttr elements;
 };
 std::vector<DefaultValue> defaultValues(mlir::ModuleOp host);
 
-/// The ONNX name of an element type ("float") as its number; 0 where there is
-/// none.
+/// The number of an ONNX element type ("float"); 0 if there is none.
 int32_t elementTypeCode(llvm::StringRef name);
 
 } // namespace hone

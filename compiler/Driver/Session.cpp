@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// State of one compile: options, IR context, messages, times.
+// State of one compilation: options, IR context, messages, times.
 #include "compiler/Driver/Session.h"
 #include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
@@ -15,7 +15,7 @@
 using namespace mlir;
 using namespace hone;
 
-/// "node 'x': " where the message does not say that itself.
+/// "node 'x': " unless the message says so itself.
 static std::string describeLocation(Location loc, StringRef message) {
   auto name = loc->findInstanceOf<NameLoc>();
   if (!name || name.getName().empty() ||
@@ -51,7 +51,7 @@ Session::Session(const CompileOptions &options,
   mlirContext =
       std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   mlirContext->setThreadPool(*threads);
-  // Kernels are compiled on several threads, where no dialect may be loaded any
+  // Kernels are compiled on several threads, when no dialect may be loaded any
   // more.
   mlirContext->loadAllAvailableDialects();
   if (options.explain && failed(explanation.listen(*mlirContext)))
@@ -154,7 +154,7 @@ OwningOpRef<ModuleOp> Session::import() {
   if (input.ends_with(".mlir") && !options.bytes) {
     if (options.dims.empty())
       return importMlir(*mlirContext, input, files);
-    error(input.str() + ": sizes for dimensions are for ONNX models alone");
+    error(input.str() + ": sizes for dimensions are for ONNX models only");
     return nullptr;
   }
   if (options.bytes)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// State of one compile: options, IR context, messages, times.
+// State of one compilation: options, IR context, messages, times.
 #ifndef HONE_COMPILER_DRIVER_SESSION_H
 #define HONE_COMPILER_DRIVER_SESSION_H
 
@@ -24,23 +24,23 @@ public:
   ~Session();
 
   mlir::MLIRContext &context() { return *mlirContext; }
-  /// Ends the life of all IR, and of what it holds in memory.
+  /// Ends the life of all IR, and frees its memory.
   void dropContext();
   llvm::ThreadPoolInterface &pool() { return *threads; }
 
   void error(llvm::StringRef text);
   void note(llvm::StringRef text);
-  /// Tells of an error that concerns a file, and gives `outcome` back.
+  /// Reports an error about a file, and returns `outcome`.
   Outcome fail(llvm::Error error, Outcome outcome);
 
-  /// Begins a phase; the last one's time is noted. False where the compile was
-  /// cancelled.
+  /// Starts a phase and records the time of the previous one. False if the
+  /// compilation was cancelled.
   bool begin(llvm::StringRef phase, double fraction);
   bool progress(llvm::StringRef what, double fraction);
   bool isCancelled() const { return cancelled; }
-  /// Makes a folder beside a file to be, of which the callbacks hear.
+  /// Creates a folder beside an output file, and tells the callbacks.
   llvm::Error makeFolder(TemporaryFolder &folder, const OutputPlace &place);
-  /// True when finished files may be put in place.
+  /// Whether finished files may be put in place.
   bool mayPublish();
 
   /// The imported model; null after errors.
@@ -68,10 +68,10 @@ private:
   std::chrono::steady_clock::time_point phaseBegin;
 };
 
-/// `text` as a single line that leaves a terminal alone.
+/// `text` as a single line without control characters.
 std::string printable(llvm::StringRef text);
 
-/// IR as text, weights left out unless asked for.
+/// IR as text, without weights unless requested.
 std::string printIr(mlir::Operation *op, bool withWeights = false);
 
 } // namespace hone

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Schedules that were measured: read from tuning files, and listed for those
-// who measure.
+// Measured schedules: read from tuning files, and listed for measuring.
 #include "compiler/Driver/Tuning.h"
 #include "compiler/Driver/Session.h"
 #include "compiler/Import/ModelFile.h"
@@ -21,9 +20,9 @@ namespace json = llvm::json;
 
 /// Of the format that is read and written.
 static constexpr int64_t kVersion = 1;
-/// The parser calls itself for each level of nesting.
+/// The parser recurses for each level of nesting.
 static constexpr int kDeepest = 32;
-/// No size of a schedule is larger, and no kernel has more of them.
+/// Upper bound of the sizes in a schedule, and of the schedules of a kernel.
 static constexpr int64_t kLargestSize = int64_t(1) << 40;
 static constexpr size_t kMostSchedules = 1024;
 
@@ -33,7 +32,7 @@ static std::string textOf(Attribute attr) {
   return text;
 }
 
-/// How deep brackets outside of strings are nested.
+/// The nesting depth of brackets outside strings.
 static int nestingOf(StringRef text) {
   int depth = 0, deepest = 0;
   bool inString = false;
@@ -54,8 +53,8 @@ static int nestingOf(StringRef text) {
   return deepest;
 }
 
-/// Reads one file. Its functions return false at the first fault, which `fault`
-/// tells.
+/// Reads one file. Its functions return false at the first error, recorded in
+/// `fault`.
 class Tuning::Reader {
 public:
   explicit Reader(Tuning &tuning) : tuning(tuning) {}
@@ -68,16 +67,16 @@ private:
     fault = text.str();
     return false;
   }
-  /// Takes in each object of an array that `object` has under that name.
+  /// Reads each object of the array of that name in `object`.
   template <typename Take>
   bool forEach(const json::Object &object, StringRef name, Take take) {
     const json::Array *array = object.getArray(name);
     if (!array)
-      return fail("'" + name + "' is no list");
+      return fail("'" + name + "' is not a list");
     for (const json::Value &value : *array) {
       const json::Object *element = value.getAsObject();
       if (!element)
-        return fail("an element of '" + name + "' is no object");
+        return fail("an element of '" + name + "' is not an object");
       if (!take(*element))
         return false;
     }
@@ -96,7 +95,7 @@ bool Tuning::Reader::readAll(const json::Value &value) {
   std::optional<int64_t> version =
       all ? all->getInteger("hone_tuning") : std::nullopt;
   if (!version)
-    return fail("it is no tuning file of hone");
+    return fail("it is not a tuning file of hone");
   if (*version != kVersion)
     return fail("its format is version " + llvm::Twine(*version) +
                 ", and this is hone " HONE_VERSION " with version " +
@@ -116,7 +115,7 @@ bool Tuning::Reader::readKernel(const json::Object &kernel, Kernels &kernels) {
   std::optional<StringRef> key = kernel.getString("key");
   if (!key || key->size() != 32 || !llvm::all_of(*key, llvm::isHexDigit))
     return fail("the key of a kernel is not 32 hexadecimal digits");
-  // Kernels that were measured without finding anything.
+  // Kernels that were measured without an improvement.
   if (!kernel.get("schedules"))
     return true;
   SmallVector<Attribute> schedules;
@@ -147,13 +146,13 @@ bool Tuning::Reader::readSchedule(const json::Object &object,
     std::optional<int64_t> size = object.getInteger(name);
     int64_t least = name.starts_with("tile") ? 1 : 0;
     if (!size || *size < least || *size > kLargestSize)
-      return fail("'" + name + "' of a schedule is no number from " +
+      return fail("'" + name + "' of a schedule is not a number from " +
                   llvm::Twine(least));
     sizes.push_back(*size);
   }
   std::optional<StringRef> form = object.getString("form");
   if (!form)
-    return fail("'form' of a schedule is no text");
+    return fail("'form' of a schedule is not a text");
   std::optional<bool> packed = object.getBoolean("packed");
   if (!packed)
     return fail("'packed' of a schedule is neither true nor false");
@@ -191,11 +190,11 @@ llvm::Error Tuning::read(const std::string &path) {
     return buffer.takeError();
   StringRef text = (*buffer)->getBuffer();
   if (nestingOf(text) > kDeepest)
-    return llvm::createStringError(path + ": it is no tuning file of hone");
+    return llvm::createStringError(path + ": it is not a tuning file of hone");
   llvm::Expected<json::Value> value = json::parse(text);
   if (!value)
     return llvm::createStringError(
-        path + ": it is no tuning file of hone, or damaged: " +
+        path + ": it is not a tuning file of hone, or damaged: " +
         llvm::toString(value.takeError()));
   Reader reader(*this);
   if (!reader.readAll(*value))

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Schedules that were measured: read from tuning files, and listed for those
-// who measure.
+// Measured schedules: read from tuning files, and listed for measuring.
 #ifndef HONE_COMPILER_DRIVER_TUNING_H
 #define HONE_COMPILER_DRIVER_TUNING_H
 
@@ -19,17 +18,17 @@ public:
   explicit Tuning(mlir::MLIRContext &context) : context(context) {}
 
   /// Adds the entries of a file. Of two for one kernel and machine the one with
-  /// the larger gain stays. The error of a file that is damaged or of another
+  /// the larger gain wins. The error for a file that is damaged or of another
   /// kind names it.
   llvm::Error read(const std::string &path);
 
   /// Whether there is an entry for one of these machines (`#hone_machine.cpu`).
   bool hasMachine(llvm::ArrayRef<mlir::Attribute> machines) const;
-  /// The machines that there are entries for, as text.
+  /// The machines with entries, as text.
   std::string describeMachines() const;
 
-  /// Hands the entries for these machines to the kernels of a model, which look
-  /// for their own (`hone-apply-tuning`).
+  /// Attaches the entries for these machines to the kernels of a model, which
+  /// look up their own (`hone-apply-tuning`).
   void attach(mlir::ModuleOp model,
               llvm::ArrayRef<mlir::Attribute> machines) const;
 
@@ -46,10 +45,10 @@ private:
   std::map<std::string, Kernels> machines; ///< by their text
 };
 
-/// JSON that lists the kernels with schedules, and of each of their operations
-/// the schedule, and those with another tile or with other blocks that could be
-/// measured in its place. `kernels` are modules of one kernel each at the end
-/// of the linalg phase, of this machine.
+/// JSON that lists the kernels with schedules, and for each of their operations
+/// its schedule and alternatives with another tile or other blocks that could
+/// be measured. `kernels` are modules of one kernel each at the end of the
+/// linalg phase, for this machine.
 std::string listSchedules(llvm::ArrayRef<mlir::ModuleOp> kernels,
                           mlir::Attribute machine);
 

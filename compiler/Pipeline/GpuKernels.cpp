@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A kernel's road to a GPU, from where it leaves that to a CPU: from buffers to
-// launches, and from there to device code and the host code that starts it.
+// A kernel's pipeline to a GPU, from where it diverges from that to a CPU: from
+// buffers to launches, and from there to device code and the host code that
+// launches it.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"

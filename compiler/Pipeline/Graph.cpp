@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The model as a graph: shapes, folding, simplification, layout, fusion groups,
-// and last the cut into kernels.
+// and finally the partition into kernels.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Graph/Passes.h"
@@ -15,12 +15,11 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   OpPassManager &graph = pm.nest<func::FuncOp>();
   graph.addPass(createInferShapesPass());
   graph.addPass(createFoldConstantsPass());
-  // Sizes that were computed of constants are known by now.
+  // Sizes computed from constants are known by now.
   graph.addPass(createInferShapesPass());
   graph.addPass(createSimplifyPass());
   graph.addPass(createMergeEqualPass());
-  // What maps do to a convolution's result in several steps is folded into its
-  // weights in one.
+  // The maps on a convolution's result are folded into its weights at once.
   graph.addPass(createFuseMapsPass());
   graph.addPass(createSimplifyPass());
   graph.addPass(createFoldConstantsPass());
@@ -36,7 +35,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createInferShapesPass());
   graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseAttentionPass());
-  // Behind the last pass that makes types static.
+  // After the last pass that makes types static.
   graph.addPass(createSplitConcatsPass());
   graph.addPass(createFormGroupsPass());
   graph.addPass(createVerifyGraphPass());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The host function's road from kernel calls over tensors to LLVM.
+// The host function's pipeline from kernel calls on tensors to LLVM.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Buffer/Passes.h"
@@ -24,7 +24,7 @@ void hone::buildHostBufferPipeline(OpPassManager &pm) {
 // After: llvm.
 void hone::buildHostLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createLowerRtPass());
-  // Every call stores its arguments at the same few places.
+  // Every call stores its arguments in the same few places.
   pm.addPass(createCSEPass());
   pm.addPass(createLowerHostControlPass());
   pm.addPass(createConvertHostToLlvmPass());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A kernel's road from hone operations over tensors to LLVM.
+// A kernel's pipeline from hone operations on tensors to LLVM.
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
@@ -22,7 +22,8 @@ static std::unique_ptr<Pass> verifyAfter(StringRef phase) {
 // After: kernel operations of hone, linalg, tensor, arith, scf in bodies.
 void hone::buildKernelLinalgPipeline(OpPassManager &pm) {
   OpPassManager &kernel = pm.nest<func::FuncOp>();
-  // Contractions take the maps behind them first; what is left becomes linalg.
+  // Contractions absorb the maps that follow them first; the rest becomes
+  // linalg.
   kernel.addPass(createFuseEpiloguesPass());
   kernel.addPass(createConvertToLinalgPass());
   kernel.addPass(createCanonicalizerPass());
@@ -33,7 +34,7 @@ void hone::buildKernelLinalgPipeline(OpPassManager &pm) {
 
 // After: scf, vector, memref, arith, math.
 void hone::buildKernelBufferPipeline(OpPassManager &pm) {
-  // Kernels are known by what they are before they have buffers.
+  // Kernels are identified by what they are before bufferization.
   pm.addNestedPass<func::FuncOp>(createApplyTuningPass());
   pm.addPass(createBufferizeKernelsPass());
   OpPassManager &kernel = pm.nest<func::FuncOp>();
@@ -43,8 +44,8 @@ void hone::buildKernelBufferPipeline(OpPassManager &pm) {
   kernel.addPass(createLowerConvolutionsPass());
   kernel.addPass(createLowerPoolingPass());
   kernel.addPass(createVectorizeLoopsPass());
-  // No canonicalization: it would take the loop of one iteration away that
-  // makes one piece do what cannot be divided.
+  // No canonicalization: it would remove the single-iteration loop in which one
+  // piece does what cannot be divided.
   kernel.addPass(createCSEPass());
   pm.addPass(verifyAfter("buffer"));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Pipelines by name for programs with a command line.
+// Named pipelines for programs with a command line.
 #ifndef HONE_COMPILER_PIPELINE_MODULEPIPELINE_H
 #define HONE_COMPILER_PIPELINE_MODULEPIPELINE_H
 
@@ -11,7 +11,7 @@
 namespace hone {
 
 /// Registers a pipeline whose passes run on modules. MLIR's own registration
-/// ends the process where the pipeline is nested in another operation.
+/// ends the process if the pipeline is nested in another operation.
 template <typename Options = mlir::EmptyPipelineOptions>
 void registerModulePipeline(
     llvm::StringRef name, llvm::StringRef summary,

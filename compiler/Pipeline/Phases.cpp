@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Names of the phases, and what programs with a command line register.
+// Names of the phases, and registration for programs with a command line.
 #include "compiler/Pipeline/Phases.h"
 #include "compiler/Pipeline/ModulePipeline.h"
 #include "dialects/Graph/Graph.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The phases of a compile and the pass pipelines that make them up.
+// The phases of a compilation and the pass pipelines they consist of.
 #ifndef HONE_COMPILER_PIPELINE_PHASES_H
 #define HONE_COMPILER_PIPELINE_PHASES_H
 
@@ -13,8 +13,7 @@
 
 namespace hone {
 
-/// In the order in which a compile goes through them; each can be stopped after
-/// (`--emit`).
+/// In order of execution; compilation can stop after each (`--emit`).
 enum class Phase { Import, Graph, Linalg, Buffer, Llvm, Asm, Obj, So };
 
 llvm::StringRef phaseName(Phase phase);
@@ -23,18 +22,18 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 struct GraphOptions {
   /// Stop before kernels are outlined.
   bool outline = true;
-  /// Adds passes that say where kernels run, behind the outlining.
+  /// Adds passes that decide where kernels run, after outlining.
   std::function<void(mlir::OpPassManager &)> place = nullptr;
 };
 
-/// Runs the pipelines that `build` adds on a module, and MLIR's verifier behind
-/// the last pass: behind each, as hone-opt has it, it takes half the time of a
-/// graph of ten thousand nodes.
+/// Runs the pipelines that `build` adds on a module, and MLIR's verifier after
+/// the last pass: running it after each, as hone-opt does, takes half the time
+/// of a graph of ten thousand nodes.
 llvm::LogicalResult
 runPhase(mlir::ModuleOp module,
          llvm::function_ref<void(mlir::OpPassManager &)> build);
 
-/// Every dialect that a pipeline reads or makes.
+/// Every dialect that a pipeline reads or creates.
 void registerDialects(mlir::DialectRegistry &registry);
 /// Every pass and pipeline, for command lines.
 void registerPasses();
@@ -42,11 +41,9 @@ void registerPasses();
 void buildGraphPipeline(mlir::OpPassManager &pm,
                         const GraphOptions &options = {});
 
-/// The pipelines of kernels run on modules that hold one, and make what the
-/// machine of the module (`hone_machine.cpu`) runs fast.
-///
-/// linalg: `hone` on tensors -> linalg, scf,
-/// tensor, vector.
+/// The pipelines of kernels run on modules that hold one kernel, and optimize
+/// it for the machine of the module (`hone_machine.cpu`).
+/// linalg: `hone` on tensors -> kernel operations, linalg, tensor.
 void buildKernelLinalgPipeline(mlir::OpPassManager &pm);
 /// buffer, kernels: -> memref, scf, vector.
 void buildKernelBufferPipeline(mlir::OpPassManager &pm);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A compile as Python calls it: without the interpreter's lock, and stopped by
+// Compilation from Python: without the interpreter's lock, and interruptible by
 // Ctrl-C.
 #include "compiler/Python/Compile.h"
 
@@ -12,7 +12,7 @@ namespace nb = nanobind;
 using namespace hone;
 using namespace hone::python;
 
-/// A text that can stand on a command line.
+/// A text that is valid on a command line.
 static std::string argument(const std::string &text) {
   if (text.find('\0') != std::string::npos)
     throw nb::value_error("embedded null character");
@@ -27,7 +27,7 @@ static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
   WorkerCall call;
   std::string input = "model";
   if (PyBytes_Check(model.ptr())) {
-    // Read where it lies: the caller's reference outlives the compile.
+    // Read in place: the caller's reference outlives the compilation.
     call.bytes = PyBytes_AS_STRING(model.ptr());
     call.size = PyBytes_GET_SIZE(model.ptr());
   } else {
@@ -50,8 +50,8 @@ static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
   return call;
 }
 
-/// Runs the worker without the interpreter's lock. Throws KeyboardInterrupt
-/// where Ctrl-C stopped it.
+/// Runs the worker without the interpreter's lock. Throws KeyboardInterrupt if
+/// Ctrl-C stopped it.
 static CompileStatus
 run(const WorkerCall &call,
     const std::function<void(const std::string &)> &message) {
@@ -122,6 +122,6 @@ std::vector<std::string> hone::python::check(nb::object model, nb::dict dims,
   CompileStatus status =
       run(call, [&](const std::string &text) { messages.push_back(text); });
   if (status != CompileStatus::Done && messages.empty())
-    throw CompileError("the check ended without a word");
+    throw CompileError("the check ended without a message");
   return messages;
 }

@@ -26,7 +26,7 @@ void compile(nanobind::object model, const std::string &output,
              const std::string &symbol, const std::vector<std::string> &tuned);
 
 /// The messages of a check of `model`, given as above: what would not compile.
-/// Empty where it would.
+/// Empty if everything would.
 std::vector<std::string> check(nanobind::object model, nanobind::dict dims,
                                nanobind::object overrides);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Inputs and outputs that lie on a CUDA device, by the DLPack protocol.
+// Inputs and outputs on a CUDA device, by the DLPack protocol.
 #include "compiler/Python/Values.h"
 
 #include <nanobind/ndarray.h>
@@ -111,7 +111,7 @@ nb::dlpack::dtype dtypeFor(int32_t type) {
 template <typename Array>
 hone_value valueOf(Array array, int64_t device, Keep &keep) {
   if (device >= 0 && array.device_id() != device)
-    throw RunError("the tensor lies on device " +
+    throw RunError("the tensor is on device " +
                    std::to_string(array.device_id()) +
                    ", and the model runs on device " + std::to_string(device));
   hone_value value = {};
@@ -131,7 +131,7 @@ hone_value valueOf(Array array, int64_t device, Keep &keep) {
   return value;
 }
 
-/// What a tensor's memory belongs to.
+/// The owner of a tensor's memory.
 struct Owner {
   hone_device_memory memory;
   nb::object model; ///< its code releases the memory
@@ -141,7 +141,7 @@ struct Owner {
 } // namespace
 
 bool hone::python::isOnDevice(nb::handle object) {
-  // Arrays of numpy never do, and take long to say so.
+  // numpy arrays never do, and take long to say so.
   if (isNumpyArray(object) || !nb::hasattr(object, "__dlpack_device__"))
     return false;
   nb::object device = object.attr("__dlpack_device__")();
@@ -150,7 +150,7 @@ bool hone::python::isOnDevice(nb::handle object) {
 
 hone_value hone::python::deviceTensorFromPython(nb::handle object,
                                                 int64_t device, Keep &keep) {
-  // Without a stream in the request the maker orders its work before the
+  // Without a stream in the request the producer orders its work before the
   // default stream, which a session's stream waits for.
   nb::ndarray<nb::ro, nb::c_contig, nb::device::cuda> array;
   if (!nb::try_cast(object, array, /*convert=*/false))

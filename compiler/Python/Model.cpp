@@ -18,8 +18,8 @@ using namespace hone::python;
 
 namespace {
 
-/// The pool of so many threads that all models of the process share. Pools
-/// stay: the process may end while a model still runs.
+/// The pool of this many threads shared by all models of the process. Pools are
+/// never destroyed: the process may end while a model still runs.
 const hone_pool *sharedPool(int threads) {
   static std::mutex mutex;
   static auto *pools = new std::map<int, hone_pool>;
@@ -42,7 +42,8 @@ Model::Model(const std::string &path, const std::string &symbol, int threads,
                         sizeof(message)) != HONE_OK)
     throw RunError(message);
   model = hone_library_descriptor(library);
-  // A first session now, so that a model that cannot run here fails here.
+  // Creates a first session now, so that a model that cannot run here fails
+  // here.
   try {
     if (verify && hone_library_verify(library, message, sizeof(message)))
       throw RunError(message);
@@ -58,9 +59,9 @@ Model::Model(const std::string &path, const std::string &symbol, int threads,
 }
 
 /// Does the work without the interpreter's lock. A daemon thread that outlives
-/// the interpreter never gets it back: CPython ends such a thread where it
-/// waits for the lock, in the midst of frames that do not expect it. It sleeps
-/// instead until the process is gone, as in CPython from 3.14 on.
+/// the interpreter never gets it back: CPython ends such a thread while it
+/// waits for the lock, in frames that do not expect it. Instead it sleeps until
+/// the process exits, as in CPython from 3.14 on.
 template <typename Work> static auto withoutLock(Work work) {
   PyThreadState *state = PyEval_SaveThread();
   auto result = work();
@@ -108,14 +109,14 @@ void Model::giveSession(hone_session *session) {
   idle.push_back(session);
 }
 
-/// One run: what it reads and writes, and what Python gets of it.
+/// One run: what it reads and writes, and its Python results.
 struct Model::Call {
   nb::object onDevice; ///< names of outputs, or None
   nb::dict out;
   Keep keep;
   std::vector<hone_value> inputs, outputs;
   std::vector<std::vector<int64_t>> shapes;
-  /// Of each output: an array to be finished, or what is the result already.
+  /// For each output: an array to be finished, or the result itself.
   std::vector<nb::object> arrays, ready;
   nb::dict results;
 };
@@ -132,7 +133,7 @@ static void checkNames(nb::handle names, const hone_value_info *infos,
   }
 }
 
-/// Whether no output before has the same name.
+/// Whether no previous output has the same name.
 static bool firstOutput(const hone_descriptor &model, int32_t number) {
   for (int32_t i = 0; i < number; ++i)
     if (strcmp(model.outputs[i].name, model.outputs[number].name) == 0)
@@ -187,7 +188,7 @@ nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
   return call.results;
 }
 
-/// Whether the bytes of two tensors meet in one place.
+/// Whether the memory of two tensors overlaps.
 static bool overlap(const hone_value &a, const hone_value &b) {
   if (a.kind != HONE_KIND_TENSOR || b.kind != HONE_KIND_TENSOR ||
       a.place != b.place)
@@ -202,26 +203,26 @@ static bool overlap(const hone_value &a, const hone_value &b) {
   return begin(a) < begin(b) + bytes(b) && begin(b) < begin(a) + bytes(a);
 }
 
-/// Decides where an output is written; `dims` may be negative where only the
-/// data decide.
+/// Decides where an output is written; `dims` may be negative if they depend on
+/// data.
 void Model::placeOutput(hone_session *session, Call &call, int32_t number,
                         const int64_t *dims) {
   const hone_value_info &info = model->outputs[number];
   hone_value &output = call.outputs[number];
-  // Where the model lists an output twice, the first one is written there.
+  // If the model lists an output twice, the first one is written there.
   if (call.out.contains(info.name) && firstOutput(*model, number)) {
     nb::object given = call.out[info.name];
     if (info.kind != HONE_KIND_TENSOR)
-      throw RunError("it is no tensor, and cannot be written in place");
+      throw RunError("it is not a tensor, and cannot be written in place");
     output = isOnDevice(given)
                  ? deviceOutputFromPython(given, deviceNumber, call.keep)
                  : outputFromPython(given, info, call.keep);
     for (const hone_value &input : call.inputs)
       if (overlap(output, input))
-        throw RunError("its memory is that of an input");
+        throw RunError("its memory overlaps an input");
     for (int32_t i = 0; i < number; ++i)
       if (overlap(output, call.outputs[i]))
-        throw RunError("its memory is that of another output");
+        throw RunError("its memory overlaps another output");
     call.ready[number] = std::move(given);
     return;
   }
@@ -266,8 +267,8 @@ void Model::runSession(hone_session *session, Call &call) {
   if (status != HONE_OK)
     throw RunError(api.message(session));
 
-  // Outputs whose shape is known now are written straight to where they stay.
-  // The dimensions are copied, for the run may move the session's own.
+  // Outputs of known shape are written directly to their destination. The
+  // dimensions are copied, since the run may move the session's own.
   size_t count = model->output_count;
   call.outputs.resize(count);
   call.shapes.resize(count);
@@ -330,7 +331,7 @@ nb::dict Model::stats() {
   return result;
 }
 
-/// What the machine can do with so many threads, as the package takes it.
+/// Peak rates with this many threads, as the package takes them.
 static std::optional<hone_peak> measurePeak(int32_t threads) {
   hone_peak peak;
   int32_t status = withoutLock([&]() -> int32_t {
@@ -353,7 +354,7 @@ static nb::object orNone(int64_t number) {
 
 static const char *const stepKinds[] = {"kernel", "library", "copy"};
 
-/// One step as the package takes it: numbers are of all runs together.
+/// One step as the package takes it: numbers are totals over all runs.
 static nb::object describeStep(const hone_descriptor &model, int64_t step,
                                const hone_profile_row &row,
                                const std::optional<hone_peak> &peak) {

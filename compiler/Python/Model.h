@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A compiled model in this process, as Python sees it.
+// A compiled model in this process, as seen by Python.
 #ifndef HONE_COMPILER_PYTHON_MODEL_H
 #define HONE_COMPILER_PYTHON_MODEL_H
 
@@ -17,24 +17,24 @@ namespace hone::python {
 /// and idle sessions are kept for the next run.
 class Model {
 public:
-  /// Throws RunError when the library cannot be opened or used here. `threads`
-  /// of 0 is one per processor; an empty `level` lets the model choose, and so
-  /// does `device` 0 (hone_session_options). `verify`: the weights are checked.
+  /// Throws RunError if the library cannot be opened or used here. `threads` of
+  /// 0 is one per processor; an empty `level` lets the model choose, and so
+  /// does `device` 0 (hone_session_options). `verify`: checks the weights.
   Model(const std::string &path, const std::string &symbol, int threads,
         const std::string &level, int device, bool verify);
   ~Model();
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
 
-  /// `onDevice`: names of the outputs that are to stay on the device, None for
+  /// `onDevice`: names of the outputs that should stay on the device, None for
   /// all that can. `out`: arrays and tensors that outputs are written to.
   nanobind::dict run(nanobind::dict feeds, nanobind::object onDevice,
                      nanobind::dict out);
   const hone_descriptor &descriptor() const { return *model; }
   nanobind::dict stats();
-  /// Profiles so many runs with these inputs, after one that is not in it;
-  /// `events`: room for what each thread did. Everything about them, as the
-  /// package takes it.
+  /// Profiles this many runs with these inputs, after an unprofiled one;
+  /// `events`: room for the activity of each thread. Returns everything
+  /// recorded, as the package takes it.
   nanobind::dict profile(nanobind::dict feeds, int runs, int64_t events);
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The extension module behind the Python package: compiling, and running what
-// was compiled.
+// The extension module behind the Python package: compiles, and runs compiled
+// models.
 #include "compiler/Python/Compile.h"
 #include "compiler/Python/Model.h"
 #include "compiler/Python/Values.h"
@@ -15,8 +15,8 @@ using namespace hone::python;
 namespace {
 
 /// One input or output as the package shows it: name, kind, type, shape, dtype,
-/// whether a run may leave it out for its default value. Free
-/// dimensions are their names, those that only data decide None.
+/// whether a run may omit it for its default value. Free dimensions are their
+/// names, those that depend on data None.
 nb::object describe(const hone_descriptor &model, const hone_value_info &info) {
   static const char *const kinds[] = {"none", "tensor", "sequence", "optional",
                                       "map"};
@@ -67,11 +67,12 @@ NB_MODULE(_hone, m) {
 
   nb::class_<DeviceTensor>(
       m, "DeviceTensor",
-      "A tensor on a CUDA device that a run has made. torch.from_dlpack, "
+      "A tensor on a CUDA device, made by a run. torch.from_dlpack, "
       "cupy.from_dlpack and\n"
-      "others take it as it lies, and so does Model.run. It is complete: no "
+      "others take it in place, and so does Model.run. It is complete: no "
       "stream needs to wait\n"
-      "for it. Its memory lives as long as it or what was made of it; freeing "
+      "for it. Its memory lives as long as it or what was made from it; "
+      "freeing "
       "it waits for the\n"
       "device.")
       .def_ro("shape", &DeviceTensor::shape)

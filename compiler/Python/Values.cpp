@@ -51,8 +51,8 @@ const std::array<TypeInfo, HONE_TYPE_COUNT> types = {{
     {"int2", "int2", "int8", 2},
 }};
 
-/// What is needed of numpy, looked up once and never given back: Python may be
-/// gone when static objects end.
+/// What is needed of numpy, looked up once and never released: Python may be
+/// gone when static objects are destroyed.
 struct Numpy {
   nb::object array, asarray, empty, packedByte;
   std::array<nb::object, HONE_TYPE_COUNT> dtypes;
@@ -92,7 +92,7 @@ struct Numpy {
 
 bool isPacked(int32_t type) { return types[type].bits < 8; }
 
-/// The element type of a dtype, 0 when there is none.
+/// The element type of a dtype, 0 if there is none.
 int32_t typeOf(nb::handle dtype) {
   Numpy &numpy = Numpy::get();
   auto found = numpy.typeOfNumber.find(nb::cast<int>(dtype.attr("num")));
@@ -117,9 +117,9 @@ int64_t countOf(const int64_t *dims, int32_t rank) {
   return count;
 }
 
-/// Where the elements of an array of numpy lie.
+/// The address of a numpy array's elements.
 void *dataOf(nb::handle array) {
-  // The buffer is the quick way, which not all dtypes have.
+  // The buffer protocol is faster, but not supported by all dtypes.
   Py_buffer view;
   if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_SIMPLE) == 0) {
     void *data = view.buf;
@@ -132,7 +132,7 @@ void *dataOf(nb::handle array) {
   return reinterpret_cast<void *>(nb::cast<uintptr_t>(data[0]));
 }
 
-/// One string element: text, or bytes as they are.
+/// One string element: text, or bytes unchanged.
 hone_string stringOf(nb::handle element, Keep &keep) {
   nb::object text = nb::borrow(element);
   if (PyUnicode_Check(text.ptr()))
@@ -156,8 +156,8 @@ std::vector<uint8_t> pack(const uint8_t *elements, int64_t count, int bits) {
   return bytes;
 }
 
-/// The other way; integers that have a sign get it back, for numpy's one byte
-/// per element.
+/// The reverse; signed integers are sign-extended to numpy's one byte per
+/// element.
 void unpack(const uint8_t *bytes, uint8_t *elements, int64_t count,
             int32_t type) {
   int bits = types[type].bits, perByte = 8 / bits;
@@ -177,7 +177,7 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
   try {
     array = numpy.asarray(object, nb::arg("order") = "C");
     if (!nb::isinstance(object, numpy.array)) {
-      // Numbers of Python take the declared type, but are not cut for it.
+      // Python numbers take the declared type, but are never truncated for it.
       auto kindOf = [](nb::handle dtype) {
         return nb::cast<std::string>(dtype.attr("kind"));
       };
@@ -198,7 +198,7 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
     throw RunError(std::string("not a tensor: ") + e.what());
   }
   int32_t type = typeOf(array.attr("dtype"));
-  // Without ml_dtypes a dtype of plain numpy stands for more than one type.
+  // Without ml_dtypes a plain numpy dtype stands for more than one type.
   if (type != declared && numpy.dtypes[declared].equal(array.attr("dtype")))
     type = declared;
   if (type == HONE_TYPE_UNDEFINED)
@@ -237,7 +237,7 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
 
 nb::object tensorToPython(const hone_tensor &tensor) {
   if (tensor.type <= 0 || tensor.type >= HONE_TYPE_COUNT)
-    throw RunError("the model gave a tensor of an unknown element type");
+    throw RunError("the model returned a tensor of an unknown element type");
   hone_value value;
   nb::object array = emptyTensor(tensor.type, tensor.dims, tensor.rank, value);
   int64_t count = countOf(tensor.dims, tensor.rank);
@@ -311,12 +311,12 @@ hone_value hone::python::outputFromPython(nb::handle object,
                                           Keep &keep) {
   Numpy &numpy = Numpy::get();
   if (!nb::isinstance(object, numpy.array))
-    throw RunError("an output is written to an array of numpy or to a tensor "
+    throw RunError("an output is written to a numpy array or to a tensor "
                    "on the device that the model runs on");
   nb::object flags = object.attr("flags");
   for (const char *flag : {"c_contiguous", "writeable", "aligned"})
     if (!nb::cast<bool>(flags.attr(flag)))
-      throw RunError(std::string("an array that is written must be ") + flag);
+      throw RunError(std::string("an array to be written must be ") + flag);
   if (info.type == HONE_TYPE_STRING || isPacked(info.type) ||
       !nb::cast<bool>(object.attr("dtype").attr("isnative")))
     throw RunError("arrays of this element type cannot be written in place");

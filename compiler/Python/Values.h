@@ -21,10 +21,10 @@ struct RunError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Owns what a hone_value made of Python objects points at.
+/// Owns the memory that a hone_value made from Python objects points to.
 class Keep {
 public:
-  /// Moves a vector here and gives its storage.
+  /// Moves a vector here and returns its storage.
   template <typename T> T *vector(std::vector<T> elements) {
     auto kept = std::make_shared<std::vector<T>>(std::move(elements));
     owned.push_back(kept);
@@ -42,45 +42,45 @@ private:
   std::vector<nanobind::object> objects;
 };
 
-/// What `info` declares, from a Python object. Contiguous arrays are not
-/// copied. Whether type and shape fit is left to the model's own check.
+/// A value as declared by `info`, from a Python object. Contiguous arrays are
+/// not copied. Type and shape are left to the model's own check.
 hone_value fromPython(nanobind::handle object, const hone_value_info &info,
                       Keep &keep);
 
-/// A tensor on a device that a run has made, as Python sees it. `array` is
+/// A tensor on a device, made by a run, as seen by Python. `array` is
 /// nanobind's and speaks the DLPack protocol; it owns the memory.
 struct DeviceTensor {
   nanobind::object array, shape, dtype;
 };
 
-/// Whether an object offers data in the memory of a CUDA device.
+/// Whether an object offers data in CUDA device memory.
 bool isOnDevice(nanobind::handle object);
 
-/// A tensor that is read where it lies on the device of this number.
+/// A tensor to be read in place on the device of this number.
 hone_value deviceTensorFromPython(nanobind::handle object, int64_t device,
                                   Keep &keep);
 
-/// A tensor on the device of this number that a run is to write.
+/// A tensor on the device of this number to be written by a run.
 hone_value deviceOutputFromPython(nanobind::handle object, int64_t device,
                                   Keep &keep);
 
-/// An array that a run is to write; it is not copied.
+/// An array to be written by a run; not copied.
 hone_value outputFromPython(nanobind::handle object,
                             const hone_value_info &info, Keep &keep);
 
 /// Whether DLPack has an element type.
 bool isDeviceType(int32_t type);
 
-/// A DeviceTensor over `memory`, which it releases before it lets `owner` go.
+/// A DeviceTensor over `memory`, which it releases before `owner`.
 nanobind::object deviceTensorToPython(const hone_device_memory &memory,
                                       nanobind::object owner, int64_t device,
                                       int32_t type, const int64_t *dims,
                                       int32_t rank);
 
-/// A copy of a value that lies in a session.
+/// A copy of a value stored in a session.
 nanobind::object toPython(const hone_value &value);
 
-/// A new array of a type that is not a string, and the value that names it.
+/// A new array of a non-string type, and the value that refers to it.
 nanobind::object emptyTensor(int32_t type, const int64_t *dims, int32_t rank,
                              hone_value &value);
 
@@ -91,7 +91,7 @@ nanobind::object finishTensor(nanobind::object array, int32_t type,
 
 bool isNumpyArray(nanobind::handle object);
 
-/// The numpy dtype of an element type, or None where numpy has none.
+/// The numpy dtype of an element type, or None if numpy has none.
 nanobind::object dtypeOf(int32_t type);
 
 /// ONNX's name of an element type: "float", "int64", ...

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the driver asks of a target. README.md tells how one is added.
+// The driver's interface to a target. README.md says how to add one.
 #ifndef HONE_COMPILER_TARGET_BACKEND_H
 #define HONE_COMPILER_TARGET_BACKEND_H
 
@@ -18,18 +18,18 @@ namespace hone {
 
 class CpuBackend;
 
-/// What the user asks of targets. Each takes what concerns it.
+/// The user's options for targets. Each uses those that concern it.
 struct TargetOptions {
   std::string cpu = "native";     ///< CPU levels, separated by commas
   std::optional<std::string> gpu; ///< chips likewise; none: the target's choice
-  int64_t threads = 0; ///< that runs are expected to have; 0: not known
-  bool files = true;   ///< objects or a library are made, not text alone
+  int64_t threads = 0;            ///< that runs are expected to use; 0: unknown
+  bool files = true; ///< objects or a library are made, not text alone
 };
 
-/// Takes what the user should know before the compile.
+/// Receives what the user should know before the compilation.
 using NoteFn = llvm::function_ref<void(llvm::StringRef)>;
 
-/// What a function takes of a chip.
+/// What a function uses of a chip.
 struct FunctionResources {
   std::string function, chip;
   int64_t registers = 0;   ///< of a thread
@@ -39,35 +39,34 @@ struct FunctionResources {
 
 /// One kernel to compile.
 struct KernelJob {
-  mlir::func::FuncOp kernel; ///< in the planned model, and left as it is
+  mlir::func::FuncOp kernel; ///< in the planned model; not modified
   size_t variant;
   CodeForm form;
   const CpuBackend &host; ///< for code that runs there
   std::string directory;  ///< for temporary files
 };
 
-/// What is told of its code.
+/// Facts about its code.
 struct KernelReport {
-  int64_t scratchBytes = 0;                 ///< that a thread needs for it
+  int64_t scratchBytes = 0;                 ///< per thread
   DeviceKernelInfo device;                  ///< where it is for one
-  std::vector<FunctionResources> resources; ///< where an assembler tells
+  std::vector<FunctionResources> resources; ///< if an assembler reports it
   std::vector<std::string> notes;           ///< for the user
 };
 
-/// A target of one compile, made out of its options. Kernels are compiled on
-/// several threads at the same time, all of them with the same object.
+/// A target of one compilation, made from its options. Kernels are compiled on
+/// several threads concurrently, all with the same object.
 class Backend {
 public:
   virtual ~Backend() = default;
 
-  /// Adds passes that mark kernels as this target's, to the end of the graph
-  /// phase.
+  /// Adds passes that mark this target's kernels to the end of the graph phase.
   virtual void addPlacement(mlir::OpPassManager &pm) const {}
-  /// Whether it can run a kernel, as placement and plan have left that.
+  /// Whether it can run a kernel, after placement and planning.
   virtual bool runs(mlir::func::FuncOp kernel) const = 0;
 
-  /// What kernels are lowered for: an attribute of their modules. Variants of a
-  /// target are machines of one kind.
+  /// What kernels are lowered for: an attribute of their modules. The variants
+  /// of a target have machines of one kind.
   virtual mlir::NamedAttribute machine(mlir::MLIRContext *context,
                                        size_t variant) const = 0;
   /// A module of one kernel, taken up to and including `last` (linalg, buffer
@@ -76,21 +75,21 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> lower(mlir::func::FuncOp kernel, Phase last,
                                           mlir::NamedAttribute machine) const;
 
-  /// How many times each kernel is compiled to code in this form, 0 where there
-  /// is none. Its variants are numbered from 0.
+  /// The number of variants of each kernel in this form of code, 0 if there is
+  /// none. Variants are numbered from 0.
   virtual size_t variants(CodeForm form) const = 0;
   /// Appends an object file, or assembly, of one kernel to `code`.
   virtual llvm::Error compile(const KernelJob &job,
                               llvm::SmallVectorImpl<char> &code,
                               KernelReport &report) const = 0;
   /// Text of all kernels of the planned model in the form that `--emit` calls
-  /// by TargetInfo::form. Never called where that is "".
+  /// TargetInfo::form. Never called if that is "".
   virtual llvm::Expected<std::string> emitText(mlir::ModuleOp model) const;
 
-  /// Adds what the runtime needs to know of the target to the tables of a
+  /// Adds what the runtime needs to know about the target to the tables of a
   /// planned model.
   virtual void describe(ModelInfo &info) const = 0;
-  /// Adds what it needs to know of the code of one kernel, by its number.
+  /// Adds what it needs to know about the code of one kernel, by its number.
   virtual void describeKernel(size_t kernel, size_t variant,
                               const KernelReport &report,
                               ModelInfo &info) const = 0;
@@ -102,10 +101,10 @@ protected:
   virtual void addLlvmPhase(mlir::OpPassManager &pm) const = 0;
 };
 
-/// A target beside the CPU, as it stands in the table of Targets.cpp.
+/// A target other than the CPU, as listed in Targets.cpp.
 struct TargetInfo {
   llvm::StringLiteral name; ///< for `--target`
-  llvm::StringLiteral form; ///< of text that it has of its own, for `--emit`
+  llvm::StringLiteral form; ///< its own textual form, for `--emit`
   bool listed;              ///< in messages and in the help
   llvm::Expected<std::unique_ptr<Backend>> (*create)(
       const TargetOptions &options, NoteFn note);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the descriptor of a compiled model tells, before it is laid out.
+// The contents of a compiled model's descriptor, before it is laid out.
 #ifndef HONE_COMPILER_TARGET_MODELINFO_H
 #define HONE_COMPILER_TARGET_MODELINFO_H
 
@@ -13,17 +13,17 @@ namespace hone {
 struct ValueInfo {
   std::string name;
   std::vector<int64_t> dims;         ///< as in hone_value_info
-  std::vector<std::string> dimNames; ///< "" where there is none
+  std::vector<std::string> dimNames; ///< "" if there is none
   int32_t kind = 1, type = 0, rank = 0, elementKind = 0, keyType = 0;
   bool dataDependent =
-      false; ///< an output whose shape the free dimensions do not decide
+      false; ///< an output whose shape is not determined by the free dimensions
   int32_t places = 1;                   ///< as in hone_value_info
   std::optional<int64_t> defaultOffset; ///< of an input with a default
   std::vector<int64_t> defaultDims;
 };
 
-/// Sums of terms: of each its factor, then positions in what a launch passes as
-/// dims. Nothing where it is not known.
+/// Sums of terms: the factor of each, then positions in a launch's dims. Empty
+/// if unknown.
 using WorkTerms = std::optional<std::vector<std::vector<int64_t>>>;
 
 struct KernelInfo {
@@ -65,7 +65,7 @@ struct ImageInfo {
 
 /// A kernel on a device.
 struct DeviceKernelInfo {
-  std::string stub; ///< symbol of what starts it; "" where the CPU runs it
+  std::string stub; ///< symbol of its stub; "" if the CPU runs it
   std::vector<std::string> functions;
   std::vector<ImageInfo> images;
 };
@@ -73,7 +73,7 @@ struct DeviceKernelInfo {
 /// The part that runs on a device, as in hone_device.
 struct DeviceInfo {
   std::string driver;                    ///< the library that the runtime opens
-  std::vector<DeviceKernelInfo> kernels; ///< as many as the model has
+  std::vector<DeviceKernelInfo> kernels; ///< one per kernel of the model
 };
 
 struct LevelInfo {
@@ -92,7 +92,7 @@ struct ModelInfo {
   ArenaInfo arena, deviceArena;
   int64_t weightBytes = 0;
   uint64_t weightsChecksum = 0;
-  std::string weightsFile; ///< "" where the weights are in the library
+  std::string weightsFile; ///< "" if the weights are in the library
   std::vector<KernelInfo> kernels;
   std::vector<LevelInfo> levels;
   uint32_t memory = 0, plan = 0; ///< HONE_MEMORY_*, HONE_PLAN_*

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The table of targets, and how `--target` chooses among them.
+// The table of targets, and how `--target` selects from it.
 #include "compiler/Target/Targets.h"
 #include "compiler/Target/Cuda/CudaBackend.h"
 #include "compiler/Target/Emulated/EmulatedBackend.h"
@@ -7,7 +7,7 @@
 using namespace mlir;
 using namespace hone;
 
-/// Each target beside the CPU has a line here.
+/// Each target other than the CPU has a line here.
 static constexpr const TargetInfo *kTargets[] = {
     &kCudaTarget,
     &kEmulatedTarget,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The targets that there are, and those of one compile.
+// All targets, and those of one compilation.
 #ifndef HONE_COMPILER_TARGET_TARGETS_H
 #define HONE_COMPILER_TARGET_TARGETS_H
 
@@ -7,23 +7,23 @@
 
 namespace hone {
 
-/// Targets beside the CPU.
+/// Targets other than the CPU.
 llvm::ArrayRef<const TargetInfo *> deviceTargets();
-/// The one whose text `--emit` calls by this name; null where there is none.
+/// The one whose text `--emit` calls by this name; null if there is none.
 const TargetInfo *targetOfForm(llvm::StringRef form);
 /// Names of all targets that are listed: "cpu, cuda".
 std::string targetNames();
 /// A list of two, such as `--target` takes: "cuda,cpu".
 std::string targetExample();
-/// All that `--emit` knows, in the order of the phases.
+/// All that `--emit` accepts, in the order of the phases.
 std::string emitNames();
 
 /// Dialects and translations, and passes, of all targets.
 void registerTargetDialects(mlir::DialectRegistry &registry);
 void registerTargetPasses();
 
-/// The targets of one compile: the host, which every library has code for, and
-/// one device at most.
+/// The targets of one compilation: the host, which every library has code for,
+/// and at most one device.
 class Targets {
 public:
   /// Reads a list such as "cuda,cpu".
@@ -33,17 +33,17 @@ public:
   const CpuBackend &host() const { return *cpu; }
   /// All of them, the host first.
   llvm::SmallVector<const Backend *> all() const;
-  /// Those that have code of a kernel, in this order: the last one is where it
-  /// runs unless that is missing from the machine.
+  /// Those that have code for a kernel, in this order: it runs on the last one
+  /// that the machine has.
   llvm::SmallVector<const Backend *> of(mlir::func::FuncOp kernel) const;
-  /// The target of this kind; null where the user did not ask for it.
+  /// The target of this kind; null if the user did not request it.
   const Backend *find(const TargetInfo &info) const;
 
 private:
   std::unique_ptr<CpuBackend> cpu;
-  bool cpuHasAll = false; ///< kernels, not just those that no device runs
+  bool cpuHasAll = false; ///< all kernels, not only those that no device runs
   const TargetInfo *deviceInfo = nullptr;
-  std::unique_ptr<Backend> device; ///< null where there is none
+  std::unique_ptr<Backend> device; ///< null if there is none
 };
 
 } // namespace hone

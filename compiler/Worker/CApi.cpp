@@ -59,8 +59,8 @@ static bool isNumber(const std::string &text, long long smallest) {
   return !text.empty() && *end == 0 && errno == 0 && number >= smallest;
 }
 
-/// An option's argument for the worker; "" where it is not known or its value
-/// cannot be right.
+/// An option's argument for the worker; "" if it is unknown or its value cannot
+/// be valid.
 static std::string makeArgument(const std::string &name, std::string value) {
   bool known = false;
   for (std::string_view text : {"target", "cpu", "gpu", "symbol", "emit"})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What a worker tells its caller besides its messages, which are the lines of
-// its standard error.
+// A worker's reports to its caller, besides its messages, which are the lines
+// of its standard error.
 #ifndef HONE_COMPILER_WORKER_REPORT_H
 #define HONE_COMPILER_WORKER_REPORT_H
 
@@ -8,8 +8,8 @@ namespace hone {
 
 /// A report is one of these letters, its text, and a NUL.
 enum class Report : char {
-  Progress = 'P', ///< "FRACTION WHAT": how much of the whole is behind
-  Folder = 'F',   ///< path of a folder to remove where the worker cannot
+  Progress = 'P', ///< "FRACTION WHAT": the part of the whole that is done
+  Folder = 'F',   ///< path of a folder to remove if the worker cannot
   End = 'E',      ///< the exit code, in digits
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Starts a worker, reads what it tells, stops it when asked to, and finds out
-// how it ended.
+// Starts a worker, reads its output, stops it on request, and finds out how it
+// ended.
 #include "compiler/Worker/Worker.h"
 #include "compiler/Worker/Report.h"
 #include <algorithm>
@@ -25,15 +25,15 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// How often the caller is asked whether to go on.
+/// How often the caller is asked whether to continue.
 constexpr std::chrono::milliseconds kPeriod(50);
-/// How long a worker has to end by itself once it is told to.
+/// Grace period of a worker that is told to end.
 constexpr std::chrono::milliseconds kPatience(700);
-/// Longer lines of a worker's output are told in pieces.
+/// Longer lines of a worker's output are passed on in pieces.
 constexpr size_t kLongestLine = 1 << 16;
 
-/// A file descriptor that is closed at the end. It lies above those that a
-/// worker is given.
+/// A file descriptor that is closed at the end. Its number is above those
+/// passed to a worker.
 class File {
 public:
   File() = default;
@@ -74,7 +74,7 @@ struct End {
   int code = -1;  ///< exit code; -1: none
   int signal = 0; ///< that ended it; 0: none
   bool cancelled = false;
-  bool began = false; ///< it told anything at all
+  bool began = false; ///< it wrote anything at all
 };
 
 /// One worker process.
@@ -127,8 +127,8 @@ int Process::start(const std::string &program,
     posix_spawn_file_actions_destroy(&actions);
     return error;
   }
-  // What the caller blocks and ignores is its own affair where the worker
-  // relies on a signal: to be told to end, and to wait for the assembler.
+  // Signals that the caller blocks or ignores are restored where the worker
+  // relies on them: to be told to end, and to wait for the assembler.
   sigset_t none, restored;
   sigemptyset(&none);
   sigemptyset(&restored);
@@ -152,7 +152,7 @@ int Process::start(const std::string &program,
         posix_spawn_file_actions_addclosefrom_np(
             &actions, model < 0 ? kModelFile : kModelFile + 1)})
     error = error ? error : next;
-  // A file of the worker's own must not get the number of standard output.
+  // The worker's own files must not get the number of standard output.
   if (!error && fcntl(STDOUT_FILENO, F_GETFD) < 0)
     error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO,
                                              "/dev/null", O_WRONLY, 0);
@@ -172,8 +172,8 @@ int Process::start(const std::string &program,
   return 0;
 }
 
-/// What there is no memory for is left out: how the worker ends is told even
-/// then, as its output may be in place already. False: left out.
+/// Omitted if memory is short: how the worker ends is reported even then, as
+/// its output may already be in place. False: omitted.
 template <typename Action> static bool unlessOutOfMemory(Action action) {
   try {
     action();
@@ -183,7 +183,7 @@ template <typename Action> static bool unlessOutOfMemory(Action action) {
   }
 }
 
-/// Hands on all that can be read now. False at the end of the file.
+/// Passes on everything that can be read now. False at the end of the file.
 template <typename Take> static bool drain(int file, Take take) {
   char buffer[4096];
   for (;;) {
@@ -260,8 +260,8 @@ bool Process::hasEnded() {
          info.si_pid == child;
 }
 
-/// Ends the worker and its helpers, removes what they left and gives back its
-/// status, or -1 where somebody else has taken that.
+/// Ends the worker and its helpers, removes what they left and returns its
+/// status, or -1 if somebody else has collected it.
 int Process::finish() {
   if (child == 0)
     return -1;
@@ -308,7 +308,7 @@ void Process::watch() {
 
 End Process::wait() {
   watch();
-  // Nothing is told any more once it has ended.
+  // Nothing is reported once it has ended.
   siginfo_t info = {};
   while (waitid(P_PID, child, &info, WEXITED | WNOWAIT) && errno == EINTR)
     continue;
@@ -323,8 +323,8 @@ End Process::wait() {
   return end;
 }
 
-/// Beside the library that this is part of, or in the folder bin of a folder
-/// around it.
+/// Beside the library that this is part of, or in the folder bin of an
+/// enclosing folder.
 static std::string findProgram() {
   namespace fs = std::filesystem;
   Dl_info info;
@@ -342,7 +342,7 @@ static std::string findProgram() {
   return "";
 }
 
-/// Puts bytes where a worker can map them.
+/// Makes bytes available for a worker to map.
 static int share(const void *bytes, size_t size, File &file) {
   file.reset(memfd_create("model", MFD_CLOEXEC));
   if (file < 0)
@@ -357,7 +357,7 @@ static int share(const void *bytes, size_t size, File &file) {
   return 0;
 }
 
-/// Signals that a program gets from its own faults.
+/// Signals raised by a program's own errors.
 static bool isCrash(int signal) {
   for (int fault : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS})
     if (signal == fault)
@@ -372,7 +372,7 @@ static std::string describeSignal(int signal) {
 
 namespace {
 
-/// A compile: one worker, and after an internal error another.
+/// A compilation: one worker, and after an internal error another.
 class Compile {
 public:
   Compile(const WorkerCall &call, const WorkerCallbacks &callbacks)
@@ -415,12 +415,12 @@ CompileStatus Compile::run() {
   if (program.empty()) {
     tell(
         "error: the program hone-compile is neither beside this library nor in "
-        "a folder bin around it; install Hone whole");
+        "an enclosing folder's bin; reinstall Hone");
     return CompileStatus::Internal;
   }
   int error = call.bytes ? share(call.bytes, call.size, model) : 0;
   if (error) {
-    tell(std::string("error: the model cannot be handed to the compiler: ") +
+    tell(std::string("error: the model cannot be passed to the compiler: ") +
          std::strerror(error));
     return CompileStatus::Internal;
   }
@@ -455,12 +455,12 @@ CompileStatus Compile::judge(const End &end) {
   for (int stop : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
     if (end.signal == stop)
       return CompileStatus::Cancelled;
-  if (end.signal == SIGPIPE) // whoever reads the text has enough of it
+  if (end.signal == SIGPIPE) // the reader of the text has enough of it
     return CompileStatus::CannotWrite;
   std::string how = end.signal ? "by " + describeSignal(end.signal)
                     : end.code >= 0
                         ? "with exit code " + std::to_string(end.code)
-                        : std::string("without a word");
+                        : std::string("without a message");
   if (end.signal && !isCrash(end.signal)) {
     tell("error: the compiler was ended " + how + " from outside" +
          (end.signal == SIGKILL ? "; the system does that when memory runs out"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Runs hone-compile in a process of its own and tells how it ended: the way in
+// Runs hone-compile in a separate process and reports how it ended: the entry
 // to the compiler that the command line, the C API and the Python package
 // share. Needs neither LLVM nor the rest of the compiler.
 #ifndef HONE_COMPILER_WORKER_WORKER_H
@@ -12,7 +12,7 @@
 
 namespace hone {
 
-/// Exit codes of `hone compile`, and what a compile ends with everywhere.
+/// Exit codes of `hone compile`, and the outcome of a compilation everywhere.
 enum class CompileStatus {
   Done = 0,
   UserError = 1,
@@ -23,14 +23,14 @@ enum class CompileStatus {
 };
 
 struct WorkerCall {
-  /// The file hone-compile. Empty: it lies beside the library that this code is
-  /// in, or in the folder bin of a folder around it.
+  /// The file hone-compile. Empty: beside the library that contains this code,
+  /// or in the folder bin of an enclosing folder.
   std::string program;
-  /// The name that the program calls itself by, "compile" or "check", and what
-  /// follows on a command line.
+  /// The name that the program goes by, "compile" or "check", and its command
+  /// line.
   std::vector<std::string> arguments;
-  /// The model, where it is given in memory: the file among the arguments is
-  /// then a name for messages.
+  /// The model, if it is given in memory: the file among the arguments is then
+  /// a name for messages.
   const void *bytes = nullptr;
   size_t size = 0;
 };
@@ -39,16 +39,16 @@ struct WorkerCall {
 struct WorkerCallbacks {
   /// One message without a line end.
   std::function<void(const std::string &)> message;
-  /// What is being done, and how much of the whole is behind, from 0 to 1.
-  /// False cancels. Asked at least every 50 ms, whether there is news or not.
+  /// The current activity, and the fraction of the whole that is done, from 0
+  /// to 1. False cancels. Called at least every 50 ms, with or without news.
   std::function<bool(const std::string &, double)> progress;
   /// A worker was started; it leads a process group of its own.
   std::function<void(pid_t)> started;
 };
 
-/// Runs the worker and waits for it. Whatever happens there, this process goes
-/// on and nothing is left where the output should have been. After an internal
-/// error a second worker writes the reproducer. Throws std::bad_alloc.
+/// Runs the worker and waits for it. Whatever happens there, this process
+/// continues and no partial output is left. After an internal error a second
+/// worker writes the reproducer. Throws std::bad_alloc.
 CompileStatus runWorker(const WorkerCall &call,
                         const WorkerCallbacks &callbacks);
 

@@ -7,9 +7,9 @@
 using namespace mlir;
 using namespace hone::graph;
 
-/// Up to this size constants are kept in the attribute itself.
+/// Up to this size constants are stored in the attribute itself.
 static constexpr int64_t maxInlineBytes = 1024;
-/// Cache lines, and whatever vectors will read it.
+/// A cache line, and enough for any vector load.
 static constexpr size_t blobAlignment = 64;
 
 unsigned hone::graph::elementBytes(Type type) {

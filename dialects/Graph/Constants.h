@@ -15,7 +15,7 @@ namespace hone::graph {
 /// bytes (strings, 4-bit integers).
 unsigned elementBytes(mlir::Type type);
 
-/// The row-major data of a constant; a single element where `splat`. Not
+/// The row-major data of a constant; a single element if `splat`. Not
 /// necessarily aligned.
 struct ConstantBytes {
   llvm::ArrayRef<char> data;
@@ -28,14 +28,14 @@ struct ConstantBytes {
 };
 
 /// The data of `attr` if it is a dense constant or a resource whose blob is
-/// there and has the size of its type.
+/// present and has the size of its type.
 std::optional<ConstantBytes> constantBytes(mlir::Attribute attr);
 
-/// The data of the `hone.constant` that defines `value`, if it does.
+/// The data of the `hone.constant` that defines `value`, if one does.
 std::optional<ConstantBytes> constantBytes(mlir::Value value);
 
-/// Memory for a constant that is being computed. Small and uniform ones become
-/// `dense` attributes, the others resources that own the memory.
+/// Memory for a constant that is being computed. Small constants and splats
+/// become `dense` attributes, the others resources that own the memory.
 class ConstantBuffer {
 public:
   /// `type` is static and of whole-byte elements.
@@ -47,7 +47,7 @@ public:
     std::memcpy(data().data() + i * width, element, width);
   }
 
-  /// Ends the computation. `name` is a hint; equal hints cost time.
+  /// Completes the constant. `name` is a hint; equal hints cost time.
   mlir::ElementsAttr finish(llvm::StringRef name);
 
 private:
@@ -56,16 +56,16 @@ private:
   mlir::AsmResourceBlob blob;
 };
 
-/// The resource that holds the data of `attr`, null for constants that are no
-/// resources. Attributes of different types may share one.
+/// The resource that holds the data of `attr`, null for other constants.
+/// Attributes of different types may share one.
 const void *constantStorage(mlir::Attribute attr);
 
-/// Frees the memory of a resource constant that no operation refers to any
-/// more. Does nothing for others.
+/// Frees the memory of a resource constant that no operation uses any more. No
+/// effect on others.
 void releaseConstant(mlir::Attribute attr);
 
-/// The same data under another type of equal size, without a copy; null where
-/// that is not possible.
+/// The same data as another type of equal size, without a copy; null if that is
+/// not possible.
 mlir::ElementsAttr reshapeConstant(mlir::ElementsAttr attr,
                                    mlir::RankedTensorType type);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Normal form of index arithmetic: polynomials with integer coefficients over
-// atoms (free dimensions, and values that the arithmetic does not look into).
+// atoms (free dimensions, and values that are opaque to the arithmetic).
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -12,8 +12,8 @@
 using namespace mlir;
 using namespace hone::graph;
 
-/// What a size may be as a polynomial. Squares of squares and sums of very many
-/// sizes go beyond: such a result is an atom, equal to itself alone, and work
+/// Limits on the polynomial of a size. Squares of squares and sums of very many
+/// sizes exceed them: such a result is an atom, equal only to itself, and work
 /// stays linear in the number of operations.
 static constexpr size_t maxTerms = 32, maxDegree = 16;
 
@@ -67,7 +67,7 @@ OpFoldResult DimBuilder::named(StringRef name) {
   Value value = findDim(name);
   if (namedDims.contains(name))
     return value;
-  // The free dimensions stand first.
+  // Free dimensions come first.
   if (value) {
     value.getDefiningOp()->moveBefore(entry, entry->begin());
   } else {
@@ -91,7 +91,7 @@ unsigned DimBuilder::atomOf(Value value) {
   return it->second;
 }
 
-/// Whether `value` is arithmetic that the normal form looks into.
+/// Whether `value` is arithmetic that the normal form understands.
 static Operation *arithmeticOf(Value value) {
   Operation *op = value.getDefiningOp();
   return op && value.getType().isIndex() &&
@@ -131,7 +131,7 @@ DimBuilder::Polynomial DimBuilder::polynomialOf(OpFoldResult value) {
 void DimBuilder::learnPolynomial(Value ssa) {
   if (std::optional<Polynomial> result = throughArithmetic(ssa)) {
     known[ssa] = *result;
-    // Arithmetic over free dimensions alone may be needed further up.
+    // Arithmetic over free dimensions only may be needed further up.
     if (!overFreeDims(*result))
       values[*result].push_back(ssa);
     return;
@@ -201,7 +201,7 @@ OpFoldResult DimBuilder::valueOf(OpBuilder &at, Location loc,
   bool top = overFreeDims(polynomial);
   std::optional<OpBuilder> topBuilder;
   if (top) {
-    for (const auto &term : polynomial) // The free dimensions stand first.
+    for (const auto &term : polynomial) // Free dimensions come first.
       for (unsigned atom : term.first)
         if (!lastTop)
           lastTop = atoms[atom].getDefiningOp();
@@ -216,8 +216,8 @@ OpFoldResult DimBuilder::valueOf(OpBuilder &at, Location loc,
     Value term = monomial.empty() || coefficient != 1 ? constantOf(coefficient)
                                                       : Value();
     SmallVector<unsigned, 2> factors(monomial);
-    // One order of the free dimensions, whoever asks: equal products are then
-    // equal operations.
+    // A canonical order of the free dimensions: equal products are then equal
+    // operations.
     llvm::sort(factors, [&](unsigned a, unsigned b) {
       auto first = atoms[a].getDefiningOp<DimOp>();
       auto second = atoms[b].getDefiningOp<DimOp>();
@@ -266,7 +266,7 @@ DimBuilder::multiply(const Polynomial &a, const Polynomial &b) {
   return result;
 }
 
-/// Quotient where `b` is one monomial that divides every term of `a`.
+/// Quotient if `b` is a monomial that divides every term of `a`.
 std::optional<DimBuilder::Polynomial>
 DimBuilder::divideExactly(const Polynomial &a, const Polynomial &b) {
   if (b.size() != 1)
@@ -311,7 +311,7 @@ OpFoldResult DimBuilder::opaque(OpBuilder &builder, Location loc,
     result = OpTy::create(builder, loc, first, second);
   }
   equal.push_back(result);
-  // A division that a polynomial cannot hold is an atom, not looked into.
+  // A division that is not a polynomial becomes an opaque atom.
   Polynomial atom;
   atom[{atomOf(result)}] = 1;
   known[result] = atom;

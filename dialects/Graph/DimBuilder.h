@@ -18,24 +18,24 @@
 
 namespace hone::graph {
 
-/// Every operand and result is an index: an `IntegerAttr` where it is known,
-/// else a value of type `index`. Arithmetic over free dimensions alone is
-/// placed at the top of the function; what depends on other values, at the
-/// insertion point of the builder given to the call.
+/// Every operand and result is an index: an `IntegerAttr` if known, otherwise a
+/// value of type `index`. Arithmetic over free dimensions only is placed at the
+/// top of the function, any other at the insertion point of the builder passed
+/// to the call.
 class DimBuilder {
 public:
   explicit DimBuilder(mlir::func::FuncOp function);
 
   /// The free dimension of that name (`hone.dim`).
   mlir::OpFoldResult named(llvm::StringRef name);
-  /// Dimension `i` of a tensor, traced through the operations that made it; a
-  /// `tensor.dim` where that ends.
+  /// Dimension `i` of a tensor, traced through the operations that produced it;
+  /// a `tensor.dim` where that ends.
   mlir::OpFoldResult dim(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::Value tensor, int64_t i);
   llvm::SmallVector<mlir::OpFoldResult>
   dims(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
 
-  /// Tells the dimensions of a tensor whose operation does not show them (a
+  /// Declares the dimensions of a tensor whose operation does not show them (a
   /// view, an argument of a loop body).
   void learn(mlir::Value tensor, llvm::ArrayRef<mlir::OpFoldResult> dims);
 
@@ -53,35 +53,36 @@ public:
               llvm::ArrayRef<Ofr> factors);
 
   /// Whether dimension `i` of `a` is known to equal dimension `j` of `b`.
-  /// Creates nothing: for patterns that may not match after all.
+  /// Creates nothing: for patterns that may yet fail to match.
   bool sameSize(mlir::Value a, int64_t i, mlir::Value b, int64_t j);
   bool sameShape(mlir::Value a, mlir::Value b);
-  /// True where both are the same polynomial.
+  /// True if both are the same polynomial.
   bool equal(Ofr a, Ofr b);
   static std::optional<int64_t> constant(Ofr value);
   mlir::Value materialize(mlir::OpBuilder &builder, mlir::Location loc,
                           Ofr value);
-  /// Splits sizes into the static shape (dynamic where not known) and the
-  /// values of the dynamic ones.
+  /// Splits sizes into the static shape (dynamic where unknown) and the values
+  /// of the dynamic ones.
   void split(mlir::OpBuilder &builder, mlir::Location loc,
              llvm::ArrayRef<Ofr> sizes, llvm::SmallVectorImpl<int64_t> &shape,
              llvm::SmallVectorImpl<mlir::Value> &dynamic);
 
-  /// Product of atoms, as sorted atom numbers, to its coefficient; the empty
-  /// product is the constant term.
+  /// Maps a product of atoms, as sorted atom numbers, to its coefficient; the
+  /// empty product is the constant term.
   using Polynomial = std::map<llvm::SmallVector<unsigned, 2>, int64_t>;
   /// Dimension `i` of a tensor, and an index. They create nothing, but may move
   /// the `hone.dim` of a free dimension to the top.
   Polynomial sizeOf(mlir::Value tensor, int64_t i);
   Polynomial polynomialOf(Ofr value);
-  /// Nothing where the result is beyond what a polynomial holds.
+  /// Nothing if the result exceeds the limits of a polynomial.
   static std::optional<Polynomial> multiply(const Polynomial &a,
                                             const Polynomial &b);
   static std::optional<Polynomial> sum(const Polynomial &a,
                                        const Polynomial &b);
 
 private:
-  /// The name of an operation that makes no polynomial, and its operands.
+  /// The name of an operation whose result is not a polynomial, and its
+  /// operands.
   using Opaque = std::tuple<llvm::StringRef, Polynomial, Polynomial>;
   struct Hash {
     size_t operator()(const Polynomial &polynomial) const;
@@ -92,7 +93,7 @@ private:
   unsigned unnamedAtom(const void *owner, int64_t number);
   /// The name of a free dimension of an argument of the function.
   mlir::StringAttr nameOf(mlir::BlockArgument argument, int64_t i);
-  /// Makes `value` known, whose operands are.
+  /// Registers `value`, whose operands are registered.
   void learnPolynomial(mlir::Value value);
   Ofr valueOf(mlir::OpBuilder &builder, mlir::Location loc,
               const Polynomial &polynomial);
@@ -106,9 +107,9 @@ private:
   Ofr opaque(mlir::OpBuilder &builder, mlir::Location loc, Ofr a, Ofr b);
   mlir::OpBuilder topBuilder();
 
-  /// The `hone.dim`s that stand at the top of the function.
+  /// The `hone.dim`s at the top of the function.
   void findFirstDims();
-  /// The `hone.dim` of that name, null where there is none.
+  /// The `hone.dim` of that name, null if there is none.
   mlir::Value findDim(llvm::StringRef name);
 
   mlir::Block *entry;
@@ -116,7 +117,7 @@ private:
       nullptr; ///< Last operation placed at the top of the function.
   llvm::SmallVector<mlir::Value> atoms;
   llvm::DenseMap<mlir::Value, unsigned> atomNumbers;
-  /// Atoms that have no value, for comparisons only.
+  /// Atoms without a value, for comparisons only.
   llvm::DenseMap<std::pair<const void *, int64_t>, unsigned> unnamedAtoms;
   llvm::DenseMap<mlir::Value, Polynomial> known;
   std::unordered_map<Polynomial, llvm::SmallVector<mlir::Value, 1>, Hash>

@@ -20,8 +20,8 @@ using namespace hone::graph;
 #include "dialects/Graph/GraphTypes.cpp.inc"
 
 namespace {
-/// Keeps the constants of a map's region inside it: what a map computes is
-/// complete where it stands.
+/// Keeps the constants of a map's region inside it: the region is
+/// self-contained.
 struct GraphFoldInterface : DialectFoldInterface {
   using DialectFoldInterface::DialectFoldInterface;
   bool shouldMaterializeInto(Region *region) const final {

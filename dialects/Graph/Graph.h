@@ -31,8 +31,8 @@ namespace hone::graph {
 /// Columns of a panel of packed weights.
 inline constexpr int64_t kPanelWidth = 16;
 
-/// What belongs to the dimensions of an attention's operand, in the order
-/// [batch.., rows, size], which it already has unless `byRow`.
+/// Reorders the dimensions of an attention's operand to [batch.., rows, size],
+/// the order they already have unless `byRow`.
 template <typename T>
 llvm::SmallVector<T> headMajor(llvm::ArrayRef<T> values, bool byRow) {
   llvm::SmallVector<T> result(values);
@@ -41,8 +41,8 @@ llvm::SmallVector<T> headMajor(llvm::ArrayRef<T> values, bool byRow) {
   return result;
 }
 
-/// The dimension of a filter that holds the input channels which an element of
-/// the result sums over; none where that is one channel.
+/// The dimension of a filter that holds the input channels over which an
+/// element of the result sums; none if that is one channel.
 std::optional<int64_t> inputChannelDim(ConvOp conv);
 
 } // namespace hone::graph

@@ -11,7 +11,7 @@ include "mlir/IR/OpBase.td"
 def Graph_Dialect : Dialect {
   let name = "hone";
   let cppNamespace = "::hone::graph";
-  let summary = "model-level operations that linalg cannot say well";
+  let summary = "model-level operations that linalg does not express well";
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;
@@ -38,7 +38,7 @@ def Graph_OptionalType : Graph_Type<"Optional", "optional"> {
 }
 
 def Graph_MapType : Graph_Type<"Map", "map"> {
-  let summary = "keys with a value for each; both are vectors, in the session's or the caller's memory";
+  let summary = "a map from keys to values; both are vectors, in the session's or the caller's memory";
   let parameters = (ins "::mlir::RankedTensorType":$keys, "::mlir::RankedTensorType":$values);
   let assemblyFormat = "`<` $keys `,` $values `>`";
 }
@@ -59,7 +59,7 @@ def Graph_PoolKind : Graph_Enum<"PoolKind", "how a pooling window is combined", 
   I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Average", 1, "average">, I32EnumAttrCase<"Sum", 2, "sum">]>;
 def Graph_PoolKindAttr : Graph_EnumAttr<Graph_PoolKind, "pool_kind">;
 
-def Graph_ScatterKind : Graph_Enum<"ScatterKind", "how a scattered update meets the element it hits", [
+def Graph_ScatterKind : Graph_Enum<"ScatterKind", "how a scattered update combines with the old element", [
   I32EnumAttrCase<"Assign", 0, "assign">, I32EnumAttrCase<"Sum", 1, "sum">, I32EnumAttrCase<"Prod", 2, "prod">,
   I32EnumAttrCase<"Max", 3, "max">, I32EnumAttrCase<"Min", 4, "min">,
   I32EnumAttrCase<"UMax", 5, "umax">, I32EnumAttrCase<"UMin", 6, "umin">]>;
@@ -74,15 +74,14 @@ def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
   let mnemonic = "schedule";
   let summary = "how a kernel operation is computed on a CPU";
   let description = [{
-    The result is cut into register tiles of at most `tileRows` rows x `tileVectors` vectors of columns, which multiply in
-    the form of that name (`passes/Cpu/MicroKernel.h`). A block, which is
-    one iteration of the parallel loop, has `blockRows` x `blockColumns` of its elements; 0 stands for one tile. Along K
-    a block goes in chunks of `blockK`, between which its sums wait in memory; 0 stands for all of K. With `packed` the
-    right-hand side of a tile is first copied to where its rows follow each other.
+    The result is divided into register tiles of at most `tileRows` rows x `tileVectors` vectors of columns, computed by
+    the microkernel `form` (`passes/Cpu/MicroKernel.h`). A block, one iteration of the parallel loop, has `blockRows` x
+    `blockColumns` elements; 0 means one tile. A block processes K in chunks of `blockK`, between which its sums are
+    kept in memory; 0 means all of K. With `packed` the right-hand side of a tile is first copied to contiguous memory.
 
     - of `hone.kernel.matmul`: rows and columns are those of the product
-    - of `hone.kernel.conv` with panels: tiles have pixels of an image row for rows and channels for columns, blocks have
-      image rows
+    - of `hone.kernel.conv` with panels: the rows of a tile are pixels of an image row, its columns are channels, blocks
+      have image rows
     - of `hone.kernel.attention`: columns are keys
 
     `hone-schedule-kernels` chooses it.

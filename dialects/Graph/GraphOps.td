@@ -241,7 +241,7 @@ def Graph_ConvOp : Graph_TensorOp<"conv", [Graph_GivenSizes<>, Graph_Cost<["getM
     - (C2) C and OC are multiples of `group` and agree with the filter
     - (C3) the result's spatial sizes follow from input, filter and attributes
     - (C4) filter layouts other than plain need `channels_last`
-    - (C5) the filter has the shape that its layout and `kernel` say
+    - (C5) the filter has the shape given by its layout and `kernel`
   }];
   let arguments = (ins Graph_Tensor:$input, Graph_Tensor:$filter, Graph_Dims:$dims, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast,
@@ -301,7 +301,7 @@ def Graph_ReshapeOp : Graph_TensorOp<"reshape", [AllElementTypesMatch<["input", 
     Graph_Cost<>, Graph_Layout<>, Graph_Evaluable<["isFreeToEvaluate"]>, Graph_InMemory]> {
   let summary = "the same elements in row-major order under another shape; never a copy";
   let description = [{
-    - (C1) where both shapes are static they have the same number of elements
+    - (C1) if both shapes are static they have the same number of elements
   }];
   let arguments = (ins Graph_Tensor:$input, Graph_Dims:$dims);
   let results = (outs Graph_Tensor:$result);
@@ -331,7 +331,7 @@ def Graph_SliceOp : Graph_TensorOp<"slice", [AllElementTypesMatch<["input", "res
   let description = [{
     `staticOffsets` holds `ShapedType::kDynamic` where the offset is the next of `offsets`. Steps may be negative.
     - (C1) one offset and one step per dimension; no step is 0
-    - (C2) where all is static, every element lies inside the input
+    - (C2) if all is static, every element is inside the input
   }];
   let arguments = (ins Graph_Tensor:$input, Variadic<Index>:$offsets, Graph_Dims:$dims, DenseI64ArrayAttr:$staticOffsets,
     DenseI64ArrayAttr:$steps);
@@ -400,14 +400,14 @@ def Graph_ScatterOp : Graph_TensorOp<"scatter", [AllTypesMatch<["input", "result
   }];
 }
 
-//===- Values whose shape only data decide --------------------------------------------------------------------------===//
+//===- Values whose shape depends on data --------------------------------------------------------------------------===//
 
 def Graph_LibraryOp : Graph_Op<"library"> {
   let summary = "calls a function of the runtime on the host";
   let description = [{
-    For work whose result sizes only data decide (nonzero, unique, non-maximum suppression), for sequences, optionals
-    and strings. `config` holds the integer and float parameters of the function, in the order it documents. Dynamic
-    result dimensions are known once it has run.
+    For operations whose result sizes depend on data (nonzero, unique, non-maximum suppression), for sequences,
+    optionals and strings. `config` holds the integer and float parameters of the function, in the documented order.
+    Dynamic result dimensions are known once it has run.
     ```mlir
     %r = hone.library "nonzero"(%x) : (tensor<4x5xf32>) -> tensor<2x?xi64>
     ```

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Verifiers and effects of the operations inside kernels.
+// Verifiers and effects of kernel operations.
 #include "dialects/Graph/KernelOps.h"
 
 using namespace mlir;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations inside kernels: contractions and windows with an epilogue, in
-// destination style.
+// Kernel operations: contractions and windows with an epilogue, in destination
+// style.
 #ifndef HONE_DIALECTS_GRAPH_KERNELOPS_H
 #define HONE_DIALECTS_GRAPH_KERNELOPS_H
 
@@ -16,7 +16,7 @@ namespace hone::graph {
 void registerKernelOps(GraphDialect *dialect);
 
 /// The type in which products of elements of `type` are summed: f32 for f16 and
-/// bf16, else `type`.
+/// bf16, otherwise `type`.
 mlir::Type getAccumulatorType(mlir::Type type);
 
 } // namespace hone::graph

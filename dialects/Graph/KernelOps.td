@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations inside kernels: contractions and windows that write into a destination and end in a scalar epilogue.
-//
+// Kernel operations: contractions and windows that write to a destination and end in a scalar epilogue.
 // Conventions: operands are tensors, or memrefs that are contiguous and row-major. All of `outs` have one shape, the
 // output shape. The region runs once for each output element. Its arguments are the accumulator, then one scalar per
 // operand of `extras`, read through its entry of `maps`: an affine map over the output coordinates whose results are
 // `d<i>`, or 0 where the operand is broadcast. It yields the element of each of `outs`. The accumulator has the element
-// type of the operation that was fused, but is f32 for f16 and bf16. Narrower operands are extended to it, integers as
-// signed ones.
+// type of the original operation, but is f32 for f16 and bf16. Narrower operands are extended to it, integers as signed
+// ones.
 #ifndef HONE_DIALECTS_GRAPH_KERNELOPS
 #define HONE_DIALECTS_GRAPH_KERNELOPS
 

@@ -14,18 +14,17 @@ namespace hone::graph {
 /// locations stay small however much is merged.
 constexpr size_t maxNodes = 32;
 
-/// The nodes of a location in order, each once; for those beyond `maxNodes`
-/// there is no place.
+/// The distinct nodes of a location, in order; at most `maxNodes`.
 using NodeList = llvm::SmallSetVector<mlir::NameLoc, 4>;
 void addNodes(mlir::Location loc, NodeList &nodes);
 /// Those of an operation: its own first, then those of what is fused into its
 /// regions.
 void addNodes(mlir::Operation *op, NodeList &nodes);
 
-/// A location of all these nodes; unknown where there is none.
+/// A location of all these nodes; unknown if there is none.
 mlir::Location locationOf(mlir::MLIRContext *context, const NodeList &nodes);
 
-/// Tells that `op` does the work of `other` as well.
+/// Records that `op` also does the work of `other`.
 void takeNodes(mlir::Operation *op, mlir::Location other);
 
 } // namespace hone::graph

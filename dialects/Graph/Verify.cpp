@@ -247,7 +247,7 @@ static LogicalResult verifyWindow(Operation *op, int64_t rank,
   return success();
 }
 
-/// Shape of a packed filter; dynamic where channels are not known.
+/// Shape of a packed filter; dynamic if channels are unknown.
 static SmallVector<int64_t> packedFilterShape(ConvOp op, int64_t channels,
                                               int64_t outputs) {
   SmallVector<int64_t> shape;

@@ -9,7 +9,7 @@ using namespace hone;
 using namespace hone::machine;
 
 namespace {
-/// A number of a description, and what it may be.
+/// A numeric field of a description and its range.
 template <typename Machine> struct Field {
   StringLiteral name;
   int64_t Machine::*value;
@@ -17,7 +17,7 @@ template <typename Machine> struct Field {
 };
 } // namespace
 
-// Limits keep what is computed from a description within 64 bits.
+// Ranges keep values computed from a description within 64 bits.
 static constexpr int64_t kMaxBytes = int64_t(1) << 40;
 
 template <typename Machine> static ArrayRef<Field<Machine>> fieldsOf();
@@ -180,7 +180,7 @@ Attribute GpuAttr::parse(AsmParser &parser, Type) {
   return parseFields<GpuAttr, GpuMachine>(parser);
 }
 
-/// What the nearest module around an operation says, else the common machine.
+/// The description on the closest enclosing module, or the default machine.
 template <typename Attr, typename Machine>
 static const Machine &find(Operation *op, StringRef name) {
   static const Machine common;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What code is made for. Passes ask a description, and never which processor it
-// is of.
+// The target of compilation. Passes query a description, never the identity of
+// a processor.
 #ifndef HONE_DIALECTS_MACHINE_MACHINE_H
 #define HONE_DIALECTS_MACHINE_MACHINE_H
 
@@ -15,18 +15,17 @@
 
 namespace hone {
 
-/// A core of a CPU. The values here are those of x86-64-v3, as the processors
-/// that have it are on the whole.
+/// A core of a CPU. The values here are those of x86-64-v3, as typical for
+/// processors of that level.
 struct CpuMachine {
   std::string name = "x86-64-v3"; ///< for messages
 
   // The vector unit.
   int64_t vectorBits = 256;
   int64_t vectorRegisters = 16;
-  int64_t fma = 1; ///< 1 where the ISA has fused multiply-add, else 0
+  int64_t fma = 1; ///< 1 if the ISA has fused multiply-add, otherwise 0
 
-  // Vector instructions that start in a cycle, and the cycles until a
-  // multiply-add has its result.
+  // Vector instructions issued per cycle, and the latency of a multiply-add.
   int64_t fmaPorts = 2;
   int64_t fmaLatency = 4;
   int64_t loadPorts = 2;
@@ -36,7 +35,7 @@ struct CpuMachine {
   int64_t l1Ways = 8;
   int64_t l2Bytes = 1 << 20;
 
-  /// Threads that a run is expected to have; 0: not known.
+  /// Threads that a run is expected to use; 0: unknown.
   int64_t threads = 0;
 
   bool hasFma() const { return fma != 0; }
@@ -56,7 +55,7 @@ struct GpuMachine {
   std::string name = "sm_80"; ///< for messages
 
   int64_t multiprocessors = 108;
-  /// Shared memory that a block may have without asking for more.
+  /// Shared memory available to a block by default.
   int64_t sharedBytes = 48 << 10;
 
   bool operator==(const GpuMachine &other) const;
@@ -65,22 +64,22 @@ struct GpuMachine {
   static const GpuMachine &of(mlir::Operation *op);
 };
 
-/// Hashes all of a description, as attributes need it.
+/// Hashes the whole description, as attributes require.
 llvm::hash_code hash_value(const CpuMachine &machine);
 llvm::hash_code hash_value(const GpuMachine &machine);
 
-/// The machine that is meant by x86-64-v2, -v3 or -v4: what most processors of
-/// the level have at least. None for other names.
+/// The machine meant by x86-64-v2, -v3 or -v4: what most processors of the
+/// level have at least. None for other names.
 std::optional<CpuMachine> machineOfLevel(llvm::StringRef name);
 
-/// The most threads that a description can expect.
+/// The maximum number of threads in a description.
 inline constexpr int64_t kMaxThreads = 1 << 16;
 
-/// The machine that is meant by a chip's name, such as sm_90a: the largest that
-/// has been sold with it. Chips that are not known are as large as sm_90.
+/// The machine meant by a chip's name, such as sm_90a: the largest that has
+/// been sold with it. Unknown chips are taken to be as large as sm_90.
 GpuMachine machineOfChip(llvm::StringRef name);
 
-/// On modules: what their code is made for.
+/// On modules: what their code is compiled for.
 inline constexpr llvm::StringLiteral kCpuAttr = "hone_machine.cpu",
                                      kGpuAttr = "hone_machine.gpu";
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The `hone_machine` dialect: what code is made for.
+// The `hone_machine` dialect: targets of compilation.
 #ifndef HONE_DIALECTS_MACHINE_MACHINEDIALECT
 #define HONE_DIALECTS_MACHINE_MACHINEDIALECT
 
@@ -9,7 +9,7 @@ include "mlir/IR/OpBase.td"
 def Machine_Dialect : Dialect {
   let name = "hone_machine";
   let cppNamespace = "::hone::machine";
-  let summary = "descriptions of the processors that code is made for";
+  let summary = "descriptions of the processors that code is compiled for";
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
 }
@@ -22,18 +22,18 @@ class Machine_Attr<string cppName, string attrMnemonic, string machineType> : At
 }
 
 def Machine_CpuAttr : Machine_Attr<"Cpu", "cpu", "::hone::CpuMachine"> {
-  let summary = "a CPU: its vector unit, pipelines and caches, and the threads that are expected";
+  let summary = "a CPU: its vector unit, pipelines and caches, and the expected number of threads";
   let description = [{
-    Stands on a module as `hone_machine.cpu`. The fields are those of `CpuMachine`; one that is left out, or the whole
-    attribute, has the value of x86-64-v3.
+    Set on a module as `hone_machine.cpu`. The fields are those of `CpuMachine`; omitted ones, or the whole attribute,
+    default to x86-64-v3.
   }];
 }
 
 def Machine_GpuAttr : Machine_Attr<"Gpu", "gpu", "::hone::GpuMachine"> {
   let summary = "a GPU: its multiprocessors and their shared memory";
   let description = [{
-    Stands as `hone_machine.gpu` on a module with a kernel for a GPU. The fields are those of `GpuMachine`; one that is
-    left out, or the whole attribute, has the value of sm_80.
+    Set as `hone_machine.gpu` on a module with a kernel for a GPU. The fields are those of `GpuMachine`; omitted ones,
+    or the whole attribute, default to sm_80.
   }];
 }
 

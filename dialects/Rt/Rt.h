@@ -22,7 +22,7 @@
 
 namespace hone::rt {
 
-/// Attributes on functions and modules that carry the model from phase to
+/// Attributes on functions and modules that carry information from phase to
 /// phase.
 inline constexpr llvm::StringLiteral kKernelAttr =
     "hone.kernel"; ///< unit, on a kernel function
@@ -41,18 +41,18 @@ inline constexpr llvm::StringLiteral kStepsAttr =
                   ///< kernel's symbol, a library function, or unit for a copy
 inline constexpr llvm::StringLiteral kFlopAttr =
     "hone.flop"; ///< terms, on a kernel function: [factor, position in what a
-                 ///< launch passes as dims...] of each
+                 /// < launch's dims...] of each
 inline constexpr llvm::StringLiteral kBytesAttr = "hone.bytes"; ///< likewise
 inline constexpr llvm::StringLiteral kNameAttr =
     "hone.name"; ///< on arguments and results of the entry
 inline constexpr llvm::StringLiteral kTypeAttr = "hone.type";
 inline constexpr llvm::StringLiteral kDimsAttr = "hone.dims";
 inline constexpr llvm::StringLiteral kDefaultAttr =
-    "hone.default"; ///< elements, on an argument that a call may leave out
+    "hone.default"; ///< elements, on an argument that a call may omit
 inline constexpr llvm::StringLiteral kAnyRankAttr =
     "hone.any_rank"; ///< unit, on what the model declares as a tensor
 inline constexpr llvm::StringLiteral kDefaultOffsetAttr =
-    "hone.default_offset"; ///< i64, where these lie in the weights
+    "hone.default_offset"; ///< i64, offset of these in the weights
 inline constexpr llvm::StringLiteral kFreeDimsAttr =
     "hone.free_dims"; ///< strings, on the module
 inline constexpr llvm::StringLiteral kSlotsAttr =
@@ -69,22 +69,22 @@ inline constexpr llvm::StringLiteral kEntryName = "main";
 inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
 inline constexpr llvm::StringLiteral kRunName = "hone_run";
 
-/// A call of it stands for "return this status unless it is 0" while control
-/// flow is structured.
+/// A call of it means "return this status unless it is 0" while control flow is
+/// structured.
 inline constexpr llvm::StringLiteral kReturnIfName = "hone.return_if";
 
 /// The shape of an input or output whose elements have 2 or 4 bits. In the IR
-/// it is a row of bytes, of another shape; the model's stands in `hone.dims`.
-/// Nothing for other types.
+/// it is a row of bytes; the model's shape is in `hone.dims`. None for other
+/// types.
 std::optional<llvm::SmallVector<int64_t>>
 packedShape(mlir::DictionaryAttr value);
 
-/// Whether a buffer of this type lies on the device.
+/// Whether a buffer of this type is on the device.
 bool isOnDevice(mlir::Type type);
-/// The type of a buffer that is like `type`, but on the device.
+/// The same type of buffer, but on the device.
 mlir::MemRefType onDevice(mlir::MemRefType type);
 
-/// "node 'x' (Gather)" for the node at `loc`, "" where there is none.
+/// "node 'x' (Gather)" for the node at `loc`, "" if there is none.
 std::string describeNode(mlir::Location loc);
 
 } // namespace hone::rt

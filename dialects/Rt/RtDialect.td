@@ -9,13 +9,13 @@ include "mlir/IR/OpBase.td"
 def Rt_Dialect : Dialect {
   let name = "hone_rt";
   let cppNamespace = "::hone::rt";
-  let summary = "the host plan of a model: kernel calls, buffers and what the runtime is asked for";
+  let summary = "the host plan of a model: kernel calls, buffers and runtime services";
   let useDefaultAttributePrinterParser = 1;
 }
 
 def Rt_DeviceAttr : AttrDef<Rt_Dialect, "Device"> {
   let mnemonic = "device";
-  let summary = "memory space of buffers on the device; buffers without a space lie on the host";
+  let summary = "memory space of buffers on the device; buffers without a space are on the host";
 }
 
 #endif // HONE_DIALECTS_RT_RTDIALECT

@@ -69,27 +69,27 @@ def Rt_ConstantOp : Rt_BufferOp<"constant", [Pure]> {
 }
 
 def Rt_SlotOp : Rt_BufferOp<"slot", [Pure]> {
-  let summary = "a range of the arena; the plan says where it begins";
+  let summary = "a range of the arena, placed by the plan";
   let arguments = (ins Rt_Number:$index, Rt_Dims:$dims);
   let results = (outs Rt_Buffer:$result);
   let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` type($result)";
 }
 
 def Rt_AllocOp : Rt_BufferOp<"alloc"> {
-  let summary = "a block of the session, for sizes that only data decide; `node` is which asks for the memory";
+  let summary = "a block of the session, for sizes that depend on data; `node` is the one that requests it";
   let arguments = (ins Rt_Dims:$dims, OptionalAttr<Rt_Number>:$node);
   let results = (outs Rt_Buffer:$result);
   let assemblyFormat = "(`dims` `(` $dims^ `)`)? (`node` $node^)? attr-dict `:` type($result)";
 }
 
 def Rt_MarkOp : Rt_Op<"mark"> {
-  let summary = "how many blocks were made so far; a loop asks before it makes its first";
+  let summary = "the number of blocks allocated so far; a loop asks before it allocates its first";
   let results = (outs Index:$mark);
   let assemblyFormat = "attr-dict";
 }
 
 def Rt_EndIterationOp : Rt_Op<"end_iteration"> {
-  let summary = "gives back the blocks that were made since `mark`, but for those that the next iteration gets";
+  let summary = "frees the blocks allocated since `mark`, except those passed to the next iteration";
   let arguments = (ins Index:$mark, Variadic<Rt_Buffer>:$kept);
   let assemblyFormat = "$mark (`keep` `(` $kept^ `:` type($kept) `)`)? attr-dict";
 }
@@ -135,7 +135,7 @@ def Rt_CopyOp : Rt_Op<"copy"> {
 }
 
 def Rt_DispatchOp : Rt_Op<"dispatch", [AttrSizedOperandSegments]> {
-  let summary = "runs a kernel: all pieces of it, on the threads of the session; `step` is which of `hone.steps`";
+  let summary = "runs all pieces of a kernel on the threads of the session; `step` is its index in `hone.steps`";
   let arguments = (ins FlatSymbolRefAttr:$kernel, Arg<Variadic<Rt_Buffer>, "", [MemRead]>:$inputs,
     Arg<Variadic<Rt_Buffer>, "", [MemWrite]>:$outputs, Variadic<Index>:$args, OptionalAttr<Rt_Number>:$step);
   let assemblyFormat = [{
@@ -151,7 +151,7 @@ def Rt_DispatchOp : Rt_Op<"dispatch", [AttrSizedOperandSegments]> {
 def Rt_LibraryOp : Rt_Op<"library"> {
   let summary = "calls a library function of the runtime";
   let description = [{
-    The function makes its results itself, in blocks of the session; `hone_rt.dim` tells their dimensions. `config` is
+    The function allocates its results in blocks of the session; `hone_rt.dim` reads their dimensions. `config` is
     flattened in the order of its names (abi.h).
   }];
   let arguments = (ins StrAttr:$function, Variadic<AnyType>:$operands, OptionalAttr<DictionaryAttr>:$config, Rt_Number:$node,
@@ -168,13 +168,13 @@ def Rt_LibraryOp : Rt_Op<"library"> {
 }
 
 def Rt_OutputDimsOp : Rt_Op<"output_dims"> {
-  let summary = "the shape of an output, where the free dimensions alone decide it; nothing at run time";
+  let summary = "the shape of an output, if the free dimensions determine it; no effect at run time";
   let arguments = (ins Rt_Number:$index, Rt_Dims:$dims, TypeAttr:$type);
   let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` $type";
 }
 
 def Rt_SetOutputOp : Rt_Op<"set_output"> {
-  let summary = "hands over an output whose shape only the data decide, or that is no tensor";
+  let summary = "sets an output whose shape depends on data, or that is not a tensor";
   let arguments = (ins Rt_Number:$index, AnyType:$value);
   let assemblyFormat = "$index `,` $value attr-dict `:` type($value)";
 }
@@ -186,10 +186,10 @@ def Rt_CheckOp : Rt_Op<"check"> {
 }
 
 def Rt_CheckDimsOp : Rt_Op<"check_dims", [AttrSizedOperandSegments]> {
-  let summary = "ends the run, or the preparation, with an error of a node unless a buffer of this shape can be";
+  let summary = "ends the run, or the preparation, with an error of a node unless a buffer of this shape is possible";
   let description = [{
-    No dimension may be negative, and the bytes of all elements must be a number. `overflows` tells whether the
-    arithmetic that led to one of the dimensions wrapped around.
+    No dimension may be negative, and the total bytes must not overflow. `overflows` says whether the computation of a
+    dimension wrapped around.
     - (C1) one entry of `dims` for each dynamic dimension of `type`
     ```mlir
     hone_rt.check_dims dims(%n, %m) overflows %wrapped node 3 : memref<?x?x4xf32>
@@ -203,14 +203,14 @@ def Rt_CheckDimsOp : Rt_Op<"check_dims", [AttrSizedOperandSegments]> {
 //===- Preparation --------------------------------------------------------------------------------------------------===//
 
 def Rt_SlotBytesOp : Rt_Op<"slot_bytes"> {
-  let summary = "tells the planner a size that slots may have: that of a buffer of this shape";
+  let summary = "reports the size of a slot to the planner: that of a buffer of this shape";
   let arguments = (ins Rt_Number:$index, Rt_Dims:$dims, TypeAttr:$type);
   let assemblyFormat = "$index (`dims` `(` $dims^ `)`)? attr-dict `:` $type";
   let hasVerifier = 1;
 }
 
 def Rt_OutputDimOp : Rt_Op<"output_dim"> {
-  let summary = "tells the caller a dimension of an output: entry `index` of all outputs' dimensions; -1 is unknown";
+  let summary = "reports a dimension of an output to the caller: entry `index` of all outputs' dimensions; -1 is unknown";
   let arguments = (ins Rt_Number:$index, Index:$size);
   let assemblyFormat = "$index `,` $size attr-dict";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The runtime's planner, for what the compiler can plan.
+// The runtime's planner, as used by the compiler.
 #include "passes/Analysis/ArenaPlan.h"
 #include "runtime/core/Plan.h"
 #include <vector>
@@ -13,7 +13,7 @@ ArenaSize hone::planArena(llvm::MutableArrayRef<ArenaSlot> slots) {
                          slot.first, slot.last});
   std::vector<int64_t> offsets(slots.size());
   std::vector<uint64_t> scratch(plan::scratchBytes(slots.size()) / 8 + 1);
-  // A compile has more time than a run that meets new dimensions.
+  // A compilation has more time than a run with new dimensions.
   plan::Result result =
       plan::plan(intervals.data(), intervals.size(), offsets.data(),
                  scratch.data(), {4000, 400'000'000});

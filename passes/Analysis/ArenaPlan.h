@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The runtime's planner, for what the compiler can plan.
+// The runtime's planner, as used by the compiler.
 #ifndef HONE_PASSES_ANALYSIS_ARENAPLAN_H
 #define HONE_PASSES_ANALYSIS_ARENAPLAN_H
 
@@ -9,7 +9,7 @@
 namespace hone {
 
 struct ArenaSlot {
-  int32_t first, last; ///< a slot that nothing touches has -1
+  int32_t first, last; ///< -1 for an unused slot
   int64_t alignment;
   int64_t bytes;
   int64_t offset;
@@ -20,7 +20,7 @@ struct ArenaSize {
   int64_t lowerBound = -1;
 };
 
-/// Sets the offsets. The size is -1 where the slots' sizes overflow.
+/// Sets the offsets. The size is -1 if the slots' sizes overflow.
 ArenaSize planArena(llvm::MutableArrayRef<ArenaSlot> slots);
 
 } // namespace hone

@@ -13,7 +13,7 @@ LiveRanges::LiveRanges(func::FuncOp function) {
   if (function.isExternal())
     return;
   number(function.getBody().front());
-  // Classes first: users are filed under the final leader.
+  // Classes first: users are recorded for the final leader.
   function.walk([&](Operation *op) {
     for (Region &region : op->getRegions())
       for (BlockArgument argument : region.getArguments())
@@ -46,7 +46,7 @@ void LiveRanges::number(Block &block) {
   }
 }
 
-/// Joins the values through which `op` passes a buffer on.
+/// Merges the classes of values through which `op` passes a buffer on.
 void LiveRanges::connect(Operation *op) {
   auto join = [&](ValueRange from, ValueRange to) {
     for (auto [a, b] : llvm::zip(from, to))
@@ -112,8 +112,8 @@ LiveRange LiveRanges::range(Value root) const {
   auto &[result, counted] = members.known[home];
   for (Operation *user : ArrayRef(members.users).drop_front(counted)) {
     auto [first, last] = steps.lookup(user);
-    // In a loop that the buffer was not made in, every iteration finds it as
-    // the last one left it.
+    // In a loop that the buffer was not allocated in, every iteration finds it
+    // as the previous one left it.
     for (Operation *loop = loopAround(user);
          loop && !(home && loop->isAncestor(home)); loop = loopAround(loop)) {
       first = std::min(first, steps.lookup(loop).first);

@@ -9,7 +9,7 @@
 
 namespace hone {
 
-/// From the first to the last step that touches a buffer, both included.
+/// From the first to the last step that accesses a buffer, both included.
 struct LiveRange {
   int32_t first = -1;
   int32_t last = -1;
@@ -24,23 +24,25 @@ struct LiveRange {
   }
 };
 
-/// Operations are numbered in the order of the text; an operation with regions
-/// also has a step at its end. A buffer that is made outside a loop and touched
-/// inside lives as long as the loop. Buffers that one value may show, like the
-/// two that an `scf.if` yields, are one class: each of them lives while any
+/// Operations are numbered in program order; an operation with regions also has
+/// a step at its end. A buffer that is allocated outside a loop and accessed
+/// inside lives as long as the loop. Buffers that one value may refer to, like
+/// the two that an `scf.if` yields, are one class: each of them lives while any
 /// value of the class is used.
 class LiveRanges {
 public:
   explicit LiveRanges(mlir::func::FuncOp function);
 
-  /// Lifetime of the buffer that `root`, an operation's result, makes.
+  /// Lifetime of the buffer that `root`, an operation's result, allocates.
   LiveRange range(mlir::Value root) const;
-  /// The buffers that `value` may show: results of operations that make memory.
+  /// The buffers that `value` may refer to: results of operations that allocate
+  /// memory.
   llvm::SmallVector<mlir::Value> roots(mlir::Value value) const;
   bool mayAlias(mlir::Value a, mlir::Value b) const {
     return leader(a) == leader(b);
   }
-  /// The operations that touch what `value` may show, once for each operand.
+  /// The operations that access what `value` may refer to, once for each
+  /// operand.
   llvm::ArrayRef<mlir::Operation *> users(mlir::Value value) const {
     auto found = contents.find(leader(value));
     return found == contents.end() ? llvm::ArrayRef<mlir::Operation *>()
@@ -49,8 +51,8 @@ public:
   int32_t step(mlir::Operation *op) const { return steps.lookup(op).first; }
   int32_t lastStep() const { return count - 1; }
 
-  /// From now on what showed `from` shows the memory of `to`; the buffer `from`
-  /// is gone.
+  /// From now on whatever referred to `from` refers to the memory of `to`; the
+  /// buffer `from` is gone.
   void replace(mlir::Value from, mlir::Value to);
 
 private:
@@ -62,8 +64,8 @@ private:
   llvm::DenseMap<mlir::Operation *, std::pair<int32_t, int32_t>> steps;
   llvm::EquivalenceClasses<const void *> classes;
 
-  /// What the first users of a class make of the lifetime of its buffers. More
-  /// come with each class that it takes the place of.
+  /// Extends the lifetime of the class's buffer by its users. More are added by
+  /// each class that it replaces.
   struct Known {
     LiveRange range;
     size_t users = 0;
@@ -71,7 +73,7 @@ private:
   struct Class {
     llvm::SmallVector<mlir::Value, 2> roots;
     llvm::SmallVector<mlir::Operation *, 4> users;
-    /// By the innermost loop around the operation that makes the buffer.
+    /// By the innermost loop around the allocating operation.
     llvm::SmallDenseMap<mlir::Operation *, Known, 1> known;
   };
   mutable llvm::DenseMap<const void *, Class> contents; ///< by leader

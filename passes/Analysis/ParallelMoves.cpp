@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Assignments that happen at once, as an order of single ones.
+// Parallel assignments, as a sequence of single ones.
 #include "passes/Analysis/ParallelMoves.h"
 
 #include "llvm/ADT/BitVector.h"
@@ -17,7 +17,7 @@ hone::orderParallelMoves(llvm::ArrayRef<ParallelMove> moves) {
   llvm::DenseMap<unsigned, unsigned> writerOf; // of a place
   for (unsigned i = 0; i < count; ++i)
     writerOf[moves[i].target] = i;
-  // `waiting[i]` reads of other moves keep move i from being made.
+  // `waiting[i]` reads of other moves block move i.
   SmallVector<SmallVector<unsigned, 2>> readers(count), blocks(count);
   SmallVector<unsigned> waiting(count, 0);
   for (unsigned i = 0; i < count; ++i)
@@ -56,7 +56,7 @@ hone::orderParallelMoves(llvm::ArrayRef<ParallelMove> moves) {
       ++first;
       continue;
     }
-    // A circle: whoever reads this target reads it now.
+    // A cycle: this target is read now, before it is overwritten.
     for (unsigned reader : readers[first])
       if (!hasRead.test(reader)) {
         steps.push_back({true, reader});

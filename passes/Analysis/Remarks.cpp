@@ -9,8 +9,8 @@
 using namespace mlir;
 using namespace hone;
 
-/// Elements of the largest argument, operand or result, in all iterations: of a
-/// loop as many as a free dimension has.
+/// Elements of the largest argument, operand or result, over all iterations:
+/// for a loop as many as a free dimension has.
 static int64_t elementsOf(Operation *op) {
   int64_t most = 1;
   auto count = [&](Type type) {

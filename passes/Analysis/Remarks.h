@@ -8,9 +8,9 @@
 namespace hone {
 
 /// Reports a missed remark of `pass` (its name without "hone-") on `op`: why
-/// that will be slow, as a clause. The remark has the elements that `op`
-/// touches as its "work", times `workPerElement`; `hone compile --explain`
-/// sorts by that.
+/// that will be slow, as a clause. The remark's "work" is the number of
+/// elements that `op` accesses, times `workPerElement`; `hone compile
+/// --explain` sorts by it.
 void remarkSlow(mlir::Operation *op, llvm::StringLiteral pass,
                 llvm::StringRef reason, int64_t workPerElement = 1);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which sizes are known before a run, and how many bytes buffers have.
+// Which sizes are known before a run, and the sizes of buffers in bytes.
 #include "passes/Analysis/Sizes.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

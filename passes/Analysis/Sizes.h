@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which sizes are known before a run, and how many bytes buffers have.
+// Which sizes are known before a run, and the sizes of buffers in bytes.
 #ifndef HONE_PASSES_ANALYSIS_SIZES_H
 #define HONE_PASSES_ANALYSIS_SIZES_H
 
@@ -12,7 +12,7 @@ namespace hone {
 
 class SizeAnalysis {
 public:
-  /// True where `value` is arithmetic over constants and free dimensions alone.
+  /// True if `value` is arithmetic over constants and free dimensions only.
   bool followsFromFreeDims(mlir::Value value);
 
 private:
@@ -20,11 +20,11 @@ private:
 };
 
 /// Bits of one element in memory: strings are a pointer and a length, an index
-/// 64 bits.
+/// has 64 bits.
 int64_t elementBits(mlir::Type type);
 
-/// Bytes of a buffer of static shape; nothing where the shape is dynamic or the
-/// size overflows.
+/// Bytes of a buffer of static shape; none if the shape is dynamic or the size
+/// overflows.
 std::optional<int64_t> staticBytes(mlir::MemRefType type);
 
 } // namespace hone

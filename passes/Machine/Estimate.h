@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Amounts of work and memory by which choices are made.
+// Estimates of work and memory, on which decisions are based.
 #ifndef HONE_PASSES_MACHINE_ESTIMATE_H
 #define HONE_PASSES_MACHINE_ESTIMATE_H
 
@@ -9,21 +9,21 @@
 
 namespace hone {
 
-/// Where estimates stop: more than any machine has, and small enough to be
-/// multiplied once more. Many free dimensions, with a number for each, would go
-/// beyond 64 bits.
+/// Upper limit of estimates: more than any machine has, and small enough to be
+/// multiplied once more. Products of many free dimensions would overflow 64
+/// bits.
 inline constexpr int64_t kMaxEstimate = int64_t(1) << 48;
 
-/// Stands for a free dimension where work is estimated.
+/// Assumed size of a free dimension in estimates of work.
 inline constexpr int64_t kTypicalDim = 128;
 
-/// Product of two amounts that are not negative.
+/// Product of two non-negative amounts.
 inline int64_t estimateProduct(int64_t a, int64_t b) {
   return std::min<uint64_t>(llvm::SaturatingMultiply<uint64_t>(a, b),
                             kMaxEstimate);
 }
 
-/// Product of sizes, `typical` for each that is not known.
+/// Product of sizes, with `typical` for each unknown one.
 inline int64_t estimateProduct(llvm::ArrayRef<int64_t> sizes,
                                int64_t typical = kTypicalDim) {
   int64_t product = 1;

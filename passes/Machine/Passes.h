@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes that tell others what to compile for.
+// Passes that describe the target to others.
 #ifndef HONE_PASSES_MACHINE_PASSES_H
 #define HONE_PASSES_MACHINE_PASSES_H
 

@@ -33,7 +33,7 @@ struct ConvertHostToLlvmPass
     RewritePatternSet patterns(&getContext());
     arith::populateArithExpandOpsPatterns(patterns);
     arith::populateArithToLLVMConversionPatterns(types, patterns);
-    // What LLVM has no operation for is a function of libm.
+    // Operations that LLVM lacks become calls to libm.
     populateMathToLLVMConversionPatterns(types, patterns);
     populateMathToLibmConversionPatterns(patterns, /*benefit=*/0);
     cf::populateControlFlowToLLVMConversionPatterns(types, patterns);

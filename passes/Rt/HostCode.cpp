@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Pieces of host code that several patterns need.
+// Fragments of host code that several patterns need.
 #include "passes/Rt/HostCode.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -38,7 +38,7 @@ static int64_t rankOf(Operation *op) {
   return cast<MemRefType>(cast<rt::SlotBytesOp>(op).getType()).getRank();
 }
 
-/// How large the arrays must be that hold the arguments of one call.
+/// Computes the size of the arrays that hold the arguments of one call.
 static void findArraySizes(func::FuncOp function, int64_t &pointers,
                            int64_t &numbers, int64_t &values,
                            int64_t &results) {
@@ -120,7 +120,7 @@ Value HostCode::pointer(OpBuilder &b, Location loc, Value base,
                         int64_t bytes) const {
   if (bytes == 0)
     return base;
-  // The operation holds small offsets only in itself.
+  // The operation can encode only small offsets.
   if (bytes >= int64_t(1) << 28)
     return pointer(b, loc, base, i64(b, loc, bytes));
   return LLVM::GEPOp::create(b, loc, ptrType, b.getI8Type(), base,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the patterns that lower the host plan share: the frame, scratch arrays
-// on the stack, and the runtime's functions.
+// Shared by the patterns that lower the host plan: the frame, scratch arrays on
+// the stack, and the runtime's functions.
 #ifndef HONE_PASSES_RT_HOSTCODE_H
 #define HONE_PASSES_RT_HOSTCODE_H
 
@@ -34,7 +34,7 @@ class HostCode {
 public:
   explicit HostCode(mlir::ModuleOp module);
 
-  /// Gives the function its signature, and its frame.
+  /// Gives the function its signature and its frame.
   void enter(mlir::func::FuncOp function, bool isPrepare);
   const HostFrame &frame(mlir::Operation *inside) const;
 
@@ -44,7 +44,7 @@ public:
                       mlir::Value bytes) const;
   mlir::Value i64(mlir::OpBuilder &b, mlir::Location loc, int64_t value) const;
   mlir::Value i32(mlir::OpBuilder &b, mlir::Location loc, int32_t value) const;
-  /// Between `index` and the i64 of memory.
+  /// Converts between `index` and i64 in memory.
   mlir::Value toI64(mlir::OpBuilder &b, mlir::Location loc,
                     mlir::Value index) const;
   mlir::Value toIndex(mlir::OpBuilder &b, mlir::Location loc,
@@ -56,7 +56,7 @@ public:
   void store(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
              mlir::Value base, int64_t bytes) const;
 
-  /// The number that profiles know a step by; -1 for none.
+  /// The step's number in profiles; -1 for none.
   mlir::Value step(mlir::OpBuilder &b, mlir::Location loc,
                    std::optional<uint64_t> number) const {
     return i64(b, loc, number ? static_cast<int64_t>(*number) : -1);
@@ -77,12 +77,12 @@ public:
     return "hone_strings_" + std::to_string(stringTables++);
   }
 
-  /// Size of a buffer in bytes, as hone_rt_bytes tells it; `dims` are its
+  /// Size of a buffer in bytes, as returned by hone_rt_bytes; `dims` are its
   /// dynamic dimensions.
   mlir::Value bytes(mlir::OpBuilder &b, mlir::Location loc,
                     mlir::MemRefType type, mlir::ValueRange dims,
                     const HostFrame &frame);
-  /// All dimensions, to `base` at `offset` bytes.
+  /// Stores all dimensions to `base` at `offset` bytes.
   void storeDims(mlir::OpBuilder &b, mlir::Location loc, mlir::MemRefType type,
                  mlir::ValueRange dims, mlir::Value base, int64_t offset) const;
 
@@ -92,21 +92,20 @@ public:
   llvm::StringMap<int64_t> kernels;  ///< name -> position in the table
   llvm::SmallVector<int64_t> pieces; ///< of each kernel
   llvm::SmallVector<int64_t>
-      slotOffsets; ///< of each slot; empty where the runtime plans
+      slotOffsets; ///< of each slot; empty if the runtime plans
 
 private:
   void declare(mlir::Location loc, llvm::StringRef name, mlir::Type result,
                mlir::TypeRange operands);
 
   llvm::DenseMap<mlir::Operation *, HostFrame> frames;
-  // The module itself finds a symbol only by going through all of them.
+  // The module itself finds a symbol only by linear search.
   llvm::StringSet<> declared; ///< functions of the runtime
   std::map<std::vector<int64_t>, mlir::LLVM::GlobalOp> tables;
   int64_t stringTables = 0;
 };
 
-/// A buffer as it is after lowering: where it lies, then its dynamic
-/// dimensions.
+/// A buffer after lowering: its address, then its dynamic dimensions.
 inline mlir::ValueRange dynamicDims(mlir::ValueRange buffer) {
   return buffer.drop_front();
 }
@@ -118,7 +117,7 @@ template <typename OpTy> struct RtPattern : mlir::OpConversionPattern<OpTy> {
         code(code) {}
   using Adaptor = typename mlir::OpConversionPattern<OpTy>::OneToNOpAdaptor;
 
-  /// The pointer with `dims` beside it.
+  /// The pointer followed by `dims`.
   static void replace(OpTy op, mlir::Value pointer,
                       llvm::ArrayRef<mlir::ValueRange> dims,
                       mlir::ConversionPatternRewriter &rewriter) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Buffers of the host plan as pointers with their dynamic dimensions beside
-// them: where they lie, views and elements of them, and copies.
+// Buffers of the host plan as pointers with their dynamic dimensions: their
+// places, views and elements, and copies.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -14,13 +14,13 @@ using namespace hone;
 
 namespace {
 
-/// Where an input or output lies: `values` are the caller's, `onDevice` their
-/// places on the device.
+/// The address of an input or output: `values` are the caller's, `onDevice`
+/// their addresses on the device.
 Value valuePointer(const HostCode &code, OpBuilder &b, Location loc, Type type,
                    int64_t index, Value values, Value onDevice) {
   if (rt::isOnDevice(type))
     return code.loadPointer(b, loc, onDevice, 8 * index);
-  // Tensors, sequences and optionals alike have their pointer first.
+  // Tensors, sequences and optionals all have their pointer first.
   return code.loadPointer(b, loc, values, index * kValueBytes + kValueData);
 }
 
@@ -38,7 +38,7 @@ struct LowerInput : RtPattern<rt::InputOp> {
       rewriter.replaceOpWithMultiple(op, {parts});
       return success();
     }
-    // What an optional holds is a value.
+    // The content of an optional is a value.
     Value pointer =
         op.getAnyRank()
             ? code.pointer(rewriter, op.getLoc(), frame.inputs,
@@ -164,7 +164,7 @@ struct LowerConstant : RtPattern<rt::ConstantOp> {
     return success();
   }
 
-  /// A read-only table of pointers and lengths, and the text behind it.
+  /// A read-only table of pointers and lengths, and its text.
   Value stringTable(Location loc, DenseStringElementsAttr strings,
                     ConversionPatternRewriter &rewriter) const {
     std::string text;

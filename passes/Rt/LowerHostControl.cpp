@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The host function's branches and loops as a control flow graph, from its end
-// to its start: what lies behind a branch moves to a block of its own, and in
-// this order that is only what lies before the next branch.
+// to its start: the code after a branch moves to a block of its own, and in
+// this order that is only the code up to the next branch.
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -30,8 +30,8 @@ struct LowerHostControlPass
   }
 
   void runOnOperation() override {
-    // A region moves into the function when it has one or two blocks, before
-    // what it holds is lowered.
+    // A region moves into the function while it has one or two blocks, before
+    // its content is lowered.
     SmallVector<Operation *> ops;
     getOperation()->walk<WalkOrder::PreOrder, ReverseIterator>(
         [&](Operation *op) {

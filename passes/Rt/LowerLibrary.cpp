@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls of library functions, and outputs that the host hands over: both pass
-// values as abi.h lays them out.
+// Calls of library functions, and outputs set by the host: both pass values
+// laid out as in abi.h.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -61,8 +61,8 @@ void storeValue(HostCode &code, OpBuilder &b, Location loc, Type type,
   numbers += buffer.getRank();
 }
 
-/// A parameter of a library function as it lies in memory; nothing for kinds
-/// that no function takes.
+/// A parameter of a library function as stored in memory; none for kinds that
+/// no function takes.
 std::optional<int64_t> configEntry(Attribute attr) {
   if (auto flag = dyn_cast<BoolAttr>(attr))
     return flag.getValue();
@@ -124,8 +124,8 @@ struct LowerLibrary : RtPattern<rt::LibraryOp> {
   }
 
 private:
-  /// Appends the dynamic dimensions of a result. Rank and fixed dimensions are
-  /// the data's to get wrong.
+  /// Appends the dynamic dimensions of a result. Rank and fixed dimensions may
+  /// be wrong, depending on data.
   void checkShape(rt::LibraryOp op, MemRefType type, const HostFrame &frame,
                   int64_t offset, SmallVectorImpl<Value> &parts,
                   ConversionPatternRewriter &b) const {

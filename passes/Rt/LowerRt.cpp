@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The host plan as calls of the runtime core. Buffers are LowerBuffers,
-// library functions LowerLibrary.
+// The host plan as calls of the runtime core. LowerBuffers handles buffers,
+// LowerLibrary library functions.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -62,8 +62,8 @@ namespace {
 struct LowerDispatch : RtPattern<rt::DispatchOp> {
   using RtPattern::RtPattern;
 
-  /// The number of pieces, and none where all outputs are empty: there is
-  /// nothing to compute, however large the other dimensions are.
+  /// The number of pieces, none if all outputs are empty: there is nothing to
+  /// compute, however large the other dimensions are.
   Value piecesOf(rt::DispatchOp op, ArrayRef<ValueRange> outputs,
                  int64_t pieces, OpBuilder &b) const {
     Location loc = op.getLoc();
@@ -127,7 +127,7 @@ struct LowerDispatch : RtPattern<rt::DispatchOp> {
   }
 };
 
-/// The two sizes that must be equal, where the condition asks for that.
+/// The two sizes that must be equal, if the condition asks for that.
 std::pair<Value, Value> comparedSizes(Value condition) {
   Operation *op = condition.getDefiningOp();
   while (isa_and_nonnull<arith::AndIOp, arith::OrIOp>(op))
@@ -237,7 +237,7 @@ struct LowerFreeDim : RtPattern<graph::DimOp> {
   }
 };
 
-/// An operand that is absent.
+/// An absent operand.
 struct LowerNone : RtPattern<ub::PoisonOp> {
   using RtPattern::RtPattern;
   LogicalResult
@@ -250,7 +250,7 @@ struct LowerNone : RtPattern<ub::PoisonOp> {
   }
 };
 
-/// Between types of one handle.
+/// Conversions between types with the same representation.
 struct LowerCast : RtPattern<UnrealizedConversionCastOp> {
   using RtPattern::RtPattern;
   LogicalResult

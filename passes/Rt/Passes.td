@@ -9,8 +9,8 @@ def LowerRtPass : Pass<"hone-lower-rt", "::mlir::ModuleOp"> {
   let summary = "lower the host plan to calls of the runtime core";
   let description = [{
     `@hone_run` and `@hone_prepare` get the signatures of abi.h. A buffer becomes a pointer and its dynamic dimensions;
-    `scf` and `arith` stay. Where a step may fail, a call of `@hone.return_if` takes its status; `hone-return-status`
-    makes the early return of it once there is no structured control flow any more. Kernel functions are removed;
+    `scf` and `arith` stay. If a step may fail, a call of `@hone.return_if` takes its status; `hone-return-status` turns
+    it into an early return once there is no structured control flow any more. Kernel functions are removed;
     `hone.kernels` on the module lists their names and pieces.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
@@ -20,7 +20,7 @@ def LowerHostControlPass : Pass<"hone-lower-host-control", "::mlir::ModuleOp"> {
   let summary = "lower the branches and loops of the host function to a control flow graph";
   let description = [{
     The same patterns as `convert-scf-to-cf`, in time linear in the function: a host function may have ten thousand
-    branches in one block, and from its start each would move all that lies behind it.
+    branches in one block, and processed from its start each would move everything after it.
   }];
   let dependentDialects = ["::mlir::cf::ControlFlowDialect"];
 }

@@ -38,7 +38,7 @@ struct ReturnStatusPass : hone::impl::ReturnStatusPassBase<ReturnStatusPass> {
         builder.createBlock(&function.getBody(), function.getBody().end(),
                             builder.getI32Type(), loc);
     LLVM::ReturnOp::create(builder, loc, exit->getArgument(0));
-    // From the end: a split moves all operations behind it.
+    // From the end: a split moves all operations after it.
     for (LLVM::CallOp call : llvm::reverse(calls)) {
       Block *block = call->getBlock();
       Block *rest = block->splitBlock(call);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Checks of what each phase leaves behind.
+// Checks of the form in which each phase leaves the IR.
 #ifndef HONE_PASSES_VERIFY_PASSES_H
 #define HONE_PASSES_VERIFY_PASSES_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What a model's function may hold when kernels are about to be cut out of it.
+// What a model's function may contain before kernels are outlined.
 #include "passes/Verify/Passes.h"
 
 #include "dialects/Graph/KernelOps.h"
@@ -32,7 +32,7 @@ struct VerifyGraphPass : hone::impl::VerifyGraphPassBase<VerifyGraphPass> {
     blocks.clear();
     WalkResult result = getOperation().walk<WalkOrder::PreOrder>(
         [&](Operation *op) { return check(op); });
-    // The phase goes on, and its operations with it.
+    // The phase, and its operations, continue.
     if (result.wasInterrupted() || failed(verify(getOperation())))
       signalPassFailure();
   }

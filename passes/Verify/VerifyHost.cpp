@@ -51,7 +51,7 @@ bool isCode(Operation *op) {
   return isa<ModuleOp>(op) || isa<LLVM::LLVMDialect>(op->getDialect());
 }
 
-/// What a buffer shows from its first element on.
+/// Looks through views that begin at the first element.
 Value wholeOf(Value buffer) {
   for (auto view = buffer.getDefiningOp<rt::ViewOp>();
        view && !view.getOffset(); view = buffer.getDefiningOp<rt::ViewOp>())
@@ -63,7 +63,7 @@ bool isBuffer(Value value) { return isa<MemRefType>(value.getType()); }
 
 /// Checks who owns the blocks of a loop (passes/Buffer/README.md): it carries
 /// only blocks that nobody else has, each once, and the end of an iteration
-/// gives back all others that were made in it.
+/// frees all others allocated in it.
 class LoopOwnership {
 public:
   explicit LoopOwnership(LoopLikeOpInterface loop) : loop(loop) {}
@@ -73,7 +73,7 @@ public:
       if (isBuffer(init) &&
           !(init.getDefiningOp<rt::AllocOp>() &&
             init.getParentBlock() == loop->getBlock() && isLastUse(init)))
-        return loop.emitOpError("starts with a buffer that is not its own");
+        return loop.emitOpError("starts with a buffer that it does not own");
     auto &body = loop.getLoopRegions().back()->front();
     auto yield = cast<scf::YieldOp>(body.getTerminator());
     auto end = dyn_cast_or_null<rt::EndIterationOp>(yield->getPrevNode());
@@ -83,18 +83,18 @@ public:
         continue;
       Value block = wholeOf(value);
       if (!isOwn(block, body) || llvm::is_contained(handed, block))
-        return yield.emitOpError("hands over a buffer that is not its own");
+        return yield.emitOpError("passes on a buffer that it does not own");
       handed.push_back(block);
     }
     if (!end)
       return makesBlocks()
-                 ? yield.emitOpError("leaves blocks that nobody gives back")
+                 ? yield.emitOpError("leaves blocks that are never freed")
                  : success();
     auto mark = end.getMark().getDefiningOp<rt::MarkOp>();
     if (!mark || mark->getBlock() != loop->getBlock())
       return end.emitOpError("has no mark of its loop");
     if (!llvm::equal(handed, end.getKept()))
-      return end.emitOpError("does not keep what is handed over");
+      return end.emitOpError("does not keep what is passed on");
     return success();
   }
 
@@ -106,7 +106,8 @@ private:
     });
   }
 
-  /// Whether `block` was made in the iteration, or came into it as the loop's.
+  /// Whether `block` was allocated in the iteration, or carried into it by the
+  /// loop.
   bool isOwn(Value block, Block &body) {
     if (block.getParentBlock() != &body)
       return false;
@@ -133,20 +134,21 @@ struct VerifyHostPass : hone::impl::VerifyHostPassBase<VerifyHostPass> {
     bool (*belongs)(Operation *) = phase == "graph"    ? isOutlined
                                    : phase == "buffer" ? isPlanned
                                                        : isCode;
-    WalkResult result = getOperation().walk<WalkOrder::PreOrder>([&](Operation
-                                                                         *op) {
-      if (op->hasAttr(rt::kKernelAttr))
-        return WalkResult::skip();
-      if (belongs(op)) {
-        auto loop = dyn_cast<LoopLikeOpInterface>(op);
-        if (loop && phase == "buffer" && failed(LoopOwnership(loop).verify()))
+    WalkResult result =
+        getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+          if (op->hasAttr(rt::kKernelAttr))
+            return WalkResult::skip();
+          if (belongs(op)) {
+            auto loop = dyn_cast<LoopLikeOpInterface>(op);
+            if (loop && phase == "buffer" &&
+                failed(LoopOwnership(loop).verify()))
+              return WalkResult::interrupt();
+            return WalkResult::advance();
+          }
+          op->emitOpError("does not belong in the host function after phase '")
+              << phase << "'";
           return WalkResult::interrupt();
-        return WalkResult::advance();
-      }
-      op->emitOpError("does not belong into the host function after phase '")
-          << phase << "'";
-      return WalkResult::interrupt();
-    });
+        });
     if (result.wasInterrupted())
       signalPassFailure();
   }

@@ -156,7 +156,7 @@ class DeviceTest(unittest.TestCase):
     def test_refused_device_inputs(self):
         model = load()
         for x, message in (
-            (DeviceArray(X, device=1), "input 'x': the tensor lies on device 1, and the model runs on device 0"),
+            (DeviceArray(X, device=1), "input 'x': the tensor is on device 1, and the model runs on device 0"),
             (DeviceArray(X, strides=[2]), "input 'x': a tensor on a device must be contiguous"),
             (DeviceArray(X.astype(np.float64)), "input 'x' must have type float, not double"),
         ):
@@ -234,13 +234,13 @@ class DeviceTest(unittest.TestCase):
         for options, message in (
             ({"device_outputs": ["thrice"]}, "the model has no output 'thrice'"),
             ({"out": {"thrice": read_only}}, "the model has no output 'thrice'"),
-            ({"out": {"twice": read_only}}, "output 'twice': an array that is written must be writeable"),
-            ({"out": {"twice": np.zeros(10, np.float32)[::2]}}, "output 'twice': an array that is written must be c_contiguous"),
+            ({"out": {"twice": read_only}}, "output 'twice': an array to be written must be writeable"),
+            ({"out": {"twice": np.zeros(10, np.float32)[::2]}}, "output 'twice': an array to be written must be c_contiguous"),
             ({"out": {"twice": np.zeros(5)}}, "output 'twice' must have type float, not double"),
             ({"out": {"twice": np.zeros(4, np.float32)}}, "output 'twice': dimension 0 must be 5, not 4"),
             ({"out": {"twice": [0.0] * 5}}, "output 'twice': an output is written to an array of numpy or"),
-            ({"out": {"twice": x}}, "output 'twice': its memory is that of an input"),
-            ({"out": {"twice": DeviceArray(X, device=1)}}, "output 'twice': the tensor lies on device 1"),
+            ({"out": {"twice": x}}, "output 'twice': its memory overlaps an input"),
+            ({"out": {"twice": DeviceArray(X, device=1)}}, "output 'twice': the tensor is on device 1"),
             ({"out": {"twice": DeviceArray(X, strides=[2])}}, "output 'twice': a tensor on a device must be contiguous and writable"),
         ):
             with self.assertRaisesRegex(hone.RunError, message):

@@ -289,7 +289,7 @@ class Tune(unittest.TestCase):
         self.model.write_bytes(graph.model())
         done = tune(self.model, "--budget=1", "-o", self.file)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f"{self.model}: dimension 'x0_0' is free: say with --dim 'x0_0=N'", done.stderr)
+        self.assertIn(f"{self.model}: dimension 'x0_0' is free: use --dim 'x0_0=N'", done.stderr)
         done = tune(self.model, "--budget=1", "-o", self.file, "--dim", "x0_0=32", "--dim", "z=3")
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"{self.model}: the model has no free dimension 'z'", done.stderr)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# How C++ is compiled here: flags, ccache, the precompiled header of MLIR headers,
-# and the helpers that every folder's CMakeLists.txt uses. README.md beside this
-# file shows them in use.
+# How C++ is compiled: flags, ccache, the precompiled header of MLIR headers, and the helpers
+# that every folder's CMakeLists.txt uses. README.md beside this file shows them in use.
 
-# Folders name only the two shared libraries of the package, MLIR and LLVM: a
-# static component beside them would bring a second copy of its globals. A tool
-# that is STATIC has all components as archives in their place.
+# Folders name only the two shared libraries of the package, MLIR and LLVM: a static
+# component in addition would bring a second copy of its globals. A tool that is STATIC links
+# all components as archives instead.
 add_library(hone_mlir INTERFACE)
 target_include_directories(hone_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS})
 target_include_directories(hone_mlir INTERFACE
@@ -22,8 +21,8 @@ set_target_properties(lldELF PROPERTIES
   INTERFACE_LINK_LIBRARIES "lldCommon;ZLIB::ZLIB;zstd::libzstd_shared")
 set_target_properties(lldCommon PROPERTIES INTERFACE_LINK_LIBRARIES "")
 
-# ccache shares objects between checkouts at different paths; each setting is
-# needed for that or for the precompiled header.
+# ccache shares objects between checkouts at different paths; each setting is needed for that
+# or for the precompiled header.
 find_program(HONE_CCACHE ccache)
 if(HONE_CCACHE)
   foreach(lang IN ITEMS C CXX)
@@ -37,8 +36,8 @@ endif()
 set(HONE_WARNING_FLAGS -Wall -Wextra -Wno-unused-parameter)
 set(HONE_CXX_FLAGS -fPIC -fno-exceptions
   -ffile-prefix-map=${PROJECT_SOURCE_DIR}=. -fdebug-compilation-dir=.
-  # Packages keep the modification times of their headers: the version in the
-  # command line is what makes an upgrade rebuild.
+  # Packages preserve the modification times of their headers: it is the version in the
+  # command line that makes an upgrade rebuild.
   -DHONE_LLVM_VERSION="${LLVM_PACKAGE_VERSION}")
 
 set(HONE_SANITIZE_FLAGS "")
@@ -46,8 +45,8 @@ if(HONE_SANITIZE)
   set(HONE_SANITIZE_FLAGS -fsanitize=${HONE_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
 endif()
-# Programs share the sanitizer's library with Python, which has to preload it and
-# hands that on to the programs that it starts.
+# Programs share the sanitizer's library with Python, which has to preload it and passes that
+# on to the programs it starts.
 set(HONE_SANITIZE_LINK_FLAGS ${HONE_SANITIZE_FLAGS})
 if(HONE_SANITIZE MATCHES "address")
   execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-file-name=libclang_rt.asan-x86_64.so
@@ -65,8 +64,8 @@ function(hone_sanitize target)
   endif()
 endfunction()
 
-# The precompiled header is made once per set of flags and kept in a store of the
-# user's, where every checkout finds it (PrecompiledHeader.cmake).
+# The precompiled header is made once per set of flags and kept in a per-user store, where
+# every checkout finds it (PrecompiledHeader.cmake).
 set(HONE_PCH "${PROJECT_BINARY_DIR}/pch/hone.pch")
 file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/pch")
 string(TOUPPER "${CMAKE_BUILD_TYPE}" config)
@@ -111,8 +110,8 @@ function(hone_use_mlir target)
   add_dependencies(${target} hone_pch)
 endfunction()
 
-# hone_add_library(name SOURCES a.cpp b.cpp [LINK libs...] [DEPENDS targets...] [NO_PCH])
-# A static library of one folder. LINK is public; MLIR and LLVM are there already.
+# hone_add_library(name SOURCES a.cpp b.cpp [LINK libs...] [DEPENDS targets...] [NO_PCH]) A
+# static library of one folder. LINK is public; MLIR and LLVM are implied.
 function(hone_add_library name)
   cmake_parse_arguments(ARG "NO_PCH" "" "SOURCES;LINK;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
@@ -128,11 +127,10 @@ function(hone_add_library name)
   set_property(GLOBAL APPEND PROPERTY HONE_INSTALL_TARGETS ${name})
 endfunction()
 
-# hone_add_tool(name COMPONENT c SOURCES main.cpp [LINK libs...] [STATIC]): a program
-# in build/bin that links MLIR, and the component that it is installed with
-# (HoneInstall.cmake). STATIC: one that starts often, as relocating the shared
-# libraries takes 20 ms. Programs that must not link MLIR (hone, hone-run) use
-# add_executable.
+# hone_add_tool(name COMPONENT c SOURCES main.cpp [LINK libs...] [STATIC]): a program in
+# build/bin that links MLIR, and the component that it is installed with (HoneInstall.cmake).
+# STATIC: for one that is started often, as relocating the shared libraries takes 20 ms.
+# Programs that must not link MLIR (hone, hone-run) use add_executable.
 function(hone_add_tool name)
   cmake_parse_arguments(ARG "STATIC" "COMPONENT" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
@@ -142,8 +140,8 @@ function(hone_add_tool name)
     file(GLOB archives "${LLVM_LIBRARY_DIR}/libMLIR*.a" "${LLVM_LIBRARY_DIR}/libLLVM*.a")
     set_target_properties(${name} PROPERTIES HONE_STATIC ON)
     target_link_libraries(${name} PRIVATE ${archives} ${CMAKE_DL_LIBS} Threads::Threads)
-    # LLD's support for link-time optimization, which is never run, names Polly,
-    # whose archive is not in the package.
+    # LLD's support for link-time optimization, which is never run, refers to Polly, whose
+    # archive is not in the package.
     target_link_options(${name} PRIVATE
       -Wl,--gc-sections -Wl,--defsym=_Z18getPollyPluginInfov=0)
   endif()

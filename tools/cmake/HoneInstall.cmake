@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# The installed package, in three components: `runtime` runs compiled models, `compiler`
-# makes them, and `development` is the compiler as C++ libraries, which alone needs the
-# development packages of MLIR and LLD. HoneConfig.cmake.in says what each offers.
+# The installed package, in three components: `runtime` runs compiled models, `compiler` makes them, and
+# `development` is the compiler as C++ libraries, the only one to need the development packages of MLIR and
+# LLD. HoneConfig.cmake.in says what each offers.
 include(CMakePackageConfigHelpers)
 
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/Hone")
@@ -21,7 +21,7 @@ function(hone_install_pkgconfig component)
   install(FILES "${PROJECT_BINARY_DIR}/${name}.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT ${component})
 endfunction()
-# The files find each other wherever the package is moved to.
+# The package is relocatable.
 file(RELATIVE_PATH HONE_PC_INCLUDE "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix/${include}")
 
 hone_install_libraries(runtime hone_core hone_runtime)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# TableGen helpers. Generated files lie in the build tree under the folder of their
-# .td, so "dialects/Graph/GraphOps.h.inc" is how C++ includes one. Every library
-# that is declared later waits for them by itself.
+# TableGen helpers. Generated files are in the build tree under the folder of their .td,
+# so C++ includes "dialects/Graph/GraphOps.h.inc". Libraries declared later depend on them
+# automatically.
 
 # hone_tablegen(target source.td [out.inc "-flags"]...)
 function(hone_tablegen target td)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The precompiled header: the MLIR headers that most files need and that cost
-// most to parse. None of the project's own.
+// The precompiled header: the MLIR headers that most files need and that take
+// longest to parse. None of the project's own.
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

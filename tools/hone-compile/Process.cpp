@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Signals are taken by a thread of their own, which ends the process whatever
-// the others do: no phase has to ask.
+// Signals are handled by a thread of their own, which ends the process whatever
+// the others do: no phase has to poll.
 #include "tools/hone-compile/Process.h"
 #include "compiler/Worker/Report.h"
 #include "llvm/ADT/StringExtras.h"
@@ -26,11 +26,11 @@ namespace {
 
 enum class State {
   Working,
-  Publishing, ///< files are being put in place, or all is done
-  Stopping,   ///< the process ends, and what it has made goes
+  Publishing, ///< files are being put in place, or everything is done
+  Stopping,   ///< the process ends, and its unfinished files are removed
 };
 
-/// One for the process; never destroyed, as threads may outlive main.
+/// One per process; never destroyed, as threads may outlive main.
 struct Process {
   std::atomic<State> state = State::Working;
   std::atomic<bool> linking = false;
@@ -50,7 +50,7 @@ static void writeAll(int file, llvm::StringRef text) {
   while (!text.empty()) {
     ssize_t count = write(file, text.data(), text.size());
     if (count < 0 && errno != EINTR)
-      return; // nobody listens any more
+      return; // nobody is listening any more
     text = text.drop_front(std::max<ssize_t>(count, 0));
   }
 }
@@ -67,7 +67,7 @@ static void report(Report kind, const std::string &text) {
   writeAll(kReportFile, record);
 }
 
-/// Ends without a word more: other threads are at work.
+/// Exits without further messages: other threads are running.
 [[noreturn]] static void endAt(Outcome outcome, llvm::StringRef message) {
   static std::atomic_flag ending;
   while (ending.test_and_set())
@@ -89,19 +89,19 @@ static void *watchSignals(void *) {
     std::lock_guard<std::mutex> lock(process.mutex);
     folder = process.folder;
   }
-  // Other threads may still be making files.
+  // Other threads may still be creating files.
   for (int attempt = 0;
        !folder.empty() && attempt < 100 && llvm::sys::fs::exists(folder);
        ++attempt)
     llvm::sys::fs::remove_directories(folder);
   report(Report::End, std::to_string(int(Outcome::Cancelled)));
-  // The assembler, if one runs, goes as well.
+  // Also ends the assembler, if one is running.
   if (process.reporting && getpgrp() == getpid())
     kill(0, SIGKILL);
   _exit(static_cast<int>(Outcome::Cancelled));
 }
 
-/// A page of a mapped file is not there: of the output, which the linker writes
+/// A page of a mapped file is missing: of the output, which the linker writes
 /// through a mapping, or of the input.
 static void handleBusError(int, siginfo_t *info, void *) {
   if (info->si_code != BUS_ADRERR) {
@@ -116,7 +116,7 @@ static void handleBusError(int, siginfo_t *info, void *) {
 static void handleNoMemory() { endAt(Outcome::Internal, process.noMemory); }
 
 static void handleFatalError(void *, const char *reason, bool) {
-  // Threads are refused by the system, not by a fault of the compiler.
+  // The system refuses threads; not a bug in the compiler.
   const char *kind =
       std::strstr(reason, "pthread") ? "error: " : "error: internal error: ";
   endAt(Outcome::Internal, (llvm::Twine(kind) + reason + "\n").str());
@@ -125,9 +125,10 @@ static void handleFatalError(void *, const char *reason, bool) {
 void hone::nameFiles(const CompileOptions &options) {
   process.noMemory = "error: " + options.input +
                      ": there is not enough memory to compile it\n";
-  process.inputCut = "error: " + options.input +
-                     ": the file, or one with its data, was cut while it was "
-                     "read\n";
+  process.inputCut =
+      "error: " + options.input +
+      ": the file, or one with its data, was truncated while it was "
+      "read\n";
   process.diskFull =
       "error: " + options.output + ": " + std::strerror(ENOSPC) + "\n";
 }
@@ -138,8 +139,8 @@ void hone::beginProcess(const CompileOptions &options, bool reporting) {
   llvm::install_bad_alloc_error_handler(
       [](void *, const char *, bool) { handleNoMemory(); });
   llvm::install_fatal_error_handler(handleFatalError);
-  // LLVM takes signals over where it first wants to, and lets go of one while
-  // it handles it: its handlers come before these.
+  // LLVM installs its signal handlers when it first needs to, and removes one
+  // while handling it: it must have done so before this.
   struct sigaction before[NSIG] = {};
   for (int signal : {SIGHUP, SIGQUIT})
     sigaction(signal, nullptr, &before[signal]);
@@ -148,10 +149,10 @@ void hone::beginProcess(const CompileOptions &options, bool reporting) {
   busError.sa_sigaction = handleBusError;
   busError.sa_flags = SA_SIGINFO;
   sigaction(SIGBUS, &busError, nullptr);
-  // A write fails instead: onto a closed pipe, or beyond a limit.
+  // A write fails instead: to a closed pipe, or beyond a limit.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  // As a group of its own, it may write to the terminal of its caller.
+  // In its own process group, it may still write to its caller's terminal.
   std::signal(SIGTTOU, SIG_IGN);
 
   sigemptyset(&process.signals);
@@ -176,7 +177,7 @@ void hone::beginProcess(const CompileOptions &options, bool reporting) {
     return;
   fcntl(kReportFile, F_SETFD, FD_CLOEXEC);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  // It may have died before that.
+  // It may have died before.
   pollfd caller = {kReportFile, 0, 0};
   if (poll(&caller, 1, 0) == 1 && (caller.revents & POLLERR))
     _exit(static_cast<int>(Outcome::Cancelled));

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Times and sizes of a compile, as text.
+// Times and sizes of a compilation, as text.
 #include "tools/hone-compile/Stats.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace hone;
 
-/// Bytes of an arena, where they are known before the run.
+/// Bytes of an arena, if known before the run.
 static std::string arenaText(int64_t bytes) {
   return bytes < 0 ? "depends on the free dimensions"
                    : std::to_string(bytes) + " bytes";
 }
 
-/// How the model is split, and what its functions take of the chips.
+/// How the model is split, and what its functions use of the chips.
 static void showDeviceStats(const CompileStats &stats) {
   llvm::outs() << "device     " << stats.deviceKernels << " kernels in "
                << stats.deviceCalls << " calls, " << stats.placeCopies

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Times and sizes of a compile, as text.
+// Times and sizes of a compilation, as text.
 #ifndef HONE_TOOLS_HONE_COMPILE_STATS_H
 #define HONE_TOOLS_HONE_COMPILE_STATS_H
 

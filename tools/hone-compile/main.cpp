@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The worker behind `hone compile` and `hone check`, the C API and the Python
-// package: one compile. Run by hand, as under a debugger, nobody watches it.
+// package: one compilation. When run by hand, as under a debugger, no caller
+// watches it.
 #include "compiler/Driver/Driver.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Target/Targets.h"
@@ -47,32 +48,33 @@ static cl::opt<std::string>
                cl::value_desc("FILE")));
 static const std::string targetHelp =
     "Where the model runs: " + targetNames() +
-    ", or a device with the CPU to fall back to, as in " + targetExample();
+    ", or a device with the CPU as fallback, as in " + targetExample();
 static cl::opt<std::string>
     target("target", COMPILE_OPTION(cl::desc(targetHelp),
                                     cl::value_desc("DEVICE"), cl::init("cpu")));
 static cl::opt<std::string>
-    gpu("gpu", COMPILE_OPTION(cl::desc("GPUs to hold machine code for; others "
-                                       "that are as new get PTX"),
-                              cl::value_desc("CHIP,...")));
+    gpu("gpu",
+        COMPILE_OPTION(cl::desc("GPUs to include machine code for; newer ones "
+                                "get PTX"),
+                       cl::value_desc("CHIP,...")));
 static cl::opt<std::string>
     cpu("cpu",
         COMPILE_OPTION(
             cl::desc("CPU levels: native, x86-64-v2, x86-64-v3, x86-64-v4, "
                      "or LLVM's names, separated by commas"),
             cl::value_desc("LEVEL,..."), cl::init("native")));
-static cl::opt<int64_t> threads(
-    "threads",
-    COMPILE_OPTION(cl::desc("Threads that runs will have; 0: not known"),
-                   cl::init(0)));
+static cl::opt<int64_t>
+    threads("threads",
+            COMPILE_OPTION(cl::desc("Threads that runs will use; 0: unknown"),
+                           cl::init(0)));
 static cl::opt<unsigned>
     jobs("jobs", COMPILE_OPTION(cl::desc("Threads of the compiler; 0: one per "
                                          "processor"),
                                 cl::init(0)));
 static cl::list<std::string> tuned(
     "tuned",
-    COMPILE_OPTION(cl::desc("Schedules that hone tune has found; of several "
-                            "files the better ones count"),
+    COMPILE_OPTION(cl::desc("Schedules found by hone tune; if several files "
+                            "have one for a kernel, the best wins"),
                    cl::value_desc("FILE")));
 static cl::opt<std::string>
     symbol("symbol",
@@ -97,7 +99,7 @@ static cl::opt<std::string> emit("emit", COMPILE_OPTION(cl::desc(emitHelp),
                                                         cl::value_desc("PHASE"),
                                                         cl::init("so")));
 
-// What a caller's process adds (compiler/Worker).
+// Options that a caller's process adds (compiler/Worker).
 static cl::opt<bool> reporting("worker-report", cl::Hidden,
                                cl::desc("Report to the process that listens"),
                                cl::cat(category), cl::sub(compileCommand),
@@ -120,20 +122,20 @@ static int usage(const llvm::Twine &message) {
   return static_cast<int>(Outcome::WrongUsage);
 }
 
-/// Writes what was printed; the outcome where that fails.
+/// Writes what was printed; returns the outcome if that fails.
 static Outcome flush(Outcome outcome, const CompileCallbacks &callbacks) {
   llvm::outs().flush();
   std::error_code error = llvm::outs().error();
   if (!error)
     return outcome;
   llvm::outs().clear_error();
-  // A reader that has seen enough is no news.
+  // A reader that has seen enough is not an error.
   if (error != std::errc::broken_pipe)
     callbacks.message("error: standard output: " + error.message());
   return Outcome::CannotWrite;
 }
 
-/// Checks one model after the other; the gravest outcome.
+/// Checks one model after another; returns the gravest outcome.
 static Outcome checkAll(CompileOptions options) {
   CompileCallbacks callbacks = makeCallbacks();
   if (operators) {
@@ -159,7 +161,7 @@ static Outcome run(const CompileOptions &options) {
                       (withWeights ? "" : "; it holds no weight values"));
     return Outcome::Done;
   }
-  // Linking resets LLVM's options: what is needed afterwards is read now.
+  // Linking resets LLVM's options: read what is needed afterwards now.
   bool wantsStats = stats;
   CompileStats found;
   Outcome outcome = compile(options, callbacks, &found);
@@ -173,7 +175,7 @@ static Outcome run(const CompileOptions &options) {
 int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category, compileCommand);
   cl::HideUnrelatedOptions(category, checkCommand);
-  // Before a command is named: the options of the libraries are left out.
+  // Before a command is named: hides the options of the libraries.
   cl::HideUnrelatedOptions(category);
   if (!cl::ParseCommandLineOptions(
           argc, argv, "Hone: compiles neural-network graphs\n", &llvm::errs()))
@@ -222,7 +224,7 @@ int main(int argc, char **argv) {
         llvm::sys::fs::convertFDToNativeFile(kModelFile), options.input,
         /*FileSize=*/-1, /*RequiresNullTerminator=*/false);
     if (!bytes)
-      return usage("the model that was handed over cannot be read: " +
+      return usage("the model that was passed cannot be read: " +
                    bytes.getError().message());
     options.bytes = std::move(*bytes);
   }

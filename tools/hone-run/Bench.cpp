@@ -32,7 +32,7 @@ int64_t peakResidentBytes() {
 }
 
 /// Times of many runs in little memory: once full, every second one is dropped,
-/// and from then on only every second, fourth, ... run is noted.
+/// and from then on only every second, fourth, ... run is recorded.
 class Samples {
 public:
   Samples() { times.reserve(capacity); }
@@ -70,7 +70,8 @@ int hone::run::benchModel(const Options &options) {
   model.setInputs(chosen);
   int64_t arenaBytes = model.prepare();
 
-  // Warm up: the first run touches all memory; after it, some for the clock.
+  // Warm up: the first run touches all memory; the following ones settle the
+  // clock.
   double budget = chosen.seconds * 1e3, start = now();
   do
     model.run();

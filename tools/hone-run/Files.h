@@ -9,14 +9,15 @@
 
 namespace hone::run {
 
-/// A failure to tell the user of, with the exit code it leads to.
+/// A failure to report to the user, with its exit code.
 struct Failure {
   int code;
   std::string message;
 };
 
-/// Writes the pieces beside the file's place and renames; links are followed,
-/// and what is no regular file is written to as it is. Throws Failure.
+/// Writes the pieces to a temporary file in the same folder and renames it;
+/// links are followed, and anything but a regular file is written directly.
+/// Throws Failure.
 void writeFile(const std::string &path,
                const std::vector<std::string_view> &pieces);
 

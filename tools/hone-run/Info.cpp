@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// `hone info`: what a model takes, gives and needs.
+// `hone info`: what a model takes, returns and needs.
 #include "tools/hone-run/Model.h"
 
 #include <algorithm>
@@ -82,7 +82,7 @@ Json memoryJson(const hone_descriptor &model) {
   return kinds;
 }
 
-/// Chips that the model has code for, each once.
+/// The distinct chips that the model has code for.
 Json chipsJson(const hone_device &device) {
   Json chips = Json::array();
   for (int64_t i = 0; i < device.image_count; ++i) {

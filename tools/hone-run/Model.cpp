@@ -12,7 +12,7 @@ using namespace hone::run;
 
 namespace {
 
-/// SplitMix64: the same numbers everywhere.
+/// SplitMix64: the same numbers on every machine.
 struct Random {
   uint64_t state;
   uint64_t next() {
@@ -32,8 +32,8 @@ template <typename T, typename Make> void fill(Array &array, Make make) {
   }
 }
 
-/// Numbers that most models can work with: reals in [-1, 1), integers 0 and 1,
-/// which are positions in any table of two rows.
+/// Numbers that most models accept: reals in [-1, 1), integers 0 and 1, which
+/// are valid indices into any table of two rows.
 void fillRandom(Array &array, Random random) {
   auto bit = [&] { return random.next() >> 63; };
   switch (array.type) {
@@ -90,7 +90,7 @@ void fillRandom(Array &array, Random random) {
   }
 }
 
-/// What there is in place of a name that is wrong.
+/// Lists the valid names.
 std::string knownDims(const hone_descriptor &model) {
   std::string text;
   for (int64_t k = 0; k < model.free_dim_count; ++k)
@@ -151,7 +151,7 @@ void Model::readDims(const Options &options) {
 
 void Model::readInputs(const Options &options) {
   for (const std::string &text : options.inputs) {
-    // Names may contain '=': the longest prefix that is one counts.
+    // Names may contain '=': the longest prefix that is a name counts.
     const hone_value_info *info = nullptr;
     size_t equals = text.size();
     while (!info && equals > 0 &&
@@ -167,7 +167,7 @@ void Model::readInputs(const Options &options) {
     arrays.push_back(readNpy(text.substr(equals + 1), info->type));
     const Array &array = arrays.back();
     given[info->name].push_back(arrays.back().value());
-    // Random inputs take the sizes of those that are given.
+    // Random inputs take the dimensions of the given ones.
     bool isTensor = info->kind == HONE_KIND_TENSOR;
     for (int32_t d = 0; isTensor && d < info->rank; ++d)
       if (d < int32_t(array.dims.size()) && info->dims[d] < 0)
@@ -241,7 +241,7 @@ void Model::setInputs(const Options &options) {
     throw Failure{1, path + ": --device " + options.device +
                          ": the model has code for the CPU only; compile it "
                          "with --target=cuda"};
-  // The variable can also ask for device 0 and nothing else.
+  // The variable could also request device 0, and nothing else could.
   if (!options.device.empty())
     setenv("HONE_DEVICE", options.device.c_str(), 1);
   char why[1024];
@@ -265,10 +265,10 @@ void Model::setInputs(const Options &options) {
              found->second.size() == 1)
       value = found->second[0];
     else if (found != given.end())
-      throw Failure{1,
-                    path + ": input '" + info.name + "' is " +
-                        (inner == HONE_KIND_MAP ? "a map, which no file holds"
-                                                : "given twice")};
+      throw Failure{1, path + ": input '" + info.name + "' is " +
+                           (inner == HONE_KIND_MAP
+                                ? "a map, which no file can hold"
+                                : "given twice")};
     else if (info.kind == HONE_KIND_OPTIONAL || info.has_default)
       ; // absent
     else if (options.random)

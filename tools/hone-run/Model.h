@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A loaded model with the inputs that the command line gives it.
+// A loaded model with the inputs from the command line.
 #ifndef HONE_TOOLS_RUN_MODEL_H
 #define HONE_TOOLS_RUN_MODEL_H
 
@@ -16,22 +16,21 @@ struct Options {
   std::string model, symbol, outputDir;
   std::vector<std::string> inputs; ///< NAME=FILE
   std::vector<std::string> dims;   ///< NAME=N
-  std::string device; ///< a number or "cpu"; empty: the model's choice
+  std::string device; ///< a number or "cpu"; empty: the model chooses
   int threads = 0;
-  const hone_pool *pool = nullptr; ///< null: one of the model's own
+  const hone_pool *pool = nullptr; ///< null: the model's own
   double seconds = 3;
   uint64_t seed = 0;
   bool random = false, json = false, verify = false, profile = false;
   std::string trace; ///< file for a trace; empty: none
 };
 
-/// `text` as a single line that leaves a terminal alone: names come from
-/// models.
+/// `text` as a single line without control characters: names come from models.
 std::string shown(const std::string &text);
 
 class Model {
 public:
-  /// Loads the library. Throws Failure, as all here do.
+  /// Loads the library. Throws Failure, like everything here.
   explicit Model(const Options &options);
   ~Model();
   Model(const Model &) = delete;
@@ -39,17 +38,17 @@ public:
   const hone_descriptor &descriptor() const {
     return *hone_library_descriptor(library);
   }
-  /// Makes the session, and sets all inputs: from files, or at random.
+  /// Creates the session and sets all inputs: from files, or at random.
   void setInputs(const Options &options);
   /// Returns the arena's bytes for these inputs.
   int64_t prepare();
   void run();
-  /// Reads the weights, and compares their checksum.
+  /// Reads the weights and compares their checksum.
   void verify();
   /// The free dimensions with their sizes; after setInputs.
   std::vector<std::pair<std::string, int64_t>> sizes() const;
   hone_session_stats stats() const;
-  /// A profile of the runs from here on.
+  /// Starts a profile of the following runs.
   void startProfile(int64_t events);
   hone_profile profile() const;
   const hone_value &output(int32_t index) const;
@@ -65,12 +64,12 @@ private:
   std::string path;
   hone_library *library = nullptr;
   hone_runner *runner = nullptr;
-  std::deque<Array> arrays; ///< what input values point at
+  std::deque<Array> arrays; ///< what input values point to
   std::deque<std::vector<hone_value>> elements;
   std::deque<hone_sequence> sequences;
   std::deque<hone_tensor> tensors;
   std::map<std::string, std::vector<hone_value>> given;
-  std::vector<int64_t> freeDims; ///< -1: not known
+  std::vector<int64_t> freeDims; ///< -1: unknown
 };
 
 /// The dimensions of an input or output as text: "2", "batch", "?".

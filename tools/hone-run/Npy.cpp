@@ -129,7 +129,7 @@ bool parseHeader(const std::string &text, Header &header) {
   return hasDescr && hasOrder && hasShape;
 }
 
-/// NumPy's kind for a type, or 0 where it has none.
+/// NumPy's kind for a type, or 0 if it has none.
 char npyKind(int32_t type) {
   switch (type) {
   case HONE_TYPE_FLOAT:
@@ -201,7 +201,7 @@ void swapBytes(Bytes &data, const Header &header) {
     std::reverse(data.begin() + i, data.begin() + i + bytes);
 }
 
-/// One byte per element to `bits` per element, the first in the low bits.
+/// From one byte per element to `bits` per element, the first in the low bits.
 Bytes pack(const Bytes &data, int bits) {
   int perByte = 8 / bits, mask = (1 << bits) - 1;
   Bytes result((data.size() + perByte - 1) / perByte, 0);
@@ -228,7 +228,7 @@ void appendUtf8(std::string &text, uint32_t c) {
   }
 }
 
-/// Decodes UTF-8. False: it is not.
+/// Decodes UTF-8. False: invalid.
 bool decodeUtf8(const hone_string &text, std::vector<uint32_t> &result) {
   for (size_t i = 0; i < text.size;) {
     uint8_t lead = text.data[i++];
@@ -278,7 +278,7 @@ std::string descrOf(int32_t type) {
          std::to_string(bytes);
 }
 
-/// Strings as NumPy's fixed-width text, or bytes where they are no UTF-8.
+/// Strings as NumPy's fixed-width text, or as bytes if they are not UTF-8.
 std::string encodeStrings(const hone_tensor &tensor, int64_t count,
                           std::string &descr) {
   auto *strings = static_cast<const hone_string *>(tensor.data);
@@ -318,7 +318,7 @@ hone_value Array::value() {
   hone_value value = {};
   value.kind = HONE_KIND_TENSOR;
   value.as.tensor = {data.data(), dims.data(), int32_t(dims.size()), type};
-  // An empty tensor's data pointer is never followed, but it must be one.
+  // An empty tensor's data pointer is never dereferenced, but must not be null.
   static int64_t nothing;
   if (data.empty())
     value.as.tensor.data = &nothing;
@@ -342,17 +342,17 @@ Array hone::run::readNpy(const std::string &path, int32_t type) {
   size_t length = start[8] | start[9] << 8;
   if (start[6] > 1) {
     if (fread(start + 10, 1, 2, file.get()) != 2)
-      throw fail("the file ends in its header");
+      throw fail("the file ends within its header");
     length |= size_t(start[10]) << 16 | size_t(start[11]) << 24;
   }
   if (length > (1u << 20))
     throw fail("the header is too long");
   std::string text(length, 0);
   if (fread(text.data(), 1, length, file.get()) != length)
-    throw fail("the file ends in its header");
+    throw fail("the file ends within its header");
   Header header;
   if (!parseHeader(text, header))
-    throw fail("no plain array of numbers or strings: " +
+    throw fail("not a plain array of numbers or strings: " +
                text.substr(0, text.find_last_not_of(" \n") + 1));
   if (!fits(header, type))
     throw fail(std::string("the model wants ") + hone_type_name(type) +

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Tensors to and from NumPy's .npy files. Packaged readers know neither strings
-// nor bfloat16's two opaque bytes, and trust the header.
+// Tensors to and from NumPy's .npy files. Existing readers support neither
+// strings nor bfloat16's two opaque bytes, and trust the header.
 #ifndef HONE_TOOLS_RUN_NPY_H
 #define HONE_TOOLS_RUN_NPY_H
 
@@ -18,8 +18,8 @@
 
 namespace hone::run {
 
-/// Memory as numpy gives it out: large arrays ask for huge pages. All begin at
-/// a cache line.
+/// Allocates memory like numpy: large arrays ask for huge pages. All are
+/// aligned to cache lines.
 template <typename T> struct ArrayAllocator {
   using value_type = T;
   static constexpr size_t kLine = 64, kHugePage = size_t(2) << 20;
@@ -34,7 +34,7 @@ template <typename T> struct ArrayAllocator {
     if (!memory)
       throw std::bad_alloc();
     if (unit == kHugePage)
-      madvise(memory, bytes, MADV_HUGEPAGE); // a refusal does no harm
+      madvise(memory, bytes, MADV_HUGEPAGE); // harmless if refused
     return static_cast<T *>(memory);
   }
   void deallocate(T *memory, size_t) { free(memory); }
@@ -50,16 +50,16 @@ struct Array {
   int32_t type = 0;
   std::vector<int64_t> dims;
   Bytes data;
-  std::deque<std::string> strings; ///< what hone_strings in data point at
+  std::deque<std::string> strings; ///< what hone_strings in data point to
 
   hone_value value();
 };
 
-/// Reads a file as a tensor of the model's type `type`; types that npy does not
-/// know are taken from unsigned integers of their width. Throws Failure.
+/// Reads a file as a tensor of the model's type `type`; types unknown to npy
+/// are read from unsigned integers of their width. Throws Failure.
 Array readNpy(const std::string &path, int32_t type);
 
-/// Writes the file beside its place and renames it. Throws Failure.
+/// Writes a temporary file in the same folder and renames it. Throws Failure.
 void writeNpy(const std::string &path, const hone_tensor &tensor);
 
 /// "float[2,384]"

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t printedRows = 40, nodesWidth = 90;
 
-/// Runs of a trace, and the events that there may be in it.
+/// Runs in a trace, and the maximum number of events in it.
 constexpr int traceRuns = 5;
 constexpr int64_t mostEvents = int64_t(1) << 20;
 
@@ -39,7 +39,7 @@ const char *boundText(int32_t bound) {
   }
 }
 
-/// A number per second in units of 10^9, or nothing where it is not known.
+/// A rate in units of 10^9 per second, or nothing if unknown.
 Json rateJson(double amount, double seconds) {
   return amount < 0 || seconds <= 0 ? Json() : Json(amount / seconds * 1e-9);
 }
@@ -51,7 +51,7 @@ std::string rateText(double amount, double seconds) {
   return text;
 }
 
-/// Events of one run of a session with so many threads, at most.
+/// The most events of one run of a session with so many threads.
 int64_t eventsOfARun(const hone_profile &profile, int64_t threads) {
   constexpr int64_t mostRanges = 64; // of one launch
   int64_t events = 1;
@@ -93,7 +93,7 @@ void Profile::measurePeak() {
 
 void Profile::profileRuns(Model &loaded, double seconds) {
   loaded.run();
-  // How long half of the runs take, at most.
+  // The time that half of the runs do not exceed.
   std::vector<int64_t> times;
   loaded.startProfile(0);
   hone_profile profile = loaded.profile();
@@ -256,7 +256,7 @@ void Profile::print() const {
 
 void Profile::writeTrace(Model &loaded, const std::string &path) {
   hone_profile profile = loaded.profile();
-  // A row for each thread, and one behind them for the device.
+  // A row per thread, and one after them for the device.
   auto row = [&](int32_t thread) {
     return thread == HONE_PROFILE_DEVICE ? threads : int64_t(thread);
   };

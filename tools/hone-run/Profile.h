@@ -10,14 +10,13 @@
 
 namespace hone::run {
 
-/// The profile of a model's runs beside what the machine can do.
+/// The profile of a model's runs, and the machine's peak rates.
 class Profile {
 public:
-  /// Measures the machine's peak, where the model runs on the CPU, then
-  /// profiles runs for some seconds. Those count that took no longer than half
-  /// of them: what else the machine did meanwhile is not the model's. `trace`,
-  /// if it is not empty, is the file for what a few more did on each thread.
-  /// Throws Failure.
+  /// Measures the machine's peak, if the model runs on the CPU, then profiles
+  /// runs for some seconds. The faster half of them counts, as other load on
+  /// the machine is not the model's. `trace`, if not empty, is the file for the
+  /// activity of each thread in a few more runs. Throws Failure.
   Profile(Model &model, double seconds, const std::string &trace);
 
   nlohmann::ordered_json json() const;
@@ -30,14 +29,14 @@ private:
     int64_t step = -1; ///< of the model
     double launches = 0, seconds = 0, leastSeconds = 0;
     double flop = -1, bytes = -1; ///< -1: not known
-    /// The bound that counts, and which share of it was reached.
+    /// The bound that applies, and the share of it that was reached.
     int32_t bound = HONE_BOUND_NONE;
     double ofBound = 0;
   };
 
   void measurePeak();
   void profileRuns(Model &model, double seconds);
-  /// `counted`: in the runs that count; `all`: in all.
+  /// `counted`: over the runs that count; `all`: over all runs.
   void addRow(int64_t step, const hone_profile_row &counted,
               const hone_profile_row &all);
   void writeTrace(Model &model, const std::string &path);
@@ -49,7 +48,7 @@ private:
   std::vector<Row> rows;
   int64_t runs = 0, allRuns = 0, threads = 1;
   double runSeconds = 0;  ///< of one run
-  double stepSeconds = 0; ///< of its steps together
+  double stepSeconds = 0; ///< of all its steps
 };
 
 } // namespace hone::run

@@ -23,7 +23,7 @@ CLI::App *addCommand(CLI::App &app, Options &options, const char *name,
   command->add_option("MODEL", options.model, "the compiled model, OUT.so")
       ->required();
   command->add_option("--symbol", options.symbol,
-                      "what the model must export (default: what it does)");
+                      "the symbol of the model (default: the one exported)");
   return command;
 }
 
@@ -33,13 +33,13 @@ void addInputs(CLI::App *command, Options &options) {
                    "threads to use (default: one per processor)")
       ->check(CLI::Range(1, 1024));
   command->add_option("--device", options.device,
-                      "of a model for devices: a number, or 'cpu'");
+                      "for models with device code: a number, or 'cpu'");
   command->add_option("--input", options.inputs,
                       "NAME=FILE.npy; several for a sequence");
   command->add_option("--dim", options.dims,
                       "NAME=N: a free dimension of random inputs");
   command->add_flag("--random", options.random,
-                    "make up the inputs that are not given");
+                    "generate the inputs that are not given");
   command->add_option("--seed", options.seed, "of --random");
 }
 
@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
   CLI::App *run = addCommand(app, options, "run", "run a model once");
   addInputs(run, options);
   run->add_option("--output-dir", options.outputDir,
-                  "where NAME.npy goes for each output");
+                  "folder for NAME.npy of each output");
 
   CLI::App *bench = addCommand(app, options, "bench", "time a model");
   addInputs(bench, options);
@@ -63,19 +63,20 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   bench->add_flag("--json", options.json, "print one JSON object");
-  CLI::Option *profile =
-      bench->add_flag("--profile", options.profile,
-                      "tell where the time goes, in as many seconds again");
+  CLI::Option *profile = bench->add_flag(
+      "--profile", options.profile,
+      "show where the time goes, which takes as many seconds again");
   bench
-      ->add_option("--trace", options.trace,
-                   "with --profile: a file for what each thread did in a few "
-                   "runs, for Perfetto or Chrome")
+      ->add_option(
+          "--trace", options.trace,
+          "with --profile: a file with each thread's activity in a few "
+          "runs, for Perfetto or Chrome")
       ->needs(profile);
 
   CLI::App *info = addCommand(app, options, "info", "describe a model");
   info->add_flag("--json", options.json, "print one JSON object");
   info->add_flag("--verify", options.verify,
-                 "read the weights as well, and check them");
+                 "also read the weights and check them");
 
   try {
     app.parse(argc, argv);

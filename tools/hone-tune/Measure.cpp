@@ -10,7 +10,7 @@ using hone::run::Model;
 
 namespace {
 
-/// Times that are kept, at most.
+/// The maximum number of times that are kept.
 constexpr size_t kMostTimes = size_t(1) << 16;
 
 /// A library whose runs are profiled, one at a time.
@@ -56,8 +56,8 @@ private:
   int64_t runs = 0;
 };
 
-/// Calls `once(swapped)` until enough time has passed, each second time with
-/// the two in the other order.
+/// Calls `once(swapped)` until enough time has passed, alternating the order of
+/// the two.
 template <typename Once>
 int64_t repeat(double seconds, int64_t fewest, const GoesOn &goesOn,
                Once once) {

@@ -10,13 +10,13 @@
 
 namespace hone::tune {
 
-/// Runs of each library, at least: with a profile, and without.
+/// The minimum number of runs of each library, with and without a profile.
 constexpr int64_t kFewestRuns = 10, kFewestWholeRuns = 24;
 
 /// Monotonic.
 double secondsNow();
 
-/// The least time of a kernel in one run, all its steps together.
+/// The shortest time of a kernel in one run, over all its steps.
 struct KernelTimes {
   double untuned = 0, tuned = 0;
 };
@@ -24,24 +24,23 @@ struct KernelTimes {
 struct ProfiledRuns {
   int64_t runs = 0; ///< of each library
   std::map<std::string, KernelTimes> kernels;
-  double untunedRun = 0; ///< the least time of a run
+  double untunedRun = 0; ///< the shortest time of a run
 };
 
 struct WholeRuns {
   int64_t runs = 0; ///< of each library
-  /// Seconds that a quarter of the runs keep below: what else the machine does
+  /// The lower quartile of run times in seconds: other load on the machine
   /// makes runs longer, never shorter.
   double untuned = 0, tuned = 0;
 
   double ratio() const { return untuned > 0 ? tuned / untuned : 1; }
 };
 
-/// Whether to go on.
+/// Whether to continue.
 using GoesOn = std::function<bool()>;
 
-/// Runs both in turn, each as often as the other, for about so long, with a
-/// profile. The machine may be slower at times: that meets both. Throws
-/// Failure.
+/// Runs both in turn, equally often, for about so long, with a profile. The
+/// machine may slow down at times: that affects both. Throws Failure.
 ProfiledRuns profileBoth(run::Model &untuned, run::Model &tuned, double seconds,
                          const GoesOn &goesOn);
 

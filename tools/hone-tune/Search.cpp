@@ -11,7 +11,7 @@ KernelSearch::KernelSearch(const ListedKernel &kernel, const Entry *before)
   known.key = kernel.key;
   known.name = kernel.name;
   known.tried.insert(textOf(chosen));
-  // What a file has is measured first: it has to show that it is better here.
+  // A schedule from a file is measured first: it has to prove itself here.
   if (known.schedules && *known.schedules == chosen) {
     current = chosen;
     hasCandidate = unconfirmed = true;

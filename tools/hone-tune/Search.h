@@ -9,27 +9,27 @@
 
 namespace hone::tune {
 
-/// A time below this share of another is no noise.
+/// A time below this share of another is not noise.
 constexpr double kGain = 0.98;
 
 /// The search for the fastest schedules of one kernel: first among the tiles
-/// that the compiler lists, then among the blocks around the best, as long as
-/// one of them is better.
+/// that the compiler lists, then among the blocks around the best one, as long
+/// as that improves.
 class KernelSearch {
 public:
-  /// `known`: what a file has of it, or null.
+  /// `known`: the kernel's entry in a file, or null.
   KernelSearch(const ListedKernel &kernel, const Entry *known);
 
-  /// The schedules to measure now, until the next `take`; null where all are
+  /// The schedules to measure now, until the next `take`; null once all are
   /// measured.
   const Schedules *candidate();
 
-  /// What a compile with the candidate lists: the machine cannot follow those
-  /// that it did not take.
+  /// The schedules listed by a compilation with the candidate: those it did not
+  /// accept are not valid for the machine.
   void compiled(const ListedKernel &listed);
-  /// Takes the time of the candidate, by that of the untuned kernel in the same
-  /// rounds, and goes on to the next. Times of a candidate that was not
-  /// compiled are of no use.
+  /// Takes the time of the candidate, relative to that of the untuned kernel in
+  /// the same rounds, and advances to the next. Times of a candidate that was
+  /// not compiled are ignored.
   void take(double ratio, double untunedSeconds, int64_t runs);
 
   /// Whether a candidate with that ratio would be the best.
@@ -39,9 +39,9 @@ public:
 
   /// The schedules that were faster than the compiler's; null if none were.
   const Schedules *best() const { return found.empty() ? nullptr : &found; }
-  /// Gives them up.
+  /// Discards them.
   void drop();
-  /// Notes what they were measured with.
+  /// Records what they were measured with.
   void confirm(double untunedSeconds, double tunedSeconds, int64_t runs);
 
   Entry entry() const;
@@ -65,7 +65,7 @@ private:
   std::deque<Change> changes; ///< of the best, to be measured
   bool hasCandidate = false, usable = false;
   bool tilesDone = false;
-  bool unconfirmed = false; ///< what a file has was not measured yet
+  bool unconfirmed = false; ///< the schedule from a file was not measured yet
   double bestRatio = 1;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Rounds of a search: every kernel gets its next candidate, the model is
-// compiled once, and its kernels are measured beside those of the untuned one.
+// compiled once, and its kernels are compared with those of the untuned one.
 #include "tools/hone-tune/Tune.h"
 #include "compiler/Worker/Worker.h"
 #include "tools/hone-tune/Measure.h"
@@ -23,9 +23,10 @@ using hone::run::Model;
 
 namespace {
 
-/// Kernels with a smaller share of a run are left alone.
+/// Kernels with a smaller share of a run are ignored.
 constexpr double kLeastShare = 0.001;
-/// How long libraries run in a round, at least, and by the time of a compile.
+/// The minimum time libraries run per round, also relative to that of a
+/// compilation.
 constexpr double kLeastSeconds = 0.3, kShareOfCompile = 0.75;
 
 /// A folder for libraries, removed at the end.
@@ -49,8 +50,8 @@ private:
   std::string path;
 };
 
-/// A pool that all libraries share: its threads look for work some time after a
-/// run, which must not be the other's time.
+/// A pool that all libraries share: its threads spin for some time after a run,
+/// which must not count for the other library.
 struct Pool {
   explicit Pool(int threads) {
     if (hone_pool_create(threads, &pool) != HONE_OK)
@@ -61,7 +62,7 @@ struct Pool {
   hone_pool pool = {};
 };
 
-/// Thrown where a signal asked for the end.
+/// Thrown when a signal asks the program to end.
 struct Stopped {};
 
 class Tuner {
@@ -90,11 +91,12 @@ private:
   void show() const;
 
   double elapsed() const { return secondsNow() - begin; }
-  /// What so many runs of both libraries take, or `seconds` if that is more.
+  /// The time of this many runs of both libraries, or `seconds` if that is
+  /// more.
   double secondsOf(int64_t runs, double seconds) const {
     return std::max(seconds, 2 * double(runs) * runSeconds);
   }
-  /// What a round takes, and what the end takes.
+  /// The time of a round, and of the end.
   double roundSeconds() const {
     return compileSeconds + 2 * secondsOf(kFewestRuns, measureSeconds);
   }
@@ -120,7 +122,7 @@ private:
   std::string machine;
   std::unique_ptr<Model> untuned;
   std::vector<KernelSearch> kernels;
-  /// Steps of kernels that are alike, by their key.
+  /// Steps of equal kernels, by their key.
   std::map<std::string, std::vector<std::string>> names;
   double compileSeconds = 0, measureSeconds = kLeastSeconds, runSeconds = 0;
   int rounds = 0;
@@ -129,7 +131,7 @@ private:
 
 } // namespace
 
-/// Compiles the model with the schedules of a file, or, without one, with its
+/// Compiles the model with the schedules of a file, or without one with its
 /// own.
 Tuner::Built Tuner::compile(const char *library, const std::string &tuned) {
   double start = secondsNow();
@@ -180,7 +182,7 @@ std::unique_ptr<Model> Tuner::load(const char *library) {
     model->run();
     return model;
   } catch (Failure &failure) {
-    // The library is nothing that the user knows.
+    // The user does not know the library.
     if (failure.message.compare(0, asked.model.size(), asked.model) == 0)
       failure.message.replace(0, asked.model.size(), options.model);
     throw;
@@ -197,12 +199,12 @@ void Tuner::checkDims(const Model &model) const {
         [&](const std::string &dim) { return dim.rfind(name + "=", 0) == 0; });
     if (!given)
       throw Failure{1, options.model + ": dimension '" + name +
-                           "' is free: say with --dim '" + name +
-                           "=N' what size to measure with"};
+                           "' is free: use --dim '" + name +
+                           "=N' to set the size to measure with"};
   }
 }
 
-/// Compiles and loads the untuned model, and finds the kernels to search for.
+/// Compiles and loads the untuned model, and selects the kernels to tune.
 void Tuner::prepare() {
   file = TuningFile::load(options.output);
   bool resumes = std::filesystem::exists(options.output);
@@ -233,7 +235,7 @@ void Tuner::prepare() {
     if (alike.size() == 1)
       firsts.push_back(&kernel);
   }
-  // What takes no time is not worth a round.
+  // Too short to be worth a round.
   ProfiledRuns profiled =
       profileBoth(*untuned, *untuned, kLeastSeconds, goesOn("measuring"));
   runSeconds = profiled.untunedRun;
@@ -266,7 +268,7 @@ bool Tuner::hasCandidates() {
   return any;
 }
 
-/// Compiles the candidates of all kernels, or else their best, and measures.
+/// Compiles the candidates of all kernels, or their best, and measures.
 void Tuner::measureRound() {
   ++rounds;
   TuningFile candidates;
@@ -288,7 +290,7 @@ void Tuner::measureRound() {
   for (KernelSearch &kernel : kernels)
     if (kernel.candidate())
       kernel.compiled(*listed.at(kernel.key()));
-  // Should one of them end this process, it is not measured again.
+  // If one of them crashes this process, it is not measured again.
   save();
 
   std::unique_ptr<Model> candidate = load("candidate.so");
@@ -309,7 +311,7 @@ void Tuner::measureRound() {
                             [&](const KernelSearch &kernel) {
                               return kernel.isBetter(ratioOf(kernel, profiled));
                             });
-  // Among many candidates some are lucky: what is better has to be so twice.
+  // Among many candidates some are lucky: an improvement has to show twice.
   ProfiledRuns again;
   if (isNews)
     again = measure();
@@ -333,8 +335,8 @@ void Tuner::compileBest(const char *library) {
   compile(library, folder.file("best.json"));
 }
 
-/// Gives up what did not pay: where all together is not clearly faster, what is
-/// not so by itself. False: all is kept.
+/// Discards what did not pay: if everything together is not clearly faster,
+/// whatever is not faster by itself. False: everything is kept.
 bool Tuner::dropWhatDoesNotPay(const WholeRuns &measured,
                                const ProfiledRuns &profiled) {
   bool dropped = false;
@@ -353,7 +355,7 @@ bool Tuner::dropWhatDoesNotPay(const WholeRuns &measured,
   return dropped;
 }
 
-/// Measures the whole model with all that was found, and without.
+/// Measures the whole model with everything that was found, and without.
 void Tuner::finish() {
   for (;;) {
     bool any = std::any_of(
@@ -449,7 +451,7 @@ void Tuner::show() const {
 int Tuner::run() {
   try {
     prepare();
-    // One round at least; then as many as leave time for the end.
+    // At least one round; then as many as leave time for the end.
     while (hasCandidates() &&
            (rounds == 0 ||
             elapsed() + roundSeconds() + finishSeconds() <= options.budget)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What `hone tune` writes, and what the compiler tells of schedules.
+// What `hone tune` writes, and the compiler's lists of schedules.
 #include "tools/hone-tune/TuningFile.h"
 #include "tools/hone-run/Files.h"
 
@@ -138,11 +138,11 @@ TuningFile TuningFile::load(const std::string &path) {
     file.json = readJson(path);
     if (file.json.at("hone_tuning") != kVersion)
       throw Failure{1, path + ": its format is of another version"};
-    // All of it is looked at once, so that nothing later is a surprise.
+    // Everything is read once, so that later accesses cannot fail.
     for (const Json &machine : file.json.at("machines"))
       file.entriesOf(machine.at("machine"));
   } catch (const Json::exception &) {
-    throw Failure{1, path + ": it is no tuning file of hone, or damaged"};
+    throw Failure{1, path + ": it is not a tuning file of hone, or damaged"};
   }
   return file;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What `hone tune` writes, and what the compiler tells of schedules: JSON, as
-// README.md beside this file describes it.
+// What `hone tune` writes, and the compiler's lists of schedules: JSON, as
+// described by README.md in this folder.
 #ifndef HONE_TOOLS_TUNE_TUNINGFILE_H
 #define HONE_TOOLS_TUNE_TUNINGFILE_H
 
@@ -35,7 +35,7 @@ struct Schedule {
 using Schedules = std::vector<Schedule>;
 std::string textOf(const Schedules &schedules);
 
-/// What the compiler lists of an operation.
+/// What the compiler lists for an operation.
 struct ListedOperation {
   Schedule schedule;            ///< that it was compiled with
   std::vector<Schedule> tiles;  ///< other tiles to measure
@@ -49,16 +49,16 @@ struct ListedKernel {
   Schedules schedules() const;
 };
 
-/// What a compile lists.
+/// The lists of one compilation.
 struct Listing {
   std::string machine;
   std::vector<ListedKernel> kernels;
 
-  /// Throws Failure where the file is not what a compile writes.
+  /// Throws Failure if the file is not such a list.
   static Listing read(const std::string &path);
 };
 
-/// What is known of a kernel on a machine.
+/// What is known about a kernel on a machine.
 struct Entry {
   std::string key, name;
   std::optional<Schedules> schedules; ///< none: what the compiler chooses
@@ -71,13 +71,13 @@ class TuningFile {
 public:
   /// An empty one.
   TuningFile();
-  /// What is in the file, if there is one. Throws Failure where that is no
+  /// The content of the file, if it exists. Throws Failure if it is not a
   /// tuning file.
   static TuningFile load(const std::string &path);
 
   /// The entries of a machine.
   std::vector<Entry> entriesOf(const std::string &machine) const;
-  /// Puts in or replaces entries of a machine, and leaves all others.
+  /// Inserts or replaces entries of a machine, keeping all others.
   void update(const std::string &machine, const std::vector<Entry> &entries);
   std::string text() const;
 

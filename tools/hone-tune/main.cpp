@@ -23,23 +23,25 @@ int main(int argc, char **argv) {
       "tune", "measure which schedules are fast on this machine");
   tune->add_option("MODEL", options.model, "the model file")->required();
   tune->add_option("-o", options.output,
-                   "the tuning file; one that is there is added to")
+                   "the tuning file; an existing one is extended")
       ->required();
-  tune->add_option("--budget", options.budget, "seconds to spend, about")
+  tune->add_option("--budget", options.budget,
+                   "seconds to spend, approximately")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   tune->add_option("--dim", options.dims,
-                   "NAME=N: what size of a free dimension to measure with")
+                   "NAME=N: the size of a free dimension to measure with")
       ->allow_extra_args(false);
-  tune->add_option("--threads", options.threads,
-                   "threads of the runs, as in 'hone compile --threads' "
-                   "(default: one per processor, which compiles are not told)")
+  tune->add_option(
+          "--threads", options.threads,
+          "threads of the runs, as in 'hone compile --threads' "
+          "(default: one per processor, which compilations are not told)")
       ->check(CLI::Range(1, 1024));
   tune->add_option("--cpu", options.cpu,
                    "the CPU level, which this machine must have")
       ->capture_default_str();
   tune->add_flag("--json", options.json, "print one JSON object");
-  // Asked for by those who tune for a GPU.
+  // Requested by users who tune for a GPU.
   for (const char *other : {"--target", "--gpu", "--device"})
     tune->add_option(other)->group("")->check([](const std::string &) {
       return std::string("schedules are those of CPUs; 'hone tune' measures "

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// `hone compile` and `hone check`: signals and the terminal of a compile, which
-// runs in a process of its own.
+// `hone compile` and `hone check`: signals and the terminal of a compilation,
+// which runs in a process of its own.
 #include "tools/hone/Compile.h"
 #include "compiler/Worker/Worker.h"
 #include "tools/hone/Signals.h"

@@ -6,8 +6,8 @@
 namespace hone {
 
 /// Runs hone-compile, the file `program`, with this program's arguments and
-/// watches over it: ends it with this program, and tells how it ended. Returns
-/// the exit code.
+/// watches it: ends it with this program, and reports how it ended. Returns the
+/// exit code.
 int compileWatched(const char *program, int argc, char **argv);
 
 } // namespace hone

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Signals of a program that has a worker at work.
+// Signals of a program with a running worker.
 #include "tools/hone/Signals.h"
 #include <cerrno>
 #include <csignal>
@@ -12,8 +12,8 @@ static volatile pid_t worker = 0;
 
 static void stop(int) { stopped = 1; }
 
-/// The worker has a process group of its own and does not hear the terminal's
-/// Ctrl-Z: it sleeps and wakes with this program.
+/// The worker is in a process group of its own and does not receive the
+/// terminal's Ctrl-Z: it is stopped and continued with this program.
 static void suspend(int) {
   int error = errno;
   if (worker > 0)
@@ -24,7 +24,7 @@ static void suspend(int) {
   errno = error;
 }
 
-/// What was ignored from the start, as by nohup, stays so.
+/// Signals that were ignored from the start, as by nohup, stay ignored.
 static void handleUnlessIgnored(int signal, void (*handler)(int)) {
   struct sigaction before = {};
   sigaction(signal, nullptr, &before);
@@ -38,7 +38,8 @@ void hone::catchSignals() {
   for (int signal : {SIGHUP, SIGQUIT})
     handleUnlessIgnored(signal, stop);
   handleUnlessIgnored(SIGTSTP, suspend);
-  // Nobody may read the messages any more; the worker is then not left alone.
+  // Nobody may be reading the messages any more; the worker is then not left
+  // alone.
   std::signal(SIGPIPE, SIG_IGN);
 }
 

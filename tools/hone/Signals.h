@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Signals of a program that has a worker at work.
+// Signals of a program with a running worker.
 #ifndef HONE_TOOLS_HONE_SIGNALS_H
 #define HONE_TOOLS_HONE_SIGNALS_H
 
@@ -7,8 +7,8 @@
 
 namespace hone {
 
-/// From now on signals that end a program set a flag instead, and Ctrl-Z
-/// suspends the worker as well.
+/// From now on signals that would end a program set a flag instead, and Ctrl-Z
+/// also suspends the worker.
 void catchSignals();
 
 /// Whether a signal asked this program to end.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Messages and progress of a compile, on a terminal or in a log.
+// Messages and progress of a compilation, on a terminal or in a log.
 #include "tools/hone/Terminal.h"
 #include <chrono>
 #include <cstdio>

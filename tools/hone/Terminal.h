@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Messages and progress of a compile, on a terminal or in a log.
+// Messages and progress of a compilation, on a terminal or in a log.
 #ifndef HONE_TOOLS_HONE_TERMINAL_H
 #define HONE_TOOLS_HONE_TERMINAL_H
 
@@ -7,9 +7,10 @@
 
 namespace hone {
 
-/// A line of standard error that stays.
+/// A permanent line on standard error.
 void showMessage(const std::string &text);
-/// A line that the next one replaces: on terminals, of compiles that last.
+/// A line that the next one replaces; only on terminals, and for long
+/// compilations.
 void showProgress(const std::string &what, double fraction);
 void endProgress();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The front door: starts hone-compile, hone-run or hone-tune, which lie beside
+// The front end: starts hone-compile, hone-run or hone-tune, which are beside
 // it, with the same arguments. It links neither LLVM nor the runtime.
 #include "tools/hone/Beside.h"
 #include "tools/hone/Compile.h"
@@ -13,10 +13,11 @@ static const char help[] =
     "\n"
     "  compile MODEL -o OUT.so   make a shared library from a model file\n"
     "  tune MODEL -o FILE        measure which schedules are fast here\n"
-    "  check MODEL...            list all in models that would not compile\n"
+    "  check MODEL...            list everything that would not compile\n"
     "  run OUT.so                run a compiled model on .npy files\n"
     "  bench OUT.so              time a compiled model\n"
-    "  info OUT.so               tell what a compiled model takes and needs\n"
+    "  info OUT.so               describe what a compiled model takes and "
+    "needs\n"
     "\n"
     "  hone COMMAND --help       the command's options\n"
     "  hone --version\n";

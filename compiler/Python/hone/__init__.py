@@ -138,7 +138,7 @@ class Model:
         return self._library.stats()
 
 
-# What a trace has room for: 32 bytes each.
+# Room for events in a trace: 32 bytes each.
 _TRACE_EVENTS = 1 << 18
 
 
@@ -238,8 +238,8 @@ def compile(model, *, output=None, threads=0, symbol="hone_model", **options):
         compile_library(model, library, **options)
         return load(library, threads=threads, symbol=symbol)
     finally:
-        # The library and its weights stay mapped. What else lies there is the report of an internal
-        # error, which the message names.
+        # The library and its weights stay mapped. Anything else there is the report of an internal error, which the
+        # message names.
         for made in library, library + ".weights":
             if os.path.exists(made):
                 os.remove(made)

@@ -13,8 +13,8 @@
 using namespace llvm;
 using namespace hone;
 
-/// Kernels that were vectorized on the way here must not be unrolled and
-/// vectorized again.
+/// Kernels that were vectorized before must not be unrolled and vectorized
+/// again.
 static bool usesVectors(const Module &module) {
   for (const Function &function : module)
     for (const BasicBlock &block : function)
@@ -35,12 +35,12 @@ makeMachine(const CpuLevel &level, CodeKind kind, std::string &error) {
   if (!target)
     return nullptr;
   TargetOptions options;
-  // A multiplication and an addition may become one operation; nothing else of
-  // fast math.
+  // A multiplication and an addition may be contracted; nothing else of fast
+  // math.
   options.AllowFPOpFusion = FPOpFusion::Fast;
   options.FunctionSections = options.DataSections = true;
   // A host function may have ten thousand calls in a row, and much of LLVM is
-  // quadratic in that; its own time is nothing beside that of the calls.
+  // quadratic in that; its own time is negligible beside that of the calls.
   CodeGenOptLevel effort = kind == CodeKind::Kernel ? CodeGenOptLevel::Default
                                                     : CodeGenOptLevel::None;
   return std::unique_ptr<TargetMachine>(
@@ -61,8 +61,8 @@ Error hone::emitCode(Module &module, const CpuLevel &level, CodeKind kind,
     if (function.isDeclaration())
       continue;
     function.addFnAttr(Attribute::NoUnwind);
-    // Vectors of the level's width are used as they are, whatever LLVM prefers
-    // on this processor.
+    // Use vectors of the level's width, whatever LLVM prefers on this
+    // processor.
     function.addFnAttr("prefer-vector-width",
                        std::to_string(level.machine.vectorBits));
     function.addFnAttr("target-cpu", level.cpu);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The CPU, which is the host of every library as well.
+// The CPU, which is also the host of every library.
 #ifndef HONE_COMPILER_TARGET_CPU_CPUBACKEND_H
 #define HONE_COMPILER_TARGET_CPU_CPUBACKEND_H
 
@@ -30,8 +30,8 @@ public:
   /// Appends code of the host function, which runs on every CPU.
   llvm::Error emitHost(llvm::Module &module, CodeForm form,
                        llvm::SmallVectorImpl<char> &out) const;
-  /// Appends an object file of host code that goes with one kernel, as what
-  /// starts it on a device.
+  /// Appends an object file of host code that belongs to one kernel, such as
+  /// the stub that launches it on a device.
   llvm::Error emitStub(llvm::Module &module,
                        llvm::SmallVectorImpl<char> &out) const;
 

@@ -41,7 +41,7 @@ public:
     made->setUnnamedAddr(GlobalValue::UnnamedAddr::Global);
     return made;
   }
-  /// Names come from files, and whoever reads them here may count on UTF-8.
+  /// Names come from files, but readers of the table may expect UTF-8.
   Constant *string(StringRef text) {
     return global(ConstantDataArray::getString(
                       context, json::isUTF8(text) ? text : json::fixUTF8(text)),
@@ -68,7 +68,7 @@ public:
       entries.push_back(i64(value));
     return table(entries, name);
   }
-  /// Offset of a text in the descriptor's texts; equal ones are one.
+  /// Offset of a text in the descriptor's texts; equal texts are shared.
   uint32_t text(StringRef text) {
     std::string clean = shortened(
         (json::isUTF8(text) ? text.str() : json::fixUTF8(text)).c_str());
@@ -77,12 +77,12 @@ public:
       texts.append(clean.c_str(), clean.size() + 1);
     return place->second;
   }
-  /// The texts up to now.
+  /// The texts so far.
   Constant *allTexts() {
     return global(ConstantDataArray::getString(context, texts), "texts");
   }
 
-  /// A structure whose size must be that of the C structure.
+  /// A structure whose size must match the C structure.
   Constant *structure(ArrayRef<Constant *> fields, size_t size) {
     Constant *value = ConstantStruct::getAnon(fields);
     assert(module.getDataLayout().getTypeAllocSize(value->getType()) == size &&
@@ -118,7 +118,7 @@ public:
     made->setVisibility(GlobalValue::HiddenVisibility);
     return made;
   }
-  /// Functions are counted through all kernels.
+  /// Functions are numbered across all kernels.
   Constant *device(const DeviceInfo &info, FunctionType *kernelType) {
     SmallVector<Constant *> images, stubs;
     SmallVector<int64_t> firstFunction = {0};
@@ -183,18 +183,18 @@ public:
   PointerType *ptr;
 
 private:
-  /// Long names with their middle left out, so that a table of thousands stays
+  /// Long names with their middle omitted, so that a table of thousands stays
   /// small.
   static std::string shortened(std::string text) {
     constexpr size_t longest = 200, half = 96;
     if (text.size() <= longest)
       return text;
     text = text.substr(0, half) + "..." + text.substr(text.size() - half);
-    return json::fixUTF8(text); // where a character was cut
+    return json::fixUTF8(text); // a character was cut in half
   }
 
-  /// Appends the terms; how many they are, -1 where they are not known, or have
-  /// no place in the table.
+  /// Appends the terms and returns their number, or -1 if they are unknown or
+  /// do not fit in the table.
   Constant *addTerms(const WorkTerms &sum, SmallVectorImpl<Constant *> &terms) {
     auto fits = [](ArrayRef<int64_t> term) {
       return term.size() <= 1 + HONE_TERM_NUMBERS &&
@@ -254,7 +254,8 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
     offsets.push_back(slot.offset);
   }
   bool planned = info.arena.bytes >= 0;
-  // Without slots there is nothing to plan, but a table must tell that it was.
+  // Without slots there is nothing to plan, but the table must say that it was
+  // planned.
   if (planned && offsets.empty())
     offsets.push_back(0);
   Constant *weights = b.null();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The tables of a compiled model, as abi.h lays them out.
+// The tables of a compiled model, laid out as in abi.h.
 #ifndef HONE_COMPILER_TARGET_CPU_DESCRIPTOR_H
 #define HONE_COMPILER_TARGET_CPU_DESCRIPTOR_H
 
@@ -8,7 +8,7 @@
 
 namespace hone {
 
-/// Name under which a kernel's code for a level is linked.
+/// Symbol of a kernel's code for a level.
 std::string kernelSymbol(llvm::StringRef kernel, size_t level);
 
 inline constexpr llvm::StringLiteral kWeightsSymbol = "hone_weights";
@@ -17,7 +17,7 @@ inline constexpr llvm::StringLiteral kWeightsSymbol = "hone_weights";
 /// prepare and run functions.
 void addDescriptor(llvm::Module &module, const ModelInfo &info);
 
-/// Adds the seal that a library needs; `link` fills it in.
+/// Adds the seal of a library; `link` fills it in.
 void addSeal(llvm::Module &module, const ModelInfo &info);
 
 } // namespace hone

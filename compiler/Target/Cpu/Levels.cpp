@@ -61,8 +61,8 @@ void hone::initializeCpuTarget() {
   });
 }
 
-/// A CPU's features that the runtime cannot test for, or that kernels never
-/// use, are not relied on.
+/// Does not rely on CPU features that the runtime cannot test for, or that
+/// kernels never use.
 static std::string hostFeatures() {
   std::string list;
   StringMap<bool> host = sys::getHostCPUFeatures();
@@ -98,8 +98,7 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
   const Target *target = TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return createStringError(error);
-  // Asked of a generic processor first: LLVM prints a warning for names that it
-  // does not know.
+  // Asks a generic processor first: LLVM prints a warning for unknown names.
   std::unique_ptr<MCSubtargetInfo> info(
       target->createMCSubtargetInfo(triple, "", ""));
   if (info && info->isCPUStringValid(level.cpu))
@@ -130,7 +129,7 @@ Expected<std::vector<CpuLevel>> hone::parseCpuLevels(StringRef list,
                                                      int64_t threads) {
   if (threads < 0 || threads > kMaxThreads)
     return createStringError("a run has from 1 to " + Twine(kMaxThreads) +
-                             " threads, or 0 where that is not known");
+                             " threads, or 0 if unknown");
   initializeCpuTarget();
   std::vector<CpuLevel> levels;
   SmallVector<StringRef> names;
@@ -146,8 +145,7 @@ Expected<std::vector<CpuLevel>> hone::parseCpuLevels(StringRef list,
     if (!known)
       levels.push_back(std::move(*level));
   }
-  // A level that needs more features comes later; equals keep their order, as
-  // there are few.
+  // A level that needs more features comes later; ties keep their order.
   for (size_t i = 1; i < levels.size(); ++i)
     for (size_t j = i; j > 0 && popcount(levels[j].required) <
                                     popcount(levels[j - 1].required);

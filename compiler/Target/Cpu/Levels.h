@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // CPU levels: what a table of kernels may use, and what the processor must have
-// to be given it.
+// to run it.
 #ifndef HONE_COMPILER_TARGET_CPU_LEVELS_H
 #define HONE_COMPILER_TARGET_CPU_LEVELS_H
 
@@ -21,9 +21,9 @@ struct CpuLevel {
   CpuMachine machine;    ///< for the passes
 };
 
-/// Reads a list like "x86-64-v3,x86-64-v4" or "native", for runs of so many
-/// threads (0: not known). The levels are ordered from the least to the most
-/// demanding, and each is there once.
+/// Reads a list like "x86-64-v3,x86-64-v4" or "native", for runs with this many
+/// threads (0: unknown). Levels are ordered from the least to the most
+/// demanding, without duplicates.
 llvm::Expected<std::vector<CpuLevel>> parseCpuLevels(llvm::StringRef list,
                                                      int64_t threads);
 

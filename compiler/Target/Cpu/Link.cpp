@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// lld as a library. It keeps global state: links run one after the other, and
-// each cleans up behind itself.
+// lld as a library. It keeps global state: links run one after another, and
+// each cleans up after itself.
 #include "compiler/Target/Cpu/Link.h"
 #include "compiler/Target/Cpu/Weights.h"
 #include "lld/Common/CommonLinkerContext.h"
@@ -36,14 +36,14 @@ using namespace hone;
 
 namespace {
 
-/// A file that lies in this program.
+/// A file embedded in this program.
 struct Embedded {
   const char *name, *begin, *end;
 };
 
 constexpr Embedded kCore = {"libhone_core.a", _binary_libhone_core_a_start,
                             _binary_libhone_core_a_end};
-/// What stands for the libraries of the system.
+/// Stubs for the libraries of the system.
 constexpr Embedded kStubs[] = {
     {"libc.so", _binary_stub_libc_so_start, _binary_stub_libc_so_end},
     {"libm.so", _binary_stub_libm_so_start, _binary_stub_libm_so_end},
@@ -78,7 +78,8 @@ static Error writeFile(const std::string &path, StringRef text) {
   });
 }
 
-/// Puts the file into the folder, and its path to the linker's arguments.
+/// Writes the bytes to a file in the folder, and adds its path to the linker's
+/// arguments.
 static Error addEmbedded(const Embedded &file, const LinkJob &job,
                          std::vector<std::string> &arguments) {
   arguments.push_back(job.directory + "/" + file.name);
@@ -86,7 +87,7 @@ static Error addEmbedded(const Embedded &file, const LinkJob &job,
                    StringRef(file.begin, file.end - file.begin));
 }
 
-/// Where the weights lie in a linked library; nothing where it has none.
+/// Offset and size of the weights in a linked library, if it has any.
 static Expected<std::pair<uint64_t, uint64_t>> placeOfWeights(int file) {
   ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getOpenFile(
       file, "library", /*FileSize=*/-1, /*RequiresNullTerminator=*/false);
@@ -125,8 +126,8 @@ static Error seal(const std::string &path) {
 }
 
 /// Makes a relocatable file's own functions and variables local, so that models
-/// of one program do not meet: hidden symbols are hidden from other libraries
-/// alone.
+/// in one program do not collide: hidden symbols are hidden from other
+/// libraries only.
 static Error hideSymbols(const std::string &from, const LinkJob &job,
                          const std::string &to) {
   auto binary = object::createBinary(from);
@@ -171,7 +172,7 @@ Error hone::link(const LinkJob &job) {
       "--threads=2", "-z", "noexecstack"};
   if (!isLibrary) {
     arguments.push_back("-r");
-    // What is local must not be taken for the same function in another object.
+    // Local symbols must not be taken for the same function in another object.
     arguments.push_back("--force-group-allocation");
   } else {
     std::string exports = job.directory + "/exports";
@@ -213,7 +214,7 @@ Error hone::link(const LinkJob &job) {
   bool isDone = lld::elf::link(pointers, stream, stream, /*exitEarly=*/false,
                                /*disableOutput=*/false);
   lld::CommonLinkerContext::destroy();
-  // It names the output only where it cannot write it.
+  // It names the output only if it cannot write it.
   if (!isDone)
     return createStringError(StringRef(messages).contains(linked)
                                  ? make_error_code(std::errc::io_error)

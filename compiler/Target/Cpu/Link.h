@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Links objects, weights and the runtime core to one artefact.
+// Links objects, weights and the runtime core into one artefact.
 #ifndef HONE_COMPILER_TARGET_CPU_LINK_H
 #define HONE_COMPILER_TARGET_CPU_LINK_H
 
@@ -12,8 +12,8 @@ namespace hone {
 struct LinkJob {
   std::vector<std::string> objects; ///< files
   std::string output;
-  std::string symbol;    ///< the only one that others see
-  std::string soname;    ///< by which a program that is linked to it needs it
+  std::string symbol;    ///< the only symbol that others see
+  std::string soname;    ///< the name by which programs linked to it need it
   std::string directory; ///< for files that the linker needs
   enum class Form {
     Library, ///< shared, with the runtime core inside
@@ -22,8 +22,8 @@ struct LinkJob {
   } form = Form::Library;
 };
 
-/// One link at a time runs in a process. The error has a code where a file
-/// cannot be written, else it is the inconvertible one.
+/// Links run one at a time in a process. The error has a code if a file cannot
+/// be written, otherwise it is the inconvertible one.
 llvm::Error link(const LinkJob &job);
 
 } // namespace hone

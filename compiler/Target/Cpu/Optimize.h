@@ -8,7 +8,7 @@
 
 namespace hone {
 
-/// `vectorize`: LLVM may make vectors of scalar code.
+/// `vectorize`: LLVM may vectorize scalar code.
 void runOptimizer(llvm::Module &module, llvm::TargetMachine &machine,
                   bool vectorize);
 

@@ -11,7 +11,7 @@ using namespace llvm;
 using namespace hone;
 
 static constexpr uint64_t kPage = 4096;
-// Names of the sections, and where each begins in the table.
+// Names of the sections, and their offsets in the table.
 static constexpr char kNames[] =
     "\0.hone.weights\0.symtab\0.strtab\0.note.GNU-stack";
 static constexpr uint32_t kWeightsName = 1, kSymtabName = 15, kStrtabName = 23,
@@ -40,8 +40,8 @@ Expected<WeightsWriter> WeightsWriter::create(StringRef path, Form form,
   header.e_shentsize = sizeof(ELF::Elf64_Shdr);
   header.e_shnum = 5;
   header.e_shstrndx = 3;
-  // After the data come the symbols (two), then the names; the headers are
-  // aligned behind them.
+  // The data are followed by the symbols (two), then the names; the headers
+  // come aligned after them.
   uint64_t end = kPage + alignTo(bytes, 8) + 2 * sizeof(ELF::Elf64_Sym) +
                  sizeof(kNames) + kWeightsSymbol.size() + 1;
   header.e_shoff = alignTo(end, 8);
@@ -96,8 +96,8 @@ Error WeightsWriter::finish() {
                     stack = {};
     weights.sh_name = kWeightsName;
     weights.sh_type = ELF::SHT_PROGBITS;
-    // A large section is laid out away from code and tables, whose references
-    // to each other stay short.
+    // A large section is placed away from code and tables, whose references to
+    // each other stay short.
     weights.sh_flags = ELF::SHF_ALLOC | ELF::SHF_X86_64_LARGE;
     weights.sh_offset = kPage;
     weights.sh_size = bytes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Weights as a relocatable object that is written piece by piece, without
-// passing through LLVM or the linker's text.
+// Weights as a relocatable object that is written in pieces, without passing
+// through LLVM or the linker's text.
 #ifndef HONE_COMPILER_TARGET_CPU_WEIGHTS_H
 #define HONE_COMPILER_TARGET_CPU_WEIGHTS_H
 
@@ -29,7 +29,7 @@ public:
   void write(uint64_t offset, llvm::ArrayRef<char> data);
   llvm::Error finish();
 
-  /// Of the weights; after finish.
+  /// Of the weights; valid after finish.
   uint64_t checksum() const { return sum.value(); }
 
 private:

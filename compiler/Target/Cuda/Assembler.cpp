@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Runs ptxas and reads what it tells.
+// Runs ptxas and parses its output.
 #include "compiler/Target/Cuda/Assembler.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
@@ -28,7 +28,7 @@ std::string hone::findPtxas() {
   return found ? *found : "";
 }
 
-/// The number in front of `word`, as in "72 registers, 8192 bytes smem".
+/// The number before `word`, as in "72 registers, 8192 bytes smem".
 static int64_t numberBefore(StringRef line, StringRef word) {
   size_t at = line.find(word);
   if (at == StringRef::npos)
@@ -89,9 +89,9 @@ Expected<AssemblerChips> hone::readAssemblerChips(StringRef ptxas) {
   return chips;
 }
 
-/// Lets functions that spill have registers until one block fills a
-/// multiprocessor: of itself the assembler spills a little to have more threads
-/// there.
+/// Lets functions that spill use registers until one block fills a
+/// multiprocessor: by default the assembler spills a little to fit more
+/// threads.
 static std::string withMoreRegisters(StringRef ptx,
                                      ArrayRef<FunctionResources> functions) {
   std::string result = ptx.str();
@@ -141,7 +141,7 @@ static Expected<Assembled> runPtxas(StringRef ptxas, StringRef ptx,
                                    0, &error);
   std::string log = readText(paths[2]);
   if (status != 0)
-    return createStringError(("'" + ptxas + "' refuses the code for " + chip +
+    return createStringError(("'" + ptxas + "' rejects the code for " + chip +
                               ": " + (error.empty() ? log : error))
                                  .str());
   Assembled result;

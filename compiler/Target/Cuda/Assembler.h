@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From PTX to machine code, by the toolkit's assembler where there is one.
+// From PTX to machine code, by the toolkit's assembler if there is one.
 #ifndef HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
 #define HONE_COMPILER_TARGET_CUDA_ASSEMBLER_H
 
@@ -17,15 +17,15 @@ namespace hone {
 struct Assembled {
   llvm::SmallVector<char, 0> code; ///< a cubin
   std::vector<FunctionResources> functions;
-  /// What the assembler says beside that: performance it had to give up.
+  /// The assembler's notes on performance it had to give up.
   std::string remarks;
 };
 
 /// Path of `ptxas`: HONE_PTXAS, else in PATH, else below CUDA_HOME or in
-/// /usr/local/cuda. "" where there is none.
+/// /usr/local/cuda. "" if there is none.
 std::string findPtxas();
 
-/// The chips that an assembler tells of in its help.
+/// The chips listed in an assembler's help.
 llvm::Expected<AssemblerChips> readAssemblerChips(llvm::StringRef ptxas);
 
 /// Assembles `ptx` for `chip` with temporary files in `directory`.

@@ -24,10 +24,11 @@ void hone::initializeCudaTarget() {
   });
 }
 
-/// The first that copies to shared memory on its own, as products have it.
+/// The oldest chip with asynchronous copies to shared memory, which products
+/// use.
 static constexpr unsigned kOldest = 80;
 
-/// What kernels use of PTX; LLVM gives chips that need more what they need.
+/// The PTX version that kernels need; LLVM raises it for chips that need more.
 static std::string ptxFeature(unsigned version) {
   return version <= 90 && version != 88 ? "+ptx80" : "";
 }
@@ -63,7 +64,7 @@ static Expected<std::vector<GpuChip>> llvmChips() {
   return chips;
 }
 
-/// Why there is no code for a chip, and for which chips there is.
+/// Explains why there is no code for a chip, and for which chips there is.
 static Error noCodeFor(StringRef name, ArrayRef<GpuChip> known,
                        const AssemblerChips *assembler) {
   auto isKnown = [&](StringRef chip) {

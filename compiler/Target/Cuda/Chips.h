@@ -26,14 +26,14 @@ struct AssemblerChips {
   std::vector<std::string> names;
 };
 
-/// Reads a list like "sm_80,sm_90a". Each chip is there once, in the order of
-/// their versions. LLVM has to know it, from sm_80 on, and so has the assembler
-/// where there is one.
+/// Reads a list like "sm_80,sm_90a". Ordered by version, without duplicates.
+/// Each must be known to LLVM, from sm_80 on, and to the assembler if there is
+/// one.
 llvm::Expected<std::vector<GpuChip>>
 parseGpuChips(llvm::StringRef list, const AssemblerChips *assembler);
 
-/// The chip whose PTX is shipped for chips that have no code of their own: the
-/// newest portable one, sm_80 where none is.
+/// The chip whose PTX is shipped for chips without code of their own: the
+/// newest portable one, or sm_80.
 GpuChip portableChip(llvm::ArrayRef<GpuChip> chips);
 
 /// Initializes LLVM's NVPTX target, once.

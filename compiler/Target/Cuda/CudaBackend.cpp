@@ -13,8 +13,8 @@ using namespace hone;
 
 static constexpr StringLiteral kDefaultChips = "sm_80,sm_90a";
 
-/// What kernels are lowered for, once for all chips: the largest of them, as a
-/// small one is busy with what keeps a large one so.
+/// What kernels are lowered for, once for all chips: the largest of them, as
+/// what keeps a large chip busy also keeps a small one busy.
 static GpuMachine largest(ArrayRef<GpuChip> chips) {
   GpuMachine largest = chips.front().machine;
   for (const GpuChip &chip : chips)
@@ -32,7 +32,7 @@ CudaBackend::create(const TargetOptions &options, NoteFn note) {
   std::string ptxas = findPtxas();
   if (!ptxas.empty() && !llvm::sys::fs::can_execute(ptxas))
     return llvm::createStringError("HONE_PTXAS names '" + ptxas +
-                                   "', which is no program");
+                                   "', which is not a program");
   // It has to know the chips if it will be used.
   std::optional<AssemblerChips> assembler;
   if (options.files && !ptxas.empty()) {
@@ -48,13 +48,13 @@ CudaBackend::create(const TargetOptions &options, NoteFn note) {
     return chips.takeError();
   if (options.files && ptxas.empty())
     note("no ptxas was found (HONE_PTXAS, PATH, CUDA_HOME): the library "
-         "holds PTX alone, which the driver compiles at load");
+         "contains only PTX, which the driver compiles at load");
   return std::unique_ptr<Backend>(
       new CudaBackend(std::move(*chips), std::move(ptxas)));
 }
 
-/// Moves what is in `device` behind what is in `all`. Kernels have names of
-/// their own; all else that is defined gets the kernel's before its own.
+/// Appends the content of `device` to `all`. Kernels have unique names; every
+/// other definition gets the kernel's name as a prefix.
 static LogicalResult merge(gpu::GPUModuleOp device, StringRef kernel,
                            gpu::GPUModuleOp all) {
   SymbolTable symbols(device), present(all);

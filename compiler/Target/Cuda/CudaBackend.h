@@ -8,13 +8,13 @@
 
 namespace hone {
 
-/// Images are machine code for each chip where there is an assembler, and PTX.
+/// Images are machine code for each chip if there is an assembler, and PTX.
 class CudaBackend final : public GpuBackend {
 public:
   static llvm::Expected<std::unique_ptr<Backend>>
   create(const TargetOptions &options, NoteFn note);
 
-  /// PTX for the first chip, in one module; "" where no kernel is the device's.
+  /// PTX for the first chip, in one module; "" if no kernel runs on the device.
   llvm::Expected<std::string> emitText(mlir::ModuleOp model) const override;
 
 private:
@@ -25,7 +25,7 @@ private:
                          std::vector<Image> &images) const override;
 
   std::vector<GpuChip> chips;
-  std::string ptxas; ///< "": PTX alone
+  std::string ptxas; ///< "": PTX only
 };
 
 inline constexpr TargetInfo kCudaTarget = {"cuda",

@@ -22,8 +22,8 @@ static std::unique_ptr<TargetMachine> makeMachine(const GpuChip &chip,
   if (!target)
     return nullptr;
   TargetOptions options;
-  // As on the CPU: products and sums may become one operation, nothing else of
-  // fast math.
+  // As on the CPU: products and sums may be contracted, nothing else of fast
+  // math.
   options.AllowFPOpFusion = FPOpFusion::Fast;
   return std::unique_ptr<TargetMachine>(target->createTargetMachine(
       triple, chip.name, chip.features, options, std::nullopt, std::nullopt,
@@ -32,8 +32,8 @@ static std::unique_ptr<TargetMachine> makeMachine(const GpuChip &chip,
 
 Expected<std::string> hone::emitPtx(mlir::gpu::GPUModuleOp device,
                                     const GpuChip &chip) {
-  // What has no intrinsic becomes inline PTX in a copy: other targets read the
-  // operations themselves.
+  // Operations without an intrinsic become inline PTX in a copy: other targets
+  // read the operations themselves.
   mlir::OwningOpRef<mlir::ModuleOp> holder =
       mlir::ModuleOp::create(device.getLoc());
   auto copy = cast<mlir::gpu::GPUModuleOp>(device->clone());
@@ -53,7 +53,7 @@ Expected<std::string> hone::emitPtx(mlir::gpu::GPUModuleOp device,
     return createStringError(error);
   module->setTargetTriple(machine->getTargetTriple());
   module->setDataLayout(machine->createDataLayout());
-  // Vectors are made where memory allows them, before this.
+  // Vectors are formed where memory accesses allow them, before this.
   runOptimizer(*module, *machine, /*vectorize=*/false);
   SmallString<0> text;
   raw_svector_ostream stream(text);

@@ -8,8 +8,8 @@
 
 namespace hone {
 
-/// The functions of `module`, over the LLVM and NVVM dialects, as PTX for
-/// `chip`. `module` is left as it is.
+/// The functions of `module`, in the LLVM and NVVM dialects, as PTX for `chip`.
+/// `module` is not modified.
 llvm::Expected<std::string> emitPtx(mlir::gpu::GPUModuleOp module,
                                     const GpuChip &chip);
 

@@ -7,11 +7,11 @@
 
 namespace hone {
 
-/// Turns the gpu.module in `module`, over the llvm and nvvm dialects, into
-/// functions of the host module. Every access to memory is checked by the
-/// emulator, and every operation of the device is a call of it. The table
-/// that describes them is the global `symbol`, a hone_emulated_module. Fails
-/// at operations that are not emulated.
+/// Turns the gpu.module in `module`, in the llvm and nvvm dialects, into
+/// functions of the host module. The emulator checks every access to memory,
+/// and every device operation is a call to it. They are described by the table
+/// in the global `symbol`, a hone_emulated_module. Fails on operations that are
+/// not emulated.
 mlir::LogicalResult translateToEmulated(mlir::ModuleOp module,
                                         llvm::StringRef symbol);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kernels for the emulated device: any chip will do.
+// Kernels for the emulated device: any chip.
 #include "compiler/Target/Emulated/EmulatedBackend.h"
 #include "compiler/Target/Emulated/Emulated.h"
 #include "hone/abi.h"

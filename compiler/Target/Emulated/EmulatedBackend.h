@@ -8,7 +8,7 @@
 
 namespace hone {
 
-/// Images are code of the host, in the object of the stub.
+/// Images are host code, in the object of the stub.
 class EmulatedBackend final : public GpuBackend {
 public:
   static llvm::Expected<std::unique_ptr<Backend>>

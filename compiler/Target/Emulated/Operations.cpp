@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations of the device as calls of the emulator.
+// Device operations as calls of the emulator.
 #include "compiler/Target/Emulated/Operations.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
@@ -64,7 +64,7 @@ private:
           return success();
         })
         .Case([](LLVM::CallIntrinsicOp call) {
-          // Of all devices, the host's included.
+          // For any device, including the host.
           return call.getIntrin() == "llvm.arithmetic.fence" ? success()
                                                              : refuse(call);
         })
@@ -83,7 +83,7 @@ private:
   Value i32(Operation *op, int64_t value) {
     return services.constant(builder, op->getLoc(), value);
   }
-  /// Pointers of all spaces are passed as one type; the function's are changed
+  /// Pointers of all spaces are passed as one type; function types are changed
   /// afterwards.
   Value generic(Value pointer) {
     if (pointer.getType() == services.ptrType)
@@ -107,7 +107,7 @@ private:
     if (isOwnMemory(pointer))
       return;
     int64_t bytes = layout.getTypeSize(type).getFixedValue();
-    // What LLVM assumes where nothing is said.
+    // LLVM's default.
     int64_t natural = layout.getTypeABIAlignment(type);
     if (isa<VectorType>(type))
       natural = llvm::PowerOf2Ceil(bytes);
@@ -321,7 +321,7 @@ private:
 
   //===- Operations of registers -----------------------------------------===//
 
-  /// Room for the registers of one operation: 16 of 32 bits.
+  /// Storage for the registers of one operation: 16 of 32 bits.
   Value frame() {
     if (!frameOfFunction) {
       OpBuilder::InsertionGuard guard(builder);

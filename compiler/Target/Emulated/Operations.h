@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations of the device as calls of the emulator.
+// Device operations as calls of the emulator.
 #ifndef HONE_COMPILER_TARGET_EMULATED_OPERATIONS_H
 #define HONE_COMPILER_TARGET_EMULATED_OPERATIONS_H
 
@@ -9,7 +9,7 @@
 namespace hone {
 
 /// Checks every access to memory, and replaces every operation of the nvvm
-/// dialect. `shared` are the offsets of shared arrays by their names.
+/// dialect. `shared` maps shared arrays to their offsets.
 mlir::LogicalResult translateOperations(mlir::LLVM::LLVMFuncOp function,
                                         EmulatorServices &services,
                                         const llvm::StringMap<int64_t> &shared);

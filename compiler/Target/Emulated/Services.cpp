@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls of the emulator, through the table that it hands to each module.
+// Calls to the emulator, through the table that it passes to each module.
 #include "compiler/Target/Emulated/Services.h"
 #include "dialects/Rt/Rt.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls of the emulator in a module's code, and the places they are told from.
+// Calls to the emulator in a module's code, and the source locations they are
+// reported with.
 #ifndef HONE_COMPILER_TARGET_EMULATED_SERVICES_H
 #define HONE_COMPILER_TARGET_EMULATED_SERVICES_H
 
@@ -24,7 +25,7 @@ public:
   mlir::Value constant(mlir::OpBuilder &builder, mlir::Location loc,
                        int64_t value, unsigned bits = 32);
 
-  /// Names and places of all sites, each ended by a zero, and where they begin.
+  /// Names and locations of all sites, zero-terminated, and their offsets.
   const std::string &siteText() const { return text; }
   llvm::ArrayRef<int32_t> siteOffsets() const { return offsets; }
   mlir::LLVM::GlobalOp pointer() const { return services; }

@@ -29,7 +29,7 @@ namespace {
 constexpr int64_t kSharedAlignment = 16, kSharedGap = 64;
 constexpr unsigned kShared = 3;
 
-/// A function that the device's interface can start.
+/// A function that the device's interface can launch.
 struct Kernel {
   LLVM::LLVMFuncOp function, entry;
   int64_t blockSize = 0;
@@ -64,8 +64,8 @@ public:
   }
 
 private:
-  /// Offsets of the arrays in the shared memory of a block, which all functions
-  /// of the module have in common.
+  /// Offsets of the arrays in the shared memory of a block, common to all
+  /// functions of the module.
   void layOutShared() {
     for (auto global :
          llvm::make_early_inc_range(device.getOps<LLVM::GlobalOp>())) {
@@ -83,7 +83,7 @@ private:
     }
   }
 
-  /// All pointers are the host's.
+  /// All pointers become host pointers.
   void retype() {
     for (LLVM::GlobalOp global : sharedGlobals)
       global.erase();
@@ -101,7 +101,7 @@ private:
     });
   }
 
-  /// Gives a function of the device to the host, and a kernel its entry.
+  /// Moves a device function to the host, and gives a kernel its entry.
   void takeFunction(LLVM::LLVMFuncOp function) {
     bool isKernel =
         function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName());
@@ -170,7 +170,7 @@ private:
                   builder.getI32TensorAttr(some));
   }
 
-  /// A structure of the fields, in the constant that is being built.
+  /// A structure of the fields, in the constant being built.
   Value structure(Location loc, ArrayRef<Value> fields) {
     auto type = LLVM::LLVMStructType::getLiteral(
         builder.getContext(),

@@ -97,7 +97,7 @@ static void addConstant(llvm::Module &module, StringRef symbol,
   global->setAlignment(llvm::Align(64));
 }
 
-/// Everything but the stub and the images is the module's own.
+/// Everything except the stub and the images is private to the module.
 static void internalize(llvm::Module &module, const DeviceKernelInfo &kernel) {
   for (llvm::GlobalValue &value : module.global_values()) {
     if (value.isDeclaration())

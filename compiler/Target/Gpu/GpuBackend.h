@@ -9,7 +9,7 @@
 
 namespace hone {
 
-/// A kernel becomes a launch stub of the host and images of its device
+/// A kernel becomes a launch stub for the host and images of its device
 /// functions, in one object file. It has one variant, lowered once for all
 /// chips.
 class GpuBackend : public Backend {
@@ -32,15 +32,15 @@ protected:
   GpuBackend(std::string driver, GpuMachine chip)
       : driver(std::move(driver)), chip(std::move(chip)) {}
 
-  /// Bytes that become a constant of the stub's object; none where the code of
-  /// the module has what the image's symbol names.
+  /// Bytes that become a constant of the stub's object; none if the module's
+  /// code contains what the image's symbol names.
   struct Image {
     ImageInfo info;
     std::string bytes;
   };
 
-  /// Makes the images of one kernel. `module` is in the llvm phase, and
-  /// `device`, in it, gone after this.
+  /// Makes the images of one kernel. `module` is in the llvm phase; its
+  /// `device` is erased afterwards.
   virtual llvm::Error makeImages(const KernelJob &job, mlir::ModuleOp module,
                                  mlir::gpu::GPUModuleOp device,
                                  KernelReport &report,

@@ -7,11 +7,12 @@
  *   int status = hone_compile_file(compiler, "model.onnx", "model.so");
  *   hone_compiler_destroy(compiler);
  *
- * Each compile is the work of the program hone-compile, which is looked for
- * beside this library and in the folders bin around it: whatever happens there,
- * the process that asked for it goes on. It may have been forked, and may fork.
+ * Each compilation runs in the program hone-compile, which is searched for
+ * beside this library and in the bin folders of enclosing folders: whatever
+ * happens there, the calling process continues. It may have been forked, and
+ * may fork.
  *
- * Compilers of different threads work at the same time; one compiler serves one
+ * Compilers of different threads work concurrently; one compiler serves one
  * call at a time. Nothing is printed, and no signal handler is installed. */
 #ifndef HONE_COMPILER_H
 #define HONE_COMPILER_H
@@ -28,7 +29,7 @@ extern "C" {
 #define HONE_COMPILER_EXPORT
 #endif
 
-/* What a compile ends with: the exit codes of `hone compile`. */
+/* Outcomes of a compilation: the exit codes of `hone compile`. */
 typedef enum hone_compile_status {
   HONE_COMPILE_OK = 0,
   HONE_COMPILE_BAD_INPUT = 1,    /* the model is at fault; messages say where */
@@ -45,23 +46,23 @@ typedef struct hone_compiler hone_compiler;
  * Called on the thread that compiles, as is hone_progress_fn. */
 typedef void (*hone_message_fn)(void *user, const char *message);
 
-/* What is being done and how much of the whole is behind, from 0 to 1. Nonzero
- * cancels the compile, which then ends at once. Called at least every 50 ms,
- * whether there is news or not. */
+/* The current activity and the fraction of the whole that is done, from 0 to
+ * 1. Nonzero cancels the compilation, which then ends at once. Called at least
+ * every 50 ms, with or without news. */
 typedef int (*hone_progress_fn)(void *user, const char *what, double fraction);
 
 HONE_COMPILER_EXPORT const char *hone_compiler_version(void);
 
-/* NULL when there is no memory. */
+/* NULL if out of memory. */
 HONE_COMPILER_EXPORT hone_compiler *hone_compiler_create(void);
 HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 
 /* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
- * "symbol", "emit", "header" ("true"), "threads" (that runs will have),
- * "jobs" (threads of the compiler), "reproducer-with-weights". "dim" takes
- * "NAME=N" and adds up, as do the names of "override" and the files of "tuned".
+ * "symbol", "emit", "header" ("true"), "threads" (that runs will use), "jobs"
+ * (threads of the compiler), "reproducer-with-weights". "dim" takes "NAME=N"
+ * and accumulates, as do the names of "override" and the files of "tuned".
  * Returns HONE_COMPILE_OK, HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL
- * without memory. */
+ * if out of memory. */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,
                                            const char *value);
@@ -73,7 +74,7 @@ HONE_COMPILER_EXPORT void hone_compiler_on_progress(hone_compiler *compiler,
                                                     hone_progress_fn function,
                                                     void *user);
 
-/* Compile to a file, which appears whole or not at all. Return a
+/* Compile to a file, which appears complete or not at all. Return a
  * hone_compile_status. */
 HONE_COMPILER_EXPORT int hone_compile_file(hone_compiler *compiler,
                                            const char *model,
@@ -85,7 +86,7 @@ HONE_COMPILER_EXPORT int hone_compile_bytes(hone_compiler *compiler,
                                             const char *name,
                                             const char *output);
 
-/* All messages of the last compile, one a line; valid until the next. */
+/* All messages of the last compilation, one per line; valid until the next. */
 HONE_COMPILER_EXPORT const char *
 hone_compiler_messages(const hone_compiler *compiler);
 

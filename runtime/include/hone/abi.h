@@ -442,7 +442,7 @@ struct hone_descriptor {
   int64_t level_count;       /* 160 */
   int64_t kernel_count;      /* 168 */
   const int64_t *kernel_pieces;     /* 176: for information, may be NULL */
-  const char *texts;                /* 184: terminated, one after the other */
+  const char *texts;                /* 184: terminated, one after another */
   const hone_node *nodes;           /* 192 */
   int64_t node_count;               /* 200 */
   uint32_t memory;                  /* 208: HONE_MEMORY_* */

@@ -11,7 +11,7 @@ func.func @hone_run() {
 // -----
 
 func.func @hone_run() {
-  // expected-error @below {{does not belong into the host function after phase 'buffer'}}
+  // expected-error @below {{does not belong in the host function after phase 'buffer'}}
   %0 = hone.constant dense<1.0> : tensor<4xf32>
   return
 }
@@ -23,7 +23,7 @@ func.func @hone_run(%n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %x = hone_rt.input 0 dims(%n) : memref<?xf32>
-  // expected-error @below {{starts with a buffer that is not its own}}
+  // expected-error @below {{starts with a buffer that it does not own}}
   %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> memref<?xf32> {
     scf.yield %a : memref<?xf32>
   }
@@ -39,7 +39,7 @@ func.func @hone_run(%n: index) {
   %x = hone_rt.alloc dims(%n) : memref<?xf32>
   %y = hone_rt.alloc dims(%n) : memref<?xf32>
   %r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %y) -> (memref<?xf32>, memref<?xf32>) {
-    // expected-error @below {{hands over a buffer that is not its own}}
+    // expected-error @below {{passes on a buffer that it does not own}}
     scf.yield %a, %a : memref<?xf32>, memref<?xf32>
   }
   return
@@ -52,7 +52,7 @@ func.func @hone_run(%n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %x = hone_rt.alloc dims(%n) : memref<?xf32>
-  // expected-error @below {{starts with a buffer that is not its own}}
+  // expected-error @below {{starts with a buffer that it does not own}}
   %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> memref<?xf32> {
     scf.yield %a : memref<?xf32>
   }
@@ -67,7 +67,7 @@ func.func @hone_run(%n: index) {
   %c1 = arith.constant 1 : index
   scf.for %i = %c0 to %n step %c1 {
     %x = hone_rt.alloc dims(%n) : memref<?xf32>
-    // expected-error @below {{leaves blocks that nobody gives back}}
+    // expected-error @below {{leaves blocks that are never freed}}
     scf.yield
   }
   return
@@ -82,7 +82,7 @@ func.func @hone_run(%n: index) {
   %x = hone_rt.alloc dims(%n) : memref<?xf32>
   %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> memref<?xf32> {
     %y = hone_rt.alloc dims(%n) : memref<?xf32>
-    // expected-error @below {{does not keep what is handed over}}
+    // expected-error @below {{does not keep what is passed on}}
     hone_rt.end_iteration %m keep(%a : memref<?xf32>)
     scf.yield %y : memref<?xf32>
   }
