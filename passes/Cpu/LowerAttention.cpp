@@ -269,16 +269,16 @@ void AttentionEmitter::emitSoftmax(Value row) {
   Value maximum = reduce(vector::CombiningKind::MAXIMUMF, tops[0]);
   // Where all are -inf, no power is to be NaN.
   Value shift = select(isEqual(maximum, infinity), e.zero(f32), maximum);
-  Value factor = power(before, shift);
+  Value factor = expDiff(before, shift);
   Value shifts = splat(shift);
   SmallVector<Value> parts = foldVectors(
       keys, e.zero(vectorType), [&](Value column, Value mask, Value carried) {
         Value place = e.add(start, column);
-        Value powers = power(strip.load(e, place, lanes, mask), shifts);
+        Value exponentials = expDiff(strip.load(e, place, lanes, mask), shifts);
         if (mask)
-          powers = select(mask, powers, e.zero(vectorType));
-        strip.store(e, place, powers, mask);
-        return e.sum(carried, powers);
+          exponentials = select(mask, exponentials, e.zero(vectorType));
+        strip.store(e, place, exponentials, mask);
+        return e.sum(carried, exponentials);
       });
   for (size_t i = 1; i < parts.size(); ++i)
     parts[0] = e.sum(parts[0], parts[i]);

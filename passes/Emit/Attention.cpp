@@ -182,7 +182,7 @@ Value SoftmaxMath::isEqual(Value a, Value b) const {
                                b);
 }
 
-Value SoftmaxMath::power(Value a, Value b) const {
+Value SoftmaxMath::expDiff(Value a, Value b) const {
   return math::ExpOp::create(e.builder, e.loc,
                              arith::SubFOp::create(e.builder, e.loc, a, b));
 }

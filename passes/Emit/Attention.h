@@ -52,7 +52,7 @@ struct SoftmaxMath {
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b) const;
   mlir::Value isEqual(mlir::Value a, mlir::Value b) const;
   /// exp(a - b)
-  mlir::Value power(mlir::Value a, mlir::Value b) const;
+  mlir::Value expDiff(mlir::Value a, mlir::Value b) const;
 
   Emitter &e;
 };

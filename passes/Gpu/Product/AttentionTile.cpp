@@ -26,7 +26,7 @@ static AttentionTile scalarTile(int64_t rows, int64_t keys, int64_t width) {
   tile.values = {rows, columns, keys, warps, 1, 1, false};
   tile.query = {nullptr, kPiece, rows, false, false};
   tile.key = {nullptr, kPiece, keys, false, false};
-  tile.powers = {nullptr, keys, rows, false, false};
+  tile.exponentials = {nullptr, keys, rows, false, false};
   tile.value = {nullptr, keys, tile.values.n, false, false};
   return tile;
 }
@@ -44,14 +44,15 @@ static AttentionTile tensorTile(int64_t rows, int64_t keys, int64_t depth,
   tile.values = {rows, usedWidth, keys, warps, 1, 1, true};
   tile.query = {nullptr, rows, columns, true, true};
   tile.key = {nullptr, keys, columns, true, true};
-  tile.powers = {nullptr, 0, 0, true, true}; // They stay in registers.
+  tile.exponentials = {nullptr, 0, 0, true, true}; // They stay in registers.
   tile.value = {nullptr, keys, int64_t(llvm::PowerOf2Ceil(usedWidth)), false,
                 true};
   return tile;
 }
 
 int64_t AttentionTile::elementsBeforeValues() const {
-  return std::max(scores.stages * (query.size() + key.size()), powers.size());
+  return std::max(scores.stages * (query.size() + key.size()),
+                  exponentials.size());
 }
 
 int64_t AttentionTile::sharedBytes() const {

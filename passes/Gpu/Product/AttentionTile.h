@@ -19,13 +19,13 @@ struct AttentionTile {
                                                const Attention &problem);
 
   /// Rows of a warp.
-  static constexpr int64_t kWarpRows = TileMath::kBand;
+  static constexpr int64_t kWarpRows = TileMath::kBlockRows;
   /// Rows of staged results are padded by this many elements.
   static constexpr int64_t kStagePadding = 8;
 
   int64_t rows, keys;
-  BlockTile scores, values;             ///< Of the two products.
-  SharedTile query, key, powers, value; ///< `memref` is left open.
+  BlockTile scores, values;                   ///< Of the two products.
+  SharedTile query, key, exponentials, value; ///< `memref` is left open.
   mlir::Type element;
 
   /// Queries, keys and powers come first in shared memory.

@@ -47,8 +47,9 @@ private:
   SmallVector<Value> multiplyKeys(Value firstKey);
   SmallVector<Value> scoresOf(ValueRange products, Value firstKey);
   Value scoreOf(Value product, Value row, Value column, bool whole);
-  SmallVector<Value> emitPowers(SmallVector<Value> scores, RowState &state,
-                                SmallVector<Value> &factors);
+  SmallVector<Value> emitExponentials(SmallVector<Value> scores,
+                                      RowState &state,
+                                      SmallVector<Value> &factors);
   SmallVector<Value> scale(ValueRange sums, ValueRange factors);
   SmallVector<Value> inverses(ValueRange totals);
   void storeResult(ValueRange sums);
@@ -111,13 +112,13 @@ TileSource AttentionEmitter::rowsOf(const Attention::Operand &operand,
   source.buffer = operand.buffer;
   source.lines = count;
   source.depth = problem.depth;
-  source.run = runOf(problem.depth);
+  source.contiguity = contiguityOf(problem.depth);
   source.enter = [this, base = operand.base(e, batch),
                   stride = operand.rowStride](Value row) {
     return SmallVector<Value>{e.add(base, e.mul(row, stride))};
   };
-  source.at = [this](ValueRange line, TileSource::Piece piece, Value inside) {
-    return TileSource::Place{e.add(line[0], e.add(piece.first, inside)),
+  source.at = [this](ValueRange line, TileSource::KSlice slice, Value inside) {
+    return TileSource::Place{e.add(line[0], e.add(slice.first, inside)),
                              nullptr};
   };
   return source;
@@ -130,13 +131,13 @@ TileSource AttentionEmitter::columnsOf(const Attention::Operand &operand) {
   source.lines = problem.width;
   source.depth = problem.keys;
   source.alongK = false;
-  source.run = runOf(problem.width);
+  source.contiguity = contiguityOf(problem.width);
   source.enter = [this, base = operand.base(e, batch)](Value column) {
     return SmallVector<Value>{e.add(base, column)};
   };
   source.at = [this, stride = operand.rowStride](
-                  ValueRange line, TileSource::Piece piece, Value inside) {
-    Value row = e.add(piece.first, inside);
+                  ValueRange line, TileSource::KSlice slice, Value inside) {
+    Value row = e.add(slice.first, inside);
     return TileSource::Place{e.add(line[0], e.mul(row, stride)), nullptr};
   };
   return source;
@@ -160,13 +161,14 @@ void AttentionEmitter::enterBlock(const ThreadPlace &place, ValueRange sizes) {
   placePart(tile.value, tile.elementsBeforeValues(), 1);
   if (tensorCores) {
     scoreMath = makeTensorMath(e, tile.scores, thread, tile.query, tile.key);
-    valueMath = makeTensorMath(e, tile.values, thread, tile.powers, tile.value);
+    valueMath =
+        makeTensorMath(e, tile.values, thread, tile.exponentials, tile.value);
   } else {
-    placePart(tile.powers, 0, 1);
+    placePart(tile.exponentials, 0, 1);
     scoreMath =
         makeScalarMath(e, tile.scores, thread, tile.query, tile.key, f32);
-    valueMath =
-        makeScalarMath(e, tile.values, thread, tile.powers, tile.value, f32);
+    valueMath = makeScalarMath(e, tile.values, thread, tile.exponentials,
+                               tile.value, f32);
   }
   // Rows behind the last have the operands of the last.
   rowNumbers.clear();
@@ -202,13 +204,13 @@ void AttentionEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
         state.maxima = llvm::to_vector(carried.slice(sumCount, rowCount));
         state.totals = llvm::to_vector(carried.take_back(rowCount));
         SmallVector<Value> factors;
-        SmallVector<Value> powers = emitPowers(
+        SmallVector<Value> exponentials = emitExponentials(
             scoresOf(multiplyKeys(firstKey), firstKey), state, factors);
         waitForCopies();
         if (tensorCores)
           copyKeys(e.add(firstKey, tile.keys));
-        SmallVector<Value> next = valueMath->multiplyRuns(
-            powers, scoreMath->runs(), zero,
+        SmallVector<Value> next = valueMath->multiplySegments(
+            exponentials, scoreMath->segments(), zero,
             scale(carried.take_front(sumCount), factors));
         llvm::append_range(next, state.maxima);
         llvm::append_range(next, state.totals);
@@ -233,14 +235,14 @@ void AttentionEmitter::copyKeys(Value firstKey) {
 SmallVector<Value> AttentionEmitter::multiplyKeys(Value firstKey) {
   Value zero = e.cst(0);
   if (tensorCores)
-    return scoreMath->toRuns(
+    return scoreMath->toSegments(
         scoreMath->multiply(zero, zero, scoreMath->zeros()));
   int64_t threads = tile.scores.threads();
   TileLoader left(e, query, tile.query, threads, thread, firstRow),
       right(e, key, tile.key, threads, thread, firstKey);
   TileLoop loop{e,        left,       right, tile.query,
                 tile.key, *scoreMath, zero,  problem.depth};
-  return scoreMath->toRuns(loop.throughRegisters());
+  return scoreMath->toSegments(loop.throughRegisters());
 }
 
 /// The scores of a tile. One with keys that do not exist tests each: their
@@ -249,9 +251,10 @@ SmallVector<Value> AttentionEmitter::scoresOf(ValueRange products,
                                               Value firstKey) {
   auto emit = [&](bool whole) {
     SmallVector<Value> scores;
-    for (auto [product, run] : llvm::zip_equal(products, scoreMath->runs()))
-      scores.push_back(scoreOf(product, rowNumbers[run.row],
-                               e.add(firstKey, run.column), whole));
+    for (auto [product, segment] :
+         llvm::zip_equal(products, scoreMath->segments()))
+      scores.push_back(scoreOf(product, rowNumbers[segment.row],
+                               e.add(firstKey, segment.column), whole));
     return scores;
   };
   std::optional<int64_t> known = constantOf(problem.keys);
@@ -309,16 +312,16 @@ Value AttentionEmitter::acrossRow(Value value,
 
 /// exp(score - maximum), where the maxima and totals take the scores in.
 /// `factors` are what sums so far have to be multiplied by.
-SmallVector<Value> AttentionEmitter::emitPowers(SmallVector<Value> scores,
-                                                RowState &state,
-                                                SmallVector<Value> &factors) {
-  SmallVector<TileMath::Run> runs = scoreMath->runs();
+SmallVector<Value>
+AttentionEmitter::emitExponentials(SmallVector<Value> scores, RowState &state,
+                                   SmallVector<Value> &factors) {
+  SmallVector<TileMath::RowSegment> segments = scoreMath->segments();
   int64_t lanes = cast<VectorType>(scores[0].getType()).getNumElements();
   SmallVector<Value> shifts;
   for (auto [row, before] : llvm::enumerate(state.maxima)) {
     Value largest;
-    for (auto [score, run] : llvm::zip_equal(scores, runs))
-      if (run.row == static_cast<int64_t>(row))
+    for (auto [score, segment] : llvm::zip_equal(scores, segments))
+      if (segment.row == static_cast<int64_t>(row))
         largest = largest ? maximum(largest, score) : score;
     Value top = extract(largest, 0);
     for (int64_t i = 1; i < lanes; ++i)
@@ -327,15 +330,15 @@ SmallVector<Value> AttentionEmitter::emitPowers(SmallVector<Value> scores,
     top = maximum(before, top);
     // Where all are -inf, no power is to be NaN.
     Value shift = select(isEqual(top, lowest()), e.zero(f32), top);
-    factors.push_back(power(before, shift));
+    factors.push_back(expDiff(before, shift));
     shifts.push_back(shift);
     before = top;
   }
   for (auto [total, factor] : llvm::zip_equal(state.totals, factors))
     total = e.product(total, factor);
-  for (auto [score, run] : llvm::zip_equal(scores, runs)) {
-    score = power(score, splat(shifts[run.row], lanes));
-    Value &total = state.totals[run.row];
+  for (auto [score, segment] : llvm::zip_equal(scores, segments)) {
+    score = expDiff(score, splat(shifts[segment.row], lanes));
+    Value &total = state.totals[segment.row];
     for (int64_t i = 0; i < lanes; ++i)
       total = e.sum(total, extract(score, i));
   }
@@ -345,12 +348,13 @@ SmallVector<Value> AttentionEmitter::emitPowers(SmallVector<Value> scores,
 /// Sums of a row times its factor.
 SmallVector<Value> AttentionEmitter::scale(ValueRange sums,
                                            ValueRange factors) {
-  SmallVector<Value> vectors = valueMath->toRuns(sums);
-  for (auto [vector, run] : llvm::zip_equal(vectors, valueMath->runs())) {
+  SmallVector<Value> vectors = valueMath->toSegments(sums);
+  for (auto [vector, segment] :
+       llvm::zip_equal(vectors, valueMath->segments())) {
     int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
-    vector = e.product(vector, splat(factors[run.row], lanes));
+    vector = e.product(vector, splat(factors[segment.row], lanes));
   }
-  return valueMath->fromRuns(vectors);
+  return valueMath->fromSegments(vectors);
 }
 
 /// One by the totals of rows.
@@ -375,7 +379,7 @@ void AttentionEmitter::storeResult(ValueRange sums) {
   emitBarrier(e);
 
   int64_t bytes = out.elementType().getIntOrFloatBitWidth() / 8;
-  int64_t width = std::min({runOf(problem.width), kAccessBytes / bytes,
+  int64_t width = std::min({contiguityOf(problem.width), kAccessBytes / bytes,
                             AttentionTile::kStagePadding});
   int64_t across = *constantOf(problem.width) / width;
   int64_t count = tile.rows * across;

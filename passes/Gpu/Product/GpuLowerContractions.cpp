@@ -23,12 +23,12 @@ static TileSource leftOf(Emitter &e, const Contraction &contraction,
   source.buffer = contraction.a;
   source.lines = contraction.m;
   source.depth = contraction.k;
-  source.run = runOf(contraction.k);
+  source.contiguity = contiguityOf(contraction.k);
   source.enter = [&e, base, k = contraction.k](Value row) {
     return SmallVector<Value>{e.add(base, e.mul(row, k))};
   };
-  source.at = [&e](ValueRange line, TileSource::Piece piece, Value inside) {
-    Value k = e.add(piece.first, inside);
+  source.at = [&e](ValueRange line, TileSource::KSlice slice, Value inside) {
+    Value k = e.add(slice.first, inside);
     return TileSource::Place{e.add(line[0], k), nullptr};
   };
   return source;
@@ -48,22 +48,22 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
     return panelSource(e, contraction.b, e.ceilDiv(n, graph::kPanelWidth),
                        depth, e.cst(0));
   case RhsLayout::RowMajor:
-    source.run = runOf(n);
+    source.contiguity = contiguityOf(n);
     step = n;
     source.enter = [&e, base](Value column) {
       return SmallVector<Value>{e.add(base, column)};
     };
     break;
   case RhsLayout::Transposed:
-    source.run = runOf(depth);
+    source.contiguity = contiguityOf(depth);
     source.enter = [&e, base, depth](Value column) {
       return SmallVector<Value>{e.add(base, e.mul(column, depth))};
     };
     break;
   }
-  source.at = [&e, step](ValueRange line, TileSource::Piece piece,
+  source.at = [&e, step](ValueRange line, TileSource::KSlice slice,
                          Value inside) {
-    Value k = e.add(piece.first, inside);
+    Value k = e.add(slice.first, inside);
     return TileSource::Place{e.add(line[0], e.mul(k, step)), nullptr};
   };
   return source;

@@ -80,7 +80,7 @@ TileSource ImplicitProduct::pixels(Value group) {
   source.buffer = input;
   source.lines = sizeOf(e, ArrayRef(outSizes).drop_back());
   source.depth = depth;
-  source.run = runOf(groupIn);
+  source.contiguity = contiguityOf(groupIn);
   // Where the pixel's windows start: an offset, and one position for each
   // spatial dimension.
   source.enter = [this, group](Value pixel) {
@@ -92,18 +92,18 @@ TileSource ImplicitProduct::pixels(Value group) {
       line.push_back(window.start(e, d, place[d + 1]));
     return line;
   };
-  source.at = [this](ValueRange line, TileSource::Piece piece, Value inside) {
+  source.at = [this](ValueRange line, TileSource::KSlice slice, Value inside) {
     TileSource::Place place{line[0], nullptr};
-    Value k = e.add(piece.first, inside), channel = k;
+    Value k = e.add(slice.first, inside), channel = k;
     SmallVector<Value> tap(window.spatial(), e.cst(0));
     if (constantOf(taps) != 1) {
       // A piece of one kernel element: that is the same for all threads.
       std::optional<int64_t> channels = constantOf(groupIn);
-      bool oneTap = channels && *channels % piece.depth == 0;
+      bool oneTap = channels && *channels % slice.depth == 0;
       SmallVector<Value> sizes;
       for (int64_t size : window.kernel)
         sizes.push_back(e.cst(size));
-      Value number = oneTap ? piece.first : k;
+      Value number = oneTap ? slice.first : k;
       channel = e.rem(number, groupIn);
       if (oneTap)
         channel = e.add(channel, inside);
@@ -183,8 +183,9 @@ private:
 void DepthwiseEmitter::emit() {
   int64_t bits = std::max(input.elementType().getIntOrFloatBitWidth(),
                           filter.elementType().getIntOrFloatBitWidth());
-  int64_t width = std::min({epilogue.vectorWidth(kAccessBytes),
-                            kAccessBytes * 8 / bits, runOf(window.channels)});
+  int64_t width =
+      std::min({epilogue.vectorWidth(kAccessBytes), kAccessBytes * 8 / bits,
+                contiguityOf(window.channels)});
   SmallVector<Value> sizes = epilogue.sizes;
   sizes.back() = e.div(sizes.back(), e.cst(width));
   emitThreads(e, sizeOf(e, sizes), tuning::kGpuThreads, [&](Value index) {

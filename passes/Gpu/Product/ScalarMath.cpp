@@ -62,13 +62,13 @@ public:
     return results;
   }
 
-  void write(int64_t band, ValueRange sums, Value staged, int64_t pitch,
+  void write(int64_t rowBlock, ValueRange sums, Value staged, int64_t pitch,
              Value firstRow) const override {
     for (int64_t r = 0; r < kGroup; ++r)
       for (int64_t g = 0; g < columnGroups; ++g) {
         Value target = e.mul(e.add(e.add(firstRow, laneRow), r), pitch);
         target = e.add(target, e.add(column, g * kGroup * kLanesN));
-        Value sum = sums[(band * kGroup + r) * columnGroups + g];
+        Value sum = sums[(rowBlock * kGroup + r) * columnGroups + g];
         vector::StoreOp::create(e.builder, e.loc, sum, staged, target,
                                 /*nontemporal=*/false, alignment());
       }
@@ -83,26 +83,27 @@ public:
 
   int64_t lanesOfRow() const override { return kLanesN; }
 
-  SmallVector<Run> runs() const override {
-    SmallVector<Run> result;
+  SmallVector<RowSegment> segments() const override {
+    SmallVector<RowSegment> result;
     for (int64_t r = 0; r < rowGroups * kGroup; ++r)
       for (int64_t g = 0; g < columnGroups; ++g)
         result.push_back({r, e.add(column, g * kGroup * kLanesN)});
     return result;
   }
 
-  SmallVector<Value> toRuns(ValueRange sums) const override {
+  SmallVector<Value> toSegments(ValueRange sums) const override {
     return llvm::to_vector(sums);
   }
 
-  SmallVector<Value> fromRuns(ValueRange vectors) const override {
+  SmallVector<Value> fromSegments(ValueRange vectors) const override {
     return llvm::to_vector(vectors);
   }
 
   /// Through the left piece.
-  SmallVector<Value> multiplyRuns(ValueRange vectors, ArrayRef<Run> places,
-                                  Value rightStage,
-                                  ValueRange sums) const override {
+  SmallVector<Value> multiplySegments(ValueRange vectors,
+                                      ArrayRef<RowSegment> places,
+                                      Value rightStage,
+                                      ValueRange sums) const override {
     Value stage = e.cst(0);
     SmallVector<Value> tileRows = rows();
     for (auto [place, vector] : llvm::zip_equal(places, vectors))

@@ -18,8 +18,8 @@ class TensorMath : public TileMath {
 public:
   TensorMath(Emitter &e, const BlockTile &tile, Value thread,
              const SharedTile &left, const SharedTile &right)
-      : e(e), left(left), right(right), depth(tile.k), bands(tile.warpM() / kM),
-        fragments(tile.warpN() / kN) {
+      : e(e), left(left), right(right), depth(tile.k),
+        rowBlocks(tile.warpM() / kM), fragments(tile.warpN() / kN) {
     Value warp = e.div(thread, e.cst(kWarp));
     lane = e.rem(thread, e.cst(kWarp));
     row = e.mul(e.div(warp, e.cst(tile.warpsN)), tile.warpM());
@@ -27,18 +27,20 @@ public:
   }
 
   SmallVector<Value> zeros() const override {
-    return SmallVector<Value>(bands * fragments * kSums,
+    return SmallVector<Value>(rowBlocks * fragments * kSums,
                               e.zero(e.builder.getF32Type()));
   }
 
   SmallVector<Value> multiply(Value leftStage, Value rightStage,
                               ValueRange sums) const override {
-    return multiply([&](int64_t band,
-                        int64_t k) { return leftFragment(leftStage, band, k); },
-                    rightStage, sums);
+    return multiply(
+        [&](int64_t rowBlock, int64_t k) {
+          return leftFragment(leftStage, rowBlock, k);
+        },
+        rightStage, sums);
   }
 
-  void write(int64_t band, ValueRange sums, Value staged, int64_t pitch,
+  void write(int64_t rowBlock, ValueRange sums, Value staged, int64_t pitch,
              Value firstRow) const override {
     Value stagedRow = e.add(firstRow, e.div(lane, e.cst(4)));
     Value stagedColumn = e.add(column, e.mul(e.rem(lane, e.cst(4)), 2));
@@ -46,7 +48,7 @@ public:
     for (int64_t n = 0; n < fragments; ++n)
       for (int64_t half = 0; half < 2; ++half) {
         ValueRange pair =
-            sums.slice((band * fragments + n) * kSums + half * 2, 2);
+            sums.slice((rowBlock * fragments + n) * kSums + half * 2, 2);
         Value target = e.mul(e.add(stagedRow, half * 8), pitch);
         target = e.add(target, e.add(stagedColumn, n * kN));
         vector::StoreOp::create(
@@ -58,24 +60,24 @@ public:
 
   SmallVector<Value> rows() const override {
     SmallVector<Value> result;
-    for (int64_t half = 0; half < 2 * bands; ++half)
+    for (int64_t half = 0; half < 2 * rowBlocks; ++half)
       result.push_back(e.add(e.add(row, e.div(lane, e.cst(4))), half * 8));
     return result;
   }
 
   int64_t lanesOfRow() const override { return 4; }
 
-  SmallVector<Run> runs() const override {
-    SmallVector<Run> result;
+  SmallVector<RowSegment> segments() const override {
+    SmallVector<RowSegment> result;
     Value first = e.add(column, e.mul(e.rem(lane, e.cst(4)), 2));
-    for (int64_t band = 0; band < bands; ++band)
+    for (int64_t rowBlock = 0; rowBlock < rowBlocks; ++rowBlock)
       for (int64_t n = 0; n < fragments; ++n)
         for (int64_t half = 0; half < 2; ++half)
-          result.push_back({band * 2 + half, e.add(first, n * kN)});
+          result.push_back({rowBlock * 2 + half, e.add(first, n * kN)});
     return result;
   }
 
-  SmallVector<Value> toRuns(ValueRange sums) const override {
+  SmallVector<Value> toSegments(ValueRange sums) const override {
     auto type = VectorType::get({2}, e.builder.getF32Type());
     SmallVector<Value> vectors;
     for (size_t i = 0; i < sums.size(); i += 2)
@@ -84,7 +86,7 @@ public:
     return vectors;
   }
 
-  SmallVector<Value> fromRuns(ValueRange vectors) const override {
+  SmallVector<Value> fromSegments(ValueRange vectors) const override {
     SmallVector<Value> sums;
     for (Value vector : vectors)
       for (int64_t i = 0; i < 2; ++i)
@@ -94,16 +96,17 @@ public:
 
   /// Lanes hold two fragments of sums just as they do the one of a left operand
   /// that covers them.
-  SmallVector<Value> multiplyRuns(ValueRange vectors, ArrayRef<Run> places,
-                                  Value rightStage,
-                                  ValueRange sums) const override {
+  SmallVector<Value> multiplySegments(ValueRange vectors,
+                                      ArrayRef<RowSegment> places,
+                                      Value rightStage,
+                                      ValueRange sums) const override {
     Type element = right.elementType();
-    int64_t perBand = vectors.size() / bands;
+    int64_t perRowBlock = vectors.size() / rowBlocks;
     return multiply(
-        [&](int64_t band, int64_t k) {
+        [&](int64_t rowBlock, int64_t k) {
           SmallVector<Value> registers;
-          for (Value vector :
-               vectors.slice(band * perBand + k / kN * 2, 2 * kK / kN)) {
+          for (Value vector : vectors.slice(rowBlock * perRowBlock + k / kN * 2,
+                                            2 * kK / kN)) {
             auto type = VectorType::get({2}, element);
             registers.push_back(asRegister(
                 arith::TruncFOp::create(e.builder, e.loc, type, vector)));
@@ -115,24 +118,24 @@ public:
 
 private:
   SmallVector<Value>
-  multiply(function_ref<SmallVector<Value>(int64_t band, int64_t k)> leftAt,
+  multiply(function_ref<SmallVector<Value>(int64_t rowBlock, int64_t k)> leftAt,
            Value rightStage, ValueRange sums) const {
     SmallVector<Value> results = llvm::to_vector(sums);
     for (int64_t k = 0; k < depth; k += kK) {
       SmallVector<SmallVector<Value>> a, b;
-      for (int64_t band = 0; band < bands; ++band)
-        a.push_back(leftAt(band, k));
+      for (int64_t rowBlock = 0; rowBlock < rowBlocks; ++rowBlock)
+        a.push_back(leftAt(rowBlock, k));
       // One load brings two fragments of the right-hand side.
       for (int64_t pair = 0; pair < fragments; pair += 2) {
         SmallVector<Value> loaded = rightFragments(rightStage, pair, k);
         b.push_back({loaded[0], loaded[1]});
         b.push_back({loaded[2], loaded[3]});
       }
-      for (int64_t band = 0; band < bands; ++band)
+      for (int64_t rowBlock = 0; rowBlock < rowBlocks; ++rowBlock)
         for (int64_t n = 0; n < fragments; ++n)
-          multiplyFragment(a[band], b[n],
+          multiplyFragment(a[rowBlock], b[n],
                            MutableArrayRef(results).slice(
-                               (band * fragments + n) * kSums, kSums));
+                               (rowBlock * fragments + n) * kSums, kSums));
     }
     return results;
   }
@@ -168,8 +171,9 @@ private:
   }
 
   /// Matrices: rows 0-7 and 8-15 of columns k to k + 7, then of the next eight.
-  SmallVector<Value> leftFragment(Value stage, int64_t band, int64_t k) const {
-    Value matrixRow = e.add(e.add(row, laneIn(16)), band * kM);
+  SmallVector<Value> leftFragment(Value stage, int64_t rowBlock,
+                                  int64_t k) const {
+    Value matrixRow = e.add(e.add(row, laneIn(16)), rowBlock * kM);
     Value matrixColumn = e.add(e.mul(laneIn(2, 16), 8), k);
     return loadMatrices(left, stage, matrixRow, matrixColumn, false);
   }
@@ -207,7 +211,7 @@ private:
 
   Emitter &e;
   const SharedTile &left, &right;
-  int64_t depth, bands, fragments;
+  int64_t depth, rowBlocks, fragments;
   Value lane, row, column;
 };
 } // namespace

@@ -60,10 +60,10 @@ void ThinEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
 
   int64_t widest = 128 / product.rightType.getIntOrFloatBitWidth();
   width = std::clamp<int64_t>(widest, 1, 8);
-  width = std::min(width, right.run);
+  width = std::min(width, right.contiguity);
   int64_t across = graph::kPanelWidth / width; // Threads along the columns.
   if (right.alongK) {
-    width = std::min(width, left.run);
+    width = std::min(width, left.contiguity);
     column = e.add(firstColumn, warp);
     firstK = e.mul(lane, width);
     step = kWarp * width;

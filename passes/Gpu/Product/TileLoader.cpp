@@ -12,14 +12,14 @@ using namespace hone;
 /// Elements of a chunk that is moved as a whole in a swizzled tile.
 static constexpr int64_t kSwizzledChunk = 8;
 
-int64_t hone::runOf(Value size) {
+int64_t hone::contiguityOf(Value size) {
   std::optional<int64_t> known = constantOf(size);
   if (!known)
     return 1;
-  int64_t run = 1;
-  while (run < 16 && *known % (2 * run) == 0)
-    run *= 2;
-  return run;
+  int64_t contiguity = 1;
+  while (contiguity < 16 && *known % (2 * contiguity) == 0)
+    contiguity *= 2;
+  return contiguity;
 }
 
 TileSource hone::panelSource(Emitter &e, const FlatBuffer &buffer, Value panels,
@@ -29,15 +29,15 @@ TileSource hone::panelSource(Emitter &e, const FlatBuffer &buffer, Value panels,
   source.lines = e.mul(panels, graph::kPanelWidth);
   source.depth = depth;
   source.alongK = false;
-  source.run = graph::kPanelWidth;
+  source.contiguity = graph::kPanelWidth;
   source.enter = [&e, depth, first](Value column) {
     Value panel = e.add(first, e.div(column, e.cst(graph::kPanelWidth)));
     Value start = e.mul(panel, e.mul(depth, graph::kPanelWidth));
     return SmallVector<Value>{
         e.add(start, e.rem(column, e.cst(graph::kPanelWidth)))};
   };
-  source.at = [&e](ValueRange line, TileSource::Piece piece, Value inside) {
-    Value k = e.add(piece.first, inside);
+  source.at = [&e](ValueRange line, TileSource::KSlice slice, Value inside) {
+    Value k = e.add(slice.first, inside);
     return TileSource::Place{e.add(line[0], e.mul(k, graph::kPanelWidth)),
                              nullptr};
   };
@@ -88,9 +88,9 @@ int64_t hone::runBytes(const TileSource &source, int64_t width) {
 }
 
 /// Whether `size` is known to be whole multiples of `piece`.
-static bool isWhole(Value size, int64_t piece) {
+static bool isWhole(Value size, int64_t slice) {
   std::optional<int64_t> known = constantOf(size);
-  return known && *known % piece == 0;
+  return known && *known % slice == 0;
 }
 
 TileLoader::TileLoader(Emitter &e, const TileSource &source,
@@ -101,8 +101,9 @@ TileLoader::TileLoader(Emitter &e, const TileSource &source,
                             tile.elementType().getIntOrFloatBitWidth()) /
                    8;
   int64_t lines = tile.lines(), depth = tile.depth();
-  width = std::min({source.run, std::max<int64_t>(kAccessBytes / widest, 1),
-                    lines * depth / threads});
+  width =
+      std::min({source.contiguity, std::max<int64_t>(kAccessBytes / widest, 1),
+                lines * depth / threads});
   if (!tile.swizzled)
     width = std::min(width, SharedTile::kPadding);
 

@@ -27,8 +27,8 @@ SmallVector<Value> TileLoop::throughRegisters() const {
         Value stage = carried.back();
         Value other = e.sub(e.cst(1), stage);
         Value next = e.add(k, depth());
-        auto stageOf = [&](const SharedTile &piece, Value number) {
-          return e.mul(number, piece.size());
+        auto stageOf = [&](const SharedTile &operand, Value number) {
+          return e.mul(number, operand.size());
         };
         SmallVector<Type> types = left.types();
         llvm::append_range(types, right.types());

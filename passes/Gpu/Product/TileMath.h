@@ -19,17 +19,18 @@ public:
   virtual llvm::SmallVector<mlir::Value>
   multiply(mlir::Value leftStage, mlir::Value rightStage,
            mlir::ValueRange sums) const = 0;
-  /// Puts rows [16 * band, 16 * band + 16) of each warp's part into `staged`,
-  /// where the first of them is row `firstRow` and the tile's first column is
-  /// column 0.
-  virtual void write(int64_t band, mlir::ValueRange sums, mlir::Value staged,
-                     int64_t pitch, mlir::Value firstRow) const = 0;
+  /// Puts rows [16 * rowBlock, 16 * rowBlock + 16) of each warp's part into
+  /// `staged`, where the first of them is row `firstRow` and the tile's first
+  /// column is column 0.
+  virtual void write(int64_t rowBlock, mlir::ValueRange sums,
+                     mlir::Value staged, int64_t pitch,
+                     mlir::Value firstRow) const = 0;
 
   /// Rows of a warp that are written at a time.
-  static constexpr int64_t kBand = 16;
+  static constexpr int64_t kBlockRows = 16;
 
   /// Neighbouring sums of a row that a thread holds.
-  struct Run {
+  struct RowSegment {
     int64_t row; ///< Which of the thread's rows.
     mlir::Value column;
   };
@@ -37,19 +38,19 @@ public:
   virtual llvm::SmallVector<mlir::Value> rows() const = 0;
   /// So many neighbouring lanes have sums of the same rows.
   virtual int64_t lanesOfRow() const = 0;
-  virtual llvm::SmallVector<Run> runs() const = 0;
+  virtual llvm::SmallVector<RowSegment> segments() const = 0;
   /// Sums as a vector for each run, and back.
   virtual llvm::SmallVector<mlir::Value>
-  toRuns(mlir::ValueRange sums) const = 0;
+  toSegments(mlir::ValueRange sums) const = 0;
   virtual llvm::SmallVector<mlir::Value>
-  fromRuns(mlir::ValueRange vectors) const = 0;
+  fromSegments(mlir::ValueRange vectors) const = 0;
   /// `multiply` where the piece of the left operand is `vectors`, what threads
   /// have for the runs of another product of the same rows, whose columns are K
   /// here. All threads of the block call it; what no thread may read any more
   /// is the place of the left piece.
   virtual llvm::SmallVector<mlir::Value>
-  multiplyRuns(mlir::ValueRange vectors, llvm::ArrayRef<Run> places,
-               mlir::Value rightStage, mlir::ValueRange sums) const = 0;
+  multiplySegments(mlir::ValueRange vectors, llvm::ArrayRef<RowSegment> places,
+                   mlir::Value rightStage, mlir::ValueRange sums) const = 0;
 };
 
 /// Multiply-add on scalars, for any element type. Pieces have K along their

@@ -39,16 +39,16 @@ private:
   bool usesTensorCores() const;
   bool isStatic() const;
   void chooseTile();
-  SharedTile pieceOf(int64_t lines) const {
+  SharedTile sliceOf(int64_t lines) const {
     return {nullptr, tile.k, lines, false, tile.tensorCores};
   }
-  int64_t bandsPerSlice() const;
+  int64_t stagedRowBlocks() const;
   int64_t stagedBytes() const;
 
   void emitBlock(const ThreadPlace &place, ValueRange sizes);
   void emitEpilogue(const TileMath &math, ValueRange sums);
-  void storeSlice(const FlatBuffer &staged, int64_t band, int64_t warpRows,
-                  int64_t width);
+  void storeRowBlocks(const FlatBuffer &staged, int64_t rowBlock,
+                      int64_t warpRows, int64_t width);
   int64_t storeWidth() const;
   int64_t partialWidth() const;
   void finish(ValueRange place, Value row, Value column, Value sum);
@@ -64,7 +64,7 @@ private:
   int64_t splits = 1; ///< Blocks that share a sum.
   int64_t splitK = 0; ///< What each has of K: whole pieces.
   FlatBuffer partials;
-  Type pieceType; ///< Of elements in shared memory.
+  Type sliceType; ///< Of elements in shared memory.
 
   // Of the block that is being emitted:
   SmallVector<Value> batch;
@@ -109,8 +109,8 @@ void ProductEmitter::chooseTile() {
       break;
   }
   // Whole pieces for every split, and no split without any.
-  int64_t pieces = llvm::divideCeil(known(product.k), tile.k);
-  splitK = llvm::divideCeil(pieces, splits) * tile.k;
+  int64_t slices = llvm::divideCeil(known(product.k), tile.k);
+  splitK = llvm::divideCeil(slices, splits) * tile.k;
   splits = llvm::divideCeil(known(product.k), splitK);
 }
 
@@ -125,28 +125,28 @@ static int64_t bytesOfElements(int64_t count, Type type) {
   return count * type.getIntOrFloatBitWidth() / 8;
 }
 
-/// How many bands of 16 rows of every warp are staged at a time.
-int64_t ProductEmitter::bandsPerSlice() const {
-  int64_t bands = tile.warpM() / TileMath::kBand;
+/// How many rowBlocks of 16 rows of every warp are staged at a time.
+int64_t ProductEmitter::stagedRowBlocks() const {
+  int64_t rowBlocks = tile.warpM() / TileMath::kBlockRows;
   auto bytes = [&] {
-    return bytesOfElements(tile.warpsM * bands * TileMath::kBand *
+    return bytesOfElements(tile.warpsM * rowBlocks * TileMath::kBlockRows *
                                (tile.n + kStagePadding),
                            product.accumulator);
   };
-  while (bands > 1 && bytes() > machine.sharedBytes)
-    bands /= 2;
-  return bands;
+  while (rowBlocks > 1 && bytes() > machine.sharedBytes)
+    rowBlocks /= 2;
+  return rowBlocks;
 }
 
 int64_t ProductEmitter::stagedBytes() const {
-  return bytesOfElements(tile.warpsM * bandsPerSlice() * TileMath::kBand *
-                             (tile.n + kStagePadding),
+  return bytesOfElements(tile.warpsM * stagedRowBlocks() *
+                             TileMath::kBlockRows * (tile.n + kStagePadding),
                          product.accumulator);
 }
 
 void ProductEmitter::emit(Value condition) {
   chooseTile();
-  pieceType = tile.tensorCores ? product.leftType : product.accumulator;
+  sliceType = tile.tensorCores ? product.leftType : product.accumulator;
   if (splits > 1)
     allocatePartials();
   SmallVector<Value> sizes = product.batch;
@@ -159,11 +159,11 @@ void ProductEmitter::emit(Value condition) {
   if (condition)
     blocks =
         arith::SelectOp::create(e.builder, e.loc, condition, blocks, e.cst(0));
-  int64_t pieces = bytesOfElements(
-      tile.stages * (pieceOf(tile.m).size() + pieceOf(tile.n).size()),
-      pieceType);
-  MemRefType bytes =
-      sharedType({std::max(pieces, stagedBytes())}, e.builder.getI8Type());
+  int64_t operandBytes = bytesOfElements(
+      tile.stages * (sliceOf(tile.m).size() + sliceOf(tile.n).size()),
+      sliceType);
+  MemRefType bytes = sharedType({std::max(operandBytes, stagedBytes())},
+                                e.builder.getI8Type());
   emitLaunch(e, blocks, tile.threads(), bytes,
              [&](const ThreadPlace &place) { emitBlock(place, sizes); });
   if (splits > 1)
@@ -186,7 +186,7 @@ void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   auto [leftSource, rightSource] = product.operands(batch);
   bool tensor = tile.tensorCores;
   auto makeTile = [&](int64_t lines, bool columnsAlongK) {
-    SharedTile result = pieceOf(lines);
+    SharedTile result = sliceOf(lines);
     result.columnsAlongK = columnsAlongK;
     if (columnsAlongK)
       std::swap(result.rows, result.columns);
@@ -196,9 +196,9 @@ void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
              rightTile = makeTile(tile.n, tensor && rightSource.alongK);
   int64_t leftSize = tile.stages * leftTile.size(),
           rightSize = tile.stages * rightTile.size();
-  leftTile.memref = sharedView(e, shared, 0, leftSize, pieceType);
-  rightTile.memref = sharedView(e, shared, bytesOfElements(leftSize, pieceType),
-                                rightSize, pieceType);
+  leftTile.memref = sharedView(e, shared, 0, leftSize, sliceType);
+  rightTile.memref = sharedView(e, shared, bytesOfElements(leftSize, sliceType),
+                                rightSize, sliceType);
   TileLoader left(e, leftSource, leftTile, tile.threads(), thread, firstRow),
       right(e, rightSource, rightTile, tile.threads(), thread, firstColumn);
   std::unique_ptr<TileMath> math =
@@ -212,27 +212,29 @@ void ProductEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
 }
 
 void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
-  int64_t slice = bandsPerSlice(), bands = tile.warpM() / TileMath::kBand;
-  int64_t warpRows = slice * TileMath::kBand, pitch = tile.n + kStagePadding;
+  int64_t atOnce = stagedRowBlocks(),
+          rowBlocks = tile.warpM() / TileMath::kBlockRows;
+  int64_t warpRows = atOnce * TileMath::kBlockRows,
+          pitch = tile.n + kStagePadding;
   FlatBuffer staged;
   staged.memref = sharedView(e, shared, 0, tile.warpsM * warpRows * pitch,
                              product.accumulator);
   Value warp = e.div(thread, e.cst(kWarp));
   Value firstStaged = e.mul(e.div(warp, e.cst(tile.warpsN)), warpRows);
-  for (int64_t band = 0; band < bands; band += slice) {
-    if (band > 0)
+  for (int64_t rowBlock = 0; rowBlock < rowBlocks; rowBlock += atOnce) {
+    if (rowBlock > 0)
       emitBarrier(e);
-    for (int64_t i = 0; i < slice; ++i)
-      math.write(band + i, sums, staged.memref, pitch,
-                 e.add(firstStaged, i * TileMath::kBand));
+    for (int64_t i = 0; i < atOnce; ++i)
+      math.write(rowBlock + i, sums, staged.memref, pitch,
+                 e.add(firstStaged, i * TileMath::kBlockRows));
     emitBarrier(e);
-    storeSlice(staged, band, warpRows, storeWidth());
+    storeRowBlocks(staged, rowBlock, warpRows, storeWidth());
   }
 }
 
 /// How many columns a thread stores at a time.
 int64_t ProductEmitter::storeWidth() const {
-  int64_t columns = runOf(product.n);
+  int64_t columns = contiguityOf(product.n);
   if (splits > 1)
     return std::min(columns, partialWidth());
   // Staged rows begin at multiples of the padding.
@@ -245,20 +247,22 @@ int64_t ProductEmitter::partialWidth() const {
 }
 
 /// Rows that lie in shared memory, `width` columns at a time.
-void ProductEmitter::storeSlice(const FlatBuffer &staged, int64_t band,
-                                int64_t warpRows, int64_t width) {
+void ProductEmitter::storeRowBlocks(const FlatBuffer &staged, int64_t rowBlock,
+                                    int64_t warpRows, int64_t width) {
   int64_t pitch = tile.n + kStagePadding, across = tile.n / width;
   int64_t rowsAtOnce = tile.threads() / across;
   Value column = e.mul(e.rem(thread, e.cst(across)), width);
   Value threadRow = e.div(thread, e.cst(across));
   Value outColumn = e.add(firstColumn, column);
   Value columnExists = e.cmp(arith::CmpIPredicate::slt, outColumn, product.n);
-  Value turns = e.cst(llvm::divideCeil(tile.warpsM * warpRows, rowsAtOnce));
-  e.loop(e.cst(0), turns, [&](Value i) {
+  Value iterations =
+      e.cst(llvm::divideCeil(tile.warpsM * warpRows, rowsAtOnce));
+  e.loop(e.cst(0), iterations, [&](Value i) {
     Value stagedRow = e.add(e.mul(i, rowsAtOnce), threadRow);
     Value inTile = e.add(e.mul(e.div(stagedRow, e.cst(warpRows)), tile.warpM()),
                          e.rem(stagedRow, e.cst(warpRows)));
-    Value outRow = e.add(e.add(firstRow, inTile), band * TileMath::kBand);
+    Value outRow =
+        e.add(e.add(firstRow, inTile), rowBlock * TileMath::kBlockRows);
     Value exists = both(e, columnExists,
                         e.cmp(arith::CmpIPredicate::slt, outRow, product.m));
     if (tile.warpsM * warpRows % rowsAtOnce != 0)

@@ -32,7 +32,7 @@ struct TileSource {
   bool alongK = true;
   /// Elements that start at a multiple of this (a power of two) follow each
   /// other, start at a multiple of it in the buffer, and exist all or none.
-  int64_t run = 1;
+  int64_t contiguity = 1;
 
   /// What the offsets of a line need, computed once before the loop along K.
   /// Lines outside may be asked for; their elements are not read.
@@ -41,18 +41,18 @@ struct TileSource {
     mlir::Value offset;
     mlir::Value inside; ///< Null: it exists if line and k do. Else reads as 0.
   };
-  /// k is `piece.first` + `inside`: the same for all threads and a multiple of
-  /// `piece.depth`, and what is less than it.
-  struct Piece {
+  /// k is `slice.first` + `inside`: the same for all threads and a multiple of
+  /// `slice.depth`, and what is less than it.
+  struct KSlice {
     mlir::Value first;
     int64_t depth = 1;
   };
-  std::function<Place(mlir::ValueRange line, Piece piece, mlir::Value inside)>
+  std::function<Place(mlir::ValueRange line, KSlice slice, mlir::Value inside)>
       at;
 };
 
 /// The largest power of two up to 16 that divides a size; 1 if it is not known.
-int64_t runOf(mlir::Value size);
+int64_t contiguityOf(mlir::Value size);
 
 /// Panels of columns, [panels][depth][16] from panel `first` on.
 TileSource panelSource(Emitter &e, const FlatBuffer &buffer, mlir::Value panels,
