@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Rebuilds the host function over buffers, in one sweep. Later passes share
+// Rebuilds the host function on buffers, in one sweep. Later passes share
 // memory between them.
 #include "passes/Buffer/HostBufferizer.h"
 #include "passes/Buffer/Passes.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Bufferizes one kernel. No operation of a kernel overwrites a value that is
-// read later, so every result gets a buffer of its own and there is nothing to
-// analyse: what the kernel returns is written into arguments, reshapes and
-// slices are views, and the rest are temporaries.
+// read later, so every result gets its own buffer and no analysis is needed:
+// results of the kernel are written to arguments, reshapes and slices are
+// views, and the rest are temporaries.
 #include "passes/Buffer/KernelEmission.h"
 #include "passes/Buffer/Passes.h"
 
@@ -42,7 +42,7 @@ public:
     Block &body = kernel.getBody().front();
     auto returnOp = cast<func::ReturnOp>(body.getTerminator());
     if (!llvm::all_of(returnOp.getOperands(), isTensor))
-      return returnOp.emitError("a kernel returns tensors alone");
+      return returnOp.emitError("a kernel returns only tensors");
     addBufferArguments(returnOp);
     SmallVector<Operation *> ops;
     for (Operation &op : body.without_terminator())
@@ -115,7 +115,7 @@ private:
     kernel.setArgAttrsAttr(argumentAttributes);
   }
 
-  /// Lets what computes `value` write to `target`, through reshapes.
+  /// Lets the computation of `value` write to `target`, through reshapes.
   void assignTarget(Value value, Value target) {
     Operation *op = value.getDefiningOp();
     if (!op || targets.contains(value))
@@ -176,7 +176,7 @@ private:
     return sizes;
   }
 
-  /// The sizes with those that the type knows put in.
+  /// The sizes, with those that the type knows made static.
   SmallVector<OpFoldResult> typedSizes(Location loc, Type type,
                                        ArrayRef<OpFoldResult> sizes) {
     SmallVector<OpFoldResult> typed;
@@ -275,7 +275,7 @@ private:
       return bufferizeRegions(op);
     handled.insert(op);
     Location loc = op->getLoc();
-    // Constants, fills and empty tensors come into being where they are used.
+    // Constants, fills and empty tensors are materialized where they are used.
     if (isa<tensor::EmptyOp, linalg::FillOp>(op))
       return success();
     if (op->hasTrait<OpTrait::ConstantLike>())
@@ -503,7 +503,7 @@ private:
   }
 
   func::FuncOp kernel;
-  bool teams; ///< Iterations are done by teams of threads.
+  bool teams; ///< Iterations are executed by teams of threads.
   OpBuilder builder;
   DenseMap<Value, Value> buffers; ///< Of tensors.
   DenseMap<Value, Value> targets; ///< Result arguments of tensors.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Checks of every shape that the host function computes, before anything of
-// that shape is made, and divisions that cannot trap.
+// Checks of every shape that the host function computes, before it is used, and
+// divisions that cannot trap.
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -21,7 +21,7 @@ using namespace hone;
 
 namespace {
 
-/// Numbers as wide as a size. Narrower ones are data, which may wrap around.
+/// Integers as wide as a size. Narrower ones are data, which may wrap around.
 bool isWide(Type type) { return type.isIndex() || type.isInteger(64); }
 
 bool isSignedDivision(Operation *op) {
@@ -34,13 +34,13 @@ bool isDivision(Operation *op) {
          isa<arith::DivUIOp, arith::CeilDivUIOp, arith::RemUIOp>(op);
 }
 
-/// Builds the conditions under which arithmetic gives a wrong number.
+/// Builds the conditions under which arithmetic yields a wrong number.
 class Overflow {
 public:
   explicit Overflow(MLIRContext *context) : builder(context) {}
 
-  /// An i1 that is true where an operation on the way to `value` wrapped around
-  /// or divided by zero; null where none can.
+  /// An i1 that is true if an operation on the way to `value` wrapped around or
+  /// divided by zero; null if none can.
   Value of(Value value) {
     if (auto it = known.find(value); it != known.end())
       return it->second;
@@ -59,7 +59,7 @@ public:
     return arith::OrIOp::create(builder, loc, a, b);
   }
 
-  /// Gives a division another divisor where its own would trap.
+  /// Replaces a divisor with which the division would trap.
   void makeSafe(Operation *op) {
     Value divisor = op->getOperand(1);
     if (cannotTrap(op))
@@ -122,7 +122,7 @@ private:
     return result;
   }
 
-  /// Of this operation alone.
+  /// Of this operation only.
   Value ofOperation(Operation *op) {
     Location loc = op->getLoc();
     if (!isa<arith::AddIOp, arith::SubIOp, arith::MulIOp>(op))
@@ -136,18 +136,18 @@ private:
     if (isa<arith::MulIOp>(op)) {
       if (hasNumber)
         return ofMultiple(loc, a, number.getSExtValue());
-      // The upper half repeats the sign of the lower one.
+      // The upper half is the sign extension of the lower half.
       auto wide = arith::MulSIExtendedOp::create(builder, loc, a, b);
       Value sign = arith::ShRSIOp::create(builder, loc, wide.getLow(),
                                           constant(loc, a.getType(), 63));
       Value wraps = arith::CmpIOp::create(
           builder, loc, arith::CmpIPredicate::ne, wide.getHigh(), sign);
-      // Two sizes that cannot be have a product that could.
+      // Two impossible sizes may have a possible product.
       Value negative = compare(loc, arith::CmpIPredicate::slt,
                                arith::MaxSIOp::create(builder, loc, a, b), 0);
       return arith::OrIOp::create(builder, loc, wraps, negative);
     }
-    // What is added to makes the result larger, or smaller.
+    // The addend makes the result larger, or smaller.
     if (hasNumber)
       return arith::CmpIOp::create(builder, loc,
                                    number.isNegative() == isSum
@@ -221,7 +221,7 @@ private:
                 if constexpr (std::is_same_v<decltype(buffer), rt::AllocOp>)
                   buffer.setNode(nodes.numberOf(op.getLoc()));
               })
-          // The runtime has looked at the dimensions of inputs.
+          // The runtime has checked the dimensions of inputs.
           .Case([&](rt::InputOp input) {
             if (auto type = dyn_cast<MemRefType>(input.getType()))
               passed.back().insert(shapeOf(type, input.getDims()));
@@ -271,7 +271,7 @@ private:
                             nodes.numberOf(op->getLoc()), type);
   }
 
-  /// A condition on sizes does not hold where they are wrong.
+  /// A condition on sizes does not hold if they are wrong.
   void tighten(rt::CheckOp check) {
     Value wrong = overflow.of(check.getCondition());
     if (!wrong)
@@ -288,7 +288,7 @@ private:
   OpBuilder builder;
   Overflow overflow;
   NodeTable nodes;
-  /// Shapes that were checked, in this block and in those around it.
+  /// Shapes that were checked in this block or an enclosing one.
   SmallVector<std::set<Shape>> passed;
 };
 

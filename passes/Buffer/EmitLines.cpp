@@ -86,8 +86,8 @@ void hone::buffer::emitScalarCumulate(OpBuilder &builder, CumulateOp op,
       });
 }
 
-/// Many lines beside each other: a row of the result is the row before it and a
-/// row of the source.
+/// Many adjacent lines: each row of the result is the preceding row plus a row
+/// of the source.
 static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
                             const Lines &source, const Lines &target) {
   Location loc = op.getLoc();
@@ -139,8 +139,8 @@ static void emitRowCumulate(OpBuilder &builder, CumulateOp op,
       });
 }
 
-/// As above for f16 and bf16, whose sums a row of the result would round: they
-/// are held beside it, for some columns at a time.
+/// As above for f16 and bf16, whose sums would be rounded in a row of the
+/// result: they are kept separately, for some columns at a time.
 static void emitWideRowCumulate(OpBuilder &builder, CumulateOp op,
                                 const Lines &source, const Lines &target) {
   constexpr int64_t columns = 256;

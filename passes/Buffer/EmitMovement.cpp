@@ -51,13 +51,13 @@ OpFoldResult hone::buffer::sum(OpBuilder &builder, Location loc, OpFoldResult a,
 }
 
 static int64_t staticSize(OpFoldResult size) {
-  // A value stays dynamic even where it is a constant, as the type it must fit
-  // was made before it was known.
+  // Values stay dynamic even if they turn out constant, since the type they
+  // must match was formed before.
   auto attr = dyn_cast<Attribute>(size);
   return attr ? cast<IntegerAttr>(attr).getInt() : ShapedType::kDynamic;
 }
 
-/// A strided view; static sizes, strides and offset show in the type.
+/// A strided view; static sizes, strides and offset appear in the type.
 static Value stridedView(OpBuilder &builder, Location loc, Value source,
                          OpFoldResult offset, ArrayRef<OpFoldResult> sizes,
                          ArrayRef<OpFoldResult> strides) {
@@ -70,7 +70,7 @@ static Value stridedView(OpBuilder &builder, Location loc, Value source,
                                        staticStrides);
   auto type = MemRefType::get(
       shape, cast<MemRefType>(source.getType()).getElementType(), layout);
-  // The plain layout is what other operations compare with.
+  // Other operations compare with the plain layout.
   auto plain = MemRefType::get(shape, type.getElementType());
   SmallVector<int64_t> plainStrides;
   int64_t plainOffset;
@@ -96,8 +96,8 @@ Value hone::buffer::viewAs(OpBuilder &builder, Location loc, Value source,
   SmallVector<int64_t> shape;
   for (OpFoldResult size : sizes)
     shape.push_back(staticSize(size));
-  // Strides that are known though a size to the right is not (of 0) must not
-  // contradict the type.
+  // Strides that are known although a size to their right is not (of 0) must
+  // not contradict the type.
   for (auto [i, size] : llvm::enumerate(sizes))
     if (i > 0 && staticSize(size) == ShapedType::kDynamic)
       for (size_t k = 0; k < i; ++k)
@@ -108,7 +108,7 @@ Value hone::buffer::viewAs(OpBuilder &builder, Location loc, Value source,
       builder, loc, type, source, builder.getIndexAttr(0), sizes, strides);
 }
 
-/// An elementwise operation on buffers of one shape.
+/// An elementwise operation on buffers of the same shape.
 static void
 emitElementwise(OpBuilder &builder, Location loc, ValueRange inputs,
                 Value target,
@@ -195,7 +195,7 @@ void hone::buffer::emitConcat(OpBuilder &builder, graph::ConcatOp op,
 }
 
 namespace {
-/// Dimensions of a pad in which neighbours that are not padded are one.
+/// Dimensions of a pad, with adjacent unpadded ones merged.
 struct PadDim {
   OpFoldResult source, target;
   OpFoldResult low; // may be negative

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Scatter on buffers: updates are taken in order, so one iteration of the
-// parallel loop does it all.
+// Scatter on buffers: updates are applied in order, so one iteration of the
+// parallel loop does everything.
 #include "passes/Buffer/KernelEmission.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -70,7 +70,7 @@ Value hone::buffer::checkedIndex(OpBuilder &builder, ScatterOp op,
   return checked;
 }
 
-/// One scalar at a time, at the coordinates of the update but for `axis`.
+/// One scalar at a time, at the coordinates of the update except along `axis`.
 static void emitElements(OpBuilder &builder, ScatterOp op, int64_t axis,
                          Value indices, Value updates, Value target) {
   Location loc = op.getLoc();
@@ -82,7 +82,7 @@ static void emitElements(OpBuilder &builder, ScatterOp op, int64_t axis,
     step.push_back(one);
     high.push_back(getValueOrCreateConstantIndexOp(builder, loc, size));
   }
-  // Without updates there may be any number of rows of them.
+  // Without updates their number of rows is arbitrary.
   OpFoldResult count =
       product(builder, loc, memref::getMixedSizes(builder, loc, updates));
   if (auto number = dyn_cast<Value>(count)) {
@@ -114,7 +114,7 @@ static void emitSlices(OpBuilder &builder, ScatterOp op, Value indices,
       memref::getMixedSizes(builder, loc, indices);
   SmallVector<OpFoldResult> targetSizes =
       memref::getMixedSizes(builder, loc, target);
-  // The verifier asks for a static last dimension.
+  // The verifier requires a static last dimension.
   int64_t depth = *getConstantIntValue(indexSizes.back());
   OpFoldResult count = product(builder, loc, ArrayRef(indexSizes).drop_back());
   OpFoldResult width =

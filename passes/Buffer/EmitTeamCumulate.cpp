@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Running sums of a line by a team: some elements for each thread, whose totals
-// are then scanned in shared memory, and so on with the next part of the line.
+// Running sums of a line by a team: each thread sums some elements, the totals
+// are scanned in shared memory, and the next part of the line follows.
 #include "passes/Buffer/KernelEmission.h"
 #include "passes/Buffer/TeamLoops.h"
 
@@ -9,14 +9,14 @@ using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
 
-/// Elements for a thread.
+/// Elements per thread.
 static constexpr int64_t kElements = 4;
 static constexpr int64_t kMostThreads = 256;
-/// Banks of shared memory: after as many elements one is left out, so that
-/// threads a few elements apart do not meet in a bank.
+/// Banks of shared memory: one element is skipped after this many, so that
+/// threads a few elements apart use different banks.
 static constexpr int64_t kBanks = 32;
-/// Lines shorter than this are for a thread, and so are those that lie side by
-/// side if there are many.
+/// Shorter lines are computed by one thread each, and so are adjacent ones if
+/// there are many.
 static constexpr int64_t kShortLine = 32;
 static constexpr int64_t kManyLines = 1024;
 
@@ -90,7 +90,7 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
         }
         store(e, sum, totals, {e.cst(0), thread});
       });
-      // Totals of 1, 2, 4 ... threads, to and fro between two rows.
+      // Totals of 1, 2, 4 ... threads, alternating between two rows.
       int64_t row = 0;
       for (int64_t reach = 1; reach < threads; reach *= 2, row = 1 - row)
         emitStep(e, threads, [&](Value thread) {

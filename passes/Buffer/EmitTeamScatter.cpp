@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Scatter by teams. The copy of the input is a step of its own. Each part of
-// the result belongs to one team, which looks at all updates in order and takes
-// those that hit its part: no update overtakes another, whatever the indices.
+// Scatter by teams. The input is copied in a separate step. Each part of the
+// result belongs to one team, which scans all updates in order and applies
+// those to its part: no update overtakes another, whatever the indices.
 #include "passes/Buffer/KernelEmission.h"
 #include "passes/Buffer/TeamLoops.h"
 #include <functional>
@@ -12,31 +12,32 @@ using namespace hone::buffer;
 using namespace hone::graph;
 
 namespace {
-/// Updates that a team looks at together.
+/// Updates that a team scans together.
 constexpr int64_t kLooked = 256;
-/// Teams that keep a device busy, and elements of a slice worth a team.
+/// Teams that keep a device busy, and elements of a slice that are worth a
+/// team.
 constexpr int64_t kManyTeams = 1024;
 constexpr int64_t kSlicePart = 1024;
 constexpr int64_t kMostSliceParts = 64;
-/// With so many lists of updates there is an iteration for each, and so if
-/// lists are short.
+/// With this many lists of updates, or short lists, there is an iteration for
+/// each list.
 constexpr int64_t kManyLists = 1024;
 constexpr int64_t kShortList = 16;
 
-/// Lists of updates that hit different places, and how to apply one.
+/// Lists of updates to disjoint places, and how to apply one.
 struct Updates {
   SmallVector<OpFoldResult> lists;
   OpFoldResult count;  ///< Of the updates of a list.
-  OpFoldResult slices; ///< That an update of a list can hit.
+  OpFoldResult slices; ///< That an update of a list can address.
   OpFoldResult width;  ///< Elements of a slice.
-  /// The slice that an update hits, checked.
+  /// The slice that an update addresses, checked.
   std::function<Value(ValueRange list, Value number)> slice;
   /// Applies element `i` of an update.
   std::function<void(ValueRange list, Value number, Value slice, Value i)>
       apply;
 };
 
-/// The iterations of all lists divide the slices, and long slices as well.
+/// The iterations of all lists divide the slices, and long slices themselves.
 void emitOwners(Emitter &e, const Updates &updates) {
   int64_t lists = 1;
   for (OpFoldResult size : updates.lists)
@@ -65,7 +66,7 @@ void emitOwners(Emitter &e, const Updates &updates) {
     Value begin = e.mul(part, share);
     Value end = e.min(e.add(begin, share), widthValue);
     Value own = e.max(e.sub(end, begin), e.cst(0));
-    // While some threads still look at one row, others fill the other.
+    // While some threads still read one row, others fill the other.
     Type i64 = e.builder.getI64Type();
     Value looked = teamBuffer(e, {2, kLooked}, i64);
     e.loop(
@@ -100,7 +101,7 @@ void emitOwners(Emitter &e, const Updates &updates) {
   });
 }
 
-/// An iteration takes all updates of its list, one after the other.
+/// An iteration applies all updates of its list, one after another.
 void emitLists(Emitter &e, const Updates &updates) {
   Value count =
       getValueOrCreateConstantIndexOp(e.builder, e.loc, updates.count);
@@ -119,8 +120,8 @@ void applyAt(Emitter &e, ScatterOp op, Value updates, ValueRange from,
   store(e, combine(e.builder, e.loc, op.getKind(), old, update), target, to);
 }
 
-/// Scalars whose coordinates are those of the update but for `axis`: updates
-/// that differ in another coordinate hit different places.
+/// Scalars whose coordinates are those of the update except along `axis`:
+/// updates that differ in another coordinate address different places.
 void emitElements(Emitter &e, ScatterOp op, int64_t axis, Value indices,
                   Value updates, Value target) {
   SmallVector<OpFoldResult> sizes =
@@ -167,7 +168,7 @@ void emitSlices(Emitter &e, ScatterOp op, Value indices, Value updates,
       memref::getMixedSizes(builder, e.loc, indices);
   SmallVector<OpFoldResult> sizes =
       memref::getMixedSizes(builder, e.loc, target);
-  // The verifier asks for a static last dimension.
+  // The verifier requires a static last dimension.
   int64_t depth = *getConstantIntValue(indexSizes.back());
   ArrayRef<OpFoldResult> leading = ArrayRef(sizes).take_front(depth);
   Updates all;

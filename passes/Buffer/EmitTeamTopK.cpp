@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The k best elements of a line by a team: a bitonic sort in shared memory. Of
-// a line that does not fit, the best so far stay and the others are replaced
-// with the next elements.
+// The k best elements of a line by a team: a bitonic sort in shared memory. If
+// a line does not fit, the best elements so far stay and the others are
+// replaced by the next ones.
 #include "passes/Buffer/KernelEmission.h"
 #include "passes/Buffer/TeamLoops.h"
 
@@ -13,20 +13,20 @@ using namespace hone::graph;
 /// Elements that are sorted at once.
 static constexpr int64_t kMostSorted = 2048;
 static constexpr int64_t kLeastSorted = 64;
-/// Lines up to this length are for a thread.
+/// Lines up to this length are handled by one thread.
 static constexpr int64_t kShortLine = 16;
 
-/// Lines as few and as long as these are sorted in parts, by a team each.
+/// Lines this few and this long are sorted in parts, by a team each.
 static constexpr int64_t kFewLines = 64;
 static constexpr int64_t kLongLine = 2 * kMostSorted;
 
 namespace {
-/// An element and its place in its line.
+/// An element and its position in its line.
 struct Candidate {
   Value value, number;
 };
 
-/// Elements of a line with their places in it, in memory of the team.
+/// Elements of a line with their positions in it, in memory of the team.
 class Sorter {
 public:
   Sorter(Emitter &e, TopKOp op, int64_t size, Type element, Type number)
@@ -34,8 +34,8 @@ public:
         numbers(teamBuffer(e, {size}, number)), e(e), op(op), size(size),
         element(element), number(number) {}
 
-  /// Fills the buffer behind `kept` with elements from `first` on. What lies at
-  /// `end` or behind comes last in any order: its place is behind `length`.
+  /// Fills the buffer after `kept` with elements from `first` on. Entries from
+  /// `end` on compare as last in any order: their position is past `length`.
   void fill(int64_t kept, Value first, Value end, Value length,
             function_ref<Candidate(Value)> read) {
     emitStep(e, size - kept, [&](Value i) {
@@ -74,8 +74,8 @@ public:
     return arith::IndexCastOp::create(e.builder, e.loc, number, position);
   }
 
-  /// Runs of 1, 2, 4 ... elements, every other one in reverse, become runs of
-  /// twice as many.
+  /// Sorted runs of 1, 2, 4 ... elements, alternating in direction, become runs
+  /// of twice the length.
   void sort() {
     Value one = e.cst(1);
     auto shifted = [&](Value by) -> Value {
@@ -101,7 +101,7 @@ public:
   Value elements, numbers;
 
 private:
-  /// Puts two elements into order, or into the opposite one.
+  /// Puts two elements into order, or into reverse order.
   void exchange(Value i, Value j, Value forward) {
     Value a = load(e, elements, i), b = load(e, elements, j);
     Value m = load(e, numbers, i), n = load(e, numbers, j);
@@ -119,7 +119,7 @@ private:
     });
   }
 
-  /// An element that no other comes after.
+  /// An element that is last in the order.
   Value worst() {
     OpBuilder &builder = e.builder;
     bool smallest = op.getSmallest();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The k best elements along an axis. A few are inserted into a list that stays
-// in order; many are sorted by the digits of keys, as many at a time as have
-// room beside the best so far.
+// The k best elements along an axis. For small k they are inserted into a
+// sorted list; for large k they are sorted by the digits of keys, as many at a
+// time as there is room for beside the best so far.
 #include "passes/Buffer/KernelEmission.h"
 #include "passes/Buffer/TeamLoops.h"
 
@@ -10,9 +10,9 @@ using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
 
-/// Up to this number, the best are inserted.
+/// Up to this k, elements are inserted.
 static constexpr int64_t kFewBest = 32;
-/// Of lines up to this length, all are.
+/// Lines up to this length are inserted as a whole.
 static constexpr int64_t kShortLine = 32;
 /// Elements that are sorted at once, if there are as many.
 static constexpr int64_t kLeastSorted = 256;
@@ -33,8 +33,8 @@ Value hone::buffer::comesBefore(OpBuilder &builder, TopKOp op, Value a,
   auto compare = [&](P predicate, Value x, Value y) {
     return arith::CmpFOp::create(builder, loc, predicate, x, y);
   };
-  // Unordered comparisons hold when the side that must be the larger is NaN,
-  // unless both are.
+  // Unordered comparisons hold if the side that should be larger is NaN, unless
+  // both are.
   Value wins = compare(op.getSmallest() ? P::ULT : P::UGT, a, b);
   Value smaller = op.getSmallest() ? a : b;
   Value isNumber = compare(P::ORD, smaller, smaller);
@@ -49,7 +49,7 @@ Value hone::buffer::checkedCount(OpBuilder &builder, TopKOp op,
   std::optional<int64_t> given = getConstantIntValue(source.length);
   if (wanted && given && *wanted <= *given)
     return k;
-  // As many elements must be there: k is an index below their number + 1.
+  // There must be this many elements: k is an index below their number + 1.
   OpFoldResult bound =
       sum(builder, loc, source.length, builder.getIndexAttr(1));
   auto check = CheckedIndexOp::create(
@@ -76,11 +76,9 @@ struct TopKLines {
 };
 
 /// Sorts the best elements of lines, in memory of a thread.
-///
-/// An element becomes a key: a number without sign that is the smaller the
-/// earlier the element comes; equal keys belong to elements that are equal. The
-/// sort goes over the digits of the keys from the last to the first and keeps
-/// the order of equal ones (LSD radix sort).
+/// An element becomes a key: an unsigned number that is smaller for earlier
+/// elements, and equal for equal ones. The sort processes the digits of the
+/// keys from the least significant on, stably (LSD radix sort).
 class RadixSorter {
 public:
   RadixSorter(Emitter &e, TopKOp op, const TopKLines &lines)
@@ -116,7 +114,7 @@ private:
   }
 
   /// Elements to sort at once: the best so far and about as many others. The
-  /// size of memory must not hang on the check of k.
+  /// size of memory must not depend on the check of k.
   Value roomFor(const TopKLines &lines) {
     Value wanted =
         getValueOrCreateConstantIndexOp(e.builder, e.loc, lines.best.length);
@@ -159,8 +157,9 @@ private:
         flip ^= all;
       return b.createOrFold<arith::XOrIOp>(loc, value, keyConstant(flip));
     }
-    // Numbers in order: all bits of negative ones are flipped, the sign of the
-    // others. The zeros are one number, and so are all NaNs, above the others.
+    // Maps numbers to ordered integers: all bits of negative numbers are
+    // flipped, and the sign of the others. Both zeros are one number, and so
+    // are all NaNs, above the others.
     Value bits = arith::BitcastOp::create(b, loc, key, value);
     Value size = arith::AndIOp::create(b, loc, bits, keyConstant(~sign));
     Value zero = keyConstant(APInt::getZero(width));
@@ -196,8 +195,8 @@ private:
     return sort(e.cst(0), lines.length);
   }
 
-  /// Fills the room, sorts, keeps the best k, and fills it again with what
-  /// comes before the last of those, until the line is at its end.
+  /// Fills the buffer, sorts, keeps the best k, and refills it with elements
+  /// that precede the last of those, until the line ends.
   Value sortParts(ValueRange line) {
     Value zero = e.cst(0);
     Type index = e.builder.getIndexType();
@@ -206,7 +205,8 @@ private:
     auto loop = scf::WhileOp::create(
         e.builder, e.loc, types, init,
         [&](OpBuilder &, Location, ValueRange carried) {
-          // The next position, where the best lie, their number and the last.
+          // The next position, where the best are, their number and the last of
+          // them.
           auto [position, count] =
               fill(line, carried[0], carried[1], carried[2], carried[3]);
           Value from = sort(carried[1], count);
@@ -223,8 +223,8 @@ private:
     return loop.getResult(1);
   }
 
-  /// Appends the elements from `first` on that come before `last`, at first
-  /// all, while there is room. Gives the next position and the new count.
+  /// Appends the elements from `first` on that precede `last`, initially all,
+  /// while there is room. Returns the next position and the new count.
   std::pair<Value, Value> fill(ValueRange line, Value first, Value from,
                                Value count, Value last) {
     Value all = e.cmp(arith::CmpIPredicate::eq, first, e.cst(0));
@@ -269,7 +269,7 @@ private:
   }
 
   /// Sorts `count` elements, at least one, that begin at `from`, which is 0 or
-  /// `room`; gives where they begin then.
+  /// `room`; returns where they begin afterwards.
   Value sort(Value from, Value count) {
     Value one = arith::ConstantOp::create(e.builder, e.loc,
                                           e.builder.getIntegerAttr(number, 1));
@@ -307,7 +307,7 @@ private:
     auto counterOf = [&](Value found) {
       return e.add(base, digitOf(found, shift));
     };
-    // Where all have the same digit, they are in order.
+    // If all have the same digit, they are in order.
     Value alike = load(e, counts, counterOf(load(e, keys, from)));
     Value isSame = e.cmp(arith::CmpIPredicate::eq, alike, asNumber(count));
     return e
@@ -315,7 +315,7 @@ private:
             isSame, e.builder.getIndexType(),
             [&] { return SmallVector<Value>{from}; },
             [&] {
-              // The counts become the places where elements of a digit go.
+              // The counts become the positions where elements of a digit go.
               e.loop(e.cst(0), e.cst(kDigits), 1, e.zero(number),
                      [&](Value i, ValueRange carried) {
                        Value at = e.add(base, i);
@@ -343,12 +343,12 @@ private:
   Type element;
   IntegerType key, number;
   Value room;
-  bool fits; ///< A whole line has room.
+  bool fits; ///< A whole line fits.
   Value keys, numbers, counts;
 };
 } // namespace
 
-/// Writes the best of one line, inserting each that comes before the last.
+/// Writes the best of one line, inserting each element that precedes the last.
 static void emitInsertion(Emitter &e, TopKOp op, const TopKLines &lines,
                           ValueRange line) {
   Value zero = e.cst(0), one = e.cst(1);
@@ -357,7 +357,7 @@ static void emitInsertion(Emitter &e, TopKOp op, const TopKLines &lines,
   };
   Value best = lines.best.view, places = lines.places.view;
   Type isTrue = e.builder.getI1Type();
-  // With k = 0 there is no place that could be read.
+  // With k = 0 there is no place to read.
   Value none = e.cmp(arith::CmpIPredicate::eq, lines.k, zero);
   Value limit =
       e.builder.createOrFold<arith::SelectOp>(e.loc, none, zero, lines.length);
@@ -375,7 +375,7 @@ static void emitInsertion(Emitter &e, TopKOp op, const TopKLines &lines,
              })
             .front();
     e.branch(enters, [&] {
-      // Moves what comes after the element one place on.
+      // Shifts the elements that the new one precedes by one place.
       Value end = arith::MinUIOp::create(e.builder, e.loc, position, last);
       auto shift = scf::WhileOp::create(
           e.builder, e.loc, e.builder.getIndexType(), end,

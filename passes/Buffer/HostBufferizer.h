@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Rebuilds the host function over buffers: what hone-bufferize-host does.
+// Rebuilds the host function on buffers: the implementation of
+// hone-bufferize-host.
 #ifndef HONE_PASSES_BUFFER_HOSTBUFFERIZER_H
 #define HONE_PASSES_BUFFER_HOSTBUFFERIZER_H
 
@@ -17,8 +18,8 @@
 
 namespace hone {
 
-/// Goes through the host function once, from the first operation to the last.
-/// Its parts are files of their own, and in this order here.
+/// Visits the operations of the host function once, in order. Its parts are in
+/// separate files, in the order of the declarations here.
 class HostBufferizer {
 public:
   HostBufferizer(mlir::ModuleOp module, mlir::func::FuncOp host)
@@ -30,14 +31,14 @@ public:
 private:
   using Dims = std::optional<llvm::SmallVector<mlir::Value>>;
 
-  /// What a loop carries, and the sizes of it.
+  /// What a loop carries, and its sizes.
   struct CarriedSizes {
     explicit CarriedSizes(mlir::Operation *loop) : loop(loop) {}
 
     mlir::Operation *loop;
     llvm::DenseMap<mlir::Value, unsigned>
         position; ///< of what an iteration sees of it
-    /// The dynamic dimensions, of values outside; nothing where they change.
+    /// The dynamic dimensions, as values outside; nothing if they change.
     llvm::SmallVector<Dims> dims;
     llvm::DenseMap<mlir::Value, Dims> known; ///< of tensors
     int depth = 0;
@@ -47,24 +48,23 @@ private:
     }
   };
 
-  /// How a loop carries its tensors. One of unchanging shape lies in a place,
-  /// memory that is made before the loop and that the loop only refers to; the
-  /// others are blocks, handed from iteration to iteration.
+  /// How a loop carries its tensors. One of unchanging shape is stored in a
+  /// place, memory that is allocated before the loop and that the loop only
+  /// refers to; the others are blocks, passed from iteration to iteration.
   struct Carried {
-    mlir::Value mark; ///< blocks that are older are not the loop's
+    mlir::Value mark; ///< older blocks are not the loop's
     llvm::SmallVector<mlir::Value>
-        place; ///< by position of the tensor; null: handed over
-    llvm::SmallVector<mlir::Value>
-        inits; ///< of the values that are handed over
+        place; ///< by position of the tensor; null: passed on
+    llvm::SmallVector<mlir::Value> inits; ///< of the values that are passed on
   };
 
-  // BufferizeHost.cpp: entry, exit, and which operation is whose.
+  // BufferizeHost.cpp: entry, exit, and dispatch of operations.
 
   mlir::LogicalResult bufferizeArguments(mlir::func::FuncOp run);
-  /// Attributes of an argument, with its type beside them.
+  /// Attributes of an argument, and its type.
   mlir::Attribute describe(mlir::DictionaryAttr attrs, mlir::Type type);
-  /// Kernel results that the function returns are written to the caller's
-  /// memory at once.
+  /// Kernel results that the function returns are written directly to the
+  /// caller's memory.
   void assignOutputs();
   mlir::LogicalResult bufferizeReturn(mlir::func::ReturnOp op);
   bool isOutput(mlir::Value buffer);
@@ -74,14 +74,14 @@ private:
   mlir::LogicalResult bufferizeBlock(mlir::Block &block);
   mlir::LogicalResult bufferizeOp(mlir::Operation *op);
 
-  // HostBuffers.cpp: where tensors lie, their sizes, and who shows what.
+  // HostBuffers.cpp: where tensors are stored, their sizes, and aliasing.
 
   static mlir::MemRefType bufferType(mlir::Type tensor);
   static mlir::Type convertType(mlir::Type type);
-  /// The tensor whose memory `value` shows: through reshapes and casts.
+  /// The tensor whose memory `value` refers to: through reshapes and casts.
   static mlir::Value viewedTensor(mlir::Value value);
-  /// Whether two sizes are equal as arithmetic, or ask the same of the same
-  /// buffer.
+  /// Whether two sizes are equal as arithmetic, or query the same dimension of
+  /// the same buffer.
   bool isSameSize(mlir::Value a, mlir::Value b);
   bool areKnown(mlir::ValueRange values);
   /// The dynamic dimensions of a buffer.
@@ -98,24 +98,23 @@ private:
   llvm::SmallVector<mlir::Value> mapped(mlir::ValueRange values);
   /// A new block with the content of `source`.
   mlir::Value blockOf(mlir::Location loc, mlir::Value source);
-  /// What a buffer shows from its first element on.
+  /// Looks through views that begin at the first element.
   static mlir::Value wholeOf(mlir::Value buffer);
   /// Whether `buffer` is a block that belongs to an iteration in `body`, from
   /// its beginning on.
   bool isWholeBlock(mlir::Value buffer, mlir::Block &body) const;
-  /// The buffers that `buffer` may show, as far as they lie in one: through
-  /// views, and through what control flow passes on.
+  /// The buffers that `buffer` may refer to, as far as they are contained in
+  /// one: through views and control flow.
   llvm::SmallVector<mlir::Value> rootsOf(mlir::Value buffer) const;
-  /// From now on `buffer` may show what one of `sources` shows.
+  /// From now on `buffer` may alias what one of `sources` refers to.
   void recordShown(mlir::Value buffer, mlir::ValueRange sources);
-  /// Each of the values is a block that no other value shows.
+  /// Each of the values is a block that no other value refers to.
   void recordBlocks(mlir::ValueRange values);
 
   // HostOperations.cpp: operations without regions.
 
   mlir::LogicalResult bufferize(rt::CallOp op);
-  /// Where a constant lies in the weights; nothing where it is larger than
-  /// memory.
+  /// Offset of a constant in the weights; nothing if it is larger than memory.
   std::optional<int64_t> placeWeight(mlir::ElementsAttr value);
   mlir::LogicalResult bufferize(graph::ConstantOp op);
   mlir::LogicalResult bufferize(graph::DimOp op);
@@ -125,17 +124,17 @@ private:
   mlir::LogicalResult bufferize(mlir::tensor::ExtractOp op);
   mlir::LogicalResult bufferize(mlir::tensor::FromElementsOp op);
   mlir::LogicalResult bufferize(mlir::tensor::EmptyOp op);
-  /// Element offset of a slice that is one contiguous piece of `source`: whole
-  /// but for one dimension, before which all sizes are 1.
+  /// Element offset of a slice that is one contiguous part of `source`:
+  /// complete except in one dimension, before which all sizes are 1.
   mlir::FailureOr<mlir::Value>
   sliceOffset(mlir::OffsetSizeAndStrideOpInterface op, mlir::Value source);
   mlir::LogicalResult bufferize(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult bufferize(mlir::tensor::InsertSliceOp op);
-  /// Of buffers; of numbers it stays.
+  /// Selects between buffers; between numbers it stays.
   mlir::LogicalResult bufferize(mlir::arith::SelectOp op);
   mlir::LogicalResult bufferize(graph::LibraryOp op);
-  /// Sequences and optionals are one kind of pointer, whatever the IR knows of
-  /// their elements.
+  /// Sequences and optionals are pointers of one type, whatever the IR knows
+  /// about their elements.
   mlir::LogicalResult bufferize(mlir::UnrealizedConversionCastOp op);
   mlir::LogicalResult bufferize(mlir::cf::AssertOp op);
 
@@ -146,16 +145,16 @@ private:
   Carried enterLoop(mlir::Location loc, mlir::ValueRange inits,
                     const CarriedSizes &sizes);
   /// Maps what an iteration sees, or the loop's results, to places and
-  /// handed-over values.
+  /// passed-on values.
   void mapCarried(const Carried &carried, mlir::ValueRange from,
                   mlir::ValueRange handed);
-  /// Ends an iteration in `body`, which has made blocks if `made` differs from
-  /// `blocksMade`. What it yields becomes the carried values all at once; those
-  /// to hand over are returned.
+  /// Ends an iteration in `body`, which has allocated blocks if `made` differs
+  /// from `blocksMade`. The yielded values become the carried ones all at once;
+  /// returns those to pass on.
   llvm::SmallVector<mlir::Value>
   leaveIteration(mlir::Location loc, const Carried &carried,
                  mlir::ValueRange yielded, mlir::Block &body, int64_t made);
-  /// Gives the places the values, as if all were copied at once.
+  /// Assigns the values to the places, as if all were copied at once.
   void assignPlaces(mlir::Location loc, llvm::ArrayRef<mlir::Value> places,
                     llvm::MutableArrayRef<mlir::Value> values);
   mlir::LogicalResult bufferize(mlir::scf::ForOp op);
@@ -163,18 +162,17 @@ private:
 
   // HostLoopSizes.cpp: sizes of what a loop carries.
 
-  /// False where one is not known.
+  /// False if one is unknown.
   bool areSameSizes(const Dims &a, const Dims &b);
   /// The dynamic dimensions that a tensor of an iteration has if the carried
-  /// ones have those of `carried`; nothing where that is not plain to see.
+  /// ones have those of `carried`; nothing if that is not evident.
   Dims dimsInside(mlir::Value tensor, CarriedSizes &carried);
   Dims findDimsInside(mlir::Value tensor, CarriedSizes &carried);
-  /// A size of an iteration as a value outside; null where that is not plain to
-  /// see.
+  /// A size of an iteration as a value outside; nothing if that is not evident.
   mlir::Value sizeOutside(mlir::Value size, CarriedSizes &carried);
-  /// Finds the carried tensors whose sizes are the same in all iterations: at
-  /// first all are taken for such, and those that prove otherwise fall out
-  /// until no more do.
+  /// Finds the carried tensors whose sizes are the same in all iterations:
+  /// initially all are assumed to be, and those found to vary are removed until
+  /// a fixed point is reached.
   void findSizes(CarriedSizes &carried, mlir::ValueRange inits,
                  mlir::ValueRange yielded);
 
@@ -192,12 +190,12 @@ private:
   llvm::DenseMap<mlir::Value, unsigned>
       outputOf; ///< tensors that are computed in the caller's memory
   llvm::DenseSet<mlir::Value> owned; ///< buffers that an insertion may write
-                                     ///< to: nothing else shows them
+                                     /// < to: nothing else refers to them
   llvm::DenseSet<mlir::Value>
       blocks; ///< that begin a block, each a different one
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>>
       shows;              ///< memory behind what control flow passes on
-  int64_t blocksMade = 0; ///< operations so far that may make blocks
+  int64_t blocksMade = 0; ///< operations so far that may allocate blocks
   int64_t weightBytes = 0;
   unsigned slots = 0;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Memory of the host function: where tensors lie, how large they are, and which
-// buffers may show the same memory.
+// Memory of the host function: where tensors are stored, their sizes, and which
+// buffers may alias.
 #include "passes/Buffer/HostBufferizer.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"

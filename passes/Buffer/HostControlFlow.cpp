@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Branches and loops of the host function: what a loop carries lies in places
-// or is handed over in blocks.
+// Branches and loops of the host function: carried values are stored in places
+// or passed on in blocks.
 #include "passes/Analysis/ParallelMoves.h"
 #include "passes/Buffer/HostBufferizer.h"
 
@@ -26,7 +26,7 @@ LogicalResult HostBufferizer::bufferize(scf::IfOp op) {
        llvm::zip_equal(op->getRegions(), made->getRegions())) {
     if (from.empty())
       continue;
-    // The builder may have made a block, and a terminator in it.
+    // The builder may have created a block with a terminator.
     to.getBlocks().clear();
     if (failed(bufferizeRegion(from.front(), to.emplaceBlock())))
       return failure();
@@ -142,14 +142,15 @@ LogicalResult HostBufferizer::bufferize(scf::ForOp op) {
   mapCarried(carried, op.getRegionIterArgs(), loop.getRegionIterArgs());
   recordBlocks(loop.getRegionIterArgs());
   recordBlocks(loop.getResults());
-  // Nothing else shows these: an insertion may write to them.
+  // Nothing else refers to these: an insertion may write to them.
   for (BlockArgument argument : op.getRegionIterArgs())
     owned.insert(map.lookup(argument));
   Block &body = *loop.getBody();
   int64_t made = blocksMade;
   {
     OpBuilder::InsertionGuard guard(builder);
-    if (!body.empty()) // without carried values the builder made a terminator
+    if (!body.empty()) // without carried values the builder created a
+                       // terminator
       body.getTerminator()->erase();
     builder.setInsertionPointToEnd(&body);
     for (Operation &inner : op.getBody()->without_terminator())
@@ -177,8 +178,8 @@ LogicalResult HostBufferizer::bufferize(scf::WhileOp op) {
       sizes.position.try_emplace(argument, sizes.position.lookup(value));
   findSizes(sizes, op.getInits(), op.getYieldOp().getOperands());
   Carried carried = enterLoop(loc, op.getInits(), sizes);
-  // The condition passes values to the iteration and to the loop's results; a
-  // place needs no passing.
+  // The condition passes values to the iteration and to the loop's results;
+  // places need not be passed.
   auto placeOf = [&](Value value) -> Value {
     auto argument = dyn_cast<BlockArgument>(value);
     return argument && argument.getOwner() == op.getBeforeBody()

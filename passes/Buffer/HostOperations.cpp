@@ -30,7 +30,7 @@ std::optional<int64_t> HostBufferizer::placeWeight(ElementsAttr value) {
   std::optional<int64_t> bytes = staticBytes(type);
   if (!bytes)
     return std::nullopt;
-  // Constants of one storage under several types lie in one place.
+  // Constants that share storage under several types have one offset.
   const void *storage = graph::constantStorage(value);
   auto [place, isNew] = weightOffsets.try_emplace(
       storage ? storage : value.getAsOpaquePointer(), weightBytes);
@@ -176,7 +176,7 @@ LogicalResult HostBufferizer::bufferize(tensor::ExtractSliceOp op) {
 
 LogicalResult HostBufferizer::bufferize(tensor::InsertSliceOp op) {
   Value target = map.lookup(op.getDest()), source = map.lookup(op.getSource());
-  // Written to where it is if nothing sees it but this one execution.
+  // Can be written in place if nothing sees it except this execution.
   if (!op.getDest().hasOneUse() || !owned.contains(target) ||
       op.getDest().getParentBlock() != op->getBlock() ||
       viewedTensor(op.getDest()) != op.getDest()) {

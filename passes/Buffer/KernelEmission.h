@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loops for the operations of a kernel that write parts of their result or
-// whose steps depend on each other, on buffers. Every emitted loop lies in a
+// whose steps depend on each other, on buffers. Every emitted loop is inside a
 // top-level scf.forall; loops over one row stay linalg.generic.
 #ifndef HONE_PASSES_BUFFER_KERNELEMISSION_H
 #define HONE_PASSES_BUFFER_KERNELEMISSION_H
@@ -11,7 +11,7 @@
 
 namespace hone::buffer {
 
-/// The elements of `source`, which is contiguous, under other sizes.
+/// The elements of `source`, which is contiguous, with other sizes.
 mlir::Value viewAs(mlir::OpBuilder &builder, mlir::Location loc,
                    mlir::Value source, llvm::ArrayRef<mlir::OpFoldResult> sizes,
                    mlir::OpFoldResult offset = {});
@@ -45,19 +45,19 @@ void emitCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
 void emitTopK(mlir::OpBuilder &builder, graph::TopKOp op, mlir::Value source,
               mlir::Value values, mlir::Value indices);
 
-/// The best of a line by insertion, however many, without memory beside.
+/// The best of a line by insertion, for any k, without extra memory.
 void emitInsertedTopK(mlir::OpBuilder &builder, graph::TopKOp op,
                       mlir::Value source, mlir::Value values,
                       mlir::Value indices);
 
-/// Padding with an iteration for each element.
+/// Padding with an iteration per element.
 void emitElementPad(mlir::OpBuilder &builder, graph::PadOp op,
                     mlir::Value source, mlir::Value target);
 
-// The same for teams: an iteration of the top-level scf.forall is done by
+// The same for teams: an iteration of the top-level scf.forall is executed by
 // threads that share what it allocates (memref.alloca) and divide each
-// scf.forall inside it; they wait for each other at its end. Where such a form
-// would not pay, an iteration writes by itself and there are more of them.
+// scf.forall inside it, with a barrier at its end. Where that would not pay
+// off, an iteration is one thread's work and there are more of them.
 void emitTeamScatter(mlir::OpBuilder &builder, graph::ScatterOp op,
                      mlir::Value input, mlir::Value indices,
                      mlir::Value updates, mlir::Value target);
@@ -76,21 +76,22 @@ struct Lines {
 
 /// The type of a running sum of elements: f32 for f16 and bf16.
 mlir::Type sumType(mlir::Type type);
-/// Running sums with an iteration for each line.
+/// Running sums with an iteration per line.
 void emitScalarCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
                         const Lines &source, const Lines &target);
-/// The neutral element of what a running sum accumulates.
+/// The neutral element of a running sum.
 mlir::TypedAttr neutralOf(graph::CumulateOp op, mlir::Type type);
 mlir::Value accumulate(mlir::OpBuilder &builder, mlir::Location loc,
                        graph::ReduceKind kind, mlir::Value a, mlir::Value b);
-/// Whether `a` comes before `b` where their order does not already say so. NaN
+/// Whether `a` comes before `b`, if their order does not already say so. NaN
 /// counts as larger than any number.
 mlir::Value comesBefore(mlir::OpBuilder &builder, graph::TopKOp op,
                         mlir::Value a, mlir::Value b);
-/// The number of wanted elements, checked against that of the given ones.
+/// The number of requested elements, checked against that of the available
+/// ones.
 mlir::Value checkedCount(mlir::OpBuilder &builder, graph::TopKOp op,
                          const Lines &source, const Lines &values);
-/// What the element `old` becomes when `update` hits it.
+/// The new value of the element `old` after `update`.
 mlir::Value combine(mlir::OpBuilder &builder, mlir::Location loc,
                     graph::ScatterKind kind, mlir::Value old,
                     mlir::Value update);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Numbers what a run does, for profiles: each launch, each call of a library
-// function and each copy of some size, with the nodes that it comes from.
+// Numbers the steps of a run for profiles: each launch, each call of a library
+// function and each copy of some size, with the nodes it originates from.
 #include "dialects/Graph/Nodes.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -16,7 +16,7 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 
-/// A copy of no more bytes takes less time than a look at the clock.
+/// A smaller copy takes less time than reading the clock.
 static constexpr int64_t fewBytes = 1024;
 
 static bool isSmall(rt::CopyOp copy) {
@@ -26,8 +26,7 @@ static bool isSmall(rt::CopyOp copy) {
          !rt::isOnDevice(to);
 }
 
-/// What a step is called: a kernel by its symbol, others by a text. Null for
-/// what is none.
+/// The name of a step: a kernel's symbol, or a text. Null if it is not a step.
 static Attribute nameOf(Operation *op) {
   if (auto dispatch = dyn_cast<rt::DispatchOp>(op))
     return dispatch.getKernelAttr();

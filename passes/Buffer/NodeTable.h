@@ -7,7 +7,7 @@
 
 namespace hone {
 
-/// `hone.nodes` of a module while it grows.
+/// `hone.nodes` of a module under construction.
 class NodeTable {
 public:
   explicit NodeTable(mlir::ModuleOp module);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes that give the host function its memory.
+// Passes that allocate the host function's memory.
 #ifndef HONE_PASSES_BUFFER_PASSES_H
 #define HONE_PASSES_BUFFER_PASSES_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Splits a model between host and device: which kernels run where, in which
-// memory each buffer lies, and the copies between the two.
+// Splits a model between host and device: where kernels run, where buffers are,
+// and the copies between the two.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,20 +20,19 @@ using namespace hone;
 
 namespace {
 
-/// Kernels on at most this many elements are shape arithmetic where only the
-/// host reads what they compute.
+/// Kernels on at most this many elements are shape arithmetic if only the host
+/// reads their results.
 constexpr int64_t kShapeElements = 1024;
 
 bool isBuffer(Value value) { return isa<MemRefType>(value.getType()); }
 
-/// One operand by which the host touches a buffer.
+/// An operand through which the host accesses a buffer.
 struct HostUse {
   OpOperand *operand;
   bool reads, writes;
 };
 
-/// Buffers that may show the same memory, and who touches them. They share one
-/// place.
+/// Buffers that may alias, and their users. They share one place.
 struct Family {
   SmallVector<Value> members;
   SmallVector<rt::DispatchOp> dispatches;
@@ -122,7 +121,7 @@ private:
         for (OpOperand &operand : op->getOpOperands())
           addHostUse({&operand, true, false});
       } else if (auto store = dyn_cast<rt::StoreOp>(op)) {
-        // One element of several: the others have to be there.
+        // One element of several: the others must be preserved.
         addHostUse({&store.getTargetMutable(), true, true});
       }
     });
@@ -134,7 +133,7 @@ private:
         family->hostUses.push_back(use);
   }
 
-  /// Whether every memory behind `buffer` has its size before a run.
+  /// Whether all memory behind `buffer` has a size known before a run.
   bool isPlanned(Value buffer) {
     SmallVector<Value> roots = ranges.roots(buffer);
     return !roots.empty() && llvm::all_of(roots, [](Value root) {
@@ -154,7 +153,7 @@ private:
         keepOnHost(dispatch);
   }
 
-  /// Whether only the host reads what the dispatch computes, of few elements.
+  /// Whether only the host reads the dispatch's results, of few elements.
   bool isShapeArithmetic(rt::DispatchOp dispatch) {
     int64_t elements = 0;
     for (Value buffer : buffersOf(dispatch)) {
@@ -178,8 +177,8 @@ private:
     return isRead && elements <= kShapeElements;
   }
 
-  /// From the readers back to what they need. A kernel goes to the host with
-  /// the last of its calls.
+  /// From the readers back to their sources. A kernel goes to the host with the
+  /// last of its calls.
   void keepShapesOnHost() {
     DenseMap<Operation *, int64_t> others;
     for (rt::DispatchOp dispatch : dispatches)
@@ -200,7 +199,7 @@ private:
       if (family.onDevice)
         reached.push_back(&family);
     }
-    // What is only copied follows the other side of the copy.
+    // Buffers that are only copied follow the other side of the copy.
     while (!reached.empty())
       for (rt::CopyOp copy : reached.pop_back_val()->copies)
         for (Value side : copy->getOperands()) {
@@ -224,7 +223,7 @@ private:
     }
   }
 
-  /// Gives the host's uses of a buffer on the device memory of their own.
+  /// Gives the host's uses of a device buffer memory of their own.
   void copyForHost(Family &family) {
     for (const HostUse &use : family.hostUses) {
       Value old = use.operand->get();
@@ -245,7 +244,7 @@ private:
     }
   }
 
-  /// Whether `size`, in elements, is a multiple of `unit` whatever it is.
+  /// Whether `size`, in elements, is always a multiple of `unit`.
   static bool isMultiple(Value size, int64_t unit) {
     IntegerAttr constant;
     if (matchPattern(size, m_Constant(&constant)))
@@ -258,7 +257,7 @@ private:
     return false;
   }
 
-  /// Kernels of a device read 16 bytes at a time, so an operand that begins
+  /// Device kernels read 16 bytes at a time, so an operand that begins
   /// elsewhere in its buffer is copied to a place of its own.
   void alignInputs(rt::DispatchOp dispatch) {
     constexpr int64_t alignment = 16;
@@ -303,9 +302,9 @@ private:
     return dims;
   }
 
-  /// `buffer` as the host sees it, where that can be had for all its readers at
-  /// once: inputs and constants lie there anyway, and what a single kernel
-  /// writes is copied right after it. Null elsewhere.
+  /// `buffer` as seen by the host, if all its readers can share that: inputs
+  /// and constants are there anyway, and the result of a single kernel is
+  /// copied right after it is written. Null otherwise.
   Value hostVersion(Family &family, Value buffer) {
     if (Value known = hostVersions.lookup(buffer))
       return known;
@@ -338,8 +337,8 @@ private:
     return hostVersions[buffer] = made;
   }
 
-  /// The kernel call that alone writes to the family, all of it, in the block
-  /// where the memory is made.
+  /// The only kernel call that writes to the family, all of it, in the block
+  /// where the memory is allocated.
   rt::DispatchOp onlyWriter(Family &family, Value buffer) {
     bool isStored = llvm::any_of(family.hostUses,
                                  [](const HostUse &use) { return use.writes; });
@@ -368,7 +367,7 @@ struct PlaceBuffersPass : hone::impl::PlaceBuffersPassBase<PlaceBuffersPass> {
       getOperation().emitError("has no function @") << rt::kRunName;
       return signalPassFailure();
     }
-    // Without kernels for a device all stays where it is.
+    // Without kernels for a device everything stays in place.
     auto isDeviceKernel = [](func::FuncOp function) {
       return function->hasAttr(rt::kDeviceAttr);
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lifetimes and sizes of the arena's slots, offsets where all sizes are known,
-// and the function that computes them where they are not.
+// Lifetimes and sizes of the arena's slots, offsets if all sizes are known, and
+// otherwise the function that computes them.
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -57,8 +57,8 @@ private:
   IRMapping map;
 };
 
-/// Sizes of slots as the table of slots has them: bytes, or a negative number
-/// for one that the preparation computes.
+/// Sizes of slots as in the table of slots: bytes, or a negative number for one
+/// that the preparation computes.
 class SlotSizes {
 public:
   explicit SlotSizes(SizeBuilder &sizes) : sizes(sizes) {}
@@ -111,8 +111,8 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     func::ReturnOp::create(sizes.builder, run.getLoc());
   }
 
-  /// What the bufferization leaves: outputs that are described, and sizes that
-  /// are computed from the free dimensions.
+  /// Checks the result of bufferization: outputs are described, and sizes are
+  /// computed from the free dimensions.
   static LogicalResult checkForm(func::FuncOp run) {
     auto outputs = run->getAttrOfType<ArrayAttr>("hone.outputs");
     auto isDescribed = [](Attribute output) {
@@ -145,7 +145,7 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
     return failure(result.wasInterrupted());
   }
 
-  /// Slots that were replaced by others, and views of them.
+  /// Slots that were replaced by others, and their views.
   static void eraseUnused(func::FuncOp run) {
     run.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
       if (op->getNumRegions() == 0 && isOpTriviallyDead(op))
@@ -195,7 +195,7 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
                                          (unbounded ? kMemoryUnbounded : 0)));
   }
 
-  /// The dimensions of all tensor outputs, one after the other.
+  /// The dimensions of all tensor outputs, one after another.
   void prepareOutputs(func::FuncOp run, SizeBuilder &sizes) {
     DenseMap<int64_t, rt::OutputDimsOp> known;
     run.walk([&](rt::OutputDimsOp op) { known[op.getIndex()] = op; });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Gives a kernel's result the memory of an operand that dies with the call,
-// where the kernel allows it, or the memory to which the result is only copied.
+// Gives a kernel's result the memory of an operand that dies with the call, if
+// the kernel allows it, or the memory to which the result is only copied.
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Analysis/LiveRanges.h"
@@ -45,9 +45,8 @@ Value findDyingOperand(rt::DispatchOp dispatch, unsigned index,
   return {};
 }
 
-/// The operations of `block` that touch the buffer, or have one inside that
-/// does, in order. Nothing where others touch it as well, but for those in
-/// `ignored`.
+/// The operations of `block` that access the buffer, or contain one that does,
+/// in order. Nothing if others access it as well, except those in `ignored`.
 std::optional<SmallVector<Operation *>>
 usersIn(Block &block, Value buffer, const LiveRanges &ranges,
         const DenseSet<Operation *> &ignored) {
@@ -66,9 +65,10 @@ usersIn(Block &block, Value buffer, const LiveRanges &ranges,
   return sorted;
 }
 
-/// Whether the copy is all that makes its source differ from its target: one
-/// kernel writes the source, nothing touches the target from that call to the
-/// copy, and nothing needs the source afterwards. Copies in `gone` are none.
+/// Whether the copy is the only difference between its source and target: one
+/// kernel writes the source, nothing accesses the target from that call to the
+/// copy, and nothing needs the source afterwards. Copies in `gone` do not
+/// count.
 bool canComputeInTarget(rt::CopyOp copy, const LiveRanges &ranges,
                         const DenseSet<Operation *> &gone) {
   auto source = copy.getSource().getDefiningOp<rt::SlotOp>();

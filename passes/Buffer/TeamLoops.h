@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loops whose iterations are the work of teams of threads.
+// Loops whose iterations are executed by teams of threads.
 #ifndef HONE_PASSES_BUFFER_TEAMLOOPS_H
 #define HONE_PASSES_BUFFER_TEAMLOOPS_H
 

@@ -25,7 +25,7 @@ static bool isDeviceType(Type type) {
 }
 
 bool hone::gpuSupportsMath(Operation *op) {
-  // These are instructions.
+  // These have instructions.
   if (isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp,
           math::CountLeadingZerosOp, math::CountTrailingZerosOp, math::CtPopOp,
           math::FloorOp, math::FmaOp, math::IsFiniteOp, math::IsInfOp,

@@ -7,11 +7,11 @@
 
 namespace hone {
 
-/// Whether the GPU pipelines can lower a kernel as it was outlined. Text stays
-/// on the host, and so do functions of f64 that have no instruction.
+/// Whether the GPU pipelines can lower a kernel as outlined. Text stays on the
+/// host, and so do functions of f64 without an instruction.
 bool gpuSupports(mlir::func::FuncOp kernel);
 
-/// Whether the math operation becomes instructions of the device.
+/// Whether the math operation becomes device instructions.
 bool gpuSupportsMath(mlir::Operation *op);
 
 } // namespace hone

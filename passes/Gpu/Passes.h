@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes that turn a bufferized kernel into launches on a GPU and the device
-// code that they run.
+// Passes that turn a bufferized kernel into GPU launches and device code.
 #ifndef HONE_PASSES_GPU_PASSES_H
 #define HONE_PASSES_GPU_PASSES_H
 

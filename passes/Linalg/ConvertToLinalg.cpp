@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Turns the operations of a kernel that are loops over independent elements
-// into linalg.generic, where producers can be fused into consumers.
+// into linalg.generic, so that producers can be fused into consumers.
 #include "passes/Linalg/Passes.h"
 
 #include "dialects/Graph/Graph.h"

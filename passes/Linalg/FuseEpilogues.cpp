@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Moves the maps on the result of a contraction or window into its epilogue,
-// where they run on accumulators that are still in registers.
+// where they operate on accumulators still in registers.
 #include "dialects/Graph/KernelOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Only arithmetic on scalars: what vectorizes lane by lane.
+/// Only scalar arithmetic: what vectorizes lane by lane.
 static bool isElementwiseBody(MapOp map) {
   return llvm::all_of(
       map.getBody().front().without_terminator(), [](Operation &op) {
@@ -26,7 +26,7 @@ static bool isElementwiseBody(MapOp map) {
       });
 }
 
-/// Whether a map over `value` computes one element for each of its elements.
+/// Whether a map over `value` computes one element per element of it.
 static bool keepsShape(MapOp map, Value value) {
   auto from = cast<RankedTensorType>(value.getType());
   auto to = cast<RankedTensorType>(map.getResult(0).getType());
@@ -38,7 +38,7 @@ static bool keepsShape(MapOp map, Value value) {
   return true;
 }
 
-/// The map to fuse behind `value`: its first user, if it is one.
+/// The map to fuse after `value`: its first user, if that is a map.
 static MapOp nextMap(Value value, Operation *producer) {
   Operation *first = nullptr;
   for (Operation *user : value.getUsers()) {
@@ -55,8 +55,8 @@ static MapOp nextMap(Value value, Operation *producer) {
   return map;
 }
 
-/// Where an input of a map, aligned from the right, is read for each output
-/// coordinate.
+/// How an input of a map, aligned from the right, is indexed by output
+/// coordinates.
 static AffineMap broadcastMap(MLIRContext *context, RankedTensorType input,
                               int64_t outRank) {
   SmallVector<AffineExpr> results;
@@ -76,8 +76,7 @@ struct Stored {
 };
 } // namespace
 
-/// True where all uses of `value` are inside `chain` or behind its last
-/// element.
+/// True if all uses of `value` are inside `chain` or after its last element.
 static bool usesFollow(Value value, ArrayRef<MapOp> chain) {
   Operation *last = chain.back();
   return llvm::all_of(value.getUsers(), [&](Operation *user) {
@@ -128,7 +127,7 @@ static void fuse(EpilogueOpInterface root) {
   auto rootType = cast<RankedTensorType>(root->getResult(0).getType());
   auto sized = cast<GivenSizesOpInterface>(root.getOperation());
 
-  // What is stored: the end of the chain, and what else is used outside.
+  // What is stored: the end of the chain, and values also used elsewhere.
   SmallVector<Stored> stored;
   for (MapOp map : llvm::reverse(chain))
     for (Value result : map.getResults())
@@ -140,7 +139,7 @@ static void fuse(EpilogueOpInterface root) {
   if (stored.empty())
     stored.push_back({chain.back().getResult(0), chain.back().getDims()});
 
-  // The operands that the maps bring along, each once.
+  // The distinct additional operands of the maps.
   llvm::SmallSetVector<Value, 4> inside;
   inside.insert_range(root->getResults());
   for (MapOp map : chain)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Fuses elementwise linalg.generic operations into the ones that read them,
-// reductions included, so that a kernel sweeps memory as seldom as possible.
+// Fuses elementwise linalg.generic operations into their consumers, reductions
+// included, so that a kernel sweeps memory as rarely as possible.
 #include "passes/Linalg/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -34,7 +34,8 @@ bool isCheap(linalg::GenericOp op) {
   return count <= tuning::kRecomputedOps;
 }
 
-/// Whether the consumer takes each element of the operand in one iteration.
+/// Whether the consumer reads each element of the operand in only one
+/// iteration.
 bool readsOnce(linalg::GenericOp consumer, OpOperand *operand) {
   return consumer.getMatchingIndexingMap(operand).isPermutation();
 }
@@ -54,7 +55,7 @@ bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   if (!producer || !linalg::areElementwiseOpsFusable(operand))
     return false;
-  // Users in regions read at computed places.
+  // Users in regions read at computed indices.
   for (Operation *user : producer->getUsers())
     if (user->getBlock() != consumer->getBlock())
       return false;
@@ -97,8 +98,8 @@ struct FuseLoopsPass : hone::impl::FuseLoopsPassBase<FuseLoopsPass> {
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
-    // Operands that are the same value must be fused as one, and results that
-    // nothing reads must not be fused further.
+    // Equal operands must be fused as one, and unused results must not be fused
+    // further.
     do {
       if (failed(tidy()))
         return signalPassFailure();
@@ -106,7 +107,7 @@ struct FuseLoopsPass : hone::impl::FuseLoopsPassBase<FuseLoopsPass> {
   }
 
 private:
-  /// Producers come first, so that a chain folds up from its start.
+  /// Producers come first, so that a chain is folded from its start.
   bool fuseAny() {
     IRRewriter rewriter(&getContext());
     for (auto generic :
@@ -116,7 +117,7 @@ private:
     return false;
   }
 
-  /// Removes operands and results that are not used or there twice.
+  /// Removes unused and duplicate operands and results.
   LogicalResult tidy() {
     RewritePatternSet patterns(&getContext());
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);

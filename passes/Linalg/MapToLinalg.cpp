@@ -11,7 +11,7 @@ using namespace hone;
 using namespace hone::graph;
 
 namespace {
-/// How an operand of `shape` is read from the coordinates of a result of
+/// How an operand of `shape` is indexed by coordinates of a result of
 /// `resultShape`.
 AffineMap broadcastMap(MLIRContext *context, ArrayRef<int64_t> shape,
                        ArrayRef<int64_t> resultShape) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Data movement that computes each element of its result alone: hone.transpose
-// is a permuted read, hone.gather a read at a checked index.
+// Data movement that computes each element of its result independently:
+// hone.transpose is a permuted read, hone.gather a read at a checked index.
 #include "passes/Linalg/Passes.h"
 #include "passes/Linalg/Utils.h"
 

@@ -72,7 +72,7 @@ Value filled(OpBuilder &builder, Location loc, Value like, TypedAttr value) {
   return linalg::FillOp::create(builder, loc, scalar, init).getResult(0);
 }
 
-/// What `body` makes of each element of `input`, in a tensor like `init`.
+/// Applies `body` to each element of `input`, in a tensor like `init`.
 Value eachElement(OpBuilder &builder, Location loc, Value input, Value init,
                   function_ref<Value(OpBuilder &, Location, Value)> body) {
   int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
@@ -88,8 +88,8 @@ Value eachElement(OpBuilder &builder, Location loc, Value input, Value init,
       .getResult(0);
 }
 
-/// Inputs of one shape or broadcast along the reduced axes, and what a loop
-/// over these makes of them: `init` is what it starts from.
+/// Inputs of one shape or broadcast along the reduced axes, reduced by a loop
+/// over these that starts from `init`.
 Value reduceAlong(OpBuilder &builder, Location loc, ArrayRef<int64_t> axes,
                   bool keepdims, ValueRange inputs, Value init,
                   function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
@@ -175,9 +175,9 @@ struct ConvertArgReduce : OpRewritePattern<ArgReduceOp> {
   }
 
 private:
-  /// A step that keeps the best element and its index would wait for the step
-  /// before: finds the best element, and then the first or last index of one
-  /// that equals it. Vectors do either.
+  /// Keeping the best element together with its index would be a serial
+  /// dependence: instead finds the best element, and then the first or last
+  /// index of an equal one. Both vectorize.
   static Value alongInnermost(OpBuilder &builder, ArgReduceOp op, Value init) {
     int64_t axis = op.getAxis();
     Location loc = op.getLoc();
@@ -207,7 +207,7 @@ private:
     return asIndices(builder, loc, place, init, none);
   }
 
-  /// Where the best is NaN, so are all that equal it; else there is no NaN.
+  /// If the best is NaN, so are all that equal it; otherwise there is no NaN.
   static Value isBest(OpBuilder &builder, Location loc, Value element,
                       Value best) {
     if (!isa<FloatType>(element.getType()))
@@ -219,7 +219,7 @@ private:
     return arith::OrIOp::create(builder, loc, same, isNan);
   }
 
-  /// Places as i64; of no elements, 0.
+  /// Indices as i64; 0 for no elements.
   static Value asIndices(OpBuilder &builder, Location loc, Value places,
                          Value like, TypedAttr none) {
     return eachElement(
@@ -238,8 +238,7 @@ private:
         });
   }
 
-  /// Vectors go over the axes inside: keeps the best element so far beside its
-  /// index.
+  /// Vectorized over inner axes: keeps the best element so far and its index.
   static Value alongOther(OpBuilder &builder, ArgReduceOp op, Value init) {
     RankedTensorType inputType = op.getInput().getType();
     Type elementType = inputType.getElementType();
@@ -272,8 +271,8 @@ private:
     return generic.getResult(1);
   }
 
-  /// Whether `element` takes the place of `best`, which comes before it. NaN
-  /// beats all numbers.
+  /// Whether `element` replaces `best`, which precedes it. NaN beats all
+  /// numbers.
   static Value isBetter(OpBuilder &builder, Location loc, ReduceKind kind,
                         bool last, Value element, Value best) {
     bool max = kind == ReduceKind::Max || kind == ReduceKind::UMax;
@@ -282,7 +281,7 @@ private:
         return arith::CmpFOp::create(builder, loc, predicate, a, b);
       };
       using P = arith::CmpFPredicate;
-      // Unordered comparisons hold for NaN on either side.
+      // Unordered comparisons hold if either side is NaN.
       P predicate = max ? (last ? P::UGE : P::UGT) : (last ? P::ULE : P::ULT);
       Value wins = compare(predicate, element, best);
       Value nan = compare(P::UNO, element, element);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the conversions to linalg share.
+// Shared by the conversions to linalg.
 #ifndef HONE_PASSES_LINALG_UTILS_H
 #define HONE_PASSES_LINALG_UTILS_H
 
@@ -19,7 +19,8 @@ emptyResults(mlir::OpBuilder &builder, mlir::Operation *op) {
   llvm::SmallVector<mlir::Value> empties;
   for (auto [result, shape] : llvm::zip_equal(op->getResults(), shapes)) {
     auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
-    // The sizes of the type win, so that the new type is the old one.
+    // Static sizes of the type take precedence, so that the new type equals the
+    // old one.
     llvm::SmallVector<mlir::Value> dynamic;
     for (auto [size, dim] : llvm::zip_equal(type.getShape(), shape))
       if (mlir::ShapedType::isDynamic(size))
@@ -31,7 +32,7 @@ emptyResults(mlir::OpBuilder &builder, mlir::Operation *op) {
   return empties;
 }
 
-/// Hands the node that errors are reported for on to the checks inside `op`.
+/// Copies the node that errors are reported for to the checks inside `op`.
 inline void inheritNode(mlir::Operation *from, mlir::Operation *op) {
   if (mlir::Attribute node = from->getAttr("hone.node"))
     op->walk([&](mlir::Operation *inner) {

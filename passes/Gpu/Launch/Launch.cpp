@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Launches and what the threads of a block share.
+// Launches, and state shared by the threads of a block.
 #include "passes/Gpu/Launch/Launch.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

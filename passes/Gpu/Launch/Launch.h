@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Parallel steps of a kernel on the GPU: launches, the threads that run them,
-// and what the threads of a block share.
+// Parallel steps of a kernel on the GPU: launches, their threads, and state
+// shared by the threads of a block.
 #ifndef HONE_PASSES_GPU_LAUNCH_LAUNCH_H
 #define HONE_PASSES_GPU_LAUNCH_LAUNCH_H
 
@@ -12,14 +12,14 @@ namespace hone {
 /// Threads of a warp, on every chip.
 constexpr int64_t kWarp = 32;
 
-/// Where a thread is, as indices, and the shared buffers of its block.
+/// A thread's position, as indices, and the shared buffers of its block.
 struct ThreadPlace {
   mlir::Value block[3], thread[3];
   llvm::SmallVector<mlir::Value> shared;
 };
 
-/// Emits a gpu.launch of `grid` blocks of `block` threads, x first; what is
-/// left out is 1. A grid in which a size is 0 runs nothing. x may be large, the
+/// Emits a gpu.launch of `grid` blocks of `block` threads, x first; omitted
+/// sizes are 1. A grid with a size of 0 runs nothing. x may be large, the
 /// others at most 65535. `shared` are types of buffers in shared memory.
 mlir::gpu::LaunchOp
 emitLaunch(Emitter &e, llvm::ArrayRef<mlir::Value> grid,
@@ -27,7 +27,7 @@ emitLaunch(Emitter &e, llvm::ArrayRef<mlir::Value> grid,
            llvm::ArrayRef<mlir::MemRefType> shared,
            llvm::function_ref<void(const ThreadPlace &)> body);
 
-/// A launch of `count` threads or some more, in blocks of `threads`; `body` is
+/// A launch of at least `count` threads, in blocks of `threads`; `body` is
 /// emitted for those with a number below `count`.
 void emitThreads(Emitter &e, mlir::Value count, int64_t threads,
                  llvm::function_ref<void(mlir::Value number)> body);
@@ -36,7 +36,7 @@ void emitThreads(Emitter &e, mlir::Value count, int64_t threads,
 mlir::MemRefType sharedType(llvm::ArrayRef<int64_t> shape, mlir::Type element);
 int64_t bytesOf(mlir::MemRefType type);
 
-/// Waits for all threads of the block; what they wrote is seen afterwards.
+/// Waits for all threads of the block, and makes their writes visible.
 void emitBarrier(Emitter &e);
 
 } // namespace hone

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The last step of device code before a target takes over: everything becomes
-// the NVVM and LLVM dialects at once. Math functions are intrinsics that have
+// NVVM and LLVM dialects at once. Math functions are intrinsics with
 // instructions, never calls of a device library.
 #include "passes/Gpu/Passes.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The host part of a kernel that runs on a device: it computes sizes and asks
-// the runtime to launch each step.
+// The host part of a kernel that runs on a device: computes sizes and asks the
+// runtime to launch each step.
 #include "passes/Emit/KernelSignature.h"
 #include "passes/Gpu/Passes.h"
 
@@ -89,7 +89,7 @@ private:
       storeSizes(launch.getBlockSizeOperandValues(), description, kLaunchBlock);
       Value shared = launch.getDynamicSharedMemorySize();
       store(shared ? shared : zero, description, kLaunchSharedBytes);
-      // The parameters, and an array of where they are.
+      // The parameters, and an array of their addresses.
       ValueRange operands = launch.getKernelOperands();
       int64_t count = std::max<int64_t>(operands.size(), 1);
       Value values = allocate(8 * count), addresses = allocate(8 * count);

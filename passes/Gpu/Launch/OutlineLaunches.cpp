@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Makes functions of the device out of launches. A function gets addresses and
-// sizes; views, constants and what depends on the device's memory are computed
-// there again, as the host cannot read that memory.
+// Outlines launches to device functions. A function gets addresses and sizes;
+// views, constants and values that depend on device memory are recomputed
+// there, as the host cannot read that memory.
 #include "passes/Gpu/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -30,7 +30,7 @@ bool isCheck(Operation *op) {
   return isa<CheckedIndexOp, CheckedDivisorOp>(op);
 }
 
-/// One launch on its way to a function.
+/// One launch being outlined.
 class LaunchOutliner {
 public:
   LaunchOutliner(gpu::LaunchOp launch, func::FuncOp kernel,
@@ -85,7 +85,7 @@ private:
            !(op && op->hasTrait<OpTrait::ConstantLike>());
   }
 
-  /// Finds the parameters that `value` needs.
+  /// Collects the parameters that `value` needs.
   LogicalResult collect(Value value) {
     if (isBuffer(value)) {
       buffers.insert(value);
@@ -204,7 +204,7 @@ private:
     terminator->erase();
   }
 
-  /// Lets checks write the error cell, which is one more parameter; whether
+  /// Lets checks write the error cell, an additional parameter; returns whether
   /// there are any.
   bool lowerChecks() {
     SmallVector<Operation *> checks;
@@ -324,7 +324,7 @@ LogicalResult outlineKernel(func::FuncOp kernel) {
     if (failed(LaunchOutliner(launch, kernel, module).run(step)))
       return failure();
   }
-  // What moved is not needed here any more.
+  // Values that moved are not needed here any more.
   SmallVector<Operation *> rest;
   for (Operation &op : kernel.getBody().front().without_terminator())
     rest.push_back(&op);

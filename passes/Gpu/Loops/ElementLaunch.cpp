@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Launches in which threads have nothing to do with each other.
+// Launches of independent threads.
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "passes/Emit/LoopBody.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Turns pooling over buffers into launches with one thread for each element,
-// neighbours in memory beside each other.
+// Turns pooling over buffers into launches with one thread per element,
+// adjacent threads for adjacent elements.
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Emit/PoolPoint.h"

@@ -28,7 +28,7 @@ void launchStage(Emitter &e, LoopStage stage) {
     launchThreads(e, stage);
 }
 
-/// Rows of as many stages as have some in common, else a stage by itself.
+/// Rows of as many stages as have some in common, otherwise single stages.
 void launchRun(Emitter &e, MutableArrayRef<LoopStage> rest) {
   while (!rest.empty()) {
     size_t count = rest.size();
@@ -85,7 +85,7 @@ std::optional<int64_t> longestLoop(scf::ForallOp forall) {
   return longest;
 }
 
-/// Whether an iteration is made of steps that many threads divide.
+/// Whether an iteration consists of steps that many threads divide.
 bool hasSteps(scf::ForallOp forall) {
   return forall.getBody()
       ->walk([](scf::ForallOp) { return WalkResult::interrupt(); })
@@ -123,7 +123,7 @@ Value productOf(Emitter &e, ValueRange sizes) {
   return count;
 }
 
-/// Moves the body to where the builder is, for iteration `number`.
+/// Moves the body to the insertion point, for iteration `number`.
 void moveBody(Emitter &e, scf::ForallOp forall, Value number,
               ValueRange sizes) {
   SmallVector<Value> place = e.delinearize(number, sizes);
@@ -136,7 +136,7 @@ void moveBody(Emitter &e, scf::ForallOp forall, Value number,
     iv.replaceAllUsesWith(coordinate);
 }
 
-/// Lets the threads of a block divide a step; all wait for its end.
+/// Lets the threads of a block divide a step, with a barrier at its end.
 void divideStep(scf::ForallOp step, Value thread, int64_t threads) {
   OpBuilder builder(step);
   Emitter e(builder, step.getLoc());
@@ -150,7 +150,7 @@ void divideStep(scf::ForallOp step, Value thread, int64_t threads) {
   step.erase();
 }
 
-/// A block for each iteration, whose threads share what it allocates.
+/// A block per iteration, whose threads share what it allocates.
 void launchSteps(Emitter &e, scf::ForallOp forall, ValueRange sizes) {
   int64_t threads =
       std::max(teamsForRows(longestStep(forall), {}).threads, kWarp);

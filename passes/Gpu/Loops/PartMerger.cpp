@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Partial results of reductions. Every merge gives the same whichever of the
-// two parts came first, so the lanes of a warp can exchange theirs.
+// Partial results of reductions. Merges are commutative, so the lanes of a warp
+// can exchange theirs.
 #include "passes/Gpu/Loops/PartMerger.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -20,7 +20,7 @@ SmallVector<unsigned> hone::reducedOutputs(const LoopNest &nest) {
   return reduced;
 }
 
-/// Whether `value` is computed in the block from nothing but `leaves`.
+/// Whether `value` is computed in the block only from `leaves`.
 static bool dependsOnlyOn(Value value, Block &block, ArrayRef<Value> leaves) {
   if (llvm::is_contained(leaves, value))
     return true;
@@ -48,7 +48,7 @@ std::optional<PartMerger> PartMerger::get(const LoopStage &stage) {
   }
   if (merger.combiners.size() == merger.reduced.size())
     return merger;
-  // The best element and its index, both chosen by one condition.
+  // The best element and its index, both selected by one condition.
   merger.combiners.clear();
   merger.start.clear();
   if (merger.reduced.size() != 2 ||
@@ -83,7 +83,7 @@ SmallVector<Value> PartMerger::neutral(Emitter &e) const {
   return values;
 }
 
-/// The body's comparison for two other values.
+/// The body's comparison of two other values.
 Value PartMerger::beats(Emitter &e, Value candidate, Value holder) const {
   IRMapping mapping;
   mapping.map(element, candidate);
@@ -111,8 +111,8 @@ SmallVector<Value> PartMerger::merge(Emitter &e, ValueRange a,
       merged.push_back(applyCombiner(e, combiner, x, y));
     return merged;
   }
-  // Of equal elements each takes the other's place, or none does: then the
-  // later or the earlier index counts.
+  // Of equal elements each replaces the other, or neither does: then the later
+  // or the earlier index counts.
   Value wins = beats(e, b[0], a[0]), loses = beats(e, a[0], b[0]);
   Value isTie = e.cmp(arith::CmpIPredicate::eq, wins, loses);
   Value isLater = e.cmp(arith::CmpIPredicate::sgt, b[1], a[1]);
@@ -145,7 +145,7 @@ void PartMerger::store(Emitter &e, const LoopStage &stage,
   for (auto [n, i] : llvm::enumerate(reduced)) {
     const NestAccess &access = stage.nest.output(i);
     Value result = results[n];
-    // The best element began as the output did.
+    // The best element started as the output did.
     if (!combiners.empty()) {
       Value init = i < stage.inits.size() ? stage.inits[i] : Value();
       if (!init)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reductions whose elements several threads divide: where each begins, and how
-// two partial results become one.
+// Reductions whose elements several threads divide: their start values, and how
+// two partial results are merged.
 #ifndef HONE_PASSES_GPU_LOOPS_PARTMERGER_H
 #define HONE_PASSES_GPU_LOOPS_PARTMERGER_H
 
@@ -15,11 +15,11 @@ llvm::SmallVector<unsigned> reducedOutputs(const LoopNest &nest);
 /// the like, each with its own operation, or the best element and its index.
 class PartMerger {
 public:
-  /// None where parts of the reduction cannot be merged.
+  /// None if parts of the reduction cannot be merged.
   static std::optional<PartMerger> get(const LoopStage &stage);
 
   llvm::ArrayRef<unsigned> outputs() const { return reduced; }
-  /// The results of no elements at all.
+  /// The results of no elements.
   llvm::SmallVector<mlir::Value> neutral(Emitter &e) const;
   /// `a` and `b` have a value for each output.
   llvm::SmallVector<mlir::Value> merge(Emitter &e, mlir::ValueRange a,
@@ -27,7 +27,7 @@ public:
   /// Merges the elements of vectors of partial results.
   llvm::SmallVector<mlir::Value>
   mergeLanes(Emitter &e, mlir::ValueRange vectors, int64_t lanes) const;
-  /// Stores the results, with what the outputs started from.
+  /// Stores the results, combined with the outputs' start values.
   void store(Emitter &e, const LoopStage &stage,
              mlir::ValueRange results) const;
 
@@ -38,7 +38,7 @@ private:
   llvm::SmallVector<mlir::TypedAttr> start;
   /// Of sums and the like: an operation for each output.
   llvm::SmallVector<mlir::Operation *> combiners;
-  /// Of the best element: whether an element takes the place of the best one.
+  /// Of the best element: whether an element replaces the best one.
   mlir::Value wins, element, best;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Launches for reductions. Sums are added in an order that the sizes alone
-// decide, so that results are the same from run to run.
+// Launches for reductions. The order of summation depends only on sizes, so
+// that results are reproducible.
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -11,13 +11,13 @@ using namespace hone;
 
 namespace {
 
-/// Whether a team for each result is better than a thread.
+/// Whether a team per result is better than a thread.
 bool wantsTeams(Emitter &e, const LoopNest &nest) {
   std::optional<int64_t> reduced = constantOf(countOf(e, nest, true));
   if (reduced && *reduced < tuning::kLeastReduced)
     return false;
   std::optional<int64_t> results = constantOf(countOf(e, nest, false));
-  // Neighbouring threads should read neighbouring elements.
+  // Adjacent threads should read adjacent elements.
   int contiguous = 0;
   for (unsigned i = 0; i < nest.numInputs(); ++i)
     for (auto [d, dim] : llvm::enumerate(nest.dims))
@@ -28,8 +28,8 @@ bool wantsTeams(Emitter &e, const LoopNest &nest) {
   return contiguous > 0 || (results && *results < tuning::kFewResults);
 }
 
-/// Parts of the elements of a result such that all results together keep the
-/// device busy; 1 if the results alone do, or if sizes are not known.
+/// Parts per result such that all results together keep the device busy; 1 if
+/// the results alone do, or if sizes are unknown.
 int64_t partsOf(Emitter &e, const LoopNest &nest, bool teams) {
   std::optional<int64_t> reduced = constantOf(countOf(e, nest, true));
   std::optional<int64_t> results = constantOf(countOf(e, nest, false));
@@ -67,7 +67,7 @@ void launchParts(Emitter &e, const LoopStage &stage, const PartMerger &merger,
         MemRefType::get({parts * results}, nest.output(i).elementType()),
         e.builder.getI64IntegerAttr(64)));
   auto emitPart = [&](const Team &team, Value number, ValueRange shared) {
-    // Neighbouring numbers are neighbouring results.
+    // Adjacent numbers are adjacent results.
     Value result = e.rem(number, e.cst(results));
     Value first = e.mul(e.div(number, e.cst(results)), size);
     Value end = e.min(e.add(first, size), e.cst(reduced));

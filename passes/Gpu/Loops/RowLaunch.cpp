@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Launches in which a team of threads does all stages for a row: softmax,
+// Launches in which a team of threads does all stages of a row: softmax,
 // normalisation and other chains of maps and reductions.
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
@@ -11,7 +11,7 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Temporaries begin where any vector may.
+/// Temporaries are aligned for any vector.
 constexpr int64_t kTemporaryBytes = 16;
 
 /// Elements of the largest row, if known.
@@ -44,7 +44,7 @@ std::optional<int64_t> numberOfRows(const RowPlan &plan) {
   return rows;
 }
 
-/// The temporary of a row as an array in shared memory, one for each team.
+/// The temporary of a row as an array in shared memory, one per team.
 MemRefType sharedRows(RowTemporary &temporary, int64_t teams) {
   Type element = temporary.alloc.getType().getElementType();
   MemRefType row = sharedType(temporary.shape, element);
@@ -112,7 +112,7 @@ void hone::launchRows(Emitter &e, MutableArrayRef<LoopStage> stages,
   }
   parts.push_back(shared.size());
   const GpuMachine &machine = GpuMachine::of(stages.front().nest.op);
-  // What does not fit into shared memory stays where it is, row by row.
+  // What does not fit in shared memory stays in place, row by row.
   SmallVector<RowTemporary, 0> kept;
   int64_t bytes = 0;
   for (RowTemporary &temporary : rowTemporaries(stages, plan)) {

@@ -23,7 +23,7 @@ void storeOutput(Emitter &e, const NestAccess &access, Value value) {
   memref::StoreOp::create(e.builder, e.loc, value, access.flat, access.base);
 }
 
-/// Loops over the reduction dimensions of a nest that has no other ones.
+/// Loops over the reduction dimensions of a nest that has no others.
 SmallVector<Value> carryThrough(Emitter &e, const LoopNest &nest,
                                 ValueRange carried) {
   if (nest.dims.empty())
@@ -90,7 +90,7 @@ SmallVector<Value> hone::emitElements(Emitter &e, const LoopNest &nest,
                                       int64_t lanes, Value first, Value end,
                                       int64_t step, ValueRange carried) {
   if (nest.dims.size() <= 1) {
-    // What is the same for all elements is computed once.
+    // Invariant values are computed once.
     LoopBody body(e, nest);
     return e.loop(first, end, step, carried,
                   [&](Value number, ValueRange accumulators) {
@@ -160,7 +160,7 @@ void hone::emitTeams(
                  return;
                }
                // All of a warp stays together: teams without a row of their own
-               // do the last one again.
+               // repeat the last one.
                body(team, e.min(row, e.sub(count, e.cst(1))), place.thread[1],
                     place.shared);
              });
@@ -194,8 +194,8 @@ SmallVector<Value> hone::emptyParts(Emitter &e, const PartMerger &merger,
   return parts;
 }
 
-/// The value that the lane at `distance` (exclusive or) has. Lanes exchange 32
-/// bits at a time.
+/// The value in the lane at `distance` (exclusive or). Lanes exchange 32 bits
+/// at a time.
 static Value exchange(Emitter &e, Value value, int64_t distance) {
   OpBuilder &builder = e.builder;
   Type type = value.getType(), i32 = builder.getI32Type();
@@ -236,7 +236,7 @@ static Value exchange(Emitter &e, Value value, int64_t distance) {
       .getShuffleResult();
 }
 
-/// Merges the values of `threads` lanes beside each other; all get the result.
+/// Merges the values of `threads` adjacent lanes; all get the result.
 static SmallVector<Value> mergeLanesOfWarp(Emitter &e, const PartMerger &merger,
                                            ValueRange values, int64_t threads) {
   SmallVector<Value> merged(values);
@@ -264,7 +264,7 @@ SmallVector<Value> hone::mergeInTeam(Emitter &e, const PartMerger &merger,
       memref::StoreOp::create(e.builder, e.loc, value, buffer, warp);
   });
   emitBarrier(e);
-  // Every warp merges the parts of all, a lane for each.
+  // Every warp merges all parts, one per lane.
   int64_t lanes = llvm::PowerOf2Ceil(warps);
   Value number = e.rem(lane, e.cst(lanes));
   Value place = e.min(number, e.cst(warps - 1));
@@ -327,7 +327,7 @@ int64_t hone::alignedLanes(const LoopNest &nest) {
   if (!cost.possible || cost.strided > 0 || cost.gathered > 0)
     return 1;
   unsigned bits = 8;
-  // Loads inside the body have places of their own.
+  // Loads inside the body have addresses of their own.
   SmallVector<memref::LoadOp> loads;
   linalg::GenericOp op = nest.op;
   MotionAnalysis motion(nest, last);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loop nests as they run in one thread, or divided by a team of threads.
+// Loop nests in one thread, or divided by a team of threads.
 #ifndef HONE_PASSES_GPU_LOOPS_THREADLOOPS_H
 #define HONE_PASSES_GPU_LOOPS_THREADLOOPS_H
 
@@ -18,19 +18,19 @@ struct Team {
 /// The sizes of a launch of teams.
 struct TeamShape {
   int64_t threads;   ///< Of a team.
-  int64_t teams = 1; ///< In a block; several only if they are inside warps.
+  int64_t teams = 1; ///< Per block; several only inside warps.
 };
 
-/// Teams for `count` rows of `size` elements, some elements for each thread.
+/// Teams for `count` rows of `size` elements, with several elements per thread.
 TeamShape teamsForRows(std::optional<int64_t> size,
                        std::optional<int64_t> count);
 
-/// Lets teams of whole warps do a stage that adds to what is in memory: others
-/// may do a row twice.
+/// Lets teams of whole warps do a stage that accumulates in memory: others may
+/// do a row twice.
 void keepWholeWarps(const LoopStage &stage, TeamShape &shape);
 
-/// A launch with a team for each of `count` rows. `shared` is of the block, of
-/// which `number` is the team.
+/// A launch with a team for each of `count` rows. `shared` belongs to the
+/// block, of which `number` is the team.
 void emitTeams(
     Emitter &e, mlir::Value count, TeamShape shape,
     llvm::ArrayRef<mlir::MemRefType> shared,
@@ -38,14 +38,14 @@ void emitTeams(
                             llvm::ArrayRef<mlir::Value> shared)>
         body);
 
-/// Waits for all threads of the team; what they wrote is seen afterwards.
+/// Waits for all threads of the team, and makes their writes visible.
 void emitTeamBarrier(Emitter &e, const Team &team);
 
-/// All of a stage in one thread.
+/// A whole stage in one thread.
 void emitInThread(Emitter &e, LoopStage stage);
 
 /// Elements [first, end) of all dimensions, or vectors of `lanes` of them, by
-/// one thread, which goes on by `step`.
+/// one thread, with stride `step`.
 llvm::SmallVector<mlir::Value> emitElements(Emitter &e, const LoopNest &nest,
                                             int64_t lanes, mlir::Value first,
                                             mlir::Value end, int64_t step,
@@ -55,10 +55,10 @@ llvm::SmallVector<mlir::Value> emitElements(Emitter &e, const LoopNest &nest,
 llvm::SmallVector<mlir::Value> extentsOf(Emitter &e, const LoopNest &nest,
                                          int64_t lanes);
 
-/// A stage whose elements the team divides, `lanes` beside each other at a
-/// time. What is reduced must be reduced over all dimensions of the nest, and
-/// in parts that can be merged. `parts` are the shared buffers of its
-/// reductions, as partTypes gives them.
+/// A stage whose elements the team divides, `lanes` adjacent ones at a time.
+/// Reductions must cover all dimensions of the nest, in parts that can be
+/// merged. `parts` are the shared buffers of its reductions, as partTypes
+/// returns them.
 void emitInTeam(Emitter &e, LoopStage stage, const Team &team, int64_t lanes,
                 mlir::ValueRange parts);
 
@@ -73,17 +73,16 @@ llvm::SmallVector<mlir::Value> mergeInTeam(Emitter &e, const PartMerger &merger,
                                            mlir::ValueRange parts);
 
 /// A shared buffer for each accumulated output of a team of several warps: one
-/// element for each warp.
+/// element per warp.
 llvm::SmallVector<mlir::MemRefType> partTypes(const LoopNest &nest,
                                               int64_t threads);
 
-/// Elements that make 16 bytes in every operand that the innermost dimension
-/// walks, where such vectors always begin at multiples of their size; else 1.
-/// With one dimension of unknown size there may be elements left at the end.
+/// Elements that make 16 bytes in every operand indexed by the innermost
+/// dimension, if such vectors are always aligned to their size; otherwise 1.
+/// With one dimension of unknown size there may be a remainder.
 int64_t alignedLanes(const LoopNest &nest);
 
-/// States on the vector accesses inside `parent` that they are aligned to their
-/// size.
+/// Declares the vector accesses inside `parent` aligned to their size.
 void setVectorAlignment(Emitter &e, mlir::Operation *parent);
 
 } // namespace hone

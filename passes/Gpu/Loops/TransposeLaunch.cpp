@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Launches for nests that read along another dimension than they write: tiles
-// go through shared memory, so that both sides touch neighbouring elements.
+// go through shared memory, so that both sides access adjacent elements.
 #include "passes/Gpu/Loops/LoopLaunches.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -14,11 +14,10 @@ namespace {
 /// Rows and columns of a tile, and the rows that a block does at once.
 constexpr int64_t kTile = 32;
 constexpr int64_t kRows = 8;
-/// Dimensions shorter than this leave too much of a tile empty.
+/// Shorter dimensions leave too much of a tile empty.
 constexpr int64_t kLeastExtent = 16;
 
-/// Inputs whose elements lie beside each other along `dim`, which is not the
-/// last one.
+/// Inputs whose elements are contiguous along `dim`, which is not the last one.
 struct Transposed {
   unsigned dim;
   SmallVector<unsigned> inputs;
@@ -66,7 +65,7 @@ bool hone::launchTransposed(Emitter &e, const LoopStage &stage) {
     return false;
   unsigned last = nest.dims.size() - 1, dim = found->dim;
   Value width = nest.dims[last].extent, height = nest.dims[dim].extent;
-  // The grid runs through tiles of the two dimensions and through the others.
+  // The grid covers tiles of the two dimensions, and the others.
   SmallVector<Value> sizes;
   Value count = e.cst(1);
   for (auto [d, nestDim] : llvm::enumerate(nest.dims)) {
@@ -74,7 +73,7 @@ bool hone::launchTransposed(Emitter &e, const LoopStage &stage) {
     sizes.push_back(tiled ? e.ceilDiv(nestDim.extent, kTile) : nestDim.extent);
     count = e.mul(count, sizes.back());
   }
-  // One column more, so that columns are in different banks.
+  // One column more, so that the elements of a column are in different banks.
   SmallVector<MemRefType> shared;
   for (unsigned i : found->inputs)
     shared.push_back(

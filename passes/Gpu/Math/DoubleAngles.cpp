@@ -28,12 +28,12 @@ std::pair<DoubleMath::Pair, Value> DoubleMath::reduceSmallAngle(Value a) {
   return {exactSum(s.high, low), bits(t)};
 }
 
-/// For a = m 2^e with a whole m < 2^53: of a * 2 / pi only what is below 4
-/// matters, so bits of 2 / pi before 2^(2 - e) can be left out, and 192 bits
-/// behind them are enough (M. Payne and R. Hanek, "Radian Reduction for
-/// Trigonometric Functions", 1983).
+/// For a = m 2^e with an integer m < 2^53: only a * 2 / pi modulo 4 matters, so
+/// bits of 2 / pi before 2^(2 - e) can be omitted, and 192 bits after them are
+/// enough (M. Payne and R. Hanek, "Radian Reduction for Trigonometric
+/// Functions", 1983).
 std::pair<DoubleMath::Pair, Value> DoubleMath::reduceLargeAngle(Value a) {
-  static constexpr uint64_t kTwoOverPi[] = {0, // in front of the point
+  static constexpr uint64_t kTwoOverPi[] = {0, // before the point
                                             0xa2f9836e4e441529,
                                             0xfc2757d1f534ddc0,
                                             0xdb6295993c439041,
@@ -98,7 +98,7 @@ std::pair<DoubleMath::Pair, Value> DoubleMath::reduceLargeAngle(Value a) {
   carry = arith::ExtUIOp::create(rewriter, loc, integerType(), carry);
   Value top =
       addI(addI(op(arith::MulIOp(), m, window[0]), middle.getHigh()), carry);
-  // In units of 2^-62 quadrants, with the middle word behind the point.
+  // In units of 2^-62 quadrants, with the middle word after the point.
   Value n = shr(addI(top, integer(int64_t(1) << 61)), integer(62));
   top = subI(top, shl(n, integer(62)));
   auto part = [&](Value whole, double scale) {
@@ -182,7 +182,7 @@ Value DoubleMath::tan(Value x) {
 //===-- Inverses ----------------------------------------------------------===//
 
 Value DoubleMath::atanOfPositive(Value x) {
-  // To [0, 1], and there to an angle whose tangent is close.
+  // To [0, 1], and from there to an angle whose tangent is close.
   Value one = constant(1), zero = constant(0);
   Value isLarge = less(one, x);
   Value u = select(isLarge, div(one, x), x);
@@ -205,7 +205,7 @@ Value DoubleMath::atanOfPositive(Value x) {
   return select(isLarge, other, a);
 }
 
-/// sqrt(1 - x^2), to all digits.
+/// sqrt(1 - x^2), to full precision.
 Value DoubleMath::complement(Value x) {
   Value one = constant(1);
   return sqrt(mul(sub(one, x), add(one, x)));

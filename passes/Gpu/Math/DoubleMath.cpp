@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Exponentials, logarithms, and what is made of them, in f64.
+// Exponentials, logarithms and functions composed of them, in f64.
 #include "passes/Gpu/Math/DoubleMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,8 +17,8 @@ static constexpr double kLn2High = 0x1.62e42feep-1,
 DoubleMath::DoubleMath(PatternRewriter &rewriter, Location loc)
     : WideArithmetic(rewriter, loc, rewriter.getF64Type()) {}
 
-/// A product that stays one, rounded: code generators may join a product and
-/// the sum that it is used in.
+/// A product that is rounded by itself: code generators may contract a product
+/// with the sum that uses it.
 Value DoubleMath::product(Value a, Value b) { return fma(a, b, constant(0)); }
 
 DoubleMath::Pair DoubleMath::exactProduct(Value a, Value b) {
@@ -31,21 +31,21 @@ DoubleMath::Pair DoubleMath::exactSum(Value a, Value b) {
   return {high, add(sub(a, sub(high, other)), sub(b, other))};
 }
 
-/// NaN goes through.
+/// NaN propagates.
 Value DoubleMath::clamp(Value x, double low, double high) {
   Value lowest = constant(low), highest = constant(high);
   x = select(less(x, lowest), lowest, x);
   return select(less(highest, x), highest, x);
 }
 
-/// 2 to an integer power for which it is a normal number.
+/// 2 to an integer power whose result is normal.
 Value DoubleMath::powerOfTwo(Value exponent) {
   Value biased = addInteger(exponent, 1023);
   return fromBits(
       arith::ShLIOp::create(rewriter, loc, biased, integer(52)).getResult());
 }
 
-/// x 2^exponent, in two steps of which the first one gives a normal number.
+/// x 2^exponent, in two steps of which the first gives a normal number.
 Value DoubleMath::scaled(Value x, Value exponent) {
   Value half = arith::ShRSIOp::create(rewriter, loc, exponent, integer(1));
   Value other = arith::SubIOp::create(rewriter, loc, exponent, half);
@@ -87,7 +87,7 @@ Value DoubleMath::expOf(Pair x, int64_t exponent) {
 Value DoubleMath::exp(Value x) { return expOf({x, constant(0)}); }
 
 Value DoubleMath::exp2(Value x) {
-  // In units of ln 2; the whole part stays exact.
+  // In units of ln 2; the integer part stays exact.
   x = clamp(x, -1080, 1025);
   Value t = add(x, constant(kRound));
   Value rest = sub(x, sub(t, constant(kRound)));
@@ -101,11 +101,11 @@ Value DoubleMath::exp2(Value x) {
 
 Value DoubleMath::expm1(Value x) {
   auto [rest, n] = reduceExponent({clamp(x, -100, 710), constant(0)});
-  // 2^n (1 + e) - 1, halved: the largest 2^n is not a number.
+  // 2^n (1 + e) - 1, halved: the largest 2^n is not representable.
   Value scale = powerOfTwo(addInteger(n, -1));
   Value result = fma(scale, expm1OfRest(rest), sub(scale, constant(0.5)));
   result = mul(result, constant(2));
-  // Halves of the smallest numbers are none.
+  // Halves of the smallest numbers are not representable.
   return select(less(abs(x), constant(0x1p-54)), x, result);
 }
 
@@ -126,8 +126,8 @@ DoubleMath::Split DoubleMath::split(Value x) {
   return {exponent, sub(m, constant(1))};
 }
 
-/// log(1 + f) + low, by the series of 2 artanh(s) for s = f / (2 + f), of which
-/// f and its square are taken out: these are known to more digits than s.
+/// log(1 + f) + low, by the series of 2 artanh(s) for s = f / (2 + f), with f
+/// and its square split off: these are known more precisely than s.
 Value DoubleMath::logOfRest(Value f, Value low) {
   SmallVector<double> terms;
   for (int k = 1; k <= 11; ++k)
@@ -139,7 +139,7 @@ Value DoubleMath::logOfRest(Value f, Value low) {
   return sub(f, sub(halfSquare, fma(s, rest, low)));
 }
 
-/// Of zero, infinity, and what has no logarithm.
+/// Of zero, infinity, and where it is undefined.
 Value DoubleMath::logSpecial(Value x, Value result) {
   Value zero = constant(0), infinity = constant(kInfinity);
   result = select(equal(x, zero), constant(-kInfinity), result);
@@ -169,7 +169,7 @@ Value DoubleMath::log10(Value x) {
 }
 
 Value DoubleMath::log1p(Value x) {
-  // What is lost in 1 + x is put back to first order.
+  // The rounding error of 1 + x is corrected to first order.
   Value one = constant(1), u = add(one, x);
   Value lost = select(less(x, one), sub(x, sub(u, one)), sub(one, sub(u, x)));
   Value result = add(log(u), div(lost, u));
@@ -215,7 +215,7 @@ Value DoubleMath::pow(Value x, Value y) {
   Value isFinite = less(abs(high), constant(kInfinity));
   Pair power = exactProduct(y, high);
   power.low = fma(y, logX.low, power.low);
-  // Far out, where the low part is none.
+  // For large arguments, whose low part is 0.
   Value isNear = both(isFinite, less(abs(power.high), constant(800)));
   power.low = select(isNear, power.low, constant(0));
   return powerOf(x, y, expOf(power));
@@ -288,7 +288,7 @@ Value DoubleMath::tanh(Value x) {
   return copySign(result, x);
 }
 
-/// From here on squares overflow, or one can be left out beside them.
+/// From here on squares overflow, or 1 is negligible beside them.
 static constexpr double kLarge = 0x1p28;
 
 Value DoubleMath::asinh(Value x) {

@@ -8,9 +8,9 @@
 namespace hone {
 
 /// On scalars. Reductions and series are those of W. J. Cody and W. Waite,
-/// "Software Manual for the Elementary Functions" (1980); what needs more than
-/// 53 bits is a sum of two numbers (T. J. Dekker, "A Floating-Point Technique
-/// for Extending the Available Precision", 1971).
+/// "Software Manual for the Elementary Functions" (1980); values that need more
+/// than 53 bits are sums of two numbers (T. J. Dekker, "A Floating-Point
+/// Technique for Extending the Available Precision", 1971).
 class DoubleMath : public WideArithmetic {
 public:
   DoubleMath(mlir::PatternRewriter &rewriter, mlir::Location loc);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Functions of f32 that are rare, by series in f64: with so much precision to
-// spare nothing needs care but ranges and special values. What is frequent is
-// expanded in f32 before, by hone-expand-math. Functions of f64 are DoubleMath.
+// Rare functions of f32, by series in f64: with so much spare precision only
+// ranges and special values need care. Frequent ones are expanded in f32
+// earlier, by hone-expand-math; DoubleMath has the functions of f64.
 #include "passes/Gpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -38,7 +38,7 @@ struct ExpandBinary : OpRewritePattern<OpTy> {
   }
 };
 
-/// Element by element, where the vector has more than one.
+/// Element by element if the vector has more than one.
 LogicalResult splitVector(Operation *op, VectorType vector,
                           PatternRewriter &rewriter) {
   if (vector.getRank() != 1)
@@ -81,7 +81,7 @@ struct ExpandRsqrt : OpRewritePattern<math::RsqrtOp> {
   }
 };
 
-/// What an absolute value is compared with infinity for.
+/// Tests for infinity or NaN by comparing the absolute value with infinity.
 template <typename OpTy, arith::CmpFPredicate predicate>
 struct ExpandClass : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;

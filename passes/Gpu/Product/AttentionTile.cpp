@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How attention is cut for the blocks of a GPU.
+// How attention is divided among the blocks of a GPU.
 #include "passes/Gpu/Product/AttentionTile.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/GpuTuning.h"
@@ -8,14 +8,14 @@
 using namespace mlir;
 using namespace hone;
 
-/// Rows and keys of a tile, from the best on.
+/// Rows and keys of a tile, in order of preference.
 static constexpr int64_t kRows[] = {64, 32, 16}, kKeys[] = {64, 32};
-/// Depth of the pieces of queries and keys that go through registers.
+/// Depth of the slices of queries and keys that go through registers.
 static constexpr int64_t kPiece = 16;
 
 static AttentionTile scalarTile(int64_t rows, int64_t keys, int64_t width) {
   AttentionTile tile;
-  // Elements that come one at a time are spread evenly over the threads.
+  // Elements loaded one at a time are spread evenly over the threads.
   int64_t columns = width % SharedTile::kPadding == 0
                         ? llvm::alignTo(width, kWarp)
                         : llvm::PowerOf2Ceil(std::max(width, kWarp));
@@ -69,7 +69,7 @@ FailureOr<AttentionTile> AttentionTile::choose(graph::KernelAttentionOp op,
                          width = constantOf(problem.width);
   bool tensorCores = !element.isF32();
   if (!width || (tensorCores && !depth))
-    return op.emitOpError("has keys or values whose length is not known");
+    return op.emitOpError("has keys or values of unknown length");
   auto known = [](Value size) {
     return std::max<int64_t>(constantOf(size).value_or(tuning::kTypicalGpuSize),
                              1);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Turns attention over buffers into launches. A block of threads has some rows
-// of queries and meets the keys in tiles: a warp holds the scores of its rows
-// in registers, makes powers of them, and adds up values, which are rescaled
-// when a larger score turns up (online softmax: Milakov and Gimelshein, 2018;
-// its use for attention: Dao et al., FlashAttention, 2022).
+// of queries and processes the keys in tiles: a warp holds the scores of its
+// rows in registers, exponentiates them, and accumulates values, rescaling the
+// sums when the maximum score grows (online softmax: Milakov and Gimelshein,
+// 2018; its use for attention: Dao et al., FlashAttention, 2022).
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -34,7 +34,7 @@ public:
   LogicalResult emit();
 
 private:
-  /// The running softmax of the rows that a thread has sums of.
+  /// The running softmax of the rows for which a thread has sums.
   struct RowState {
     SmallVector<Value> maxima, totals; ///< A total is that of the thread.
   };
@@ -54,7 +54,7 @@ private:
   SmallVector<Value> inverses(ValueRange totals);
   void storeResult(ValueRange sums);
 
-  /// Until all copies have arrived and no thread reads what was there before.
+  /// Until all copies have arrived and no thread still reads the old content.
   void waitForCopies() {
     NVVM::CpAsyncWaitGroupOp::create(e.builder, e.loc, 0);
     emitBarrier(e);
@@ -80,7 +80,7 @@ private:
 
   AttentionTile tile;
 
-  // Of the block that is being emitted:
+  // Of the current block:
   SmallVector<Value> batch, rowNumbers;
   Value thread, shared, firstRow;
   TileSource query, key, value;
@@ -170,7 +170,7 @@ void AttentionEmitter::enterBlock(const ThreadPlace &place, ValueRange sizes) {
     valueMath = makeScalarMath(e, tile.values, thread, tile.exponentials,
                                tile.value, f32);
   }
-  // Rows behind the last have the operands of the last.
+  // Rows past the end use the operands of the last row.
   rowNumbers.clear();
   Value last = e.sub(problem.rows, e.cst(1));
   for (Value row : scoreMath->rows())
@@ -195,7 +195,7 @@ void AttentionEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
   SmallVector<Value> results = e.loop(
       zero, problem.visibleKeys(e, rowsEnd, tile.keys), tile.keys, init,
       [&](Value firstKey, ValueRange carried) {
-        // Nothing of the tile before is read after the barrier.
+        // Nothing of the previous tile is read after the barrier.
         waitForCopies();
         TileLoader(e, value, tile.value, tile.values.threads(), thread, zero)
             .copy(firstKey, zero);
@@ -221,7 +221,7 @@ void AttentionEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
       scale(all.take_front(sumCount), inverses(all.take_back(rowCount))));
 }
 
-/// On tensor cores: the tile of keys from `firstKey` on, if there is one.
+/// On tensor cores: loads the tile of keys from `firstKey` on, if there is one.
 void AttentionEmitter::copyKeys(Value firstKey) {
   e.branch(exists(firstKey), [&] {
     Value zero = e.cst(0);
@@ -231,7 +231,7 @@ void AttentionEmitter::copyKeys(Value firstKey) {
   commitCopies();
 }
 
-/// Products with a tile of keys, a vector for each run.
+/// Products with a tile of keys, a vector per row segment.
 SmallVector<Value> AttentionEmitter::multiplyKeys(Value firstKey) {
   Value zero = e.cst(0);
   if (tensorCores)
@@ -245,7 +245,7 @@ SmallVector<Value> AttentionEmitter::multiplyKeys(Value firstKey) {
   return scoreMath->toSegments(loop.throughRegisters());
 }
 
-/// The scores of a tile. One with keys that do not exist tests each: their
+/// The scores of a tile. In a tile with keys past the end each is tested: their
 /// scores are -inf, and no operand is read for them.
 SmallVector<Value> AttentionEmitter::scoresOf(ValueRange products,
                                               Value firstKey) {
@@ -267,7 +267,7 @@ SmallVector<Value> AttentionEmitter::scoresOf(ValueRange products,
       [&] { return emit(false); });
 }
 
-/// The scores of neighbouring keys, all of which exist if `whole`.
+/// The scores of adjacent keys, all of which exist if `whole`.
 Value AttentionEmitter::scoreOf(Value product, Value row, Value column,
                                 bool whole) {
   auto type = cast<VectorType>(product.getType());
@@ -291,7 +291,8 @@ Value AttentionEmitter::scoreOf(Value product, Value row, Value column,
       return SmallVector<Value>{vector ? splat(lowest(), lanes) : lowest()};
     })[0];
   };
-  // If a vector divides the keys, it is inside or outside as a whole.
+  // If the vector length divides the number of keys, a vector is inside or
+  // outside as a whole.
   if (epilogue->vectorWidth(kAccessBytes) >= lanes)
     return evaluate(product, column);
   SmallVector<Value> scores;
@@ -310,8 +311,8 @@ Value AttentionEmitter::acrossRow(Value value,
   return value;
 }
 
-/// exp(score - maximum), where the maxima and totals take the scores in.
-/// `factors` are what sums so far have to be multiplied by.
+/// exp(score - maximum), after updating maxima and totals by the scores.
+/// `factors` rescale the sums so far.
 SmallVector<Value>
 AttentionEmitter::emitExponentials(SmallVector<Value> scores, RowState &state,
                                    SmallVector<Value> &factors) {
@@ -328,7 +329,7 @@ AttentionEmitter::emitExponentials(SmallVector<Value> scores, RowState &state,
       top = maximum(top, extract(largest, i));
     top = acrossRow(top, [&](Value a, Value b) { return maximum(a, b); });
     top = maximum(before, top);
-    // Where all are -inf, no power is to be NaN.
+    // If all are -inf, no result may be NaN.
     Value shift = select(isEqual(top, lowest()), e.zero(f32), top);
     factors.push_back(expDiff(before, shift));
     shifts.push_back(shift);
@@ -345,7 +346,7 @@ AttentionEmitter::emitExponentials(SmallVector<Value> scores, RowState &state,
   return scores;
 }
 
-/// Sums of a row times its factor.
+/// Scales the sums of a row by its factor.
 SmallVector<Value> AttentionEmitter::scale(ValueRange sums,
                                            ValueRange factors) {
   SmallVector<Value> vectors = valueMath->toSegments(sums);
@@ -357,7 +358,7 @@ SmallVector<Value> AttentionEmitter::scale(ValueRange sums,
   return valueMath->fromSegments(vectors);
 }
 
-/// One by the totals of rows.
+/// The reciprocals of the rows' totals.
 SmallVector<Value> AttentionEmitter::inverses(ValueRange totals) {
   SmallVector<Value> results;
   for (Value total : totals) {
@@ -367,7 +368,7 @@ SmallVector<Value> AttentionEmitter::inverses(ValueRange totals) {
   return results;
 }
 
-/// Through shared memory, so that neighbouring threads store neighbours.
+/// Through shared memory, so that adjacent threads store adjacent elements.
 void AttentionEmitter::storeResult(ValueRange sums) {
   const FlatBuffer &out = problem.out.buffer;
   int64_t pitch = tile.stagedPitch(), threads = tile.values.threads();

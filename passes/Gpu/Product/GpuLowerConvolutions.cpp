@@ -28,8 +28,8 @@ static Value sizeOf(Emitter &e, ValueRange sizes) {
 
 namespace {
 /// Channels last, filter in panels: a product of pixels x (kernel elements and
-/// input channels) with the filter, whose left-hand side exists only while it
-/// is read.
+/// input channels) with the filter, whose left-hand side is formed while it is
+/// read.
 class ImplicitProduct {
 public:
   ImplicitProduct(Emitter &e, KernelConvOp op);
@@ -81,8 +81,8 @@ TileSource ImplicitProduct::pixels(Value group) {
   source.lines = sizeOf(e, ArrayRef(outSizes).drop_back());
   source.depth = depth;
   source.contiguity = contiguityOf(groupIn);
-  // Where the pixel's windows start: an offset, and one position for each
-  // spatial dimension.
+  // Where the pixel's windows start: an offset, and one position per spatial
+  // dimension.
   source.enter = [this, group](Value pixel) {
     SmallVector<Value> place =
         e.delinearize(pixel, ArrayRef(outSizes).drop_back());
@@ -97,7 +97,7 @@ TileSource ImplicitProduct::pixels(Value group) {
     Value k = e.add(slice.first, inside), channel = k;
     SmallVector<Value> tap(window.spatial(), e.cst(0));
     if (constantOf(taps) != 1) {
-      // A piece of one kernel element: that is the same for all threads.
+      // A slice within one kernel element, which is the same for all threads.
       std::optional<int64_t> channels = constantOf(groupIn);
       bool oneTap = channels && *channels % slice.depth == 0;
       SmallVector<Value> sizes;
@@ -152,8 +152,8 @@ void ImplicitProduct::emit() {
 }
 
 namespace {
-/// Channels last, one filter for each channel: a thread computes some
-/// neighbouring channels of one pixel.
+/// Channels last, one filter per channel: a thread computes some adjacent
+/// channels of one pixel.
 class DepthwiseEmitter {
 public:
   DepthwiseEmitter(Emitter &e, KernelConvOp op)
@@ -174,7 +174,7 @@ private:
   Window window;
   Type accumulator;
 
-  // Of the channels that are being emitted:
+  // Of the current channels:
   SmallVector<Value> starts;
   Value channel;
 };
@@ -213,7 +213,7 @@ void DepthwiseEmitter::emitChannels(ArrayRef<Value> place, int64_t width) {
   epilogue.setAligned(false);
 }
 
-/// Loops over the kernel elements that lie on the input, from dimension `d` on.
+/// Loops over the kernel elements inside the input, from dimension `d` on.
 Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
                                  int64_t width, Value sum) {
   if (d == window.spatial()) {
@@ -241,7 +241,7 @@ Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
                 })[0];
 }
 
-/// One thread for each element.
+/// One thread per element.
 static void emitPlainConvolution(Emitter &e, KernelConvOp op) {
   ConvPoint point(e, op, /*fma=*/true);
   const Window &window = point.getWindow();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Tiles by multiply-add on scalars. A warp is 4 x 8 threads; each holds groups
-// of 4 x 4 sums, which lie 16 rows and 32 columns apart, so that the threads of
-// a warp read neighbouring 16-byte pieces of shared memory.
+// Tiles by scalar multiply-add. A warp is 4 x 8 threads; each holds groups of 4
+// x 4 sums, 16 rows and 32 columns apart, so that the threads of a warp read
+// adjacent 16-byte chunks of shared memory.
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Gpu/Product/TileMath.h"
@@ -99,7 +99,7 @@ public:
     return llvm::to_vector(vectors);
   }
 
-  /// Through the left piece.
+  /// Through the left slice.
   SmallVector<Value> multiplySegments(ValueRange vectors,
                                       ArrayRef<RowSegment> places,
                                       Value rightStage,

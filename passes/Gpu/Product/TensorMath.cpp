@@ -94,7 +94,7 @@ public:
     return sums;
   }
 
-  /// Lanes hold two fragments of sums just as they do the one of a left operand
+  /// Two fragments of sums are distributed over lanes like the one left operand
   /// that covers them.
   SmallVector<Value> multiplySegments(ValueRange vectors,
                                       ArrayRef<RowSegment> places,
@@ -140,7 +140,7 @@ private:
     return results;
   }
 
-  /// A pair of elements as the multiplication takes it.
+  /// A pair of elements in the form the multiplication takes.
   Value asRegister(Value pair) const {
     if (!cast<VectorType>(pair.getType()).getElementType().isBF16())
       return pair;
@@ -179,8 +179,8 @@ private:
   }
 
   /// Matrices: rows k to k + 7 and k + 8 to k + 15 of eight columns, then of
-  /// the next eight. Where K lies along the rows of the tile they are there
-  /// already as the multiplication wants them, else they are transposed.
+  /// the next eight. If K runs along the rows of the tile they already have the
+  /// right layout, otherwise they are transposed.
   SmallVector<Value> rightFragments(Value stage, int64_t fragment,
                                     int64_t k) const {
     Value first = e.add(column, fragment * kN);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Products with few rows, which only have to read the right-hand side as fast
-// as memory gives it: the threads of a block share some columns and split K.
+// Products with few rows, limited by the bandwidth of reading the right-hand
+// side: the threads of a block share some columns and split K.
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Gpu/Product/TileLoader.h"
 #include "passes/Machine/GpuTuning.h"
@@ -8,7 +8,7 @@
 using namespace mlir;
 using namespace hone;
 
-/// Columns of a block: a panel, or one for each warp where K is contiguous.
+/// Columns of a block: a panel, or one per warp if K is contiguous.
 static constexpr int64_t kWarps = tuning::kGpuThreads / kWarp;
 
 namespace {
@@ -27,7 +27,7 @@ private:
   const Product &product;
   int64_t rows, columns = 0;
 
-  // Of the block that is being emitted:
+  // Of the current block:
   TileSource left, right;
   Value firstK, column;
   int64_t step = 0;  ///< Along K, of all threads.
@@ -73,10 +73,10 @@ void ThinEmitter::emitBlock(const ThreadPlace &place, ValueRange sizes) {
     step = tuning::kGpuThreads / across;
   }
 
-  // One vector for each row: columns, or parts of a column's sum.
+  // One vector per row: columns, or parts of a column's sum.
   SmallVector<Value> sums = sumUp();
 
-  // Lanes that hold sums of the same columns, then warps.
+  // First lanes that hold sums of the same columns, then warps.
   FlatBuffer partial;
   partial.memref = place.shared[0];
   int64_t leaders = right.alongK ? 1 : across;
@@ -145,7 +145,7 @@ SmallVector<Value> ThinEmitter::sumUp() const {
     rowLines.push_back(left.enter(e.cst(r)));
     rowExists.push_back(e.cmp(arith::CmpIPredicate::ult, e.cst(r), left.lines));
   }
-  // All threads make the same number of turns: they meet again behind them.
+  // All threads make the same number of iterations, since a barrier follows.
   return e.loop(
       e.cst(0), product.k, tuning::kThinLoads * step,
       SmallVector<Value>(rows, e.zero(type)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Brings pieces of an operand from global into shared memory. No element
-// outside an operand is read; what does not exist counts as 0.
+// Brings slices of an operand from global into shared memory. Elements outside
+// an operand are never read; they count as 0.
 #include "passes/Gpu/Product/TileLoader.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
@@ -53,7 +53,7 @@ Value SharedTile::place(Emitter &e, Value stage, Value row,
   Value start = e.add(stage, e.mul(row, pitch()));
   if (!swizzled)
     return e.add(start, column);
-  // Banks repeat after eight chunks: rows that are shorter share a turn.
+  // Banks repeat after eight chunks: shorter rows share a cycle.
   int64_t perRow = columns / kSwizzledChunk;
   int64_t rowsPerTurn = std::max<int64_t>(8 / perRow, 1);
   Value turn = e.rem(e.div(row, e.cst(rowsPerTurn)),
@@ -87,7 +87,7 @@ int64_t hone::runBytes(const TileSource &source, int64_t width) {
   return width * std::max<int64_t>(bits / 8, 1);
 }
 
-/// Whether `size` is known to be whole multiples of `piece`.
+/// Whether `size` is known to be a multiple of `slice`.
 static bool isWhole(Value size, int64_t slice) {
   std::optional<int64_t> known = constantOf(size);
   return known && *known % slice == 0;
@@ -110,8 +110,8 @@ TileLoader::TileLoader(Emitter &e, const TileSource &source,
   int64_t along = (source.alongK ? depth : lines) / width;
   bool everyLine = isWhole(source.lines, lines);
   for (int64_t i = 0; i < lines * depth / width; i += threads) {
-    // If one of the two divides the other, chunks of a thread lie below or
-    // behind each other, and their addresses differ by constants.
+    // If one of the two divides the other, the chunks of a thread are in one
+    // column or row, and their addresses differ by constants.
     Value major, minor;
     if (threads % along == 0) {
       major = e.add(e.div(thread, e.cst(along)), i / along);

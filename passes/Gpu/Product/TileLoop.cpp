@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The loop along K over pieces of both operands in shared memory.
+// The loop along K over slices of both operands in shared memory.
 #include "passes/Gpu/Product/TileLoop.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
@@ -74,7 +74,7 @@ SmallVector<Value> TileLoop::withCopies(int64_t stages) const {
   SmallVector<Value> result =
       e.loop(firstK, endK, depth(), init, [&](Value k, ValueRange carried) {
         Value stage = carried.back();
-        // After the barrier no thread reads the stage before this one.
+        // After the barrier no thread reads the previous stage.
         wait(ahead - 1);
         Value isFirst = e.cmp(arith::CmpIPredicate::eq, stage, zero);
         auto pick = [&](Value condition, Value a, Value b) -> Value {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The loop along K over pieces of both operands in shared memory.
+// The loop along K over slices of both operands in shared memory.
 #ifndef HONE_PASSES_GPU_PRODUCT_TILELOOP_H
 #define HONE_PASSES_GPU_PRODUCT_TILELOOP_H
 
@@ -14,12 +14,11 @@ struct TileLoop {
   const TileMath &math;
   mlir::Value firstK, endK;
 
-  /// The thread's sums. While one piece is multiplied, the next one is on its
-  /// way to registers; there are two stages. No thread reads a piece
-  /// afterwards.
+  /// The thread's sums. While one slice is multiplied, the next one is loaded
+  /// into registers; there are two stages. No thread reads a slice afterwards.
   llvm::SmallVector<mlir::Value> throughRegisters() const;
-  /// The same with pieces that are copied without registers; `stages` - 1 of
-  /// them are on their way or waiting.
+  /// The same with slices that are copied without registers; `stages` - 1 of
+  /// them are in flight or waiting.
   llvm::SmallVector<mlir::Value> withCopies(int64_t stages) const;
 
 private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Matrix products in tiles: how they are cut, and the epilogue, which sees the
-// sums through shared memory so that neighbouring threads handle neighbouring
-// elements and its code is there once.
+// Tiled matrix products: how they are divided, and the epilogue, which reads
+// the sums through shared memory so that adjacent threads handle adjacent
+// elements and its code is emitted once.
 #include "passes/Gpu/Product/TiledProduct.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Gpu/Product/TileLoop.h"
@@ -11,7 +11,7 @@
 using namespace mlir;
 using namespace hone;
 
-/// Rows of staged sums are padded by this many elements.
+/// Padding of staged rows of sums, in elements.
 static constexpr int64_t kStagePadding = 8;
 
 /// From large to small.
@@ -62,11 +62,11 @@ private:
   const Product &product;
   BlockTile tile;
   int64_t splits = 1; ///< Blocks that share a sum.
-  int64_t splitK = 0; ///< What each has of K: whole pieces.
+  int64_t splitK = 0; ///< K per split: whole slices.
   FlatBuffer partials;
   Type sliceType; ///< Of elements in shared memory.
 
-  // Of the block that is being emitted:
+  // Of the current block:
   SmallVector<Value> batch;
   Value thread, shared, firstRow, firstColumn, split, firstK, endK;
 };
@@ -78,8 +78,8 @@ bool ProductEmitter::usesTensorCores() const {
          product.accumulator.isF32();
 }
 
-/// The largest tile that gives enough blocks, if K is divided among some of
-/// them where that is possible.
+/// The largest tile that gives enough blocks, dividing K among some of them if
+/// possible.
 void ProductEmitter::chooseTile() {
   ArrayRef<BlockTile> tiles(usesTensorCores() ? kTensorTiles : kScalarTiles);
   auto known = [](Value size) {
@@ -108,7 +108,7 @@ void ProductEmitter::chooseTile() {
         2 * m > candidate.m && 2 * n > candidate.n)
       break;
   }
-  // Whole pieces for every split, and no split without any.
+  // Whole slices for every split, and no empty split.
   int64_t slices = llvm::divideCeil(known(product.k), tile.k);
   splitK = llvm::divideCeil(slices, splits) * tile.k;
   splits = llvm::divideCeil(known(product.k), splitK);
@@ -125,7 +125,7 @@ static int64_t bytesOfElements(int64_t count, Type type) {
   return count * type.getIntOrFloatBitWidth() / 8;
 }
 
-/// How many rowBlocks of 16 rows of every warp are staged at a time.
+/// Number of 16-row blocks of every warp that are staged at a time.
 int64_t ProductEmitter::stagedRowBlocks() const {
   int64_t rowBlocks = tile.warpM() / TileMath::kBlockRows;
   auto bytes = [&] {
@@ -232,7 +232,7 @@ void ProductEmitter::emitEpilogue(const TileMath &math, ValueRange sums) {
   }
 }
 
-/// How many columns a thread stores at a time.
+/// Number of columns a thread stores at a time.
 int64_t ProductEmitter::storeWidth() const {
   int64_t columns = contiguityOf(product.n);
   if (splits > 1)
@@ -246,7 +246,7 @@ int64_t ProductEmitter::partialWidth() const {
   return kAccessBytes * 8 / product.accumulator.getIntOrFloatBitWidth();
 }
 
-/// Rows that lie in shared memory, `width` columns at a time.
+/// Stores staged rows, `width` columns at a time.
 void ProductEmitter::storeRowBlocks(const FlatBuffer &staged, int64_t rowBlock,
                                     int64_t warpRows, int64_t width) {
   int64_t pitch = tile.n + kStagePadding, across = tile.n / width;
@@ -316,8 +316,8 @@ Value ProductEmitter::partialAt(ValueRange place, Value number, Value row,
   return e.add(e.mul(offset, product.n), column);
 }
 
-/// A second launch: the sums of the splits are added up in their order, so that
-/// results are the same each time.
+/// A second launch adds up the sums of the splits in order, so that results are
+/// reproducible.
 void ProductEmitter::emitSumOfPartials() {
   int64_t width = storeWidth();
   width = std::min(width, product.epilogue->vectorWidth(kAccessBytes));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Matrix products whose blocks of threads cover a tile of the result and bring
-// pieces of both operands into shared memory. Contractions and convolutions
-// differ only in where an operand's elements lie.
+// slices of both operands into shared memory. Contractions and convolutions
+// differ only in the addresses of an operand's elements.
 #ifndef HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H
 #define HONE_PASSES_GPU_PRODUCT_TILEDPRODUCT_H
 
@@ -11,11 +11,11 @@
 
 namespace hone {
 
-/// How a product is cut.
+/// How a product is divided.
 struct BlockTile {
   int64_t m, n, k;        ///< What a block works on at a time.
   int64_t warpsM, warpsN; ///< Warps along each side of the tile.
-  int64_t stages;         ///< Pieces along K in shared memory.
+  int64_t stages;         ///< Slices along K in shared memory.
   bool tensorCores;       ///< `mma.sync`, or scalar multiply-add.
 
   int64_t threads() const { return warpsM * warpsN * kWarp; }
@@ -24,25 +24,26 @@ struct BlockTile {
 };
 
 /// One operand. A line is a row of the left one or a column of the right one;
-/// element (line, k) is what K runs over.
+/// in element (line, k), k is the summation index.
 struct TileSource {
   FlatBuffer buffer;
-  mlir::Value lines, depth; ///< How many lines there are, and K.
-  /// Whether elements that follow each other in memory belong to one line.
+  mlir::Value lines, depth; ///< The number of lines, and K.
+  /// Whether consecutive elements in memory belong to one line.
   bool alongK = true;
-  /// Elements that start at a multiple of this (a power of two) follow each
-  /// other, start at a multiple of it in the buffer, and exist all or none.
+  /// Elements in aligned groups of this size (a power of two) are consecutive,
+  /// aligned in the buffer, and exist all or none.
   int64_t contiguity = 1;
 
-  /// What the offsets of a line need, computed once before the loop along K.
-  /// Lines outside may be asked for; their elements are not read.
+  /// Values for the offsets of a line, computed once before the loop along K.
+  /// Lines outside are allowed; their elements are not read.
   std::function<llvm::SmallVector<mlir::Value>(mlir::Value line)> enter;
   struct Place {
     mlir::Value offset;
-    mlir::Value inside; ///< Null: it exists if line and k do. Else reads as 0.
+    mlir::Value
+        inside; ///< Null: it exists if line and k do. Otherwise reads as 0.
   };
-  /// k is `slice.first` + `inside`: the same for all threads and a multiple of
-  /// `slice.depth`, and what is less than it.
+  /// k is `slice.first` + `inside`: the former is the same for all threads and
+  /// a multiple of `slice.depth`, the latter less than it.
   struct KSlice {
     mlir::Value first;
     int64_t depth = 1;
@@ -51,7 +52,7 @@ struct TileSource {
       at;
 };
 
-/// The largest power of two up to 16 that divides a size; 1 if it is not known.
+/// The largest power of two up to 16 that divides a size; 1 if it is unknown.
 int64_t contiguityOf(mlir::Value size);
 
 /// Panels of columns, [panels][depth][16] from panel `first` on.
@@ -67,26 +68,26 @@ struct Product {
   bool rightAlongK; ///< As in the right operand's source.
   Epilogue *epilogue;
 
-  /// Both operands at a place in the batch. Called inside of the launch.
+  /// Both operands at a point of the batch. Called inside the launch.
   std::function<std::pair<TileSource, TileSource>(mlir::ValueRange batch)>
       operands;
-  /// Where an element of the result lies in the output space.
+  /// Coordinates of an element of the result in the output space.
   std::function<llvm::SmallVector<mlir::Value>(
       mlir::ValueRange batch, mlir::Value row, mlir::Value column)>
       coordinates;
 };
 
-/// Emits a launch for the product, which does nothing unless `condition` holds;
-/// null: it does. Where there are few tiles, several blocks share a sum and a
+/// Emits a launch for the product, which does nothing unless `condition` (if
+/// not null) holds. If there are few tiles, several blocks share a sum and a
 /// second launch adds up their parts.
 void emitTiledProduct(Emitter &e, const Product &product,
                       mlir::Value condition);
-/// The same for at most `rows` rows: threads split K. Only for accumulators of
-/// 32 bits.
+/// The same for at most `rows` rows: threads split K. Only for 32-bit
+/// accumulators.
 void emitThinProduct(Emitter &e, const Product &product, int64_t rows,
                      mlir::Value condition);
-/// Chooses between them. Where the number of rows is not known there are two
-/// launches, one of which finds nothing to do.
+/// Chooses between them. If the number of rows is unknown there are two
+/// launches, one of which has nothing to do.
 void emitProduct(Emitter &e, const Product &product);
 
 } // namespace hone

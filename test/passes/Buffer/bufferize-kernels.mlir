@@ -175,6 +175,6 @@ func.func private @unknown(%x: tensor<2xf32>) -> tensor<2xf32> attributes {hone.
 // -----
 
 func.func @no_tensor(%arg0: tensor<4xf32>, %arg1: i32) -> (tensor<4xf32>, i32) attributes {hone.kernel} {
-  // expected-error @below {{a kernel returns tensors alone}}
+  // expected-error @below {{a kernel returns only tensors}}
   return %arg0, %arg1 : tensor<4xf32>, i32
 }

@@ -112,7 +112,7 @@ func.func @long_bf16(%q: memref<99x32x256xbf16>, %k: memref<99x32x256xbf16>, %v:
 // -----
 
 func.func @unknown_length(%q: memref<8x?xf16>, %k: memref<8x?xf16>, %v: memref<8x16xf16>, %out: memref<8x16xf16>) {
-  // expected-error@+1 {{has keys or values whose length is not known}}
+  // expected-error@+1 {{has keys or values of unknown length}}
   hone.kernel.attention ins(%q, %k, %v : memref<8x?xf16>, memref<8x?xf16>, memref<8x16xf16>) maps [] outs(%out : memref<8x16xf16>) {
   ^bb0(%product: f32, %row: index, %column: index):
     hone.kernel.yield %product : f32
