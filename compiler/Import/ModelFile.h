@@ -8,7 +8,7 @@
 
 namespace hone {
 
-/// Maps the file; text ends with a NUL behind its end. Folders, devices and
+/// Maps the file; text ends with a NUL after its end. Folders, devices and
 /// pipes are refused: they have no size, and some no end. Errors name the file.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
 openModelFile(llvm::StringRef path, bool isText);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attention over buffers, as emitters of all targets see it.
+// Attention over buffers: what is common to the emitters of all targets.
 #include "passes/Emit/Attention.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -52,8 +52,8 @@ static bool isLowest(Value value) {
          constant.getValue().isInfinity() && constant.getValue().isNegative();
 }
 
-/// c where the scores of all columns beyond row + c are -inf: their region ends
-/// in a choice between -inf and a score by a comparison of column and row.
+/// c if the scores of all columns beyond row + c are -inf: their region ends in
+/// a select between -inf and a score by a comparison of column and row.
 static std::optional<int64_t> lastColumnOf(KernelAttentionOp op) {
   using Predicate = arith::CmpIPredicate;
   Block &body = op.getEpilogue().front();
@@ -132,7 +132,7 @@ Value Attention::inverseOf(Emitter &e, Value total) const {
   Value one = arith::ConstantOp::create(
       e.builder, e.loc, e.builder.getFloatAttr(total.getType(), 1));
   Value inverse = arith::DivFOp::create(e.builder, e.loc, one, total);
-  // No power at all: every score is -inf, or there is no key.
+  // All exponentials are 0: every score is -inf, or there is no key.
   Value empty;
   if (masked)
     empty = arith::CmpFOp::create(e.builder, e.loc, arith::CmpFPredicate::OEQ,

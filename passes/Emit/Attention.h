@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attention over buffers, as emitters of all targets see it.
+// Attention over buffers: what is common to the emitters of all targets.
 #ifndef HONE_PASSES_EMIT_ATTENTION_H
 #define HONE_PASSES_EMIT_ATTENTION_H
 
@@ -13,14 +13,14 @@ namespace hone {
 struct Attention {
   static Attention get(Emitter &e, graph::KernelAttentionOp op);
 
-  /// One operand; the elements of a row follow each other.
+  /// One operand; the elements of a row are contiguous.
   struct Operand {
     FlatBuffer buffer;
-    /// How far it moves with each batch coordinate, and with a row.
+    /// Strides of each batch coordinate, and of a row.
     llvm::SmallVector<mlir::Value> batchStrides;
     mlir::Value rowStride;
 
-    /// Where the matrix at a place in the batch starts.
+    /// Offset of the matrix at a point of the batch.
     mlir::Value base(Emitter &e, mlir::ValueRange batch) const;
   };
   Operand query, key, value, out;
@@ -31,18 +31,18 @@ struct Attention {
   /// Causal scores: those of columns beyond row + `lastColumn` are -inf.
   std::optional<int64_t> lastColumn;
 
-  /// How many of the keys rows below `rowsEnd` see: a multiple of `step` and at
-  /// least that, or all of them.
+  /// The number of keys visible to rows below `rowsEnd`, rounded up to a
+  /// multiple of `step`, or all of them.
   mlir::Value visibleKeys(Emitter &e, mlir::Value rowsEnd, int64_t step) const;
 
-  /// One by the total of a row's powers; 0 where the row gives 0.
+  /// The reciprocal of a row's sum of exponentials; 0 if the row gives 0.
   mlir::Value inverseOf(Emitter &e, mlir::Value total) const;
 
   /// [batch.., rows, keys]
   llvm::SmallVector<mlir::Value> scoreSizes() const;
 };
 
-/// What emitters of attention compute with, on scalars and vectors of f32.
+/// Arithmetic of attention, on scalars and vectors of f32.
 struct SoftmaxMath {
   mlir::Value constant(float value) const;
   mlir::Value lowest() const; ///< -inf

@@ -7,10 +7,10 @@
 
 namespace hone {
 
-/// The operation that adds to the output's accumulator, if the body does only
-/// that with it.
+/// The operation that accumulates into the output, if that is all the body does
+/// with it.
 mlir::Operation *combinerOf(const LoopNest &nest, unsigned output);
-/// The element that does not change what a combiner is given, or null.
+/// The neutral element of a combiner, or null.
 mlir::TypedAttr neutralOf(mlir::Operation *combiner);
 /// Applies a combiner to two scalars or vectors.
 mlir::Value applyCombiner(Emitter &e, mlir::Operation *combiner, mlir::Value a,

@@ -86,7 +86,7 @@ Value ConvPoint::emitProduct(Value inOffset, Value filterOffset, Value sum) {
   return e.sum(sum, e.product(in, tap));
 }
 
-/// Loops over the kernel elements that lie on the input, from dimension `d` on.
+/// Loops over the kernel elements inside the input, from dimension `d` on.
 Value ConvPoint::emitTerms(size_t d, Value inOffset, Value filterOffset,
                            Value sum) {
   if (d == window.spatial())
@@ -107,8 +107,8 @@ Value ConvPoint::emitTerms(size_t d, Value inOffset, Value filterOffset,
       })[0];
 }
 
-/// Loops over the kernel elements from dimension `d` on; one counts where out +
-/// pad - k * dilation is a multiple of the stride that lies on the input.
+/// Loops over the kernel elements from dimension `d` on; one counts if out +
+/// pad - k * dilation is a multiple of the stride and inside the input.
 Value ConvPoint::emitTransposed(size_t d, Value inOffset, Value filterOffset,
                                 Value sum) {
   if (d == window.spatial())

@@ -15,11 +15,11 @@ public:
 
   /// Sizes of the output.
   llvm::ArrayRef<mlir::Value> sizes() const { return epilogue.sizes; }
-  /// Goes to a channel of the output.
+  /// Selects the output channel.
   void enter(mlir::Value batch, mlir::Value channel);
-  /// Computes and stores the element at spatial coordinates `place`; with
-  /// `lanes` those that follow along the last dimension too, whose windows must
-  /// not leave the input. That needs channels that are not last and stride 1.
+  /// Computes and stores the element at spatial coordinates `place`, or `lanes`
+  /// elements from there along the last dimension, whose windows must be inside
+  /// the input. That requires channels that are not last and stride 1.
   void emit(llvm::ArrayRef<mlir::Value> place, int64_t lanes = 0);
 
   const Window &getWindow() const { return window; }
@@ -45,7 +45,7 @@ private:
   mlir::Value groupIn, groupOut; ///< Channels of a group.
   size_t last;                   ///< The last spatial dimension.
 
-  // Of the element that is being emitted:
+  // Of the current element:
   mlir::Value batch, channel, group, channelInGroup;
   llvm::SmallVector<mlir::Value> out; ///< Spatial coordinates.
   int64_t lanes = 0;

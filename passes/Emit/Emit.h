@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the emitters of register kernels share: index arithmetic that folds,
+// Shared by the emitters of register kernels: index arithmetic that folds,
 // buffers addressed by linear offsets, and the shape of the vector unit.
 #ifndef HONE_PASSES_EMIT_EMIT_H
 #define HONE_PASSES_EMIT_EMIT_H
@@ -24,7 +24,7 @@ public:
   mlir::Value sub(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, int64_t b) { return mul(a, cst(b)); }
-  /// Quotients and remainders of values that are not negative.
+  /// Quotients and remainders of non-negative values.
   mlir::Value div(mlir::Value a, mlir::Value b);
   mlir::Value rem(mlir::Value a, mlir::Value b);
   mlir::Value ceilDiv(mlir::Value a, int64_t b);
@@ -37,8 +37,8 @@ public:
   llvm::SmallVector<mlir::Value> delinearize(mlir::Value index,
                                              mlir::ValueRange sizes);
 
-  /// A loop that carries `init`; one iteration at a time unless `step` is
-  /// given. Loops that are known to run never or once leave no loop behind.
+  /// A loop that carries `init`, with step 1 unless `step` is given. Loops
+  /// known to run at most once are not emitted as loops.
   using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
       mlir::Value iv, mlir::ValueRange carried)>;
   llvm::SmallVector<mlir::Value> loop(mlir::Value low, mlir::Value high,
@@ -46,7 +46,7 @@ public:
                                       LoopBody body);
   void loop(mlir::Value low, mlir::Value high,
             llvm::function_ref<void(mlir::Value iv)> body);
-  /// Both branches may be emitted; a constant condition leaves one.
+  /// Both branches are emitted unless the condition is constant.
   void branch(mlir::Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise = nullptr);
   llvm::SmallVector<mlir::Value>
@@ -69,17 +69,17 @@ public:
 
 std::optional<int64_t> constantOf(mlir::Value value);
 
-/// A contiguous buffer seen as one dimension.
+/// A contiguous buffer as one dimension.
 struct FlatBuffer {
   mlir::Value memref;
-  llvm::SmallVector<mlir::Value> sizes;   ///< Of the buffer as it was.
-  llvm::SmallVector<mlir::Value> strides; ///< Of the buffer as it was.
+  llvm::SmallVector<mlir::Value> sizes;   ///< Of the original buffer.
+  llvm::SmallVector<mlir::Value> strides; ///< Of the original buffer.
 
   static FlatBuffer get(Emitter &e, mlir::Value memref);
   mlir::Type elementType() const;
   mlir::Value offset(Emitter &e, mlir::ValueRange coordinates) const;
 
-  /// `alignment` is of the address in bytes, where more is known than that of
+  /// `alignment` is that of the address in bytes, if more is known than that of
   /// an element; only without a mask.
   mlir::Value load(Emitter &e, mlir::Value offset) const;
   mlir::Value load(Emitter &e, mlir::Value offset, int64_t lanes,
@@ -89,10 +89,10 @@ struct FlatBuffer {
 };
 
 /// A scratch buffer of static size in the entry block of the function. Each
-/// piece of a kernel is a call of its own, so it is private to the piece.
+/// piece of a kernel is a separate call, so it is private to the piece.
 FlatBuffer makeScratch(Emitter &e, int64_t size, mlir::Type elementType);
 
-/// Elements of a vector that emitters work with: at most the width of a panel.
+/// Elements of a vector used by emitters: at most the width of a panel.
 int64_t lanesOf(const CpuMachine &machine, mlir::Type type);
 
 /// Has `emit` write the code of each operation of a kind over buffers in its

@@ -21,7 +21,7 @@ static bool isHeavy(Block &body) {
   return count > tuning::kMaxUnrolledEpilogue;
 }
 
-/// Position of the result of `map` that is dimension `dim`, or -1.
+/// Index of the result of `map` that is dimension `dim`, or -1.
 static int64_t findDim(AffineMap map, int64_t dim) {
   for (auto [i, expr] : llvm::enumerate(map.getResults()))
     if (auto dimExpr = dyn_cast<AffineDimExpr>(expr))
@@ -234,9 +234,8 @@ void Epilogue::emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
   for (int64_t v = 0; v < vectors; ++v)
     masks.push_back(makeMask(e, remaining, e.cst(v * lanes), lanes));
 
-  // Operands that do not change from row to row are loaded once; stores come
-  // last, since nothing says that they touch no operand. Rows that do not
-  // exist store what the last one does, once more.
+  // Row-invariant operands are loaded once; stores come last, since they may
+  // alias operands. Rows that do not exist repeat the last row's store.
   SmallVector<SmallVector<Value>> fixed(extras.size(),
                                         SmallVector<Value>(vectors));
   SmallVector<SmallVector<Value>> results;

@@ -22,13 +22,13 @@ public:
   Epilogue(Emitter &e, graph::KernelOpInterface op,
            llvm::ArrayRef<int64_t> groups);
 
-  /// Of scores, whose space is [batch.., row, column] of the given sizes. They
-  /// are stored in `target`, rows `pitch` apart; where a cursor starts there is
-  /// up to the caller. Null: they are only evaluated.
+  /// For scores, whose space is [batch.., row, column] of the given sizes. They
+  /// are stored to `target`, with row stride `pitch`; the caller sets where a
+  /// cursor starts. Null: they are only evaluated.
   Epilogue(Emitter &e, graph::KernelAttentionOp op, mlir::ValueRange sizes,
            mlir::Value target, int64_t pitch);
 
-  /// A place in the output space, as offsets.
+  /// A point of the output space, as offsets.
   struct Cursor {
     llvm::SmallVector<mlir::Value> extras;
     mlir::Value out;
@@ -36,18 +36,18 @@ public:
   Cursor at(mlir::ValueRange coordinates) const;
   Cursor moved(const Cursor &cursor, size_t axis, mlir::Value delta) const;
 
-  /// What the region yields for one element, or for as many next to each other
-  /// as the accumulators, vectors then, have lanes: at most `vectorWidth`.
+  /// What the region yields for one element, or for adjacent ones if the
+  /// accumulators are vectors: at most `vectorWidth` lanes.
   llvm::SmallVector<mlir::Value> evaluate(const Cursor &cursor,
                                           mlir::ValueRange accumulators) const;
-  /// One element: the region as it is.
+  /// One element, with the region unchanged.
   void emitScalar(const Cursor &cursor, mlir::ValueRange accumulators) const;
 
   /// `rows` x `vectors` accumulators; a row is one step along `rowAxis`. With
   /// `remaining`, only that many columns exist; with `existing`, only that many
   /// rows, at least one, of which the last is repeated in the accumulators.
-  /// `accumulators` holds, for each accumulator argument of the region, the
-  /// rows one after the other.
+  /// `accumulators` holds the rows in order for each accumulator argument of
+  /// the region.
   void emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
                 int64_t vectors,
                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
@@ -55,14 +55,14 @@ public:
 
   size_t rank() const { return sizes.size(); }
 
-  /// Elements of the last coordinate that can be handled as one vector whose
-  /// parts of all buffers lie at multiples of their size: a power of two whose
-  /// largest part has at most `bytes`, if the buffers begin at such.
+  /// Elements of the last coordinate that can be handled as one vector with
+  /// aligned accesses to all buffers: a power of two whose largest access has
+  /// at most `bytes`, if the buffers are so aligned.
   int64_t vectorWidth(int64_t bytes) const;
-  /// Says that buffers begin at multiples of the vectors' sizes.
+  /// Declares buffers aligned to the sizes of vectors.
   void setAligned(bool value) { aligned = value; }
 
-  /// The output space, and how far the first output moves with a coordinate.
+  /// The output space, and the stride of the first output along a coordinate.
   llvm::SmallVector<mlir::Value> sizes, outStrides;
 
 private:
@@ -98,7 +98,7 @@ private:
   bool heavy = false;
 };
 
-/// The lanes of the vector at column `column` that exist.
+/// The existing lanes of the vector at column `column`.
 mlir::Value makeMask(Emitter &e, mlir::Value remaining, mlir::Value column,
                      int64_t lanes);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The C signature of kernels, for the processor and for the host part of what
-// runs on a device.
+// The C signature of kernels, for the processor and for the host part of device
+// kernels.
 #include "passes/Emit/KernelSignature.h"
 
 #include "dialects/Rt/Rt.h"
@@ -156,7 +156,7 @@ void KernelSignature::replaceArguments(bool hasStatus) {
   firstPiece = toIndex(begin);
   endPiece = toIndex(end);
   if (hasStatus) {
-    // In memory, as checks can be anywhere; becomes a register again.
+    // In memory, since checks can be anywhere; later promoted to a register.
     status = memref::AllocaOp::create(
         builder, loc, MemRefType::get({}, builder.getI32Type()));
     setStatus(arith::ConstantIntOp::create(builder, loc, 0, 32));
@@ -168,7 +168,7 @@ void KernelSignature::setStatus(Value code) {
   memref::StoreOp::create(builder, e.loc, code, status, ValueRange{});
 }
 
-/// Moves what computes `value` behind the prologue.
+/// Moves the computation of `value` after the prologue.
 LogicalResult KernelSignature::hoist(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || op->getBlock() != body || op == afterPrologue ||
@@ -185,7 +185,7 @@ LogicalResult KernelSignature::hoist(Value value) {
 }
 
 /// The product of two sizes, or one that no memory has: an empty tensor may
-/// have other dimensions whose product is beyond all numbers.
+/// have other dimensions whose product overflows.
 static Value saturatingProduct(Emitter &e, Value a, Value b) {
   Value tooMuch = e.cst(int64_t(1) << 60);
   auto product = arith::MulUIExtendedOp::create(e.builder, e.loc, a, b);
@@ -219,7 +219,7 @@ KernelSignature::placeTemporaries(ArrayRef<memref::AllocOp> temporaries,
     Value rounded = e.mul(e.ceilDiv(bytes, kBufferAlignment), kBufferAlignment);
     total = e.add(total, rounded);
   }
-  // Of no bytes there would be no pointer.
+  // For zero bytes there would be no pointer.
   total = builder.createOrFold<arith::MaxUIOp>(e.loc, total,
                                                e.cst(kBufferAlignment));
   Value region = reserve(total);
@@ -238,7 +238,7 @@ KernelSignature::placeTemporaries(ArrayRef<memref::AllocOp> temporaries,
               : constant(type.getDimSize(i)));
     alloc.replaceAllUsesWith(makeMemRef(e, converter, type, data, sizes));
   }
-  // Not before: the builder may stand at one of them.
+  // Not earlier: the insertion point may be at one of them.
   for (memref::AllocOp alloc : temporaries)
     alloc.erase();
   return success();
@@ -286,7 +286,7 @@ void KernelSignature::lowerChecks() {
           LLVM::CallOp::create(builder, e.loc, function,
                                ValueRange{frame, node, codeValue, value, limit})
               .getResult();
-      // Not even element 0 can be read in place of one outside: there may be
+      // Not even element 0 can be read instead of one outside: there may be
       // none.
       LLVM::CallOp::create(
           builder, e.loc,

@@ -21,12 +21,12 @@ constexpr int64_t kContextScratch = 0;
 constexpr int64_t kContextScratchBytes = 8;
 constexpr int64_t kContextFrame = 16;
 
-/// Calls `action` for each kernel that the module holds now, until one fails.
+/// Calls `action` for each kernel now in the module, until one fails.
 mlir::LogicalResult forEachKernel(
     mlir::ModuleOp module,
     llvm::function_ref<mlir::LogicalResult(mlir::func::FuncOp)> action);
 
-/// Where kernels' buffers begin, at least.
+/// Minimum alignment of kernels' buffers.
 constexpr int64_t kBufferAlignment = 64;
 
 /// A contiguous memref of `sizes` (i64) at `data`.
@@ -34,17 +34,17 @@ mlir::Value makeMemRef(Emitter &e, const mlir::LLVMTypeConverter &converter,
                        mlir::MemRefType type, mlir::Value data,
                        mlir::ValueRange sizes);
 
-/// The address `offset` bytes behind `pointer`.
+/// The address `offset` bytes after `pointer`.
 mlir::Value pointerAt(Emitter &e, mlir::Value pointer, int64_t offset);
 mlir::Value loadAt(Emitter &e, mlir::Value pointer, int64_t offset,
                    mlir::Type type);
 
-/// What a failed check does: status, value and limit (i64).
+/// Reports a failed check: status, value and limit (i64).
 using ReportFailure = llvm::function_ref<void(int32_t code, mlir::Value value,
                                               mlir::Value limit)>;
 
-/// Replaces a check by a comparison; where it fails, `report` is emitted and
-/// the result is harmless.
+/// Replaces a check by a comparison; if it fails, `report` is emitted and the
+/// result is harmless.
 void lowerCheck(Emitter &e, graph::CheckedIndexOp op, ReportFailure report);
 void lowerCheck(Emitter &e, graph::CheckedDivisorOp op, ReportFailure report);
 /// The graph node that a check of the kernel belongs to, or -1.
@@ -61,11 +61,11 @@ protected:
   mlir::Value toInteger(mlir::Value index);
   mlir::Value constant(int64_t value); ///< An i64 of the llvm dialect.
 
-  /// Reads what was an argument from the tables. With `hasStatus`, there is a
+  /// Replaces arguments by reads from the tables. With `hasStatus`, there is a
   /// status that can be set from anywhere.
   void replaceArguments(bool hasStatus);
-  /// Puts temporaries one after the other into the memory that `reserve` gives
-  /// for a number of bytes (index).
+  /// Places temporaries consecutively in the memory that `reserve` returns for
+  /// a number of bytes (index).
   mlir::LogicalResult
   placeTemporaries(llvm::ArrayRef<mlir::memref::AllocOp> temporaries,
                    llvm::function_ref<mlir::Value(mlir::Value bytes)> reserve);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How elements lie in memory and which LLVM type they have.
+// How elements are stored in memory, and their LLVM types.
 #ifndef HONE_PASSES_EMIT_KERNELTYPES_H
 #define HONE_PASSES_EMIT_KERNELTYPES_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Bodies of loop nests: what stays the same along the loop is emitted once,
-// what counts up is a scalar, and only the rest needs vectors.
+// Bodies of loop nests: invariant values are emitted once, linear ones are
+// scalars, and only the rest needs vectors.
 #include "passes/Emit/LoopBody.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -10,15 +10,15 @@
 using namespace mlir;
 using namespace hone;
 
-/// One run of the body.
+/// One emission of the body.
 struct LoopBody::Instance {
   Instance(const LoopNest &nest, Value iv, int64_t lanes)
       : motion(nest, nest.dims.empty() ? -1 : 0), iv(iv), lanes(lanes) {}
   MotionAnalysis motion;
   Value iv;
   int64_t lanes;
-  IRMapping scalars; ///< First lane of invariant and counting values.
-  IRMapping vectors; ///< Of varying values; scalars where `lanes` is 1.
+  IRMapping scalars; ///< First lane of invariant and linear values.
+  IRMapping vectors; ///< Of varying values; scalars if `lanes` is 1.
 };
 
 LoopBody::LoopBody(Emitter &e, const LoopNest &nest)
@@ -76,7 +76,7 @@ Value LoopBody::load(unsigned operand, Value iv, int64_t lanes) {
   return vector::FromElementsOp::create(e.builder, e.loc, type, elements);
 }
 
-/// Each element of a vector, or a scalar, `times` beside each other.
+/// Repeats each element of a vector, or a scalar, `times` times.
 static Value repeated(Emitter &e, Value value, int64_t times) {
   auto vector = dyn_cast<VectorType>(value.getType());
   if (!vector)
@@ -149,13 +149,14 @@ Value LoopBody::vector(Instance &instance, Value value) {
   return result;
 }
 
-/// The elements of a load that are not beside each other. What differs between
-/// lanes is apart from what they share, which may change in a loop inside.
+/// Loads elements that are not contiguous. What differs between lanes is
+/// separate from what they share, which may change in an inner loop.
 Value LoopBody::gather(Instance &instance, memref::LoadOp load) {
   Value buffer = scalar(instance, load.getMemRef()), shared;
   SmallVector<Value> strides;
   getLayout(e, buffer, shared, strides);
-  Value own, counted = e.cst(0); // vector of places, and what a lane adds
+  Value own,
+      counted = e.cst(0); // vector of indices, and the increment per lane
   for (auto [index, stride] : llvm::zip_equal(load.getIndices(), strides)) {
     Motion motion = instance.motion.of(index);
     if (motion == Motion::Counting)
@@ -186,7 +187,7 @@ Value LoopBody::gather(Instance &instance, memref::LoadOp load) {
       elements);
 }
 
-/// One check for all lanes; in place of those that are 0 there is 1.
+/// One check for all lanes; zeros are replaced by 1.
 Value LoopBody::checkDivisors(Instance &instance,
                               graph::CheckedDivisorOp check) {
   Value divisors = vector(instance, check.getDivisor());
@@ -217,7 +218,7 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
     if (invariant)
       instance.scalars.map(index.getResult(), nest.indices[index.getDim()]);
-    return; // a counting one is made where it is used
+    return; // a linear one is materialized where it is used
   }
   if (op->getNumResults() == 1 &&
       motion.of(op->getResult(0)) == Motion::Counting)
@@ -250,7 +251,7 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
         continue;
       OpBuilder::InsertionGuard guard(e.builder);
       e.builder.setInsertionPointToStart(&to.front());
-      // What is emitted on one side is not there on the other.
+      // Values emitted on one side are not available on the other.
       IRMapping scalars = instance.scalars, vectors = instance.vectors;
       emitBlock(instance, from.front());
       SmallVector<Value> yielded;
@@ -307,7 +308,7 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(vector(instance, operand));
-  // A condition that is the same for all lanes chooses between vectors.
+  // A uniform condition selects between vectors.
   if (isa<arith::SelectOp>(op) && motion.invariant(op->getOperand(0)))
     operands[0] = scalar(instance, op->getOperand(0));
   SmallVector<Type> types;

@@ -10,16 +10,16 @@
 
 namespace hone {
 
-/// Emits the body of a nest whose dimensions are all fixed but for one at most.
-/// What does not change along that one is emitted by the constructor.
+/// Emits the body of a nest whose dimensions are fixed except for at most one.
+/// Invariant values along it are emitted by the constructor.
 class LoopBody {
 public:
   LoopBody(Emitter &e, const LoopNest &nest);
 
-  /// Runs the body at `iv`, for `lanes` elements beside each other (1: scalars,
-  /// not vectors). Outputs that are not reduced are stored. `accumulators`
-  /// holds the values of reduced outputs; their new values are returned.
-  /// `overrides` are vectors to use for operands instead of loading them.
+  /// Emits the body at `iv`, for `lanes` adjacent elements (1: scalars, not
+  /// vectors). Outputs that are not reduced are stored. `accumulators` holds
+  /// the values of reduced outputs; their new values are returned. `overrides`
+  /// are vectors to use for operands instead of loading them.
   llvm::SmallVector<mlir::Value>
   emit(mlir::Value iv, int64_t lanes, mlir::ValueRange accumulators,
        const llvm::DenseMap<unsigned, mlir::Value> *overrides = nullptr);

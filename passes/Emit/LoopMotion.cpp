@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Movement of values along a loop: a value stays the same, counts up by one, or
-// varies; only the last kind needs a vector.
+// How values change along a loop: a value is invariant, linear (counting up by
+// one), or varying; only the last kind needs a vector.
 #include "passes/Emit/LoopMotion.h"
 
 #include "dialects/Graph/Graph.h"
@@ -73,13 +73,13 @@ Motion MotionAnalysis::compute(Value value) {
   });
   if (most != Motion::Counting)
     return most;
-  // i + c, c + i, i - c and conversions between index types count up too.
+  // i + c, c + i, i - c and conversions between index types are linear too.
   if (isa<arith::AddIOp>(op) && counting == 1)
     return Motion::Counting;
   if (isa<arith::SubIOp>(op) && counting == 1 &&
       of(op->getOperand(0)) == Motion::Counting)
     return Motion::Counting;
-  // A narrower integer has the last digits of the count, and of all sums.
+  // A narrower integer has the low digits of the counter, and of all sums.
   if (isa<arith::IndexCastOp>(op) && !op->getResult(0).getType().isIndex())
     return Motion::Counting;
   if (isa<arith::IndexCastOp>(op) && op->getResult(0).getType().isIndex() &&
@@ -99,7 +99,7 @@ bool isVectorElement(Type type) {
   return isa<Float32Type, Float64Type, Float16Type, BFloat16Type>(type);
 }
 
-/// Divisions of integers are those of floats of twice the width, but by
+/// Integer divisions become float divisions of twice the width, except by
 /// constants.
 bool isWideDivision(Operation &op) {
   return isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
@@ -108,8 +108,8 @@ bool isWideDivision(Operation &op) {
          !matchPattern(op.getOperand(1), m_Constant());
 }
 
-/// Whether the block's operations that vary can work on vectors; adds to the
-/// cost what they are.
+/// Whether the block's varying operations can be vectorized; adds them to the
+/// cost.
 bool vectorizable(const LoopNest &nest, Block &block, MotionAnalysis &motion,
                   VectorCost &cost) {
   for (Operation &op : block.without_terminator()) {
@@ -174,8 +174,7 @@ VectorCost hone::vectorCost(const LoopNest &nest, unsigned dim) {
         std::max(cost.width, access.elementType().getIntOrFloatBitWidth());
     if (isOutput && nest.isReduced(i - nest.numInputs()) &&
         nest.dims[dim].reduction) {
-      // Lanes hold parts of one sum; they can be combined only by a known
-      // operation.
+      // Lanes hold partial sums, which only known operations can combine.
       Operation *combiner = combinerOf(nest, i - nest.numInputs());
       if (!combiner || !neutralOf(combiner))
         return cost;
@@ -198,13 +197,13 @@ int hone::chooseVectorDim(const LoopNest &nest) {
   for (unsigned i = 0; i < nest.dims.size(); ++i) {
     VectorCost cost = vectorCost(nest, i);
     std::optional<int64_t> extent = nest.extent(i);
-    // Gathering elements pays only where much is computed of them, or of their
-    // places.
+    // Gathering pays off only if much is computed from the elements or their
+    // indices.
     if (!cost.possible || (cost.strided > 0 && cost.math == 0) ||
         cost.ops + 10 * cost.math < tuning::kGatherOps * cost.gathered ||
         (extent && *extent < 4))
       continue;
-    // Long dimensions are better than short ones; of equal ones the inner.
+    // Longer dimensions are better; ties go to the inner one.
     int64_t score = -16 * (cost.strided + cost.gathered) +
                     (extent ? std::min<int64_t>(*extent, 64) / 16 : 4);
     if (score >= bestScore) {
@@ -238,7 +237,7 @@ int hone::chooseRepeatedDim(const LoopNest &nest, unsigned vectorDim) {
   return best;
 }
 
-/// The terms of a conjunction that vary.
+/// The varying terms of a conjunction.
 static void varyingTerms(Value condition, MotionAnalysis &motion,
                          llvm::SetVector<Value> &terms) {
   if (motion.invariant(condition))
@@ -252,7 +251,7 @@ static void varyingTerms(Value condition, MotionAnalysis &motion,
   varyingTerms(both.getRhs(), motion, terms);
 }
 
-/// Whether the value is arithmetic of coordinates and of what comes from above.
+/// Whether the value is arithmetic on coordinates and values from above.
 static bool isOfCoordinates(Value value, Region &body) {
   if (!body.isAncestor(value.getParentRegion()))
     return true;

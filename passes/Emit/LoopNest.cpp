@@ -27,7 +27,7 @@ Value hone::rootOf(Value memref) {
   return memref;
 }
 
-/// Size of dimension `i`, traced to where it comes from.
+/// Size of dimension `i`, traced to its origin.
 static Value sizeOf(Emitter &e, Value memref, int64_t i) {
   auto type = cast<MemRefType>(memref.getType());
   if (type.isDynamicDim(i)) {
@@ -73,7 +73,7 @@ void hone::getLayout(Emitter &e, Value memref, Value &offset,
       strides.push_back(e.cst(stride));
     return;
   }
-  // The view's own operands are better than what its descriptor holds.
+  // The view's own operands are better than its descriptor.
   if (auto cast = memref.getDefiningOp<memref::ReinterpretCastOp>()) {
     offset = getValueOrCreateConstantIndexOp(e.builder, e.loc,
                                              cast.getMixedOffsets()[0]);
@@ -102,8 +102,8 @@ void hone::getLayout(Emitter &e, Value memref, Value &offset,
                                                     : e.cst(stride));
 }
 
-/// The outermost of several reduction loops does not run where one inside it
-/// does not: an empty tensor may be of any size along the others.
+/// The outermost of several reduction loops does not run if an inner one does
+/// not: an empty tensor may have any size along the others.
 static void skipEmptyReductions(Emitter &e, MutableArrayRef<NestDim> dims) {
   NestDim *outermost = nullptr;
   Value runs;
@@ -132,7 +132,8 @@ FailureOr<LoopNest> LoopNest::get(Emitter &e, linalg::GenericOp op) {
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
 
-  // The size of a loop is that of a dimension it walks, a known one if any.
+  // The size of a loop is that of a dimension it walks, a static one if
+  // possible.
   SmallVector<Value> extents(loops);
   for (auto [value, map] :
        llvm::reverse(llvm::zip_equal(op->getOperands(), maps))) {
@@ -257,7 +258,7 @@ std::optional<int64_t> LoopNest::extent(unsigned dim) const {
 }
 
 bool LoopNest::isReduced(unsigned i) const {
-  // Loops of size 1 count too: what is accumulated starts from the output.
+  // Loops of size 1 count too: accumulation starts from the output.
   AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(i));
   for (auto [loop, iterator] : llvm::enumerate(op.getIteratorTypesArray()))
     if (iterator == utils::IteratorType::reduction &&
@@ -284,8 +285,8 @@ bool LoopNest::mergeable(unsigned outer) const {
         return false;
       continue;
     }
-    // Sizes are not known, but neighbouring dimensions of a contiguous buffer
-    // follow each other.
+    // Sizes are unknown, but adjacent dimensions of a contiguous buffer are
+    // consecutive.
     int from = access.memDims[outer].second, to = access.memDims[inner].first;
     if (!access.plain || from < 0 || to < 0 || from >= to)
       return false;

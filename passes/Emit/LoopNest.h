@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A linalg.generic on buffers as loops over linear addresses: each operand has
-// a base and one stride for each loop, so that loops can be merged, fixed and
+// a base and one stride per loop, so that loops can be merged, fixed and
 // reordered by arithmetic alone.
 #ifndef HONE_PASSES_EMIT_LOOPNEST_H
 #define HONE_PASSES_EMIT_LOOPNEST_H
@@ -14,7 +14,8 @@ namespace hone {
 struct NestDim {
   mlir::Value extent;
   bool reduction = false;
-  /// The loops of the operation that run here: one, or several merged ones.
+  /// The operation's loops represented by one here: one, or several merged
+  /// ones.
   llvm::SmallVector<unsigned, 2> loops;
 };
 
@@ -22,11 +23,11 @@ struct NestAccess {
   mlir::Value source; ///< The operand: a memref or a scalar.
   mlir::Value flat;   ///< One-dimensional view; null for a scalar.
   mlir::Value base;   ///< Linear index of the first element.
-  llvm::SmallVector<mlir::Value> strides; ///< One for each dimension.
-  /// Dimensions of the memref that each dimension of the nest walks, or -1.
+  llvm::SmallVector<mlir::Value> strides; ///< One per dimension.
+  /// The dimension of the memref that each dimension of the nest walks, or -1.
   llvm::SmallVector<std::pair<int, int>> memDims;
   bool plain = false; ///< The memref is contiguous and row-major.
-  int64_t repeat = 1; ///< Elements beside each other that get one value.
+  int64_t repeat = 1; ///< Adjacent elements that get the same value.
 
   bool isScalar() const { return !flat; }
   mlir::Type elementType() const;
@@ -34,19 +35,18 @@ struct NestAccess {
 
 class LoopNest {
 public:
-  /// Emits what the nest needs of sizes and strides. Dimensions of size 1 are
-  /// dropped.
+  /// Emits the nest's sizes and strides. Dimensions of size 1 are dropped.
   static mlir::FailureOr<LoopNest> get(Emitter &e, mlir::linalg::GenericOp op);
 
   unsigned numInputs() const { return op.getNumDpsInputs(); }
-  /// Runs dimension `dim` at `iv` only.
+  /// Fixes dimension `dim` to `iv`.
   void fix(Emitter &e, unsigned dim, mlir::Value iv);
-  /// Merges neighbouring dimensions that every operand walks as one.
+  /// Merges adjacent dimensions that every operand walks as one.
   void collapse(Emitter &e);
-  /// Drops the last dimension where that only repeats what is stored, a few
-  /// times beside each other.
+  /// Drops the last dimension if it only stores the same value a few times, to
+  /// adjacent elements.
   void foldRepeats(Emitter &e);
-  /// Whether the body asks for coordinates along `dim`.
+  /// Whether the body uses coordinates along `dim`.
   bool usesIndex(unsigned dim) const;
   /// Whether the operand's address changes along `dim`.
   bool walks(unsigned operand, unsigned dim) const;
@@ -56,7 +56,7 @@ public:
   bool isReduced(unsigned output) const;
   /// Whether a condition follows from what is assumed.
   bool holds(mlir::Value condition) const;
-  /// The loops of the nest as the operation had them are all fixed.
+  /// All loops of the original operation are fixed.
   mlir::Value linearIndex(Emitter &e, unsigned operand) const {
     return accesses[operand].base;
   }
@@ -64,7 +64,7 @@ public:
   const NestAccess &output(unsigned i) const {
     return accesses[numInputs() + i];
   }
-  /// Points an access at another buffer, which has dimensions `kept` of the
+  /// Redirects an access to another buffer, which has dimensions `kept` of the
   /// old one, in order.
   void replaceBuffer(Emitter &e, unsigned operand, mlir::Value memref,
                      llvm::ArrayRef<int> kept);
@@ -72,7 +72,7 @@ public:
   mutable mlir::linalg::GenericOp op; ///< Its accessors are not const.
   llvm::SmallVector<NestDim> dims;
   llvm::SmallVector<NestAccess> accesses;
-  /// Coordinates of the operation's loops that run no more.
+  /// Coordinates of the operation's fixed loops.
   llvm::SmallVector<mlir::Value> indices;
   /// Comparisons of the body that hold wherever it runs.
   llvm::SmallPtrSet<mlir::Operation *, 4> assumed;
@@ -84,7 +84,7 @@ private:
 /// The buffer behind views.
 mlir::Value rootOf(mlir::Value memref);
 
-/// A view of all of a buffer as one dimension.
+/// A view of a whole buffer as one dimension.
 mlir::Value flatView(Emitter &e, mlir::Value memref);
 
 /// Offset and strides of a memref as values.

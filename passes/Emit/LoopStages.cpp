@@ -9,7 +9,7 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-/// The scalar that a nest without inputs writes everywhere.
+/// The scalar that a nest without inputs stores everywhere.
 Value filledWith(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 0 || op.getNumDpsInits() != 1)
     return {};
@@ -19,8 +19,8 @@ Value filledWith(linalg::GenericOp op) {
                                                               : yielded;
 }
 
-/// Nests of the operations. What only sets the start of a reduction becomes
-/// part of it.
+/// Nests of the operations. Fills that initialize a reduction are merged into
+/// it.
 LogicalResult makeStages(Emitter &e, SmallVector<linalg::GenericOp> &ops,
                          SmallVectorImpl<LoopStage> &stages) {
   DenseMap<Value, unsigned> fills; // buffer -> stage that fills it
@@ -41,7 +41,7 @@ LogicalResult makeStages(Emitter &e, SmallVector<linalg::GenericOp> &ops,
       }
       stage.inits.push_back(init);
     }
-    // A fill that something else touches must stay.
+    // A fill of memory with other users must stay.
     SmallVector<Value> touched(op->getOperands());
     op.getRegion().walk(
         [&](memref::LoadOp load) { touched.push_back(load.getMemRef()); });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The linalg.generic operations of a kernel as loop nests, run by run.
+// The linalg.generic operations of a kernel as loop nests, in runs of
+// consecutive operations.
 #ifndef HONE_PASSES_EMIT_LOOPSTAGES_H
 #define HONE_PASSES_EMIT_LOOPSTAGES_H
 
@@ -8,22 +9,22 @@
 
 namespace hone {
 
-/// A nest and the values from which its reduced outputs start; null where they
-/// start from what is in memory.
+/// A nest and the start values of its reduced outputs; null if they start from
+/// memory.
 struct LoopStage {
   LoopNest nest;
   llvm::SmallVector<mlir::Value> inits;
 };
 
 /// Calls `emit` for each run of consecutive operations at the top level of the
-/// kernel, which are gone afterwards. What only sets the start of a reduction
-/// is part of it.
+/// kernel, which are erased afterwards. Fills that initialize a reduction are
+/// merged into it.
 mlir::LogicalResult emitRuns(
     mlir::func::FuncOp kernel,
     llvm::function_ref<void(Emitter &, llvm::MutableArrayRef<LoopStage>)> emit);
 
 /// Calls `emit` for each operation below the top level of the kernel; they are
-/// gone afterwards.
+/// erased afterwards.
 mlir::LogicalResult
 emitNested(mlir::func::FuncOp kernel,
            llvm::function_ref<void(Emitter &, LoopStage)> emit);

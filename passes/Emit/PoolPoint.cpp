@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One element of a pooling of any layout, or some beside each other.
+// One element of a pooling of any layout, or several adjacent ones.
 #include "passes/Emit/PoolPoint.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -20,7 +20,7 @@ void PoolPoint::emit(ArrayRef<Value> coordinates, int64_t lanes,
     type = VectorType::get({lanes}, accumulator);
   masks.assign(2, nullptr);
   if (remaining) {
-    // The elements that are read, from the first; see `load`.
+    // The elements to read, from the first; see `load`.
     Value read = remaining;
     if (window.strides[last] == 2)
       read = e.sub(e.mul(remaining, 2), e.cst(1));
@@ -54,7 +54,7 @@ void PoolPoint::emit(ArrayRef<Value> coordinates, int64_t lanes,
     epilogue.emitScalar(epilogue.at(coordinates), carried);
 }
 
-/// The input of the outputs that are being computed, for one window element.
+/// The input of the current outputs, for one window element.
 Value PoolPoint::load(Value offset) const {
   if (!lanes)
     return input.load(e, offset);
@@ -62,7 +62,7 @@ Value PoolPoint::load(Value offset) const {
   if (window.strides[window.spatial() - 1] == 1)
     return first;
   // Every second element. The upper half is loaded from one element earlier, so
-  // that nothing behind the last is read.
+  // that nothing past the last is read.
   Value second = input.load(e, e.add(offset, lanes - 1), lanes, masks[1]);
   SmallVector<int64_t> places;
   for (int64_t lane = 0; lane < lanes; ++lane)
@@ -84,7 +84,7 @@ Value PoolPoint::isLarger(Value candidate, Value best) {
                candidate, best);
 }
 
-/// Loops over the window from dimension `d` on. `position` is the index that is
+/// Loops over the window from dimension `d` on. `position` is the index
 /// reported for a maximum.
 SmallVector<Value> PoolPoint::emitWindow(size_t d, Value offset, Value position,
                                          ValueRange carried) {

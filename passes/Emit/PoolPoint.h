@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One element of a pooling of any layout, or some beside each other.
+// One element of a pooling of any layout, or several adjacent ones.
 #ifndef HONE_PASSES_EMIT_POOLPOINT_H
 #define HONE_PASSES_EMIT_POOLPOINT_H
 
@@ -19,14 +19,14 @@ public:
 
   /// Sizes of the output.
   llvm::ArrayRef<mlir::Value> sizes() const { return epilogue.sizes; }
-  /// Whether a vector of outputs beside each other along the last dimension can
-  /// be computed as one, where no window goes beyond the input.
+  /// Whether adjacent outputs along the last dimension can be computed as one
+  /// vector, if no window leaves the input.
   bool hasVectors();
   const Window &getWindow() const { return window; }
 
   /// Computes and stores the element at some output coordinates, or `lanes`
-  /// from there on along the last dimension, of which only `remaining` exist
-  /// where that is given.
+  /// from there on along the last dimension, of which only `remaining` (if
+  /// given) exist.
   void emit(llvm::ArrayRef<mlir::Value> coordinates, int64_t lanes = 0,
             mlir::Value remaining = nullptr);
 
@@ -45,7 +45,7 @@ private:
   WindowReduction reduction;
   mlir::Type accumulator;
 
-  // Of the point that is being emitted:
+  // Of the current point:
   llvm::SmallVector<mlir::Value> starts; ///< Of the window.
   int64_t lanes = 0;
   llvm::SmallVector<mlir::Value, 2> masks; ///< Of its loads; null: all exist.

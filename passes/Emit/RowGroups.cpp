@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Softmax, normalisation and other chains of maps and reductions: dimensions of
-// different nests are the same where the nests meet in a buffer. Those that are
-// parallel everywhere are run once around all of them.
+// different nests are identified through the buffers they share. Those that are
+// parallel everywhere become common outer loops.
 #include "passes/Emit/RowGroups.h"
 
 #include "passes/Emit/LoopMotion.h"
@@ -33,7 +33,7 @@ public:
         classes.insert({s, d});
     for (auto &[root, uses] : shared)
       unify(uses);
-    // The first stage names the candidates.
+    // The first stage determines the candidates.
     SmallVector<SmallVector<unsigned>> candidates;
     for (unsigned d = 0; d < stages[0].nest.dims.size(); ++d)
       if (auto row = membersOf({0, d}))
@@ -64,7 +64,7 @@ private:
         if (!access.isScalar())
           all[rootOf(access.source)].push_back(
               {unsigned(s), unsigned(i), i >= stage.nest.numInputs()});
-      // What a body reads at computed places cannot be followed.
+      // Reads of the body at computed indices cannot be followed.
       linalg::GenericOp op = stage.nest.op;
       op.getRegion().walk([&](memref::LoadOp load) {
         loaded.insert(rootOf(load.getMemRef()));
@@ -130,7 +130,7 @@ private:
     for (auto [s, count] : llvm::enumerate(counts))
       if (count != 1 || stages[s].nest.dims[dims[s]].reduction)
         return std::nullopt;
-    // Everywhere the same dimension of a shared buffer.
+    // The same dimension of a shared buffer everywhere.
     for (auto &[root, uses] : shared) {
       std::optional<std::pair<int, int>> place;
       for (Use use : uses) {
@@ -185,7 +185,7 @@ SmallVector<RowTemporary, 0> hone::rowTemporaries(ArrayRef<LoopStage> stages,
   for (auto &entry : used) {
     auto alloc = cast<memref::AllocOp>(entry.first);
     ArrayRef<std::pair<unsigned, unsigned>> uses = entry.second;
-    // The views that nests made of it are replaced with it.
+    // Views of it made by nests are replaced with it.
     auto isOurs = [&](Operation *user) {
       return members.contains(user) || isa<memref::DimOp>(user) ||
              isOpTriviallyDead(user) ||
@@ -231,7 +231,7 @@ void RowTemporary::replace(Emitter &e, MutableArrayRef<LoopStage> stages,
 
 void hone::fixRow(Emitter &e, LoopNest &nest, ArrayRef<unsigned> rowDims,
                   ValueRange ivs) {
-  // From the last dimension to the first, so that numbers stay valid.
+  // From the last dimension to the first, so that indices stay valid.
   SmallVector<std::pair<unsigned, Value>> fixed;
   for (auto [dim, iv] : llvm::zip_equal(rowDims, ivs))
     fixed.push_back({dim, iv});

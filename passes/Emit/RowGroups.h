@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which dimensions consecutive loop nests can run through together.
+// Dimensions that consecutive loop nests can share.
 #ifndef HONE_PASSES_EMIT_ROWGROUPS_H
 #define HONE_PASSES_EMIT_ROWGROUPS_H
 
@@ -9,17 +9,17 @@
 namespace hone {
 
 struct RowPlan {
-  /// For each stage, its dimensions that are shared, in one order for all.
+  /// For each stage, its shared dimensions, in a common order.
   llvm::SmallVector<llvm::SmallVector<unsigned>> rowDims;
   /// Sizes of the shared dimensions.
   llvm::SmallVector<mlir::Value> extents;
 };
 
-/// The parallel dimensions along which no stage needs more than the same row of
-/// what the stages before it computed; none where there is nothing to share.
+/// The parallel dimensions along which each stage only needs the same row of
+/// what earlier stages computed; none if there is nothing to share.
 std::optional<RowPlan> planRows(llvm::ArrayRef<LoopStage> stages);
 
-/// A temporary that only the stages use: each row needs but its own part.
+/// A temporary used only by the stages: each row needs only its own part.
 struct RowTemporary {
   mlir::memref::AllocOp alloc;
   llvm::SmallVector<int> kept; ///< Dimensions that a row keeps.
@@ -27,14 +27,14 @@ struct RowTemporary {
   llvm::SmallVector<mlir::Value> dynamicSizes;
   llvm::SmallVector<std::pair<unsigned, unsigned>> uses; ///< Stage, operand.
 
-  /// Lets the stages use `row`, which has the shape, instead.
+  /// Makes the stages use `row`, which has the shape, instead.
   void replace(Emitter &e, llvm::MutableArrayRef<LoopStage> stages,
                mlir::Value row) const;
 };
 llvm::SmallVector<RowTemporary, 0>
 rowTemporaries(llvm::ArrayRef<LoopStage> stages, const RowPlan &plan);
 
-/// Runs the shared dimensions of a stage's nest at `ivs` only.
+/// Fixes the shared dimensions of a stage's nest to `ivs`.
 void fixRow(Emitter &e, LoopNest &nest, llvm::ArrayRef<unsigned> rowDims,
             mlir::ValueRange ivs);
 

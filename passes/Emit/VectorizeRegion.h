@@ -10,28 +10,28 @@
 namespace hone {
 
 /// Clones an operation that is not elementwise arithmetic: maps its results to
-/// vectors, or fails where it cannot.
+/// vectors, or fails.
 using VectorizeHook = llvm::function_ref<mlir::LogicalResult(
     mlir::OpBuilder &, mlir::Operation *, mlir::IRMapping &)>;
 
-/// The vector form of a scalar: what `mapping` holds, else a broadcast of a
-/// value that is defined above the block.
+/// The vector form of a scalar: from `mapping`, otherwise a broadcast of a
+/// value defined above the block.
 mlir::Value vectorOf(mlir::OpBuilder &builder, mlir::Location loc,
                      mlir::Value scalar, int64_t lanes,
                      mlir::IRMapping &mapping);
 
-/// Whether every operation of the block but its terminator is elementwise.
+/// Whether every operation of the block except its terminator is elementwise.
 bool isElementwiseBlock(mlir::Block &block);
 
-/// Clones `block` so that each scalar becomes a vector of `lanes` of them, with
-/// `arguments` for its arguments, and returns what the terminator's operands
-/// became. On failure, clones made so far are left behind.
+/// Clones `block` so that each scalar becomes a vector of `lanes` elements,
+/// with `arguments` for its arguments, and returns the terminator's operands.
+/// On failure, clones made so far are left behind.
 mlir::FailureOr<llvm::SmallVector<mlir::Value>>
 vectorizeBlock(mlir::OpBuilder &builder, mlir::Block &block,
                mlir::ValueRange arguments, int64_t lanes,
                VectorizeHook hook = nullptr);
 
-/// Clones `block` as it is and returns what the terminator's operands became.
+/// Clones `block` unchanged and returns the terminator's operands.
 llvm::SmallVector<mlir::Value> cloneBlock(mlir::OpBuilder &builder,
                                           mlir::Block &block,
                                           mlir::ValueRange arguments);

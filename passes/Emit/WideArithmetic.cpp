@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Arithmetic in f64, and the functions from which the others are made.
+// Arithmetic in f64 that the functions are built from.
 #include "passes/Emit/WideArithmetic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -135,7 +135,7 @@ Value WideArithmetic::series(Value x, ArrayRef<double> coefficients) {
 }
 
 Value WideArithmetic::exp(Value x) {
-  // x = n ln 2 + r; NaN goes through.
+  // x = n ln 2 + r; NaN propagates.
   Value low = constant(-150), high = constant(150);
   x = select(less(x, low), low, x);
   x = select(less(high, x), high, x);
@@ -181,7 +181,7 @@ Value WideArithmetic::log(Value x) {
 Value WideArithmetic::powerOf(Value x, Value y, Value magnitude) {
   Value one = constant(1), zero = constant(0), half = constant(0.5);
   Value ax = abs(x), result = magnitude;
-  // Exponents of a negative base must be whole, and odd ones keep its sign.
+  // Exponents of a negative base must be integers, and odd ones keep its sign.
   Value halved = mul(y, half);
   Value isWhole = equal(floor(y), y);
   Value isOdd = both(isWhole, negate(equal(floor(halved), halved)));
@@ -232,9 +232,9 @@ std::pair<Value, Value> WideArithmetic::reduceAngle(Value x) {
   return {add(r, sub(a, a)), n};
 }
 
-/// For a = m 2^e with integers m < 2^24 and e > 0: of a * 2 / pi only what is
-/// below 4 matters, so bits of 2 / pi before 2^(2 - e) can be left out, and 96
-/// bits behind them are enough.
+/// For a = m 2^e with integers m < 2^24 and e > 0: only a * 2 / pi modulo 4
+/// matters, so bits of 2 / pi before 2^(2 - e) can be omitted, and 96 bits
+/// after them are enough.
 std::pair<Value, Value> WideArithmetic::reduceLargeAngle(Value a) {
   static constexpr uint32_t kTwoOverPi[] = {0xa2f9836e, 0x4e441529, 0xfc2757d1,
                                             0xf534ddc0, 0xdb629599, 0x3c439041,
@@ -311,7 +311,7 @@ Value WideArithmetic::remainder(Value a, Value b) {
   my = select(runs, my, integer(1));
   Value distance = select(runs, op(arith::SubIOp(), ex, ey), integer(0));
   Value start = op(arith::RemUIOp(), mx, my);
-  // Some bits of the quotient at a time.
+  // A few bits of the quotient at a time.
   Value yAgain = my;
   auto loop = scf::WhileOp::create(
       rewriter, loc, TypeRange{start.getType(), start.getType()},

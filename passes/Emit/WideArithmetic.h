@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Arithmetic in f64 on scalars and vectors, and what functions of narrower
-// floats need of it.
+// Arithmetic in f64 on scalars and vectors, for functions of narrower floats.
 #ifndef HONE_PASSES_EMIT_WIDEARITHMETIC_H
 #define HONE_PASSES_EMIT_WIDEARITHMETIC_H
 
@@ -11,7 +10,7 @@ namespace hone {
 class WideArithmetic {
 public:
   /// `type` is a float, or a vector of them, of at most 64 bits. With
-  /// `branches` what few arguments need is only computed where one does.
+  /// `branches`, code for rare arguments only runs if there are any.
   WideArithmetic(mlir::PatternRewriter &rewriter, mlir::Location loc,
                  mlir::Type type, bool branches = false);
 
@@ -41,10 +40,10 @@ public:
   /// Coefficients from the constant term up.
   mlir::Value series(mlir::Value x, llvm::ArrayRef<double> coefficients);
 
-  /// The exponential function; beyond what f32 holds it is some number that is
-  /// out of its range.
+  /// The exponential function; beyond the range of f32 the result is some
+  /// number out of its range.
   mlir::Value exp(mlir::Value x);
-  /// The natural logarithm of a number that is not subnormal.
+  /// The natural logarithm of a normal number.
   mlir::Value log(mlir::Value x);
   /// x to the power of y, from that of |x|: signs and special values.
   mlir::Value powerOf(mlir::Value x, mlir::Value y, mlir::Value magnitude);

@@ -29,7 +29,7 @@ Value WideFunctions::cbrt(Value x) {
 Value WideFunctions::sinh(Value x) {
   Value a = abs(x), e = exp(a);
   Value large = mul(sub(e, div(constant(1), e)), constant(0.5));
-  // Close to 0 the difference has no digits.
+  // Close to 0 the difference has no significant digits.
   Value s = mul(a, a);
   Value small =
       mul(a, series(s, {1.0, 1.0 / 6, 1.0 / 120, 1.0 / 5040, 1.0 / 362880}));
@@ -105,14 +105,14 @@ Value WideFunctions::pow(Value x, Value y) {
   return powerOf(x, y, exp(mul(y, log(abs(x)))));
 }
 
-/// sqrt(1 - x^2), to all digits.
+/// sqrt(1 - x^2), to full precision.
 Value WideFunctions::complement(Value x) {
   Value one = constant(1);
   return sqrt(mul(sub(one, x), add(one, x)));
 }
 
-/// atan(y / x) of numbers that are not negative, of which one may be infinite,
-/// with one division: to |v| < tan(pi / 8), from 0, pi / 4 or pi / 2 on.
+/// atan(y / x) of non-negative numbers, of which one may be infinite, with one
+/// division: reduced to |v| < tan(pi / 8), from 0, pi / 4 or pi / 2.
 Value WideFunctions::atanOfRatio(Value y, Value x) {
   Value isMiddle = less(mul(x, constant(kTanOfEighth)), y);
   Value isLarge = less(x, mul(y, constant(kTanOfEighth)));

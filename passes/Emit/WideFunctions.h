@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Elementary functions of f32 by series in f64: with so much precision to spare
-// nothing needs care but ranges and special values.
+// Elementary functions of f32 by series in f64: with so much spare precision
+// only ranges and special values need care.
 #ifndef HONE_PASSES_EMIT_WIDEFUNCTIONS_H
 #define HONE_PASSES_EMIT_WIDEFUNCTIONS_H
 
@@ -58,13 +58,13 @@ private:
   bool branches;
 };
 
-/// The functions that the expansions of all targets have; see WideArithmetic
-/// for `branches`.
+/// The functions that all targets expand this way; see WideArithmetic for
+/// `branches`.
 void populateWideFunctionPatterns(mlir::RewritePatternSet &patterns,
                                   bool branches);
 
-/// The result of an operation on vectors of one dimension, as a vector of what
-/// the operation gives for each of their elements.
+/// The result of an operation on one-dimensional vectors, assembled from its
+/// results on each element.
 mlir::Value computeByElement(mlir::OpBuilder &builder, mlir::Operation *op);
 
 } // namespace hone

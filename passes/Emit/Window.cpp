@@ -29,7 +29,7 @@ int64_t Window::tilesAlike(size_t d, int64_t first, int64_t pixels,
   for (int64_t p = 0; p < pixels; ++p)
     for (int64_t k = 0; k < kernel[d]; ++k) {
       int64_t position = (first + p) * strides[d] - pads[d] + k * dilations[d];
-      // Where the element comes onto the input, or leaves it.
+      // Where the element enters the input, or leaves it.
       int64_t border = position < 0 ? 0 : *constantOf(in[d]);
       if (position < border)
         count =

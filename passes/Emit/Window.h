@@ -8,7 +8,7 @@
 
 namespace hone {
 
-/// The spatial dimensions of an input and how windows lie on them.
+/// The spatial dimensions of an input and the windows on them.
 struct Window {
   template <typename OpTy>
   static Window get(Emitter &e, OpTy op, const FlatBuffer &input,
@@ -28,19 +28,21 @@ struct Window {
   size_t bufferDim(size_t d) const { return channelsLast ? d + 1 : d + 2; }
   size_t channelDim() const { return channelsLast ? spatial() + 1 : 1; }
 
-  /// Where kernel element 0 of output coordinate `out` lies on the input.
+  /// Position on the input of kernel element 0 for output coordinate `out`.
   mlir::Value start(Emitter &e, size_t d, mlir::Value out) const;
-  /// The kernel elements [low, high) that lie on the input, for a window that
-  /// starts at `start`.
+  /// The kernel elements [low, high) inside the input, for a window that starts
+  /// at `start`.
   std::pair<mlir::Value, mlir::Value> kernelRange(Emitter &e, size_t d,
                                                   mlir::Value start) const;
-  /// The output coordinates [low, high) whose windows do not leave the input.
+  /// The output coordinates [low, high) whose windows are inside the input.
   std::pair<mlir::Value, mlir::Value> interior(Emitter &e, size_t d) const;
-  /// Whether kernel element `k` of output `out` lies on the input; all static.
+  /// Whether kernel element `k` of output `out` is inside the input; all
+  /// static.
   bool isInside(size_t d, int64_t out, int64_t k) const;
   /// How many of `count` tiles, each of `pixels` outputs, from output `first`
-  /// on have the same kernel elements on the input; all static. Following such
-  /// runs takes at most 2 * pixels * kernel + 1 of them, however long the row.
+  /// on have the same kernel elements inside the input; all static. Walking
+  /// such runs takes at most 2 * pixels * kernel + 1 of them, however long the
+  /// row.
   int64_t tilesAlike(size_t d, int64_t first, int64_t pixels,
                      int64_t count) const;
   /// Whether no window leaves the input along `d`, as far as is known.

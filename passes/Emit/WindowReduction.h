@@ -19,9 +19,9 @@ struct WindowReduction {
 
   static WindowReduction get(graph::KernelPoolOp op);
 
-  /// A scalar or vector that changes nothing.
+  /// The neutral element, as a scalar or vector.
   mlir::Value neutral(Emitter &e, mlir::Type type) const;
-  /// `tap` is null but for `Weighted`.
+  /// `tap` is null except for `Weighted`.
   mlir::Value combine(Emitter &e, mlir::Value sum, mlir::Value input,
                       mlir::Value tap) const;
   /// The number of elements that an average divides by along dimension `d`.

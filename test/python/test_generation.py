@@ -278,7 +278,7 @@ class GreedySearchTest(unittest.TestCase):
         self.refused("needs a decoder from input_ids", shorten)
         self.refused("needs a decoder whose past is declared", hide)
         self.refused("takes decoders in the form of GPT-2", model_type=1)
-        self.refused("has a eos_token_id that is no int32", eos_token_id=2**40)
+        self.refused("has a eos_token_id that is not int32", eos_token_id=2**40)
         self.refused("does not hold: logits have vocab_size elements", vocab_size=WORDS + 1)
 
 

@@ -159,11 +159,11 @@ class AnyRank(unittest.TestCase):
 
     def test_what_does_not(self):
         model = parsed(f"one (bool c, float[2,3] x, float[3,3] m) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = MatMul(a, m) }}")
-        self.assertIn("a number of dimensions that only the run knows", hone.check(model.SerializeToString())[0])
+        self.assertIn("a number of dimensions that is only known at run time", hone.check(model.SerializeToString())[0])
         model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = Clip(a, x) }}")
-        self.assertIn("number of dimensions only the run knows", hone.check(model.SerializeToString())[0])
+        self.assertIn("number of dimensions is only known at run time", hone.check(model.SerializeToString())[0])
         model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}> {{ a = {self.BRANCHES} y = Add(a, x) }}", opset=6)
-        self.assertIn("number of dimensions only the run knows", hone.check(model.SerializeToString())[0])
+        self.assertIn("number of dimensions is only known at run time", hone.check(model.SerializeToString())[0])
         model = parsed(f"one (bool c, float[2,3] x) => (float[] y) <int64[1] s = {{6}}, int64[1] z = {{0}}> {{ a = {self.BRANCHES} y = Reshape(a, z) }}")
         self.assertIn("copies dimension 0", hone.check(model.SerializeToString())[0])
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reads MLIR and refuses what the graph phase does not expect.
+// Reads MLIR and rejects what the graph phase does not expect.
 #include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/ModelFile.h"
 #include "compiler/Import/Onnx/Builder/Scalar.h"
@@ -65,7 +65,7 @@ LogicalResult Checker::findFunction() {
                 << "there is no function @main that could be the model");
 }
 
-/// Operations that the importer makes.
+/// Operations that the importer creates.
 static bool isImported(Operation *op) {
   if (isa<graph::GraphDialect>(op->getDialect()))
     return !isa<graph::KernelOpInterface, graph::KernelYieldOp>(op);
@@ -85,7 +85,7 @@ LogicalResult Checker::checkConstant(graph::ConstantOp constant) {
     return success();
   InFlightDiagnostic error = emitError(constant.getLoc())
                              << "a constant of type " << type
-                             << " has no values: they are left out where IR is "
+                             << " has no values: they are omitted where IR is "
                                 "printed";
   error.attachNote() << "compile the model that it was printed from; a "
                         "reproducer has values with --reproducer-with-weights";
@@ -97,11 +97,12 @@ LogicalResult Checker::checkOperation(Operation *op) {
     return checkConstant(constant);
   if (!isImported(op))
     return refuse(emitError(op->getLoc())
-                  << "'" << op->getName() << "' is no operation of a model");
+                  << "'" << op->getName()
+                  << "' is not an operation of a model");
   for (Type type : op->getResultTypes())
     if (isa<BaseMemRefType, UnrankedTensorType, VectorType>(type))
       return refuse(emitError(op->getLoc())
-                    << "a value of type " << type << " is none of a model");
+                    << "a value of type " << type << " is not one of a model");
   return success();
 }
 
@@ -128,7 +129,8 @@ FailureOr<DictionaryAttr> Checker::checkValue(DictionaryAttr attrs, Type type,
   if (!name)
     named.set(rt::kNameAttr, StringAttr::get(context, place));
   auto typeName = dyn_cast_or_null<StringAttr>(named.get(rt::kTypeAttr));
-  // Signed types come after unsigned ones of the same storage, but for bytes.
+  // Signed types come after unsigned ones of the same storage, except for
+  // bytes.
   std::string own;
   for (auto elem : {ElementType::Float,        ElementType::Double,
                     ElementType::Float16,      ElementType::Bfloat16,
@@ -150,7 +152,7 @@ FailureOr<DictionaryAttr> Checker::checkValue(DictionaryAttr attrs, Type type,
   if (own.empty())
     return refuse(
         emitError(function.getLoc())
-        << place << " is of type " << type << ", which is not that of "
+        << place << " is of type " << type << ", which does not match "
         << (typeName ? typeName.getValue() : "any ONNX") << " elements");
   named.set(rt::kTypeAttr, StringAttr::get(context, own));
   return named.getDictionary(context);

@@ -21,14 +21,14 @@ constexpr int64_t kOldestOpset = 1;
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
   /// Initializers that become inputs with a default value. Nothing: those that
-  /// the model lists as inputs, where the file's version says that this means
-  /// it and they are small (ModelInterface.cpp).
+  /// the model lists as inputs, if the file's version gives that this meaning
+  /// and they are small (ModelInterface.cpp).
   std::optional<std::vector<std::string>> overrides;
   std::vector<std::string> *files = nullptr; ///< gets the paths that are read
 };
 
 /// Imports the file. Weights stay in the mapped file, which lives as long as
-/// the context. Every error is told through the diagnostics of the context, as
+/// the context. Errors are reported through the diagnostics of the context, as
 /// many at once as can be found; the result is then null.
 mlir::OwningOpRef<mlir::ModuleOp> importOnnx(mlir::MLIRContext &context,
                                              llvm::StringRef path,

@@ -10,7 +10,7 @@ using namespace hone::onnx;
 
 namespace {
 
-/// What ONNX's schemas and the models of its tests say of an operator.
+/// Information on an operator from ONNX's schemas and the models of its tests.
 struct Known {
   llvm::StringLiteral domain, opType, versions, types;
 };

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Tensors whose number of dimensions only the run knows. Kernels are made for
-// one number of dimensions: operators that compute element by element see the
-// elements in a row, those of several tensors after the runtime has given them
-// one shape.
+// Tensors whose rank is only known at run time. Kernels are compiled for one
+// rank: elementwise operators process the elements in a row, those of several
+// tensors after the runtime has broadcast them to one shape.
 #include "compiler/Import/Onnx/Builder/AnyRank.h"
 
 #include "compiler/Import/Onnx/Builder/Library.h"
@@ -32,7 +31,7 @@ Val hone::onnx::shapeLikeAnyRank(NodeBuilder &n, Val vector, Val like) {
               vector.elem)({vector, like});
 }
 
-/// Gives the tensors, at least one, the shape that all have together.
+/// Broadcasts the tensors, at least one, to a common shape.
 static SmallVector<Val> broadcastAnyRank(NodeBuilder &n, ArrayRef<Val> values) {
   if (values.size() == 1)
     return {values.front()};
@@ -57,7 +56,7 @@ static LogicalResult importInARow(NodeBuilder &n, bool broadcast,
     return import(n);
   if (shaped.size() > 1 && (!broadcast || n.opset < 7))
     return n.error("combines a tensor with one whose number of dimensions "
-                   "only the run knows; put a Reshape before this node");
+                   "is only known at run time; put a Reshape before this node");
   SmallVector<Val> values;
   for (size_t i : shaped)
     values.push_back(inputs[i]);

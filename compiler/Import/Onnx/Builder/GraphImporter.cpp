@@ -19,7 +19,7 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-/// Erases what shape arithmetic and unused constants leave behind.
+/// Erases unused shape arithmetic and constants.
 static void eraseDead(Region &region) {
   for (Block &block : llvm::reverse(region))
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
@@ -30,11 +30,11 @@ static void eraseDead(Region &region) {
     }
 }
 
-/// Functions may call functions and graphs may hold graphs; a small file must
-/// not ask for endless work.
+/// Functions may call functions and graphs may nest graphs; a small file must
+/// not cause unbounded work.
 static constexpr int kMaxDepth = 100;
 static constexpr int64_t kMaxNodes = 2'000'000;
-/// What inlining may make of a file: so many nodes of each, and a start for
+/// Limits on inlining: a multiple of the file's nodes, with an allowance for
 /// small files.
 static constexpr int64_t kMaxInlining = 64, kFreeNodes = 20'000;
 static constexpr unsigned kMaxMessages = 50;
@@ -74,7 +74,7 @@ Location GraphImporter::locOf(const Node &node) {
     for (StringRef output : node.outputs)
       if (name.empty())
         name = output;
-  // Messages name the node, and its operator behind it.
+  // Messages name the node, followed by its operator.
   return NameLoc::get(
       StringAttr::get(&context, name.empty() ? node.opType : name),
       NameLoc::get(StringAttr::get(&context, node.opType)));
@@ -109,8 +109,8 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
 
   Location loc = UnknownLoc::get(&context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-  // What was discarded refers to the module: it lets go before anything there
-  // is erased.
+  // Discarded attempts refer to the module: they are released before anything
+  // in it is erased.
   auto releaseDiscarded = [&] {
     for (Operation *op : discarded)
       op->dropAllReferences();
@@ -159,7 +159,7 @@ LogicalResult GraphImporter::importOpsets(ArrayRef<OpsetImport> imports,
       continue;
     if (import.version > kNewestOpset) {
       error("opset " + Twine(import.version) +
-            " is newer than any that is known here; the newest is " +
+            " is newer than any that is supported; the newest is " +
             Twine(kNewestOpset));
       return failure();
     }
@@ -173,7 +173,7 @@ LogicalResult GraphImporter::importOpsets(ArrayRef<OpsetImport> imports,
   return success();
 }
 
-/// Nodes, with those inside them; at most a little more than `kMaxNodes`.
+/// Nodes, including nested ones; at most a little more than `kMaxNodes`.
 int64_t GraphImporter::countNodes(ArrayRef<Node> nodes, int depth,
                                   bool inlined) {
   int64_t count = 0;
@@ -196,7 +196,7 @@ int64_t GraphImporter::countNodes(ArrayRef<Node> nodes, int depth,
   return count;
 }
 
-/// Refuses what would grow without bounds before work is done for it.
+/// Rejects unbounded growth before doing any work for it.
 LogicalResult GraphImporter::checkNodeCount() {
   int64_t written = countNodes(model.graph.nodes, 0, /*inlined=*/false);
   for (const Function &f : model.functions)
@@ -219,7 +219,7 @@ void GraphImporter::reportNodeCount() {
         "call each other less often");
 }
 
-/// What to do instead of an operator that is known and not supported.
+/// Advice for an operator that is known but not supported.
 static StringRef adviceFor(const Node &node) {
   if (node.domain == "com.microsoft" &&
       llvm::is_contained({"Sampling", "WhisperBeamSearch"}, node.opType))
@@ -299,7 +299,7 @@ const Val *GraphImporter::lookup(StringRef name, Scope &scope) {
 }
 
 void GraphImporter::importInitializers(const Graph &graph, Scope &scope) {
-  // A value that is given replaces the initializer of its name.
+  // A given value replaces the initializer of its name.
   llvm::StringSet<> given;
   for (const auto &value : scope.values)
     given.insert(value.getKey());
@@ -337,8 +337,8 @@ void GraphImporter::importNodes(ArrayRef<Node> nodes, Scope &scope) {
   }
 }
 
-/// What is no tensor of a known rank, where the operator takes only those, but
-/// for its first input, perhaps.
+/// A value that is not a tensor of known rank, if the operator accepts only
+/// those, except perhaps as its first input.
 static LogicalResult checkKind(NodeBuilder &n, int input,
                                const OpEntry &entry) {
   if (!isAnyRank(n.in(input).value.getType()))
@@ -346,11 +346,12 @@ static LogicalResult checkKind(NodeBuilder &n, int input,
                    ", not a sequence or an optional");
   if (input < entry.anyRankInputs)
     return success();
-  return n.error("its input '" + n.node.inputs[input] +
-                 "' has a number of dimensions that only the run knows, as it "
-                 "comes from an input without a shape or from branches of an "
-                 "If that give different ones; declare the shape, give the "
-                 "branches the same, or put a Reshape before this node");
+  return n.error(
+      "its input '" + n.node.inputs[input] +
+      "' has a number of dimensions that is only known at run time, as it "
+      "comes from an input without a shape or from branches of an "
+      "If with different ones; declare the shape, give the "
+      "branches the same, or put a Reshape before this node");
 }
 
 void GraphImporter::importNode(const Node &node, Scope &scope) {
@@ -370,7 +371,8 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
         error(where + ": its input '" + name +
               "' depends on its own output; ONNX has no cycles");
       else
-        error(where + ": its input '" + name + "' is given by nothing");
+        error(where + ": its input '" + name +
+              "' is not a graph input, initializer or node output");
       poisoned = true;
       continue;
     }
@@ -495,7 +497,8 @@ LogicalResult GraphImporter::importSubgraph(NodeBuilder &node,
                                             const Graph &graph,
                                             ArrayRef<Val> arguments,
                                             SmallVectorImpl<Val> &results) {
-  // A loop may have no step, so that a fault in its body ends not every run.
+  // A loop may have no iterations, so an error in its body does not end every
+  // run.
   llvm::SaveAndRestore<Fault *> outside(branchFault, nullptr);
   return importNested(node, graph, arguments, results);
 }
@@ -540,7 +543,7 @@ LogicalResult GraphImporter::importNested(NodeBuilder &node, const Graph &graph,
   --depth;
   for (const ValueInfo &output : graph.outputs) {
     const Val *value = lookup(output.name, scope);
-    // An input of the enclosing function that its caller leaves out is nothing.
+    // An input of the enclosing function that its caller omits is absent.
     bool given = value && (*value || value->poisoned);
     if (!given && !hasErrors)
       error("nothing in a subgraph of node '" + node.node.name +

@@ -17,19 +17,19 @@
 
 namespace hone::onnx {
 
-/// The call of a model-local function that nodes are imported for.
+/// The call of a model-local function that is being inlined.
 struct Call {
   const Function *function = nullptr;
   llvm::StringMap<const AttributeProto *> attributes;
   const Call *outer = nullptr;
 };
 
-/// Names that nodes of one graph see.
+/// Names visible to the nodes of one graph.
 struct Scope {
   Scope *outer = nullptr;
   llvm::StringMap<Val> values;
-  /// Names that some node of the graph gives, for the message about one that
-  /// comes too late.
+  /// Names that some node of the graph produces, for the message about a use
+  /// before that.
   llvm::StringSet<> later;
   const Call *call = nullptr;
   llvm::StringMap<int64_t> *opsets = nullptr;
@@ -44,20 +44,19 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> run();
 
   /// Imports a subgraph at the insertion point. `arguments` are its inputs;
-  /// what it does not name itself, it sees from `scope`. The results may be
-  /// values from outside.
+  /// other names are looked up in `scope`. The results may be values from
+  /// outside.
   mlir::LogicalResult importSubgraph(NodeBuilder &node, const Graph &graph,
                                      llvm::ArrayRef<Val> arguments,
                                      llvm::SmallVectorImpl<Val> &results);
 
-  /// What ends every run that comes to a node.
+  /// An error that ends every run that reaches a node.
   struct Fault {
-    std::string message; ///< empty where there is none
+    std::string message; ///< empty if there is none
     mlir::Location loc;
   };
-  /// As `importSubgraph` of a branch, which each run takes that comes to the
-  /// node, or not, where there is a `fault`: a failure with a message in it has
-  /// reported nothing.
+  /// Like `importSubgraph` of a branch that not every run takes; if there is a
+  /// `fault`, a failure with a message in it has not been reported.
   mlir::LogicalResult importBranch(NodeBuilder &node, const Graph &graph,
                                    llvm::SmallVectorImpl<Val> &results,
                                    Fault *fault = nullptr);
@@ -67,7 +66,7 @@ public:
   /// The constant of a tensor of the file.
   std::optional<Val> constant(const Tensor &tensor, mlir::Location loc,
                               std::string &problem);
-  /// Its elements; null (with `problem`) where they cannot be used.
+  /// Its elements; null (with `problem`) if they cannot be used.
   mlir::ElementsAttr constantElements(const Tensor &tensor,
                                       std::string &problem);
 
@@ -75,23 +74,22 @@ public:
              llvm::ArrayRef<std::string> notes = {});
   /// Once, however often the node is imported.
   void warn(const llvm::Twine &message);
-  /// A type of the model as one of the IR; null (with `problem`) for what is
-  /// not supported.
+  /// A type of the model as one of the IR; null (with `problem`) if it is not
+  /// supported.
   mlir::Type convertType(const TypeProto &type, ElementType &elem,
                          llvm::SmallVectorImpl<mlir::Attribute> *dims,
                          std::string &problem);
-  /// Takes an attempt that is replaced out of the module. It is kept until the
-  /// end, as sizes that are remembered may point into it.
+  /// Takes a replaced attempt out of the module. It is kept until the end, as
+  /// recorded sizes may refer to it.
   void discard(mlir::Operation *op) {
     op->remove();
     discarded.push_back(op);
   }
-  /// Whether a body may be imported once for each of `trips` steps: loops in
-  /// loops would multiply.
+  /// Whether a body may be unrolled `trips` times: nested loops would multiply.
   bool mayRepeat(int64_t trips) const {
     return repeats <= kMaxRepeats && trips <= kMaxRepeats / repeats;
   }
-  /// Step `number` of `trips` of a body that is imported for each.
+  /// Iteration `number` of `trips` of an unrolled body.
   struct Step {
     Step(GraphImporter &importer, int64_t number, int64_t trips)
         : importer(importer), trips(trips) {
@@ -105,22 +103,21 @@ public:
     GraphImporter &importer;
     int64_t trips;
   };
-  /// The types that the node at hand settled for when it was last imported at
-  /// this place, empty before. An outer body that is imported again would
-  /// otherwise import each inner one several times, and those inside it the
-  /// square of that.
+  /// The types that the current node converged to when it was last imported at
+  /// this place, initially empty. Otherwise re-importing an outer body would
+  /// import each inner one several times, and those inside it the square of
+  /// that.
   llvm::SmallVector<mlir::Type> &settledTypes() { return settled[path]; }
-  /// A name for a free dimension that has none: "?0", "?1", ...
+  /// A name for an unnamed free dimension: "?0", "?1", ...
   std::string freshDimName();
-  /// How many channels a block of com.microsoft.nchwc has: 8 or 16, by the
-  /// model's sizes or the caller's word; 0, with `problem`, where neither
-  /// tells.
+  /// The number of channels per block of com.microsoft.nchwc: 8 or 16, from the
+  /// model's sizes or an option; 0, with `problem`, if neither tells.
   int64_t nchwcBlock(std::string &problem);
 
   mlir::OpBuilder builder;
   std::unique_ptr<graph::DimBuilder> dimBuilder;
   /// Elements of small tensors that are computed on the host: index for
-  /// integers, i1 for bool, floats as they are.
+  /// integers, i1 for bool, floats as such.
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> elements;
   bool hasErrors = false;
 
@@ -134,19 +131,18 @@ private:
   /// An operator that is not supported.
   struct Unknown {
     llvm::SmallVector<std::string> nodes;
-    llvm::StringRef advice; ///< what to do instead, where that is known
+    llvm::StringRef advice; ///< what to do instead, if known
   };
   void collectUnknown(llvm::ArrayRef<Node> nodes,
                       llvm::StringMap<int64_t> &opsets,
                       std::map<std::string, Unknown> &unknown, int depth);
-  /// The initializers that are inputs with a default value, in their order in
-  /// the file.
+  /// The initializers that are inputs with a default value, in file order.
   std::vector<const Tensor *> chooseOverridable();
   mlir::LogicalResult importArguments(Scope &scope);
   void importArgument(const ValueInfo &input, const Tensor *byDefault,
                       Scope &scope,
                       llvm::SmallVectorImpl<mlir::DictionaryAttr> &attributes);
-  /// Sizes must be for free dimensions that the inputs have.
+  /// Checks that sizes are given only for free dimensions of the inputs.
   void checkDimOptions();
   void importReturn(Scope &scope);
   void importInitializers(const Graph &graph, Scope &scope);
@@ -180,10 +176,10 @@ private:
   /// Large constants by their bytes and type.
   llvm::DenseMap<std::pair<const void *, mlir::Type>, mlir::ElementsAttr> blobs;
   int64_t importedNodes = 0, maxNodes = 0;
-  /// Nodes of a function with those that it calls; -1 while it is counted.
+  /// Nodes of a function including those it calls; -1 while it is counted.
   llvm::DenseMap<const Function *, int64_t> nodesOf;
-  const Function *recursive = nullptr; ///< calls itself, or goes too deep
-  /// The nodes around the one that is imported, and steps of bodies.
+  const Function *recursive = nullptr; ///< calls itself, or nests too deep
+  /// The enclosing nodes of the imported one, and iterations of bodies.
   using Path = std::vector<std::pair<const Node *, int64_t>>;
   Path path;
   std::map<Path, llvm::SmallVector<mlir::Type>> settled;
@@ -193,7 +189,7 @@ private:
   const NchwcBlock &foundNchwcBlock();
   std::optional<NchwcBlock> channelBlock;
   int depth = 0;
-  Fault *branchFault = nullptr; ///< where those of the branch at hand go
+  Fault *branchFault = nullptr; ///< where those of the current branch go
   llvm::StringSet<> warned;
 };
 

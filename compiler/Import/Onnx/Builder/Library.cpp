@@ -34,12 +34,12 @@ enum Elements {
   Value, ///< a tensor, a sequence or an optional
 };
 
-/// What a function of the runtime takes as one operand.
+/// An operand of a function of the runtime.
 struct Operand {
   Elements elements = Any;
   int64_t minRank = 0, maxRank = INT64_MAX;
   bool single = false;   ///< one element
-  bool optional = false; ///< may be left out
+  bool optional = false; ///< may be omitted
   bool repeated = false; ///< any number of operands like this one
 
   constexpr Operand(Elements elements) : elements(elements) {}
@@ -67,7 +67,7 @@ struct Operand {
   }
 };
 
-/// The operands of each function, as runtime/library/README.md has them.
+/// The operands of each function, as listed in runtime/library/README.md.
 ArrayRef<Operand> operandsOf(StringRef function) {
   using Operands = std::vector<Operand>;
   constexpr Operand any(Any), text(Text), sequence(Sequence), integer(Int),
@@ -175,7 +175,7 @@ bool fits(const Val &v, Elements elements) {
   llvm_unreachable("all are listed");
 }
 
-/// Whether a function takes the operands; an error of the node otherwise.
+/// Whether a function accepts the operands; an error of the node otherwise.
 bool takes(NodeBuilder &n, StringRef function, ArrayRef<Val> operands) {
   ArrayRef<Operand> expected = operandsOf(function);
   for (auto [i, v] : llvm::enumerate(operands)) {
@@ -234,7 +234,7 @@ LibraryCall &LibraryCall::sized(ElementType elem, ArrayRef<Size> dims) {
 
 SmallVector<Val> LibraryCall::call(ArrayRef<Val> operands) {
   if (!takes(n, function, operands)) {
-    // Some values of these types, for what comes after an error.
+    // Some values of these types, to continue after an error.
     SmallVector<Val> results;
     for (auto [type, elem] : llvm::zip(types, elems))
       results.push_back({ub::PoisonOp::create(n.b, n.loc, type), elem});
@@ -286,7 +286,7 @@ mlir::Type hone::onnx::sequenceOf(mlir::Type element) {
   return hone::graph::SequenceType::get(element.getContext(), element);
 }
 
-/// A type for the elements of two sequences or optionals: those may hold
+/// A type for the elements of two sequences or optionals, which may hold
 /// tensors of different ranks.
 static mlir::Type commonElement(mlir::Type a, mlir::Type b) {
   auto x = dyn_cast<TensorType>(a), y = dyn_cast<TensorType>(b);
@@ -323,7 +323,7 @@ mlir::Type hone::onnx::commonType(mlir::Type a, mlir::Type b) {
     return element ? graph::OptionalType::get(a.getContext(), element)
                    : mlir::Type();
   }
-  // What may be absent, and what never is.
+  // A value that may be absent, and one that never is.
   if (leftOptional || rightOptional) {
     mlir::Type element =
         commonElement(leftOptional ? leftOptional.getElementType() : a,

@@ -8,10 +8,10 @@
 
 namespace hone::onnx {
 
-/// Whether the functions of the runtime compute on such elements.
+/// Whether the runtime's functions compute on such elements.
 bool isRuntimeNumber(ElementType elem);
 
-/// One call. An operand that the function does not take is an error of the
+/// One call. An operand that the function does not accept is an error of the
 /// node.
 class LibraryCall {
 public:
@@ -34,7 +34,7 @@ public:
     elems.push_back(elem);
     return *this;
   }
-  /// A tensor; -1 is a dimension that only the data decide.
+  /// A tensor; -1 is a dimension that depends on data.
   LibraryCall &tensor(ElementType elem, llvm::ArrayRef<int64_t> shape);
   /// A tensor of known sizes.
   LibraryCall &sized(ElementType elem, llvm::ArrayRef<Size> dims);
@@ -57,17 +57,17 @@ private:
 /// A constant vector of strings.
 Val texts(NodeBuilder &n, llvm::ArrayRef<llvm::StringRef> values);
 
-/// The value of a tensor attribute; nothing where there is none, and an error
-/// of the node for one that cannot be read.
+/// The value of a tensor attribute; nothing if there is none, and an error of
+/// the node if it cannot be read.
 Val tensorAttr(NodeBuilder &n, llvm::StringRef name);
 
-/// An operand that is left out before others that are there.
+/// An omitted operand before others that are present.
 Val absentOperand(NodeBuilder &n);
 
 /// A sequence of tensors like `element`, with all its dimensions free.
 mlir::Type sequenceOf(mlir::Type element);
-/// A type that both can be cast to: dynamic where they differ, of any rank for
-/// tensors of different ones, an optional where one may be absent. Null for
+/// A common type to cast both to: dynamic where they differ, unranked for
+/// tensors of different ranks, an optional if one may be absent. Null for
 /// different element types or kinds.
 mlir::Type commonType(mlir::Type a, mlir::Type b);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loops with carried tensors, and what they collect.
+// Loops with carried tensors, and tensors they collect.
 #include "compiler/Import/Onnx/Builder/Loops.h"
 
 #include "compiler/Import/Onnx/Builder/AnyRank.h"
@@ -21,7 +21,7 @@ Val hone::onnx::castTo(NodeBuilder &n, Val v, mlir::Type type) {
     return LibraryCall(n, "optional_make")
         .setType("type", v.isTensor() ? v.elem : ElementType::Undefined)
         .result(type, v.elem)({v});
-  // Sequences whose element types differ in dimensions alone are one at run
+  // Sequences whose element types differ only in dimensions are the same at run
   // time.
   if (!isa<RankedTensorType>(type))
     return {UnrealizedConversionCastOp::create(n.b, n.loc, type, v.value)
@@ -33,7 +33,7 @@ Val hone::onnx::castTo(NodeBuilder &n, Val v, mlir::Type type) {
   return {cast, v.elem};
 }
 
-/// A slice at offset 0 of an empty dimension is none to MLIR.
+/// A slice at offset 0 of an empty dimension is not valid in MLIR.
 static bool isEmpty(RankedTensorType type) {
   return llvm::is_contained(type.getShape(), 0);
 }
@@ -80,7 +80,7 @@ Val hone::onnx::stackSequence(NodeBuilder &n, Val sequence, Value steps,
                                   /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(choice.thenBlock());
-  // What the steps would have told, the body may declare.
+  // The body may declare what the iterations would have shown.
   bool isDeclared = declared.size() == element.shape().size();
   Sizes dims{n.index(0)};
   for (auto [axis, size] : llvm::enumerate(element.shape())) {
@@ -117,8 +117,8 @@ Ints hone::onnx::declaredSizes(const TypeProto &type) {
   return sizes;
 }
 
-/// Moves the arithmetic behind a size in front of the loop, where all of it
-/// is on values from outside. False where it is not.
+/// Moves the computation of a size before the loop, if it only uses values from
+/// outside. False if not.
 static bool hoist(Value size, scf::ForOp loop) {
   llvm::SetVector<Operation *> inside;
   auto add = [&](Value value) {
@@ -159,8 +159,8 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
   Value one = arith::ConstantIndexOp::create(b, loc, 1);
   Value count = n.value(steps);
 
-  // What is collected gets its place before the loop, once the body has shown
-  // its shape: the body is built in a loop without those, which is replaced.
+  // Collected tensors get their memory before the loop, once the body has shown
+  // their shape: the body is built in a loop without it, which is replaced.
   auto shape = scf::ForOp::create(b, loc, zero, count, one, initial);
   OpBuilder::InsertPoint after = b.saveInsertionPoint();
   Block *block = shape.getBody();
@@ -203,8 +203,8 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
     if (next[i].value.getType() != carried[i].value.getType())
       n.fail("carries a value whose type changes from step to step");
   }
-  // Sizes are asked for where the elements are; those that the loop alone knows
-  // are no use before it, and give no place.
+  // Sizes are queried where the elements are; those known only inside the loop
+  // are useless before it, and give no memory.
   auto declaredOf = [&](size_t k) {
     return k < declaredCollected.size() ? declaredCollected[k] : Ints();
   };
@@ -215,7 +215,7 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
   for (size_t k = 0; k < collected && !n.failed(); ++k) {
     Val &v = next[carried.size() + k];
     if (!v.isTensor()) {
-      n.fail("collects what is no tensor");
+      n.fail("collects a value that is not a tensor");
       break;
     }
     Ints declared = declaredOf(k);
@@ -257,7 +257,7 @@ SmallVector<Val> StepLoop::run(ArrayRef<Val> carried, ArrayRef<Val> scanned,
                    .result(sequenceOf(v.value.getType()), v.elem)({})
                    .value);
 
-  // The same body, with the places as further arguments.
+  // The same body, with the collected tensors as additional arguments.
   initial.append(places.begin(), places.end());
   auto loop = scf::ForOp::create(b, loc, zero, count, one, initial);
   loop.getRegion().takeBody(shape.getRegion());
@@ -306,8 +306,8 @@ static Val emptySequence(NodeBuilder &n, mlir::Type type) {
       .result(type, ElementType::Undefined)({});
 }
 
-/// A carried value after the loop. One that may be absent before it alone is
-/// there after a step.
+/// A carried value after the loop. One that may be absent before it is only
+/// present after an iteration.
 static Val carriedResult(NodeBuilder &n, Val v, mlir::Type fromBody) {
   auto optional = dyn_cast<graph::OptionalType>(v.value.getType());
   if (!optional || isAnyRank(optional) || isa<graph::OptionalType>(fromBody))
@@ -320,7 +320,7 @@ namespace {
 
 /// One attempt at the body of a WhileLoop.
 struct WhileBody {
-  SmallVector<mlir::Type> types;    ///< that come back
+  SmallVector<mlir::Type> types;    ///< that are returned
   SmallVector<mlir::Type> returned; ///< by the body, of carried values
   SmallVector<Val> collected;       ///< elements, for their types
 };
@@ -362,7 +362,7 @@ static FailureOr<WhileBody> buildWhileBody(NodeBuilder &n, Block *block,
   }
   for (auto [i, element] : llvm::enumerate(out.drop_front(carried.size()))) {
     if (!element.isTensor())
-      return n.error("collects what is no tensor");
+      return n.error("collects a value that is not a tensor");
     result.collected.push_back(element);
     result.types.push_back(sequenceOf(element.value.getType()));
     Val sequence{block->getArgument(2 + carried.size() + i), element.elem};
@@ -432,5 +432,5 @@ FailureOr<SmallVector<Val>> WhileLoop::run(ArrayRef<Val> carried,
     }
     return results;
   }
-  return n.error("carries values whose shapes do not settle");
+  return n.error("carries values whose shapes do not converge");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Tensors of the file as constants of the IR: views into the mapped file where
-// the bytes allow it.
+// Tensors of the file as constants of the IR: views into the mapped file if the
+// bytes allow it.
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "dialects/Graph/Constants.h"
 #include "hone/abi.h"
@@ -11,10 +11,10 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-/// Up to this size data lies in the attribute, where folding can read it.
+/// Up to this size data is stored in the attribute, where folding can read it.
 static constexpr size_t kInlineBytes = 1024;
 
-/// One byte per element, for types of which a byte holds several.
+/// One byte per element, for types with several elements per byte.
 static SmallVector<char> unpack(const Tensor &tensor, int64_t count) {
   unsigned bits = elementBits(tensor.type);
   bool isSigned = isInteger(tensor.type) && !isUnsigned(tensor.type);
@@ -76,8 +76,8 @@ ElementsAttr GraphImporter::constantElements(const Tensor &tensor,
       value = buffer.finish("w" + std::to_string(resources++));
     } else {
       // A graph that is imported more than once has its tensors once. The blob
-      // keeps the bytes alive, the file's or those that were decoded from it,
-      // so that none of others come to lie there.
+      // keeps the bytes alive, the file's or the decoded ones, so that their
+      // addresses are not reused.
       ElementsAttr &held = blobs[{data.data(), type}];
       if (!held) {
         std::shared_ptr<const void> owner =

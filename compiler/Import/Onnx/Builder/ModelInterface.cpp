@@ -10,8 +10,8 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-/// Exporters also write "?" for a dimension of which nothing is known: two of
-/// these are two sizes.
+/// Exporters also write "?" for an unknown dimension: two of these are two
+/// sizes.
 static bool isNameless(const Dimension &dimension) {
   return dimension.name.find_first_not_of("? ") == StringRef::npos;
 }
@@ -55,9 +55,9 @@ int64_t GraphImporter::nchwcBlock(std::string &problem) {
   bool open = found.maybe8 && found.maybe16 && block == 0;
   problem =
       open
-          ? "is one of a model that does not tell whether its blocks have 8 or "
+          ? "is one of a model that does not say whether its blocks have 8 or "
             "16 channels, which the machine decided that saved it (16 with "
-            "AVX-512): say so with --dim nchwc_block=8 or 16, or save the "
+            "AVX-512): specify --dim nchwc_block=8 or 16, or save the "
             "model again with the optimization level 'extended'"
           : "is one of a model whose channels do not fit blocks of 8 or 16, or "
             "of the given nchwc_block";
@@ -168,12 +168,11 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
   return {};
 }
 
-/// Of files of this version on, an initializer that is an input as well is a
-/// default value; before, all of them had to be inputs.
+/// In files of this version on, an initializer that is also an input is a
+/// default value; before, every initializer had to be an input.
 static constexpr int64_t kDefaultsFrom = 4;
-/// Exporters still list all weights as inputs, which nobody means to give in
-/// each run, and which are faster as constants: more bytes than these are taken
-/// for such.
+/// Exporters still list all weights as inputs, which nobody means to pass in
+/// each run, and which are faster as constants: larger ones are taken for such.
 static constexpr uint64_t kMostDefaultBytes = 4096;
 
 std::vector<const Tensor *> GraphImporter::chooseOverridable() {
@@ -217,7 +216,7 @@ std::vector<const Tensor *> GraphImporter::chooseOverridable() {
   return result;
 }
 
-/// What a value of the tensor's shape is declared as.
+/// The declaration of a value of the tensor's shape.
 static ValueInfo infoOf(const Tensor &tensor) {
   ValueInfo info;
   info.name = tensor.name;
@@ -229,7 +228,7 @@ static ValueInfo infoOf(const Tensor &tensor) {
   return info;
 }
 
-/// Whether a type's known sizes are those of the tensor.
+/// Whether a type's known sizes match the tensor.
 static bool fits(RankedTensorType type, const Tensor &tensor) {
   return type && type.getRank() == static_cast<int64_t>(tensor.dims.size()) &&
          llvm::all_of(llvm::zip(type.getShape(), tensor.dims), [](auto sizes) {
@@ -244,7 +243,7 @@ void GraphImporter::importArgument(
   std::string problem;
   if (!llvm::json::isUTF8(input.name))
     error("the name of the input '" + llvm::json::fixUTF8(input.name) +
-          "' is no UTF-8 text");
+          "' is not UTF-8 text");
   ElementType elem;
   SmallVector<Attribute> dims;
   mlir::Type type = convertType(input.type, elem, &dims, problem);
@@ -344,7 +343,7 @@ void GraphImporter::importReturn(Scope &scope) {
     }
     if (!llvm::json::isUTF8(output.name))
       error("the name of the output '" + llvm::json::fixUTF8(output.name) +
-            "' is no UTF-8 text");
+            "' is not UTF-8 text");
     const TypeProto *declared = &output.type;
     ElementType declaredElement = declared->element;
     if (declared->kind == TypeKind::Tensor &&
@@ -373,7 +372,7 @@ void GraphImporter::importReturn(Scope &scope) {
           dims.push_back(dim.getNameAttr());
           continue;
         }
-        // A name that inputs have too would claim that the sizes are equal.
+        // A name shared with inputs would claim that the sizes are equal.
         StringRef label;
         if (declared->hasShape &&
             declared->shape.size() == static_cast<size_t>(found->rank()) &&
@@ -386,7 +385,7 @@ void GraphImporter::importReturn(Scope &scope) {
       named.push_back(
           builder.getNamedAttr("hone.dims", builder.getArrayAttr(dims)));
     }
-    // A tensor lies in the session; the model says that it is one.
+    // A tensor in the session; the model declares it as one.
     if (isAnyRank(found->value.getType()) &&
         declared->kind != TypeKind::Optional)
       named.push_back(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kernels move no strings and no complex numbers: an operator that moves data
-// is imported over the positions of the elements, and the runtime then takes
-// them from there.
+// Kernels move neither strings nor complex numbers: an operator that moves data
+// is imported over the positions of the elements, and the runtime then fetches
+// the elements.
 #include "compiler/Import/Onnx/Builder/Library.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
@@ -13,7 +13,7 @@ static bool isMovedByPosition(Val v) {
          (v.elem == ElementType::String || isComplex(v.elem));
 }
 
-/// What stands at position 0: padding is zeros.
+/// The value at position 0: padding is zeros.
 static Val nothing(NodeBuilder &n, ElementType elem) {
   if (elem == ElementType::String)
     return texts(n, {""});
@@ -24,7 +24,7 @@ static Val nothing(NodeBuilder &n, ElementType elem) {
           elem};
 }
 
-/// The numbers of the elements in row-major order, beginning with `first`.
+/// The numbers of the elements in row-major order, starting with `first`.
 static Val positions(NodeBuilder &n, Val v, Size first) {
   Sizes sizes = n.dims(v);
   return n.compute(sizes, ElementType::Int64, [&](ScalarBuilder &s) {

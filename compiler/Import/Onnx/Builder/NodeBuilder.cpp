@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The node at hand: errors, attributes, constants, and elements of small
+// The current node: errors, attributes, constants, and elements of small
 // tensors.
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
@@ -12,7 +12,7 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-/// Tensors up to this size are followed element by element on the host.
+/// Tensors up to this size are evaluated element by element on the host.
 static constexpr int64_t kMaxFollowed = 64;
 
 NodeBuilder::NodeBuilder(GraphImporter &importer, Scope &scope,
@@ -216,7 +216,7 @@ hone::onnx::Size NodeBuilder::toSize(const Scalar &x) {
   return value;
 }
 
-/// The types whose arithmetic the host follows: the others would wrap or round
+/// The types whose arithmetic the host can follow: others would wrap or round
 /// differently.
 static bool isFollowed(ElementType elem) {
   return elem == ElementType::Int64 || elem == ElementType::Int32 ||
@@ -229,7 +229,8 @@ bool NodeBuilder::hostScalars(Val v, ScalarBuilder &s,
     return false;
   if (auto it = importer.elements.find(v.value);
       it != importer.elements.end()) {
-    // The host computes with 64 bits; what 32 bits do not hold wraps around.
+    // The host computes with 64 bits; values that do not fit in 32 bits wrap
+    // around.
     for (Value element : it->second) {
       Scalar x = s.wrap(element);
       NumberRange range =
@@ -313,7 +314,7 @@ std::optional<Sizes> NodeBuilder::elements(Val v) {
     return result;
   }
   if (!v.isStatic() || v.type().getNumElements() > (1 << 16)) {
-    fail("takes a tensor of sizes whose length is not known");
+    fail("takes a tensor of sizes of unknown length");
     return std::nullopt;
   }
   for (int64_t i = 0, count = v.type().getNumElements(); i < count; ++i) {
@@ -551,8 +552,8 @@ Val NodeBuilder::mapWith(
     return placeholder();
   Sizes sizes = broadcastDims(values);
   RankedTensorType type = tensorType(result, sizes);
-  // What has one known element goes into the body: a constant as a number, a
-  // size as the value of the host.
+  // Inputs with one known element move into the body: a constant as a number, a
+  // size as the host's value.
   SmallVector<mlir::Attribute> numbers;
   SmallVector<Value> known, operands;
   for (Val v : values) {

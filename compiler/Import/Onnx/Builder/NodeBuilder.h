@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What an import function works with: the inputs and attributes of one ONNX
+// The interface for import functions: the inputs and attributes of one ONNX
 // node, and ways to build the operations that compute its outputs.
 #ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEBUILDER_H
 #define HONE_COMPILER_IMPORT_ONNX_BUILDER_NODEBUILDER_H
@@ -24,8 +24,8 @@ struct Scope;
 struct Val {
   mlir::Value value;
   ElementType elem = ElementType::Undefined;
-  /// Comes from a node that could not be imported; nothing more is said about
-  /// it.
+  /// Comes from a node that could not be imported; no further errors are
+  /// reported about it.
   bool poisoned = false;
 
   explicit operator bool() const { return static_cast<bool>(value); }
@@ -35,7 +35,8 @@ struct Val {
   mlir::RankedTensorType type() const {
     return llvm::cast<mlir::RankedTensorType>(value.getType());
   }
-  /// -1 for what is no tensor, so that a check of the rank finds it.
+  /// -1 for values that are not tensors, so that a check of the rank finds
+  /// them.
   int64_t rank() const { return isTensor() ? type().getRank() : -1; }
   llvm::ArrayRef<int64_t> shape() const {
     return isTensor() ? type().getShape() : llvm::ArrayRef<int64_t>();
@@ -43,7 +44,7 @@ struct Val {
   bool isStatic() const { return isTensor() && type().hasStaticShape(); }
 };
 
-/// Sizes: an index attribute where known, else a value of type index.
+/// Sizes: an index attribute if known, otherwise a value of type index.
 using Size = mlir::OpFoldResult;
 using Sizes = llvm::SmallVector<mlir::OpFoldResult>;
 using Ints = llvm::SmallVector<int64_t>;
@@ -60,18 +61,18 @@ public:
   const mlir::Location loc;
   GraphImporter &importer;
   Scope &scope;
-  mlir::OpBuilder &b; ///< host level: inserts where the node stands
+  mlir::OpBuilder &b; ///< host level: inserts at the node's position
   graph::DimBuilder &dimBuilder;
 
   size_t numInputs() const { return inputs.size(); }
-  /// False for an input that is left out.
+  /// False for an omitted input.
   bool has(size_t i) const { return i < inputs.size() && inputs[i]; }
-  /// A tensor, or nothing where it is left out; values of other kinds only
-  /// where the operator's entry in the table takes them.
+  /// A tensor, or nothing if omitted; values of other kinds only if the
+  /// operator's entry in the table accepts them.
   Val in(size_t i) const { return i < inputs.size() ? inputs[i] : Val(); }
   llvm::ArrayRef<Val> allInputs() const { return inputs; }
   size_t numOutputs() const { return node.outputs.size(); }
-  /// True where the model has a name for the output.
+  /// True if the model names the output.
   bool wants(size_t i) const {
     return i < node.outputs.size() && !node.outputs[i].empty();
   }
@@ -82,12 +83,12 @@ public:
   }
   llvm::ArrayRef<Val> results() const { return outputs; }
 
-  /// Reports file, node, operator, opset and reason; only the first call of a
-  /// node speaks.
+  /// Reports file, node, operator, opset and reason; only the first call per
+  /// node has an effect.
   mlir::LogicalResult error(const llvm::Twine &reason);
   void fail(const llvm::Twine &reason);
-  /// As `fail`, of what would end every run that comes to this node: in a
-  /// branch that a run may not take, the branch becomes that end.
+  /// Like `fail`, for an error that would end every run that reaches this node:
+  /// in a branch that a run may not take, the branch becomes that end.
   void fault(const llvm::Twine &reason);
   bool failed() const { return hasError; }
   /// For a node that is imported with the help of another builder.
@@ -95,12 +96,12 @@ public:
 
   //===- Attributes -------------------------------------------------------===//
 
-  /// The attribute, after references to the enclosing function's are followed;
-  /// null where it is not there.
+  /// The attribute, after following references to the enclosing function's;
+  /// null if absent.
   const AttributeProto *attr(llvm::StringRef name);
   bool hasAttr(llvm::StringRef name) { return attr(name) != nullptr; }
-  /// The value or, where it is not there, the default. An attribute of another
-  /// kind is an error of the node.
+  /// The value or, if absent, the default. An attribute of another kind is an
+  /// error of the node.
   int64_t intAttr(llvm::StringRef name, int64_t byDefault = 0);
   float floatAttr(llvm::StringRef name, float byDefault = 0);
   llvm::StringRef stringAttr(llvm::StringRef name,
@@ -111,21 +112,21 @@ public:
   std::optional<std::vector<llvm::StringRef>> stringsAttr(llvm::StringRef name);
   const Graph *graphAttr(llvm::StringRef name);
   const Tensor *tensorAttr(llvm::StringRef name);
-  /// An axis in [0, rank), counted from the end where negative. Out of range:
-  /// an error, and 0.
+  /// An axis in [0, rank), counted from the end if negative. Out of range: an
+  /// error, and 0.
   int64_t axis(int64_t value, int64_t rank);
   int64_t axisAttr(llvm::StringRef name, int64_t byDefault, int64_t rank) {
     return axis(intAttr(name, byDefault), rank);
   }
-  /// Axes from an attribute or (where it has one) an input, in range,
-  /// ascending, each once. Nothing: not given.
+  /// Axes from an attribute or (if given) an input: in range, ascending,
+  /// distinct. Nothing: not given.
   std::optional<Ints> axes(llvm::StringRef attribute, size_t input,
                            int64_t rank, bool sorted = true);
 
   //===- Sizes ------------------------------------------------------------===//
 
   Size index(int64_t value) { return b.getIndexAttr(value); }
-  /// A dimension that is not there is an error, and 1.
+  /// A missing dimension is an error, and 1.
   Size dim(Val v, int64_t i);
   Sizes dims(Val v) {
     return v.isTensor() ? dimBuilder.dims(b, loc, v.value) : Sizes();
@@ -153,33 +154,32 @@ public:
       result.push_back(index(value));
     return result;
   }
-  /// The scalar builder of the host, for arithmetic on sizes that goes beyond
-  /// the above.
+  /// The scalar builder of the host, for arithmetic on sizes beyond the above.
   ScalarBuilder &host() { return hostBuilder; }
   Size toSize(const Scalar &x);
-  /// True where free dimensions alone decide the size.
+  /// True if the size depends only on free dimensions.
   static bool isFree(Size size);
 
   //===- Elements of small tensors ----------------------------------------===//
 
-  /// The elements of an integer tensor as sizes, read at run time where they
-  /// are not known. Nothing (and an error of the node) where the number of
-  /// elements is not known or above 64 ki.
+  /// The elements of an integer tensor as sizes, read at run time if unknown.
+  /// Nothing (and an error of the node) if the number of elements is unknown or
+  /// above 64 ki.
   std::optional<Sizes> elements(Val v);
-  /// The same of a vector which the operator says to have `count` elements:
-  /// checked at run time where its length is free.
+  /// The same for a vector of `count` elements according to the operator:
+  /// checked at run time if its length is free.
   std::optional<Sizes> elements(Val v, int64_t count);
-  /// The first `limit` elements of a vector whose length only the run knows,
-  /// with `fill` for those that are not there. It has no more: checked too.
+  /// The first `limit` elements of a vector whose length is only known at run
+  /// time, with `fill` for missing ones. It has no more: checked too.
   std::optional<Sizes> elementsUpTo(Val v, int64_t limit, int64_t fill);
   /// The elements, if all are known now. No error otherwise.
   std::optional<Ints> knownInts(Val v);
   std::optional<llvm::SmallVector<double>> knownNumbers(Val v);
-  /// As `knownInts` of an input, but an error if it is there and not known.
+  /// As `knownInts` of an input, but an error if it is present and not known.
   std::optional<Ints> requireInts(size_t input, llvm::StringRef name);
-  /// The one element of a scalar or one-element tensor, on the host, in its
+  /// The only element of a scalar or one-element tensor, on the host, in its
   /// compute type (integers as index). Another number of elements is an error,
-  /// at run time where it is not known before.
+  /// at run time if it is not known before.
   Scalar hostScalar(Val v);
 
   //===- Constants --------------------------------------------------------===//
@@ -206,9 +206,9 @@ public:
   //===- Elementwise ------------------------------------------------------===//
 
   using Body = llvm::function_ref<Scalar(llvm::ArrayRef<Scalar>)>;
-  /// One scalar formula over broadcast inputs, which arrive in their compute
-  /// types. The body's result may be of the compute type or i1 for bool. Small
-  /// tensors with known elements are computed here and now.
+  /// One scalar formula over broadcast inputs, in their compute types. The
+  /// body's result may be of the compute type or i1 for bool. Small tensors
+  /// with known elements are computed immediately.
   Val map(llvm::ArrayRef<Val> inputs, ElementType result, Body body);
   Val map(Val input, ElementType result,
           llvm::function_ref<Scalar(Scalar)> body) {
@@ -218,28 +218,29 @@ public:
   Val map(Val input, llvm::function_ref<Scalar(Scalar)> body) {
     return map(input, input.elem, body);
   }
-  /// As `map` of one input, with a body that gives the element as it is stored.
+  /// Like `map` of one input, with a body that yields the element in storage
+  /// type.
   Val mapStored(Val input, ElementType result,
                 llvm::function_ref<mlir::Value(Scalar)> body);
   /// A formula over coordinates (`s.index(axis)`) and elements at computed
-  /// places (`s.element`).
+  /// indices (`s.element`).
   Val compute(llvm::ArrayRef<Size> dims, ElementType result,
               llvm::function_ref<Scalar(ScalarBuilder &)> body);
-  /// As `compute`, with elements as they are stored: moves data of any type.
+  /// Like `compute`, with elements in storage type: moves data of any type.
   Val move(llvm::ArrayRef<Size> dims, ElementType result,
            llvm::function_ref<mlir::Value(ScalarBuilder &)> body);
   Val cast(Val v, ElementType elem);
-  /// f16 and bf16 as f32, other types as they are. What lies between the
-  /// steps of an operator is not rounded: its inputs are widened, and `cast`
-  /// or the last map rounds once.
+  /// f16 and bf16 as f32, other types unchanged. Intermediate results of an
+  /// operator are not rounded: its inputs are widened, and `cast` or the last
+  /// map rounds once.
   Val widened(Val v) { return cast(v, widenedType(v.elem)); }
 
   //===- Shapes and movement ----------------------------------------------===//
 
-  // Operands that do not fit (ranks that differ, axes outside) are an error of
-  // the node; the result is then some tensor.
+  // Operands that do not fit (different ranks, axes out of range) are an error
+  // of the node; the result is then some tensor.
 
-  /// Whether all are tensors of that rank; an error where one is not.
+  /// Whether all are tensors of that rank; an error if one is not.
   bool haveRank(llvm::ArrayRef<Val> values, int64_t rank);
   mlir::RankedTensorType tensorType(ElementType elem,
                                     llvm::ArrayRef<Size> dims);
@@ -247,16 +248,16 @@ public:
   llvm::SmallVector<mlir::Value> dynamic(llvm::ArrayRef<Size> dims);
   /// The shape that ONNX's broadcasting gives.
   Sizes broadcastDims(llvm::ArrayRef<Val> inputs);
-  /// The elements under sizes that are known to be the same, though not
+  /// The elements with sizes that are known to be the same, though not
   /// provably.
   Val relabel(Val v, llvm::ArrayRef<Size> dims);
-  /// One of two tensors of that shape, which the run chooses; only that one is
-  /// made.
+  /// One of two tensors of that shape, chosen at run time; only that one is
+  /// computed.
   Val choose(const Scalar &condition, ElementType elem,
              llvm::ArrayRef<Size> dims, llvm::function_ref<Val()> then,
              llvm::function_ref<Val()> otherwise);
   /// The tensor with every dimension provably 1 or that of the (longer or
-  /// equal) shape; a map where that needs work.
+  /// equal) shape; a map if that needs work.
   Val alignTo(Val v, llvm::ArrayRef<Size> dims);
   /// The tensor broadcast to exactly that shape.
   Val expand(Val v, llvm::ArrayRef<Size> dims);
@@ -271,8 +272,8 @@ public:
   /// Low and high sizes, known, may be negative.
   Val pad(Val v, mlir::Value value, llvm::ArrayRef<int64_t> low,
           llvm::ArrayRef<int64_t> high);
-  /// The same where only the run knows the low sizes, those of the result or
-  /// the value, which is given as it is stored.
+  /// The same if the low sizes, those of the result or the value are only known
+  /// at run time; the value is in storage type.
   Val padAtRun(Val v, llvm::ArrayRef<Size> low, llvm::ArrayRef<Size> sizes,
                llvm::function_ref<mlir::Value(ScalarBuilder &)> value);
   Val gather(Val v, Val indices, int64_t axis);
@@ -288,7 +289,7 @@ public:
   }
   /// Divided before it is rounded.
   Val mean(Val v, llvm::ArrayRef<int64_t> axes, bool keepdims);
-  /// A sum, in its widened type, over the number of its elements.
+  /// A sum, in its widened type, divided by the number of its elements.
   Val meanOf(Val total, Size count, ElementType elem);
   Val matmul(Val lhs, Val rhs, bool transposeRhs = false) {
     return matmulAs(lhs.elem, lhs, rhs, transposeRhs);
@@ -299,16 +300,15 @@ public:
   }
 
   /// Ends the run with an error of this node unless the condition holds; an
-  /// error of the model where it is known not to.
+  /// error of the model if it is known not to.
   bool require(const Scalar &condition, const llvm::Twine &what);
-  /// Requires that there is an element to read along each of `source` where a
-  /// result of `result` has elements: places that are clamped to a source are
-  /// inside it only then.
+  /// Requires an element to read along each of `source` if a result of `result`
+  /// has elements: only then are indices clamped to a source inside it.
   void requireSource(llvm::ArrayRef<Size> source, llvm::ArrayRef<Size> result);
   /// Where two sizes must be equal: an error if they are known to differ.
   bool agree(Size x, Size y, const llvm::Twine &what);
   /// `v` with sizes that are provably `dims`, of the same rank; checked at run
-  /// time where that is not clear.
+  /// time if necessary.
   Val withDims(Val v, llvm::ArrayRef<Size> dims, const llvm::Twine &what);
   /// The same with one size, along `axis`.
   Val withSize(Val v, int64_t axis, Size size, const llvm::Twine &what);
@@ -317,9 +317,9 @@ private:
   std::string described(const llvm::Twine &reason);
   Val matmulAs(ElementType result, Val lhs, Val rhs, bool transposeRhs);
   bool areTensors(llvm::ArrayRef<Val> values);
-  /// Some tensor, for what comes after an error.
+  /// Some tensor, to continue after an error.
   Val placeholder() { return scalar(ElementType::Float, 0); }
-  /// False, and an error, where `axis` is no dimension of the tensor.
+  /// False, and an error, if `axis` is not a dimension of the tensor.
   bool hasAxis(Val v, int64_t axis);
   Val mapWith(
       llvm::ArrayRef<Val> inputs, ElementType result,
@@ -329,7 +329,7 @@ private:
                                Body body);
   bool hostScalars(Val v, ScalarBuilder &s,
                    llvm::SmallVectorImpl<Scalar> &scalars);
-  /// Element of the result at some coordinates: number of the input, and
+  /// For an element of the result at some coordinates: number of the input, and
   /// position in it.
   using Pick =
       llvm::function_ref<std::pair<size_t, int64_t>(llvm::ArrayRef<int64_t>)>;

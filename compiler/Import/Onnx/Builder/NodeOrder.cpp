@@ -10,8 +10,8 @@
 
 using namespace hone::onnx;
 
-/// Names that a node or a graph inside it reads. The reader has bounded how
-/// deep graphs nest.
+/// Names that a node or a graph inside it reads. The reader has limited the
+/// nesting of graphs.
 static void forEachName(const Node &node,
                         llvm::function_ref<void(llvm::StringRef)> use) {
   for (llvm::StringRef name : node.inputs)

@@ -7,10 +7,10 @@
 
 namespace hone::onnx {
 
-/// The nodes, each behind those whose outputs it or its subgraphs use, in the
-/// order of the file where that is free. The format asks for such an order, but
-/// models that break it are about. Nodes on a cycle, and what hangs on them,
-/// come last. Linear in the size of the graph.
+/// The nodes, each after those whose outputs it or its subgraphs use, otherwise
+/// in file order. The format requires such an order, but some models violate
+/// it. Nodes on a cycle, and their dependents, come last. Linear in the size of
+/// the graph.
 std::vector<const Node *> orderNodes(llvm::ArrayRef<Node> nodes);
 
 } // namespace hone::onnx

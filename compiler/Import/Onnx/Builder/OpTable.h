@@ -13,7 +13,7 @@
 namespace hone::onnx {
 
 /// Sets the outputs of the node, or reports an error. Required inputs are
-/// there, and are tensors unless the entry says otherwise.
+/// present, and are tensors unless the entry says otherwise.
 using ImportFunction = std::function<mlir::LogicalResult(NodeBuilder &)>;
 
 constexpr int kVariadic = 1 << 30;
@@ -27,9 +27,9 @@ struct OpEntry {
   /// How many of the first inputs may be tensors of any rank (AnyRank.h).
   int anyRankInputs = 0;
 
-  /// Whether input `i`, before others that are there, may not be left out: a
-  /// list of any length has no gaps. (A Loop has two optional inputs before
-  /// its list, and looks itself.)
+  /// Whether input `i`, if others follow, is required: a list of any length has
+  /// no gaps. (A Loop has two optional inputs before its list, and checks them
+  /// itself.)
   bool needs(int i) const {
     return i < minInputs || (maxInputs == kVariadic && minInputs > 0);
   }
@@ -54,16 +54,17 @@ public:
   void add(llvm::StringRef opType, ImportFunction import, int inputs) {
     add(opType, std::move(import), inputs, inputs);
   }
-  /// For operators of which some inputs may be sequences and optionals.
+  /// For operators with inputs that may be sequences and optionals.
   void addAny(llvm::StringRef opType, ImportFunction import, int minInputs,
               int maxInputs, uint64_t anyValue);
-  /// Operators that move elements of any type, strings and complex numbers too.
+  /// Operators that move elements of any type, including strings and complex
+  /// numbers.
   void moveByPosition(llvm::ArrayRef<llvm::StringRef> names);
-  /// Operators that compute element by element, of which the first input may
-  /// have any rank where others are scalars, or all of them with `broadcast`.
+  /// Elementwise operators whose first input may have any rank if the others
+  /// are scalars, or all of them with `broadcast`.
   void takeAnyRank(llvm::ArrayRef<llvm::StringRef> names,
                    bool broadcast = false);
-  /// The domain of the operators that are added next; "" is ONNX's own.
+  /// The domain of the operators added next; "" is ONNX's own.
   void setDomain(llvm::StringRef name) { domain = name.str(); }
 
 private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Elements of 2 and 4 bits: a byte each inside the IR, packed at its borders.
+// Elements of 2 and 4 bits: one byte each inside the IR, packed at its
+// boundary.
 #include "compiler/Import/Onnx/Builder/PackedTypes.h"
 #include "compiler/Import/Onnx/Builder/Scalar.h"
 #include "dialects/Graph/Graph.h"
@@ -14,7 +15,7 @@ RankedTensorType hone::onnx::packedType(OpBuilder &b, ArrayRef<int64_t> shape,
                                b.getI8Type());
 }
 
-/// A map over `type` that reads tensors at computed places.
+/// A map over `type` that reads tensors at computed indices.
 static Value mapOf(OpBuilder &b, Location loc, RankedTensorType type,
                    function_ref<Scalar(ScalarBuilder &)> body) {
   auto op = graph::MapOp::create(
@@ -39,7 +40,7 @@ Value hone::onnx::unpackElements(OpBuilder &b, Location loc, Value packed,
         Scalar each = s.indexConstant(perByte);
         Scalar byte = s.wrap(s.extract(packed, {floorDiv(position, each)}),
                              /*isUnsigned=*/!isSigned);
-        // To the top of the byte, and down again with the sign it has.
+        // To the top of the byte, and down again with sign extension.
         Scalar place = truncMod(position, each);
         Scalar above = s.wrap(s.store((s.indexConstant(perByte - 1) - place) *
                                           s.indexConstant(bits),

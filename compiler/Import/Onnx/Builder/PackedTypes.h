@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Elements of 2 and 4 bits: a byte each inside the IR, packed at its borders.
+// Elements of 2 and 4 bits: one byte each inside the IR, packed at its
+// boundary.
 #ifndef HONE_COMPILER_IMPORT_ONNX_BUILDER_PACKEDTYPES_H
 #define HONE_COMPILER_IMPORT_ONNX_BUILDER_PACKEDTYPES_H
 
@@ -14,7 +15,7 @@ inline bool isPacked(ElementType type) {
   return bits == 2 || bits == 4;
 }
 
-/// The bytes in which `shape` of packed elements lies, as a tensor type.
+/// The bytes that hold `shape` of packed elements, as a tensor type.
 mlir::RankedTensorType
 packedType(mlir::OpBuilder &b, llvm::ArrayRef<int64_t> shape, ElementType type);
 

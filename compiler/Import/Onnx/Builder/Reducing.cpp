@@ -10,7 +10,7 @@ std::optional<Val> NodeBuilder::reduceOnHost(graph::ReduceKind kind, Val v,
                                              ArrayRef<Size> sizes) {
   ScalarBuilder s(b, loc, &dimBuilder);
   SmallVector<Scalar> elements;
-  // Whole reductions of integers: products and sums of sizes.
+  // Complete reductions of integers: products and sums of sizes.
   if (!isInteger(v.elem) || static_cast<int64_t>(axes.size()) != v.rank() ||
       !v.isStatic() || !hostScalars(v, s, elements) || elements.empty())
     return std::nullopt;
@@ -92,7 +92,7 @@ Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
   Sizes left = dims(lhs), right = dims(rhs);
   size_t inner = right.size() - (transposeRhs ? 1 : 2),
          columns = right.size() - (transposeRhs ? 2 : 1);
-  // The inner size of the right side counts: it is the weights' as a rule, and
+  // The inner size of the right side is used: it is usually the weights', and
   // known.
   left.back() = right[inner];
   lhs = withDims(lhs, left, "the inner sizes of the product");
@@ -100,7 +100,7 @@ Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
     return lhs;
 
   int64_t batch = std::max(left.size(), right.size()) - 2;
-  // The shape of the batch dimensions alone, and both sides brought to it.
+  // The shape of the batch dimensions only, and both sides broadcast to it.
   auto batchDims = [&](ArrayRef<Size> sizes, int64_t i) {
     int64_t own = i - (batch - (static_cast<int64_t>(sizes.size()) - 2));
     return own < 0 ? index(1) : sizes[own];

@@ -12,8 +12,8 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-/// What is taken for the largest size, and number of elements, of a tensor
-/// whose sizes are arithmetic: that of larger ones may be taken to wrap around.
+/// Assumed maximum of sizes, and of element counts, of a tensor whose sizes are
+/// computed: arithmetic on larger ones may wrap around.
 static constexpr int64_t kLargestSize = int64_t(1) << 24;
 
 NumberRange hone::onnx::rangeOf(Value value, int depth) {
@@ -83,7 +83,7 @@ bool hone::onnx::isKnownNonNegative(Value value) {
 
 namespace {
 
-/// Where the operands have one type. Anything else is a model that mixes types.
+/// If the operands have one type. Anything else is a model that mixes types.
 bool agree(const Scalar &a, const Scalar &b) {
   if (a.type() == b.type() && a.type().isIntOrIndexOrFloat())
     return true;
@@ -143,7 +143,8 @@ Scalar compare(const Scalar &a, const Scalar &b, arith::CmpFPredicate onFloats,
     if (s.dims->equal(left, right))
       return s.boolean(
           arith::applyCmpPredicate(predicate, APInt(64, 0), APInt(64, 0)));
-    // A size is never a negative number, which shape arithmetic uses as a mark.
+    // A size is never negative; shape arithmetic uses negative numbers as
+    // marks.
     std::optional<int64_t> number = s.dims->constant(right);
     if (number && *number < 0 && isKnownNonNegative(a.value))
       return s.boolean(
@@ -160,13 +161,13 @@ Scalar compare(const Scalar &a, const Scalar &b, arith::CmpFPredicate onFloats,
 template <typename OpTy> Scalar floatOnly(const Scalar &x) {
   ScalarBuilder &s = *x.builder;
   if (!x.isFloat())
-    return s.fail(x, "takes floats alone");
+    return s.fail(x, "takes only floats");
   return s.wrap(s.builder.createOrFold<OpTy>(s.loc, x.value));
 }
 
 template <typename OpTy> Scalar bits(const Scalar &a, const Scalar &b) {
   if (!agree(a, b) || a.isFloat())
-    return a.builder->fail(a, "takes integers alone");
+    return a.builder->fail(a, "takes only integers");
   ScalarBuilder &s = *a.builder;
   return s.wrap(s.builder.createOrFold<OpTy>(s.loc, a.value, b.value),
                 a.isUnsigned);
@@ -197,7 +198,7 @@ Scalar hone::onnx::operator-(const Scalar &a) {
   if (a.isFloat())
     return s.wrap(s.builder.createOrFold<arith::NegFOp>(s.loc, a.value));
   if (!a.isInt())
-    return s.fail(a, "negates what is no number");
+    return s.fail(a, "negates what is not a number");
   return s.like(a, 0) - a;
 }
 
@@ -212,8 +213,8 @@ Scalar hone::onnx::operator/(const Scalar &a, const Scalar &b) {
   Scalar by = divisor(b);
   if (a.isUnsigned)
     return binary<arith::DivFOp, arith::DivUIOp>(a, by);
-  // The lowest number by -1 overflows, which traps on some processors: it is a
-  // negation, and wraps.
+  // The lowest number by -1 overflows, which traps on some processors: it
+  // becomes a negation, which wraps.
   ScalarBuilder &s = *a.builder;
   APInt number;
   if (matchPattern(by.value, m_ConstantInt(&number)) && !number.isAllOnes())
@@ -230,7 +231,7 @@ Scalar hone::onnx::divisor(const Scalar &b) {
   if (matchPattern(b.value, m_ConstantInt(&number)) && !number.isZero())
     return b;
   if (!b.isInt())
-    return s.fail(b, "divides by what is no integer");
+    return s.fail(b, "divides by what is not an integer");
   if (s.onHost())
     return s.fail(b, "is not followed on the host");
   return s.wrap(graph::CheckedDivisorOp::create(s.builder, s.loc, b.value),
@@ -239,7 +240,7 @@ Scalar hone::onnx::divisor(const Scalar &b) {
 
 Scalar hone::onnx::floorDiv(const Scalar &a, const Scalar &b) {
   if (!agree(a, b) || a.isFloat())
-    return a.builder->fail(a, "takes integers alone");
+    return a.builder->fail(a, "takes only integers");
   if (isSize(a, b))
     return sizeOperation(&graph::DimBuilder::floorDiv, a, b);
   return binary<arith::DivFOp, arith::FloorDivSIOp, arith::DivUIOp>(a, b);
@@ -247,7 +248,7 @@ Scalar hone::onnx::floorDiv(const Scalar &a, const Scalar &b) {
 
 Scalar hone::onnx::truncMod(const Scalar &a, const Scalar &b) {
   if (!agree(a, b) || a.isFloat())
-    return a.builder->fail(a, "takes integers alone");
+    return a.builder->fail(a, "takes only integers");
   if (isSize(a, b))
     return a - a / b * b;
   if (a.isUnsigned)
@@ -324,7 +325,7 @@ Scalar hone::onnx::bitXor(const Scalar &a, const Scalar &b) {
 
 Scalar hone::onnx::bitNot(const Scalar &a) {
   if (a.isFloat())
-    return a.builder->fail(a, "takes integers alone");
+    return a.builder->fail(a, "takes only integers");
   return bitXor(a, a.builder->integer(a.type(), -1, a.isUnsigned));
 }
 
@@ -351,7 +352,7 @@ Scalar hone::onnx::max(const Scalar &a, const Scalar &b) {
 
 Scalar hone::onnx::min(const Scalar &a, const Scalar &b) {
   if (isSize(a, b)) {
-    // No size comes near the largest numbers, which stand for "the end".
+    // No size comes near the largest numbers, which mean "the end".
     std::optional<int64_t> left = getConstantIntValue(foldResult(a.value)),
                            right = getConstantIntValue(foldResult(b.value));
     if (right && *right >= INT32_MAX && !left)
@@ -390,11 +391,12 @@ Scalar hone::onnx::sign(const Scalar &x) {
                 x.isUnsigned ? x : select(lt(x, 0), s.like(x, -1), x));
 }
 
-/// By squaring. An exponent below 0 gives the quotient of 1 and the power, cut.
+/// By squaring. A negative exponent gives the quotient of 1 and the power,
+/// truncated.
 static Scalar integerPower(const Scalar &x, const Scalar &exponent) {
   ScalarBuilder &s = *x.builder;
   Scalar result = s.like(x, 1), square = x;
-  // From 2^6 on only 0, 1 and -1 have powers that fit, and those repeat.
+  // From 2^6 on only 0, 1 and -1 have representable powers, and those repeat.
   for (int64_t bit = 0; bit < 6; ++bit) {
     Scalar set = ne(bitAnd(exponent, s.like(exponent, 1 << bit)), 0);
     result = select(set, result * square, result);
@@ -425,7 +427,7 @@ Scalar hone::onnx::fmod(const Scalar &a, const Scalar &b) {
 
 Scalar hone::onnx::atan2(const Scalar &a, const Scalar &b) {
   if (!agree(a, b) || !a.isFloat())
-    return a.builder->fail(a, "takes floats alone");
+    return a.builder->fail(a, "takes only floats");
   return a.builder->wrap(math::Atan2Op::create(
       a.builder->builder, a.builder->loc, a.value, b.value));
 }

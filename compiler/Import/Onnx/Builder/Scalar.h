@@ -13,9 +13,9 @@ namespace hone::onnx {
 
 class ScalarBuilder;
 
-/// A value of type i1, iN, index, f32 or f64. An operation between scalars
-/// takes the type of the left one; the right one must have the same, which a
-/// wrong model is told about, not a crash.
+/// A value of type i1, iN, index, f32 or f64. An operation between scalars has
+/// the type of the left one; a right one of another type is an error of the
+/// model, not a crash.
 struct Scalar {
   mlir::Value value;
   bool isUnsigned = false;
@@ -27,16 +27,16 @@ struct Scalar {
   bool isInt() const { return type().isIntOrIndex() && !isBool(); }
 };
 
-/// True where the data of the type are bits of a float that MLIR's arithmetic
-/// does not take: they are held as i8.
+/// True if elements of the type are bits of a float that MLIR's arithmetic does
+/// not support: they are held as i8.
 bool isSmallFloat(ElementType type);
 bool isFloat(ElementType type);
 bool isInteger(ElementType type);
 bool isUnsigned(ElementType type);
 bool isComplex(ElementType type);
 
-/// The type in which an operator computes from its first step to its last: f32
-/// for f16 and bf16, otherwise the type itself.
+/// The type in which an operator computes throughout: f32 for f16 and bf16,
+/// otherwise the type itself.
 ElementType widenedType(ElementType type);
 
 /// Type of an element in a tensor of the IR, null if the type is not supported.
@@ -45,8 +45,8 @@ mlir::Type storageType(mlir::MLIRContext *context, ElementType type);
 /// bool.
 mlir::Type computeType(mlir::MLIRContext *context, ElementType type);
 
-/// Where scalars are made. On the host (with `dims`) integers have type index
-/// and follow the normal form of DimBuilder; what cannot be said there sets
+/// Creates scalars. On the host (with `dims`) integers have type index and
+/// follow the normal form of DimBuilder; what cannot be expressed there sets
 /// `problem`, and the caller builds a map instead.
 class ScalarBuilder {
 public:
@@ -54,7 +54,7 @@ public:
                 graph::DimBuilder *dims = nullptr)
       : builder(builder), loc(loc), dims(dims) {}
 
-  /// Wraps a value of any scalar type as it is.
+  /// Wraps a value of any scalar type.
   Scalar wrap(mlir::Value value, bool isUnsigned = false) {
     return {value, isUnsigned, this};
   }
@@ -72,15 +72,15 @@ public:
   Scalar size(mlir::OpFoldResult size);
   /// The coordinate along `axis` inside a map.
   Scalar index(int64_t axis);
-  /// The element of a tensor as it is stored; `indices` have type index.
+  /// The element of a tensor in storage type; `indices` have type index.
   mlir::Value extract(mlir::Value tensor, llvm::ArrayRef<Scalar> indices);
-  /// The same where `inside` holds, else `otherwise`, which is stored alike:
+  /// The same if `inside` holds, otherwise `otherwise`, in the same type:
   /// nothing is read outside, as an empty tensor has nothing to read instead.
   mlir::Value extractWhere(const Scalar &inside, mlir::Value tensor,
                            llvm::ArrayRef<Scalar> indices,
                            const Scalar &otherwise);
-  /// The same where `inside` holds, else the element at the indices as `move`
-  /// changes them.
+  /// The same if `inside` holds, otherwise the element at the indices changed
+  /// by `move`.
   mlir::Value extractEither(
       const Scalar &inside, mlir::Value tensor, llvm::ArrayRef<Scalar> indices,
       llvm::function_ref<void(ScalarBuilder &, llvm::SmallVector<Scalar> &)>
@@ -90,15 +90,15 @@ public:
                  llvm::ArrayRef<Scalar> indices) {
     return load(extract(tensor, indices), type);
   }
-  /// `i` if it is inside [0, size), with `wrap` also from the end; otherwise
-  /// the run ends with an error.
+  /// `i` if it is inside [0, size), with `wrap` also counted from the end;
+  /// otherwise the run ends with an error.
   Scalar checkedIndex(const Scalar &i, mlir::OpFoldResult size,
                       bool wrap = false);
 
   /// From storage to compute type and back.
   Scalar load(mlir::Value stored, ElementType type);
   mlir::Value store(const Scalar &x, ElementType type, bool saturate = true);
-  /// ONNX's Cast. `saturate` is about 8-bit floats alone; casts to integers
+  /// ONNX's Cast. `saturate` concerns only 8-bit floats; casts to integers
   /// always saturate.
   Scalar cast(const Scalar &x, ElementType type, bool saturate = true);
   Scalar toIndex(const Scalar &x);
@@ -108,8 +108,7 @@ public:
 
   bool onHost() const { return dims != nullptr; }
   bool failed() const { return !problem.empty(); }
-  /// Remembers the first thing that went wrong, and gives a scalar to go on
-  /// with.
+  /// Records the first error, and returns a scalar to continue with.
   Scalar fail(const Scalar &x, const llvm::Twine &what);
 
   mlir::OpBuilder &builder;
@@ -121,8 +120,8 @@ public:
 Scalar operator+(const Scalar &a, const Scalar &b);
 Scalar operator-(const Scalar &a, const Scalar &b);
 Scalar operator*(const Scalar &a, const Scalar &b);
-/// Integers: the quotient is cut towards zero, and a divisor of 0 ends the run
-/// with an error.
+/// Integers: the quotient is truncated towards zero, and a divisor of 0 ends
+/// the run with an error.
 Scalar operator/(const Scalar &a, const Scalar &b);
 Scalar operator-(const Scalar &a);
 inline Scalar operator+(const Scalar &a, double b) {
@@ -150,9 +149,8 @@ inline Scalar operator/(double a, const Scalar &b) {
   return b.builder->like(b, a) / b;
 }
 
-/// Numbers that an index of the host lies between, as far as its operations
-/// tell: constants, sizes, and sums, products and quotients of these that do
-/// not wrap around.
+/// Bounds of an index of the host, as far as its operations show: constants,
+/// sizes, and sums, products and quotients of these that do not wrap around.
 struct NumberRange {
   int64_t low = std::numeric_limits<int64_t>::min();
   int64_t high = std::numeric_limits<int64_t>::max();
@@ -160,10 +158,10 @@ struct NumberRange {
 };
 NumberRange rangeOf(mlir::Value value, int depth = 0);
 
-/// True for sizes, and what is computed from them without subtraction.
+/// True for sizes, and values computed from them without subtraction.
 bool isKnownNonNegative(mlir::Value value);
 
-/// Comparisons give i1; with NaN they are false, but for `ne`.
+/// Comparisons give i1; with NaN they are false, except `ne`.
 Scalar lt(const Scalar &a, const Scalar &b);
 Scalar le(const Scalar &a, const Scalar &b);
 Scalar gt(const Scalar &a, const Scalar &b);
@@ -201,7 +199,7 @@ Scalar shiftRight(const Scalar &a, const Scalar &b);
 /// NaN in either operand gives NaN.
 Scalar max(const Scalar &a, const Scalar &b);
 Scalar min(const Scalar &a, const Scalar &b);
-/// `low` where x is below it, `high` where above; NaN stays.
+/// `low` if x is below it, `high` if above; NaN stays.
 Scalar clampTo(const Scalar &x, const Scalar &low, const Scalar &high);
 Scalar clampTo(const Scalar &x, double low, double high);
 /// Integer quotient rounded down, remainder with the sign of the divisor, and
@@ -213,7 +211,7 @@ inline Scalar ceilDiv(const Scalar &a, const Scalar &b) {
 }
 Scalar floorMod(const Scalar &a, const Scalar &b);
 Scalar truncMod(const Scalar &a, const Scalar &b);
-/// An integer divisor that ends the run with an error where it is 0.
+/// An integer divisor that ends the run with an error if it is 0.
 Scalar divisor(const Scalar &b);
 
 Scalar abs(const Scalar &x);
@@ -223,8 +221,7 @@ Scalar fmod(const Scalar &a, const Scalar &b);
 Scalar atan2(const Scalar &a, const Scalar &b);
 Scalar isNan(const Scalar &x);
 
-/// Functions of floats alone; other types are reported as an error of the
-/// model.
+/// Functions of floats only; other types are reported as an error of the model.
 Scalar sqrt(const Scalar &x);
 Scalar rsqrt(const Scalar &x);
 Scalar exp(const Scalar &x);
@@ -246,7 +243,7 @@ Scalar atanh(const Scalar &x);
 Scalar floor(const Scalar &x);
 Scalar ceil(const Scalar &x);
 Scalar trunc(const Scalar &x);
-/// Halves go to the even neighbour.
+/// Ties go to even.
 Scalar roundEven(const Scalar &x);
 inline Scalar sigmoid(const Scalar &x) { return 1.0 / (1.0 + exp(-x)); }
 

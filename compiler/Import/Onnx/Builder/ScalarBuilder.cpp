@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Element types, and how scalars are made, loaded, stored and converted.
+// Element types, and how scalars are created, loaded, stored and converted.
 #include "compiler/Import/Onnx/Builder/Scalar.h"
 #include "compiler/Import/Onnx/Builder/SmallFloat.h"
 #include "dialects/Graph/Graph.h"
@@ -250,8 +250,7 @@ Value ScalarBuilder::store(const Scalar &x, ElementType type, bool saturate) {
     return encodeSmallFloat(x, type, saturate).value;
   }
   if (x.type() == target) {
-    // Two and four bit integers are held as bytes; what does not fit wraps
-    // around.
+    // Two and four bit integers are held as bytes; larger values wrap around.
     unsigned bits = elementBits(type);
     if (bits < 8 && isInteger(type)) {
       Value shift = integer(target, 8 - bits).value;
@@ -268,8 +267,8 @@ Value ScalarBuilder::store(const Scalar &x, ElementType type, bool saturate) {
       target.getIntOrFloatBitWidth() < x.type().getIntOrFloatBitWidth())
     return arith::TruncFOp::create(builder, loc, target, x.value);
   if (x.type().isIndex() && isInteger(type)) {
-    // By way of 64 bits: casts of an index to 32 bits and back are taken for
-    // nothing, where they may cut.
+    // By way of 64 bits: casts of an index to 32 bits and back are taken as
+    // no-ops, where they may truncate.
     Value wide = builder.createOrFold<arith::IndexCastOp>(
         loc, builder.getI64Type(), x.value);
     return target.isInteger(64)
@@ -285,7 +284,7 @@ Scalar ScalarBuilder::toIndex(const Scalar &x) {
   if (x.isFloat())
     return toInt(x, builder.getIndexType(), /*isUnsigned=*/false);
   if (!x.isInt())
-    return fail(indexConstant(0), "uses as an index what is no number");
+    return fail(indexConstant(0), "uses as an index what is not a number");
   if (x.isUnsigned)
     return wrap(builder.createOrFold<arith::IndexCastUIOp>(
         loc, builder.getIndexType(), x.value));
@@ -303,7 +302,7 @@ Scalar ScalarBuilder::toFloat(const Scalar &x, Type type) {
     return wrap(builder.createOrFold<arith::TruncFOp>(loc, type, x.value));
   }
   if (!x.type().isIntOrIndex())
-    return fail(constant(type, 0), "converts what is no number");
+    return fail(constant(type, 0), "converts what is not a number");
   Value value = x.value;
   if (x.type().isIndex())
     value = builder.createOrFold<arith::IndexCastOp>(loc, builder.getI64Type(),
@@ -320,7 +319,7 @@ Scalar ScalarBuilder::toInt(const Scalar &x, Type type, bool isUnsigned) {
       isUnsigned ? APInt::getZero(width) : APInt::getSignedMinValue(width);
   APInt high =
       isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
-  // The bounds are exact in the float type, but for the upper one of wide
+  // The bounds are exact in the float type, except the upper one of wide
   // integers: there the nearest float is one above, and everything from it on
   // is caught by a comparison.
   const llvm::fltSemantics &semantics =
@@ -363,7 +362,7 @@ Scalar ScalarBuilder::cast(const Scalar &x, ElementType type, bool saturate) {
     return decodeSmallFloat(encodeSmallFloat(wide, type, saturate), type);
   }
   if (auto floatType = dyn_cast<FloatType>(target)) {
-    // A double goes to 16 bits in one rounding: `store` does it.
+    // A double is rounded to 16 bits at once: `store` does it.
     if (x.isFloat() &&
         (type == ElementType::Float16 || type == ElementType::Bfloat16))
       return x;
@@ -378,7 +377,7 @@ Scalar ScalarBuilder::cast(const Scalar &x, ElementType type, bool saturate) {
     if (bits >= 8)
       return onHost() ? toIndex(toInt(x, target, toUnsigned))
                       : toInt(x, wide, toUnsigned);
-    // Two and four bits are what is left of a whole number.
+    // Two and four bits are the low bits of an integer.
     Scalar whole = toInt(x, builder.getI32Type(), /*isUnsigned=*/false);
     whole.value = builder.createOrFold<arith::TruncIOp>(loc, wide, whole.value);
     whole.isUnsigned = toUnsigned;

@@ -59,7 +59,7 @@ Sizes NodeBuilder::broadcastDims(ArrayRef<Val> values) {
   Sizes result(rank, index(1));
   for (int64_t axis = 0; axis < rank; ++axis) {
     Size &size = result[axis];
-    // Known sizes first: one above 1 decides, and the free ones must follow it.
+    // Known sizes first: one above 1 decides, and the free ones must match it.
     for (Val v : values) {
       int64_t own = axis - (rank - v.rank());
       if (own < 0 || v.type().isDynamicDim(own) || v.shape()[own] == 1)
@@ -107,8 +107,8 @@ Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
   }
   if (fits)
     return v;
-  // 1, or equal: checked once, so that no element needs it. A known size above
-  // 1 leaves the second alone.
+  // 1, or equal: checked once, so that elements need no check. A known size
+  // above 1 leaves only the second.
   ScalarBuilder &s = host();
   bool broadcasts = false;
   Scalar allEqual = s.boolean(true);
@@ -145,8 +145,8 @@ Val NodeBuilder::alignTo(Val v, ArrayRef<Size> target) {
       return s.extract(v.value, indices);
     });
   };
-  // Nothing is copied where all are equal, as they mostly are; else rows, or
-  // one element for each.
+  // Nothing is copied if all are equal, as is usual; otherwise whole rows, or
+  // single elements.
   return choose(
       allEqual, v.elem, aligned, [&] { return v; },
       [&] {
@@ -330,7 +330,7 @@ Val NodeBuilder::reshape(Val v, ArrayRef<Size> target) {
           Twine(*wanted));
     return relabel(v, target);
   }
-  // Data or free dimensions decide.
+  // Depends on data or free dimensions.
   if (!same(before, after))
     require(eq(host().size(before), host().size(after)),
             "the number of elements stays");
@@ -428,7 +428,7 @@ Val NodeBuilder::concat(ArrayRef<Val> values, int64_t axis) {
   if (values.size() == 1)
     return values.front();
   Sizes sizes = dims(values.front());
-  // A known size is the better one to hold the others to.
+  // A known size is the better reference for the others.
   for (Val v : values)
     for (int64_t i = 0; i < v.rank(); ++i)
       if (i != axis && !known(sizes[i]))

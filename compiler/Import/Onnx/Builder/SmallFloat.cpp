@@ -15,8 +15,8 @@ namespace {
 struct Format {
   int exponentBits, mantissaBits, bias;
   int largest;  ///< bits of the largest finite number
-  int overflow; ///< bits of what lies above: infinity, or NaN without one; -1
-                ///< where there is neither
+  int overflow; ///< bits of the value above: infinity, or NaN without one; -1
+                /// < if there is neither
   int nan;      ///< bits of NaN, -1 without
   bool noMinusZero; ///< the bits of -0 are the NaN
 };
@@ -68,7 +68,7 @@ Scalar hone::onnx::decodeSmallFloat(const Scalar &stored, ElementType type) {
       s.wrap(s.builder.createOrFold<arith::ExtUIOp>(s.loc, i32, stored.value));
   Scalar nan = s.constant(f32, NAN);
   if (type == ElementType::Float8E8M0) {
-    // A power of two alone: the exponent of f32. 2^-127 is a subnormal there.
+    // Only a power of two: the exponent of f32. 2^-127 is a subnormal there.
     Scalar power = floatOf(shiftLeft(bits, s.integer(i32, 23)));
     power = select(eq(bits, 0), s.constant(f32, std::ldexp(1.0, -127)), power);
     return select(eq(bits, 255), nan, power);
@@ -95,8 +95,8 @@ Scalar hone::onnx::decodeSmallFloat(const Scalar &stored, ElementType type) {
   return value;
 }
 
-/// E8M0 has neither sign nor zero: the power of two that is next above, as ONNX
-/// rounds by default.
+/// E8M0 has neither sign nor zero: rounds up to a power of two, as is ONNX's
+/// default.
 static Scalar encodePowerOfTwo(const Scalar &x, bool saturate) {
   ScalarBuilder &s = *x.builder;
   Type i32 = s.builder.getI32Type();

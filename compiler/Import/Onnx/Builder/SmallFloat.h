@@ -10,9 +10,9 @@ namespace hone::onnx {
 /// From the bits, an i8, to f32.
 Scalar decodeSmallFloat(const Scalar &bits, ElementType type);
 
-/// From f32 or f64 to the bits, rounded to nearest even. What is too large
-/// becomes the largest number with `saturate`, else infinity or NaN, whichever
-/// the type has.
+/// From f32 or f64 to the bits, rounded to nearest even. Larger values become
+/// the largest number with `saturate`, otherwise infinity or NaN, whichever the
+/// type has.
 Scalar encodeSmallFloat(const Scalar &x, ElementType type, bool saturate);
 
 } // namespace hone::onnx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Activation functions, each one elementwise formula.
+// Activation functions, each an elementwise formula.
 #include "compiler/Import/Onnx/Operators/Activations.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
@@ -16,7 +16,7 @@ Scalar softplus(const Scalar &x) {
   return positive + log1p(exp(-abs(x)));
 }
 
-/// Written so that NaN passes.
+/// Written so that NaN propagates.
 Scalar relu(const Scalar &x) {
   return select(lt(x, 0), x.builder->like(x, 0), x);
 }
@@ -25,9 +25,9 @@ Scalar leakyRelu(const Scalar &x, double alpha) {
   return select(lt(x, 0), x * alpha, x);
 }
 
-/// x * tanh(softplus(x)). Where t is n^2 + 2 n with n = exp(x), the tangent is
-/// t / (t + 2); both are divided by n^2 where that could overflow. One
-/// exponential, not four functions.
+/// x * tanh(softplus(x)). With t = n^2 + 2 n and n = exp(x), the tangent is t /
+/// (t + 2); both are divided by n^2 where that could overflow. One exponential,
+/// not four functions.
 Scalar mish(const Scalar &x) {
   Scalar e = exp(-abs(x)), isNegative = lt(x, 0);
   Scalar top = select(isNegative, e * e, x.builder->like(x, 1)) + e * 2.0;
@@ -53,7 +53,7 @@ LogicalResult importPRelu(NodeBuilder &n) {
   Val x = n.in(0), slope = n.in(1);
   if (x.elem != slope.elem)
     return n.error("has a slope of another type than its input");
-  // Up to opset 6 a vector is per channel, whatever its place.
+  // Up to opset 6 a vector is per channel, whatever its position.
   if (n.opset < 7 && slope.rank() == 1 && x.rank() > 1 &&
       slope.shape()[0] != 1) {
     Sizes sizes(x.rank() - 1, n.index(1));

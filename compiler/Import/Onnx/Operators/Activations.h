@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Activations that operators have inside them, by name.
+// Activations inside operators, by name.
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ACTIVATIONS_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ACTIVATIONS_H
 
@@ -14,12 +14,12 @@ struct Activation {
   Scalar operator()(const Scalar &x) const;
 };
 
-/// The activation with its default alpha and beta, if there is one of that name
-/// in any case.
+/// The activation with its default alpha and beta, if there is one of that
+/// name, ignoring case.
 std::optional<Activation> activationNamed(llvm::StringRef name);
-/// What the attributes `activation`, and `activation_params` or
-/// `activation_alpha` and `activation_beta`, ask for; nothing where they ask
-/// for none, or after an error.
+/// The activation requested by the attributes `activation`, and
+/// `activation_params` or `activation_alpha` and `activation_beta`; nothing if
+/// none is, or after an error.
 std::optional<Activation> fusedActivation(NodeBuilder &n);
 
 /// x * Phi(x), and its approximation by a tanh.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attention and what goes with it in transformer decoders.
+// Attention and related operators of transformer decoders.
 #include "compiler/Import/Onnx/Operators/Attention.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Builder/Loops.h"
@@ -40,8 +40,8 @@ Val hone::onnx::joinHeads(NodeBuilder &n, Val x) {
                    {sizes[0], sizes[2], n.mul(sizes[1], sizes[3])});
 }
 
-/// How many successive heads of `x` share one of `shared`; 1 where both have as
-/// many.
+/// How many successive heads of `x` share one of `shared`; 1 if both have the
+/// same number.
 static Size groupOf(NodeBuilder &n, Val x, Val shared) {
   Size heads = n.dim(x, 1), others = n.dim(shared, 1);
   std::optional<int64_t> h = NodeBuilder::known(heads),
@@ -129,7 +129,7 @@ Val hone::onnx::rotateHeads(
            i = s.index(3);
     Scalar inside = lt(i, s.size(rotated));
     Scalar bounded = select(inside, i, s.indexConstant(0));
-    // Partner of the pair, which of the two this is, and where its angle lies.
+    // The pair's partner, which of the two this is, and the index of its angle.
     Scalar two = s.indexConstant(2), split = s.size(half);
     Scalar second =
         interleaved ? ne(truncMod(bounded, two), 0) : ge(bounded, split);
@@ -166,14 +166,13 @@ bool hone::onnx::isPlainFloat(Val v) {
 
 namespace {
 
-/// What the scores of attention are multiplied by.
+/// The scale of attention's scores.
 Val scaleOf(NodeBuilder &n, Val q, ElementType elem) {
   return n.hasAttr("scale") ? n.scalar(elem, n.floatAttr("scale"))
                             : inverseRootOf(n, n.dim(q, 3), elem);
 }
 
-/// The mask with as many columns as there are keys: what it lacks is masked
-/// out.
+/// The mask extended to the number of keys: missing columns are masked out.
 Val wholeMask(NodeBuilder &n, Val mask, Size keys) {
   int64_t last = mask.rank() - 1;
   Size own = n.dim(mask, last);
@@ -259,7 +258,7 @@ LogicalResult importAttention(NodeBuilder &n) {
   }
   if (n.has(6)) {
     if (valid.rank() != 1 || !isInteger(valid.elem))
-      return n.error("has a nonpad_kv_seqlen that is no integer vector");
+      return n.error("has a nonpad_kv_seqlen that is not an integer vector");
     valid = n.withDims(valid, {n.dim(q, 0)},
                        "the sizes of batch and nonpad_kv_seqlen");
   }
@@ -380,7 +379,7 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
   sines = n.withDims(sines, cacheSizes, "the sizes of the caches");
   if (n.has(3)) {
     if (positions.rank() != 2 || !isInteger(positions.elem))
-      return n.error("has position_ids that are no integer matrix");
+      return n.error("has position_ids that are not an integer matrix");
     positions = n.withDims(positions, {sizes[0], sizes[2]},
                            "the sizes of input and position_ids");
   }
@@ -502,7 +501,7 @@ LogicalResult importLinearAttention(NodeBuilder &n) {
   Sizes stateSizes{batch, n.index(heads), keySize, valueSize};
   ElementType stateElem = n.has(3) ? past.elem : query.elem;
   if (n.has(3) && past.rank() != 4)
-    return n.error("has a past_state that is no tensor of 4 dimensions");
+    return n.error("has a past_state that is not a tensor of 4 dimensions");
   Val state =
       n.has(3) ? n.withDims(wide(past), stateSizes, "the sizes of past_state")
                : n.filled(ElementType::Float, stateSizes, 0);

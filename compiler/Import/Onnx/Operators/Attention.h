@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Scaled dot-product attention, of which several operators are made.
+// Scaled dot-product attention, shared by several operators.
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ATTENTION_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ATTENTION_H
 
@@ -19,16 +19,16 @@ Val headScores(NodeBuilder &n, Val q, Val k);
 /// shared likewise.
 Val headValues(NodeBuilder &n, Val probabilities, Val v);
 
-/// One over the root of a size: one number of type `elem`.
+/// The reciprocal of the root of a size: one number of type `elem`.
 Val inverseRootOf(NodeBuilder &n, Size size, ElementType elem);
 
-/// Softmax along the last dimension. Where `masked`, a row of -inf gives zeros.
+/// Softmax along the last dimension. If `masked`, a row of -inf gives zeros.
 /// `sink`, which broadcasts to the scores, is one more score of each row.
 Val attentionSoftmax(NodeBuilder &n, Val scores, bool masked, Val sink = Val());
 
-/// Turns the first 2 * `half` features of [batch, heads, length, size] in
-/// pairs, successive ones where `interleaved`, else those `half` apart. `row`
-/// gives the indices into the caches of (cosines and sines of) angles before
+/// Rotates the first 2 * `half` features of [batch, heads, length, size] in
+/// pairs, successive ones if `interleaved`, otherwise those `half` apart. `row`
+/// gives the indices into the caches of (cosines and sines of) angles except
 /// the last one.
 Val rotateHeads(NodeBuilder &n, Val heads, Val cosines, Val sines, Size half,
                 bool interleaved,
@@ -36,7 +36,7 @@ Val rotateHeads(NodeBuilder &n, Val heads, Val cosines, Val sines, Size half,
                     ScalarBuilder &, Scalar batch, Scalar place)>
                     row);
 
-/// A tensor of floats with arithmetic of their own, in f32 at least.
+/// A tensor of floats that is computed on, in f32 at least.
 bool isPlainFloat(Val v);
 
 } // namespace hone::onnx

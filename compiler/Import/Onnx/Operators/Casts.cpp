@@ -10,7 +10,7 @@ using namespace hone::onnx;
 
 namespace {
 
-/// Text and numbers are converted by the runtime.
+/// The runtime converts between text and numbers.
 Val castText(NodeBuilder &n, Val x, ElementType to) {
   bool toText = to == ElementType::String;
   if (!toText && !isRuntimeNumber(to))
@@ -48,7 +48,7 @@ LogicalResult importCast(NodeBuilder &n) {
   if (n.opset >= 6 && n.attr("to")->kind != AttributeKind::String)
     return castTo(n, static_cast<ElementType>(n.intAttr("to")));
   // The first operator sets name the type as the file format does, "FLOAT";
-  // there are files of later ones that do so too.
+  // some files of later ones do so too.
   std::string name = n.stringAttr("to").lower();
   std::optional<ElementType> to = elementTypeNamed(name);
   if (!to)

@@ -74,10 +74,10 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   requireMultiple(n, n.dim(w, 0), windows.group, "output channels");
   if (n.failed())
     return x;
-  // The sizes are those over the input before it is padded.
+  // The sizes are those over the unpadded input.
   Val input = x;
   x = windows.padded(n, x, 0);
-  // Padding that is negative cuts.
+  // Negative padding crops.
   Ints low(x.rank(), 0), high(x.rank(), 0), pads = windows.pads;
   for (int64_t i = 0; i < spatial; ++i) {
     for (auto [side, at] : {std::pair(&low, i), std::pair(&high, spatial + i)})
@@ -111,7 +111,7 @@ Val hone::onnx::addChannelBias(NodeBuilder &n, Val y, Val bias,
   if (n.failed() || !bias)
     return n.failed() ? y : n.cast(y, elem);
   if (bias.rank() != 1 || bias.elem != elem) {
-    n.fail("has a bias that is no vector of the input's type");
+    n.fail("has a bias that is not a vector of the input's type");
     return y;
   }
   Sizes sizes(y.rank() - 1, n.index(1));
@@ -167,7 +167,7 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
   if (static_cast<int64_t>(outputPadding.size()) != spatial)
     return n.error(
         "has output_padding of another length than its spatial dimensions");
-  // output_shape may name batch and channels as well.
+  // output_shape may include batch and channels as well.
   if (outputShape && outputShape->size() == static_cast<size_t>(x.rank()))
     outputShape->erase(outputShape->begin(), outputShape->begin() + 2);
   if (outputShape && static_cast<int64_t>(outputShape->size()) != spatial)
@@ -187,13 +187,13 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
         convTransposeOfColumns(n, x, w, *windows, outputPadding, outputShape),
         n.in(2), x.elem));
 
-  // What the convolution computes, and the part of it that is asked for.
+  // The result of the convolution, and the requested part of it.
   Sizes sizes{own[0], n.mul(n.dim(w, 1), windows->group)},
       kept = sizes, low(x.rank(), n.index(0));
   bool cuts = false;
   StringRef autoPad = n.stringAttr("auto_pad", "NOTSET");
   for (int64_t i = 0; i < spatial; ++i) {
-    // The size without padding; what is asked for decides the padding.
+    // The size without padding; the requested size determines the padding.
     Size size = n.add(n.mul(n.add(n.dim(x, 2 + i), -1), windows->strides[i]),
                       (windows->kernel[i] - 1) * windows->dilations[i] + 1 +
                           outputPadding[i]);
@@ -215,8 +215,8 @@ LogicalResult importConvTranspose(NodeBuilder &n) {
         windows->pads[spatial + i] = *all - *pad;
         size = wanted;
       } else {
-        // What only the run knows is cut from the whole result, which may also
-        // end before what is asked for does.
+        // Sizes known only at run time are cut from the full result, which may
+        // also end before the requested part does.
         cuts = true;
         low[2 + i] = n.sub(n.index(0), below);
       }

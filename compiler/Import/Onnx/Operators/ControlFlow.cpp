@@ -18,7 +18,7 @@ using namespace hone::onnx;
 
 namespace {
 
-/// The one element of a bool tensor, as i1.
+/// The only element of a bool tensor, as i1.
 Value condition(NodeBuilder &n, Val v) {
   if (!v || !v.isTensor() || v.elem != ElementType::Bool ||
       (v.isStatic() && v.type().getNumElements() != 1)) {
@@ -46,7 +46,7 @@ std::optional<bool> knownCondition(Value value) {
 
 //===- If -----------------------------------------------------------------===//
 
-/// The first branch alone, where the condition must hold.
+/// The first branch only, if the condition must hold.
 LogicalResult takeFirstBranch(NodeBuilder &n, ArrayRef<Val> results,
                               scf::IfOp shape, Value chosen) {
   OpBuilder::InsertPoint after = n.b.saveInsertionPoint();
@@ -64,7 +64,7 @@ LogicalResult takeFirstBranch(NodeBuilder &n, ArrayRef<Val> results,
   return success(!n.failed());
 }
 
-/// Some value that has the kind, the rank and the known sizes of another.
+/// Some value with the kind, the rank and the known sizes of another.
 Val someLike(NodeBuilder &n, const Val &v) {
   mlir::Type type = v.value.getType();
   if (isa<graph::SequenceType>(type))
@@ -80,8 +80,8 @@ Val someLike(NodeBuilder &n, const Val &v) {
       {n.filled(ElementType::Int64, sizes, 0), texts(n, {""})});
 }
 
-/// Makes of a branch, of which a node ends each run that takes it, that end
-/// alone. `results` become values of the types that the other branch gives.
+/// Reduces a branch with a node that ends each run that takes it to that end.
+/// `results` become values of the types that the other branch gives.
 LogicalResult endRunIn(NodeBuilder &n, scf::IfOp shape, int branch,
                        const GraphImporter::Fault &fault, ArrayRef<Val> other,
                        SmallVectorImpl<Val> &results) {
@@ -89,7 +89,7 @@ LogicalResult endRunIn(NodeBuilder &n, scf::IfOp shape, int branch,
                   (branch == 0 ? "then" : "else") +
                   "_branch ends each run that takes it: " + fault.message);
   OpBuilder::InsertionGuard guard(n.b);
-  // What was built there is remembered as the sizes of values.
+  // Values built there are recorded as sizes.
   auto attempt =
       scf::IfOp::create(n.b, n.loc, TypeRange(), shape.getCondition(),
                         /*addThenBlock=*/true,
@@ -124,7 +124,7 @@ LogicalResult importIf(NodeBuilder &n) {
     return success();
   }
 
-  // The results' types are known once both branches are there.
+  // The results' types are known once both branches exist.
   auto shape = scf::IfOp::create(n.b, n.loc, TypeRange(), chosen,
                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
   SmallVector<Val> results[2];
@@ -158,8 +158,8 @@ LogicalResult importIf(NodeBuilder &n) {
   for (auto [i, a] : llvm::enumerate(results[0])) {
     const Val &b = results[1][i];
     mlir::Type type = commonType(a.value.getType(), b.value.getType());
-    // "Drop a dimension if it is 1": the number of dimensions is fixed here, so
-    // the model is compiled for sizes of which that holds.
+    // "Drop a dimension if it is 1": the rank is fixed here, so the model is
+    // compiled for sizes where that holds.
     if (type && isAnyRank(type) && a.isTensor() && b.isTensor() &&
         NodeBuilder::isFree(OpFoldResult(chosen)))
       return takeFirstBranch(n, results[0], shape, chosen);
@@ -196,14 +196,14 @@ struct LoopImport {
   size_t scans;             ///< number of scan outputs
 
   /// The iteration number or the condition as the body declares it: some files
-  /// have vectors of one element there.
+  /// declare vectors of one element.
   Val asDeclared(Val v, size_t input) {
     const TypeProto &type = body.inputs[input].type;
     return type.hasShape && type.shape.size() == 1 ? n.reshape(v, n.sizes({1}))
                                                    : v;
   }
 
-  /// True where the body hands its condition through.
+  /// True if the body passes its condition through.
   bool keepsCondition() const {
     StringRef name = body.outputs[0].name;
     for (const Node &node : llvm::reverse(body.nodes))
@@ -214,7 +214,7 @@ struct LoopImport {
     return name == body.inputs[1].name;
   }
 
-  /// The body `trips` times, one after the other.
+  /// The body `trips` times, unrolled.
   LogicalResult unroll(int64_t trips) {
     SmallVector<SmallVector<Val>> collected(scans);
     ScalarBuilder &s = n.host();
@@ -309,7 +309,7 @@ LogicalResult importLoop(NodeBuilder &n) {
   if (n.failed())
     return failure();
   LoopImport loop{n, *body, initial, body->outputs.size() - carried - 1};
-  // A few steps are cheaper one after the other, and may change ranks.
+  // A few steps are cheaper unrolled, and may change ranks.
   APInt trips;
   if (matchPattern(limit, m_ConstantInt(&trips)) && trips.sge(1) &&
       trips.sle(4) && n.importer.mayRepeat(trips.getSExtValue()) &&
@@ -388,7 +388,7 @@ LogicalResult importSequenceMap(NodeBuilder &n) {
     if (failed(imported))
       return failure();
     if (yielded.size() != types.size())
-      return n.error("has a body whose outputs are no tensors");
+      return n.error("has a body whose outputs are not tensors");
     if (next == types) {
       settled = types;
       for (auto [i, value] : llvm::enumerate(loop.getResults()))
@@ -398,7 +398,7 @@ LogicalResult importSequenceMap(NodeBuilder &n) {
     types = next;
     n.importer.discard(loop);
   }
-  return n.error("has outputs whose types do not settle");
+  return n.error("has outputs whose types do not converge");
 }
 
 } // namespace

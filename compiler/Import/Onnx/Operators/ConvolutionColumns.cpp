@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Convolutions whose kernel has a size that only the run knows: the windows of
-// the input as columns of a matrix, times the weights (im2col; Chellapilla et
-// al., "High performance convolutional neural networks for document
-// processing", 2006). A transposed convolution is one of stride 1 over its
-// input with zeros between the elements, with the weights reversed.
+// Convolutions whose kernel size is only known at run time: the windows of the
+// input as columns of a matrix, times the weights (im2col; Chellapilla et al.,
+// "High performance convolutional neural networks for document processing",
+// 2006). A transposed convolution is one of stride 1 over its input with zeros
+// between the elements, with the weights reversed.
 #include "compiler/Import/Onnx/Operators/Windows.h"
 
 using namespace mlir;
@@ -25,8 +25,8 @@ Size extentOf(NodeBuilder &n, Size kernel, int64_t dilation) {
   return n.add(n.mul(n.add(kernel, -1), dilation), 1);
 }
 
-/// Columns of an input that is padded already: the element under a tap at a
-/// position lies at `place`, along each spatial dimension.
+/// Columns of a padded input: the element under a tap at a position is at
+/// `place`, along each spatial dimension.
 Val productWithPadded(
     NodeBuilder &n, Val x, Val weights, const Sizes &kernel,
     const Sizes &positions,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Einsum: operands are combined from the left, each pair by a batched matrix
-// product over the labels that end with it, or by a broadcast product where
-// none does.
+// product over the labels that end with it, or by a broadcast product if none
+// does.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -27,7 +27,7 @@ struct EinsumImport {
     return t.labels.find(label) != std::string::npos;
   }
 
-  /// The diagonal of dimensions that have the same label.
+  /// The diagonal of dimensions with the same label.
   Term takeDiagonals(Term t) {
     for (size_t i = 0; i < t.labels.size(); ++i) {
       size_t j = t.labels.find(t.labels[i], i + 1);
@@ -50,7 +50,7 @@ struct EinsumImport {
     return t;
   }
 
-  /// Sums over labels that nothing later needs.
+  /// Sums over labels that are not needed later.
   Term sumOut(Term t, StringRef needed) {
     Ints axes;
     std::string kept;
@@ -86,7 +86,7 @@ struct EinsumImport {
     return n.reshape(t.v, shape);
   }
 
-  /// The size of a label that two terms have, of which one may be 1 in a run.
+  /// The size of a label shared by two terms, one of which may be 1 in a run.
   Size common(Size x, Size y) {
     if (n.same(x, y) || n.known(x))
       return x;
@@ -96,7 +96,7 @@ struct EinsumImport {
     return n.toSize(select(eq(own, 1), other, own));
   }
 
-  /// The product of two terms; only the last one of all may be rounded.
+  /// The product of two terms; only the last of all may be rounded.
   Term combine(Term a, Term b, StringRef needed, bool last) {
     if (a.v.elem != b.v.elem) {
       a.v = n.widened(a.v);
@@ -110,7 +110,7 @@ struct EinsumImport {
         continue;
       }
       Size &x = ofA[axisOf(a, label)], &y = ofB[axisOf(b, label)];
-      // A size of 1 broadcasts, which a product of maps does.
+      // A size of 1 broadcasts, which a product of maps supports.
       if (!n.same(x, y) && (n.known(x) == 1 || n.known(y) == 1))
         return multiply(a, b, needed);
       n.agree(x, y, "a label");
@@ -230,7 +230,7 @@ LogicalResult importEinsum(NodeBuilder &n) {
   if (explicitOutput) {
     auto [before, after] = output.split("...");
     if (!isLabels(before) || !isLabels(after))
-      return n.error("has an output that is no list of labels");
+      return n.error("has an output that is not a list of labels");
     einsum.output = expand(output, widest);
     std::string sorted = einsum.output;
     llvm::sort(sorted);

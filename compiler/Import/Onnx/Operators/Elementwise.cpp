@@ -12,7 +12,7 @@ namespace {
 
 using Args = ArrayRef<Scalar>;
 
-/// Up to opset 6, binary operators broadcast only on demand, the right side
+/// Up to opset 6, binary operators broadcast only on request, the right side
 /// from `axis` on.
 Val oldBroadcast(NodeBuilder &n, Val a, Val b) {
   if (n.opset >= 7 || !n.intAttr("broadcast") || !n.hasAttr("axis") ||
@@ -43,7 +43,7 @@ LogicalResult binary(NodeBuilder &n, bool predicate, Formula formula) {
                      [&](Args x) { return formula(n, x); }));
 }
 
-/// Inputs of one map: a kernel that reads more takes long to compile.
+/// Maximum inputs of one map: a kernel that reads more takes long to compile.
 constexpr size_t kMaxMapInputs = 16;
 
 /// Folds any number of inputs from the left.
@@ -59,8 +59,8 @@ LogicalResult variadic(NodeBuilder &n, Formula formula, bool mean = false) {
       folded = formula(n, {folded, next});
     return folded;
   };
-  // In as few maps as can be: the intermediate results need no memory. Those
-  // that do keep the precision of the computation.
+  // In as few maps as possible: the intermediate results need no memory. Stored
+  // ones keep the precision of the computation.
   ElementType between =
       isFloat(elem) && elem != ElementType::Double ? ElementType::Float : elem;
   SmallVector<Val> taken;
@@ -150,7 +150,7 @@ LogicalResult importClip(NodeBuilder &n) {
       continue;
     if (n.in(i).elem != x.elem || n.in(i).rank() > 1 ||
         (n.in(i).rank() == 1 && n.in(i).shape()[0] != 1))
-      return n.error("has bounds that are no scalars of the input's type");
+      return n.error("has bounds that are not scalars of the input's type");
     inputs.push_back(n.in(i).rank() == 0 ? n.in(i) : n.reshape(n.in(i), {}));
   }
   return n.out(n.map(inputs, x.elem, [&](Args a) {
@@ -180,8 +180,9 @@ LogicalResult importBitShift(NodeBuilder &n) {
   if (n.in(0).elem != n.in(1).elem || !isInteger(n.in(0).elem))
     return n.error("takes two tensors of one integer type");
   return n.out(n.map({n.in(0), n.in(1)}, n.in(0).elem, [&](Args x) {
-    // Shifts by less than 0 or by the width and more are undefined for the
-    // processor; here all bits leave, and the sign comes in from the left.
+    // Shifts by negative amounts or by the width and more are undefined for the
+    // processor; here all bits are shifted out, and the sign comes in from the
+    // left.
     ScalarBuilder &s = *x[0].builder;
     Scalar none = s.like(x[1], 0);
     Scalar inside = lt(x[1], static_cast<double>(elementBits(n.in(0).elem)));
@@ -220,7 +221,7 @@ LogicalResult importTrainingDropout(NodeBuilder &n) {
 
 LogicalResult importDropout(NodeBuilder &n) {
   // At inference, data passes. A training_mode that is not known to be false
-  // asks for random numbers.
+  // would need random numbers.
   if (n.has(2)) {
     std::optional<Ints> training;
     Scalar mode = n.hostScalar(n.in(2));

@@ -19,7 +19,7 @@ public:
   }
 
   explicit operator bool() const { return bytes.has_value(); }
-  /// Numbers that are stored; one stands for all.
+  /// Stored numbers; one stands for all.
   int64_t size() const { return bytes->data.size(); }
   int64_t operator[](int64_t i) const {
     char byte = size() == 1 ? bytes->data[0] : bytes->data[i];

@@ -10,14 +10,14 @@ namespace hone::onnx {
 
 inline constexpr double kLargestInF32 = 1 << 24;
 
-/// The largest distance that an element of bytes can have from its zero point,
-/// which may be absent.
+/// The largest distance of an element of bytes from its zero point, which may
+/// be absent.
 int64_t largestDistance(Val v, Val zeroPoint);
 
 /// The largest sum of the distances of weights [sums, ..] from their zero
-/// points (one, or one for each sum), over all but the first dimension. Where
-/// the weights are no constants, the largest that could be; infinity where
-/// their number is not known.
+/// points (one, or one per sum), over all but the first dimension. If the
+/// weights are not constants, the largest possible one; infinity if their
+/// number is unknown.
 double largestSumOfRow(Val weights, Val zeroPoint);
 /// The same for matrices [batch.., rows, sums] or a vector [rows], over the
 /// rows [from, to).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operators that read or write at places which data decide.
+// Operators that read or write at indices that depend on data.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
 using namespace mlir;
@@ -104,7 +104,7 @@ std::optional<ScatterKind> scatterKind(NodeBuilder &n, ElementType elem) {
     return ScatterKind::Assign;
   if (!isInteger(elem) && (!isFloat(elem) || isSmallFloat(elem))) {
     n.fail("combines elements of " + elementTypeName(elem) +
-           ", which are no numbers");
+           ", which are not numbers");
     return std::nullopt;
   }
   if (name == "add")
@@ -155,7 +155,7 @@ LogicalResult importScatterElements(NodeBuilder &n) {
 
 LogicalResult importScatterND(NodeBuilder &n) {
   Val x = n.in(0), indices = n.in(1), updates = n.in(2);
-  // The number of dimensions of the updates tells how many an index takes.
+  // The rank of the updates tells how many dimensions an index addresses.
   int64_t taken = x.rank() + indices.rank() - 1 - updates.rank();
   if (indices.rank() > 0 && taken >= 0 && taken <= x.rank() &&
       !NodeBuilder::known(n.dim(indices, indices.rank() - 1)))
@@ -207,11 +207,11 @@ LogicalResult importTensorScatter(NodeBuilder &n) {
            size = s.size(own[axis]);
     if (n.has(2))
       from = s.toIndex(s.element(starts.value, starts.elem, {at[0]}));
-    // All of the update lies inside a linear cache.
+    // The whole update is inside a linear cache.
     if (!circular)
       from = s.checkedIndex(from, room);
-    // The place in the update, if it covers this element; it may reach over the
-    // end of a circular cache.
+    // The position in the update, if it covers this element; it may wrap around
+    // in a circular cache.
     Scalar place = at[axis] - from;
     if (circular)
       place = floorMod(place, size);

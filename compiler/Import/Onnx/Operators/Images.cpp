@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Images in the encodings of files.
+// Decodes image files.
 #include "compiler/Import/Onnx/Builder/Library.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 

@@ -8,7 +8,7 @@ using hone::graph::ReduceKind;
 
 namespace {
 
-/// -log p of the target class, weighted; the classes lie along dimension 1.
+/// -log p of the target class, weighted; the classes are along dimension 1.
 LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
   Val target = n.in(1);
   if (logs.rank() < 2 || target.rank() != logs.rank() - 1 ||
@@ -18,9 +18,9 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
   StringRef reduction = n.stringAttr("reduction", "mean");
   bool ignores = n.hasAttr("ignore_index");
   Size ignored = n.index(n.intAttr("ignore_index", -1));
-  if (n.has(3)) { // Training graphs give it as an input.
+  if (n.has(3)) { // Training graphs pass it as an input.
     if (!isInteger(n.in(3).elem) || n.in(3).rank() > 1)
-      return n.error("has an ignore_index that is no integer");
+      return n.error("has an ignore_index that is not an integer");
     ignores = true;
     ignored = n.toSize(n.hostScalar(n.in(3)));
   }
@@ -31,7 +31,7 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
   Val weight = n.in(2);
   if (n.has(2)) {
     if (weight.rank() != 1 || weight.elem != n.in(0).elem)
-      return n.error("has weights that are no vector of the scores' type");
+      return n.error("has weights that are not a vector of the scores' type");
     weight = n.withDims(weight, {classes}, "the sizes of classes and weights");
   }
   if (n.failed())
@@ -43,8 +43,8 @@ LogicalResult negativeLogLikelihood(NodeBuilder &n, Val logs) {
       at.push_back(s.index(i));
     return s.toIndex(s.element(target.value, target.elem, at));
   };
-  // An ignored target may be no class at all: class 0 is read in its place, and
-  // its weight is 0.
+  // An ignored target may not be a valid class: class 0 is read instead, with
+  // weight 0.
   auto chosen = [&](ScalarBuilder &s, Scalar index, Scalar &counts) {
     counts = ignores ? ne(index, s.size(ignored)) : s.boolean(true);
     return s.checkedIndex(select(counts, index, s.indexConstant(0)), classes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Data movement with places that do not depend on data: transpose, slice,
+// Data movement with positions that do not depend on data: transpose, slice,
 // concatenate, split, tile.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "hone/abi.h"
@@ -87,7 +87,7 @@ LogicalResult importSplit(NodeBuilder &n) {
   }
   if (parts.size() < count)
     return n.error("has more outputs than sizes");
-  // The parts make up the whole: then each lies inside.
+  // The parts make up the whole: then each is inside.
   Size total = n.index(0);
   for (Size part : parts) {
     std::optional<int64_t> number = NodeBuilder::known(part);
@@ -116,10 +116,10 @@ LogicalResult importSplit(NodeBuilder &n) {
   return success();
 }
 
-/// Tables of positions and masks are constants that a model cuts to its free
-/// sizes: such a cut is inside the table, or the model does not fit its input.
-/// Then the sizes are those that the model names, and not their minimum with
-/// the table's, which nothing else would equal.
+/// Tables of positions and masks are constants that a model slices to its free
+/// sizes: such a slice is inside the table, or the model does not fit its
+/// input. Then the sizes are those that the model names, and not their minimum
+/// with the table's, which nothing else would equal.
 std::optional<std::pair<Size, Size>> tableRange(NodeBuilder &n, Val table,
                                                 Size start, Size end,
                                                 int64_t step, Size size) {
@@ -172,8 +172,8 @@ std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
   }
   Scalar top = d - 1;
   first = min(max(first, s.indexConstant(-1)), top);
-  // "Beyond the start" is the lowest numbers; what they become with the size
-  // added still lies there.
+  // "Beyond the start" is expressed by the lowest numbers; with the size added
+  // they still are beyond.
   last = max(min(last, top), s.indexConstant(-1));
   Scalar count =
       max(s.size(n.ceilDiv(n.toSize(first - last), n.index(-step))), zero);
@@ -184,13 +184,13 @@ std::pair<Size, Size> sliceRange(NodeBuilder &n, Size start, Size end,
 /// A step beyond any size takes one element, as does one of that size.
 constexpr int64_t kMaxStep = int64_t(1) << 47;
 
-/// A slice whose axes or steps only the run knows: for each dimension a start,
-/// a step and a size, all values of the host.
+/// A slice whose axes or steps are only known at run time: for each dimension a
+/// start, a step and a size, all values of the host.
 LogicalResult sliceAtRun(NodeBuilder &n) {
   Val x = n.in(0);
   ScalarBuilder &s = n.host();
-  // Each of the vectors says how long they are; if none does, the number of
-  // dimensions is the limit, and the run knows how many count.
+  // Each of the vectors tells their length; if none does, the rank is the
+  // limit, and the number that counts is known at run time.
   std::optional<int64_t> length;
   for (size_t i : {1, 2, 3, 4})
     if (n.has(i) && n.in(i).isStatic())
@@ -270,7 +270,7 @@ LogicalResult importSlice(NodeBuilder &n) {
   Val x = n.in(0);
   std::optional<Sizes> starts, ends;
   std::optional<Ints> axes, steps;
-  // DynamicSlice was the experiment that came to be Slice of opset 10.
+  // DynamicSlice was the experiment that became Slice of opset 10.
   if (n.opset >= 10 || n.has(1)) {
     if (!n.has(1) || !n.has(2))
       return n.error("lacks starts or ends");
@@ -362,7 +362,8 @@ LogicalResult importTile(NodeBuilder &n) {
   }
   if (onlyOnes)
     return n.out(n.expand(x, sizes));
-  // A dimension that repeats is two: how often, and what. All rows are copies.
+  // A repeated dimension becomes two: the repetition, and itself. All rows are
+  // copies.
   Sizes given, spread;
   for (auto [size, repeat] : llvm::zip(own, *repeats)) {
     bool isOne = NodeBuilder::known(size) == 1;
@@ -400,7 +401,7 @@ LogicalResult importDepthToSpace(NodeBuilder &n) {
   std::optional<int64_t> channels = NodeBuilder::known(own[1]);
   if (channels && *channels % (block * block) != 0)
     return n.error(
-        "has channels that are no multiple of the square of its blocksize");
+        "has channels that are not a multiple of the square of its blocksize");
   Size depth = n.floorDiv(own[1], n.index(block * block)), by = n.index(block);
   bool columnsFirst = n.stringAttr("mode", "DCR") == "CRD";
   Val split = columnsFirst
@@ -421,7 +422,7 @@ LogicalResult importSpaceToDepth(NodeBuilder &n) {
   for (Size size : ArrayRef(own).drop_front(2))
     if (std::optional<int64_t> number = NodeBuilder::known(size);
         number && *number % block != 0)
-      return n.error("has sizes that are no multiple of its blocksize");
+      return n.error("has sizes that are not a multiple of its blocksize");
   Size by = n.index(block), rows = n.floorDiv(own[2], by),
        columns = n.floorDiv(own[3], by);
   bool columnsFirst = n.stringAttr("mode", "DCR") == "CRD";

@@ -26,12 +26,12 @@ bool checkFloat(NodeBuilder &n, int64_t minRank) {
   return false;
 }
 
-/// A vector with one element per channel, shaped to meet a tensor of `rank`
-/// dimensions.
+/// A vector with one element per channel, shaped to broadcast with a tensor of
+/// `rank` dimensions.
 Val perChannel(NodeBuilder &n, Val v, Val x) {
   Sizes sizes(x.rank() - 1, n.index(1));
   if (v.rank() != 1) {
-    n.fail("has parameters that are no vectors");
+    n.fail("has parameters that are not vectors");
     return v;
   }
   sizes[0] = n.dim(x, 1);
@@ -177,7 +177,7 @@ LogicalResult importGroupNormalization(NodeBuilder &n) {
   // Up to opset 20 scale and bias have one element per group.
   Val scale = n.in(1), shift = n.in(2);
   if (scale.rank() != 1 || shift.rank() != 1)
-    return n.error("has parameters that are no vectors");
+    return n.error("has parameters that are not vectors");
   bool areGroups = scale.isStatic() ? scale.shape()[0] == groups : n.opset < 21;
   if (areGroups && NodeBuilder::known(own[1]) != groups) {
     auto perGroup = [&](Val v) {
@@ -239,7 +239,7 @@ LogicalResult importLrn(NodeBuilder &n) {
     return n.error("has a size that is out of range");
   double alpha = n.floatAttr("alpha", 1e-4f), beta = n.floatAttr("beta", 0.75f),
          bias = n.floatAttr("bias", 1.0f);
-  // A running window over the channels: a pool with the channels as its spatial
+  // A sliding window over the channels: a pool with the channels as its spatial
   // dimension.
   Sizes own = n.dims(x);
   Size rest = n.product(ArrayRef(own).drop_front(2));
@@ -353,7 +353,7 @@ ElementType hone::onnx::stashType(NodeBuilder &n) {
       n.intAttr("stash_type", static_cast<int64_t>(ElementType::Float)));
   if (isFloat(type) && !isSmallFloat(type))
     return type;
-  n.fail("has a stash_type that is no float type");
+  n.fail("has a stash_type that is not a float type");
   return ElementType::Float;
 }
 

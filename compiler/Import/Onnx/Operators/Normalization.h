@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Normalizations that operators of several domains are made of.
+// Normalizations shared by operators of several domains.
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_NORMALIZATION_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_NORMALIZATION_H
 
@@ -7,8 +7,8 @@
 
 namespace hone::onnx {
 
-/// Mean and variance over some axes, which stay with size 1, and what is left
-/// without the mean.
+/// Mean and variance over some axes, which stay with size 1, and the input
+/// minus the mean.
 struct Moments {
   Val centered, mean, variance;
 };
@@ -16,10 +16,10 @@ Moments momentsOf(NodeBuilder &n, Val x, llvm::ArrayRef<int64_t> axes);
 /// 1 / sqrt(variance + epsilon).
 Val inverseRoot(NodeBuilder &n, Val variance, double epsilon);
 
-/// What float tensors are computed in together: double where one of them is,
-/// else float.
+/// The type in which float tensors are computed together: double if one of them
+/// is, otherwise float.
 ElementType widestType(llvm::ArrayRef<Val> values);
-/// The type of the mean and the deviation that a normalization gives.
+/// The type of the mean and the deviation that a normalization returns.
 ElementType stashType(NodeBuilder &n);
 
 /// Softmax along the node's axis, by the rules of ONNX's `opset`.

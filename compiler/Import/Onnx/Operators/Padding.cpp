@@ -7,7 +7,7 @@ using namespace hone::onnx;
 
 namespace {
 
-/// Where coordinate `i` of the padded tensor lies in one of `size` elements.
+/// Position of coordinate `i` of the padded tensor among `size` elements.
 Scalar reflected(ScalarBuilder &s, Scalar i, Scalar size, StringRef mode) {
   Scalar zero = s.indexConstant(0), last = size - 1;
   if (mode == "edge")
@@ -21,12 +21,12 @@ Scalar reflected(ScalarBuilder &s, Scalar i, Scalar size, StringRef mode) {
   return select(gt(folded, last), period - folded, folded);
 }
 
-/// The low and then the high pads of all dimensions, of which the run decides
-/// whose they are.
+/// The low and then the high pads of all dimensions, assigned to dimensions at
+/// run time.
 std::optional<Sizes> padsAtRun(NodeBuilder &n, int64_t rank, Val axes) {
   Val pads = n.in(1);
   if (pads.rank() != 1 || axes.rank() != 1 || !isInteger(axes.elem)) {
-    n.fail("has pads or axes that are no vectors of integers");
+    n.fail("has pads or axes that are not vectors of integers");
     return std::nullopt;
   }
   // Half of the pads belong to each end.
@@ -76,7 +76,7 @@ LogicalResult importPad(NodeBuilder &n) {
       mode != "wrap")
     return n.error("has a mode that ONNX does not define: '" + mode + "'");
   std::optional<Sizes> pads;
-  Val places; // where only the run knows which dimensions are padded
+  Val places; // if the padded dimensions are only known at run time
   if (n.opset >= 11) {
     if (!n.has(1))
       return n.error("lacks pads");
@@ -126,7 +126,7 @@ LogicalResult importPad(NodeBuilder &n) {
         std::abs(highInts[axis]) > INT32_MAX)
       return n.error("has pads that are out of range");
   }
-  // The value to pad with, as it is stored.
+  // The value to pad with, in storage type.
   auto padding = [&](ScalarBuilder &s) -> Value {
     if (n.opset >= 11 && n.has(2))
       return s.extract(n.in(2).value,
@@ -141,9 +141,10 @@ LogicalResult importPad(NodeBuilder &n) {
         .value;
   };
   if (n.has(2) && (n.in(2).elem != x.elem || n.in(2).rank() > 1))
-    return n.error("pads with a value that is no scalar of the input's type");
+    return n.error(
+        "pads with a value that is not a scalar of the input's type");
   if (mode == "constant" && allKnown) {
-    // A value that only the run knows is read inside the map below.
+    // A value only known at run time is read inside the map below.
     std::optional<SmallVector<double>> number;
     if (n.opset < 11 || !n.has(2))
       number = {n.opset < 11 ? n.floatAttr("value", 0) : 0.0};
@@ -164,7 +165,7 @@ LogicalResult importPad(NodeBuilder &n) {
     return NodeBuilder::known(low[i]) != 0 || NodeBuilder::known(high[i]) != 0;
   };
   return n.out(n.move(sizes, x.elem, [&](ScalarBuilder &s) {
-    // Between its pads, a row is copied as it lies.
+    // Between its pads, a row is copied unchanged.
     int64_t last = x.rank() - 1;
     SmallVector<Scalar> indices;
     for (int64_t i = 0; i < x.rank(); ++i) {

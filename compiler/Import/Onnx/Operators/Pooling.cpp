@@ -30,15 +30,16 @@ std::optional<Windows> windowsOf(NodeBuilder &n, Val x) {
   return windows;
 }
 
-/// What a maximum never is, but of nothing else.
+/// Never the result of a maximum, except over nothing else.
 double lowest(ElementType elem) {
   if (isFloat(elem))
     return -std::numeric_limits<double>::infinity();
   return isUnsigned(elem) ? 0 : -std::ldexp(1.0, elementBits(elem) - 1);
 }
 
-/// Indices into the padded input as those into the input. Where padding is as
-/// large as all else in a window, it stands for the first of its elements.
+/// Indices into the padded input converted to those into the input. If padding
+/// is as large as everything else in a window, it stands for the first of its
+/// elements.
 Val placesInInput(NodeBuilder &n, Val places, ArrayRef<Size> own,
                   ArrayRef<Size> padded, const Windows &w) {
   Ints order(own.size());
@@ -65,7 +66,7 @@ Val placesInInput(NodeBuilder &n, Val places, ArrayRef<Size> own,
   });
 }
 
-/// The pooled tensor, and for max the indices if they are asked for.
+/// The pooled tensor, and for max the indices if requested.
 std::pair<Val, Val> pool(NodeBuilder &n, Val x, const Windows &w, PoolKind kind,
                          bool includePad, bool indices) {
   bool ceil = n.intAttr("ceil_mode");
@@ -112,13 +113,13 @@ Val hone::onnx::averagePool(NodeBuilder &n, Val x) {
   if (!windows)
     return x;
   if (!isFloat(x.elem)) {
-    n.fail("takes floats alone");
+    n.fail("takes only floats");
     return x;
   }
   bool includePad = n.intAttr("count_include_pad") != 0;
   if (windows->runTotal.empty() || includePad)
     return pool(n, x, *windows, PoolKind::Average, includePad, false).first;
-  // How many elements of a window are padding, the run tells.
+  // The number of padding elements in a window is known at run time.
   Val sums = pool(n, n.widened(x), *windows, PoolKind::Sum, false, false).first;
   if (n.failed())
     return x;
@@ -148,7 +149,7 @@ LogicalResult importAveragePool(NodeBuilder &n) {
   return n.failed() ? failure() : n.out(result);
 }
 
-/// The power of a norm; of the first operator set it is a float.
+/// The exponent of a norm; in the first operator set it is a float.
 double normPower(NodeBuilder &n) {
   return n.opset < 2 ? n.floatAttr("p", 2) : n.intAttr("p", 2);
 }
@@ -226,8 +227,8 @@ LogicalResult importMaxUnpool(NodeBuilder &n) {
       return n.error("has an output_shape of another length than its input's");
     sizes = *wanted;
   }
-  // Indices count in a tensor of the natural sizes: one that is larger holds it
-  // in its first corner.
+  // Indices count in a tensor of the natural sizes: a larger one holds it in
+  // its first corner.
   Sizes flat{n.product(natural)}, updates{n.product(n.dims(x))};
   Val zeros = n.filled(x.elem, flat, 0);
   Val places = n.reshape(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Random numbers and transforms of signals, done by library functions.
+// Random numbers and signal transforms, implemented by library functions.
 #include "compiler/Import/Onnx/Builder/Library.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
@@ -20,7 +20,7 @@ void setSeed(NodeBuilder &n, LibraryCall &call) {
   call.setFloat("seed", n.floatAttr("seed"));
 }
 
-/// Uniform or normal numbers; of the shape of an input (`like`) or of an
+/// Uniform or normal numbers, of the shape of an input (`like`) or of an
 /// attribute.
 LogicalResult importRandom(NodeBuilder &n, bool normal, bool like) {
   Sizes dims = like ? n.dims(n.in(0))
@@ -87,7 +87,8 @@ LogicalResult importDet(NodeBuilder &n) {
       LibraryCall(n, "det").setType("type", x.elem).sized(x.elem, dims)({x}));
 }
 
-/// The run tells the axis, so all sizes but the last are known after the call.
+/// The axis is known at run time, so all sizes but the last are known after the
+/// call.
 LogicalResult importDftOfAnyAxis(NodeBuilder &n, bool inverse, bool onesided) {
   Val x = n.in(0);
   SmallVector<int64_t> shape(x.rank(), -1);
@@ -107,7 +108,7 @@ LogicalResult importDft(NodeBuilder &n) {
     return n.error("needs a float signal with real and imaginary parts");
   for (size_t i = 1; i < n.numInputs(); ++i)
     if (n.has(i) && !isLength(n.in(i)))
-      return n.error("has a length or an axis that is no int32 or int64");
+      return n.error("has a length or an axis that is not int32 or int64");
   bool inverse = n.intAttr("inverse") != 0,
        onesided = n.intAttr("onesided") != 0;
   int64_t axis;
@@ -156,7 +157,7 @@ LogicalResult importStft(NodeBuilder &n) {
     return n.error("needs a float signal");
   if (!isLength(n.in(1)) || (n.has(2) && n.in(2).elem != x.elem) ||
       (n.has(3) && !isLength(n.in(3))))
-    return n.error("has a step or a length that is no int32 or int64, or a "
+    return n.error("has a step or a length that is not int32 or int64, or a "
                    "window of another type than its signal");
   SmallVector<Val> operands{x, n.in(1)};
   for (size_t i = 2; i < n.numInputs(); ++i)

@@ -25,8 +25,8 @@ struct Recurrence {
   float clip = 0;
   bool linearBeforeReset = false, inputForget = false;
   SmallVector<Activation> activations = {}; ///< of all directions
-  /// Weights are bytes with scales and zero points, and lie the other way
-  /// around; what they multiply is quantized in each product.
+  /// Weights are transposed bytes with scales and zero points; their operands
+  /// are quantized in each product.
   bool quantized = false;
   Val x = {}, w = {}, r = {}, bias = {}, lengths = {}, peepholes = {};
   SmallVector<Val> initial = {}; ///< h, and c of an LSTM; may be absent
@@ -39,13 +39,13 @@ struct Recurrence {
   }
 
   /// The right side of a product: rows of floats, or columns of integers
-  /// without their zero point, with the scale of all or of each.
+  /// without their zero point, with one scale for all or for each.
   struct Weights {
     Val values, scale = Val();
   };
 
   /// The weights of one direction; input `parameters` has their scale, and the
-  /// next one their zero point, where they are quantized.
+  /// next one their zero point, if they are quantized.
   Weights weightsOf(Val all, int64_t direction, size_t parameters) {
     auto own = [&](Val v) {
       return n.squeeze(n.sliceAxis(v, 0, n.index(direction), n.index(1)), {0});
@@ -57,7 +57,7 @@ struct Recurrence {
   }
 
   /// left * weights, in the widened type. The states of an entry of the batch
-  /// are quantized by themselves (`byRow`): they do not depend on the others.
+  /// are quantized independently of the others (`byRow`).
   Val multiply(Val left, const Weights &weights, bool byRow) {
     if (!quantized)
       return n.wideMatmul(left, weights.values, /*transposeRhs=*/true);
@@ -124,7 +124,7 @@ struct Recurrence {
     auto rows = [&](int64_t from, int64_t count) {
       return n.sliceAxis(weights, 0, n.mul(hidden, from), n.mul(hidden, count));
     };
-    // The bias of the first two gates' recurrence is in the projection already.
+    // The recurrence bias of the first two gates is already in the projection.
     Val product =
         n.wideMatmul(h, linearBeforeReset ? weights : rows(0, 2), true);
     Val z = activate({gate(projected, 0), gate(product, 0)}, f[0]);
@@ -150,7 +150,7 @@ struct Recurrence {
   }
 
   /// The biases that are added before the loop: all of the input's, and the
-  /// recurrence's but for the candidate of a GRU that is reset after it.
+  /// recurrence's except for the candidate of a GRU that is reset after it.
   Val projectionBias(int64_t direction, Val &recurrentBias) {
     Val own = part(bias, direction, 0, gates);
     Val recurrent = part(bias, direction, gates, gates);
@@ -199,8 +199,8 @@ struct Recurrence {
     if (n.failed())
       return {};
     // A reversed direction runs from the last step to the first. Steps beyond
-    // the end of a sequence leave its states alone, so that it starts at its
-    // own last step.
+    // the end of a sequence leave its states unchanged, so that it starts at
+    // its own last step.
     StepLoop loop{n, steps, reverse};
     return loop.run(
         carried, {projected}, 1,
@@ -277,7 +277,7 @@ struct Recurrence {
     return success();
   }
 
-  /// Gives an input that is there its sizes, checked where they are free.
+  /// Gives an input, if present, its sizes, checked where they are free.
   LogicalResult fix(Val &v, ArrayRef<Size> shape, StringRef what,
                     bool bytes = false) {
     if (!v)
@@ -339,7 +339,7 @@ struct Recurrence {
         if (state && state.rank() == 3)
           state = n.transpose(state, {1, 0, 2});
     }
-    // A size is told by whichever of the two knows it.
+    // A size is taken from whichever of the two knows it.
     auto sizeOf = [&](Val v, Val other) {
       Size size = n.dim(v, quantized ? 1 : 2);
       return NodeBuilder::known(size) || other.rank() != 3 ||

@@ -13,14 +13,14 @@ namespace {
 struct Reduction {
   Val x;
   Ints axes;
-  /// Instead of the axes, where only the run knows them.
+  /// Replaces the axes if they are only known at run time.
   SmallVector<Scalar> flags;
-  /// How many dimensions stay without keepdims.
+  /// How many dimensions remain without keepdims.
   int64_t rank = 0;
   bool keepdims = true;
 };
 
-/// `axesAsInput`: the opset from which the axes are an input. Nothing where the
+/// `axesAsInput`: the opset from which the axes are an input. Nothing if the
 /// node passes its input through.
 std::optional<Reduction> parse(NodeBuilder &n, int64_t axesAsInput) {
   Reduction r;
@@ -74,7 +74,7 @@ Val reduce(NodeBuilder &n, ReduceKind kind, Val x, const Reduction &r,
                   : n.reshape(result, sizesWithout(n, sizes, r.flags, r.rank));
 }
 
-/// The number of elements that each result is made of.
+/// The number of elements combined in each result.
 Size countOf(NodeBuilder &n, const Reduction &r) {
   Size count = n.index(1);
   for (int64_t axis : r.axes)
@@ -97,7 +97,7 @@ void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
         if (n.failed())
           return failure();
         Val x = n.in(0);
-        // Axes that only the run knows are reduced one after the other.
+        // Axes only known at run time are reduced one after another.
         bool rounds = before || after || (r && !r->flags.empty());
         if (rounds)
           x = n.widened(x);
@@ -114,7 +114,7 @@ void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
 
 Scalar square(const Scalar &x) { return x * x; }
 
-/// Square root of an integer is cut.
+/// The square root of an integer is truncated.
 Scalar root(const Scalar &x) {
   if (x.isFloat())
     return sqrt(x);
@@ -143,8 +143,7 @@ LogicalResult importReduceMean(NodeBuilder &n) {
   return n.out(n.meanOf(total, countOf(n, *r), r->x.elem));
 }
 
-/// max + log(sum(exp(x - max))); where the maximum is infinite, it is not
-/// subtracted.
+/// max + log(sum(exp(x - max))); an infinite maximum is not subtracted.
 LogicalResult importLogSumExp(NodeBuilder &n) {
   std::optional<Reduction> r = parse(n, 18);
   if (n.failed())

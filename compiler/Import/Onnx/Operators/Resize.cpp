@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Resize and Upsample: one pass per resized axis, each a weighted sum of a few
 // gathered neighbours. Positions and weights are small tensors that constant
-// folding computes where the sizes are known.
+// folding computes if the sizes are known.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 
 #include "mlir/IR/Matchers.h"
@@ -16,10 +16,10 @@ namespace {
 struct ResizeAxis {
   int64_t axis;
   Size from, to;
-  std::optional<float> scale; ///< as the model gives it; else to / from
+  std::optional<float> scale; ///< as given by the model; otherwise to / from
   Val roi;                    ///< the region of interest, if it is used
   int64_t roiStart, roiEnd;   ///< positions in `roi`
-  Val scales = {};            ///< where only the run knows the scale
+  Val scales = {};            ///< if the scale is only known at run time
   int64_t scaleAt = 0;
 };
 
@@ -40,8 +40,7 @@ struct Resizer {
     return s.toFloat(s.size(a.to), f32) / s.toFloat(s.size(a.from), f32);
   }
 
-  /// The place in the input, as a fraction, of index `s.index(0)` of the
-  /// result.
+  /// The fractional position in the input of index `s.index(0)` of the result.
   Scalar source(ScalarBuilder &s, const ResizeAxis &a) const {
     mlir::Type f32 = n.b.getF32Type();
     Scalar x = s.toFloat(s.index(0), f32), scale = scaleOf(s, a);
@@ -49,7 +48,7 @@ struct Resizer {
     Scalar to = s.toFloat(s.size(a.to), f32);
     Scalar halfPixel = (x + 0.5) / scale - 0.5;
     if (coordinates == "align_corners") {
-      // A scale makes a size that need not be whole.
+      // A scale yields a size that need not be an integer.
       Scalar size = a.scale || a.scales ? from * scale : to;
       return select(le(size, 1), s.like(x, 0),
                     x * (from - 1.0) / max(size - 1.0, s.like(x, 1)));
@@ -119,8 +118,8 @@ struct Resizer {
                      }));
   }
 
-  /// How often each element is repeated along the axis, where that is all that
-  /// the formula of `nearestPass` does, and not often.
+  /// How often each element is repeated along the axis, if that is all that the
+  /// formula of `nearestPass` does, and not often.
   std::optional<int64_t> repeats(const ResizeAxis &a) const {
     std::optional<int64_t> from = n.known(a.from), to = n.known(a.to);
     int64_t times = 0;
@@ -131,8 +130,8 @@ struct Resizer {
     if (times < 2 || times > 16 || (a.scale && *a.scale != float(times)) ||
         !n.same(a.to, n.mul(a.from, n.index(times))))
       return std::nullopt;
-    // Element i comes from the whole part of i / times: no place is as close to
-    // a boundary as a rounding error.
+    // Element i comes from the integer part of i / times: no position is as
+    // close to a boundary as a rounding error.
     bool isWhole = legacyNearest || nearest == "floor"
                        ? coordinates == "asymmetric" ||
                              coordinates == "tf_half_pixel_for_nn"
@@ -143,7 +142,7 @@ struct Resizer {
     return isWhole ? std::optional<int64_t>(times) : std::nullopt;
   }
 
-  /// Repeats elements so often along each axis, along all at once.
+  /// Repeats elements along all axes at once, so often along each.
   Val repeatElements(Val x, ArrayRef<int64_t> times) const {
     Sizes dims = n.dims(x), single, wide, result(dims);
     for (auto [i, dim] : llvm::enumerate(dims)) {
@@ -178,8 +177,8 @@ struct Resizer {
     return scaleOf(n.host(), a);
   }
 
-  /// The weight of the tap that lies `tap` elements behind the place's whole
-  /// part, before all of them are made to sum up to 1.
+  /// The weight of the tap `tap` elements after the integer part of the
+  /// position, before normalization.
   Scalar rawWeight(ScalarBuilder &s, const ResizeAxis &a, const Scalar &tap,
                    const Scalar &stretch) const {
     Scalar at = source(s, a), place = floor(at) + tap;
@@ -193,14 +192,14 @@ struct Resizer {
 
   double support() const { return mode == "linear" ? 1 : 2; }
 
-  /// Antialiasing widens the kernel where the axis shrinks. This is for one of
-  /// many taps, or of a number that only the run knows: they get a dimension of
-  /// their own, which is summed up.
+  /// Antialiasing widens the kernel where the axis shrinks. For many taps, or a
+  /// number only known at run time: they get a dimension of their own, which is
+  /// summed up.
   Val widePass(Val x, const ResizeAxis &a) const {
     ScalarBuilder &host = n.host();
     mlir::Type f32 = n.b.getF32Type();
     Scalar one = host.constant(f32, 1), scale = hostScale(a);
-    // Nothing is computed of an empty result.
+    // Nothing is computed for an empty result.
     scale = select(eq(host.size(a.to), 0), one, min(scale, one));
     Size reach =
         n.toSize(host.toIndex(ceil(host.constant(f32, support()) / scale)));
@@ -230,7 +229,7 @@ struct Resizer {
 
   /// A weighted sum of the neighbours.
   Val filteredPass(Val x, const ResizeAxis &a) const {
-    constexpr int64_t kMostReach = 8; // that is worth a term for each tap
+    constexpr int64_t kMostReach = 8; // worth a term per tap
     double stretch = 1;
     if (antialias) {
       std::optional<float> scale = a.scale;
@@ -239,7 +238,7 @@ struct Resizer {
         scale = static_cast<float>(*n.known(a.to)) / *n.known(a.from);
       if (!scale || (*scale > 0 && support() / *scale > kMostReach))
         return widePass(x, a);
-      // Nothing is computed of an empty result.
+      // Nothing is computed for an empty result.
       if (*scale > 0)
         stretch = std::min(1.0, static_cast<double>(*scale));
     }
@@ -328,7 +327,7 @@ struct Resizer {
           coordinates == "tf_crop_and_resize") {
         result = pass();
       } else {
-        // The run may find that the axis stays as it is.
+        // The axis may turn out unchanged at run time.
         Sizes sizes = n.dims(result);
         sizes[a.axis] = a.to;
         Scalar stays = eq(n.host().size(a.from), n.host().size(a.to));
@@ -376,7 +375,7 @@ LogicalResult resizeByScales(NodeBuilder &n, Resizer &resizer, Val x,
   return resizer.run(x, axes);
 }
 
-/// Scales that only the run knows, one for each of the axes.
+/// Scales only known at run time, one per axis.
 LogicalResult resizeAtRun(NodeBuilder &n, Resizer &resizer, Val scales,
                           ArrayRef<int64_t> order, Val roi) {
   Val x = n.in(0);
@@ -538,7 +537,7 @@ LogicalResult importUpsample(NodeBuilder &n) {
   return resizeByScales(n, resizer, x, scales);
 }
 
-/// By whole numbers, of a tensor whose channels lie in blocks.
+/// By integers, for a tensor with blocked channels.
 LogicalResult importBlockedUpsample(NodeBuilder &n) {
   std::optional<Ints> factors = n.intsAttr("scales");
   if (!factors || n.in(0).elem != ElementType::Float)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operators whose axes are an input that only the run knows: each dimension
-// gets a condition.
+// Operators whose axes are an input only known at run time: each dimension gets
+// a condition.
 #include "compiler/Import/Onnx/Operators/RuntimeAxes.h"
 #include "compiler/Import/Onnx/Builder/Loops.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operators whose axes are an input that only the run knows.
+// Operators whose axes are an input only known at run time.
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_RUNTIMEAXES_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_RUNTIMEAXES_H
 
@@ -11,16 +11,15 @@ namespace hone::onnx {
 /// the host. Empty after an error.
 llvm::SmallVector<Scalar> axisFlags(NodeBuilder &n, Val axes, int64_t rank);
 
-/// The sizes without those that are flagged, of which there are as many as
-/// `rank` leaves over.
+/// The sizes without the flagged ones; `rank` sizes remain.
 Sizes sizesWithout(NodeBuilder &n, llvm::ArrayRef<Size> sizes,
                    llvm::ArrayRef<Scalar> flags, int64_t rank);
 
-/// The sizes with a 1 put in at each flagged place of the result.
+/// The sizes with a 1 inserted at each flagged position of the result.
 Sizes sizesWithOnes(NodeBuilder &n, llvm::ArrayRef<Size> sizes,
                     llvm::ArrayRef<Scalar> flags);
 
-/// `change(v, i)` for each flagged dimension `i`, one after the other; it gives
+/// `change(v, i)` for each flagged dimension `i`, one after another; it returns
 /// a tensor of the same rank with the size `changed` there, or the old one.
 Val alongFlagged(NodeBuilder &n, Val v, llvm::ArrayRef<Scalar> flags,
                  std::optional<Size> changed,

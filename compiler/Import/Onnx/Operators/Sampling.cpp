@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Images read at places between their elements: grids, regions of interest,
+// Images read at positions between their elements: grids, regions of interest,
 // deformed convolutions.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Operators/Windows.h"
@@ -33,7 +33,7 @@ Scalar reflect(const Scalar &x, const Line &line) {
   return select(gt(range, 0), folded, s.like(x, 0));
 }
 
-/// Element at whole coordinates (floats), by the rule for what lies outside.
+/// Element at integral coordinates (floats), by the rule for positions outside.
 Scalar pixelAt(ScalarBuilder &s, Val x, Scalar batch, Scalar channel,
                ArrayRef<Scalar> at, ArrayRef<Line> lines, Outside outside) {
   SmallVector<Scalar> indices{batch, channel};
@@ -54,7 +54,7 @@ Scalar pixelAt(ScalarBuilder &s, Val x, Scalar batch, Scalar channel,
                                    : value;
 }
 
-/// Weights of the neighbours -1, 0, 1, 2 of a place whose fraction is `t`.
+/// Weights of the neighbours -1, 0, 1, 2 of a position with fraction `t`.
 SmallVector<Scalar> cubicWeights(const Scalar &t) {
   const double a = -0.75;
   auto near = [&](const Scalar &d) {
@@ -217,8 +217,7 @@ struct Samples {
   Scalar first, end;
 };
 
-/// A sum or maximum over a rectangle of samples whose size only the data
-/// decide.
+/// A sum or maximum over a rectangle of samples whose size depends on data.
 Scalar overSamples(
     ScalarBuilder &s, const Samples &rows, const Samples &columns,
     const Scalar &initial,
@@ -298,9 +297,9 @@ LogicalResult importRoiAlign(NodeBuilder &n) {
            startX = left + s.toFloat(s.index(3), type) * binWidth;
     Scalar stepY = binHeight / s.toFloat(rows, type),
            stepX = binWidth / s.toFloat(columns, type);
-    // A large region has samples without number, but those outside the image
-    // count as 0: only those that may lie inside are taken, with two more on
-    // each side for what rounding moves.
+    // The number of samples of a large region is unlimited, but those outside
+    // the image count as 0: only those that may be inside are taken, with two
+    // more on each side to allow for rounding.
     Scalar all = s.boolean(true);
     auto inside = [&](const Scalar &count, const Scalar &start,
                       const Scalar &by, Size size) -> Samples {
@@ -410,8 +409,7 @@ LogicalResult importMaxRoiPool(NodeBuilder &n) {
   }));
 }
 
-/// Reads the deformed image into columns, and multiplies those with the
-/// weights.
+/// Reads the deformed image into columns, and multiplies those by the weights.
 LogicalResult importDeformConv(NodeBuilder &n) {
   Val x = n.in(0), w = n.in(1), offset = n.in(2), mask = n.in(4);
   if (x.rank() != 4 || w.rank() != 4 || offset.rank() != 4 ||

@@ -186,6 +186,6 @@ LogicalResult importScan(NodeBuilder &n) {
 } // namespace
 
 void hone::onnx::addScan(OpTable &table) {
-  // It looks itself which inputs are left out: the first one of opset 8 may be.
+  // Checks itself which inputs are omitted: the first one of opset 8 may be.
   table.add("Scan", importScan, 0, kVariadic);
 }

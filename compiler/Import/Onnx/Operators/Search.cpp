@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operators that pick elements by their values: TopK, and those whose result
-// sizes only the data decide.
+// Operators that select elements by their values: TopK, and those whose result
+// sizes depend on data.
 #include "compiler/Import/Onnx/Builder/Library.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Sequences and optionals: values of the session that library functions make
+// Sequences and optionals: values of the session that library functions create
 // and take apart.
 #include "compiler/Import/Onnx/Builder/AnyRank.h"
 #include "compiler/Import/Onnx/Builder/Library.h"
@@ -22,7 +22,7 @@ mlir::Type elementOf(NodeBuilder &n, Val v) {
   return {};
 }
 
-/// An element's type where its rank is known.
+/// An element's type if its rank is known.
 mlir::Type rankedElement(NodeBuilder &n, Val sequence) {
   mlir::Type type = elementOf(n, sequence);
   if (!type || isa<RankedTensorType>(type))
@@ -121,7 +121,7 @@ LogicalResult importConcat(NodeBuilder &n) {
 LogicalResult importSplit(NodeBuilder &n) {
   Val x = n.in(0);
   if (!x.isTensor())
-    return n.error("splits what is no tensor");
+    return n.error("splits a value that is not a tensor");
   int64_t axis = n.axisAttr("axis", 0, x.rank());
   bool keepdims = n.has(1) || n.intAttr("keepdims", 1) != 0;
   if (n.failed())
@@ -167,7 +167,7 @@ LogicalResult importOptional(NodeBuilder &n) {
 }
 
 LogicalResult importHasElement(NodeBuilder &n) {
-  // Tensors and sequences are always there.
+  // Tensors and sequences are always present.
   if (!n.has(0))
     return n.out(n.scalar(ElementType::Bool, 0));
   if (!isa<graph::OptionalType>(n.in(0).value.getType()))
@@ -180,7 +180,7 @@ LogicalResult importGetElement(NodeBuilder &n) {
   auto type = dyn_cast<graph::OptionalType>(n.in(0).value.getType());
   if (!type)
     return n.out(n.in(0));
-  // What is of any rank stays where it is; the run looks when it is used.
+  // Values of any rank stay in place; they are checked when used at run time.
   if (isAnyRank(type))
     return n.out(n.in(0));
   return n.out(LibraryCall(n, "optional_get_element")

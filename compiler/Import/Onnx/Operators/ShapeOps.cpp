@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operators that give constants, sizes, or another view of the same elements.
+// Operators that return constants, sizes, or another view of the same elements.
 #include "compiler/Import/Onnx/Builder/AnyRank.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
@@ -120,7 +120,7 @@ LogicalResult importReshape(NodeBuilder &n) {
       return n.error("asks for a dimension of " + Twine(*number));
     }
   }
-  // Nothing says how many elements are left for the open dimension.
+  // Nothing determines the number of elements left for the open dimension.
   bool hasZero = llvm::any_of(
       sizes, [](Size size) { return NodeBuilder::known(size) == 0; });
   if (keepsZero && inferred && hasZero)
@@ -136,7 +136,7 @@ LogicalResult importReshape(NodeBuilder &n) {
     sizes[*inferred] = n.floorDiv(total, others);
     return n.out(n.reshape(x, sizes));
   }
-  // What data decide may be 0 or -1 as well.
+  // Values that depend on data may be 0 or -1 as well.
   SmallVector<size_t> open;
   ScalarBuilder &s = n.host();
   Size others = n.index(1);
@@ -203,8 +203,8 @@ LogicalResult importSqueeze(NodeBuilder &n) {
       n.axes("axes", n.opset >= 13 ? 1 : SIZE_MAX, x.rank());
   if (!axes) {
     axes.emplace();
-    // How many dimensions the result has is fixed here: the model is compiled
-    // for free sizes that stay.
+    // The rank of the result is fixed here: the model is compiled for free
+    // sizes that stay.
     for (int64_t i = 0; i < x.rank(); ++i) {
       Size size = n.dim(x, i);
       if (NodeBuilder::known(size) == 1)
@@ -322,10 +322,10 @@ LogicalResult importRange(NodeBuilder &n) {
         s.toInt(ceil((limit - start) / step), n.b.getIndexType(), false);
     count = n.toSize(max(whole, s.indexConstant(0)));
   } else {
-    return n.error("takes numbers alone");
+    return n.error("takes only numbers");
   }
   if (n.failed() || s.failed())
-    return n.error("takes numbers alone");
+    return n.error("takes only numbers");
   std::optional<int64_t> number = NodeBuilder::known(count);
   if (number && *number <= 64 &&
       (elem == ElementType::Int64 || elem == ElementType::Int32)) {
@@ -340,7 +340,7 @@ LogicalResult importRange(NodeBuilder &n) {
       Scalar first = body.wrap(start.value), by = body.wrap(step.value);
       return body.cast(first + body.index(0) * by, elem);
     }
-    // Numbers that are no sizes are read where they are needed.
+    // Numbers that are not sizes are read where they are needed.
     auto number = [&](Val v, const Scalar &known) {
       APFloat value(0.0);
       if (matchPattern(known.value, m_ConstantFloat(&value)))

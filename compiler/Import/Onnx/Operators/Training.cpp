@@ -22,14 +22,14 @@ LogicalResult optimize(NodeBuilder &n, size_t kinds, size_t results,
   tensors /= kinds;
   for (size_t i = 0; i < 2; ++i)
     if (n.in(i).rank() > 1 || (n.in(i).rank() == 1 && n.in(i).shape()[0] != 1))
-      return n.error("has a rate or a count that is no scalar");
+      return n.error("has a rate or a count that is not a scalar");
   Val rate = n.reshape(n.in(0), {}), count = n.reshape(n.in(1), {});
   for (size_t t = 0; t < tensors; ++t) {
     SmallVector<Val> inputs{rate, count};
     for (size_t kind = 0; kind < kinds; ++kind) {
       Val v = n.in(2 + kind * tensors + t);
       if (!v || !isFloat(v.elem) || isSmallFloat(v.elem))
-        return n.error("optimizes what is no float tensor");
+        return n.error("optimizes what is not a float tensor");
       inputs.push_back(v);
     }
     ElementType elem = inputs[2].elem;

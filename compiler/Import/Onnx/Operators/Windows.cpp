@@ -5,7 +5,7 @@
 using namespace mlir;
 using namespace hone::onnx;
 
-/// Sizes above this make no sense and would overflow.
+/// Larger sizes make no sense and would overflow.
 static constexpr int64_t kMaxWindow = int64_t(1) << 31;
 
 std::optional<Ints> hone::onnx::knownKernel(NodeBuilder &n, Val &w) {
@@ -158,8 +158,8 @@ hone::onnx::Size Windows::outputSize(NodeBuilder &n, Size input, int64_t i,
   Size room = n.add(input, low + high - extent(i));
   Size stride = n.index(strides[i]);
   std::optional<int64_t> known = NodeBuilder::known(room);
-  // In ceil mode a window may reach further over the end than there is room,
-  // and where it is further than a stride, there is none.
+  // In ceil mode a window may extend further past the end than there is
+  // padding; if that is further than a stride, there is none.
   if (known && *known <= (ceil ? -2 * strides[i] : -1)) {
     n.fault("has a window of " + Twine(extent(i)) + " over a padded input of " +
             Twine(*known + extent(i)));

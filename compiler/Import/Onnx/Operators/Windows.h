@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attributes that convolution and pooling share, and the convolution that
-// several operators are made of.
+// Attributes shared by convolution and pooling, and the convolution used by
+// several operators.
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_WINDOWS_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_WINDOWS_H
 
@@ -15,33 +15,33 @@ namespace hone::onnx {
 struct Windows {
   Ints kernel, strides, dilations, pads;
   int64_t group = 1;
-  /// Padding that only the run knows, of `auto_pad` with a stride over free
-  /// dimensions: what lies below the input along each spatial dimension, and
-  /// all of it. Empty where all pads are known; else `pads` are 0, and the
-  /// windows lie over what `padded` gives.
+  /// Padding only known at run time, from `auto_pad` with a stride over free
+  /// dimensions: the low padding along each spatial dimension, and the total.
+  /// Empty if all pads are known; otherwise `pads` are 0, and the windows are
+  /// over the result of `padded`.
   Sizes runLow = {}, runTotal = {};
 
   /// Reads the attributes for an input [N, C, spatial..]; `auto_pad` is
-  /// resolved into pads, but for operators that have none or give it another
-  /// meaning. Nothing and an error of the node where they make no sense.
+  /// resolved into pads, except for operators that have none or give it another
+  /// meaning. Nothing and an error of the node if they make no sense.
   static std::optional<Windows> parse(NodeBuilder &n, Val x,
                                       std::optional<Ints> kernel,
                                       bool resolvesAutoPad = true);
 
   /// Size along spatial dimension `i` of the (not yet padded) input. In ceil
-  /// mode the last window may reach over the end, but not start there.
+  /// mode the last window may extend past the end, but not start there.
   Size outputSize(NodeBuilder &n, Size input, int64_t i, bool ceil) const;
 
-  /// The input with the padding that only the run knows, which is `fill`.
+  /// The input with the padding only known at run time, filled with `fill`.
   Val padded(NodeBuilder &n, Val x, double fill) const;
 
   int64_t extent(int64_t i) const { return (kernel[i] - 1) * dilations[i] + 1; }
 };
 
-/// What of an automatic padding lies below: half, and what is odd above the
-/// input for SAME_UPPER.
+/// The low part of an automatic padding: half, with an odd one above the input
+/// for SAME_UPPER.
 Size lowPad(NodeBuilder &n, Size total, bool upper);
-/// Requires that a number of channels is a multiple of the groups'.
+/// Requires that a number of channels is a multiple of that of groups.
 void requireMultiple(NodeBuilder &n, Size channels, int64_t groups,
                      llvm::StringRef what);
 /// [N, spatial.., C] as [N, C, spatial..], and back.
@@ -52,24 +52,24 @@ Val averagePool(NodeBuilder &n, Val x);
 Val maxPool(NodeBuilder &n, Val x);
 /// Dimensions from the third on.
 Ints spatialAxes(Val x);
-/// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type;
-/// `w` has them then. Nothing where only the run knows them, or with an error
-/// of the node where the two differ.
+/// Spatial sizes of weights [OC, IC, kernel..], from the attribute or the type,
+/// which `w` then has. Nothing if they are only known at run time, or with an
+/// error of the node if the two differ.
 std::optional<Ints> knownKernel(NodeBuilder &n, Val &w);
-/// The same, where it is an error that only the run knows them.
+/// The same, with an error if they are only known at run time.
 std::optional<Ints> kernelOf(NodeBuilder &n, Val &w);
 
 /// The convolution in its widened type, for a formula that rounds it.
 Val convOf(NodeBuilder &n, Val x, Val w, const Windows &windows);
-/// The same with weights whose spatial sizes only the run knows; `attributes`
-/// are read for any kernel, with their `auto_pad` unresolved.
+/// The same with weights whose spatial sizes are only known at run time;
+/// `attributes` are read for any kernel, with their `auto_pad` unresolved.
 Val convOfColumns(NodeBuilder &n, Val x, Val w, const Windows &attributes);
 Val convTransposeOfColumns(NodeBuilder &n, Val x, Val w,
                            const Windows &attributes, const Ints &outputPadding,
                            const std::optional<Ints> &outputShape);
 /// Plain weights [OC, IC, kernel..] as [group, OC / group, IC * taps].
 Val weightsOfGroups(NodeBuilder &n, Val w, int64_t group);
-/// What lies under the windows of a convolution.
+/// The elements under the windows of a convolution.
 struct Columns {
   Size batch;
   ElementType elem;
@@ -78,14 +78,14 @@ struct Columns {
 };
 /// The product of weights [group, outputs, channels * taps] with columns, as
 /// [batch, channels, position..] in the widened type: the convolution whose
-/// windows have the elements that `element` gives for the coordinates [batch,
+/// windows have the elements that `element` returns for the coordinates [batch,
 /// group, channel, tap.., position..].
 Val productOfColumns(NodeBuilder &n, Val weights, const Columns &columns,
                      llvm::function_ref<Scalar(ScalarBuilder &)> element);
 /// y, plus a bias along dimension 1 if there is one, as `elem`.
 Val addChannelBias(NodeBuilder &n, Val y, Val bias, ElementType elem);
 /// A convolution by the node's attributes, plus a bias and a tensor, which may
-/// be absent, with the activation that is fused into the node.
+/// be absent, with the activation fused into the node.
 Val fusedConv(NodeBuilder &n, Val x, Val w, Val bias, Val added);
 /// MatMul with its rules for vectors.
 Val matmulOf(NodeBuilder &n, Val a, Val b);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // An ONNX file as plain structs. Strings and tensor data are views into the
-// bytes that were parsed.
+// parsed bytes.
 #ifndef HONE_COMPILER_IMPORT_ONNX_READER_MODEL_H
 #define HONE_COMPILER_IMPORT_ONNX_READER_MODEL_H
 
@@ -58,11 +58,11 @@ std::optional<ElementType> elementTypeNamed(llvm::StringRef name);
 /// Bits of one element in a file; 0 for strings and unknown types.
 unsigned elementBits(ElementType type);
 
-/// Bytes of `count` elements, packed as ONNX packs them; -1 where that does not
-/// fit 63 bits.
+/// Bytes of `count` elements, packed as in ONNX; -1 if that does not fit in 63
+/// bits.
 int64_t packedBytes(ElementType type, int64_t count);
 
-/// The product of dimensions; -1 where one is negative or it does not fit 63
+/// The product of dimensions; -1 if one is negative or it does not fit in 63
 /// bits.
 int64_t elementCount(llvm::ArrayRef<int64_t> dims);
 
@@ -70,20 +70,20 @@ struct Tensor {
   llvm::StringRef name;
   ElementType type = ElementType::Undefined;
   std::vector<int64_t> dims;
-  /// All elements, little-endian and packed, whatever the encoding in the file
-  /// was; unaligned.
+  /// All elements, little-endian and packed, whatever the encoding in the file;
+  /// unaligned.
   llvm::StringRef data;
   std::vector<llvm::StringRef> strings;
-  /// Holds `data` where it had to be decoded or lies in another file; null
-  /// where it lies in the model's bytes.
+  /// Holds `data` if it was decoded or is in another file; null if it is in the
+  /// model's bytes.
   std::shared_ptr<const void> owner;
-  /// What is wrong with the data, empty if nothing is. The importer reports it
-  /// when the tensor is used.
+  /// What is wrong with the data, or empty. The importer reports it when the
+  /// tensor is used.
   std::string problem;
 };
 
 struct Dimension {
-  int64_t size = -1; ///< -1 where it is free
+  int64_t size = -1; ///< -1 if it is free
   llvm::StringRef name;
 };
 
@@ -135,7 +135,7 @@ enum class AttributeKind : int32_t {
 struct AttributeProto {
   llvm::StringRef name;
   llvm::StringRef
-      refName; ///< the attribute of the enclosing function that gives the value
+      refName; ///< the enclosing function's attribute that supplies the value
   AttributeKind kind = AttributeKind::Undefined;
   float f = 0;
   int64_t i = 0;
@@ -166,7 +166,7 @@ struct OpsetImport {
   int64_t version = 0;
 };
 
-/// A function that the model brings along.
+/// A function defined in the model.
 struct Function {
   llvm::StringRef name, domain, overload;
   std::vector<llvm::StringRef> inputs, outputs, attributeNames;
@@ -182,7 +182,7 @@ struct Model {
   std::vector<Function> functions;
   std::vector<std::pair<llvm::StringRef, llvm::StringRef>> metadata;
   llvm::StringRef producer;
-  std::set<std::string> externalFiles; ///< that hold data of tensors
+  std::set<std::string> externalFiles; ///< files with tensor data
 };
 
 } // namespace hone::onnx

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reads ONNX's protobuf messages. The one file of the importer that is compiled
-// with exceptions: protozero throws them for bytes that are no protobuf, and
+// Reads ONNX's protobuf messages. The only file of the importer compiled with
+// exceptions: protozero throws them for bytes that are not protobuf, and
 // parseModel turns them into an llvm::Error.
 #include "compiler/Import/Onnx/Reader/Reader.h"
 #include "compiler/Import/Onnx/Reader/TensorData.h"
@@ -22,7 +22,7 @@ constexpr int kMaxGraphDepth = 64;
 constexpr int kMaxTypeDepth = 16;
 constexpr size_t kMaxRank = 64;
 /// Bytes of all sparse tensors when they are made dense: a few bytes of a file
-/// must not ask for gigabytes. More of them for each byte in the file.
+/// must not request gigabytes. More of them for each byte in the file.
 constexpr int64_t kFreeDenseBytes = int64_t(512) << 20, kMaxSparsity = 16;
 
 constexpr auto kBytes = pbf_wire_type::length_delimited;
@@ -30,7 +30,7 @@ constexpr auto kVarint = pbf_wire_type::varint;
 constexpr auto kFixed32 = pbf_wire_type::fixed32;
 constexpr auto kFixed64 = pbf_wire_type::fixed64;
 
-/// A message whose meaning is wrong, as opposed to bytes that are no protobuf.
+/// An invalid message, as opposed to bytes that are not protobuf.
 struct FormatError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -555,7 +555,7 @@ llvm::Expected<Model> hone::onnx::parseModel(StringRef bytes,
                                    error.what());
   } catch (const protozero::exception &error) {
     return llvm::createStringError(
-        llvm::Twine("not an ONNX model, or cut short: ") + error.what());
+        llvm::Twine("not an ONNX model, or truncated: ") + error.what());
   } catch (const std::bad_alloc &) {
     return llvm::createStringError("not enough memory to read the model");
   } catch (const std::length_error &) {

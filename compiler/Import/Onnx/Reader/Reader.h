@@ -10,7 +10,7 @@
 namespace hone::onnx {
 
 /// Parses `bytes`, which must outlive the model. `folder` is where external
-/// data may lie; without one, a tensor with external data carries a problem. An
+/// data may be; without one, a tensor with external data carries a problem. An
 /// error says what is wrong, without the file's name.
 llvm::Expected<Model> parseModel(llvm::StringRef bytes, llvm::StringRef folder);
 

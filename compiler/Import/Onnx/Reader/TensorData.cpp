@@ -19,7 +19,7 @@ static void own(Tensor &tensor, std::string bytes) {
   tensor.owner = owner;
 }
 
-/// Opens a file that must lie in the folder of the model. Null with a problem
+/// Opens a file that must be in the folder of the model. Null with a problem
 /// otherwise.
 static std::shared_ptr<llvm::MemoryBuffer>
 openExternal(StringRef folder, StringRef location, std::string &problem) {
@@ -28,7 +28,7 @@ openExternal(StringRef folder, StringRef location, std::string &problem) {
     return nullptr;
   }
   if (folder.empty()) {
-    problem = "its data lies in the file '" + location.str() +
+    problem = "its data is in the file '" + location.str() +
               "', but the model was given as bytes; compile it from its file";
     return nullptr;
   }
@@ -40,7 +40,7 @@ openExternal(StringRef folder, StringRef location, std::string &problem) {
   llvm::sys::path::append(path, location);
   const std::string outside =
       "its external data '" + location.str() +
-      "' lies outside the folder of the model, where nothing is read";
+      "' is outside the folder of the model, where nothing is read";
   if (leaves) {
     problem = outside;
     return nullptr;

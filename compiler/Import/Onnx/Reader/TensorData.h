@@ -28,7 +28,7 @@ struct TensorPayload {
 void resolveTensorData(Tensor &tensor, TensorPayload &payload,
                        llvm::StringRef folder);
 
-/// A sparse tensor as a dense one of the same name. Its bytes are taken from
+/// A sparse tensor as a dense one of the same name. Its bytes are deducted from
 /// `bytesLeft`; a tensor that needs more has a problem.
 Tensor makeDense(Tensor values, const Tensor &indices,
                  llvm::ArrayRef<int64_t> dims, int64_t &bytesLeft);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// BeamSearch of com.microsoft: a loop around the decoder that the node brings
-// along, which keeps the best continuations of each entry of the batch.
+// BeamSearch of com.microsoft: a loop around the node's decoder, which keeps
+// the best continuations of each entry of the batch.
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Builder/Loops.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
@@ -14,15 +14,15 @@ namespace {
 
 using Outcome = GptDecoder::Outcome;
 
-/// A decoder of one of the forms, asked for all beams: the scores of the tokens
-/// that follow the start, and those that follow further tokens.
+/// A decoder of one of the forms, run for all beams: the scores of the tokens
+/// that follow the prompt, and those that follow further tokens.
 struct Asked {
   std::function<FailureOr<Outcome>()> first;
   std::function<FailureOr<Outcome>(Val tokens, Val sequences, Size length,
                                    Value step, ArrayRef<Val> states)>
       next;
   int64_t rowAxis; ///< of the states
-  Val start;       ///< int32 [rows, length], what the sequences begin with
+  Val start;       ///< int32 [rows, length], the sequences' beginnings
 };
 
 struct Largest {
@@ -45,7 +45,7 @@ Scalar positive(ScalarBuilder &s, Size size) {
   return max(s.size(size), s.indexConstant(1));
 }
 
-/// Each entry of the leading axis `beams` times, one after the other.
+/// Each entry of the leading axis `beams` times, one after another.
 Val repeated(NodeBuilder &n, Val v, Size beams) {
   if (n.failed() || NodeBuilder::known(beams) == 1)
     return v;
@@ -68,8 +68,8 @@ struct BeamSearch {
   bool stopsEarly;
   Val lengthPenalty; ///< f32 without dimensions; none: 1
 
-  /// What one token after the other changes. Rows are the beams of all entries
-  /// of the batch.
+  /// The state from token to token. Rows are the beams of all entries of the
+  /// batch.
   struct State {
     Val sequences; ///< int32 [rows, maxLength], padded
     Val tokens;    ///< int32 [rows], the last ones
@@ -103,7 +103,7 @@ struct BeamSearch {
     return clampTo(x, s.indexConstant(0), s.size(size) - 1);
   }
 
-  /// What divides the score of a sequence of that length, f32 without
+  /// The divisor of the score of a sequence of that length, f32 without
   /// dimensions.
   Val divisorAt(Size length) {
     Val size = n.cast(n.fromSizes({length}, {}), ElementType::Float);
@@ -113,9 +113,9 @@ struct BeamSearch {
                : size;
   }
 
-  /// The best of those that are there and of further ones: f32 [batch, beams],
-  /// -inf for none, and the row, int64, of which each has the first `length`
-  /// tokens. Of equal scores the older one counts.
+  /// The best of the existing and of further ones: f32 [batch, beams], -inf for
+  /// none, and the row, int64, of which each has the first `length` tokens. Of
+  /// equal scores the older one counts.
   void addFound(State &state, Val scores, Val rows, Size length) {
     Largest found = largest(n, n.concat({state.bestScores, scores}, 1), beams);
     Val all = state.sequences, old = state.best;
@@ -162,7 +162,7 @@ struct BeamSearch {
     Val sums = n.map(
         {scores, n.reshape(state.scores, {rules.rows, n.index(1)})},
         ElementType::Float, [](ArrayRef<Scalar> x) { return x[0] + x[1]; });
-    // An end of each beam leaves as many other candidates.
+    // Even if every beam ends, as many other candidates are left.
     n.require(ge(n.host().size(vocabulary), 2), "there are two tokens");
     Largest top =
         largest(n, n.reshape(sums, {batch, n.mul(beams, vocabulary)}), twice);
@@ -187,7 +187,7 @@ struct BeamSearch {
     next.best = state.best;
     next.bestScores = state.bestScores;
     next.sequences = state.sequences;
-    // The ends among the first candidates are sequences that were found.
+    // The ends among the first candidates are finished sequences.
     auto isFound = [&](ScalarBuilder &s) {
       Scalar done = load(s, state.done, {s.index(0)});
       Scalar open = load(s, goOn, {s.index(0), s.index(1)});
@@ -211,7 +211,7 @@ struct BeamSearch {
       return min(count, s.cast(s.size(beams), ElementType::Int32));
     });
 
-    // The first of the others go on, as many as there are beams.
+    // The first of the others continue, as many as there are beams.
     Val before{graph::CumulateOp::create(n.b, n.loc, goOn.type(), goOn.value,
                                          ReduceKind::Sum, /*axis=*/1,
                                          /*exclusive=*/true,
@@ -249,9 +249,9 @@ struct BeamSearch {
       next.seen =
           rules.withTokens(n.gather(state.seen, parents, 0), next.tokens);
 
-    // An entry is done when it has found enough, and no candidate is better.
-    // ONNX Runtime looks for the best one in `twice` candidates of all from
-    // that of number entry * beams on.
+    // An entry is done when it has enough sequences, and no candidate is
+    // better. ONNX Runtime looks for the best one in `twice` candidates of all,
+    // starting at number entry * beams.
     Val flat = n.reshape(top.values, {n.mul(batch, twice)});
     next.done = n.compute({batch}, ElementType::Bool, [&](ScalarBuilder &s) {
       Scalar entry = s.index(0), count = s.size(beams);
@@ -369,7 +369,7 @@ struct BeamSearch {
     });
   }
 
-  /// What is open at the greatest length counts as found.
+  /// Sequences still open at the maximum length count as finished.
   void close(State &state) {
     Val norm = divisorAt(rules.maxLength);
     Val scores =
@@ -416,8 +416,8 @@ FailureOr<Asked> askGpt(NodeBuilder &n, Size beams, int64_t padToken) {
       /*rowAxis=*/1, prompt.ids};
 }
 
-/// An encoder, and a decoder of which some states come from the encoder and
-/// stay, those of cross attention.
+/// An encoder, and a decoder some of whose states, those of cross attention,
+/// come from the encoder and stay.
 struct EncoderDecoder {
   NodeBuilder &n;
   const Graph *encoder, *decoder;
@@ -445,8 +445,8 @@ struct EncoderDecoder {
            !decoder->inputs[first].name.starts_with("past_"))
       ++first;
     states = decoder->outputs.size() - 1;
-    // Others share one buffer between past and present, which only kernels for
-    // GPUs do.
+    // Others share one buffer between past and present, which only GPU kernels
+    // do.
     if (decoder->outputs.size() < 3 || states % 2 != 0 ||
         decoder->inputs.size() != first + 2 * states)
       return n.error("needs a decoder to logits and two states of each layer, "
@@ -489,7 +489,7 @@ FailureOr<Asked> askT5(NodeBuilder &n, Size beams, int64_t padToken) {
   if (n.failed())
     return failure();
   if (!mask) {
-    // Padding is masked in front of the first token alone.
+    // Only padding before the first token is masked.
     Val counted = n.map(ids, ElementType::Int32, [&](Scalar x) {
       return x.builder->cast(ne(x, padToken), ElementType::Int32);
     });
@@ -510,7 +510,7 @@ FailureOr<Asked> askT5(NodeBuilder &n, Size beams, int64_t padToken) {
   if (failed(n.importer.importSubgraph(n, *model->encoder, arguments, out)))
     return failure();
 
-  // An encoder that also runs the first step of the decoder gives its logits,
+  // An encoder that also runs the first step of the decoder returns its logits,
   // the hidden states and the states of the decoder's layers first.
   bool runsDecoder = model->encoder->outputs.front().name == "logits";
   size_t others = runsDecoder ? 2 + model->states : 0;
@@ -583,7 +583,7 @@ LogicalResult importBeamSearch(NodeBuilder &n) {
   int64_t form = n.intAttr("model_type");
   if (form != 0 && form != 1)
     return n.error("takes decoders in the form of GPT-2 (model_type 0) and T5 "
-                   "(model_type 1) alone");
+                   "(model_type 1) only");
   Val ids = n.in(0);
   if (ids.elem != ElementType::Int32 || ids.rank() != 2)
     return n.error("needs ids that are int32 of 2 dimensions");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// GroupQueryAttention and RotaryEmbedding of com.microsoft, of which decoders
-// of language models are made.
+// GroupQueryAttention and RotaryEmbedding of com.microsoft, used by decoders of
+// language models.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Operators/Microsoft/HeadAttention.h"
 #include "compiler/Import/Onnx/Operators/Quantization.h"
@@ -11,7 +11,7 @@ using Args = ArrayRef<Scalar>;
 
 namespace {
 
-/// Caches of cosines and sines, [places, half of the turned features].
+/// Caches of cosines and sines, [positions, half of the rotated features].
 bool areCaches(NodeBuilder &n, Val cosines, Val &sines, Size headSize) {
   if (cosines.rank() != 2 || sines.rank() != 2 || !isPlainFloat(cosines) ||
       sines.elem != cosines.elem) {
@@ -62,7 +62,7 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
                     static_cast<double>(declared)),
                  "the caches are as wide as half of rotary_embedding_dim"))
     return failure();
-  // One number is the place of the first.
+  // One number is the position of the first.
   bool first = positions.rank() == 1;
   positions = first ? n.withDims(positions, {n.index(1)},
                                  "the number of positions and 1")
@@ -85,12 +85,12 @@ LogicalResult importRotaryEmbedding(NodeBuilder &n) {
   return n.out(flat ? joinHeads(n, turned) : turned);
 }
 
-/// How keys or values lie in a cache: as they are, or over a scale as int8,
-/// float8e4m3fn, or 4 bits from -8 on, two in a byte.
+/// How keys or values are stored in a cache: unchanged, or divided by a scale
+/// as int8, float8e4m3fn, or 4 bits from -8 on, two in a byte.
 struct CacheFormat {
   NodeBuilder &n;
   ElementType elem = ElementType::Undefined; ///< of the cache
-  Val scale = Val(); ///< one element, or [1, heads, 1, size]; none: as they are
+  Val scale = Val(); ///< one element, or [1, heads, 1, size]; none: unchanged
   int64_t bits = 8;
 
   bool isPacked() const { return scale && bits == 4; }
@@ -98,7 +98,7 @@ struct CacheFormat {
     return isPacked() ? n.ceilDiv(size, n.index(2)) : size;
   }
 
-  /// [batch, heads, length, size] as the cache has them.
+  /// [batch, heads, length, size] in the format of the cache.
   Val stored(Val x) const {
     if (!scale)
       return x;
@@ -111,7 +111,7 @@ struct CacheFormat {
     sizes[3] = width(size);
     return n.compute(sizes, elem, [&](ScalarBuilder &s) {
       auto value = [&](const Scalar &i) {
-        // One behind the last is 0.
+        // One past the end is 0.
         return s.toIndex(s.load(
                    s.extractWhere(lt(i, s.size(size)), fit.value,
                                   {s.index(0), s.index(1), s.index(2), i},
@@ -125,7 +125,7 @@ struct CacheFormat {
     });
   }
 
-  /// What a part of the cache stands for, in type `result`.
+  /// The value of a part of the cache, in type `result`.
   Val read(Val cache, Size size, ElementType result) const {
     if (!scale)
       return cache;
@@ -153,7 +153,7 @@ struct GroupQueryAttention {
   int64_t heads, shared; ///< of queries, and of keys and values
   Val parts[3] = {};     ///< [batch, heads, length, size]
   Size total = {}, rows = {};
-  Val starts = {}; ///< where the new keys of each entry lie
+  Val starts = {}; ///< position of the new keys of each entry
 
   /// Queries, keys and values, which may be packed into one tensor.
   bool split() {
@@ -189,7 +189,7 @@ struct GroupQueryAttention {
     return !n.failed();
   }
 
-  /// Queries or keys over the root of the mean of their squares.
+  /// Queries or keys divided by the root mean square.
   Val normalized(Val x, Val scale, StringRef epsilon) {
     Val wide = n.widened(x);
     Val squares = n.mean(n.map(wide, [](Scalar v) { return v * v; }), {3},
@@ -202,8 +202,8 @@ struct GroupQueryAttention {
     });
   }
 
-  /// Where each entry's new keys start: behind those it has, of which
-  /// seqlens_k tells, or at the start of a first prompt.
+  /// Where each entry's new keys start: after those it has, given by seqlens_k,
+  /// or at the start of a first prompt.
   bool locate() {
     Val lengths = n.in(5);
     Sizes sizes = n.dims(parts[0]);
@@ -257,7 +257,7 @@ struct GroupQueryAttention {
         });
   }
 
-  /// How the cache of keys (1) or values (2) has them.
+  /// How keys (1) or values (2) are stored in the cache.
   std::optional<CacheFormat> cacheFormat(int which) {
     CacheFormat format{n, n.in(0).elem};
     Val past = n.in(2 + which), scale = n.in(11 + which);
@@ -302,8 +302,8 @@ struct GroupQueryAttention {
     return format;
   }
 
-  /// The cache with the new keys or values at their places, as large as it was
-  /// or as all keys are.
+  /// The cache with the new keys or values inserted, as large as it was or as
+  /// all keys are.
   Val present(Val past, Val fresh) {
     Sizes sizes = n.dims(fresh);
     Size length = sizes[2], had = past ? n.dim(past, 2) : n.index(0);
@@ -373,7 +373,7 @@ struct GroupQueryAttention {
         parts[i] = rotate(parts[i], cosines, sines);
     }
     for (int i : {1, 2}) {
-      // What is read are the new ones as the cache has them.
+      // The new ones are read back from the format of the cache.
       Val cache = present(past[i], formats[i - 1].stored(parts[i]));
       n.out(i, cache);
       parts[i] = formats[i - 1].read(n.sliceAxis(cache, 2, n.index(0), total),
@@ -382,7 +382,7 @@ struct GroupQueryAttention {
     HeadAttention attention{n};
     attention.starts = starts;
     attention.causal = n.intAttr("causal", 1) != 0;
-    // The window holds the query's own key too.
+    // The window includes the query's own key.
     int64_t window = n.intAttr("local_window_size", -1);
     if (window < -1 || window == 0 || (window > 0 && !attention.causal))
       return n.error("has a local_window_size that makes no sense");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Normalizations of com.microsoft, with what optimizers fuse into them.
+// Normalizations of com.microsoft, with other operations that optimizers fuse
+// into them.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Operators/Attention.h"
 #include "compiler/Import/Onnx/Operators/Normalization.h"
@@ -16,7 +17,7 @@ struct Normalized {
 };
 
 /// Layer normalization over the last dimension, in f32 at least; without
-/// `centers` by the root mean square alone.
+/// `centers` only by the root mean square.
 Normalized normalize(NodeBuilder &n, Val x, Val scale, Val shift, bool centers,
                      ElementType elem) {
   double epsilon = n.floatAttr("epsilon", centers ? 1e-12f : 1e-5f);
@@ -80,7 +81,7 @@ LogicalResult importSimplifiedNormalization(NodeBuilder &n) {
   return success(!n.failed());
 }
 
-/// Embeddings of tokens, places and kinds of segments, quantized or not.
+/// Embeddings of tokens, positions and segments, quantized or not.
 struct Embeddings {
   NodeBuilder &n;
   Val ids, segments, words, places, kinds, positions;
@@ -170,8 +171,8 @@ LogicalResult importQuantizedEmbedNormalization(NodeBuilder &n) {
   return success(!n.failed());
 }
 
-/// GroupNormalization with an activation, of a tensor to which another and a
-/// bias may be added first.
+/// GroupNormalization with an activation, of a tensor to which another one and
+/// a bias may be added first.
 LogicalResult importGroupNorm(NodeBuilder &n, bool skips) {
   Val x = n.in(0), skip = skips ? n.in(3) : Val(),
       bias = skips ? n.in(4) : Val();
@@ -251,7 +252,7 @@ void hone::onnx::addFusedNormalization(OpTable &table) {
   table.add(
       "SkipSimplifiedLayerNormalization",
       [](NodeBuilder &n) { return importSkipNormalization(n, false); }, 3, 4);
-  // Segments may be left out.
+  // Segments may be omitted.
   table.add("EmbedLayerNormalization", importEmbedNormalization, 1, 9);
   table.add("QEmbedLayerNormalization", importQuantizedEmbedNormalization, 1,
             18);

@@ -23,7 +23,7 @@ std::optional<Size> hone::onnx::numberInput(NodeBuilder &n, size_t input,
 int64_t hone::onnx::tokenAttr(NodeBuilder &n, StringRef name) {
   int64_t token = n.intAttr(name, -1);
   if (token < INT32_MIN || token > INT32_MAX)
-    n.fail("has a " + name + " that is no int32");
+    n.fail("has a " + name + " that is not int32");
   return token;
 }
 
@@ -37,12 +37,12 @@ FailureOr<GptDecoder> GptDecoder::read(NodeBuilder &n) {
   bool hasFirst = n.hasAttr("init_decoder");
   decoder.first = hasFirst ? n.graphAttr("init_decoder") : decoder.next;
   if (!decoder.first)
-    return n.error("has an init_decoder that is no graph");
+    return n.error("has an init_decoder that is not a graph");
   constexpr StringRef names[] = {"input_ids", "position_ids", "attention_mask",
                                  "past_0"};
   for (const Graph *graph : {decoder.first, decoder.next}) {
-    // Others share one buffer between past and present, which only kernels for
-    // GPUs do.
+    // Others share one buffer between past and present, which only GPU kernels
+    // do.
     if (graph->outputs.size() < 2 ||
         graph->inputs.size() != graph->outputs.size() + 2)
       return n.error("needs a decoder from input_ids, position_ids, "
@@ -217,7 +217,7 @@ std::optional<ScoreRules> ScoreRules::read(NodeBuilder &n, Size rows,
 
 //===- Scores -------------------------------------------------------------===//
 
-/// Ones of `values` at the tokens that `places` names, [rows, vocabulary].
+/// Ones of `values` at the tokens in `places`, [rows, vocabulary].
 static Val marked(NodeBuilder &n, Val places, Val values, Size vocabulary) {
   Val none = n.filled(ElementType::Int32, {n.dim(places, 0), vocabulary}, 0);
   return {graph::ScatterOp::create(n.b, n.loc, none.type(), none.value,
@@ -244,12 +244,12 @@ Val ScoreRules::withTokens(Val seen, Val tokens) {
   });
 }
 
-/// Which tokens would make the last `size` tokens of a row ones that it has
-/// already, as int32 [rows, vocabulary].
+/// Tokens that would make the last `size` tokens of a row repeat earlier ones,
+/// as int32 [rows, vocabulary].
 static Val repeatedNgrams(ScoreRules &rules, Val sequences, Size length,
                           Size vocabulary) {
   NodeBuilder &n = rules.n;
-  // More than a row holds never repeat, and need no room.
+  // N-grams longer than a row never repeat, and need no memory.
   Size prefix = n.min(n.index(rules.ngramSize - 1), rules.maxLength);
   auto tokenAt = [&](ScalarBuilder &s, const Scalar &row, const Scalar &at) {
     Scalar last = s.size(rules.maxLength) - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// GreedySearch of com.microsoft: a loop around the decoder that the node
-// brings along, which appends the token with the highest score to each row.
+// GreedySearch of com.microsoft: a loop around the node's decoder, which
+// appends the token with the highest score to each row.
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Builder/Loops.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
@@ -20,7 +20,7 @@ struct GreedySearch {
   ScoreRules rules;
   int64_t padToken;
 
-  /// What one token after the other changes.
+  /// The state from token to token.
   struct State {
     Val sequences; ///< int32 [rows, maxLength], padded
     Val tokens;    ///< int32 [rows], the last ones
@@ -35,7 +35,7 @@ struct GreedySearch {
     }
   };
 
-  /// Chooses the tokens at `length`, and tells as i1 whether a row goes on.
+  /// Chooses the tokens at `length`, and returns as i1 whether a row continues.
   std::pair<State, Value> choose(Val scores, const State &state, Size length,
                                  bool isFirst) {
     scores = rules.apply(scores, state.seen, state.sequences, length, isFirst);
@@ -77,8 +77,8 @@ struct GreedySearch {
     auto [chosen, goesOn] =
         choose(first->scores, state, length, /*isFirst=*/true);
 
-    // The step that follows the prompt has its own graph; those after it are
-    // one loop.
+    // The step that follows the prompt has its own graph; the following ones
+    // are one loop.
     Size done = n.add(length, 1);
     WhileLoop loop{n, n.value(n.sub(rules.maxLength, done)), goesOn};
     SmallVector<Val> own = chosen.values(), carried = own;
@@ -112,7 +112,7 @@ struct GreedySearch {
 
 LogicalResult importGreedySearch(NodeBuilder &n) {
   if (n.intAttr("model_type") != 0)
-    return n.error("takes decoders in the form of GPT-2 (model_type 0) alone");
+    return n.error("takes decoders in the form of GPT-2 (model_type 0) only");
   FailureOr<GptDecoder> decoder = GptDecoder::read(n);
   if (failed(decoder))
     return failure();

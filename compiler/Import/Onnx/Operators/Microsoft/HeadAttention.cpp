@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention of com.microsoft: with projections, quantized ones, packed heads,
-// and caches of what came before.
+// and caches of the past.
 #include "compiler/Import/Onnx/Operators/Microsoft/HeadAttention.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Operators/Quantization.h"
@@ -98,8 +98,8 @@ LogicalResult HeadAttention::run(Val q, Val k, Val v) {
 
 namespace {
 
-/// Queries, keys and values that lie beside each other: a third each, or as
-/// wide as qkv_hidden_sizes says.
+/// Adjacent queries, keys and values: a third each, or as wide as
+/// qkv_hidden_sizes says.
 bool splitWidths(NodeBuilder &n, Val packed, Val (&parts)[3]) {
   Size width = n.dim(packed, 2);
   Sizes widths(3, n.floorDiv(width, n.index(3)));
@@ -123,8 +123,8 @@ bool splitWidths(NodeBuilder &n, Val packed, Val (&parts)[3]) {
   return !n.failed();
 }
 
-/// The rows of the queries and the columns of the keys in a mask for all places
-/// of the longest sequence, [batch, 1, places, places].
+/// The rows of the queries and the columns of the keys in a mask for all
+/// positions of the longest sequence, [batch, 1, positions, positions].
 Val maskOfPlaces(NodeBuilder &n, Val mask, Val queries, Val keys) {
   Size rows = n.dim(queries, 2), columns = n.dim(keys, 2);
   mask = n.withSize(mask, 1, n.index(1), "the second size of the mask and 1");
@@ -138,8 +138,8 @@ Val maskOfPlaces(NodeBuilder &n, Val mask, Val queries, Val keys) {
                               {n.dim(mask, 0), n.index(1), rows, columns});
 }
 
-/// Turns the first features of [batch, heads, length, size] by the angles of
-/// their places, from `first` on; features of a pair lie half apart.
+/// Rotates the first features of [batch, heads, length, size] by the angles of
+/// their positions, from `first` on; the features of a pair are half apart.
 Val rotateFrom(NodeBuilder &n, Val x, Size first) {
   int64_t declared = n.intAttr("rotary_embedding_dim");
   Size width = declared ? n.index(declared) : n.dim(x, 3),
@@ -169,8 +169,8 @@ Val rotateFrom(NodeBuilder &n, Val x, Size first) {
                      });
 }
 
-/// Attention over projected queries, keys and values that lie beside each
-/// other, after keys and values of the past.
+/// Attention over adjacent projected queries, keys and values, after past keys
+/// and values.
 LogicalResult attend(NodeBuilder &n, Val projected, Val mask, Val past,
                      Val bias) {
   int64_t heads = n.intAttr("num_heads");
@@ -191,7 +191,7 @@ LogicalResult attend(NodeBuilder &n, Val projected, Val mask, Val past,
   attention.bias = bias;
   if (past) {
     if (past.rank() != 5 || past.elem != projected.elem)
-      return n.error("has a past that is no tensor of 5 dimensions");
+      return n.error("has a past that is not a tensor of 5 dimensions");
     attention.past = n.dim(past, 3);
   }
   if (n.intAttr("do_rotary"))
@@ -249,15 +249,15 @@ LogicalResult importQuantizedAttention(NodeBuilder &n) {
   return projected ? attend(n, *projected, n.in(5), n.in(8), Val()) : failure();
 }
 
-/// One of `count` tensors that lie beside each other in the heads of a packed
-/// one, [batch, length, heads, count, size], as [batch, length, heads * size].
+/// One of `count` tensors that are interleaved in the heads of a packed one,
+/// [batch, length, heads, count, size], as [batch, length, heads * size].
 Val unpacked(NodeBuilder &n, Val packed, int64_t i) {
   Sizes sizes = n.dims(packed);
   return n.reshape(n.sliceAxis(packed, 3, n.index(i), n.index(1)),
                    {sizes[0], sizes[1], n.mul(sizes[2], sizes[4])});
 }
 
-/// Queries, keys and values with their heads, after a bias that lies at `bias`.
+/// Queries, keys and values with their heads, plus a bias at `bias`.
 bool splitParts(NodeBuilder &n, Val (&parts)[3], int64_t heads, Val bias) {
   Size from = n.index(0);
   for (Val &part : parts) {
@@ -275,7 +275,7 @@ bool splitParts(NodeBuilder &n, Val (&parts)[3], int64_t heads, Val bias) {
     Size width = n.dim(part, 2);
     if (bias) {
       if (bias.rank() != 1 || bias.elem != part.elem) {
-        n.fail("has a bias that is no vector of its input's type");
+        n.fail("has a bias that is not a vector of its input's type");
         return false;
       }
       Size end = n.add(from, width);
@@ -292,7 +292,7 @@ bool splitParts(NodeBuilder &n, Val (&parts)[3], int64_t heads, Val bias) {
   return !n.failed();
 }
 
-/// Puts keys and values of the past before those of the node.
+/// Prepends past keys and values to those of the node.
 bool prependPast(NodeBuilder &n, Val (&parts)[3], Val keys, Val values,
                  HeadAttention &attention) {
   if (!n.haveRank({keys, values}, 4))
@@ -359,7 +359,7 @@ Val cacheWith(NodeBuilder &n, Val cache, Val row, Size at) {
 }
 
 /// Rows of caches of as many beams as `beams` has in its second dimension: row
-/// k of a beam is that of the beam of the same entry which `beams` names.
+/// k of a beam is that of the beam of the same entry named by `beams`.
 Val rowsOfBeams(NodeBuilder &n, Val cache, Val beams, Size past) {
   Sizes sizes = n.dims(cache);
   Size width = n.dim(beams, 1);
@@ -385,8 +385,7 @@ Val rowsOfBeams(NodeBuilder &n, Val cache, Val beams, Size past) {
   });
 }
 
-/// One query for each entry, over a cache with room for more keys or one that
-/// grows.
+/// One query per entry, over a cache with room for more keys or one that grows.
 LogicalResult importDecoderAttention(NodeBuilder &n) {
   Val parts[3] = {n.in(0), n.in(1), n.in(2)};
   int64_t heads = n.intAttr("num_heads");
@@ -406,11 +405,11 @@ LogicalResult importDecoderAttention(NodeBuilder &n) {
   attention.bias = n.in(4);
   if (n.wants(3))
     attention.scoresOutput = 3;
-  // Keys of another attention are those of the entry itself.
+  // Keys of cross attention are those of the entry itself.
   Val beams = crossed ? Val() : n.in(9);
   if (beams && (beams.rank() != 3 || !isInteger(beams.elem) || !n.has(5) ||
                 !n.intAttr("past_present_share_buffer")))
-    return n.error("has a cache_indirection that is no integer tensor of 3 "
+    return n.error("has a cache_indirection that is not an integer tensor of 3 "
                    "dimensions, or without past_present_share_buffer");
   if (n.has(5) != n.has(6))
     return n.error("has a past key or a past value, but not both");

@@ -7,13 +7,13 @@
 
 namespace hone::onnx {
 
-/// What every kind of attention does once queries, keys and values are [batch,
-/// heads, length, size].
+/// The common part of every kind of attention, once queries, keys and values
+/// are [batch, heads, length, size].
 struct HeadAttention {
   NodeBuilder &n;
-  /// 1 where a key counts, or a vector: how many keys do, which may be followed
-  /// by where they start. What is added to the scores. One more score of each
-  /// head.
+  /// A mask: 1 if a key counts, or a vector: how many keys do, possibly
+  /// followed by where they start. What is added to the scores. One more score
+  /// of each head.
   Val mask = Val(), bias = Val(), sink = Val();
   /// Keys that precede the queries: of all entries, or of each.
   Size past = n.index(0);
@@ -22,7 +22,7 @@ struct HeadAttention {
   double filter = n.floatAttr("mask_filter_value", -10000.0f);
   double cap = 0;
   int64_t window = -1;   ///< how many keys before its own a query sees; -1: all
-  int scoresOutput = -1; ///< the output that gets the scores; -1: none
+  int scoresOutput = -1; ///< the output for the scores; -1: none
 
   /// Sets output 0, [batch, queries, heads * size].
   mlir::LogicalResult run(Val q, Val k, Val v);

@@ -58,13 +58,13 @@ Val transposedLast(NodeBuilder &n, Val x, bool transposed) {
   return n.transpose(x, order);
 }
 
-/// The formula of the activation that is fused, or of none.
+/// The formula of the fused activation, or the identity.
 auto activationOf(NodeBuilder &n) {
   return [f = fusedActivation(n)](const Scalar &x) { return f ? (*f)(x) : x; };
 }
 
-/// The first dimension moved behind those of the batches, where a node says
-/// that it precedes them.
+/// Moves the first dimension behind those of the batch, if a node says that it
+/// precedes them.
 Val batchesFirst(NodeBuilder &n, Val x, bool moved) {
   if (!moved)
     return x;
@@ -145,9 +145,9 @@ Val hone::onnx::fusedConv(NodeBuilder &n, Val x, Val w, Val bias, Val added) {
 
 namespace {
 
-/// Where `last`, the channels of all but the weights come last; those of the
-/// weights where `weightsLast`, as optimizers write NhwcConv, whatever its text
-/// says.
+/// If `last`, the channels of everything except the weights come last; those of
+/// the weights if `weightsLast`, as optimizers write NhwcConv, whatever its
+/// text says.
 LogicalResult importFusedConv(NodeBuilder &n, bool last, bool weightsLast) {
   Val x = n.in(0), w = n.in(1), added = n.in(3);
   if (last) {
@@ -169,8 +169,8 @@ LogicalResult importReluGrad(NodeBuilder &n) {
   }));
 }
 
-/// The accumulator changes in the caller's memory, which a compiled model never
-/// does: the flag alone is given.
+/// The accumulator would change in the caller's memory, which a compiled model
+/// never does: only the flag is returned.
 LogicalResult importAccumulator(NodeBuilder &n) {
   n.out(0, n.filled(ElementType::Bool, n.sizes({1}), 1));
   if (n.wants(1)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // com.microsoft.nchwc: what ONNX Runtime saves for its own convolutions. Its
-// tensors say that they are [N, C, H, W], with C a multiple of a block, and lie
-// as [N, C / block, H, W, block]. Inside Hone they are what they say; only the
-// weights of the file have to be brought in order.
+// tensors declare [N, C, H, W], with C a multiple of a block, and are stored as
+// [N, C / block, H, W, block]. Inside Hone they are as declared; only the
+// weights of the file have to be reordered.
 #include "compiler/Import/Onnx/Operators/Microsoft/Nchwc.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Operators/Windows.h"
@@ -14,8 +14,8 @@ static constexpr StringLiteral kDomain = "com.microsoft.nchwc";
 
 namespace {
 
-/// Follows the channels of blocked tensors through a graph, of which the nodes
-/// are in order.
+/// Follows the channels of blocked tensors through a graph whose nodes are in
+/// order.
 struct BlockFinder {
   NchwcBlock result;
   /// Weights and biases, and channels of blocked tensors.
@@ -31,15 +31,15 @@ struct BlockFinder {
     return i < node.inputs.size() ? node.inputs[i] : StringRef();
   }
 
-  /// Whether all of `count` floats from number `from` on are 0.
+  /// Whether all of `count` floats from index `from` on are 0.
   static bool isZero(const Tensor &t, int64_t from, int64_t count) {
     return t.data.substr(from * 4, count * 4).find_first_not_of('\0') ==
            StringRef::npos;
   }
 
-  /// Whether the last 8 of the output channels are nothing in blocks of 16, as
-  /// where there are 8 or fewer of a last 16. In blocks of 8 they would not be
-  /// there, and what lies so would be weights that are 0 for every second input
+  /// Whether the last 8 output channels are padding in blocks of 16, as where
+  /// there are 8 or fewer of a last 16. In blocks of 8 they would not exist,
+  /// and such values would be weights that are 0 for every second input
   /// channel.
   bool isPadded(const Tensor &w, const Tensor *bias) {
     int64_t out = w.dims[0], in = w.dims[1];
@@ -139,9 +139,8 @@ bool isImage(NodeBuilder &n, Val x) {
   return false;
 }
 
-/// Weights [O, I, H, W] from the order in which they lie: output channels in
-/// blocks and, but for those of a plain or a depthwise convolution, input
-/// channels too.
+/// Weights [O, I, H, W] from their stored order: output channels in blocks and,
+/// except for those of a plain or a depthwise convolution, input channels too.
 Val orderedWeights(NodeBuilder &n, Val w, int64_t block) {
   if (!w.isStatic() || w.rank() != 4 || w.elem != ElementType::Float) {
     n.fail("needs float weights of 4 dimensions whose sizes are known");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The blocks of channels that com.microsoft.nchwc has, which files do not name.
+// The block size of com.microsoft.nchwc, which files do not name.
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_NCHWC_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_MICROSOFT_NCHWC_H
 
@@ -7,11 +7,11 @@
 
 namespace hone::onnx {
 
-/// The size by whose name the caller may say how many channels a block has.
+/// The name of the size by which the caller may specify the number of channels
+/// per block.
 constexpr llvm::StringLiteral kNchwcBlock = "nchwc_block";
 
-/// What a graph's channels, and those that fill up its blocks, tell of the
-/// number that a block has.
+/// Evidence of the block size from a graph's channels and their padding.
 struct NchwcBlock {
   bool used = false; ///< the graph has operators of com.microsoft.nchwc
   bool maybe8 = true, maybe16 = true;

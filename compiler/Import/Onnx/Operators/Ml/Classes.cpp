@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From scores to classes, as all classifiers of ai.onnx.ml do it.
+// From scores to classes, for all classifiers of ai.onnx.ml.
 #include "compiler/Import/Onnx/Operators/Ml/Classes.h"
 #include "compiler/Import/Onnx/Builder/Library.h"
 
@@ -69,7 +69,7 @@ std::optional<Val> hone::onnx::transformed(NodeBuilder &n, Val scores,
     n.fail("has the post_transform '" + name + "', which is not supported");
     return std::nullopt;
   }
-  bool keepsZero = name == "SOFTMAX_ZERO"; // what is 0 stays about 0
+  bool keepsZero = name == "SOFTMAX_ZERO"; // 0 stays about 0
   Val top = n.reduce(ReduceKind::Max, scores, {1}, /*keepdims=*/true);
   Val powers = n.map({scores, top}, scores.elem, [&](Args a) {
     Scalar power = exp(a[0] - a[1]);
@@ -128,7 +128,7 @@ LogicalResult hone::onnx::classify(NodeBuilder &n, Val scores,
   if (!results)
     return failure();
   if (binary) {
-    // One score stands for the second class.
+    // A single score belongs to the second class.
     bool probability = transform != "NONE";
     Val first =
         n.map(*results, [&](Scalar x) { return probability ? 1.0 - x : -x; });

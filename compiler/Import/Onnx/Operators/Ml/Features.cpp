@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Features and labels of ai.onnx.ml: scaled, replaced, encoded, put together.
+// Features and labels of ai.onnx.ml: scaled, replaced, encoded, assembled.
 #include "compiler/Import/Onnx/Builder/Library.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Operators/Ml/Classes.h"
@@ -13,7 +13,7 @@ using Args = ArrayRef<Scalar>;
 
 namespace {
 
-/// A list that has one attribute for each type it may have.
+/// A list with one attribute for each of its possible types.
 Val listAttr(NodeBuilder &n, StringRef name) {
   if (auto values = n.stringsAttr((name + "_strings").str()))
     return texts(n, *values);
@@ -24,7 +24,7 @@ Val listAttr(NodeBuilder &n, StringRef name) {
   return tensorAttr(n, (name + "_tensor").str());
 }
 
-/// What a label encoder gives for unknown labels.
+/// The value of a label encoder for unknown labels.
 Val defaultLabel(NodeBuilder &n, ElementType elem) {
   if (Val value = tensorAttr(n, "default_tensor"))
     return value;
@@ -195,8 +195,8 @@ LogicalResult importOneHotEncoder(NodeBuilder &n) {
   }));
 }
 
-/// Columns of all inputs side by side, as f32; those that an input has too
-/// many are cut, and those that it lacks are 0.
+/// Columns of all inputs side by side, as f32; surplus columns of an input are
+/// cut, and missing ones are 0.
 LogicalResult importFeatureVectorizer(NodeBuilder &n) {
   std::optional<Ints> widths = n.intsAttr("inputdimensions");
   if (!widths || widths->size() != n.numInputs())
@@ -243,7 +243,7 @@ LogicalResult importZipMap(NodeBuilder &n) {
                    .result(sequenceOf(map), x->elem)({*x, *keys}));
 }
 
-/// The element type of a map's keys; an error where the input is none.
+/// The element type of a map's keys; an error if the input is not a map.
 ElementType keyType(NodeBuilder &n, Val v) {
   auto map = dyn_cast<hone::graph::MapType>(v.value.getType());
   if (!map) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Checks trees, brings their tests to the three that the runtime knows, and
-// lays nodes out level by level, so that both children of one share a cache
+// Checks trees, reduces their tests to the three that the runtime knows, and
+// lays nodes out level by level, so that both children of a node share a cache
 // line.
 #include "compiler/Import/Onnx/Operators/Ml/ForestBuilder.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
@@ -12,8 +12,8 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::onnx;
 
-/// Words that a set may take for each of its members, before the nodes that ask
-/// for one member each are smaller.
+/// Words that a set may take per member, before nodes that each test one member
+/// are smaller.
 static constexpr int64_t kSetWords = 4;
 /// Integers up to here are exact in f32.
 static constexpr double kExact = 1 << 24;
@@ -37,7 +37,7 @@ void ForestBuilder::addRoots() {
       roots.push_back(i);
 }
 
-/// Whether each node has both children and a feature, and no way leads round.
+/// Whether each node has both children and a feature, and there are no cycles.
 bool ForestBuilder::check(NodeBuilder &n, int64_t features) {
   for (const Entry &entry : entries) {
     if (entry.isLeaf)
@@ -53,7 +53,7 @@ bool ForestBuilder::check(NodeBuilder &n, int64_t features) {
       return false;
     }
   }
-  // A node is done when all below it are.
+  // A node is done when all nodes below it are.
   enum State : char { New, Open, Done };
   std::vector<State> states(entries.size(), New);
   SmallVector<int64_t> pending(roots.begin(), roots.end());
@@ -75,7 +75,7 @@ bool ForestBuilder::check(NodeBuilder &n, int64_t features) {
     if (isCycle)
       break;
   }
-  // What no node without parents leads to has parents in a circle.
+  // Nodes not reachable from a node without parents are on cycles.
   isCycle |= ownRoots && llvm::is_contained(states, New);
   if (isCycle)
     n.fail("has nodes that form no tree: one leads back to itself");
@@ -95,14 +95,14 @@ void ForestBuilder::normalize(Node &node, bool isDouble) {
   bool isOpposite = node.test == TreeTest::Gte || node.test == TreeTest::Gt ||
                     node.test == TreeTest::Neq;
   if (node.test == TreeTest::Lt || node.test == TreeTest::Gte) {
-    // Below a number is at most the one before it.
+    // Less than a number means at most its predecessor.
     double before = isDouble ? std::nextafter(node.split, -INFINITY)
                              : std::nextafterf(node.split, -INFINITY);
     node.split = std::isinf(node.split) && node.split < 0 ? NAN : before;
   }
   if (isOpposite) {
     std::swap(node.no, node.yes);
-    // NaN answers yes to Neq and no to the others, which is now no and yes.
+    // NaN passes Neq and fails the others, which now is the reverse.
     node.nanIsYes = node.test != TreeTest::Neq && !node.nanIsYes;
   }
   if (!isEquality)
@@ -111,7 +111,7 @@ void ForestBuilder::normalize(Node &node, bool isDouble) {
     node.test = TreeTest::Eq;
 }
 
-/// A set becomes a chain of nodes, one for each member.
+/// A set becomes a chain of nodes, one per member.
 void ForestBuilder::expandSet(int64_t place) {
   SmallVector<double> members = std::move(entries[place].node.members);
   if (members.empty()) {
@@ -133,8 +133,8 @@ void ForestBuilder::expandSet(int64_t place) {
   }
 }
 
-/// A category is asked for by one node for each of its values, all of which
-/// lead to the same node: that is one set.
+/// A category is tested by one node per value, all of which lead to the same
+/// node: that is one set.
 void ForestBuilder::mergeEqualTests() {
   auto isMember = [](double v) {
     return v == std::trunc(v) && std::abs(v) < kExact;
@@ -176,7 +176,7 @@ void ForestBuilder::mergeEqualTests() {
   }
 }
 
-/// Places that a root leads to, level by level.
+/// Positions reachable from a root, level by level.
 SmallVector<int64_t> ForestBuilder::order() const {
   SmallVector<int64_t> result;
   std::vector<bool> isTaken(entries.size());
@@ -198,7 +198,7 @@ SmallVector<int64_t> ForestBuilder::order() const {
   return result;
 }
 
-/// Steps from each place that a root leads to down to its farthest leaf.
+/// Steps from each reachable position down to its farthest leaf.
 std::vector<int32_t> ForestBuilder::depths() const {
   constexpr int32_t unknown = -1;
   std::vector<int32_t> result(entries.size(), unknown);
@@ -206,7 +206,7 @@ std::vector<int32_t> ForestBuilder::depths() const {
   while (!pending.empty()) {
     int64_t place = pending.back();
     const auto &[node, votes, isLeaf] = entries[place];
-    // A node comes again when all below it are known.
+    // A node is visited again when all nodes below it are known.
     bool isReady =
         isLeaf || (result[node.no] != unknown && result[node.yes] != unknown);
     if (isReady) {
@@ -226,10 +226,10 @@ template <typename T> struct ForestBuilder::Packed {
   std::vector<ForestNode<T>> nodes;
   std::vector<ForestTree> trees;
   std::vector<int64_t> sets;
-  /// Empty where each leaf has one vote for the one target.
+  /// Empty if each leaf has one vote for the only target.
   std::vector<int32_t> first, targetIds;
   std::vector<T> weights;
-  bool isPlain = true;  ///< there are thresholds alone
+  bool isPlain = true;  ///< there are only thresholds
   int64_t features = 0; ///< that x must have
 };
 
@@ -357,7 +357,7 @@ std::optional<Val> ForestBuilder::build(NodeBuilder &n, Val x, int64_t targets,
   if (!check(n, std::min(features.value_or(most), most)))
     return std::nullopt;
   bool isDouble = x.elem == ElementType::Double;
-  // A set may have members that are no integers, or lie far apart.
+  // A set may have members that are not integers, or are far apart.
   for (size_t i = 0, count = entries.size(); i < count; ++i)
     if (!entries[i].isLeaf && entries[i].node.test == TreeTest::Member)
       expandSet(i);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Decision trees on their way from a model's lists to the packed form that the
-// runtime walks (runtime/library/Forest.h).
+// Decision trees, from a model's lists to the packed form that the runtime
+// walks (runtime/library/Forest.h).
 #ifndef HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
 #define HONE_COMPILER_IMPORT_ONNX_OPERATORS_ML_FORESTBUILDER_H
 
@@ -9,7 +9,7 @@
 
 namespace hone::onnx {
 
-/// What a node of ai.onnx.ml asks, in the order of its modes.
+/// A node's test in ai.onnx.ml, in the order of its modes.
 enum class TreeTest { Leq, Lt, Gte, Gt, Eq, Neq, Member };
 
 class ForestBuilder {
@@ -18,25 +18,25 @@ public:
     TreeTest test;
     int64_t feature;
     double split;
-    bool nanIsYes;   ///< else NaN answers what the comparison does
-    int64_t no, yes; ///< places; -1: there is none
+    bool nanIsYes;   ///< otherwise NaN is compared as usual
+    int64_t no, yes; ///< positions; -1: none
     llvm::SmallVector<double> members = {};
   };
 
-  /// Nodes and leaves have places from 0 on, in the order in which they are
+  /// Nodes and leaves have positions from 0 on, in the order in which they are
   /// added.
   void addNode(Node node) { entries.push_back({std::move(node), {}, false}); }
   void addLeaf() { entries.push_back({{}, {}, true}); }
-  /// A vote of the leaf at a place, if one is there. `firstOnly`: unless it has
-  /// one.
+  /// A vote of the leaf at a position, if there is a leaf. `firstOnly`: unless
+  /// it has one.
   void addVote(int64_t place, int64_t target, double weight, bool firstOnly);
   void addRoot(int64_t place) { roots.push_back(place); }
-  /// Those that no node leads to.
+  /// Nodes without parents.
   void addRoots();
 
-  /// [rows of x, targets]: what the trees' leaves say of each row of x, a
-  /// matrix of f32 or f64, in the type of x. Nodes that form no tree, or ask
-  /// for features that x has not, are an error of the node.
+  /// [rows of x, targets]: the trees' votes for each row of x, a matrix of f32
+  /// or f64, in the type of x. Nodes that do not form a tree, or test features
+  /// that x does not have, are an error of the node.
   std::optional<Val> build(NodeBuilder &n, Val x, int64_t targets,
                            ForestAggregate aggregate);
 

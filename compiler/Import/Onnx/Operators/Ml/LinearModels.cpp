@@ -9,9 +9,8 @@ using Args = ArrayRef<Scalar>;
 
 namespace {
 
-/// x times the transposed coefficients, plus the intercepts. Where the features
-/// are a free dimension, these or `targets`, if above 0, say how many there
-/// are.
+/// x times the transposed coefficients, plus the intercepts. If the number of
+/// features is a free dimension, these or `targets`, if above 0, determine it.
 std::optional<Val> linearScores(NodeBuilder &n, Val x, int64_t targets) {
   std::optional<SmallVector<float>> coefficients = n.floatsAttr("coefficients"),
                                     intercepts = n.floatsAttr("intercepts");
@@ -44,7 +43,7 @@ std::optional<Val> linearScores(NodeBuilder &n, Val x, int64_t targets) {
 
 LogicalResult importLinearClassifier(NodeBuilder &n) {
   std::optional<Val> x = samples(n);
-  // Two classes may have the scores of one.
+  // Two classes may have a single score.
   int64_t classes = std::max(n.intsAttr("classlabels_ints", Ints()).size(),
                              n.stringsAttr("classlabels_strings")
                                  .value_or(std::vector<StringRef>())

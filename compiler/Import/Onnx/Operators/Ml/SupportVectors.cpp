@@ -14,7 +14,7 @@ using Floats = SmallVector<float>;
 
 namespace {
 
-/// What both operators have.
+/// Shared by both operators.
 struct Machine {
   explicit Machine(NodeBuilder &n) : n(n) {}
 
@@ -24,8 +24,8 @@ struct Machine {
   Floats coefficients, rho, vectors, parameters;
   StringRef kind;
 
-  /// `rows` vectors are what the support vectors, or without any the
-  /// coefficients, have: that tells how many features there are.
+  /// `rows` vectors, the support vectors or without any the coefficients: that
+  /// determines the number of features.
   bool read(int64_t supports, int64_t rows);
   /// [rows, count]: of each row with each of the support vectors.
   std::optional<Val> kernels(int64_t count);
@@ -149,9 +149,9 @@ struct Pairs {
   int64_t size() const { return all.size(); }
 };
 
-/// A row for each pair, so that a product with kernels gives its decision: the
-/// coefficients of a class's vectors against each other class lie in as many
-/// rows, its own left out.
+/// A row per pair, so that a product with kernels gives its decision: the
+/// coefficients of a class's vectors against each other class are in as many
+/// rows, its own omitted.
 Floats decisions(const Pairs &pairs, ArrayRef<int64_t> counts,
                  ArrayRef<float> coefficients, int64_t vectors) {
   SmallVector<int64_t> begin{0};
@@ -249,9 +249,8 @@ LogicalResult importSvmClassifier(NodeBuilder &n) {
   }
   if (!scores || n.failed())
     return failure();
-  // ONNX Runtime's rule, which files rely on: with two classes, weights of
-  // which none is negative, and no probabilities, the second class is chosen
-  // from 0.5 on.
+  // ONNX Runtime's rule, which files rely on: with two classes, no negative
+  // weight, and no probabilities, the second class is chosen from 0.5 on.
   bool allPositive =
       llvm::all_of(machine.coefficients, [](float v) { return v >= 0; });
   Val choice = likeliest(n, *votes);
@@ -266,7 +265,7 @@ LogicalResult importSvmClassifier(NodeBuilder &n) {
   StringRef transform = n.stringAttr("post_transform", "NONE");
   Val shown = *scores;
   if (NodeBuilder::known(n.dim(shown, 1)) == 1) {
-    // The one decision between two classes speaks for the second.
+    // The only decision between two classes is that for the second.
     if (transform == "PROBIT")
       return n.error("has the post_transform 'PROBIT' for one score of two "
                      "classes, which is not supported");

@@ -22,14 +22,14 @@ static_assert(int(TreeTest::Member) == std::size(kModes));
 
 const StringRef kAggregates[] = {"AVERAGE", "SUM", "MIN", "MAX"};
 
-/// A list of floats, or what the tensor holds that may take its place.
+/// A list of floats, or the content of the tensor that may replace it.
 std::optional<Doubles> numbersAttr(NodeBuilder &n, const Twine &name) {
   if (auto list = n.floatsAttr(name.str()))
     return Doubles(list->begin(), list->end());
   return n.knownNumbers(tensorAttr(n, (name + "_as_tensor").str()));
 }
 
-/// Whether the attribute is there with `size` entries; takes it.
+/// Whether the attribute is present with `size` entries; reads it.
 template <typename List>
 bool take(std::optional<List> given, size_t size, List &list) {
   if (!given || given->size() != size)
@@ -40,7 +40,7 @@ bool take(std::optional<List> given, size_t size, List &list) {
 
 //===- The older form -----------------------------------------------------===//
 
-/// Names nodes by tree and number, and lists votes of leaves: each for a
+/// Identifies nodes by tree and number, and lists votes of leaves: each for a
 /// target, with a weight.
 struct OlderForm {
   explicit OlderForm(NodeBuilder &n) : n(n) {}
@@ -55,7 +55,7 @@ struct OlderForm {
   std::optional<Val> scores(Val x, int64_t targets, ForestAggregate aggregate);
 
 private:
-  /// Nodes by tree and id; a DenseMap has keys that it takes for none.
+  /// Nodes by tree and id; a DenseMap reserves some keys.
   std::map<std::pair<int64_t, int64_t>, int64_t> places;
 };
 
@@ -102,9 +102,9 @@ bool OlderForm::readNodes() {
   return true;
 }
 
-/// With one target a leaf has one value. ONNX would add up what lists a leaf
-/// more than once, but files in which a converter repeats a vote are made for
-/// ONNX Runtime, which takes the first.
+/// With one target a leaf has one value. ONNX would add up repeated entries for
+/// a leaf, but files in which a converter repeats a vote are made for ONNX
+/// Runtime, which takes the first.
 bool OlderForm::readVotes(StringRef prefix, int64_t targets, bool firstOnly) {
   std::optional<Ints> trees = n.intsAttr((prefix + "_treeids").str());
   size_t count = trees ? trees->size() : 0;
@@ -223,7 +223,7 @@ LogicalResult importTreeRegressor(NodeBuilder &n) {
 
 //===- The newer form -----------------------------------------------------===//
 
-/// Numbers nodes and leaves on their own; a leaf is one vote.
+/// Numbers nodes and leaves separately; a leaf is one vote.
 struct NewerForm {
   explicit NewerForm(NodeBuilder &n) : n(n) {}
 
