@@ -1,7 +1,7 @@
 // RUN: hone-opt %s --mlir-print-debuginfo --mlir-print-local-scope --pass-pipeline='builtin.module(func.func(hone-infer-shapes,hone-simplify,hone-merge-equal,hone-fuse-maps,hone-simplify,hone-form-groups),hone-outline-kernels)' | FileCheck %s
 
-// A kernel knows all nodes that it comes from: a scale that went into the weights of a convolution, maps behind it that
-// became one, an equal one that was dropped. The first is its own, which errors name.
+// A kernel knows all nodes it originates from: a scale that was folded into the weights of a convolution, maps after it
+// that became one, an equal one that was merged. The first is its own, which errors name.
 // CHECK-LABEL: func.func @main
 // CHECK:         hone_rt.call @{{k[0-9]+_conv_map}}({{.+}}) {{.*}}loc(fused["conv"("Conv"), "norm"("BatchNormalization"), "relu"("Relu")
 // CHECK:         hone_rt.call @{{k[0-9]+_map}}({{.+}}) {{.*}}loc(fused["left"("Exp"), "right"("Exp")])

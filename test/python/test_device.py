@@ -238,7 +238,7 @@ class DeviceTest(unittest.TestCase):
             ({"out": {"twice": np.zeros(10, np.float32)[::2]}}, "output 'twice': an array to be written must be c_contiguous"),
             ({"out": {"twice": np.zeros(5)}}, "output 'twice' must have type float, not double"),
             ({"out": {"twice": np.zeros(4, np.float32)}}, "output 'twice': dimension 0 must be 5, not 4"),
-            ({"out": {"twice": [0.0] * 5}}, "output 'twice': an output is written to an array of numpy or"),
+            ({"out": {"twice": [0.0] * 5}}, "output 'twice': an output is written to a numpy array or"),
             ({"out": {"twice": x}}, "output 'twice': its memory overlaps an input"),
             ({"out": {"twice": DeviceArray(X, device=1)}}, "output 'twice': the tensor is on device 1"),
             ({"out": {"twice": DeviceArray(X, strides=[2])}}, "output 'twice': a tensor on a device must be contiguous and writable"),

@@ -391,7 +391,7 @@ class BlockedChannels(BesideTest):
         self.beside(blocked, feeds, reference(plain, feeds), tolerance=1e-4, only=("given",))
         for block in (8, 16):
             blocked, plain = self.models(block, 32, 32)
-            with self.assertRaisesRegex(hone.CompileError, "say so with --dim nchwc_block=8 or 16, or save the model again"):
+            with self.assertRaisesRegex(hone.CompileError, "specify --dim nchwc_block=8 or 16, or save the model again"):
                 hone.compile(blocked.SerializeToString())
             got = hone.compile(blocked.SerializeToString(), dims={"nchwc_block": block}).run(feeds)
             for name, value in reference(plain, feeds).items():

@@ -166,7 +166,7 @@ class ArgumentTest(FolderTest):
 
     def test_names_that_are_no_text(self):
         data = add_model(1, name="damaged").replace(b"damaged", b"dam\xffged")
-        with self.assertRaisesRegex(hone.CompileError, "no UTF-8"):
+        with self.assertRaisesRegex(hone.CompileError, "not UTF-8"):
             hone.compile(data)
         data = add_model(1, dims=["damaged"]).replace(b"damaged", b"dam\xffged")
         self.assertEqual(answer(hone.compile(data)), 1)

@@ -14,7 +14,7 @@ import tempfile
 
 import models
 
-# Below this, seconds are those of starting a process.
+# Less than this is the time of starting a process.
 SHORTEST = 0.1
 
 

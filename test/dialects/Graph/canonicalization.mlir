@@ -37,7 +37,7 @@ func.func @whole(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
 
 // -----
 
-// Constants that folding makes stay inside the region.
+// Constants created by folding stay inside the region.
 // CHECK-LABEL: func.func @region_constants(
 // CHECK-NEXT:    hone.map
 // CHECK-NEXT:      arith.constant 3 : i64

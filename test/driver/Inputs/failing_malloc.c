@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Preloaded, makes the allocation of number HONE_FAIL_MALLOC fail in each
- * process, and writes how many there were to the file HONE_COUNT_MALLOC. The
- * allocator is the program's own. */
+/* Preloaded, makes allocation number HONE_FAIL_MALLOC fail in each process, and
+ * writes the number of allocations to the file HONE_COUNT_MALLOC. The allocator
+ * is the program's own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 static atomic_long count;
 static long chosen = -1;
 
-/* The loader allocates before the environment is there: that is not counted. */
+/* The loader allocates before the environment exists: that is not counted. */
 __attribute__((constructor)) static void begin(void) {
   const char *text = getenv("HONE_FAIL_MALLOC");
   atomic_store(&count, 0);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# Stands for ptxas: knows two chips, one of which does not exist, and spills
-# where a block has to share a multiprocessor with others.
+# A substitute for ptxas: knows two chips, one of which does not exist, and spills if
+# a block has to share a multiprocessor with others.
 if [ "$1" = --help ]; then
   echo "Allowed values for this option:  'compute_80','lto_80','sm_80','sm_150'."
   exit 0

@@ -27,11 +27,11 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     try_signal(number.name, lambda c: c.process.send_signal(number), 130)
     try_signal("group-" + number.name, lambda c: os.killpg(c.process.pid, number), 130)
 try_signal("worker-SIGTERM", lambda c: os.kill(c.worker, signal.SIGTERM), 130)
-# Nobody can catch this one: the worker notices that it is alone.
+# This one cannot be caught: the worker notices that its parent is gone.
 try_signal("SIGKILL", lambda c: c.process.kill(), -signal.SIGKILL)
 try_signal("group-SIGKILL", lambda c: os.killpg(c.process.pid, signal.SIGKILL), -signal.SIGKILL)
-# As when memory runs out: no fault of the compiler, and nothing to report.
+# As when memory runs out: not a bug in the compiler, and nothing to report.
 try_signal("worker-SIGKILL", lambda c: os.kill(c.worker, signal.SIGKILL), 70, "ended by SIGKILL from outside")
-# As a fault of the compiler: another worker writes the reproducer.
+# As a bug in the compiler: another worker writes the reproducer.
 try_signal("worker-SIGSEGV", lambda c: os.kill(c.worker, signal.SIGSEGV), 70, "internal error: the compiler ended by SIGSEGV", (".reproducer.mlir",))
 sys.exit("\n".join(wrong) or 0)

@@ -52,7 +52,7 @@ class Compile:
     def __init__(self, model, output):
         self.output = output
         command = ["hone", "compile", str(model), "-o", str(output)]
-        # Whoever starts the tests may ignore signals.
+        # The tests may be started with signals ignored.
         listen = lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)]  # noqa: E731
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen)
         wait_until(lambda: leftovers(output))

@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --hone-bufferize-host | FileCheck %s
 
-// Inner results lie in slots, the returned one in the caller's memory, constants among the weights.
+// Inner results are in slots, the returned one in the caller's memory, constants among the weights.
 // CHECK:       hone.free_dims = ["n"], hone.weight_bytes = 192 : i64
 // CHECK-LABEL: func.func @hone_run()
 // CHECK:         %[[B:.+]] = hone_rt.constant 128 dense<2.0
@@ -27,7 +27,7 @@ module {
 
 // -----
 
-// A size that hangs on data: a block of the session, and an output that is handed over.
+// A size that depends on data: a block of the session, and an output that is set.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[R:.+]] = hone_rt.library "nonzero"(%{{.+}}) node 0 : (memref<4xf32>) -> memref<1x?xi64>
 // CHECK:         %[[N:.+]] = hone_rt.dim %[[R]], 1
@@ -47,8 +47,8 @@ module {
 
 // -----
 
-// A loop's tensors of fixed shape have one place each, and get their new values all at once: the one of two that change
-// places is saved.
+// A loop's tensors of fixed shape have one place each, and are assigned all at once: one of two that are swapped is
+// saved.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[A:.+]] = hone_rt.slot
 // CHECK:         hone_rt.copy %{{.+}} to %[[A]]
@@ -74,7 +74,7 @@ module {
 
 // -----
 
-// Where the shape varies each iteration makes a block and hands it over; its end gives back what else was made.
+// If the shape varies each iteration allocates a block and passes it on; its end frees the others.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[MARK:.+]] = hone_rt.mark
 // CHECK:         %[[INIT:.+]] = hone_rt.alloc
@@ -103,7 +103,7 @@ module {
 // -----
 
 // Delayed by one and by two iterations, in a loop whose condition passes the places on: each is read before it is
-// written. What a branch gives may be a carried value as well.
+// written. The result of a branch may be a carried value as well.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[A:.+]] = hone_rt.slot
 // CHECK:         %[[B:.+]] = hone_rt.slot
@@ -147,7 +147,7 @@ module {
 
 // -----
 
-// Loops inside each other: the inner one starts with a block of its own, and its result is the outer one's to hand over.
+// Nested loops: the inner one starts with its own block, and its result is passed on by the outer one.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[OUTER:.+]] = hone_rt.mark
 // CHECK:         %[[X:.+]] = hone_rt.alloc
@@ -181,7 +181,7 @@ module {
 
 // -----
 
-// Blocks change places without a copy; one that is handed over twice is copied once.
+// Blocks are swapped without a copy; one that is passed on twice is copied once.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         scf.for {{.*}} iter_args(%[[A:.+]] = %{{.+}}, %[[B:.+]] = %{{.+}}, %[[C:.+]] = %{{.+}})
 // CHECK:           hone_rt.dispatch @step ins(%[[C]] : {{.*}}) outs(%[[NEW:.+]] :
@@ -207,8 +207,8 @@ module {
 
 // -----
 
-// A shape that stays the same is as good as a fixed one: the state has a slot, and the rows that are collected are written
-// to the place where they stay.
+// An invariant shape is as good as a fixed one: the state has a slot, and collected rows are written to their final
+// place.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[N:.+]] = hone.dim "n"
 // CHECK:         %[[STATE:.+]] = hone_rt.slot 0 dims(%[[N]]) : memref<?xf32>
@@ -239,7 +239,7 @@ module {
 
 // -----
 
-// Sizes are equal as arithmetic, not as values alone: one place of 2ab elements.
+// Sizes are equal as arithmetic, not only as values: one place of 2ab elements.
 // CHECK-LABEL: func.func @hone_run()
 // CHECK:       hone_rt.slot
 // CHECK:       scf.for %[[I:[a-z0-9]+]] =

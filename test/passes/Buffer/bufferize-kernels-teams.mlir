@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-bufferize-kernels{teams=true},cse)' | FileCheck %s
 
-// A line in memory of the team, sorted there: pairs of elements with their places.
+// A line in memory of the team, sorted there: elements with their positions.
 // CHECK-LABEL: func.func @best(
 // CHECK:         scf.forall (%[[ROW:.+]], %{{.+}}) in (64, 1) {
 // CHECK-DAG:       %[[ELEMENTS:.+]] = memref.alloca() : memref<128xf32>
@@ -73,7 +73,7 @@ func.func @running_sum(%a: tensor<8x5000xf32>) -> tensor<8x5000xf32> attributes 
 
 // -----
 
-// Many lines beside each other: an iteration for each, which reads beside its neighbours.
+// Many adjacent lines: an iteration for each, which reads next to its neighbours.
 // CHECK-LABEL: func.func @columns(
 // CHECK-NOT:     memref.alloca
 // CHECK:         scf.forall (%{{.+}}, %{{.+}}) in (2, 4096) {
@@ -86,7 +86,7 @@ func.func @columns(%a: tensor<2x50x4096xf32>) -> tensor<2x50x4096xf32> attribute
 
 // -----
 
-// The copy is a step of its own; 1000 teams have a slice each and look at all updates in order, 256 at a time.
+// The copy is a separate step; 1000 teams have a slice each and scan all updates in order, 256 at a time.
 // CHECK-LABEL: func.func @slices(
 // CHECK:         linalg.generic
 // CHECK:         scf.forall (%[[OWNER:.+]], %{{.+}}) in (1000, 1) {
@@ -108,7 +108,7 @@ func.func @slices(%a: tensor<1000x64xf32>, %i: tensor<600x1xi64>, %u: tensor<600
 
 // -----
 
-// Columns do not meet: an iteration for each of them.
+// Columns are disjoint: an iteration for each of them.
 // CHECK-LABEL: func.func @elements(
 // CHECK:         linalg.generic
 // CHECK:         scf.forall (%{{.+}}) in (4096) {

@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(func.func(hone-convert-to-linalg),hone-bufferize-kernels,cse)' | FileCheck %s
 
-// What is returned is written in place, through the reshape; scalars come last.
+// Results are written in place, through the reshape; scalars come last.
 // CHECK-LABEL: func.func private @in_place(
 // CHECK-SAME:    %[[X:.+]]: memref<8x6xf32>, %[[R:.+]]: memref<4x12xf32>, %[[N:.+]]: index)
 // CHECK:         %[[VIEW:.+]] = memref.reinterpret_cast %[[R]] {{.*}} to memref<8x6xf32>
@@ -62,7 +62,7 @@ func.func private @concat(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>) -> tensor<4x
 
 // -----
 
-// Updates are taken in order, in one iteration.
+// Updates are applied in order, in one iteration.
 // CHECK-LABEL: func.func private @scatter(
 // CHECK:         scf.forall ({{.*}}) in (1) {
 // CHECK:           linalg.generic
@@ -76,7 +76,7 @@ func.func private @scatter(%x: tensor<5xf32>, %i: tensor<3xi64>, %u: tensor<3xf3
 
 // -----
 
-// All of a line are sorted by four digits of keys, with their places; where all have the same digit, they stay.
+// A whole line is sorted by four digits of keys, with positions; if all have the same digit, they stay.
 // CHECK-LABEL: func.func private @sort(
 // CHECK-SAME:    %[[X:.+]]: memref<4x1000xf32>, %{{.+}}: memref<4x1000xf32>, %{{.+}}: memref<4x1000xi64>)
 // CHECK-DAG:     %[[LINES:.+]] = memref.reinterpret_cast %[[X]] {{.*}} to memref<4x1000x1xf32>
@@ -101,7 +101,7 @@ func.func private @sort(%x: tensor<4x1000xf32>) -> (tensor<4x1000xf32>, tensor<4
 
 // -----
 
-// The best 100 stay in order, and others that come before the last of them are sorted in, 100 at a time.
+// The best 100 stay in order, and others that precede the last of them are merged in, 100 at a time.
 // CHECK-LABEL: func.func private @best_of_many(
 // CHECK:         memref.alloc() {{.*}} : memref<512xi16>
 // CHECK:         memref.alloc() {{.*}} : memref<512xi32>
@@ -120,7 +120,7 @@ func.func private @best_of_many(%x: tensor<9000xi16>) -> (tensor<100xi16>, tenso
 
 // -----
 
-// Only the run knows how many there are: few are inserted. The size of memory does not hang on the check.
+// The number is only known at run time: few are inserted. The size of memory does not depend on the check.
 // CHECK-LABEL: func.func private @any_number(
 // CHECK:         hone.checked_index %{{.+}} of %{{.+}} {hone.node = 2 : i32}
 // CHECK:         %[[WANTED:.+]] = arith.minsi
@@ -139,7 +139,7 @@ func.func private @any_number(%x: tensor<4x?xi64>, %k: index) -> (tensor<4x?xi64
 
 // -----
 
-// Few are inserted, without memory beside.
+// Few are inserted, without extra memory.
 // CHECK-LABEL: func.func private @few(
 // CHECK-NOT:     memref.alloc
 // CHECK:         scf.while
@@ -150,7 +150,7 @@ func.func private @few(%x: tensor<9000xf32>) -> (tensor<5xf32>, tensor<5xi64>) a
 
 // -----
 
-// A constant lies in the kernel; a uniform one is a scalar.
+// A constant is in the kernel; a splat is a scalar.
 // CHECK: memref.global "private" constant @[[DATA:.+]] : memref<2xf32>
 // CHECK-LABEL: func.func private @constant(
 // CHECK:         memref.get_global @[[DATA]]

@@ -1,8 +1,8 @@
 // RUN: hone-opt %s --split-input-file --mlir-print-local-scope --hone-check-sizes | FileCheck %s
 
-// A computed shape is checked once before what is made of it, and with it the arithmetic: a sum has the sign of one of its
-// terms, and the upper half of a product repeats the sign of the lower one, while not both factors are negative. With
-// a number, comparisons do. The runtime knows the shape of inputs.
+// A computed shape is checked once before its use, and with it the arithmetic: a sum has the sign of one of its terms,
+// and the upper half of a product is the sign extension of the lower one, unless both factors are negative. For a
+// constant operand, comparisons suffice. The runtime has checked the shape of inputs.
 // CHECK:       hone.nodes = [loc("c"("Conv"))]
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[N:.+]] = hone.dim "n"
@@ -52,7 +52,7 @@ module {
 
 // -----
 
-// A number that a select discards may have wrapped around; what was checked in a branch was not checked behind it.
+// A number that a select discards may have wrapped around; a check in a branch does not count after it.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[SIGN:.+]] = arith.cmpi slt, %[[END:.+]], %c0
 // CHECK:         %[[MOVED:.+]] = arith.addi
@@ -85,7 +85,7 @@ module {
 
 // -----
 
-// A divisor from data may be 0, or -1 below the least number; a condition over wrong sizes does not hold.
+// A divisor from data may be 0, or -1 with the lowest number; a condition over wrong sizes does not hold.
 // CHECK-LABEL: func.func @hone_run
 // CHECK-DAG:     %[[ZERO:.+]] = arith.cmpi eq, %[[D:.+]], %c0
 // CHECK-DAG:     %[[MINUS:.+]] = arith.cmpi eq, %[[D]], %c-1

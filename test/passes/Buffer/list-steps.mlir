@@ -1,7 +1,7 @@
 // RUN: hone-opt %s --split-input-file --mlir-print-local-scope --hone-list-steps | FileCheck %s
 
-// Launches, library calls and copies are numbered where they stand, also inside a loop; the nodes of all of them are listed
-// once. A copy of a few bytes is no step.
+// Launches, library calls and copies are numbered in place, also inside a loop; the nodes of all of them are listed
+// once. A copy of a few bytes is not a step.
 // CHECK:       hone.nodes = [loc("old"("Add")), loc("a"("Conv")), loc("b"("Relu")), loc("n"("NonZero"))]
 // CHECK-SAME:  hone.steps = {{\[\[}}@k0, array<i64: 1, 2>], ["nonzero", array<i64: 3>], [unit, array<i64>], [@k0, array<i64: 0>]]
 // CHECK:       hone_rt.dispatch @k0 {{.*}} step 0

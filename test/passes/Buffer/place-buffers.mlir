@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --hone-place-buffers | FileCheck %s
 
-// What device kernels touch lies there; the host reads a copy, made once, and inputs where they are.
+// Buffers of device kernels are on the device; the host reads a copy, made once, and inputs in place.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[X:.+]] = hone_rt.input 0 : memref<2048xf32, #hone_rt.device>
 // CHECK:         %[[A:.+]] = hone_rt.slot 0 : memref<2048xf32, #hone_rt.device>
@@ -28,7 +28,7 @@ module {
 
 // -----
 
-// A kernel of few elements that only the host reads goes to the host; so does one whose sizes the data decide.
+// A kernel of few elements that only the host reads goes to the host; so does one whose sizes depend on data.
 // CHECK-LABEL: func.func private @shape(tensor<4xi64>) -> tensor<4xi64> attributes {hone.kernel}
 // CHECK:       func.func private @sized(tensor<?xf32>) -> tensor<?xf32> attributes {hone.kernel}
 // CHECK:       func.func @hone_run
@@ -53,8 +53,8 @@ module {
 
 // -----
 
-// A constant is at hand in both places; what the host computes is copied over, and what is only copied stays with the
-// other side.
+// A constant is available in both places; results of the host are copied over, and a buffer that is only copied stays
+// with the other side.
 // CHECK-LABEL: func.func private @host(
 // CHECK:       func.func @hone_run
 // CHECK-DAG:     %[[W:.+]] = hone_rt.constant 0 dense<1.000000e+00> : tensor<2048xf32> : memref<2048xf32, #hone_rt.device>
@@ -82,7 +82,7 @@ module {
 
 // -----
 
-// An operand that begins somewhere in its buffer is copied, unless it begins at a multiple of 16 bytes.
+// An operand at an offset in its buffer is copied, unless the offset is a multiple of 16 bytes.
 // CHECK-LABEL: func.func private @aligned(
 // CHECK:       func.func @hone_run
 // CHECK:         %[[EVEN:.+]] = hone_rt.view %{{.+}} from %{{.+}} : memref<64x32xf32, #hone_rt.device> -> memref<32xf32, #hone_rt.device>

@@ -56,7 +56,7 @@ module attributes {hone.nodes = [loc("add")]} {
 
 // -----
 
-// The device has an arena of its own.
+// The device has its own arena.
 // CHECK-LABEL: hone.arena = array<i64: 128, 128, 64, 64>
 // CHECK-SAME:  hone.slots = [array<i64: 2, 4, 64, 0, 1>, array<i64: 4, 5, 128, 0, 0>]
 module {
@@ -74,7 +74,7 @@ module {
 
 // -----
 
-// Slots of one size, which is computed once, and one whose size is known.
+// Slots of one size, which is computed once, and one of known size.
 // CHECK-LABEL: hone.arena = array<i64: -1, -1, -1, -1>
 // CHECK-SAME:  hone.slots = [array<i64: {{[0-9]+}}, {{[0-9]+}}, -1, -1, 0>, array<i64: {{[0-9]+}}, {{[0-9]+}}, 64, -1, 0>, array<i64: {{[0-9]+}}, {{[0-9]+}}, -1, -1, 0>, array<i64: {{[0-9]+}}, {{[0-9]+}}, -2, -1, 0>]
 // CHECK:       func.func @hone_prepare()

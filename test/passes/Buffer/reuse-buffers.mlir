@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-reuse-buffers))' | FileCheck %s
 
-// The operand dies with the call: its slot takes the result. Into the caller's memory the whole chain moves.
+// The operand dies with the call: its slot takes the result. The whole chain moves to the caller's memory.
 // CHECK-LABEL: func.func @hone_run
 // CHECK:         %[[Y:.+]] = hone_rt.output 0 : memref<8xf32>
 // CHECK:         hone_rt.dispatch @first ins({{.*}}) outs(%[[Y]] : memref<8xf32>)
@@ -47,8 +47,8 @@ module {
 
 // -----
 
-// What a loop carries: the first state is computed in its slot, as the kernel does not read it; the second one stays, and
-// the third, which is needed once more.
+// Loop-carried values: the first state is computed in its slot, as the kernel does not read it; the second one stays,
+// and so does the third, which is needed again.
 // CHECK-LABEL: func.func @hone_run
 // CHECK-DAG:     %[[A:.+]] = hone_rt.slot 0
 // CHECK-DAG:     %[[B:.+]] = hone_rt.slot 1

@@ -27,7 +27,7 @@ func.func private @double(%x: tensor<4xf64>) -> tensor<4xf64> attributes {hone.k
   return %r : tensor<4xf64>
 }
 
-// Its element type is not the device's.
+// The device does not support its element type.
 // CHECK: func.func private @strings({{.*}}attributes {hone.kernel}
 func.func private @strings(%x: tensor<4x!hone.string>) -> tensor<2x2x!hone.string> attributes {hone.kernel} {
   %r = hone.reshape %x : tensor<4x!hone.string> -> tensor<2x2x!hone.string>

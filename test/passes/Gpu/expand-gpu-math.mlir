@@ -21,7 +21,7 @@ func.func @no_calls(%x: f32, %y: f32) -> (f32, f32, f32) {
   return %r, %s, %t : f32, f32, f32
 }
 
-// Some bits of the quotient at a time.
+// A few bits of the quotient at a time.
 // CHECK-LABEL: func.func @remainder(
 // CHECK-NOT:     arith.remf
 // CHECK:         scf.while
@@ -39,8 +39,7 @@ func.func @infinite(%x: f16) -> i1 {
   return %r : i1
 }
 
-// Large angles are reduced where there is one; products that must stay exact
-// are sums with zero.
+// Large angles are reduced if there are any; products that must stay exact are sums with zero.
 // CHECK-LABEL: func.func @double(
 // CHECK:         %[[ZERO:.+]] = arith.constant 0.000000e+00 : f64
 // CHECK-NOT:     math.sin

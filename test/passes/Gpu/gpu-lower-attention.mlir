@@ -1,7 +1,7 @@
 // RUN: hone-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(func.func(hone-gpu-lower-attention,canonicalize,cse))' | FileCheck %s
 
-// Tensor cores: a block has 64 rows. Queries and the first keys are copied before the loop, values while scores are computed, the
-// next keys while values are added up. Scores stay in registers, and so do powers.
+// Tensor cores: a block has 64 rows. Queries and the first keys are copied before the loop, values while scores are
+// computed, the next keys while values are accumulated. Scores stay in registers, and so do their exponentials.
 // CHECK-LABEL: func.func @tensor_cores(
 // CHECK-DAG:     %[[BLOCKS:.+]] = arith.constant 96 : index
 // CHECK-DAG:     %[[THREADS:.+]] = arith.constant 128 : index
@@ -54,8 +54,8 @@ func.func @tensor_cores(%q: memref<8x6x128x64xf16>, %k: memref<8x6x256x64xf16>, 
 
 // -----
 
-// f32: pieces of queries and keys through registers. Few blocks: 16 rows each, one warp. Sizes that divide nothing: a tile that is not
-// whole tests each key, and those behind the last score -inf. The rows are causal: their keys end at the last of them.
+// f32: slices of queries and keys through registers. Few blocks: 16 rows each, one warp. Odd sizes: a partial tile
+// tests each key, and those past the end score -inf. The rows are causal: their keys end at the last of them.
 // CHECK-LABEL: func.func @any_size(
 // CHECK-DAG:     %[[THREADS:.+]] = arith.constant 32 : index
 // CHECK-DAG:     %[[LOWEST:.+]] = arith.constant 0xFF800000 : f32

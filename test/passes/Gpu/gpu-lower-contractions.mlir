@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-gpu-lower-contractions,canonicalize,cse))' | FileCheck %s
 
-// Exact f32: tiles of 128 x 128 through registers, two stages of shared memory, panels read as they are.
+// Exact f32: tiles of 128 x 128 through registers, two stages of shared memory, panels read directly.
 // CHECK-LABEL: func.func @tiles(
 // CHECK-DAG:     %[[BLOCKS:.+]] = arith.constant 1024 : index
 // CHECK-DAG:     %[[THREADS:.+]] = arith.constant 256 : index
@@ -53,7 +53,7 @@ func.func @tensor_cores(%a: memref<4096x1024xf16>, %b: memref<1024x4096xf16>, %o
 
 // -----
 
-// bf16 goes in i32 registers. Where K lies along memory in both operands nothing is transposed. Few blocks: small tiles.
+// bf16 is held in i32 registers. If K is contiguous in both operands nothing is transposed. Few blocks: small tiles.
 // CHECK-LABEL: func.func @transposed_bf16(
 // CHECK-DAG:     %[[THREADS:.+]] = arith.constant 64 : index
 // CHECK:         gpu.launch {{.*}}threads({{.*}} = %[[THREADS]],
@@ -86,7 +86,7 @@ func.func @thin(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x12
 
 // -----
 
-// Rows that are not known: of two launches one has an empty grid.
+// Unknown number of rows: of two launches one has an empty grid.
 // CHECK-LABEL: func.func @dynamic_rows(
 // CHECK:         %[[THIN:.+]] = arith.cmpi sle, %[[M:.+]], %[[LIMIT:.+]] : index
 // CHECK:         %[[BLOCKS:.+]] = arith.select %[[THIN]], %{{.+}}, %[[ZERO:.+]] : index
@@ -104,8 +104,8 @@ func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: mem
 
 // -----
 
-// Integers, and sizes that divide nothing: narrow operands are extended on their way to shared memory, and what does not
-// exist is neither read nor written.
+// Integers, and odd sizes: narrow operands are extended on their way to shared memory, and elements outside are neither
+// read nor written.
 // CHECK-LABEL: func.func @integers(
 // CHECK:         scf.if
 // CHECK:           memref.load %{{.+}} : memref<35xi8>

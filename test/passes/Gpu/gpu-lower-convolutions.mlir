@@ -1,6 +1,7 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-gpu-lower-convolutions,canonicalize,cse))' | FileCheck %s
 
-// A product of pixels x filter: the padding is found by comparing positions while the input is brought into shared memory.
+// A product of pixels x filter: padding is detected by comparing positions while the input is brought into shared
+// memory.
 // CHECK-LABEL: func.func @panels(
 // CHECK:         gpu.launch {{.*}}workgroup
 // CHECK:         scf.for
@@ -64,7 +65,7 @@ func.func @depthwise(%a: memref<?x56x56x64xf32>, %f: memref<3x3x64xf32>, %out: m
 
 // -----
 
-// All else: a thread for each of the 486 elements.
+// All others: a thread for each of the 486 elements.
 // CHECK-LABEL: func.func @plain(
 // CHECK-DAG:     %[[COUNT:.+]] = arith.constant 486 : index
 // CHECK-DAG:     %[[BLOCKS:.+]] = arith.constant 2 : index

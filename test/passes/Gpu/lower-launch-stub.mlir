@@ -45,7 +45,7 @@ module attributes {gpu.container_module} {
     return
   }
 
-  // Temporaries that nothing stands before share one region.
+  // Temporaries allocated at the start share one region.
   // CHECK-LABEL: func.func @temporaries(
   // CHECK:         %[[REGION:.+]] = llvm.call @hone_rt_device_scratch(
   // CHECK:         llvm.getelementptr %[[REGION]][64]

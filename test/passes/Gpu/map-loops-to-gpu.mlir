@@ -4,7 +4,7 @@
 #row = affine_map<(i, j) -> (i)>
 #col = affine_map<(i, j) -> (j)>
 
-// Contiguous operands: 16 bytes for each thread, whatever the rank was.
+// Contiguous operands: 16 bytes per thread, whatever the rank.
 // CHECK-LABEL: func.func @vectors(
 // CHECK:         gpu.launch blocks(%[[B:[^,]+]],{{.*}} in (%{{.+}} = %c2,{{.*}} threads(%[[T:[^,]+]],{{.*}} in (%{{.+}} = %c256
 // CHECK:           %[[FIRST:.+]] = arith.muli %[[B]], %c256
@@ -24,7 +24,7 @@ func.func @vectors(%a: memref<64x32xf32>, %o: memref<64x32xf32>) attributes {hon
 
 // -----
 
-// What is left of a size that is not known goes element by element.
+// The remainder of an unknown size is done element by element.
 // CHECK-LABEL: func.func @rest(
 // CHECK:         %[[VECTORS:.+]] = arith.divui %[[N:.+]], %c8
 // CHECK:         %[[REST:.+]] = arith.remui %[[N]], %c8
@@ -66,7 +66,7 @@ func.func @unaligned(%a: memref<4x32xf32, strided<[33, 1]>>, %o: memref<4x32xf32
 
 // -----
 
-// A block for each row; warps combine with shuffles, and meet in shared memory.
+// A block per row; warps reduce with shuffles, then through shared memory.
 // CHECK-LABEL: func.func @row_sums(
 // CHECK:         gpu.launch {{.*}} = %c100, {{.*}} = %c256, {{.*}} workgroup(%[[PARTS:.+]] : memref<8xf32, #gpu.address_space<workgroup>>)
 // CHECK:           %[[SUM:.+]] = scf.for %{{.+}} = %[[T:.+]] to %c250 step %c256 {{.*}} -> (vector<4xf32>)
@@ -95,7 +95,7 @@ func.func @row_sums(%a: memref<100x1000xf32>, %o: memref<100xf32>) attributes {h
 
 // -----
 
-// Neighbouring threads add columns, in 7 parts of 143 rows each; a second launch adds those up.
+// Adjacent threads add columns, in 7 parts of 143 rows each; a second launch adds those up.
 // CHECK-LABEL: func.func @column_sums(
 // CHECK:         %[[SUMS:.+]] = memref.alloc() {{.*}} : memref<3584xf32>
 // CHECK:         gpu.launch {{.*}} = %c14, {{.*}} = %c256
@@ -124,8 +124,8 @@ func.func @column_sums(%a: memref<1000x512xf32>, %o: memref<512xf32>) attributes
 
 // -----
 
-// Operations on the same rows share a launch; the sum of a row is in shared memory, and nothing is allocated. A row is for
-// a warp, and warps do not wait for each other.
+// Operations on the same rows share a launch; the sum of a row is in shared memory, and nothing is allocated. Each row
+// is done by a warp, and warps do not wait for each other.
 // CHECK-LABEL: func.func @rows(
 // CHECK-NOT:     memref.alloc
 // CHECK:         gpu.launch {{.*}} = %c32, {{.*}} = %c4, {{.*}} workgroup(%[[SUM:.+]] : memref<16xf32, #gpu.address_space<workgroup>>)
@@ -166,7 +166,7 @@ func.func @rows(%a: memref<?x100xf32>, %o: memref<?x100xf32>) attributes {hone.k
 
 // -----
 
-// Few rows that are long are divided among blocks, operation by operation.
+// Few long rows are divided among blocks, operation by operation.
 // CHECK-LABEL: func.func @few_long_rows(
 // CHECK:         gpu.launch {{.*}} = %c8, {{.*}} = %c256
 // CHECK:         gpu.launch {{.*}} = %c2, {{.*}} = %c32
@@ -199,8 +199,8 @@ func.func @few_long_rows(%a: memref<2x20000xf32>, %o: memref<2x20000xf32>) attri
 
 // -----
 
-// Rows of 10 elements: 8 threads each. Teams without a row of their own do the last one again, so that no lane is missing
-// in a shuffle.
+// Rows of 10 elements: 8 threads each. Teams without a row repeat the last one, so that no lane is missing in a
+// shuffle.
 // CHECK-LABEL: func.func @short_rows(
 // CHECK:         gpu.launch {{.*}} threads(%[[T:[^,]+]], %[[TEAM:[^,]+]], {{.*}} = %c8, {{.*}} = %c16
 // CHECK:           %[[ROW:.+]] = arith.addi %{{.+}}, %[[TEAM]]
@@ -314,7 +314,7 @@ func.func @iterations(%o: memref<?xf32>, %n: index) attributes {hone.kernel} {
 
 // -----
 
-// Only whole loops inside: a block for each iteration, and its threads divide each loop.
+// Only whole loops inside: a block per iteration, whose threads divide each loop.
 // CHECK-LABEL: func.func @loops(
 // CHECK:         gpu.launch {{.*}} = %c10, {{.*}} = %c96
 // CHECK:           scf.for %{{.+}} = %[[T:.+]] to %c300 step %c96
@@ -339,7 +339,7 @@ func.func @loops(%a: memref<300xf32>, %t: memref<300xf32>, %o: memref<300xf32>) 
 
 // -----
 
-// Steps inside: a block for each iteration, with what it allocates in shared memory. Threads divide a step and meet at
+// Steps inside: a block per iteration, with its allocations in shared memory. Threads divide a step and synchronize at
 // its end.
 // CHECK-LABEL: func.func @steps(
 // CHECK-NOT:     scf.forall
@@ -371,8 +371,8 @@ func.func @steps(%a: memref<10x300xf32>, %o: memref<10x300xf32>) attributes {hon
 
 // -----
 
-// Tiles of 32 by 32 go through shared memory: neighbouring threads load along rows of the one side and store along rows of
-// the other.
+// Tiles of 32 by 32 go through shared memory: adjacent threads load along rows of one side and store along rows of the
+// other.
 // CHECK-LABEL: func.func @transposed(
 // CHECK:         gpu.launch {{.*}} = %c24, {{.*}} threads(%[[X:[^,]+]], %[[Y:[^,]+]], {{.*}} = %c32, {{.*}} = %c8, {{.*}} workgroup(%[[TILE:.+]] : memref<32x33xf32, #gpu.address_space<workgroup>>)
 // CHECK:           scf.for %[[STEP:.+]] = %[[Y]] to %c32 step %c8 {

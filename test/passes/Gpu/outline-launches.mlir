@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-outline-launches)' | FileCheck %s
 
-// A buffer is an address and its dynamic sizes, an index an i64; views and constants are made again.
+// A buffer is an address and its dynamic sizes, an index an i64; views and constants are recreated.
 // CHECK-LABEL: func.func @views(
 // CHECK-SAME:    %[[X:.+]]: memref<?x8xf32>, %[[O:.+]]: memref<?xf32>, %[[N:.+]]: index)
 // CHECK:         memref.extract_aligned_pointer_as_index %[[X]]
@@ -30,7 +30,7 @@ func.func @views(%x: memref<?x8xf32>, %o: memref<?xf32>, %n: index) attributes {
 
 // -----
 
-// The host cannot read what lies on the device.
+// The host cannot read device memory.
 // CHECK-LABEL: func.func @loads(
 // CHECK-NOT:     memref.load
 // CHECK:       gpu.func @loads_step0
@@ -81,7 +81,7 @@ func.func @checks(%x: memref<32xindex>, %o: memref<?xf32>, %n: index) attributes
 
 // -----
 
-// Constants go with the code, shared buffers with the function.
+// Constants move with the code, shared buffers with the function.
 // CHECK-LABEL: func.func @shared(
 // CHECK:       gpu.module @shared_gpu
 // CHECK:         memref.global "private" constant @table

@@ -77,7 +77,7 @@ func.func @last_arg_min(%x: tensor<4x?x1xi8>) -> tensor<4x1xi64> {
 
 // -----
 
-// Along another axis the best value and its index go together; only the index is asked for.
+// Along another axis the best value and its index are found together; only the index is used.
 // CHECK-LABEL: func.func @outer_arg_max(
 // CHECK-DAG:     linalg.fill ins(%{{.+}} : f32)
 // CHECK-DAG:     linalg.fill ins(%{{.+}} : i64)
@@ -91,7 +91,7 @@ func.func @outer_arg_max(%x: tensor<4x8xf32>) -> tensor<8xi64> {
 
 // -----
 
-// The node that errors are reported for goes with the check.
+// The check keeps the node that errors are reported for.
 // CHECK-LABEL: func.func @gather(
 // CHECK:         linalg.generic
 // CHECK:           hone.checked_index {{.*}} wrap {hone.node = 7 : i32}
@@ -113,7 +113,7 @@ func.func @transpose(%x: tensor<2x3x4xi8>) -> tensor<4x2x3xi8> {
 
 // -----
 
-// Views, and what writes parts of its result, are bufferized as they are.
+// Views, and operations that write parts of their result, are bufferized directly.
 // CHECK-LABEL: func.func @left_alone(
 // CHECK:         hone.slice
 // CHECK:         hone.concat

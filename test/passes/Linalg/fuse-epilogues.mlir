@@ -63,7 +63,7 @@ func.func @half(%a: tensor<4x8xf16>, %b: tensor<8x16xf16>) -> tensor<4x16xf16> {
 
 // -----
 
-// The map spreads the result over more elements: it stays.
+// The map broadcasts the result: it stays.
 // CHECK-LABEL: func.func @other_shape(
 // CHECK:         hone.kernel.matmul
 // CHECK:         hone.map
@@ -108,7 +108,7 @@ func.func @windows(%x: tensor<1x4x9xf32>, %f: tensor<4x6x3xf32>) -> (tensor<1x6x
 
 // -----
 
-// The epilogue of an attention is that of its scores.
+// The epilogue of attention applies to its scores.
 // CHECK-DAG:   #[[KEYS:.+]] = affine_map<(d0, d1, d2) -> (d2)>
 // CHECK-LABEL: func.func @attention(
 // CHECK:         hone.kernel.attention ins(%{{.+}}, %{{.+}}, %{{.+}} : tensor<2x?x8xf32>, tensor<7x2x8xf32>, tensor<1x7x4xf32>)

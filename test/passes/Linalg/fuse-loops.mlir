@@ -19,7 +19,7 @@ func.func @into_reduction(%x: tensor<4x8xf32>) -> tensor<4xf32> {
 
 // -----
 
-// What is costly and needed again is kept by the first user.
+// A costly producer with several users is kept by the first one.
 // CHECK-LABEL: func.func @kept_by_first_user(
 // CHECK:         %[[BOTH:.+]]:2 = linalg.generic
 // CHECK:           math.exp
@@ -59,7 +59,7 @@ func.func @transpose(%x: tensor<4x8xf32>) -> tensor<8x4xf32> {
 
 // -----
 
-// A region reads the producer at computed places: it must be in memory.
+// A region reads the producer at computed indices: it must be in memory.
 // CHECK-LABEL: func.func @captured(
 // CHECK-COUNT-2: linalg.generic
 func.func @captured(%x: tensor<8xf32>, %i: tensor<4xi64>) -> tensor<4xf32> {

@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --hone-lower-host-control | FileCheck %s
 
-// Branches in a row and inside each other, and a loop, each in its place.
+// Consecutive and nested branches, and a loop.
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME:    %[[A:.+]]: i1, %[[B:.+]]: i1, %[[N:.+]]: index
 // CHECK:         cf.cond_br %[[A]], ^[[THEN:.+]], ^[[ELSE:.+]]

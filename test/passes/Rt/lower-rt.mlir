@@ -33,7 +33,7 @@ module attributes {hone.arena = array<i64: -1, -1, -1, -1>, hone.free_dims = ["n
 
 // -----
 
-// A library call passes values; the rank and the fixed dimensions it comes back with are checked.
+// A library call passes values; the rank and the fixed dimensions of its results are checked.
 // CHECK:       llvm.mlir.global private constant @hone_config_0(dense<[0, 1]>
 // CHECK-LABEL: llvm.func @hone_run
 // CHECK:         %[[STEP:.+]] = llvm.mlir.constant(1 : i64) : i64
@@ -83,7 +83,7 @@ module attributes {hone.free_dims = ["n"]} {
 
 // -----
 
-// What lies on the device is reached through the frame's other pointers, and copied by the runtime.
+// Device memory is accessed through the frame's other pointers, and copied by the runtime.
 // CHECK-LABEL: llvm.func @hone_run
 // CHECK:         %[[INPUTS:.+]] = llvm.load %{{.+}} : !llvm.ptr -> !llvm.ptr
 // CHECK:         %[[KIND:.+]] = llvm.mlir.constant(1 : i32) : i32
@@ -108,8 +108,8 @@ module attributes {hone.arena = array<i64: 16, 16, 16, 16>,
 
 // -----
 
-// Checks of shapes and conditions leave the preparation as they leave a run, with the sizes that are at fault. A kernel has
-// no pieces where all it makes is empty.
+// Checks of shapes and conditions leave the preparation like a run, with the wrong sizes. A kernel has no pieces if all
+// its results are empty.
 // CHECK-LABEL: llvm.func @hone_prepare(
 // CHECK-SAME:    %[[FRAME:.+]]: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr, %{{.+}}: !llvm.ptr) -> i32
 // CHECK:         %[[STATUS:.+]] = llvm.call @hone_rt_check_dims(%[[FRAME]], %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}})

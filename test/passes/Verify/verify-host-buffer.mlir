@@ -18,7 +18,7 @@ func.func @hone_run() {
 
 // -----
 
-// A loop starts with what it does not own.
+// A loop starts with a block that it does not own.
 func.func @hone_run(%n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -47,7 +47,7 @@ func.func @hone_run(%n: index) {
 
 // -----
 
-// A block that was given to a loop inside.
+// A block that was passed to an inner loop.
 func.func @hone_run(%n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

@@ -8,7 +8,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
-// Kernels have a verifier of their own.
+// Kernels have their own verifier.
 func.func private @k(%x: tensor<4xf32>) -> tensor<1xf32> attributes {hone.kernel} {
   %0 = hone.reduce sum %x axes [0] keepdims : tensor<4xf32> -> tensor<1xf32>
   return %0 : tensor<1xf32>

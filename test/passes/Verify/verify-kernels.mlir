@@ -9,7 +9,7 @@ func.func private @fits(%x: tensor<4xf32>) -> tensor<2x2xf32> attributes {hone.k
   return %r : tensor<2x2xf32>
 }
 
-// The host function is not looked at.
+// The host function is not inspected.
 func.func @main(%x: tensor<4x5xf32>) -> tensor<4xf32> {
   %r = hone.reduce sum %x axes [1] : tensor<4x5xf32> -> tensor<4xf32>
   return %r : tensor<4xf32>

@@ -43,7 +43,7 @@ static void setInputs(hone_runner *runner) {
         hone_runner_message(runner));
 }
 
-/* Nothing is a wrong call, whichever argument it is. */
+/* NULL is a wrong call, whichever argument it is. */
 static void checkNulls(const char *path, hone_library *library) {
   hone_library *opened = library;
   hone_runner *runner;
@@ -158,7 +158,7 @@ int main(int argc, char **argv) {
         "output", "");
   check(!hone_library_input(library, "y"), "no such input", "");
 
-  /* One with threads of its own, one on a pool that is given. */
+  /* One with its own threads, one on a given pool. */
   memset(&options, 0, sizeof(options));
   options.size = sizeof(options);
   options.threads = 2;

@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --hone-translate-emulated=symbol=image | FileCheck %s
 
-// Accesses are checked where they are made, and the kernel gets an entry that takes its parameters from a table.
+// Accesses are checked in place, and the kernel gets an entry that takes its parameters from a table.
 // CHECK-DAG:   llvm.mlir.global external constant @image()
 // CHECK-DAG:   llvm.mlir.global internal constant @image_parameters0(dense<8>
 // CHECK-DAG:   llvm.mlir.global internal @image_services()
@@ -26,7 +26,7 @@ module {
 
 // -----
 
-// Shared arrays are offsets into the block's memory, 64 bytes apart; pointers are the host's.
+// Shared arrays are offsets into the block's memory, 64 bytes apart; pointers are host pointers.
 // CHECK-DAG:   llvm.mlir.global internal constant @image_arrays(dense<[0, 128, 192, 256]>
 // CHECK:       llvm.func internal @shared()
 // CHECK:         %[[BASE:.+]] = llvm.call %{{.+}}() : !llvm.ptr, () -> !llvm.ptr
@@ -49,7 +49,7 @@ module {
 
 // -----
 
-// What the lanes of a warp do together is a call with the registers in memory.
+// Collective operations of a warp are calls with the registers in memory.
 // CHECK:       llvm.func internal @warp(
 // CHECK:         %[[FRAME:.+]] = llvm.alloca
 // CHECK:         llvm.call %{{.+}}(%{{.+}}) : !llvm.ptr, (i32, i32, i32, i32, i32, i32, !llvm.ptr) -> i32

@@ -154,7 +154,7 @@ TEST_F(Device, RefusesPlacesThatCannotBe) {
   Call call(model);
   call.inputs[0].place = 2;
   EXPECT_EQ(call.run(session.session), HONE_WRONG_CALL);
-  EXPECT_EQ(session.message(), "input 'x' lies in no place that there is: 2");
+  EXPECT_EQ(session.message(), "input 'x' is in an unknown place: 2");
 
   setenv("HONE_DEVICE", "cpu", 1);
   Session onCpu(model);

@@ -43,8 +43,8 @@ struct Trouble {
 
 const Trouble troubles[] = {
     {"cannot open the driver './none.so' (./none.so: cannot open shared object "
-     "file: No such file or directory): install the device's driver, or run "
-     "where there is one",
+     "file: No such file or directory): install the device's driver, or run on "
+     "a machine that has one",
      HONE_NO_DEVICE, [](Model &model) { model.device.driver = "./none.so"; }},
     {"the driver 'libc.so.6' has no function cuGraphDestroy: it is too old; "
      "install one for CUDA 11.4 or newer",
@@ -216,10 +216,9 @@ TEST_F(Device, AFailedRunSaysWhatFailed) {
   Call call(model);
   fail("cuLaunchKernel", CUDA_ERROR_LAUNCH_FAILED, 2);
   EXPECT_EQ(call.run(session.session), HONE_DEVICE_FAILED);
-  EXPECT_EQ(session.message(),
-            "device 0, Fake (sm_80): twice_step1 failed: "
-            "CUDA_ERROR_LAUNCH_FAILED (failed); if later runs fail, too, start "
-            "the process again");
+  EXPECT_EQ(session.message(), "device 0, Fake (sm_80): twice_step1 failed: "
+                               "CUDA_ERROR_LAUNCH_FAILED (failed); if later "
+                               "runs fail too, restart the process");
   EXPECT_EQ(call.run(session.session), HONE_OK);
   call.expectResults();
 

@@ -292,18 +292,17 @@ TEST(Session, ShapesThatCannotBe) {
        0,
        HONE_SHAPE_MISMATCH,
        "node 'pick' (Gather): its sizes describe a tensor of [1, -1, -1], "
-       "which "
-       "cannot be"},
+       "which is impossible"},
       {{int64_t(1) << 62},
        0,
        HONE_OUT_OF_MEMORY,
-       "node 'pick' (Gather): its sizes give a tensor of "
+       "node 'pick' (Gather): its sizes describe a tensor of "
        "[4611686018427387904], larger than any memory"},
       {{1, 4},
        1,
        HONE_SHAPE_MISMATCH,
-       "node 'pick' (Gather): the arithmetic of its sizes overflows, and "
-       "gives [1, 4]"},
+       "node 'pick' (Gather): the arithmetic of its sizes overflows, yielding "
+       "[1, 4]"},
   };
   TinySession session;
   for (const Shape &shape : shapes) {

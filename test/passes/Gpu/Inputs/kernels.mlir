@@ -96,7 +96,7 @@ func.func @gather(%a: tensor<?xi64>, %b: tensor<?x8xf32>) -> tensor<?x8xf32> att
   return %r : tensor<?x8xf32>
 }
 
-// Teams of threads with memory of their own.
+// Teams of threads with their own memory.
 func.func @best(%a: tensor<4x300xf32>) -> (tensor<4x20xf32>, tensor<4x20xi64>) attributes {hone.kernel} {
   %v, %i = hone.top_k %a axis 1 : tensor<4x300xf32> -> tensor<4x20xf32>, tensor<4x20xi64>
   return %v, %i : tensor<4x20xf32>, tensor<4x20xi64>
