@@ -108,7 +108,7 @@ Value LoopBody::scalar(Instance &instance, Value value) {
     return known;
   Motion motion = instance.motion.of(value);
   Operation *op = value.getDefiningOp();
-  if (motion == Motion::Counting) {
+  if (motion == Motion::Linear) {
     if (isa<linalg::IndexOp>(op)) {
       instance.scalars.map(value, instance.iv);
       return instance.iv;
@@ -137,7 +137,7 @@ Value LoopBody::vector(Instance &instance, Value value) {
   Value first = scalar(instance, value);
   auto type = VectorType::get(instance.lanes, first.getType());
   Value result = vector::BroadcastOp::create(e.builder, e.loc, type, first);
-  if (instance.motion.of(value) == Motion::Counting) {
+  if (instance.motion.of(value) == Motion::Linear) {
     SmallVector<Attribute> steps;
     for (int64_t lane = 0; lane < instance.lanes; ++lane)
       steps.push_back(e.builder.getIntegerAttr(first.getType(), lane));
@@ -159,7 +159,7 @@ Value LoopBody::gather(Instance &instance, memref::LoadOp load) {
       counted = e.cst(0); // vector of indices, and the increment per lane
   for (auto [index, stride] : llvm::zip_equal(load.getIndices(), strides)) {
     Motion motion = instance.motion.of(index);
-    if (motion == Motion::Counting)
+    if (motion == Motion::Linear)
       counted = e.add(counted, stride);
     if (motion != Motion::Varying) {
       shared = e.add(shared, e.mul(scalar(instance, index), stride));
@@ -220,8 +220,7 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
       instance.scalars.map(index.getResult(), nest.indices[index.getDim()]);
     return; // a linear one is materialized where it is used
   }
-  if (op->getNumResults() == 1 &&
-      motion.of(op->getResult(0)) == Motion::Counting)
+  if (op->getNumResults() == 1 && motion.of(op->getResult(0)) == Motion::Linear)
     return;
   if (auto branch = dyn_cast<scf::IfOp>(op);
       branch && nest.holds(branch.getCondition())) {

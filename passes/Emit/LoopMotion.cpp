@@ -33,7 +33,7 @@ bool MotionAnalysis::isContiguous(memref::LoadOp load) {
   for (Value index : load.getIndices().drop_back())
     if (!invariant(index))
       return false;
-  return of(load.getIndices().back()) == Motion::Counting;
+  return of(load.getIndices().back()) == Motion::Linear;
 }
 
 Motion MotionAnalysis::compute(Value value) {
@@ -54,37 +54,37 @@ Motion MotionAnalysis::compute(Value value) {
   if (nest.assumed.contains(op))
     return Motion::Invariant;
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
-    bool counts =
+    bool isLinear =
         dim >= 0 && llvm::is_contained(nest.dims[dim].loops, index.getDim());
-    return counts ? Motion::Counting : Motion::Invariant;
+    return isLinear ? Motion::Linear : Motion::Invariant;
   }
   Motion most = Motion::Invariant;
-  int counting = 0;
+  int linear = 0;
   op->walk([&](Operation *nested) {
     for (Value operand : nested->getOperands()) {
       if (op->isAncestor(operand.getParentBlock()->getParentOp()))
         continue;
       Motion motion = of(operand);
       most = std::max(most, motion);
-      counting += motion == Motion::Counting;
+      linear += motion == Motion::Linear;
     }
     if (nested != op && isa<linalg::IndexOp>(nested))
       most = std::max(most, of(nested->getResult(0)));
   });
-  if (most != Motion::Counting)
+  if (most != Motion::Linear)
     return most;
   // i + c, c + i, i - c and conversions between index types are linear too.
-  if (isa<arith::AddIOp>(op) && counting == 1)
-    return Motion::Counting;
-  if (isa<arith::SubIOp>(op) && counting == 1 &&
-      of(op->getOperand(0)) == Motion::Counting)
-    return Motion::Counting;
+  if (isa<arith::AddIOp>(op) && linear == 1)
+    return Motion::Linear;
+  if (isa<arith::SubIOp>(op) && linear == 1 &&
+      of(op->getOperand(0)) == Motion::Linear)
+    return Motion::Linear;
   // A narrower integer has the low digits of the counter, and of all sums.
   if (isa<arith::IndexCastOp>(op) && !op->getResult(0).getType().isIndex())
-    return Motion::Counting;
+    return Motion::Linear;
   if (isa<arith::IndexCastOp>(op) && op->getResult(0).getType().isIndex() &&
       op->getOperand(0).getType().isInteger(64))
-    return Motion::Counting;
+    return Motion::Linear;
   return Motion::Varying;
 }
 
@@ -143,7 +143,7 @@ bool vectorizable(const LoopNest &nest, Block &block, MotionAnalysis &motion,
     if (!OpTrait::hasElementwiseMappableTraits(&op) &&
         !isa<CheckedDivisorOp>(op))
       return false;
-    if (motion.of(op.getResult(0)) == Motion::Counting)
+    if (motion.of(op.getResult(0)) == Motion::Linear)
       continue;
     bool isMath = isa<math::MathDialect>(op.getDialect()) &&
                   !isa<math::AbsFOp, math::AbsIOp, math::SqrtOp, math::FmaOp,
@@ -278,7 +278,7 @@ SmallVector<arith::CmpIOp> hone::rangeConditions(const LoopNest &nest,
             {arith::CmpIPredicate::sge, arith::CmpIPredicate::slt},
             compare.getPredicate()) ||
         !compare.getLhs().getType().isIndex() ||
-        motion.of(compare.getLhs()) != Motion::Counting ||
+        motion.of(compare.getLhs()) != Motion::Linear ||
         !motion.invariant(compare.getRhs()) || !isOfCoordinates(term, body))
       return {};
     conditions.push_back(compare);
@@ -293,8 +293,8 @@ static Value valueAtStart(Emitter &e, const LoopNest &nest, unsigned dim,
     return value;
   Operation *op = value.getDefiningOp();
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
-    bool counts = llvm::is_contained(nest.dims[dim].loops, index.getDim());
-    return counts ? e.cst(0) : nest.indices[index.getDim()];
+    bool isLinear = llvm::is_contained(nest.dims[dim].loops, index.getDim());
+    return isLinear ? e.cst(0) : nest.indices[index.getDim()];
   }
   IRMapping mapping;
   for (Value operand : op->getOperands())

@@ -10,7 +10,7 @@
 namespace hone {
 
 /// Along a loop a value is invariant, counts up by one, or varies.
-enum class Motion { Invariant, Counting, Varying };
+enum class Motion { Invariant, Linear, Varying };
 
 /// Classifies the values of a body along one dimension of a nest.
 class MotionAnalysis {

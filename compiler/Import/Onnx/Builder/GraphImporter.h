@@ -90,13 +90,13 @@ public:
     return repeats <= kMaxRepeats && trips <= kMaxRepeats / repeats;
   }
   /// Iteration `number` of `trips` of an unrolled body.
-  struct Step {
-    Step(GraphImporter &importer, int64_t number, int64_t trips)
+  struct UnrolledIteration {
+    UnrolledIteration(GraphImporter &importer, int64_t number, int64_t trips)
         : importer(importer), trips(trips) {
       importer.repeats *= trips;
       importer.path.push_back({nullptr, number});
     }
-    ~Step() {
+    ~UnrolledIteration() {
       importer.path.pop_back();
       importer.repeats /= trips;
     }

@@ -219,7 +219,7 @@ struct LoopImport {
     SmallVector<SmallVector<Val>> collected(scans);
     ScalarBuilder &s = n.host();
     for (int64_t i = 0; i < trips; ++i) {
-      GraphImporter::Step step(n.importer, i, trips);
+      GraphImporter::UnrolledIteration iteration(n.importer, i, trips);
       SmallVector<Val> arguments{
           asDeclared(n.fromSizes({n.index(i)}, {}), 0),
           asDeclared(n.fromHost(s.boolean(true), {}, ElementType::Bool), 1)};

@@ -85,11 +85,11 @@ Size countOf(NodeBuilder &n, const Reduction &r) {
   return count;
 }
 
-using Step = Scalar (*)(const Scalar &);
+using Formula = Scalar (*)(const Scalar &);
 
 void addReduction(OpTable &table, StringRef name, int64_t axesAsInput,
-                  ReduceKind kind, Step before = nullptr,
-                  Step after = nullptr) {
+                  ReduceKind kind, Formula before = nullptr,
+                  Formula after = nullptr) {
   table.add(
       name,
       [=](NodeBuilder &n) {

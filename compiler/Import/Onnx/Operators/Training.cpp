@@ -9,13 +9,13 @@ using Args = ArrayRef<Scalar>;
 namespace {
 
 /// Inputs are R, T, then for `groups` kinds of tensors one each per optimized
-/// tensor. `step` gives the formulas of the outputs: all new tensors of the
+/// tensor. `update` gives the formulas of the outputs: all new tensors of the
 /// first kind, then those of each state.
-using Step = function_ref<SmallVector<Scalar>(
+using Update = function_ref<SmallVector<Scalar>(
     ScalarBuilder &, const Scalar &rate, const Scalar &count, Args group)>;
 
 LogicalResult optimize(NodeBuilder &n, size_t kinds, size_t results,
-                       Step step) {
+                       Update update) {
   size_t tensors = n.numInputs() - 2;
   if (tensors % kinds != 0 || n.numOutputs() != tensors / kinds * results)
     return n.error("has inputs and outputs that do not fit together");
@@ -40,8 +40,8 @@ LogicalResult optimize(NodeBuilder &n, size_t kinds, size_t results,
         SmallVector<Scalar> group;
         for (const Scalar &v : x.drop_front(2))
           group.push_back(s.toFloat(v, type));
-        return step(s, s.toFloat(x[0], type), s.toFloat(x[1], type),
-                    group)[result];
+        return update(s, s.toFloat(x[0], type), s.toFloat(x[1], type),
+                      group)[result];
       }));
   }
   return success(!n.failed());

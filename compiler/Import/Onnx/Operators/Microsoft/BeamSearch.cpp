@@ -147,7 +147,7 @@ struct BeamSearch {
                  [](ArrayRef<Scalar> x) { return x[0] - log(x[1]); });
   }
 
-  struct Step {
+  struct Choice {
     State state;
     Val parents;  ///< int64 [rows]: the row that each continues
     Value goesOn; ///< i1
@@ -155,7 +155,7 @@ struct BeamSearch {
   };
 
   /// Chooses the tokens at `length`.
-  Step choose(Val scores, const State &state, Size length, bool isFirst) {
+  Choice choose(Val scores, const State &state, Size length, bool isFirst) {
     scores = rules.apply(logarithms(scores), state.seen, state.sequences,
                          length, isFirst);
     Size vocabulary = n.dim(scores, 1), twice = n.mul(beams, 2);
@@ -310,8 +310,9 @@ struct BeamSearch {
     if (failed(first))
       return failure();
     Size length = n.dim(decoder.start, 1), done = n.add(length, 1);
-    Step begin = choose(first->scores, initial(n.dim(first->scores, 1)), length,
-                        /*isFirst=*/true);
+    Choice begin =
+        choose(first->scores, initial(n.dim(first->scores, 1)), length,
+               /*isFirst=*/true);
     if (n.failed())
       return failure();
     WhileLoop loop{n, n.value(n.sub(rules.maxLength, done)), begin.goesOn};
@@ -330,7 +331,7 @@ struct BeamSearch {
                            values.drop_front(own.size()));
           if (failed(outcome))
             return failure();
-          Step next = choose(outcome->scores, at, here, /*isFirst=*/false);
+          Choice next = choose(outcome->scores, at, here, /*isFirst=*/false);
           if (n.failed())
             return failure();
           WhileLoop::Outcome result{next.goesOn, next.state.values()};
