@@ -24,7 +24,7 @@ Counts = collections.namedtuple("Counts", "passed failed skipped")
 
 
 def run(command, env=None):
-    """Runs a program, shows what it prints, and gives its output and exit code."""
+    """Runs a program, shows what it prints, and returns its output and exit code."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env)
     lines = []
     for line in process.stdout:
@@ -42,7 +42,7 @@ def one(command, env=None):
 
 
 def summed(command, env=None):
-    """A program that ends with a summary of its own."""
+    """A program that ends with its own summary."""
     output, code = run(command, env)
     found = SUMMARY.findall(output)
     if not found:
@@ -53,7 +53,7 @@ def summed(command, env=None):
 
 
 def lit(folders, tools):
-    """lit's verdicts; what a missing feature keeps from running is skipped."""
+    """lit's verdicts; tests that lack a feature are skipped."""
     with tempfile.TemporaryDirectory() as scratch:
         report = os.path.join(scratch, "lit.json")
         run([sys.executable, f"{tools}/lit", "-sv", "--show-unsupported", f"--output={report}", *map(str, folders)])
@@ -67,7 +67,7 @@ def lit(folders, tools):
 
 
 def format_check():
-    """Every C and C++ file of the project as clang-format has it."""
+    """Every C and C++ file of the project is formatted."""
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.c", "*.cpp", "*.h"], capture_output=True, text=True)
     files = [f for f in listed.stdout.split() if (ROOT / f).exists()]
     _, code = run(["clang-format-22", "--dry-run", "-Werror", *(str(ROOT / f) for f in files)]) if files else ("", 0)
@@ -75,7 +75,7 @@ def format_check():
 
 
 def extra(variable, script, env, *arguments):
-    """Models that lie outside the project, or one visible skip."""
+    """Models outside the project, or one visible skip."""
     if not os.environ.get(variable):
         print(f"skipped: {variable} is not set")
         return Counts(0, 0, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Several models as one, whose compile is one process and makes kernels that they share once."""
+"""Merges several models into one, compiled by one process, with shared kernels made once."""
 import collections
 
 import onnx
@@ -7,7 +7,7 @@ from onnx import AttributeProto
 
 
 def key_of(model):
-    """Models of one key can be merged; None for those that stay alone: functions and training would have to be renamed as well."""
+    """Models with equal keys can be merged; None for those that stay separate: functions and training would have to be renamed as well."""
     if model.functions or model.training_info or model.ir_version < 4:
         return None
     return tuple(sorted((entry.domain or "ai.onnx", entry.version) for entry in model.opset_import))
@@ -62,7 +62,7 @@ def merged(models):
 
 
 def split(items, keys, size):
-    """Lists of up to `size` items of one key each, in their order; one of no key is a list of its own."""
+    """Lists of up to `size` items of one key each, in order; an item without a key is a list of its own."""
     groups, by_key = [], collections.defaultdict(list)
     for item, key in zip(items, keys):
         if key is None:

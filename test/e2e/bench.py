@@ -24,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIST = HERE / "bench-xfail.txt"
 HEADER = "# Architectures that do not pass yet; one that leaves never returns.\n"
 FREE_DIMS = {"b": 1, "s": 64, "past": 128}
-# What each free dimension is besides that: larger, odd, the least there is.
+# Other values of each free dimension: larger, odd, the minimum.
 OTHER_DIMS = [{"b": 3, "s": 17, "past": 5}, {"b": 2, "s": 128, "past": 33}, {"b": 1, "s": 1, "past": 1}]
 
 
@@ -53,7 +53,7 @@ def random_inputs(graph, sizes):
 
 
 def differences(want, got):
-    """The first output that differs, with how."""
+    """The first output that differs, and how."""
     return next((f"output {name}: {amiss}" for name in want if (amiss := difference(want[name], got[name]))), "")
 
 

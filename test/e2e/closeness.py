@@ -52,5 +52,5 @@ def difference(want, got, loose=False, tolerance=None):
         return ""
     with np.errstate(invalid="ignore"):
         off = np.abs(w - g)
-    largest = np.fmax.reduce(off, axis=None)  # passes over what is no number, if it can
+    largest = np.fmax.reduce(off, axis=None)  # skips what is not a number, if it can
     return f"largest difference {largest:.3g}, largest value {finite.max() if finite.size else 0:.3g}"

@@ -95,7 +95,7 @@ class Generator:
 
     def find(self, test):
         found = [value for value in self.scope.visible() if test(value)]
-        # What is near is taken more often.
+        # Recent values are taken more often.
         return self.pick(found[:8]) if found and self.chance(0.7) else self.pick(found) if found else None
 
     def like(self, value):
@@ -141,7 +141,7 @@ class Generator:
     # Simple operators.
 
     def nothing(self, v):
-        """A node, or a few, that give back their input."""
+        """A node, or a few, that return their input."""
         if v.sequence:
             return self.node("Identity", [v], v.elem, v.shape, True)
         kinds = ["Identity", "Identity", "Cast", "Reshape", "Unsqueeze", "If", "Concat", "Expand", "Casts"]
@@ -199,7 +199,7 @@ class Generator:
         return self.node("Identity", [v], v.elem, v.shape)
 
     def condition(self):
-        """A bool without dimensions, computed or there."""
+        """A bool without dimensions, computed or existing."""
         known = self.find(lambda v: v.elem == BOOL and v.shape == ())
         if known and self.chance(0.4):
             return known
@@ -256,7 +256,7 @@ class Generator:
         return helper.make_tensor_value_info(v.name, v.elem, [d if how == "whole" else None for d in dims])
 
     def inside(self, v, how=None):
-        """A value of the open scope that a graph may return: what it was given must pass a node."""
+        """A value of the open scope that a graph may return: its inputs must pass through a node."""
         owned = v in self.scope.values
         if owned and self.chance(0.6):
             return v
@@ -284,7 +284,7 @@ class Generator:
         return results
 
     def carried(self):
-        """Values that a loop starts with: several of few kinds, so that they can change places."""
+        """Values that a loop starts with: several of few kinds, so that they can be swapped."""
         chosen = []
         for _ in range(self.number(1, 2)):
             first = self.find(lambda v: not v.sequence)
@@ -294,7 +294,7 @@ class Generator:
         return [chosen[i] for i in self.rng.permutation(len(chosen))]
 
     def next_values(self, arguments):
-        """What an iteration makes of the carried values."""
+        """The carried values after an iteration."""
         how = self.pick(["permuted", "chain", "mixed", "mixed"])
         result = []
         for i, v in enumerate(arguments):
@@ -307,7 +307,7 @@ class Generator:
             else:
                 value = self.pick([self.pick(alike), self.like(v), self.changed(self.like(v))])
             result.append(self.inside(value))
-        # A graph gives each of its outputs a name of its own.
+        # Each output of a graph has its own name.
         seen = set()
         for i, v in enumerate(result):
             if v.name in seen or v in arguments:
@@ -347,7 +347,7 @@ class Generator:
         arguments = [Value(self.name("a"), v.elem, v.shape) for v in initial]
         grown = [Value(self.name("a"), v.elem, [self.name("u")]) for v in growing]
         lists = [Value(self.name("a"), v.elem, v.shape, True) for v in sequences]
-        # ONNX Runtime counts on in the memory of the number: one that is carried on must be another.
+        # ONNX Runtime increments the number in place: a carried one must be a copy.
         number = self.node("Sub", [iteration, self.constant(INT64, 1)], INT64, ())
         self.scope.values += [number, go, *arguments, *grown, *lists]
         self.steps(self.number(0, 4))
@@ -383,7 +383,7 @@ class Generator:
         results = [Value(self.name(), v.elem, v.shape) for v in arguments]
         results += [Value(self.name(), v.elem, [self.name("u")]) for v in grown]
         results += [Value(self.name(), v.elem, v.shape, True) for v in lists]
-        # Without a step, unknown sizes inside are 0: none of these is like another.
+        # Without iterations, unknown sizes inside are 0: no two of these compare equal.
         results += [Value(self.name(), v.elem, [self.name("u") for _ in range(len(v.shape) + 1)]) for v in collected]
         inputs = [count, start, *(v.name for v in [*initial, *growing, *sequences])]
         self.scope.nodes.append(helper.make_node("Loop", inputs, [v.name for v in results], name=self.name("loop"), body=graph))
@@ -463,12 +463,12 @@ def same(want, got):
     want, got = np.asarray(want), np.asarray(got)
     if want.dtype != got.dtype:
         return False
-    # The shape of what a loop without a step collects is open.
+    # The shape of what a loop without iterations collects is unspecified.
     return want.size == got.size == 0 or (want.shape == got.shape and np.array_equal(want, got))
 
 
 class Expected:
-    """ONNX Runtime's answers, and those of the reference evaluator where asked."""
+    """ONNX Runtime's answers, and those of the reference evaluator on request."""
 
     def __init__(self, model, feeds):
         self.model, self.feeds, self.reference = model, feeds, None
@@ -476,7 +476,7 @@ class Expected:
         self.answers = self.ask_onnxruntime()
 
     def ask_onnxruntime(self):
-        """One answer for each of the feeds, None where it refuses; in a process of its own, which it may end."""
+        """One answer per feed, None if it refuses; in a separate process, which it may crash."""
         receive, send = os.pipe()
         child = os.fork()
         if child == 0:

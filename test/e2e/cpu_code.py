@@ -33,11 +33,11 @@ INSTRUCTION = re.compile(r"^\t([a-z]\w*)(?:\t(.*?))?(?:\s*#.*)?$")
 SPILL = {"rsp": re.compile(r"-?\d*\(%rsp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rsp\)"),
          "rbp": re.compile(r"-?\d*\(%rbp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rbp\)")}
 FRAME = "\tmovq\t%rsp, %rbp"
-# What is known to be amiss, by model, level and kernel.
+# Known problems, by model, level and kernel.
 KNOWN = {
     ("efficientnet_b0", "x86-64-v4", "k66_conv_map"): "LLVM hoists the constants of swish out of the loop over tiles, and spills sums for them",
 }
-# A loop along K has so many products, and elements that are copied to all lanes.
+# The minimum numbers of products, and of broadcast elements, in a loop along K.
 LEAST_PRODUCTS = 8
 BROADCAST = re.compile(r"^(vbroadcasts[sd] [^.]*\(%r(?!ip)|.*\{1to|shufps |unpcklpd |movddup )")
 
@@ -71,7 +71,7 @@ def innermost_loops(lines):
 
 
 def problems(what, model, level, hone):
-    """What is amiss with the loops of a model of this name, and how many there are."""
+    """Problems in the loops of a model of this name, and the number of loops."""
     command = [hone, "compile", str(model), f"--cpu={level}", "--emit=asm"]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:

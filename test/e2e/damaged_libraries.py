@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-# What ld.so works with, and the descriptor with its tables.
+# What ld.so reads, and the descriptor with its tables.
 TABLES = (".dynsym", ".dynstr", ".gnu.hash", ".gnu.version", ".gnu.version_r", ".rela.dyn", ".rela.plt", ".dynamic", ".data.rel.ro", ".rodata", ".note.hone")
 
 # Loads one damaged copy after the other and tells how each went: a death of the process shows
@@ -34,7 +34,7 @@ for line in sys.stdin:
         del data[case["cut"]:]
     if case["bit"] is not None:
         data[case["bit"] // 8] ^= 1 << case["bit"] % 8
-    # A new file each time, as a copy makes it.
+    # A new file each time, as copying makes it.
     import os
     if os.path.exists(path):
         os.remove(path)
@@ -76,7 +76,7 @@ def damages(data, flips):
 
 
 def through_python(library, image, cases, folder, env):
-    """Yields what came of each case: the output, an error, or a signal."""
+    """Yields the outcome of each case: the output, an error, or a signal."""
     left = list(cases)
     while left:
         command = [sys.executable, "-c", CHILD, folder / "damaged.so", image, library]

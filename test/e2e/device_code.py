@@ -42,7 +42,7 @@ def find(tool):
 
 
 NETWORKS, FUNCTIONS = ("f32", "f16", "bf16"), ("f32", "f64")
-# Name, what fills the graph, its types, whether all its contractions are for tensor cores.
+# Name, the graph's content, its types, whether all its contractions are for tensor cores.
 GRAPHS = [
     ("products", products, NETWORKS, True),
     ("convolutions", convolutions, NETWORKS, True),
@@ -90,7 +90,7 @@ def machine_code(nvdisasm, library, scratch):
 
 
 def problems(model, chips, hone, nvdisasm, tensor_cores, scratch):
-    """What is amiss with a model's code, and the number of its functions."""
+    """Problems in a model's code, and the number of its functions."""
     output = scratch / "model.so"
     command = [hone, "compile", str(model), "--target=cuda", f"--gpu={','.join(chips)}", "-o", str(output), "--stats"]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -110,7 +110,7 @@ def problems(model, chips, hone, nvdisasm, tensor_cores, scratch):
         if name not in threads:
             amiss.append(f"{where} has no PTX with a bound on its threads")
             continue
-        # The chip gives them out to warps, by 8 for each thread.
+        # The chip allocates them to warps, 8 per thread at a time.
         taken = -(-registers // 8) * 8 * (-(-threads[name] // 32) * 32)
         if registers > MOST_OF_A_THREAD or taken > MOST_REGISTERS:
             amiss.append(f"{where} takes {registers} registers in {threads[name]} threads")
@@ -172,7 +172,7 @@ def main():
                     check(f"{what}-{kind}", graph.save(scratch / "model.onnx"), fits and kind != "f32")
         if args.only in "digits":
             check("digits", ROOT / "test/data/digits/model.onnx")
-        # Those of benchmarks have many kernels that are alike.
+        # Those of benchmarks have many similar kernels.
         chips = chips if args.gpu else chips[:2]
         for name, path in bench_models(args.only, scratch):
             check(name, path)

@@ -3,7 +3,7 @@
 scikit-learn brings along and converted with default options: compiled models predict what the estimators themselves
 predict, and what ONNX Runtime computes from the same file.
 
---time prints the time of ensembles of trees beside ONNX Runtime instead.
+--time prints the time of ensembles of trees against ONNX Runtime instead.
 """
 import argparse
 import os
@@ -176,7 +176,7 @@ TRANSFORMERS = [
     feature_selection.SelectKBest(k=4),
     feature_selection.VarianceThreshold(),
 ]
-# Trees of scikit-learn lose their way of missing values when they are converted; those of the other two keep it.
+# Trees of scikit-learn lose the branch for missing values in conversion; those of the other two keep it.
 GAPS = [
     (pipeline.make_pipeline(impute.SimpleImputer(), linear_model.LogisticRegression()), "iris-gaps"),
     (pipeline.make_pipeline(impute.SimpleImputer(strategy="median"), linear_model.Ridge()), "diabetes-gaps"),
@@ -216,7 +216,7 @@ def boosted():
 
 
 class Case:
-    """An estimator, what it learns from, and whether its probabilities are dictionaries."""
+    """An estimator, its training data, and whether its probabilities are dictionaries."""
 
     def __init__(self, estimator, data, zipmap=None):
         self.estimator, self.data, self.zipmap = estimator, data, zipmap
@@ -230,7 +230,7 @@ class Case:
         return x[:, 0] if self.data == "documents" else x
 
     def fit(self):
-        """The estimator after learning, and rows for it to look at."""
+        """The trained estimator, and rows for prediction."""
         x, y = DATA[self.data]()
         estimator = base.clone(self.estimator)
         categorical = self.data == "categories" and isinstance(estimator, lightgbm.LGBMModel)
@@ -260,7 +260,7 @@ def cases():
     for classifier in CLASSIFIERS:
         zipmaps = (False, True) if hasattr(classifier, "predict_proba") else (None,)
         for data in ("iris", "iris-names", "cancer"):
-            # Of two classes the converter computes other probabilities than the estimator.
+            # For two classes the converter computes other probabilities than the estimator.
             if data == "cancer" and isinstance(classifier, discriminant_analysis.LinearDiscriminantAnalysis):
                 continue
             for zipmap in zipmaps:
@@ -285,7 +285,7 @@ def as_array(value):
 
 
 def differs(name, found, expected):
-    """How two results differ, or nothing. A class may go the other way where two are alike."""
+    """How two results differ, or nothing. A class may differ where two are equally likely."""
     found, expected = as_array(found), as_array(expected)
     if found.size != expected.size:
         return f"{name}: shape {found.shape}, not {expected.shape}"
@@ -299,7 +299,7 @@ def differs(name, found, expected):
 
 
 def own_results(estimator, x):
-    """What the estimator itself says: predictions and probabilities, or what it makes of the rows."""
+    """The estimator's own output: predictions and probabilities, or transformed rows."""
     if not hasattr(estimator, "predict"):
         result = estimator.transform(x)
         return [result.toarray() if hasattr(result, "toarray") else result]
@@ -324,7 +324,7 @@ def run_case(case):
     reference = session.run(None, inputs)
     results = list(hone.compile(model).run(inputs).values())
     for output, found, expected in zip(session.get_outputs(), results, reference, strict=True):
-        if problem := differs(f"'{output.name}' beside ONNX Runtime", found, expected):
+        if problem := differs(f"'{output.name}' against ONNX Runtime", found, expected):
             return "fail", problem
     for what, found, expected in zip(("predictions", "probabilities"), results, own_results(estimator, case.rows(x))):
         if problem := differs(f"{what} beside the estimator", found, expected):

@@ -26,12 +26,12 @@ import hone  # noqa: E402
 import workers  # noqa: E402
 
 TARGET = "cpu"
-# What a size from data may be.
+# Values of a size from data.
 NUMBERS = [0, 1, 2, 3, -1, -2, -5, 2**31 - 1, 2**31, 2**32, 2**61, 2**62, 2**63 - 1, -(2**62), -(2**63), -(2**63) + 1]
 # Pairs whose product or sum is a small number of 64 bits.
 PAIRS = [(2**32, 2**32), (2**62, 4), (2**63 - 1, 2**63 - 1), (2**61 + 1, 8), (-1, -1), (-3, -2), (2**33, 2**31), (-(2**63), -1),
          (-(2**63), 2), (2**63 - 1, 0), (0, 2**63 - 1), (0, -1)]
-# What a free dimension may be, where another one is 0 (there are no data then).
+# Values of a free dimension, if another one is 0 (there are no data then).
 HUGE = [2**31, 2**40, 2**60, 2**62, 2**63 - 1]
 # Results of more elements are not computed a second time.
 SMALL = 1 << 16
@@ -212,10 +212,10 @@ def describe(inputs, case):
 
 
 def wrong(case, reference, inputs, results):
-    """What a result lacks, if it is small enough to say."""
+    """What is wrong with a result, if it is small enough to tell."""
     if any(count(v) > SMALL for v in results.values()) or any(max(v.shape, default=0) > SMALL for v in inputs.values()):
         return None
-    # The reference takes its time over floats beyond sense, and follows numpy where the standard says other things.
+    # The reference is slow for absurd floats, and follows numpy where the standard differs.
     if any(v.dtype.kind == "f" and not np.all(np.abs(v) < 1e6) for v in inputs.values()) or case.name in UNLIKE:
         return None
     try:
@@ -257,7 +257,7 @@ def run_case(job):
             if NAME not in text and "memory" not in text and not re.match("input '", text):
                 return "fail", f"{where}: names no node: {text}"
         except (MemoryError, ValueError):
-            pass  # numpy has no memory for the result, or no such array
+            pass  # numpy runs out of memory, or has no such array
         else:
             amiss = wrong(case, reference, inputs, results)
             if amiss:
@@ -283,7 +283,7 @@ def main():
             print(case.name, *run_case((case, 0, 1, args.call)))
         return 0
     jobs = [(case, part, 4, None) for case in chosen for part in range(4)]
-    # A size that a machine could hold is no fault, but takes its time.
+    # A size that fits in a machine is not an error, but takes time.
     workers.limit_memory(LIMIT)
     failed = 0
     for job, result in workers.run_cases(jobs, run_case, args.jobs, timeout=60):

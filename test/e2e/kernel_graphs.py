@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Small graphs whose kernels' code is looked at, for CPUs and for GPUs."""
+"""Small graphs whose kernels' code is inspected, for CPUs and for GPUs."""
 import math
 import os
 import pathlib
@@ -10,12 +10,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16, "f64": TensorProto.DOUBLE}
-# Kernels that are named after one of these hold a product.
+# Kernels named after one of these contain a product.
 CONTRACTIONS = re.compile("matmul|conv|attention|lstm|gru|rnn")
 
 
 class Graph:
-    """Nodes of one element type; what they are applied to becomes an input or a constant."""
+    """Nodes of one element type; their operands become inputs or constants."""
 
     def __init__(self, kind):
         self.kind, self.nodes, self.inputs, self.outputs, self.constants = kind, [], [], [], []
@@ -68,7 +68,7 @@ def convolutions(g):
 
 
 def attentions(g):
-    """With blocks enough for the largest tile, and with few; of sizes that divide 16 bytes and of others."""
+    """With enough blocks for the largest tile, and with few; with 16-byte aligned rows and others."""
     for heads, rows, depth in ((96, 128, 64), (8, 128, 64), (8, "n", 128), (96, 65, 77)):
         query, key, value = (g.input(1, heads, rows, depth) for _ in range(3))
         scores = g.apply("MatMul", query, g.apply("Transpose", key, perm=[0, 1, 3, 2]))
@@ -77,7 +77,7 @@ def attentions(g):
 
 
 def others(g):
-    """Products without tensor cores, and what is no product."""
+    """Products without tensor cores, and other operators."""
     g.result(g.apply("MatMul", g.input(1, 512), g.constant(512, 1000)))
     for kernel, stride in ((3, 1), (3, 2), (5, 1)):
         pads = [kernel // 2] * 4
@@ -91,7 +91,7 @@ def others(g):
 
 
 def functions(g):
-    """What a toolkit has in a library."""
+    """Functions that a toolkit has in a library."""
     for name in "Acos Acosh Asin Asinh Atan Atanh Cos Cosh Erf Exp Log Sin Sinh Tan Tanh".split():
         g.result(g.apply(name, g.input(1000)))
     for name in ("Pow", "Mod"):
@@ -99,7 +99,7 @@ def functions(g):
 
 
 def fill_weights(path, filled):
-    """The graph with some values for weights that it leaves out."""
+    """The graph with some values for omitted weights."""
     model = onnx.load(path)
     for tensor in model.graph.initializer:
         dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)

@@ -37,12 +37,12 @@ import workers  # noqa: E402
 
 TARGET = "cpu"
 WAY = "given"
-BATCH = 24  # cases in one model; a smaller batch is less to repeat where one of them fails
+BATCH = 24  # cases per model; smaller batches are cheaper to repeat if one of them fails
 HEADER = "# ONNX backend test cases that do not pass yet; a case that leaves never returns.\n"
 
 
 class Found(Exception):
-    """Carries the model of a case."""
+    """Holds the model of a case."""
 
 
 class CaseBackend(Backend):
@@ -86,7 +86,7 @@ class Recorder:
 
 
 class Way:
-    """A model that is compiled in another way for the inputs of each run."""
+    """A model that is recompiled for the inputs of each run."""
 
     left = collections.Counter()  # of what runs: operations that the evaluator leaves
 
@@ -126,7 +126,7 @@ def run_models(runs):
 
 
 def play(case, mode):
-    """Goes through a case in a mode of CaseBackend; what it took down."""
+    """Runs a case in a mode of CaseBackend; returns what it recorded."""
     CaseBackend.mode, CaseBackend.recorded = mode, []
     try:
         case[1](unittest.TestCase())
@@ -149,7 +149,7 @@ def run_batch(batch):
 
 
 def key_of(case, listed):
-    """What cases of one batch have in common; None for one that stays alone."""
+    """What cases of one batch have in common; None for one that stays separate."""
     if case.is_whole or case[0] in listed or onnx_cases.RANDOM.match(case[0]):
         return None
     try:

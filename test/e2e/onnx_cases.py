@@ -6,12 +6,12 @@ import re
 import unittest
 import warnings
 
-# Where the cases on whole models keep what they unpack; else it is the user's home.
+# Where the cases on whole models unpack; by default the user's home.
 if "HONE_BUILD" in os.environ:
     os.environ["ONNX_HOME"] = os.path.join(os.environ["HONE_BUILD"], "test", "onnx")
 
 LIST = pathlib.Path(__file__).resolve().parent / "onnx-backend-xfail.txt"
-# The format leaves the generator open, so that these cases' numbers are one library's.
+# The generator is unspecified, so these cases' numbers are those of one library.
 RANDOM = re.compile("^test_bernoulli")
 RANDOM_REASON = "runs, but its reference holds another generator's random numbers"
 
@@ -47,7 +47,7 @@ def collect(backend, target, only="", check=None):
 
 
 def compare(ref_outputs, outputs, rtol, atol, model_dir=None):
-    """As onnx's Runner does it, which asks a scalar in a sequence for its length."""
+    """Like onnx's Runner, which takes the length of a scalar in a sequence."""
     from onnx.backend.test.runner import Runner
 
     assert len(outputs) == len(ref_outputs), f"{len(outputs)} values, not {len(ref_outputs)}"

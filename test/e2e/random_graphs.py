@@ -21,12 +21,12 @@ from closeness import difference  # noqa: E402
 UNARY = ["Relu", "Sigmoid", "Tanh", "Abs", "Neg", "Erf", "Softplus", "HardSwish", "Elu", "LeakyRelu", "Softsign", "Floor", "Sin", "Gelu"]
 BINARY = ["Add", "Sub", "Mul", "Max", "Min"]
 REDUCE = ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceLogSumExp"]
-# Jumps would make one rounding error a large difference.
+# Discontinuities would turn a rounding error into a large difference.
 STEPS = {"Floor"}
 
 
 class Graph:
-    """A graph under construction; each value is known by name and by its present shape."""
+    """A graph under construction; each value is identified by name and present shape."""
 
     def __init__(self, seed):
         self.rng = np.random.default_rng(seed)
@@ -47,7 +47,7 @@ class Graph:
     def add_input(self):
         shape = tuple(int(self.pick([1, 2, 3, 4, 5, 7, 8, 16, 17, 33])) for _ in range(int(self.rng.integers(1, 5))))
         name = f"x{len(self.inputs)}"
-        # Equal sizes share a name now and then, as batches do.
+        # Equal sizes share a name sometimes, like batches.
         dims = [f"d{d}" if self.dynamic and self.rng.random() < 0.5 else d for d in shape]
         self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, dims))
         self.feeds[name] = self.random(shape)

@@ -26,13 +26,13 @@ WEIGHTS = {"Conv": 1, "ConvTranspose": 1, "ConvInteger": 1, "QLinearConv": 3, "C
 # model: how many bytes they are does not follow from one dimension.
 PACKED = {TensorProto.INT4, TensorProto.UINT4, TensorProto.INT2, TensorProto.UINT2, TensorProto.FLOAT4E2M1}
 
-# Operations that are left to the run even where all operands are constants: to compute them is the
+# Operations that are left to run time even if all operands are constants: computing them is the
 # work of kernels and of the run-time library, and control flow in a map's body is not interpreted.
 RUN_TIME = {
     "arg_reduce", "attention", "conv", "conv_transpose", "cumulate", "library", "matmul", "pool", "scatter", "top_k",
     "scf.for", "scf.if", "scf.while", "scf.index_switch",
 }  # fmt: skip
-# What else it evaluates besides maps and reductions.
+# What it evaluates besides maps and reductions.
 MOVEMENT = {"concat", "gather", "pad", "slice", "transpose"}
 
 
@@ -64,7 +64,7 @@ def callers_inputs(graph):
 
 
 def _known_dims(node, i, rank):
-    """Numbers of the dimensions of the node's input `i` that are known at compile time."""
+    """Indices of the dimensions of the node's input `i` that are known at compile time."""
     attributes = {a.name: a for a in node.attribute}
     if node.op_type.startswith("Reduce") and i == 1 and "keepdims" in attributes and attributes["keepdims"].i == 0:
         return {rank - 1}
@@ -204,5 +204,5 @@ def left_by_evaluator(text):
             if not names:
                 known.update(results)
                 amiss += others
-    # A model of large constants that are not made spends what the evaluator may take.
+    # A model of large constants that are not materialized exhausts the evaluator's budget.
     return left, [] if any(map(_large, amiss)) else amiss

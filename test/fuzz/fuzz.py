@@ -34,12 +34,12 @@ MEMORY = 2 << 30
 # What is told of a compiler, which is a process of its own, that does not end by itself or
 # has not enough of the limited memory.
 ENDS = ("internal error", "not enough memory to compile it", "the compiler was ended", "the compiler could not start", "the compiler cannot start")
-PER_PROCESS = 1000  # cases of one process: what one leaves behind, the next does not see
+PER_PROCESS = 1000  # cases per process
 PER_CHECK = 100  # models of one `hone check`
 
 
 def judge(messages):
-    """What the messages about a model say of its check: (verdict, message)."""
+    """The outcome of a model's check from its messages: (verdict, message)."""
     errors = [m for m in messages if m.startswith("error: ")]
     if any(end in m for m in errors for end in ENDS):
         return "internal", " ".join(messages)
@@ -56,7 +56,7 @@ def check(model):
 
 
 def check_all(models):
-    """How the checks of several models end, one after the other in one process; nothing
+    """The outcomes of checks of several models, one after another in one process; nothing
     where that does not end as it should, or not in the time of one."""
     import hone
 
@@ -94,7 +94,7 @@ def run(model, number):
     try:
         compiled = hone.compile(model)
     except hone.CompileError as e:
-        # What cannot be compiled is said by the check.
+        # The check reports what cannot be compiled.
         return ("internal" if any(end in str(e) for end in ENDS) else "unchecked"), " ".join(str(e).split())
     for feeds in hostile.feeds(compiled, number):
         try:
@@ -103,18 +103,18 @@ def run(model, number):
             if "status 9" in str(e) or "internal" in str(e):
                 return "internal", "run: " + " ".join(str(e).split())
         except (MemoryError, TypeError, ValueError):
-            pass  # feeds that the package refuses
+            pass  # feeds that the package rejects
     return "good", ""
 
 
 class Worker:
-    """A forked child that goes through the numbers from `first` on."""
+    """A forked child that runs the numbers from `first` on."""
 
     def __init__(self, first, step, limit, serve, serve_all):
-        # Number of the case at hand and when it began, for when it does not come back.
+        # Number of the current case and its start, in case it does not return.
         self.state = mmap.mmap(-1, 16)
         self.receive, send = os.pipe()
-        # What the process says when it dies.
+        # The output of a dying process.
         self.errors = tempfile.TemporaryFile()
         self.pid = os.fork()
         if self.pid == 0:
@@ -147,7 +147,7 @@ class Worker:
             os.ftruncate(2, 0)
             os.lseek(2, 0, os.SEEK_SET)
             self.state[:] = struct.pack("<qd", number, time.monotonic())
-            # Ends the process by a signal of its own.
+            # Ends the process by its own signal.
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             try:
@@ -205,7 +205,7 @@ def verdicts(numbers, jobs, serve, serve_all):
                 first += worker.step
             launch(first)
         for worker in workers.values():
-            # One that waits for what does not come uses no time of the CPU.
+            # A deadlock uses no CPU time.
             number, began = worker.current()
             if began and time.monotonic() - began > 12 * SECONDS:
                 os.kill(worker.pid, signal.SIGKILL)

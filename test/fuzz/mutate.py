@@ -20,7 +20,7 @@ BITS = {TensorProto.FLOAT: 32, TensorProto.DOUBLE: 64, TensorProto.INT64: 64, Te
 
 
 class Mutator:
-    """Makes case after case; each depends on its number and the seeds alone."""
+    """Makes cases; each depends only on its number and the seeds."""
 
     def __init__(self, models, operators):
         self.models, self.operators = models, operators
@@ -45,7 +45,7 @@ class Mutator:
         if self.chance(0.25):
             model = self.single_node()
         for _ in range(self.few()):
-            for _ in range(10):  # not every mutation fits every model
+            for _ in range(10):  # not every mutation applies to every model
                 mutation, weight = self.pick(self.MUTATIONS)
                 if self.chance(weight) and mutation(self, model) is not False:
                     break
@@ -77,7 +77,7 @@ class Mutator:
     # ---- Types and tensors
 
     def set_shape(self, tensor, dims=None):
-        """A random shape, or the given one, with free dimensions here and there."""
+        """A random shape, or the given one, with some free dimensions."""
         tensor.ClearField("shape")
         if dims is None:
             if self.chance(0.03):
@@ -110,7 +110,7 @@ class Mutator:
             self.set_shape(type_proto.sparse_tensor_type)
 
     def fill(self, tensor, element, dims):
-        """Makes a tensor of that type and shape with plausible values; large ones are short of data."""
+        """Makes a tensor of that type and shape with plausible values; large ones lack data."""
         name = tensor.name
         tensor.Clear()
         tensor.name, tensor.data_type = name, element
@@ -299,7 +299,7 @@ class Mutator:
                     self.change_attribute(node.attribute[-1])
         return model
 
-    # ---- Mutations: each returns False where it does not fit the model
+    # ---- Mutations: each returns False if it does not apply to the model
 
     def input_type(self, model):
         graph = self.any_graph(model)
@@ -377,7 +377,7 @@ class Mutator:
             graph.input.remove(value)
 
     def input_of_constant(self, model):
-        """A constant becomes an input, with free dimensions now and then."""
+        """A constant becomes an input, sometimes with free dimensions."""
         graph = self.any_graph(model)
         if not isinstance(graph, onnx.GraphProto) or not graph.initializer:
             return False
@@ -558,7 +558,7 @@ class Mutator:
         graph.CopyFrom(inner.graph)
 
     def function(self, model):
-        """A node becomes the call of a function that holds it."""
+        """A node becomes the call of a function that contains it."""
         node = self.any_node(model)
         if node is None:
             return False
@@ -649,7 +649,7 @@ def wire_field(number, kind, value):
 
 
 def wire_fields(data):
-    """(number, wire type, value) of a message's fields, up to what is none."""
+    """(number, wire type, value) of a message's fields, up to the first invalid one."""
     position = 0
 
     def read():

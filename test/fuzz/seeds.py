@@ -38,7 +38,7 @@ def load():
 
 
 class Operator:
-    """What nodes of one operator look like."""
+    """Examples of nodes of one operator."""
 
     def __init__(self, domain, name):
         self.domain, self.name = domain, name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs packed cases on the device and compares with what they should give."""
+"""Runs packed cases on the device and compares with expected outputs."""
 import collections
 import ctypes
 import json
@@ -19,7 +19,7 @@ RUNS = 3
 
 
 class Bundle:
-    """The folder that was packed; cases are unpacked beside it once."""
+    """The packed folder; cases are unpacked beside it once."""
 
     def __init__(self, folder):
         self.folder = folder / "cases"
@@ -45,7 +45,7 @@ class Bundle:
             return "none", str(failure)
 
     def device(self):
-        """As probe, in a process of its own: this one is forked, and stays without a driver."""
+        """Like probe, in a separate process: this one is forked, and stays without a driver."""
         entry = next((e for e in [*self.cases, *self.timings] if e.get("on_device")), None)
         if not entry:
             return workers.Result("none", "nothing here has code for one", 0)
@@ -87,7 +87,7 @@ class Bundle:
         return "pass", ("host" if not model.device_kernels else "device" if everywhere else "both")
 
     def hold_context(self, model):
-        """Keeps the device's context, which each session would make and end for itself."""
+        """Keeps the device's context, which each session would otherwise create and destroy."""
         if model.device_kernels and not self.driver:
             self.driver = hone_runtime.Driver(model.device.driver.decode())
 
@@ -95,7 +95,7 @@ class Bundle:
         if isinstance(encoded, dict) and encoded.get("type", value.content.tensor.type) != value.content.tensor.type:
             return f"element type {value.content.tensor.type}, expected {encoded['type']}"
         want, got = values.to_numpy(encoded, data, self.narrow), values.from_runtime(value, self.narrow)
-        # What numpy lacks comes as f32.
+        # Types that numpy lacks come as f32.
         narrow = isinstance(encoded, dict) and "type" in encoded and encoded["type"] not in values.DTYPES
         return difference(want, got, case.get("loose", False), case.get("tolerance") or (NARROW if narrow else None))
 

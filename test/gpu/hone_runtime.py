@@ -157,7 +157,7 @@ class Runtime:
             setattr(self, name, function)
 
     def opened(self, function, *arguments):
-        """The handle that one of the opening functions gives."""
+        """The handle from one of the opening functions."""
         handle, message = c_void_p(), ctypes.create_string_buffer(512)
         status = function(*arguments, byref(handle), message, len(message))
         if status:
@@ -184,7 +184,7 @@ class Model:
 
 
 class Runner:
-    """A session of a model on its device, or on the CPU where the model is for that alone."""
+    """A session of a model on its device, or on the CPU if the model is only for that."""
 
     def __init__(self, model, threads=1):
         self.runtime, self.model = model.runtime, model
@@ -212,7 +212,7 @@ class Runner:
         self.check(self.runtime.hone_runner_run(self.handle))
 
     def output(self, name):
-        """A value that lasts until the next run."""
+        """A value that is valid until the next run."""
         return self.runtime.hone_runner_output(self.handle, name).contents
 
     def stats(self):
@@ -225,7 +225,7 @@ class Runner:
 
 
 class Driver:
-    """Memory of a device, through the driver that a model names; the context is the runtime's."""
+    """Device memory, through the driver that a model names; the context is the runtime's."""
 
     def __init__(self, path, number=0):
         self.library = ctypes.CDLL(path)

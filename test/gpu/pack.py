@@ -148,7 +148,7 @@ class Packer:
 
 
 class Recorder:
-    """Notes what a case of ONNX's runs on and compares with, where another backend runs it."""
+    """Records the inputs and expected outputs of a case of ONNX's, to be run by another backend."""
 
     def start(self, packer, name):
         self.packer, self.name, self.sets, self.tolerance = packer, name, [], None
@@ -164,7 +164,7 @@ class Recorder:
 
     def check(self, ref_outputs, outputs, rtol, atol, model_dir=None):
         narrow = any(np.asarray(r).dtype == ml_dtypes.bfloat16 for r in ref_outputs if not isinstance(r, (list, tuple)))
-        # Two of its last places, as the comparison that this one stands in for.
+        # Two units in the last place, like the comparison that this one replaces.
         self.tolerance = [max(rtol, 2**-6) if narrow else rtol, atol]
         self.sets[-1][1].update(zip(self.packer.outputs, ref_outputs, strict=True))
 
@@ -193,7 +193,7 @@ class RecordingBackend(Backend):
 
 
 def repeat_weights(graph):
-    """A corner of each large weight in place of the whole: the time is the same, and the folder small."""
+    """A corner of each large weight instead of the whole: the time is the same, and the folder small."""
     for tensor in graph.initializer:
         if tensor.data_type in (1, 10, 11, 16) and len(tensor.dims) >= 2:
             corner = numpy_helper.to_array(tensor)[tuple(slice(timing.PERIOD) for _ in tensor.dims)]
@@ -210,13 +210,13 @@ def narrow_tables():
     tables = {}
     for number, (bits, name) in NARROW.items():
         codes = np.arange(1 << bits, dtype=np.uint8)
-        # Sub-byte types lie in the low bits of a byte each.
+        # Sub-byte types are in the low bits of a byte each.
         tables[number] = (bits, codes.view(getattr(ml_dtypes, name)).astype(np.float32).tolist())
     return tables
 
 
 def pack(folder, target, gpu, only, models_folder, bench_folder, jobs):
-    """Writes the folder; the number of cases that could not be compiled though they should."""
+    """Writes the folder; returns the number of cases that unexpectedly could not be compiled."""
     if folder.exists() and not (folder / "check-gpu").exists():
         raise SystemExit(f"{folder} exists and holds something else")
     shutil.rmtree(folder, ignore_errors=True)
@@ -244,7 +244,7 @@ def pack(folder, target, gpu, only, models_folder, bench_folder, jobs):
         elif result.verdict == "skip":
             manifest["skipped"][name] = result.detail
         else:
-            # Reported where the bundle runs as well: it has no library.
+            # Also reported where the bundle runs: it has no library.
             amiss = f"{result.verdict} where it was packed: {result.detail}"
             manifest["cases"].append({"name": name, "kind": kind, "operators": [], "amiss": amiss})
             if name not in listed:
@@ -262,7 +262,7 @@ def pack(folder, target, gpu, only, models_folder, bench_folder, jobs):
 
 
 def finish(folder, scratch):
-    """Compresses the cases, and puts beside them what runs them."""
+    """Compresses the cases, and adds what runs them."""
     with tarfile.open(folder / "cases.tar.xz", "w:xz", preset=6) as archive:
         for path in sorted(scratch.iterdir()):
             archive.add(path, path.name)

@@ -74,7 +74,7 @@ def torch_peers(entry, feeds):
 
 
 def plain(entry, feeds, narrow):
-    """The result by numpy, where there is no torch; None of what would take long."""
+    """The result by numpy, if there is no torch; None if it would take long."""
     if entry["flops"] > 1e9:
         return None
     sizes, number = entry["sizes"], TYPES[entry["type"]]
@@ -97,7 +97,7 @@ def plain(entry, feeds, narrow):
 
 
 def onnxruntime_peer(name, feeds, folder):
-    """ONNX Runtime on the device, where it is installed for one and has the model's file."""
+    """ONNX Runtime on the device, if it is installed for one and has the model's file."""
     path = folder / f"{name}.onnx" if folder else None
     try:
         import onnxruntime

@@ -12,11 +12,11 @@ TOOLS = ["memcheck", "racecheck", "synccheck"]
 TOGETHER = re.compile("matmul|gemm|conv|softmax|attention|scatter|reduce_sum|layer_norm|top_k")
 # Of those; the first by name.
 MOST = 120
-CAUGHT = 86  # exit code that no program of ours has
+CAUGHT = 86  # an exit code that no program of ours has
 
 
 def subset(cases):
-    """Names of cases that run on the device, each operator at least once where one does."""
+    """Names of cases that run on the device, each operator at least once if one does."""
     able = [c for c in cases if c.get("on_device") and c["kind"] == "onnx" and not c["name"].endswith("_expanded_cpu")]
     chosen, seen = [], set()
     for case in sorted(able, key=lambda c: (len(c["operators"]), c["name"])):
@@ -28,7 +28,7 @@ def subset(cases):
 
 
 def find():
-    """Named, in PATH, or of an installed toolkit."""
+    """Named, in PATH, or in an installed toolkit."""
     usual = "/usr/local/cuda/bin/compute-sanitizer"
     named = os.environ.get("HONE_COMPUTE_SANITIZER") or shutil.which("compute-sanitizer")
     return named or (usual if os.access(usual, os.X_OK) else None)

@@ -49,7 +49,7 @@ def narrowed(array, kind):
 
 
 class Placed:
-    """A model whose inputs and outputs lie on the device."""
+    """A model whose inputs and outputs are on the device."""
 
     def __init__(self, bundle, entry):
         self.model = bundle.model(entry)
@@ -74,7 +74,7 @@ class Placed:
         self.runner.set_input(name.encode(), value)
 
     def take_outputs(self, narrow):
-        """Outputs to the device, where their sizes are known before the run."""
+        """Outputs to the device, if their sizes are known before the run."""
         for info, dims in zip(self.model.outputs, self.runner.output_dims()):
             if min(dims, default=0) >= 0 and info.kind == hone_runtime.TENSOR:
                 size = int(np.prod(dims, dtype=np.int64)) * narrow.bits(info.type) // 8

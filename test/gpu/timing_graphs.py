@@ -48,7 +48,7 @@ def matmul(kind, m, n, k):
 
 
 def linear(kind, m, n, k):
-    """A product with constant weights, which are packed when it is compiled."""
+    """A product with constant weights, which are packed at compile time."""
     return Timing("linear", kind, {"m": m, "n": n, "k": k}, "MatMul", {"a": [m, k]}, [m, n], 2.0 * m * n * k, {"b": [k, n]})
 
 
@@ -68,7 +68,7 @@ def attention(kind, b, h, s, d, causal=0):
 
 
 def timings(small):
-    """All of them, or for a device that is emulated one of each that takes no time."""
+    """All of them, or for an emulated device one of each fast kind."""
     if small:
         return [
             matmul("f32", 32, 32, 32),

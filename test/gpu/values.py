@@ -33,7 +33,7 @@ DTYPES = {
 
 
 class Narrow:
-    """What each code of the types that numpy lacks stands for: {type: (bits, values)}."""
+    """The value of each code of the types that numpy lacks: {type: (bits, values)}."""
 
     def __init__(self, path):
         tables = json.loads(path.read_text())
@@ -94,7 +94,7 @@ def tensor_to_runtime(encoded, blob, keep):
 
 
 def from_runtime(value, narrow):
-    """A value that lies on the host, as arrays, lists, dicts and None."""
+    """A value on the host, as arrays, lists, dicts and None."""
     if value.kind == hone_runtime.SEQUENCE:
         sequence = value.content.sequence.contents
         return [from_runtime(sequence.elements[i], narrow) for i in range(sequence.count)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Models beside ONNX Runtime, in the three ways of e2e/ways.py."""
+"""Models against ONNX Runtime, in the three ways of e2e/ways.py."""
 import pathlib
 import sys
 import unittest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Resize with antialias beside ONNX's reference evaluator: seeded random shapes, modes and scales."""
+"""Resize with antialias against ONNX's reference evaluator: seeded random shapes, modes and scales."""
 import unittest
 
 import numpy as np
@@ -33,9 +33,9 @@ def draw(rng):
     if cropped:
         low, high = rng.uniform(0, 0.3, len(axes)), rng.uniform(0.7, 1.1, len(axes))
         inputs["roi"] = np.concatenate([low, high]).astype(np.float32)
-    # With a crop the reference takes the product of scale and size where the text says the size of the result.
+    # With a crop the reference uses the product of scale and size where the specification says the size of the result.
     if rng.random() < 0.5 and not cropped:
-        # Powers of 2 and their likes: sizes are whole, as the two sides compute them in different types.
+        # Powers of 2 and similar: sizes are integral, as the two sides compute them in different types.
         inputs["scales"] = np.array([float(rng.choice([0.25, 0.5, 0.75, 1, 1.5, 2])) for _ in axes], np.float32)
         if (np.floor(np.array([shape[a] for a in axes]) * inputs["scales"]) < 1).any():
             inputs["scales"][:] = 1.5

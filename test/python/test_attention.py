@@ -69,7 +69,7 @@ class AttentionCases:
     """Those of both targets."""
 
     def run_model(self, model, operands):
-        """Results that are to be equal to the reference."""
+        """Results that must equal the reference."""
         return [hone.compile(model).run(operands)["y"]]
 
     def check(self, kind, heads, rows, keys, depth, width, mask=None, causal=False, dynamic=False, by_row=False):

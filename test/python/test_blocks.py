@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Weights of com.microsoft in few bits, and its quantized LSTM, beside ONNX Runtime."""
+"""Weights of com.microsoft in few bits, and its quantized LSTM, against ONNX Runtime."""
 import unittest
 
 import numpy as np
@@ -36,7 +36,7 @@ class Blocks(BesideTest):
                 weights = dict(b=self.bytes((k * n + 1) // 2), most=self.random.random(-(-k * n // block)).astype(np.float32))
                 attributes = dict(K=k, N=n, block_size=block, quant_type=kind, tolerance=1e-4)
                 self.node("MatMulBnb4", dict(a=self.floats(2, 3, k), **weights), **attributes)
-                # What they are times one gives the other direction, which ONNX Runtime has on a device alone.
+                # Times the identity gives the other direction, which ONNX Runtime has only on a device.
                 dense = self.reference_node("MatMulBnb4", dict(a=np.eye(k, dtype=np.float32), **weights), K=k, N=n, block_size=block, quant_type=kind)["out0"].T
                 a = self.floats(2, 3, n)
                 self.node("MatMulBnb4", dict(a=a, **weights), transB=0, want=dict(out0=a @ dense), **attributes)
@@ -107,7 +107,7 @@ class Recurrent(BesideTest):
         self.node("DynamicQuantizeLSTM", dict(both, p=self.floats(2, 12) * 0.1, b=None, h=None, c=None), outputs=3, hidden_size=4, direction="bidirectional", tolerance=5e-3)
 
     def test_entries_of_a_batch(self):
-        # ONNX Runtime quantizes the states of as many entries at once as a thread has.
+        # ONNX Runtime quantizes the states of a thread's entries together.
         both = self.lstm(1, np.int8, batch=2)
         two = hone.compile(node_model("DynamicQuantizeLSTM", both, hidden_size=4).SerializeToString())
         inputs = {name: x for name, x in both.items() if x is not None}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Branches of an If that would end each run that takes them: beside ONNX Runtime, which finds that in the run alone."""
+"""Branches of an If that would end each run that takes them: against ONNX Runtime, which finds that in the run alone."""
 import unittest
 
 import numpy as np
@@ -10,7 +10,7 @@ import hone
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 GOOD = "float[2, 3] a = Neg(x)"
-# Bodies that give `b` and a fault which each run of them meets.
+# Bodies that return `b`, with a fault that each run of them meets.
 FAULTS = {
     "gather": ("t = Constant<value_floats = [1.0, 2.0]>() i = Constant<value_ints = [2]>() b = Gather(t, i)", "b = Neg(v)", "b"),
     "reshape": ("i = Constant<value_ints = [5]>() b = Reshape(x, i)", "b = Neg(v)", "b"),
@@ -37,7 +37,7 @@ def feeds(condition):
 
 class BranchTest(unittest.TestCase):
     def taken(self, made, works, node):
-        """The branch of the condition `works` gives what ONNX Runtime gives; the other one ends the run."""
+        """The branch of the condition `works` agrees with ONNX Runtime; the other one ends the run."""
         compiled = hone.compile(made.SerializeToString())
         for _ in range(2):
             for name, value in reference(made, feeds(works)).items():
@@ -94,14 +94,14 @@ class BranchTest(unittest.TestCase):
                 self.refused(one, "gathers element 2 of 2")
 
     def test_other_errors(self):
-        """A node that no run can have is refused, wherever it stands."""
+        """A node that cannot run is rejected, wherever it is."""
         good = FAULTS["gather"][1]
         self.refused(model(good, "b = Neg<axis = 1>(v, v)"), "inputs")
         fault = FAULTS["gather"][0]
         self.refused(model(good, fault.replace("b = ", "w = ") + " b = Neg(v, v)"), "inputs")
 
     def test_loops_in_branches(self):
-        """A loop may have no step: its body is no end of the branch."""
+        """A loop may have no iterations: its body does not end the branch."""
         body = "loop (int64 n, bool go, float[k] p) => (bool more, float[k] q) { more = Identity(go) i = Constant<value_ints = [3]>() q = Gather(v, i) }"
         loop = f"m = ReduceSum<keepdims = 0>(x) t = Cast<to = 7>(m) b = Loop(t, , v) <body = {body}>"
         self.refused(model("b = Neg(v)", loop), "gathers element 3 of 3")

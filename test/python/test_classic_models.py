@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Classic models of ai.onnx.ml beside ONNX Runtime: support vector machines, features, and maps."""
+"""Classic models of ai.onnx.ml against ONNX Runtime: support vector machines, features, and maps."""
 import itertools
 import unittest
 

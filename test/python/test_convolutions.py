@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Convolutions and transposed ones with constant weights and weights of the run, groups and free sizes, beside ONNX Runtime."""
+"""Convolutions and transposed ones with constant and run-time weights, groups and free sizes, against ONNX Runtime."""
 import unittest
 
 import numpy as np
@@ -62,7 +62,7 @@ class Convolutions(unittest.TestCase):
             compared += 1
             free = ["n", x[1], "h", "k", "l"][: len(x)]
             variants = [{"x": x}, {"x": free}] if seed % 2 else [{"x": x, "w": w}, {"x": free, "w": w}]
-            if op != "ConvInteger":  # all sizes of the weights are the run's
+            if op != "ConvInteger":  # all sizes of the weights are known only at run time
                 variants.append({"x": ["n", "c", "h", "k", "l"][: len(x)], "w": list("abdef"[: len(w)])})
             for shapes in variants:
                 own = {name: value for name, value in attributes.items() if name != "kernel_shape" or shapes.get("w", w) == w}
@@ -82,7 +82,7 @@ class Convolutions(unittest.TestCase):
         self.check("ConvInteger", 8)
 
     def test_depthwise_rows(self):
-        """Kernels that are unrolled and such that are not, over rows of known and free sizes, with borders as wide as the row."""
+        """Unrolled kernels and others, over rows of known and free sizes, with borders as wide as the row."""
         rng = np.random.default_rng(3)
         for kernel, stride, dilation, width in [(3, 1, 1, 21), (5, 2, 1, 40), (3, 3, 2, 17), (17, 1, 1, 9), (31, 1, 1, 100), (18, 2, 2, 64), (33, 1, 2, 20), (31, 1, 1, 1)]:
             half = dilation * (kernel - 1) // 2

@@ -64,7 +64,7 @@ class Versioned(ctypes.Structure):
 
 
 class Consumer:
-    """What a library for arrays on a device makes of an object with __dlpack__: it takes over the capsule."""
+    """How a library for arrays on a device consumes an object with __dlpack__: it takes over the capsule."""
 
     def __init__(self, source, **options):
         capsule = source.__dlpack__(**options)
@@ -94,7 +94,7 @@ class Consumer:
 
 
 class DeviceArray:
-    """What a library for arrays on a device gives, on the fake driver's memory."""
+    """What a library for arrays on a device provides, on the fake driver's memory."""
 
     def __init__(self, array, device=0, strides=None):
         driver = ctypes.CDLL(str(UNIT / "fake_driver.so"))
@@ -178,7 +178,7 @@ class DeviceTest(unittest.TestCase):
         self.assertEqual((twice.shape, twice.dtype, twice.device), ((5,), np.float32, 0))
         self.assertEqual(twice.__dlpack_device__(), (2, 0))
         first, second = Consumer(twice), Consumer(picked, stream=1, max_version=(1, 0), dl_device=(2, 0), copy=False)
-        # A later run has memory of its own, and takes such a tensor as an input.
+        # A later run has its own memory, and accepts such a tensor as an input.
         again = model.run({"x": twice, "index": INDEX}, device_outputs=["picked"])
         np.testing.assert_array_equal(again["twice"], 4 * X)
         np.testing.assert_array_equal(Consumer(again["picked"]).numpy(), 2 * X[INDEX])

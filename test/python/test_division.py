@@ -18,7 +18,7 @@ def compile_node(op, dtype, shapes, cpu="native", **attributes):
 
 
 def numbers(rng, dtype, count, high=None):
-    """Some of every length in bits, and the ends."""
+    """Some of every bit length, and the extremes."""
     info = np.iinfo(dtype)
     values = rng.integers(info.min, info.max, count, dtype, endpoint=True) >> rng.integers(0, info.bits, count).astype(dtype)
     if high is not None:
@@ -28,7 +28,7 @@ def numbers(rng, dtype, count, high=None):
 
 
 def truncated(a, b):
-    """Quotients towards zero and their remainders, of Python's integers; what overflows wraps."""
+    """Quotients towards zero and their remainders, of Python's integers; overflow wraps."""
     quotient = np.array([(abs(x) // abs(y)) * (1 if (x < 0) == (y < 0) else -1) for x, y in zip(a.tolist(), b.tolist())], object)
     return (quotient & ((1 << 64) - 1)).astype(np.uint64).astype(a.dtype), (a.astype(object) - quotient * b.astype(object)).astype(a.dtype)
 

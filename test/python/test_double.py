@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Normalizations and attention in double, and with parameters of another type than their input, beside ONNX's reference or
+"""Normalizations and attention in double, and with parameters of another type than their input, against ONNX's reference or
 numpy in double: what float would lose is seen."""
 import unittest
 
@@ -40,7 +40,7 @@ class Normalization(DoubleTest):
         self.checked("LayerNormalization", dict(x=x, s=scale), want=dict(out0=self.layer(x, scale, 0, -1)[0]))
 
     def test_mixed_layers(self):
-        """What ONNX Runtime had before ONNX did: the result has the type of the scale."""
+        """ONNX Runtime's operator before ONNX had it: the result has the type of the scale."""
         for x_type, scale_type in ((np.float16, np.float32), (np.float32, np.float64), (np.float64, np.float32), (np.float32, np.float16)):
             x, scale, shift = self.doubles(2, 3, 4).astype(x_type), self.doubles(4).astype(scale_type), self.doubles(4).astype(scale_type)
             want = dict(out0=self.layer(x, scale, shift, -1)[0].astype(scale_type))

@@ -71,7 +71,7 @@ def spread(low, high, count=3000):
 
 
 def distance(got, want):
-    """Units in the last place between results and what they should be."""
+    """Units in the last place between results and expected values."""
     rounded = want.astype(np.float64)
     unit = np.maximum(np.spacing(np.abs(rounded)), 5e-324)
     with np.errstate(all="ignore"):

@@ -52,7 +52,7 @@ class EdgesTest(unittest.TestCase):
                             self.assertEqual(got[0].shape, (steps, directions, batch, 3))
                             for state in got[1:]:
                                 self.assertEqual(state.shape, (directions, batch, 3))
-                                # What no step has changed.
+                                # Unchanged by any iteration.
                                 self.assertTrue(steps > 0 or (state == 0).all())
 
     def test_einsum_broadcasts_sizes_of_a_run(self):

@@ -60,7 +60,7 @@ def float_values(kind):
     positive += [np.inf, np.nan, 0.75, 1.25]
     if kind in FLOATS:
         positive += [0.1, 0.7, 1e-3, 20.0, 88.7, 127.5, 255.0, 2147483520.0, 4294967040.0, 9.2e18, 1.8e19, 2.0**63, 2.0**64, 1e30, 2.0**(digits + 3)]
-        # What lies on or beside the middle of two numbers of narrower types.
+        # Values at or near the middle of two numbers of narrower types.
         positive += [2049.0, 2051.0, 65519.0, 65520.0, 1 + 2.0**-8, 1 + 3 * 2.0**-8, 1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-25, 3 * 2.0**-25, 2.0**-24, 1.5 * 2.0**-134]
     if kind == "f64":
         positive += [1 + 2.0**-11 + 2.0**-40, 1 + 2.0**-8 - 2.0**-40, 1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-24 + 2.0**-50, 1 + 2.0**-24, 709.7, 710.0, 3.4028236e38, 2.0**-150]
@@ -89,7 +89,7 @@ def whole_of(kind, low, high):
 
 
 def within_normal(x):
-    """Kernels of f32 take numbers below the normal range as the smallest one, and give 0 for results there."""
+    """Kernels of f32 treat numbers below the normal range as the smallest one, and return 0 for results there."""
     return ~((np.abs(x) < 2.0**-126) & (x != 0)) & ~((x < -87) & (x > -104))
 
 
@@ -129,7 +129,7 @@ def cases():
             add(f"fptoui_{other}_{kind}", f"%r = arith.fptoui %x0 : {other} to {kind}", [other], kind, defined=whole_of(other, 0.0, np.nextafter(2.0**bits, 0)))
     for kind in FLOATS:
         for op in FLOAT_BINARY:
-            # Which of two zeros is the larger is open.
+            # Which of two zeros is larger is unspecified.
             defined = (lambda a, b: ~((a == 0) & (b == 0))) if op.startswith(("max", "min")) else None
             add(f"{op}_{kind}", f"%r = arith.{op} %x0, %x1 : {kind}", [kind, kind], kind, defined=defined)
         add(f"remf_{kind}", f"%r = arith.remf %x0, %x1 : {kind}", [kind, kind], kind)

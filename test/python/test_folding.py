@@ -100,7 +100,7 @@ class FoldingTest(unittest.TestCase):
             for op in ARITHMETIC + COMPARISONS:
                 name = f"{op}_{kind}"
                 nodes.append(helper.make_node(op, ["a", "d" if op == "Div" else "b"], [name]))
-                # Which of two zeros is the larger is open.
+                # Which of two zeros is larger is unspecified.
                 units[name] = UNITS[kind] if op == "Pow" and kind in FLOATS else int(op in ("Max", "Min"))
             for fmod in (0, 1):
                 if kind in FLOATS and not fmod:

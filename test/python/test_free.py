@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Models that leave sizes to the run which their operators depend on, or declare those of a body."""
+"""Models with run-time sizes that their operators depend on, or that declare those of a body."""
 import itertools
 import unittest
 
@@ -20,7 +20,7 @@ def vector(*values, dtype=np.int64):
 
 
 class LengthTest(unittest.TestCase):
-    """Vectors whose length is free, where the operator says how long they are or may be."""
+    """Vectors of free length, if the operator determines or bounds it."""
 
     def refuses(self, model, operator, **inputs):
         with self.assertRaisesRegex(hone.RunError, operator):
@@ -167,7 +167,7 @@ class KernelTest(unittest.TestCase):
 
 
 class PaddingTest(unittest.TestCase):
-    """Padding of auto_pad and output_shape, over sizes that the run tells and over those that the compiler knows."""
+    """Padding of auto_pad and output_shape, over sizes known at run time and at compile time."""
 
     SIZES = ((1, 1), (2, 5), (3, 4), (6, 3), (7, 7))
 
@@ -197,7 +197,7 @@ class PaddingTest(unittest.TestCase):
 
     def inputs(self, dtype=np.float32):
         rng = np.random.default_rng(0)
-        # Whole numbers, whose sums are exact in any order.
+        # Integers, whose sums are exact in any order.
         return [np.round(rng.standard_normal((2, 2, *size)) * 40).astype(dtype) for size in self.SIZES]
 
     def test_conv(self):
@@ -211,7 +211,7 @@ class PaddingTest(unittest.TestCase):
             self.agrees(f"ConvTranspose<{attributes}>(x, w)", self.inputs())
 
     def test_infinities_stay_in_their_windows(self):
-        # Known weights are cut into the phases of the stride.
+        # Known weights are divided into the phases of the stride.
         inputs = self.inputs()
         for x in inputs:
             x[1, 0, 0, 0] = np.inf
@@ -229,7 +229,7 @@ class PaddingTest(unittest.TestCase):
 
     def test_max_pools(self):
         inputs = self.inputs()
-        # Where padding is as large as all else, it is not what is found.
+        # Where padding is as large as everything else, it is not the maximum.
         inputs += [np.full((1, 2, 5, 6), -np.inf, np.float32)]
         inputs += [np.where(np.arange(48).reshape(1, 2, 4, 6) % 7 == 3, np.nan, -np.inf).astype(np.float32)]
         for pad in ("SAME_UPPER", "SAME_LOWER"):
@@ -243,7 +243,7 @@ class PaddingTest(unittest.TestCase):
 
 
 class MovementTest(unittest.TestCase):
-    """Rows that are copied whole, though no size is known."""
+    """Rows that are copied as a whole, although no size is known."""
 
     def test_broadcast(self):
         model = compile_text("g (float[a, b, c] x, float[d, e, f] y, bool[g, h, i] z) => (float[] s, bool[] l, float[] w) { s = Add(x, y) l = Less(y, x) w = Where(z, x, y) }")
@@ -300,7 +300,7 @@ class MovementTest(unittest.TestCase):
 
 
 class RecurrentTest(unittest.TestCase):
-    """Cells whose sizes only the run tells, beside those of known sizes."""
+    """Cells with sizes known only at run time, against those of known sizes."""
 
     def compiled(self, op, attributes, names, shapes):
         arguments = [f"{'int32' if name == 'lengths' else 'float'}[{','.join(map(str, shape))}] {name}" for name, shape in zip(names, shapes) if name]
@@ -334,7 +334,7 @@ class RecurrentTest(unittest.TestCase):
                 np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-6, err_msg=f"{op} {direction} {name}")
             for name in names:
                 for axis in range(inputs[name].ndim):
-                    if (name, axis) != ("x", 1 if layout else 0):  # the number of steps is nobody else's
+                    if (name, axis) != ("x", 1 if layout else 0):  # nothing else determines the number of steps
                         with self.assertRaisesRegex(hone.RunError, op):
                             free.run(inputs | {name: np.delete(inputs[name], 0, axis)})
 
@@ -347,7 +347,7 @@ class RecurrentTest(unittest.TestCase):
 
 
 class DeclaredTest(unittest.TestCase):
-    """Sizes that a body declares hold where nothing else tells them, and are checked."""
+    """Sizes declared by a body apply if nothing else determines them, and are checked."""
 
     def test_scan_collects_what_the_data_decide(self):
         model = compile_text("""g (float[t, n] x) => (int64[] y) {
@@ -358,7 +358,7 @@ class DeclaredTest(unittest.TestCase):
             model.run(dict(x=np.ones((1, 4), np.float32)))
 
     def test_scan_collects_what_the_steps_alone_tell(self):
-        # Both orders, at another axis too, beside a place that is known and a carried value.
+        # Both orders, at another axis too, beside a known place and a carried value.
         model = compile_text("""g (float[t, n] x, int64 s) => (int64 last, int64[] y, int64[] back, float[] rows) {
             last, y, back, rows = Scan<num_scan_inputs = 1, scan_output_axes = [0, 2, 1], scan_output_directions = [0, 1, 1],
                 body = step (int64 a, float[n] row) => (int64 b, int64[1, m] out, int64[1, k] same, float[n] kept)

@@ -57,7 +57,7 @@ class FreeRowsTest(unittest.TestCase):
         self.check_matmul(19, np.float64)
 
     def test_transposed_operand_in_pieces(self):
-        inner = 700  # More than a packed piece holds.
+        inner = 700  # More than a packed chunk holds.
         nodes = [helper.make_node("Transpose", ["w"], ["v"], perm=[1, 0]), helper.make_node("MatMul", ["x", "v"], ["p"]),
                  helper.make_node("Add", ["p", "z"], ["y"])]
         sizes = [("x", np.float32, ["n", inner]), ("w", np.float32, [CHANNELS, inner]), ("z", np.float32, ["n", CHANNELS])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Elementary functions over all of f16 and bf16 and over bit patterns of f32, beside numpy in longer numbers.
+"""Elementary functions over all of f16 and bf16 and over bit patterns of f32, against numpy in longer numbers.
 
 Zeros keep their sign, subnormal arguments and results their digits; infinities and NaN are those of numpy.
 """
@@ -29,7 +29,7 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-# What numpy says, and by how many units in the last place of f32 a result may be off.
+# The numpy function, and by how many units in the last place of f32 a result may be off.
 UNARY = {
     "Exp": (np.exp, 1),
     "Log": (np.log, 2),
@@ -56,7 +56,7 @@ UNARY = {
     "Round": (np.rint, 0),
     "Softsign": (lambda x: np.where(np.isinf(x), np.nan, x / (1 + np.abs(x))), 1.5),
 }
-# Formulas of functions: off beside their largest step, and 0 where the result is subnormal.
+# Composed formulas: error relative to their largest step, and 0 for subnormal results.
 FORMULAS = {
     "Sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda x: 2.0**-126),
     "Gelu": (lambda x: x * (1 + erf(x / np.sqrt(np.longdouble(2)))) / 2, lambda x: np.abs(x) * 2.0**-23),
@@ -111,7 +111,7 @@ def distance(got, want, slack=0):
 
 class FunctionsTest(unittest.TestCase):
     def check(self, got, want, bound, kind, what, x, slack=0):
-        # A narrow result is rounded from f32: half a unit, and what f32 is off by.
+        # A narrow result is rounded from f32: half a unit, plus the error of f32.
         if kind != "f32":
             bound = 0.5 + bound * 2.0 ** (ml_dtypes.finfo(got.dtype).nmant - 22)
         off = distance(got, want, slack)

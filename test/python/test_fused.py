@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Operators of com.microsoft that optimizers fuse others into, beside ONNX Runtime or, where it has
-none on the CPU, beside numpy."""
+"""Operators of com.microsoft that optimizers fuse others into, against ONNX Runtime or, where it has
+none on the CPU, against numpy."""
 import unittest
 
 import numpy as np
@@ -48,7 +48,7 @@ class Attention(BesideTest):
         self.node("MultiHeadAttention", heads, num_heads=2)
 
     def test_packed(self):
-        # Of which ONNX Runtime has no kernel on the CPU.
+        # ONNX Runtime has no CPU kernel for these.
         q, k, v = (self.floats(2, 4, 2, 3) for _ in range(3))
         flat = [x.reshape(2, 4, 6) for x in (q, k, v)]
         want = self.reference_node("MultiHeadAttention", dict(zip("qkv", flat)), num_heads=2)
@@ -70,7 +70,7 @@ class Attention(BesideTest):
         self.node("DecoderMaskedMultiHeadAttention", crossed, num_heads=2, want=self.reference_node("MultiHeadAttention", dict(q=crossed["q"], k=crossed["k"], v=crossed["v"], bias=None, mask=crossed["mask"]), num_heads=2))
 
     def test_beams(self):
-        """Rows of the cache that are those of other beams of the entry: beside numpy, as ONNX Runtime writes the new key to another row."""
+        """Rows of the cache that are those of other beams of the entry: against numpy, as ONNX Runtime writes the new key to another row."""
         batch, width, rows, past = 2, 3, 7, 4
         q, k, v = (self.floats(batch * width, 1, 8) for _ in range(3))
         keys, values = self.floats(batch * width, 2, rows, 4), self.floats(batch * width, 2, rows, 4)
@@ -102,7 +102,7 @@ class Attention(BesideTest):
         self.node("DecoderMaskedMultiHeadAttention", crossed, num_heads=2, want=want)
 
     def test_mask_of_places(self):
-        """A mask for all places of the longest sequence, of which ONNX Runtime has no kernel on the CPU."""
+        """A mask for all positions of the longest sequence, for which ONNX Runtime has no CPU kernel."""
         for past, places in ((0, 4), (0, 6), (3, 7), (3, 9)):
             inputs = dict(x=self.floats(2, 4, 6), w=self.floats(6, 24), b=self.floats(24))
             whole = (self.random.random((2, 1, places, places)) < 0.7).astype(np.int32)
@@ -180,7 +180,7 @@ class Cached(BesideTest):
         inputs["last"] = np.array([3, 5], np.int32)
         caches = dict(cos=self.floats(16, 8), sin=self.floats(16, 8))
         want = self.reference_node("GroupQueryAttention", inputs | caches, outputs=3, num_heads=4, kv_num_heads=2, do_rotary=1)
-        # What lies behind the keys is nothing's.
+        # Memory past the keys is unused.
         self.node("GroupQueryAttention", inputs | caches, num_heads=4, kv_num_heads=2, do_rotary=1, tolerance=1e-4, want=dict(out0=want["out0"]))
         model = hone.compile(node_model("GroupQueryAttention", inputs | caches, outputs=3, num_heads=4, kv_num_heads=2, do_rotary=1).SerializeToString())
         got = model.run(inputs | caches)
@@ -215,7 +215,7 @@ class Cached(BesideTest):
                         self.group(inputs | dict(cos=self.floats(16, 8), sin=self.floats(16, 8)), do_rotary=1, **attributes)
                     else:
                         self.group(inputs, **attributes)
-        # More room than keys, and one of the two as it is.
+        # More room than keys, and one of the two unquantized.
         inputs = self.inputs(1, 4, buffer=8) | dict(cos=None, sin=None, at=None, bias=None, sink=None)
         for name in "kv":
             own = inputs | {"p" + name: self.bytes(2, 2, 8, 16, dtype=np.int8), name + "s": number([0.05])}
@@ -225,7 +225,7 @@ class Cached(BesideTest):
             plain = dict(inputs, **{"p" + name: own["p" + name].astype(np.float32) * np.float32(0.05), name: np.rint(inputs[name] / np.float32(0.05)).clip(-128, 127) * np.float32(0.05)})
             want = self.reference_node("GroupQueryAttention", plain, outputs=3, num_heads=4, kv_num_heads=2)
             self.node("GroupQueryAttention", own, num_heads=4, kv_num_heads=2, tolerance=1e-4, want=dict(out0=want["out0"]), **packed)
-        # Floats of 8 bits, of which ONNX Runtime has no kernel on the CPU.
+        # 8-bit floats, for which ONNX Runtime has no CPU kernel.
         inputs = self.inputs(1, 4) | dict(cos=None, sin=None, at=None, bias=None, sink=None)
         narrow = lambda x: np.clip(x / np.float32(0.02), -448, 448).astype(float8_e4m3fn)  # noqa: E731
         plain = {name: narrow(inputs[name]).astype(np.float32) * np.float32(0.02) for name in ("k", "v", "pk", "pv")}
@@ -338,7 +338,7 @@ class Products(BesideTest):
 
 
 class BlockedChannels(BesideTest):
-    """Convolutions over blocks of channels, of which ONNX Runtime has those of its machine alone."""
+    """Convolutions over blocks of channels, of which ONNX Runtime only has those of its machine."""
 
     def blocked(self, w, block):
         out, into, high, wide = w.shape
@@ -382,11 +382,11 @@ class BlockedChannels(BesideTest):
 
     def test_blocks(self):
         feeds = {"x": self.floats(2, 3, 9, 8)}
-        # 24 channels are three blocks of 8 or, padded, two of 16; with 32 the caller must say it.
+        # 24 channels are three blocks of 8 or, padded, two of 16; with 32 the caller must specify it.
         for block, real, padded in ((8, 24, 24), (16, 24, 32), (8, 20, 24)):
             blocked, plain = self.models(block, real, padded)
             self.beside(blocked, feeds, reference(plain, feeds), tolerance=1e-4, only=("given", "free"))
-        # Weights tell it too, by what fills up the last block.
+        # Weights tell it too, by the padding of the last block.
         blocked, plain = self.models(16, 24, 32, end="Sub")
         self.beside(blocked, feeds, reference(plain, feeds), tolerance=1e-4, only=("given",))
         for block in (8, 16):

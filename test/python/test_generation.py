@@ -18,7 +18,7 @@ class Decoder:
 
     def __init__(self, seed, last=False):
         random = np.random.default_rng(seed)
-        self.last = last  # whether the graph gives the last position alone
+        self.last = last  # whether the graph returns only the last position
         self.prefix = f"d{seed}_"
         self.words = random.standard_normal((WORDS, WIDTH)).astype(np.float32)
         self.places = random.standard_normal((PLACES, WIDTH)).astype(np.float32)
@@ -102,7 +102,7 @@ def changed(scores, rows, rules, step):
 
 
 def greedy(first, following, ids, max_length, rules):
-    """The rows, padded, and their length where the search ended."""
+    """The rows, padded, and their length at the end of the search."""
     positions, mask, lengths = positions_of(ids, rules.get("attention_mask"))
     past = np.zeros((2, len(ids), 1, 0, WIDTH), np.float32)
     rows, ended, tokens, decoder = ids, np.zeros(len(ids), bool), ids, first
@@ -146,7 +146,7 @@ class GreedySearchTest(unittest.TestCase):
         self.ids = self.random.integers(2, WORDS, (3, 4)).astype(np.int32)
 
     def search(self, max_length=16, first=None, end=None, size=0, ids=None, free=True, **rules):
-        """Compares a search in which the token `end` ends a row; gives the rows."""
+        """Compares a search in which the token `end` ends a row; returns the rows."""
         ids = self.ids if ids is None else ids
         end = WORDS if end is None else end
         given = {"input_ids": ids, "max_length": number(max_length)}
@@ -159,7 +159,7 @@ class GreedySearchTest(unittest.TestCase):
         model = greedy_model(graphs, given, free, eos_token_id=int(end), pad_token_id=PAD, no_repeat_ngram_size=size)
         rows = hone.compile(model.SerializeToString()).run(given)["sequences"]
         np.testing.assert_array_equal(rows, want)
-        # ONNX Runtime leaves open what stands behind the end of all rows.
+        # In ONNX Runtime the tokens after the end of all rows are unspecified.
         np.testing.assert_array_equal(reference(model, given)["sequences"][:, :length], want[:, :length])
         return want
 
@@ -297,7 +297,7 @@ encoder (int32[b, t] encoder_input_ids, int32[b, t] encoder_attention_mask{more}
     present_value_cross_0 = Neg(present_key_cross_0)
     {steps}
 }}"""
-# What a step makes of the words `d` and of its past.
+# A step on the words `d` and its past.
 LOGITS = """    c = ReduceMean<axes = [2]>({cross})
     flat = Constant<value_ints = [0, 1, 8]>()
     c3 = Reshape(c, flat)

@@ -19,7 +19,7 @@ import hone
 
 HALF = {"f16": (np.float16, TensorProto.FLOAT16), "bf16": (ml_dtypes.bfloat16, TensorProto.BFLOAT16), "f64": (np.float64, TensorProto.DOUBLE)}
 RANDOM = np.random.default_rng(0)
-# What f32 loses, beside the largest element of a result.
+# The error of f32, relative to the largest element of a result.
 LOST = 2.0**-18
 
 
@@ -208,7 +208,7 @@ def expected(kind, cases):
 
 
 def excess(got, want, lost):
-    """How many units in the last place a result is off by, beyond half of one and what f32 loses."""
+    """How many units in the last place a result is off by, beyond half of one and the error of f32."""
     info = ml_dtypes.finfo(got.dtype)
     with np.errstate(all="ignore"):
         finite = want[np.isfinite(want)]

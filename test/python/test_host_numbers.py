@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Numbers that the importer follows one by one, with 64 bits, give what a tensor of their type gives."""
+"""Numbers that the importer evaluates one by one, with 64 bits, agree with a tensor of their type."""
 import unittest
 
 import numpy as np
@@ -43,7 +43,7 @@ class HostNumbersTest(unittest.TestCase):
         np.testing.assert_array_equal(model.run({"trips": np.array(9)})["y"], np.trunc(s / 65536).astype(np.float32))
 
     def test_constants_that_wrap_are_not_taken_for_sizes(self):
-        # The product is negative: its quotient is cut towards zero.
+        # The product is negative: its quotient is truncated towards zero.
         model = compile_text("""
             g () => (int64[1] y) <int64[1] a = {13622895812370}, int64[1] b = {1103515245}, int64[1] c = {65536}> {
               p = Mul(a, b) y = Div(p, c)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""ImageDecoder: images written here byte by byte, and damaged ones, which fail and no more."""
+"""ImageDecoder: images written here byte by byte, and damaged ones, which only fail."""
 import struct
 import unittest
 import zlib
@@ -123,7 +123,7 @@ class Images(unittest.TestCase):
                 np.testing.assert_array_equal(self.decode(data, "Grayscale"), luma(got))
 
     def test_damaged(self):
-        """Any change of the bytes gives an image or an error, and the next call is right again."""
+        """Any change of the bytes gives an image or an error, and the next call is correct again."""
         rng = np.random.default_rng(1)
         for name, data, want in images():
             if want is None:
@@ -146,7 +146,7 @@ class Images(unittest.TestCase):
                 self.assertEqual(self.decode(data).shape, want.shape)
 
     def test_claims(self):
-        """Sizes that the bytes cannot hold, or no memory can."""
+        """Sizes that exceed the bytes, or any memory."""
         for data in (
             b"",
             b"GIF89a",

@@ -46,7 +46,7 @@ class Defaults(unittest.TestCase):
             compiled, names = self.names(parsed(self.TEXT, ir, opset), overrides=["k"])
             self.assertEqual(names, [("x", False), ("k", True)])
             np.testing.assert_array_equal(compiled.run({"x": self.x})["y"], self.x * self.k)
-        # An initializer that is no input becomes one.
+        # An initializer that is not an input becomes one.
         hidden = parsed(self.TEXT)
         del hidden.graph.input[1]
         self.assertEqual(self.names(hidden)[1], [("x", False)])
@@ -168,7 +168,7 @@ class AnyRank(unittest.TestCase):
         self.assertIn("copies dimension 0", hone.check(model.SerializeToString())[0])
 
     def test_squeeze_without_axes(self):
-        """What is free is taken to stay, and that is checked."""
+        """Free dimensions are assumed to stay, and that is checked."""
         compiled = hone.compile(parsed("one (float[b,1,c] x) => (float[] y) { y = Squeeze(x) }").SerializeToString())
         self.assertEqual(compiled.outputs[0].shape, ("b", "c"))
         x = self.x[:, None]
@@ -183,7 +183,7 @@ class AnyRank(unittest.TestCase):
             compiled.run({"a": np.array([1]), "b": np.array([8, 9])})
 
     def test_an_optional_that_is_carried(self):
-        """A loop takes an optional and gives what is always there."""
+        """A loop takes an optional and returns a value that is always present."""
         text = """one (int64 trips, bool go, optional(seq(float[q])) x) => (seq(float[q]) y) {
             y = Loop (trips, go, x) <body = b (int64 i, bool c, optional(seq(float[q])) v) => (bool d, seq(float[q]) w) {
                 d = Identity (c)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Reductions and data movement on the emulated GPU, at sizes that take each of the forms that loops are given."""
+"""Reductions and data movement on the emulated GPU, at sizes that use each form of loops."""
 import os
 import pathlib
 import unittest

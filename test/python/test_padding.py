@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Pad by edges, reflections and repetitions beside numpy, of known and free sizes, with pads of the model and of the run."""
+"""Pad by edges, reflections and repetitions against numpy, of known and free sizes, with pads of the model and of the run."""
 import unittest
 
 import numpy as np
@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 
 import hone
 
-# Shape, and what is added before and behind each dimension; negative numbers take away.
+# Shape, and the padding before and after each dimension; negative numbers crop.
 CASES = [((2, 3, 9, 40), [0, 0, 2, 3], [0, 0, 2, 3]), ((5, 33), [0, 5], [0, 0]), ((5, 33), [0, 0], [1, 17]), ((64,), [9], [20]), ((3, 70), [2, -3], [0, 8]),
          ((3, 70), [0, 4], [2, -9]), ((2, 3, 5, 4), [0, 1, 2, 0], [0, 1, 1, 0]), ((2, 2, 3), [1, 1, 2], [1, 1, 2]), ((4, 1), [1, 0], [1, 0])]
 MODES = ["edge", "reflect", "wrap", "constant"]
@@ -18,7 +18,7 @@ def expected(x, low, high, mode):
     pads = [(max(a, 0), max(b, 0)) for a, b in zip(low, high)]
     if mode == "constant":
         return np.pad(x[cut], pads)
-    # What is taken away is still there to be repeated.
+    # Cropped elements can still be repeated.
     places = []
     for a, b, size in zip(low, high, x.shape):
         at = np.arange(-a, size + b)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles of the Python package run in processes of their own: faults, signals and forks."""
+"""Compilations of the Python package run in separate processes: crashes, signals and forks."""
 import os
 import pathlib
 import signal
@@ -18,7 +18,7 @@ DIGITS = str(ROOT / "data" / "digits" / "model.onnx")
 
 
 def workers():
-    """Numbers of the compiler's processes that this one has started."""
+    """IDs of the compiler processes that this one has started."""
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -46,7 +46,7 @@ class ProcessTest(unittest.TestCase):
         hone.compile_library(self.slow, pathlib.Path(self.folder.name) / "slow.so")
 
     def send_to_worker(self, number):
-        """A signal to the compiler in the midst of its work."""
+        """A signal to the compiler during its work."""
 
         def send():
             while not (found := workers()):

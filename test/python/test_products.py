@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Matrix products and convolutions on the emulated GPU: each way that they are cut, in several orders of the threads."""
+"""Matrix products and convolutions on the emulated GPU: each way of dividing them, in several orders of the threads."""
 import itertools
 import os
 import pathlib

@@ -58,7 +58,7 @@ class Profiles(unittest.TestCase):
                 self.assertLessEqual({f"block{i}/norm", f"block{i}/relu"}, set(step.nodes))
                 self.assertEqual(step.ops[step.nodes.index(f"block{i}/relu")], "Relu")
                 self.assertEqual((step.kind, step.launches, step.bound), ("kernel", 1, "compute"))
-                # The convolution, and what is left of the other two: a sum, and a selection, which counts nothing.
+                # The convolution, and the rest of the other two: a sum, and a selection, which counts nothing.
                 self.assertEqual(step.flop, 56 * 56 * 64 * (64 * 9 * 2 + 1))
                 self.assertEqual(step.bytes, 4 * (2 * 56 * 56 * 64 + 64 * 64 * 9 + 64))
                 self.assertLessEqual(step.min_seconds, step.seconds)
@@ -100,7 +100,7 @@ class Profiles(unittest.TestCase):
             self.assertEqual(step.bytes, 4 * (n * 8 + 8 * k + n * k))
 
     def test_work_follows_what_data_decide(self):
-        """A loop is one step, however often it runs, and library functions are steps of which the work is not known."""
+        """A loop is one step, however often it runs, and library functions are steps of unknown work."""
         text = """loop (float[100] x, int64 count, bool go) => (float[100] y, int64[?,?] at) {
             [repeat] y = Loop (count, go, x) <body = body (int64 i, bool c, float[100] before) => (bool more, float[100] after) {
                 [keep] more = Identity(c)
@@ -138,7 +138,7 @@ class Profiles(unittest.TestCase):
         self.assertLessEqual({"left", "right", "sine", "cosine"}, named)
 
     def test_names_are_what_the_file_has(self):
-        """Long ones without their middle, others as they are; nodes without a name are called by what they give."""
+        """Long ones without their middle, others unchanged; unnamed nodes are named after their outputs."""
         long = "a" * 150 + "\u00e9" * 100 + "z" * 150
         names = ["quote\"'\\", "\u540d\u524d", long, ""]
         nodes = [helper.make_node("Sin", ["x"], [f"y{i}"], name=name) for i, name in enumerate(names)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Operators of com.microsoft on quantized tensors, beside ONNX Runtime."""
+"""Operators of com.microsoft on quantized tensors, against ONNX Runtime."""
 import unittest
 
 import numpy as np
@@ -26,7 +26,7 @@ class Elementwise(BesideTest):
                     inputs = dict(a=self.bytes(3, 4, 5, dtype=dtype), sa=number(0.013), za=self.zero(dtype),
                                   b=self.bytes(*b, dtype=dtype), sb=number(0.021), zb=self.zero(dtype),
                                   sc=number(0.5 if op == "QLinearMul" else 0.027), zc=self.zero(dtype))  # fmt: skip
-                    # With scales that are powers of two, halves are met and rounded alike.
+                    # With scales that are powers of two, ties occur and are rounded equally.
                     self.node(op, inputs)
                     self.node(op, dict(inputs, sa=number(0.5), sb=number(0.25), sc=number(1.0)))
                 none = number(0, dtype)
@@ -96,7 +96,7 @@ class Windows(BesideTest):
                 info = np.iinfo(dtype)
                 want = np.clip(np.rint(mean / np.float32(0.03)) + to_zero, info.min, info.max).astype(dtype)
                 inputs = dict(x=x, sx=number(0.07), zx=zero, sy=number(0.03), zy=to_zero)
-                # Where the mean is half a step the rounding of floats tells.
+                # If the mean is half a step the rounding of floats decides.
                 self.node("QLinearReduceMean", inputs, steps=1, want=dict(out0=np.array(want)), keepdims=keep, **({} if axes is None else dict(axes=list(axes))))
         self.refuses("QLinearReduceMean", inputs, "an axis twice", axes=[1, -3])
         self.refuses("QLinearReduceMean", inputs, "", axes=[4])
@@ -160,7 +160,7 @@ class Products(BesideTest):
             self.node("QEmbedLayerNormalization", inputs | without, outputs=2, tolerance=1e-4)
 
     def test_long_sums(self):
-        """In several parts in f32, in f64, and beyond an int32, with constant weights and with those of the run."""
+        """In several parts in f32, in f64, and beyond an int32, with constant and run-time weights."""
         for dtype, rows in (U8, 259), (I8, 700), (U8, 3000), (I8, 40000):
             inputs = dict(a=np.full((2, rows), 255, U8), b=self.bytes(rows, 3, dtype=dtype), az=number(0, U8), bz=np.array([0, 100, 7], dtype))
             inputs["b"][:, 0] = np.iinfo(dtype).max

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Elements that are repeated beside each other: nearest Resize by whole factors, and Expand of a last dimension of 1."""
+"""Adjacent repeated elements: nearest Resize by integer factors, and Expand of a last dimension of 1."""
 import itertools
 import unittest
 
@@ -26,7 +26,7 @@ def resize(shape, scales, coordinates, rounding, elem=TensorProto.FLOAT):
 
 
 def nearest(x, axis, scale, coordinates, rounding):
-    """Along one axis, in exact numbers: places are multiples of half a part of the scale."""
+    """Along one axis, in exact numbers: positions are multiples of half a part of the scale."""
     i = np.arange(int(x.shape[axis] * scale), dtype=np.float64)
     at = i / scale if coordinates == "asymmetric" else (i + 0.5) / scale - (0 if coordinates == "tf_half_pixel_for_nn" else 0.5)
     place = {"floor": np.floor(at), "ceil": np.ceil(at), "round_prefer_floor": np.ceil(at - 0.5), "round_prefer_ceil": np.floor(at + 0.5)}[rounding]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""GridSample beside ONNX Runtime: vectors of samples for all channels, of any width."""
+"""GridSample against ONNX Runtime: vectors of samples for all channels, of any width."""
 import unittest
 
 import numpy as np

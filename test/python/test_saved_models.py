@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Models as ONNX Runtime's optimizer and its quantizer save them, beside ONNX Runtime itself."""
+"""Models as saved by ONNX Runtime's optimizer and quantizer, against ONNX Runtime itself."""
 import logging
 import pathlib
 import tempfile
@@ -221,7 +221,7 @@ class Quantized(Saved):
         self.static(QuantFormat.QDQ, QuantType.QUInt16, QuantType.QUInt4, 12)
 
     def test_qoperator(self):
-        # ONNX Runtime cuts what a linear Resize of bytes gives, where ONNX rounds.
+        # ONNX Runtime truncates the result of a linear Resize of bytes, where ONNX rounds.
         def steps(name):
             return 3 if name == "unet" else 1
 
@@ -259,7 +259,7 @@ class Quantized(Saved):
         return made
 
     def test_blocks(self):
-        # What ONNX Runtime's MatMulNBitsQuantizer does, by the functions that it calls.
+        # Like ONNX Runtime's MatMulNBitsQuantizer, by the functions that it calls.
         block = 16
         for bits, quantize in ((4, _pybind_state.quantize_matmul_4bits), (8, _pybind_state.quantize_matmul_8bits)):
             for symmetric in (True, False):
@@ -294,7 +294,7 @@ class Quantized(Saved):
                 self.alike(f"{name} {low}", self.blocked(onnx.load(path), dequantized), feeds, 14)
 
     def test_optimized(self):
-        # What the quantizer wrote, with what the optimizer makes of it on this machine.
+        # The quantizer's output, and the optimizer's version of it on this machine.
         for name, path, feeds in self.over_models():
             made, saved = self.folder / "quantized.onnx", self.folder / "saved.onnx"
             quantization.quantize_static(str(path), str(made), Calibration(feeds), quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
@@ -304,7 +304,7 @@ class Quantized(Saved):
             options.log_severity_level = 3
             session = onnxruntime.InferenceSession(str(made), options, providers=["CPUExecutionProvider"])
             want = dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds)))
-            # Its QLinearSoftmax takes one over the scale for an integer.
+            # Its QLinearSoftmax takes the reciprocal of the scale as an integer.
             self.alike(name, saved, feeds, 8, want, steps=3 if name == "transformer" else 1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Scan of opset 8, with a batch and sequences of different lengths, beside ONNX Runtime."""
+"""Scan of opset 8, with a batch and sequences of different lengths, against ONNX Runtime."""
 import unittest
 
 import numpy as np

@@ -16,7 +16,7 @@ import hone
 
 BIN = pathlib.Path(hone.__file__).parents[2] / "bin"
 ROUNDS, DRAWS = 8, 3
-# Forms, and the numbers that a vector has in them. Machines that are native have some of these.
+# Forms, and their elements per vector. Native machines have some of these.
 FORMS = ("x86-64-v3", "fma", 8), ("x86-64-v2", "mul_add", 4), ("native", "fma", 16), ("native", "fma_half", 8)
 SCHEDULE = {"form": "fma", "tileRows": 2, "tileVectors": 2, "blockRows": 8, "blockColumns": 0, "blockK": 0, "packed": False}
 KINDS = "panels", "rows", "transposed", "batched", "pixels", "window", "grouped", "attention", "half"
@@ -157,7 +157,7 @@ class Graph:
 
 
 def random_schedule(rng, form, lanes):
-    """One that a machine may be able to follow."""
+    """One that a machine may support."""
     vectors = int(rng.choice([v for v in range(1, 15) if (v * lanes) % 16 == 0 or 16 % (v * lanes) == 0]))
     rows, columns = int(rng.integers(1, max(2, 18 // vectors))), vectors * lanes
     block_rows = int(rng.choice([1, rows, rows * rng.integers(1, 9), rng.integers(1, 60)]))
@@ -188,7 +188,7 @@ class Schedules(unittest.TestCase):
                     applied += sum(taken[key] == wanted[key] for key in wanted)
                     drawn += len(wanted)
                     graph.check(self, hone.load(library, threads=2), f"seed {seed}, draw {draw}, {wanted}")
-        # A machine without AVX-512 has nothing of "fma_half".
+        # A machine without AVX-512 has no "fma_half".
         self.assertGreater(applied, drawn / 6)
 
     def test_listed_schedules_can_be_followed(self):
@@ -271,7 +271,7 @@ class Tune(unittest.TestCase):
         for name, value in model.run(graph.values).items():
             np.testing.assert_allclose(value, untuned[name], rtol=1e-5, atol=1e-4)
 
-        # Again: what was tried is not tried again, and nothing of it is lost.
+        # Again: what was tried is not tried again, and nothing is lost.
         before = {kernel["key"]: set(kernel["tried"]) for kernel in machine["kernels"]}
         foreign = json.loads(self.file.read_text())
         foreign["machines"].insert(0, {"machine": "another", "kernels": [{"key": "0" * 32, "name": "k", "schedules": machine["kernels"][0].get("schedules", [])[:1] or [SCHEDULE]}]})

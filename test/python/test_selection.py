@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""TopK, ArgMax and ArgMin beside numpy: every order, number type and size on both sides of where the method changes.
+"""TopK, ArgMax and ArgMin against numpy: every order, number type and size on both sides of each change of method.
 
 NaN is larger than all numbers, zeros are equal, and equal elements keep the order of their indices.
 """
@@ -37,7 +37,7 @@ def compiled(op, dtype, shape, k=None, outputs=1, free=False, threads=0, **attri
 
 
 def ranks(x):
-    """Numbers without sign that are in the order of the elements."""
+    """Unsigned numbers in the order of the elements."""
     if np.dtype(x.dtype).kind in "iu":
         return np.unique(x, return_inverse=True)[1].reshape(x.shape)
     wide = x.astype(np.float64)
@@ -52,7 +52,7 @@ def best(x, k, axis, largest):
 
 
 def samples(dtype, shape, random):
-    """Numbers that differ, few that are often equal, and lines that are in order or all the same."""
+    """Distinct numbers, often equal ones, and lines that are sorted or constant."""
     if np.dtype(dtype).kind in "iu":
         info = np.iinfo(dtype)
         wide = random.integers(info.min, info.max, shape, dtype, endpoint=True)
@@ -76,7 +76,7 @@ class TopKTest(unittest.TestCase):
             values, indices = best(x, k, axis, largest)
             label = f"{np.dtype(dtype)} {shape} k={k} axis={axis} largest={largest} free={free}"
             np.testing.assert_array_equal(got["out1"], indices, label)
-            # Bit by bit: a zero keeps its sign.
+            # Bitwise: a zero keeps its sign.
             self.assertEqual(got["out0"].dtype, x.dtype)
             self.assertEqual(got["out0"].tobytes(), values.tobytes(), label)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Tokenizer of com.microsoft beside ONNX Runtime."""
+"""Tokenizer of com.microsoft against ONNX Runtime."""
 import unittest
 
 import numpy as np

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Ensembles of decision trees beside ONNX Runtime: every mode of a node, missing values, votes, labels and base values."""
+"""Ensembles of decision trees against ONNX Runtime: every mode of a node, missing values, votes, labels and base values."""
 import unittest
 
 import numpy as np
@@ -64,7 +64,7 @@ class Forest:
 
 
 def as_doubles(attributes):
-    """The lists of numbers as tensors of doubles, for inputs that are doubles."""
+    """The lists of numbers as tensors of doubles, for double inputs."""
     result = {}
     for name, values in attributes.items():
         if name.endswith("_values") or name.endswith("_weights"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Pools beside ONNX Runtime: windows that reach over the input in ceil mode, or are larger than all of it, and rows that have vectors."""
+"""Pools against ONNX Runtime: windows that extend past the input in ceil mode, or exceed all of it, and rows with vectors."""
 import unittest
 
 import numpy as np
@@ -19,7 +19,7 @@ def draw(rng):
 
 
 def draw_rows(rng):
-    """Rows of all lengths, with what decides where windows lie inside the input."""
+    """Rows of all lengths, with the attributes that decide which windows are inside the input."""
     spatial = int(rng.integers(1, 4))
     sizes = [int(v) for v in rng.integers(4, 9, spatial - 1)] + [int(rng.integers(5, 80))]
     kernel = [int(v) for v in rng.integers(1, 5, spatial)]
@@ -57,7 +57,7 @@ class Windows(unittest.TestCase):
                 want = ort.InferenceSession(model(op, attributes, x.shape), quiet).run(None, {"x": x})[0]
             except Exception:
                 continue
-            # A window that holds padding alone has no average, and a maximum that is up to the library.
+            # A window of only padding has no average, and a maximum that is up to the library.
             if not np.isfinite(want).all():
                 continue
             compared += 1

@@ -46,7 +46,7 @@ def run(passes, chunks, folder):
 
 
 def culprit(passes, chunks, folder):
-    """One chunk that ends the process, found by halves."""
+    """One chunk that crashes the process, found by bisection."""
     while len(chunks) > 1:
         half = chunks[: len(chunks) // 2]
         chunks = half if run(passes, half, folder)[0] not in (0, 1) else chunks[len(chunks) // 2 :]
