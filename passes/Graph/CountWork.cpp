@@ -5,12 +5,9 @@
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Interfaces/CastInterfaces.h"
 #include "passes/Analysis/Sizes.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace hone {

@@ -7,7 +7,6 @@
 #include "tools/hone/Terminal.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <filesystem>
 #include <new>
 
