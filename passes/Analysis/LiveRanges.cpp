@@ -36,6 +36,21 @@ LiveRanges::LiveRanges(func::FuncOp function) {
   });
 }
 
+LogicalResult LiveRanges::checkStructured(func::FuncOp function) {
+  WalkResult result = function->walk([](Operation *op) {
+    return llvm::all_of(op->getRegions(),
+                        [](Region &region) {
+                          return region.empty() || region.hasOneBlock();
+                        })
+               ? WalkResult::advance()
+               : WalkResult::interrupt();
+  });
+  if (!result.wasInterrupted())
+    return success();
+  return function.emitError("has branches between blocks; lifetimes are those "
+                            "of structured control flow");
+}
+
 void LiveRanges::number(Block &block) {
   for (Operation &op : block) {
     int32_t first = count++;

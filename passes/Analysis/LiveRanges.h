@@ -31,7 +31,10 @@ struct LiveRange {
 /// value of the class is used.
 class LiveRanges {
 public:
+  /// Control flow has to be structured.
   explicit LiveRanges(mlir::func::FuncOp function);
+  /// Fails with an error of the function where it is not.
+  static mlir::LogicalResult checkStructured(mlir::func::FuncOp function);
 
   /// Lifetime of the buffer that `root`, an operation's result, allocates.
   LiveRange range(mlir::Value root) const;

@@ -371,8 +371,11 @@ struct PlaceBuffersPass : hone::impl::PlaceBuffersPassBase<PlaceBuffersPass> {
     auto isDeviceKernel = [](func::FuncOp function) {
       return function->hasAttr(rt::kDeviceAttr);
     };
-    if (llvm::any_of(getOperation().getOps<func::FuncOp>(), isDeviceKernel))
-      Placement(getOperation(), run).place();
+    if (llvm::none_of(getOperation().getOps<func::FuncOp>(), isDeviceKernel))
+      return;
+    if (failed(LiveRanges::checkStructured(run)))
+      return signalPassFailure();
+    Placement(getOperation(), run).place();
   }
 };
 

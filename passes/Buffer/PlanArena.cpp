@@ -96,7 +96,7 @@ struct PlanArenaPass : hone::impl::PlanArenaPassBase<PlanArenaPass> {
       module.emitError("has no function @") << rt::kRunName;
       return signalPassFailure();
     }
-    if (failed(checkForm(run)))
+    if (failed(checkForm(run)) || failed(LiveRanges::checkStructured(run)))
       return signalPassFailure();
     eraseUnused(run);
     auto prepare =

@@ -112,6 +112,8 @@ struct ReuseBuffersPass : hone::impl::ReuseBuffersPassBase<ReuseBuffersPass> {
     func::FuncOp function = getOperation();
     if (function.getSymName() != rt::kRunName)
       return;
+    if (failed(LiveRanges::checkStructured(function)))
+      return signalPassFailure();
     computeInTargets(function);
     LiveRanges ranges(function);
     SymbolTable symbols(function->getParentOp());
