@@ -14,6 +14,8 @@ using namespace hone;
 void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   OpPassManager &graph = pm.nest<func::FuncOp>();
   graph.addPass(createInferShapesPass());
+  // Before constant bytes become floats.
+  graph.addPass(createFormByteProductsPass());
   graph.addPass(createFoldConstantsPass());
   // Sizes computed from constants are known by now.
   graph.addPass(createInferShapesPass());
@@ -32,6 +34,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseMapsPass());
   graph.addPass(createPackWeightsPass());
+  // Left operands that were padded.
+  graph.addPass(createFoldConstantsPass());
   graph.addPass(createInferShapesPass());
   graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseAttentionPass());

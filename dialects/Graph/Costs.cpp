@@ -110,10 +110,15 @@ SizeExpr AttentionOp::getFlop() {
 }
 
 SizeExpr ConvOp::getMultiplyAdds() {
-  SizeExpr sums = SizeExpr::product(getKernel());
-  if (std::optional<int64_t> channels = inputChannelDim(*this))
-    sums = sums * SizeExpr::size(getFilter(), *channels);
-  return SizeExpr::elements(getResult()) * sums;
+  SizeExpr sums =
+      SizeExpr::elements(getResult()) * SizeExpr::product(getKernel());
+  if (getDepthwise())
+    return sums;
+  std::optional<PackedAttr> packed = getPacked();
+  if (!packed)
+    return sums * SizeExpr::size(getFilter(), 1);
+  int64_t steps = getFilter().getType().getRank() - 1 - packed->stepRank();
+  return sums * SizeExpr::size(getFilter(), steps) * packed->getKr();
 }
 
 SizeExpr ConvTransposeOp::getMultiplyAdds() {

@@ -10,7 +10,7 @@ Operation *MatmulOp::createKernelOp(OpBuilder &builder, TypeRange results,
                                     ArrayAttr maps) {
   return KernelMatmulOp::create(builder, getLoc(), results, getLhs(), getRhs(),
                                 extras, outs, maps, getTransposeRhs(),
-                                getPanels(), ScheduleAttr());
+                                getPackedAttr(), ScheduleAttr());
 }
 
 Operation *ConvOp::createKernelOp(OpBuilder &builder, TypeRange results,
@@ -20,7 +20,7 @@ Operation *ConvOp::createKernelOp(OpBuilder &builder, TypeRange results,
       builder, getLoc(), results, getInput(), getFilter(), extras, outs, maps,
       getKernel(), getStrides(), getDilations(), getPads(), getGroup(),
       getChannelsLast(),
-      /*transposed=*/false, getFilterLayout(), ScheduleAttr());
+      /*transposed=*/false, getPackedAttr(), getDepthwise(), ScheduleAttr());
 }
 
 Operation *ConvTransposeOp::createKernelOp(OpBuilder &builder,
@@ -31,7 +31,7 @@ Operation *ConvTransposeOp::createKernelOp(OpBuilder &builder,
       builder, getLoc(), results, getInput(), getFilter(), extras, outs, maps,
       kernel, getStrides(), getDilations(), getPads(), getGroup(),
       /*channelsLast=*/false,
-      /*transposed=*/true, FilterLayout::Plain, ScheduleAttr());
+      /*transposed=*/true, PackedAttr(), /*depthwise=*/false, ScheduleAttr());
 }
 
 Operation *PoolOp::createKernelOp(OpBuilder &builder, TypeRange results,

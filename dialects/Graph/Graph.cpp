@@ -44,16 +44,19 @@ void GraphDialect::initialize() {
       >();
 }
 
-std::optional<int64_t> hone::graph::inputChannelDim(ConvOp conv) {
-  switch (conv.getFilterLayout()) {
-  case FilterLayout::Plain:
-    return 1;
-  case FilterLayout::Panels:
-    return conv.getFilter().getType().getRank() - 2;
-  case FilterLayout::Depthwise:
-    return std::nullopt;
-  }
-  llvm_unreachable("all layouts are above");
+bool hone::graph::isByteProduct(Type operand, Type sum) {
+  return operand.isInteger(8) && sum.isInteger(32);
+}
+
+LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t nr, int64_t kr) {
+  // Other widths would be read past by the tiles of an emitter.
+  if (nr != kPanelWidth)
+    return emitError() << "panels have " << kPanelWidth << " columns, not "
+                       << nr;
+  if (kr != 1 && kr != 4)
+    return emitError() << "1 or 4 elements of K lie together, not " << kr;
+  return success();
 }
 
 Operation *GraphDialect::materializeConstant(OpBuilder &builder,

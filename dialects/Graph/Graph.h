@@ -41,9 +41,9 @@ llvm::SmallVector<T> headMajor(llvm::ArrayRef<T> values, bool byRow) {
   return result;
 }
 
-/// The dimension of a filter that holds the input channels over which an
-/// element of the result sums; none if that is one channel.
-std::optional<int64_t> inputChannelDim(ConvOp conv);
+/// Whether a product with sums of type `sum` is one of bytes: unsigned on the
+/// left, signed on the right.
+bool isByteProduct(mlir::Type operand, mlir::Type sum);
 
 } // namespace hone::graph
 

@@ -65,10 +65,31 @@ def Graph_ScatterKind : Graph_Enum<"ScatterKind", "how a scattered update combin
   I32EnumAttrCase<"UMax", 5, "umax">, I32EnumAttrCase<"UMin", 6, "umin">]>;
 def Graph_ScatterKindAttr : Graph_EnumAttr<Graph_ScatterKind, "scatter_kind">;
 
-def Graph_FilterLayout : Graph_Enum<"FilterLayout", "order of a convolution filter in memory", [
-  I32EnumAttrCase<"Plain", 0, "plain">, I32EnumAttrCase<"Panels", 1, "panels">,
-  I32EnumAttrCase<"Depthwise", 2, "depthwise">]>;
-def Graph_FilterLayoutAttr : Graph_EnumAttr<Graph_FilterLayout, "filter_layout">;
+def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
+  let mnemonic = "packed";
+  let summary = "the layout of a packed right-hand side of a product";
+  let description = [{
+    Panels of `nr` columns hold `kr` successive elements of K of each column together: `packed<16, 4>` of a K x N matrix is
+    [ceil(N/16), ceil(K/4), 16, 4]. The last dimension is left out where `kr` is 1. What has no column or no element of K
+    is zero. Microkernels read `nr * kr` elements in a step (`passes/Cpu/MicroKernel.h`).
+  }];
+  let parameters = (ins "int64_t":$nr, "int64_t":$kr);
+  let assemblyFormat = "`<` $nr `,` $kr `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Of a matrix of `k` x `n`.
+    int64_t panels(int64_t n) const { return ::llvm::divideCeil(n, getNr()); }
+    int64_t steps(int64_t k) const { return ::llvm::divideCeil(k, getKr()); }
+    /// Appends the dimensions of a panel's step: [nr] or [nr, kr].
+    void appendStep(::llvm::SmallVectorImpl<int64_t> &shape) const {
+      shape.push_back(getNr());
+      if (getKr() != 1)
+        shape.push_back(getKr());
+    }
+    /// How many dimensions these are.
+    int64_t stepRank() const { return getKr() == 1 ? 1 : 2; }
+  }];
+}
 
 def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
   let mnemonic = "schedule";

@@ -132,7 +132,9 @@ def Graph_ScheduledOpInterface : Graph_Interface<"ScheduledOpInterface"> {
     InterfaceMethod<"Whether a schedule is what it is computed by.", "bool", "takesSchedule", (ins), "",
       "return true;">,
     InterfaceMethod<"The operands whose elements are multiplied.", "::std::pair<::mlir::Value, ::mlir::Value>",
-      "getFactors">];
+      "getFactors">,
+    InterfaceMethod<"The layout of the second of them; null where it is not packed.", "::hone::graph::PackedAttr",
+      "getPackedAttr", (ins), "", "return {};">];
 }
 
 /// The operation may end the run with an error, in the name of a node.

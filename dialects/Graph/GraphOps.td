@@ -188,18 +188,20 @@ def Graph_MatmulOp : Graph_TensorOp<"matmul", [Graph_GivenSizes<["getKnownSizes"
     Graph_Epilogue]> {
   let summary = "matrix product over the last two dimensions, batched over the others";
   let description = [{
-    `lhs` is [batch.., M, K]; `rhs` is [batch.., K, N], with `transpose_rhs` [batch.., N, K], with `panels`
-    [ceil(N/16), K, 16] (zero padded) and without batch. Batch dimensions broadcast as in a map (C2 there).
-    Products and sums are in the element type of the result.
-    - (C1) the ranks are at least 2 and the inner dimensions agree
+    `lhs` is [batch.., M, K]; `rhs` is [batch.., K, N], with `transpose_rhs` [batch.., N, K], with `packed` panels of that
+    layout and without batch. Batch dimensions broadcast as in a map (C2 there).
+    Products and sums are in the element type of the result. Where bytes are multiplied and summed in i32, those of
+    `lhs` are unsigned and those of `rhs` signed.
+    - (C1) the ranks are at least 2 and the inner dimensions agree; K of a packed product is a multiple of `kr`
     - (C2) element types of the operands are equal
     - (C3) the result has the rows of `lhs` and the columns of `rhs`
     - (C4) batch dimensions of operands are 1 or those of the result
   }];
-  let arguments = (ins Graph_Tensor:$lhs, Graph_Tensor:$rhs, Graph_Dims:$dims, UnitAttr:$transposeRhs, UnitAttr:$panels);
+  let arguments = (ins Graph_Tensor:$lhs, Graph_Tensor:$rhs, Graph_Dims:$dims, UnitAttr:$transposeRhs,
+    OptionalAttr<Graph_PackedAttr>:$packed);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = [{
-    $lhs `,` $rhs (`dims` `(` $dims^ `)`)? (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? attr-dict
+    $lhs `,` $rhs (`dims` `(` $dims^ `)`)? (`transpose_rhs` $transposeRhs^)? (`packed` $packed^)? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
 }
@@ -234,23 +236,24 @@ def Graph_ConvOp : Graph_TensorOp<"conv", [Graph_GivenSizes<>, Graph_Cost<["getM
     Graph_Epilogue]> {
   let summary = "convolution over 1, 2 or 3 spatial dimensions";
   let description = [{
-    The input is [N, C, spatial..], with `channels_last` [N, spatial.., C]; the result likewise. A `plain` filter is
-    [OC, C/group, kernel..]; `panels` is [group * ceil(OC/group/16), kernel.., C/group, 16] (zero padded); `depthwise`
-    is [kernel.., C] (group = C = OC). `pads` holds all low pads, then all high pads; padding reads as zero.
+    The input is [N, C, spatial..], with `channels_last` [N, spatial.., C]; the result likewise. A filter is
+    [OC, C/group, kernel..]; with `packed` panels [group * ceil(OC/group/nr), kernel.., C/group/kr, nr, kr]; with
+    `depthwise` [kernel.., C] (group = C = OC). `pads` holds all low pads, then all high pads; padding reads as zero.
+    Element types are as for `hone.matmul`, with the input on the left.
     - (C1) `strides`, `dilations` have one entry per spatial dimension, `pads` two; strides and dilations are positive
     - (C2) C and OC are multiples of `group` and agree with the filter
     - (C3) the result's spatial sizes follow from input, filter and attributes
-    - (C4) filter layouts other than plain need `channels_last`
+    - (C4) a filter that is packed or `depthwise` needs `channels_last`
     - (C5) the filter has the shape given by its layout and `kernel`
+    - (C6) C/group is a multiple of the `kr` of a packed filter
   }];
   let arguments = (ins Graph_Tensor:$input, Graph_Tensor:$filter, Graph_Dims:$dims, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast,
-    DefaultValuedAttr<Graph_FilterLayoutAttr, "::hone::graph::FilterLayout::Plain">:$filterLayout,
-    DenseI64ArrayAttr:$kernel);
+    OptionalAttr<Graph_PackedAttr>:$packed, UnitAttr:$depthwise, DenseI64ArrayAttr:$kernel);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = [{
     $input `,` $filter (`dims` `(` $dims^ `)`)? `kernel` $kernel `strides` $strides `dilations` $dilations `pads` $pads
-    `group` $group (`channels_last` $channelsLast^)? (`filter` $filterLayout^)? attr-dict
+    `group` $group (`channels_last` $channelsLast^)? (`packed` $packed^)? (`depthwise` $depthwise^)? attr-dict
     `:` type($input) `,` type($filter) `->` type($result)
   }];
 }

@@ -127,9 +127,7 @@ std::pair<Value, Value> KernelConvOp::getFactors() {
 }
 
 /// Other filters are read where they lie.
-bool KernelConvOp::takesSchedule() {
-  return getFilterLayout() == FilterLayout::Panels;
-}
+bool KernelConvOp::takesSchedule() { return getPacked().has_value(); }
 
 /// Of the product that gives scores.
 std::pair<Value, Value> KernelAttentionOp::getFactors() {
@@ -141,19 +139,23 @@ LogicalResult KernelMatmulOp::verify() {
     return failure();
   auto lhs = cast<ShapedType>(getLhs().getType()),
        rhs = cast<ShapedType>(getRhs().getType());
+  std::optional<PackedAttr> packed = getPacked();
   if (lhs.getRank() < 2 || rhs.getRank() < 2 ||
-      (getPanels() && rhs.getRank() != 3)) // C1
+      (packed && rhs.getRank() != 2 + packed->stepRank())) // C1
     return emitOpError("operands have too few dimensions");
   int64_t k = lhs.getShape().back();
-  int64_t rhsK =
-      rhs.getDimSize(getTransposeRhs() ? rhs.getRank() - 1 : rhs.getRank() - 2);
+  int64_t rhsK = rhs.getDimSize(packed              ? 1
+                                : getTransposeRhs() ? rhs.getRank() - 1
+                                                    : rhs.getRank() - 2);
+  if (packed && !ShapedType::isDynamic(rhsK))
+    rhsK *= packed->getKr();
   if (!ShapedType::isDynamic(k) && !ShapedType::isDynamic(rhsK) &&
       k != rhsK) // C1
     return emitOpError("inner dimensions ")
            << k << " and " << rhsK << " differ";
   auto out = cast<ShapedType>(getOuts().front().getType());
   if (out.getRank() < 2 || out.getRank() < lhs.getRank() ||
-      (!getPanels() && out.getRank() < rhs.getRank())) // C1
+      (!packed && out.getRank() < rhs.getRank())) // C1
     return emitOpError("output has fewer dimensions than an operand");
   return success();
 }

@@ -4,8 +4,8 @@
 // output shape. The region runs once for each output element. Its arguments are the accumulator, then one scalar per
 // operand of `extras`, read through its entry of `maps`: an affine map over the output coordinates whose results are
 // `d<i>`, or 0 where the operand is broadcast. It yields the element of each of `outs`. The accumulator has the element
-// type of the original operation, but is f32 for f16 and bf16. Narrower operands are extended to it, integers as signed
-// ones.
+// type of the original operation, but is f32 for f16 and bf16. Narrower operands are extended to it; bytes on the
+// left of a product are unsigned, those on the right signed.
 #ifndef HONE_DIALECTS_GRAPH_KERNELOPS
 #define HONE_DIALECTS_GRAPH_KERNELOPS
 
@@ -47,7 +47,7 @@ def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul", [Graph_Scheduled<>]> 
     - (C2) region arguments, maps and yielded values fit the operands
     ```mlir
     %r = hone.kernel.matmul ins(%a, %b : tensor<4x8xf32>, tensor<1x8x16xf32>) extras(%bias : tensor<16xf32>)
-           maps [affine_map<(d0, d1) -> (d1)>] outs(%init : tensor<4x16xf32>) panels {
+           maps [affine_map<(d0, d1) -> (d1)>] outs(%init : tensor<4x16xf32>) packed <16, 1> {
     ^bb0(%acc: f32, %x: f32):
       %s = arith.addf %acc, %x : f32
       hone.kernel.yield %s : f32
@@ -55,10 +55,11 @@ def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul", [Graph_Scheduled<>]> 
     ```
   }];
   let arguments = (ins Graph_Buffer:$lhs, Graph_Buffer:$rhs, Variadic<Graph_Buffer>:$extras, Variadic<Graph_Buffer>:$outs,
-    AffineMapArrayAttr:$maps, UnitAttr:$transposeRhs, UnitAttr:$panels, OptionalAttr<Graph_ScheduleAttr>:$schedule);
+    AffineMapArrayAttr:$maps, UnitAttr:$transposeRhs, OptionalAttr<Graph_PackedAttr>:$packed,
+    OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)` (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps
-    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`panels` $panels^)? (`schedule` $schedule^)?
+    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`packed` $packed^)? (`schedule` $schedule^)?
     attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
 }
@@ -73,12 +74,11 @@ def Graph_KernelConvOp : Graph_KernelOp<"kernel.conv", [Graph_Scheduled<["takesS
   let arguments = (ins Graph_Buffer:$input, Graph_Buffer:$filter, Variadic<Graph_Buffer>:$extras,
     Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast, UnitAttr:$transposed,
-    DefaultValuedAttr<Graph_FilterLayoutAttr, "::hone::graph::FilterLayout::Plain">:$filterLayout,
-    OptionalAttr<Graph_ScheduleAttr>:$schedule);
+    OptionalAttr<Graph_PackedAttr>:$packed, UnitAttr:$depthwise, OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $input `,` $filter `:` type($input) `,` type($filter) `)` (`extras` `(` $extras^ `:` type($extras) `)`)?
     `maps` $maps `outs` `(` $outs `:` type($outs) `)` `kernel` $kernel `strides` $strides `dilations` $dilations
-    `pads` $pads `group` $group (`channels_last` $channelsLast^)? (`transposed` $transposed^)? (`filter` $filterLayout^)?
+    `pads` $pads `group` $group (`channels_last` $channelsLast^)? (`transposed` $transposed^)? (`packed` $packed^)? (`depthwise` $depthwise^)?
     (`schedule` $schedule^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
 }

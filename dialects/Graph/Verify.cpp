@@ -118,6 +118,18 @@ LogicalResult TopKOp::verify() {
   return verifyDims(*this, getValues().getType(), getDims());
 }
 
+/// Whether a packed operand has `outer` dimensions before those of a step.
+static bool hasPackedShape(ShapedType type, PackedAttr packed, int64_t outer) {
+  SmallVector<int64_t> step;
+  packed.appendStep(step);
+  return type.getRank() == outer + packed.stepRank() &&
+         type.getShape().take_back(packed.stepRank()) == ArrayRef(step);
+}
+
+static int64_t timesOrDynamic(int64_t size, int64_t factor) {
+  return ShapedType::isDynamic(size) ? size : size * factor;
+}
+
 LogicalResult MatmulOp::verify() {
   RankedTensorType lhs = getLhs().getType(), rhs = getRhs().getType(),
                    result = getResult().getType();
@@ -126,28 +138,32 @@ LogicalResult MatmulOp::verify() {
   if (lhs.getElementType() != rhs.getElementType()) // C2
     return emitOpError("operands have different element types");
   int64_t inner = lhs.getDimSize(lhs.getRank() - 1);
-  int64_t rhsInner =
-      getPanels() ? rhs.getDimSize(1)
-                  : rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 1 : 2));
-  if (getPanels() && (rhs.getRank() != 3 || rhs.getDimSize(2) != kPanelWidth ||
-                      getTransposeRhs())) // C1
-    return emitOpError("panels must be of shape [ceil(N/16), K, 16]");
+  int64_t rank = result.getRank(), columns = result.getDimSize(rank - 1);
+  int64_t rhsInner, rhsColumns;
+  std::optional<PackedAttr> packed = getPacked();
+  if (packed) {
+    if (!hasPackedShape(rhs, *packed, /*outer=*/2) || getTransposeRhs()) // C1
+      return emitOpError("panels must be of shape [ceil(N/nr), ceil(K/kr), nr, "
+                         "kr]");
+    rhsInner = timesOrDynamic(rhs.getDimSize(1), packed->getKr());
+    rhsColumns = rhs.getDimSize(0);
+    if (!ShapedType::isDynamic(columns))
+      columns = packed->panels(columns);
+    else
+      rhsColumns = ShapedType::kDynamic;
+  } else {
+    rhsInner = rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 1 : 2));
+    rhsColumns = rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 2 : 1));
+  }
   if (differ(inner, rhsInner)) // C1
     return emitOpError("inner dimensions ")
            << inner << " and " << rhsInner << " differ";
-  int64_t rank = result.getRank(), columns = result.getDimSize(rank - 1);
-  int64_t rhsColumns =
-      rhs.getDimSize(rhs.getRank() - (getTransposeRhs() ? 2 : 1));
-  if (getPanels() && !ShapedType::isDynamic(columns)) {
-    columns = llvm::divideCeil(columns, kPanelWidth);
-    rhsColumns = rhs.getDimSize(0);
-  }
   if (differ(lhs.getDimSize(lhs.getRank() - 2), result.getDimSize(rank - 2)) ||
       differ(rhsColumns, columns)) // C3
     return emitOpError("result must have the rows of the left and the columns "
                        "of the right operand");
   for (RankedTensorType operand : {lhs, rhs}) {
-    if (getPanels() && operand == rhs)
+    if (packed && operand == rhs)
       break;
     if (operand.getRank() > rank) // C4
       return emitOpError("result has a lower rank than an operand");
@@ -252,19 +268,20 @@ static SmallVector<int64_t> packedFilterShape(ConvOp op, int64_t channels,
                                               int64_t outputs) {
   SmallVector<int64_t> shape;
   int64_t group = op.getGroup();
-  bool panels = op.getFilterLayout() == FilterLayout::Panels;
-  if (panels)
+  std::optional<PackedAttr> packed = op.getPacked();
+  if (packed)
     shape.push_back(ShapedType::isDynamic(outputs)
                         ? ShapedType::kDynamic
-                        : group *
-                              llvm::divideCeil(outputs / group, kPanelWidth));
+                        : group * packed->panels(outputs / group));
   llvm::append_range(shape, op.getKernel());
-  if (!panels)
+  if (!packed) {
     shape.push_back(outputs);
-  else
-    shape.append({ShapedType::isDynamic(channels) ? ShapedType::kDynamic
-                                                  : channels / group,
-                  kPanelWidth});
+    return shape;
+  }
+  shape.push_back(ShapedType::isDynamic(channels)
+                      ? ShapedType::kDynamic
+                      : packed->steps(channels / group));
+  packed->appendStep(shape);
   return shape;
 }
 
@@ -279,8 +296,11 @@ LogicalResult ConvOp::verify() {
     return emitOpError("needs one kernel size per spatial dimension");
   if (result.getRank() != rank)
     return emitOpError("result must have the rank of the input");
-  if (getFilterLayout() != FilterLayout::Plain && !getChannelsLast()) // C4
+  std::optional<PackedAttr> packed = getPacked();
+  if ((packed || getDepthwise()) && !getChannelsLast()) // C4
     return emitOpError("a packed filter needs channels_last");
+  if (packed && getDepthwise()) // C5
+    return emitOpError("a filter is packed or depthwise, not both");
   int64_t channelDim = getChannelsLast() ? rank - 1 : 1;
   int64_t channels = input.getDimSize(channelDim),
           outputs = result.getDimSize(channelDim);
@@ -288,7 +308,10 @@ LogicalResult ConvOp::verify() {
       (!ShapedType::isDynamic(outputs) && outputs % group)) // C2
     return emitOpError("channels must be multiples of the group count ")
            << group;
-  if (getFilterLayout() == FilterLayout::Plain) {
+  if (packed && !ShapedType::isDynamic(channels) &&
+      channels / group % packed->getKr() != 0) // C6
+    return emitOpError("channels of a group are no multiple of kr");
+  if (!packed && !getDepthwise()) {
     if (filter.getRank() != rank || differ(filter.getDimSize(0), outputs) ||
         (!ShapedType::isDynamic(channels) &&
          differ(filter.getDimSize(1), channels / group))) // C2

@@ -113,7 +113,7 @@ void ContractionEmitter::emit() {
   split = m ? splitStaticRows(*m) : splitDynamicRows();
   rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
   packs = schedule.getPacked() && !isDotProduct(problem.shape);
-  widens = isWidened(problem.shape);
+  widens = isWidened(problem.shape, form);
   int64_t chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !isDotProduct(problem.shape);
   if (packs)
@@ -126,7 +126,8 @@ void ContractionEmitter::emit() {
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
     widePitch = llvm::alignTo(length, lanes) + lanes;
     widened = makeScratch(e, rowTiles * split.rows * widePitch,
-                          problem.shape.types.accumulator);
+                          form.leftType(problem.shape.types));
+    widened.isUnsigned = problem.a.isUnsigned;
   }
   if (chunked)
     partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
@@ -286,9 +287,8 @@ void ContractionEmitter::emitChunks() {
         pack(kStart, kCount, remaining);
       forEachTile([&](const TileRows &rows) {
         RegisterTile tile = tileOf(rows.count);
-        SmallVector<Value> sums = tile.finish(
-            tile.accumulate(segmentOf(rows, kStart, kCount, remaining),
-                            tile.startFrom(load(rows))));
+        SmallVector<Value> sums = tile.accumulateOnto(
+            segmentOf(rows, kStart, kCount, remaining), load(rows));
         for (auto [i, value] : llvm::enumerate(sums))
           partial.store(e, offsetOf(rows, i), value);
       });
@@ -360,8 +360,8 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
                        ? e.cst(v * lanes % graph::kPanelWidth)
                        : e.rem(column, e.cst(graph::kPanelWidth));
     Value start = e.mul(panel, e.mul(problem.k, graph::kPanelWidth));
-    segment.bOffsets.push_back(
-        e.add(e.add(start, inside), e.mul(kStart, graph::kPanelWidth)));
+    segment.bOffsets.push_back(e.add(e.add(start, e.mul(inside, form.kr)),
+                                     e.mul(kStart, graph::kPanelWidth)));
     segment.bStep = e.cst(graph::kPanelWidth);
   }
   return segment;
@@ -427,7 +427,7 @@ Value ContractionEmitter::rowOfTile(Value tile) {
 void ContractionEmitter::widen(Value kStart, Value kCount) {
   firstRow = rowOfTile(firstTile);
   Value base = e.add(aBase, kStart);
-  Type type = problem.shape.types.accumulator;
+  Type type = form.leftType(problem.shape.types);
   e.loop(firstRow, rowOfTile(lastTile), [&](Value row) {
     Value source = e.add(base, problem.rowOffset ? problem.rowOffset(row)
                                                  : e.mul(row, problem.k));
@@ -435,7 +435,7 @@ void ContractionEmitter::widen(Value kStart, Value kCount) {
     // Rows have room for a whole vector more.
     forVectors(e, kCount, lanes, [&](Value k, Value mask) {
       Value values = problem.a.load(e, e.add(source, k), lanes, mask);
-      widened.store(e, e.add(target, k), e.extend(values, type));
+      widened.store(e, e.add(target, k), problem.a.extend(e, values, type));
     });
   });
 }

@@ -72,7 +72,8 @@ private:
 
 PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
                            KernelConvOp op)
-    : e(e), machine(machine), input(FlatBuffer::get(e, op.getInput())),
+    : e(e), machine(machine),
+      input(leftOperand(e, op.getInput(), op.getAccumulatorType())),
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
       window(Window::get(e, op, input, epilogue.sizes)),
@@ -124,7 +125,8 @@ void PanelEmitter::emit() {
         Value inside = columns % graph::kPanelWidth == 0
                            ? e.cst(v * lanes % graph::kPanelWidth)
                            : e.rem(inGroup, e.cst(graph::kPanelWidth));
-        panelOffsets.push_back(e.add(e.mul(panel, panelSize), inside));
+        panelOffsets.push_back(
+            e.add(e.mul(panel, panelSize), e.mul(inside, form.kr)));
       }
       Value low = e.mul(place[0], blockRows);
       Value high = e.min(e.add(low, blockRows), rows);

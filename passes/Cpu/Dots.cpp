@@ -58,11 +58,11 @@ Value hone::emitDots(Emitter &e, const MicroKernel &form, Type accumulator,
   auto type = VectorType::get({lanes}, accumulator);
   auto step = [&](Value k, Value mask, ValueRange carried) {
     Value row =
-        e.extend(a.load(e, e.add(aOffset, k), lanes, mask), accumulator);
+        a.extend(e, a.load(e, e.add(aOffset, k), lanes, mask), accumulator);
     SmallVector<Value> sums;
     for (auto [sum, offset] : llvm::zip_equal(carried, bOffsets)) {
       Value other =
-          e.extend(b.load(e, e.add(offset, k), lanes, mask), accumulator);
+          b.extend(e, b.load(e, e.add(offset, k), lanes, mask), accumulator);
       sums.push_back(form.multiplyAdd(e, row, other, sum));
     }
     return sums;

@@ -341,9 +341,8 @@ void AttentionEmitter::emitValues() {
       if (!oneKeyBlock)
         for (Value place : places)
           before.push_back(sums.load(e, place, lanes));
-      for (auto [place, sum] : llvm::zip_equal(
-               places,
-               tile.finish(tile.accumulate(segment, tile.startFrom(before)))))
+      for (auto [place, sum] :
+           llvm::zip_equal(places, tile.accumulateOnto(segment, before)))
         sums.store(e, place, sum);
     });
   };

@@ -61,7 +61,7 @@ static void lowerConv(Emitter &e, KernelConvOp op, const CpuMachine &machine) {
   if (std::optional<ProductShape> product = ProductShape::of(op)) {
     Contraction problem;
     problem.shape = *product;
-    problem.a = FlatBuffer::get(e, op.getInput());
+    problem.a = leftOperand(e, op.getInput(), op.getAccumulatorType());
     problem.b = FlatBuffer::get(e, op.getFilter());
     problem.k = problem.a.sizes.back();
     Epilogue epilogue(e, op, product->groups);
@@ -75,10 +75,10 @@ static void lowerConv(Emitter &e, KernelConvOp op, const CpuMachine &machine) {
     if (!llvm::all_of(op.getStrides(), [](int64_t s) { return s == 1; }))
       problem.rowOffset = strideOverPixels(e, op, problem.a, batches);
     emitContraction(e, machine, problem, epilogue, *op.getSchedule());
-  } else if (op.getFilterLayout() == FilterLayout::Panels) {
+  } else if (op.getPacked()) {
     emitPanelConvolution(e, machine, op);
-  } else if (op.getFilterLayout() == FilterLayout::Depthwise) {
-    FlatBuffer input = FlatBuffer::get(e, op.getInput());
+  } else if (op.getDepthwise()) {
+    FlatBuffer input = leftOperand(e, op.getInput(), op.getAccumulatorType());
     FlatBuffer filter = FlatBuffer::get(e, op.getFilter());
     Epilogue epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1));
     Window window = Window::get(e, op, input, epilogue.sizes);

@@ -2,6 +2,7 @@
 // The forms in which register tiles multiply.
 #include "passes/Cpu/MicroKernel.h"
 #include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -15,16 +16,53 @@ static int64_t halfVector(const CpuMachine &machine) {
   return machine.vectorBits / 2;
 }
 
+static Type accumulatorType(const ProductTypes &types) {
+  return types.accumulator;
+}
+
+static Type storedType(const ProductTypes &types) { return types.lhs; }
+
+/// The call of an intrinsic that exists for vectors of 128, 256 and 512 bits.
+static Value callBySize(Emitter &e, ArrayRef<StringLiteral> names,
+                        VectorType type, ValueRange operands) {
+  int64_t bits = type.getNumElements() * type.getElementTypeBitWidth();
+  StringRef name = names[llvm::Log2_64(bits / 128)];
+  return LLVM::CallIntrinsicOp::create(e.builder, e.loc, type,
+                                       e.builder.getStringAttr(name), operands)
+      .getResult(0);
+}
+
+static Value bitcast(Emitter &e, Value value, int64_t lanes, Type element) {
+  return vector::BitCastOp::create(e.builder, e.loc,
+                                   VectorType::get({lanes}, element), value);
+}
+
+/// `group`, a vector, again and again in one of `lanes` elements.
+static Value repeat(Emitter &e, Value group, int64_t lanes) {
+  auto type = cast<VectorType>(group.getType());
+  int64_t count = type.getNumElements();
+  Type whole = e.builder.getIntegerType(count * type.getElementTypeBitWidth());
+  Value scalar = vector::ExtractOp::create(e.builder, e.loc,
+                                           bitcast(e, group, 1, whole), 0);
+  Value all = vector::BroadcastOp::create(
+      e.builder, e.loc, VectorType::get({lanes / count}, whole), scalar);
+  return bitcast(e, all, lanes, type.getElementType());
+}
+
+//===-- Multiply-adds of elements -----------------------------------------===//
+
+static bool isElementwise(const ProductTypes &types) { return types.kr == 1; }
+
 static Value broadcastLeft(Emitter &e, const FlatBuffer &buffer, Value offset,
-                           VectorType type) {
-  Value scalar = e.extend(buffer.load(e, offset), type.getElementType());
-  return vector::BroadcastOp::create(e.builder, e.loc, type, scalar);
+                           VectorType sum) {
+  Value scalar = buffer.extend(e, buffer.load(e, offset), sum.getElementType());
+  return vector::BroadcastOp::create(e.builder, e.loc, sum, scalar);
 }
 
 static Value extendRight(Emitter &e, const FlatBuffer &buffer, Value offset,
-                         VectorType type, Value mask) {
-  Value loaded = buffer.load(e, offset, type.getNumElements(), mask);
-  return e.extend(loaded, type.getElementType());
+                         VectorType sum, Value mask) {
+  Value loaded = buffer.load(e, offset, sum.getNumElements(), mask);
+  return buffer.extend(e, loaded, sum.getElementType());
 }
 
 static Value fuse(Emitter &e, Value left, Value right, Value sum) {
@@ -35,37 +73,122 @@ static Value multiplyThenAdd(Emitter &e, Value left, Value right, Value sum) {
   return e.sum(sum, e.product(left, right));
 }
 
+//===-- Dot products of four bytes ----------------------------------------===//
+
+static bool isOfBytes(const ProductTypes &types) {
+  return types.kr == 4 && graph::isByteProduct(types.lhs, types.accumulator);
+}
+
+static Value repeatBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
+                         VectorType sum) {
+  return repeat(e, buffer.load(e, offset, 4), sum.getNumElements() * 4);
+}
+
+static Value loadBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
+                       VectorType sum, Value) {
+  return buffer.load(e, offset, sum.getNumElements() * 4);
+}
+
+static Value dotBytes(Emitter &e, Value left, Value right, Value sum) {
+  static constexpr StringLiteral names[] = {"llvm.x86.avx512.vpdpbusd.128",
+                                            "llvm.x86.avx512.vpdpbusd.256",
+                                            "llvm.x86.avx512.vpdpbusd.512"};
+  return callBySize(e, names, cast<VectorType>(sum.getType()),
+                    {sum, left, right});
+}
+
+//===-- Pairs of widened bytes --------------------------------------------===//
+
+static Type halfWordType(const ProductTypes &types) {
+  return IntegerType::get(types.lhs.getContext(), 16);
+}
+
+static Value repeatHalfWords(Emitter &e, const FlatBuffer &buffer, Value offset,
+                             VectorType sum) {
+  Value group =
+      buffer.extend(e, buffer.load(e, offset, 4), e.builder.getIntegerType(16));
+  return repeat(e, group, sum.getNumElements() * 2);
+}
+
+static Value extendBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
+                         VectorType sum, Value) {
+  Value loaded = buffer.load(e, offset, sum.getNumElements() * 2);
+  return buffer.extend(e, loaded, e.builder.getIntegerType(16));
+}
+
+/// Products of 16 bits are summed in pairs without overflow: 255 * 128 * 2 is
+/// less than 2^31.
+static Value addPairs(Emitter &e, Value left, Value right, Value sum) {
+  static constexpr StringLiteral names[] = {"llvm.x86.sse2.pmadd.wd",
+                                            "llvm.x86.avx2.pmadd.wd",
+                                            "llvm.x86.avx512.pmaddw.d.512"};
+  Value pairs =
+      callBySize(e, names, cast<VectorType>(sum.getType()), {left, right});
+  return e.sum(sum, pairs);
+}
+
 static constexpr MicroKernel kTable[] = {
     // Fused multiply-add of floats; narrower operands are widened as they are
     // loaded.
     {"fma",
      [](const CpuMachine &machine, const ProductTypes &types) {
-       return machine.hasFma() && isa<FloatType>(types.accumulator);
+       return machine.hasFma() && isa<FloatType>(types.accumulator) &&
+              isElementwise(types);
      },
-     wholeVector, /*temporaries=*/1, broadcastLeft, extendRight, fuse},
+     wholeVector, /*kr=*/1, /*parts=*/1, /*temporaries=*/1, accumulatorType,
+     broadcastLeft, extendRight, fuse},
     // The same with half vectors, for results of few columns. They have as many
     // registers, and pipelines that are narrower than a vector take half as
     // long for them.
     {"fma_half",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasFma() && machine.vectorBits == 512 &&
-              isa<FloatType>(types.accumulator);
+              isa<FloatType>(types.accumulator) && isElementwise(types);
      },
-     halfVector, /*temporaries=*/1, broadcastLeft, extendRight, fuse},
+     halfVector, /*kr=*/1, /*parts=*/1, /*temporaries=*/1, accumulatorType,
+     broadcastLeft, extendRight, fuse},
+    // VNNI: four products of an unsigned and a signed byte are added to a sum.
+    {"dot_bytes",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasByteDot() && isOfBytes(types);
+     },
+     wholeVector, /*kr=*/4, /*parts=*/1, /*temporaries=*/1, storedType,
+     repeatBytes, loadBytes, dotBytes},
+    // Without it bytes are widened, and a column has two sums, of the first and
+    // the last two of four products.
+    {"add_pairs",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return isOfBytes(types);
+     },
+     wholeVector, /*kr=*/4, /*parts=*/2, /*temporaries=*/2, halfWordType,
+     repeatHalfWords, extendBytes, addPairs},
     // Floats without FMA, and integers. A product overwrites a copy of a
     // factor.
     {"mul_add",
      [](const CpuMachine &machine, const ProductTypes &types) {
-       return !machine.hasFma() || !isa<FloatType>(types.accumulator);
+       return (!machine.hasFma() || !isa<FloatType>(types.accumulator)) &&
+              isElementwise(types);
      },
-     wholeVector, /*temporaries=*/3, broadcastLeft, extendRight,
-     multiplyThenAdd},
+     wholeVector, /*kr=*/1, /*parts=*/1, /*temporaries=*/3, accumulatorType,
+     broadcastLeft, extendRight, multiplyThenAdd},
 };
 
 int64_t MicroKernel::lanes(const CpuMachine &machine, Type accumulator) const {
-  return std::clamp<int64_t>(vectorBits(machine) /
-                                 accumulator.getIntOrFloatBitWidth(),
-                             1, graph::kPanelWidth);
+  int64_t sums = vectorBits(machine) / accumulator.getIntOrFloatBitWidth();
+  return std::clamp<int64_t>(sums / parts, 1, graph::kPanelWidth);
+}
+
+Value MicroKernel::finish(Emitter &e, Value sum) const {
+  if (parts == 1)
+    return sum;
+  auto type = cast<VectorType>(sum.getType());
+  auto everySecond = [&](int64_t first) -> Value {
+    SmallVector<int64_t> lanes;
+    for (int64_t i = first; i < type.getNumElements(); i += 2)
+      lanes.push_back(i);
+    return vector::ShuffleOp::create(e.builder, e.loc, sum, sum, lanes);
+  };
+  return e.sum(everySecond(0), everySecond(1));
 }
 
 ArrayRef<MicroKernel> hone::microKernels() { return kTable; }

@@ -9,8 +9,9 @@
 
 namespace hone {
 
-/// How a tile goes one step along K: a row has one left operand, a vector of
-/// columns one right operand, and each sum takes in their product.
+/// How a tile goes one step along K, which is `kr` elements: a row has one left
+/// operand, a vector of columns one right operand, and each accumulator takes
+/// in their products.
 struct MicroKernel {
   /// By which schedules call it.
   llvm::StringLiteral name;
@@ -18,23 +19,33 @@ struct MicroKernel {
   bool (*fits)(const CpuMachine &machine, const ProductTypes &types);
   /// Bits of its vectors.
   int64_t (*vectorBits)(const CpuMachine &machine);
-  /// Registers that a step needs beside sums and right operands.
+  /// Elements of K in a step, as the right-hand side holds them together.
+  int64_t kr;
+  /// Partial sums of a column that lie side by side in an accumulator.
+  int64_t parts;
+  /// Registers that a step needs beside accumulators and right operands.
   int64_t temporaries;
 
-  /// The element of the left-hand side at `offset`, in all lanes of `type`.
+  /// The type in which rows of the left-hand side are best stored: a block of
+  /// them is converted first where that pays.
+  mlir::Type (*leftType)(const ProductTypes &types);
+  /// `kr` elements of the left-hand side from `offset` on, for each column of
+  /// an accumulator of type `sum`.
   mlir::Value (*loadLeft)(Emitter &e, const FlatBuffer &buffer,
-                          mlir::Value offset, mlir::VectorType type);
-  /// As many elements of the right-hand side from `offset` on as `type` has
-  /// lanes. Null `mask`: all are there.
+                          mlir::Value offset, mlir::VectorType sum);
+  /// The elements of the right-hand side from `offset` on that meet an
+  /// accumulator of type `sum`. Null `mask`: all are there.
   mlir::Value (*loadRight)(Emitter &e, const FlatBuffer &buffer,
-                           mlir::Value offset, mlir::VectorType type,
+                           mlir::Value offset, mlir::VectorType sum,
                            mlir::Value mask);
   /// sum + left * right
   mlir::Value (*multiplyAdd)(Emitter &e, mlir::Value left, mlir::Value right,
                              mlir::Value sum);
 
-  /// Columns of a vector of sums: at most the width of a panel.
+  /// Columns of an accumulator: at most the width of a panel.
   int64_t lanes(const CpuMachine &machine, mlir::Type accumulator) const;
+  /// Adds up the parts of each column.
+  mlir::Value finish(Emitter &e, mlir::Value sum) const;
 };
 
 /// All forms; of those that fit, the first is the fastest.

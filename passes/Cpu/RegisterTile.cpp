@@ -20,7 +20,7 @@ RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
                            const MicroKernel &form, Type accumulator,
                            TileShape shape)
     : shape(shape), lanes(form.lanes(machine, accumulator)), e(e), form(form),
-      accumulator(accumulator), sets(1) {
+      sumType(VectorType::get({lanes * form.parts}, accumulator)), sets(1) {
   int64_t one = shape.rows * shape.vectors;
   int64_t free = machine.vectorRegisters - shape.vectors - form.temporaries;
   while (sets < tuning::kMaxUnroll &&
@@ -35,14 +35,8 @@ RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
     unroll = sets;
 }
 
-SmallVector<Value> RegisterTile::zeros() const { return startFrom({}); }
-
-SmallVector<Value> RegisterTile::startFrom(ValueRange values) const {
-  SmallVector<Value> result = llvm::to_vector(values);
-  size_t size = sets * shape.rows * shape.vectors;
-  if (result.size() < size)
-    result.resize(size, e.zero(VectorType::get({lanes}, accumulator)));
-  return result;
+SmallVector<Value> RegisterTile::zeros() const {
+  return SmallVector<Value>(sets * shape.rows * shape.vectors, e.zero(sumType));
 }
 
 SmallVector<Value> RegisterTile::finish(ValueRange accumulators) const {
@@ -52,23 +46,38 @@ SmallVector<Value> RegisterTile::finish(ValueRange accumulators) const {
     for (size_t i = 0; i < half * one; ++i)
       values[i] = e.sum(values[i], values[i + half * one]);
   values.resize(one);
+  for (Value &value : values)
+    value = form.finish(e, value);
+  return values;
+}
+
+SmallVector<Value> RegisterTile::accumulateOnto(const Segment &segment,
+                                                ValueRange sums) const {
+  SmallVector<Value> start = zeros();
+  if (form.parts == 1) {
+    llvm::copy(sums, start.begin());
+    return finish(accumulate(segment, start));
+  }
+  SmallVector<Value> values = finish(accumulate(segment, start));
+  for (auto [value, sum] : llvm::zip(values, sums))
+    value = e.sum(value, sum);
   return values;
 }
 
 void RegisterTile::step(const Segment &segment, Value k, int64_t set,
                         MutableArrayRef<Value> accumulators) const {
-  auto type = VectorType::get({lanes}, accumulator);
   SmallVector<Value> b;
   Value bRow = e.mul(k, segment.bStep);
   for (int64_t v = 0; v < shape.vectors; ++v)
     b.push_back(
-        form.loadRight(e, segment.b, e.add(segment.bOffsets[v], bRow), type,
+        form.loadRight(e, segment.b, e.add(segment.bOffsets[v], bRow), sumType,
                        segment.bMasks.empty() ? nullptr : segment.bMasks[v]));
   size_t base = set * shape.rows * shape.vectors;
   for (int64_t r = 0; r < shape.rows; ++r) {
     if (!segment.aOffsets[r])
       continue;
-    Value a = form.loadLeft(e, segment.a, e.add(segment.aOffsets[r], k), type);
+    Value a =
+        form.loadLeft(e, segment.a, e.add(segment.aOffsets[r], k), sumType);
     for (int64_t v = 0; v < shape.vectors; ++v) {
       Value &sum = accumulators[base + r * shape.vectors + v];
       sum = form.multiplyAdd(e, a, b[v], sum);
@@ -99,21 +108,21 @@ SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
   auto steps = [&](Value k, int64_t n, ValueRange carried) {
     SmallVector<Value> inner = llvm::to_vector(carried);
     for (int64_t i = 0; i < n; ++i)
-      step(segment, e.add(k, i), i % sets, inner);
+      step(segment, e.add(k, i * form.kr), i % sets, inner);
     return inner;
   };
   // Whole iterations, then what is left: at once where its length is known.
-  Value whole = count
-                    ? e.cst(*count / unroll * unroll)
-                    : e.sub(segment.count, e.rem(segment.count, e.cst(unroll)));
-  values =
-      e.loop(e.cst(0), whole, unroll, values, [&](Value k, ValueRange carried) {
-        return steps(k, unroll, carried);
-      });
+  int64_t iteration = unroll * form.kr;
+  Value whole =
+      count ? e.cst(*count / iteration * iteration)
+            : e.sub(segment.count, e.rem(segment.count, e.cst(iteration)));
+  values = e.loop(
+      e.cst(0), whole, iteration, values,
+      [&](Value k, ValueRange carried) { return steps(k, unroll, carried); });
   forbidUnrolling(values);
   if (count)
-    return steps(whole, *count % unroll, values);
+    return steps(whole, *count % iteration / form.kr, values);
   return e.loop(
-      whole, segment.count, 1, values,
+      whole, segment.count, form.kr, values,
       [&](Value k, ValueRange carried) { return steps(k, 1, carried); });
 }

@@ -30,13 +30,12 @@ public:
   /// Accumulators that hold 0. Small tiles have several sets of them, which
   /// hide the latency of the multiply-add.
   llvm::SmallVector<mlir::Value> zeros() const;
-  /// The first set holds `values`.
-  llvm::SmallVector<mlir::Value> startFrom(mlir::ValueRange values) const;
-  /// The sum of the sets.
+  /// The sums of the columns: of all sets, and of the parts in a vector.
   llvm::SmallVector<mlir::Value> finish(mlir::ValueRange accumulators) const;
 
   /// For k in [0, count): row r adds a[aOffsets[r] + k] * b[bOffsets[v] + k *
-  /// bStep]. A row without an offset is left out.
+  /// bStep]. A row without an offset is left out. Of `kr` elements of K that
+  /// lie together the first is meant; `count` is a multiple of it.
   struct Segment {
     Segment(const FlatBuffer &a, const FlatBuffer &b) : a(a), b(b) {}
     const FlatBuffer &a, &b;
@@ -47,6 +46,9 @@ public:
   };
   llvm::SmallVector<mlir::Value>
   accumulate(const Segment &segment, mlir::ValueRange accumulators) const;
+  /// Sums of columns that begin at `sums`; at 0 where there are none.
+  llvm::SmallVector<mlir::Value> accumulateOnto(const Segment &segment,
+                                                mlir::ValueRange sums) const;
 
   TileShape shape;
   int64_t lanes;
@@ -57,7 +59,7 @@ private:
 
   Emitter &e;
   const MicroKernel &form;
-  mlir::Type accumulator;
+  mlir::VectorType sumType; ///< Of an accumulator.
   int64_t sets, unroll;
 };
 

@@ -31,10 +31,9 @@ bool hone::isDotProduct(const ProductShape &shape) {
          !ShapedType::isDynamic(shape.m) && shape.m <= tuning::kMaxDotRows;
 }
 
-bool hone::isWidened(const ProductShape &shape) {
-  return shape.types.lhs != shape.types.accumulator &&
-         isa<FloatType>(shape.types.lhs) && !isDotProduct(shape) &&
-         !shape.fewRows &&
+bool hone::isWidened(const ProductShape &shape, const MicroKernel &form) {
+  return shape.types.lhs != form.leftType(shape.types) &&
+         !isDotProduct(shape) && !shape.fewRows &&
          (ShapedType::isDynamic(shape.m) || shape.m >= tuning::kMinWidenedRows);
 }
 
@@ -80,12 +79,16 @@ static std::string problemOfProduct(ScheduleAttr schedule,
     return "";
   if (shape.layout == RhsLayout::Transposed && !schedule.getPacked())
     return "a transposed operand that is not packed";
-  if (shape.layout == RhsLayout::Panels && schedule.getPacked())
+  if (shape.layout == RhsLayout::Packed && schedule.getPacked())
     return "a copy of panels, whose rows follow each other anyway";
+  const MicroKernel &form = *findMicroKernel(schedule.getForm());
+  if (schedule.getBlockK() % form.kr != 0)
+    return llvm::formatv("chunks of {0} elements of K, which come in steps of "
+                         "{1}",
+                         schedule.getBlockK(), form.kr);
   int64_t k = schedule.getBlockK() ? schedule.getBlockK() : shape.k;
   int64_t columns =
-      schedule.getTileVectors() * findMicroKernel(schedule.getForm())
-                                      ->lanes(machine, shape.types.accumulator);
+      schedule.getTileVectors() * form.lanes(machine, shape.types.accumulator);
   int64_t rows = std::max(schedule.getBlockRows(), schedule.getTileRows());
   auto isLarge = [&](int64_t lines) {
     return ShapedType::isDynamic(k) ||
@@ -94,7 +97,7 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   };
   if (schedule.getPacked() && isLarge(columns))
     return "a copy of all of a K that is free or large";
-  if (isWidened(shape) && isLarge(rows))
+  if (isWidened(shape, form) && isLarge(rows))
     return "wide rows with all of a K that is free or large";
   return "";
 }

@@ -17,9 +17,9 @@ int64_t maxTileRows(const CpuMachine &machine, const MicroKernel &form,
 /// operand: tiles have one row, and nothing is copied.
 bool isDotProduct(const ProductShape &shape);
 
-/// Whether the left-hand side of a block is first converted to the type of its
-/// sums, and not by each tile for each of its elements.
-bool isWidened(const ProductShape &shape);
+/// Whether the left-hand side of a block is first converted to the type that
+/// the form reads, and not by each tile for each of its elements.
+bool isWidened(const ProductShape &shape, const MicroKernel &form);
 
 /// A register tile and the form in which it multiplies.
 struct FormedTile {

@@ -172,7 +172,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(ScheduledOpInterface op,
   if (k)
     add(rows, columns, 2 * k < all ? 2 * k : 0, packed);
   auto matmul = dyn_cast<KernelMatmulOp>(*op);
-  if (matmul && !matmul.getPanels())
+  if (matmul && !matmul.getPacked())
     for (int64_t next : {k, tuning::kPackedK})
       add(rows, columns, next, !packed);
   return found;

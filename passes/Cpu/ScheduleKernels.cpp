@@ -53,11 +53,11 @@ static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
 
 /// The form and the tile, among those whose width is a multiple or a divisor of
 /// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
-/// not known count as large. Rows of the left-hand side are `stride` bytes
-/// apart.
-static FormedTile chooseTile(const CpuMachine &machine,
-                             const ProductTypes &types, int64_t m, int64_t n,
-                             int64_t stride) {
+/// not known count as large. Rows of the left-hand side are as many
+/// bytes apart as `strideOf` says.
+static FormedTile
+chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
+           int64_t n, function_ref<int64_t(const MicroKernel &)> strideOf) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
   FormedTile best;
   double bestCost = std::numeric_limits<double>::infinity();
@@ -67,7 +67,7 @@ static FormedTile chooseTile(const CpuMachine &machine,
     if (vectors % perPanel != 0 && perPanel % vectors != 0)
       return;
     int64_t maxRows = std::min(maxTileRows(machine, form, vectors),
-                               maxCachedRows(machine, stride));
+                               maxCachedRows(machine, strideOf(form)));
     // With one row each right-hand vector is used once, from memory.
     if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >=
         machine.vectorRegisters)
@@ -103,7 +103,7 @@ static FormedTile chooseTile(const CpuMachine &machine,
 /// columns in memory, or collide in the L1 cache and are read often enough.
 static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   switch (shape.layout) {
-  case RhsLayout::Panels:
+  case RhsLayout::Packed:
     return false;
   case RhsLayout::Transposed:
     return !isDotProduct(shape);
@@ -117,8 +117,10 @@ static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
 }
 
 /// Bytes of an element of the left-hand side as tiles read it.
-static int64_t tiledLhsBytes(const ProductShape &shape) {
-  return bytesOf(isWidened(shape) ? shape.types.accumulator : shape.types.lhs);
+static int64_t tiledLhsBytes(const ProductShape &shape,
+                             const MicroKernel &form) {
+  return bytesOf(isWidened(shape, form) ? form.leftType(shape.types)
+                                        : shape.types.lhs);
 }
 
 /// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
@@ -129,8 +131,9 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
   if (isDotProduct(shape) || shape.k == 0)
     return 0;
   if (!isKnown(shape.k))
-    return plan.packed || isWidened(shape) ? tuning::kPackedK : 0;
-  int64_t lhsBytes = tiledLhsBytes(shape);
+    return plan.packed || isWidened(shape, *plan.tile.form) ? tuning::kPackedK
+                                                            : 0;
+  int64_t lhsBytes = tiledLhsBytes(shape, *plan.tile.form);
   int64_t rows =
       sizeOr(shape.m,
              plan.tile.rows * (shape.fewRows ? 1 : tuning::kDynamicBlockTiles));
@@ -162,8 +165,9 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
                               int64_t columns) {
   int64_t rows = plan.tile.rows;
   int64_t typicalK = sizeOr(shape.k, tuning::kTypicalK);
-  int64_t bytesPerTile = estimateProduct(plan.blockK ? plan.blockK : typicalK,
-                                         rows * tiledLhsBytes(shape));
+  int64_t bytesPerTile =
+      estimateProduct(plan.blockK ? plan.blockK : typicalK,
+                      rows * tiledLhsBytes(shape, *plan.tile.form));
   int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
                                           std::max<int64_t>(bytesPerTile, 1),
                                       1);
@@ -190,11 +194,13 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
 /// The tile of a product, with which `planProduct` begins.
 static FormedTile chooseProductTile(const CpuMachine &machine,
                                     const ProductShape &shape) {
+  auto strideOf = [&](const MicroKernel &form) {
+    return isKnown(shape.lhsPitch) && !isWidened(shape, form)
+               ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
+               : ShapedType::kDynamic;
+  };
   FormedTile tile =
-      chooseTile(machine, shape.types, shape.m, shape.n,
-                 isKnown(shape.lhsPitch) && !isWidened(shape)
-                     ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
-                     : ShapedType::kDynamic);
+      chooseTile(machine, shape.types, shape.m, shape.n, strideOf);
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
                       estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
@@ -239,7 +245,8 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
           : channelsIn;
   Plan plan{tile ? *tile
                  : chooseTile(machine, ProductTypes::of(op),
-                              out.getDimSize(last), groupOut, stride)};
+                              out.getDimSize(last), groupOut,
+                              [&](const MicroKernel &) { return stride; })};
   int64_t columns = plan.tile.columns(machine, ProductTypes::of(op));
 
   auto known = [](int64_t size, int64_t otherwise) {

@@ -26,7 +26,7 @@ static bool mergesBatches(KernelMatmulOp op, ShapedType lhs, ShapedType rhs,
                           ShapedType out) {
   int64_t rank = out.getRank();
   for (int64_t dim = 0; dim < rank - 2; ++dim) {
-    if (!op.getPanels() && positionOf(rhs, rank, dim))
+    if (!op.getPacked() && positionOf(rhs, rank, dim))
       return false;
     if (!positionOf(lhs, rank, dim) && out.getDimSize(dim) != 1)
       return false;
@@ -34,10 +34,18 @@ static bool mergesBatches(KernelMatmulOp op, ShapedType lhs, ShapedType rhs,
   return Epilogue::canMerge(op, 0, rank - 2);
 }
 
+FlatBuffer hone::leftOperand(Emitter &e, Value memref, Type accumulator) {
+  FlatBuffer buffer = FlatBuffer::get(e, memref);
+  buffer.isUnsigned = graph::isByteProduct(buffer.elementType(), accumulator);
+  return buffer;
+}
+
 ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
   auto [lhs, rhs] = op.getFactors();
+  graph::PackedAttr packed = op.getPackedAttr();
   return {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs),
-          cast<graph::KernelOpInterface>(*op).getAccumulatorType()};
+          cast<graph::KernelOpInterface>(*op).getAccumulatorType(),
+          packed ? packed.getKr() : 1};
 }
 
 /// The sizes of the product whose output dimensions fall into `groups`.
@@ -59,9 +67,10 @@ ProductShape ProductShape::of(KernelMatmulOp op) {
        out = cast<ShapedType>(op.getOuts().front().getType());
   ProductShape shape;
   shape.types = ProductTypes::of(op);
-  shape.layout = op.getPanels()         ? RhsLayout::Panels
+  shape.layout = op.getPacked()         ? RhsLayout::Packed
                  : op.getTransposeRhs() ? RhsLayout::Transposed
                                         : RhsLayout::RowMajor;
+  shape.packed = op.getPackedAttr();
   shape.k = shape.lhsPitch = lhs.getShape().back();
   if (mergesBatches(op, lhs, rhs, out))
     shape.groups = {out.getRank() - 1, 1};
@@ -77,14 +86,15 @@ std::optional<ProductShape> ProductShape::of(KernelConvOp op) {
   auto isOne = [](int64_t value) { return value == 1; };
   auto isZero = [](int64_t value) { return value == 0; };
   int64_t rank = out.getRank();
-  if (op.getFilterLayout() != graph::FilterLayout::Panels ||
-      op.getGroup() != 1 || !llvm::all_of(op.getKernel(), isOne) ||
+  if (!op.getPacked() || op.getGroup() != 1 ||
+      !llvm::all_of(op.getKernel(), isOne) ||
       !llvm::all_of(op.getPads(), isZero) ||
       !Epilogue::canMerge(op, 0, rank - 2))
     return std::nullopt;
   ProductShape shape;
   shape.types = ProductTypes::of(op);
-  shape.layout = RhsLayout::Panels;
+  shape.layout = RhsLayout::Packed;
+  shape.packed = op.getPackedAttr();
   shape.k = shape.lhsPitch = input.getShape().back();
   if (!ShapedType::isDynamic(shape.k))
     shape.lhsPitch = estimateProduct(shape.k, op.getStrides().back());
@@ -106,7 +116,7 @@ Contraction Contraction::get(Emitter &e, KernelMatmulOp op) {
   auto rhs = cast<MemRefType>(op.getRhs().getType());
   Contraction problem;
   problem.shape = ProductShape::of(op);
-  problem.a = FlatBuffer::get(e, op.getLhs());
+  problem.a = leftOperand(e, op.getLhs(), op.getAccumulatorType());
   problem.b = FlatBuffer::get(e, op.getRhs());
   problem.k = problem.a.sizes.back();
   int64_t batchRank = problem.shape.batch.size(), rank = batchRank + 2;
@@ -117,7 +127,7 @@ Contraction Contraction::get(Emitter &e, KernelMatmulOp op) {
   for (int64_t dim = 0; dim < batchRank; ++dim) {
     problem.aBatchStrides.push_back(strideOf(problem.a, lhs, dim));
     problem.bBatchStrides.push_back(
-        op.getPanels() ? e.cst(0) : strideOf(problem.b, rhs, dim));
+        op.getPacked() ? e.cst(0) : strideOf(problem.b, rhs, dim));
   }
   return problem;
 }

@@ -10,7 +10,7 @@
 namespace hone {
 
 enum class RhsLayout {
-  Panels,     ///< [n / 16][k][16], zero padded, the same for all batches.
+  Packed,     ///< As `#hone.packed` says, the same for all batches.
   RowMajor,   ///< [k][n]
   Transposed, ///< [n][k]
 };
@@ -20,7 +20,12 @@ struct ProductTypes {
   static ProductTypes of(graph::ScheduledOpInterface op);
 
   mlir::Type lhs, rhs, accumulator;
+  /// Elements of K that lie together in the right-hand side.
+  int64_t kr = 1;
 };
+
+/// The left-hand operand of a product with such sums.
+FlatBuffer leftOperand(Emitter &e, mlir::Value memref, mlir::Type accumulator);
 
 /// What the type of an operation says about its matrix product. Sizes are
 /// `ShapedType::kDynamic` where they are not known.
@@ -32,6 +37,7 @@ struct ProductShape {
 
   ProductTypes types;
   RhsLayout layout;
+  graph::PackedAttr packed; ///< Null for other layouts.
   llvm::SmallVector<int64_t> batch;
   int64_t m, n, k;
   int64_t

@@ -3,13 +3,14 @@
 // attributes.
 #include "passes/Emit/ConvPoint.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/Contraction.h"
 
 using namespace mlir;
 using namespace hone;
 using hone::graph::KernelConvOp;
 
 ConvPoint::ConvPoint(Emitter &e, KernelConvOp op, bool fma)
-    : e(e), input(FlatBuffer::get(e, op.getInput())),
+    : e(e), input(leftOperand(e, op.getInput(), op.getAccumulatorType())),
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
       window(Window::get(e, op, input, epilogue.sizes)),
@@ -74,10 +75,10 @@ Value ConvPoint::emitChannels(Value inOffset, Value filterOffset, Value sum,
 }
 
 Value ConvPoint::emitProduct(Value inOffset, Value filterOffset, Value sum) {
-  Value tap = e.extend(filter.load(e, filterOffset), accumulator);
+  Value tap = filter.extend(e, filter.load(e, filterOffset), accumulator);
   auto vector = dyn_cast<VectorType>(sum.getType());
   Value in = vector ? input.load(e, inOffset, lanes) : input.load(e, inOffset);
-  in = e.extend(in, accumulator);
+  in = input.extend(e, in, accumulator);
   if (!vector)
     return e.sum(sum, e.product(in, tap));
   tap = vector::BroadcastOp::create(e.builder, e.loc, vector, tap);

@@ -146,7 +146,7 @@ Value Emitter::zero(Type type) {
   return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
 }
 
-Value Emitter::extend(Value value, Type elementType) {
+Value Emitter::extend(Value value, Type elementType, bool isUnsigned) {
   Type from = getElementTypeOrSelf(value);
   if (from == elementType)
     return value;
@@ -155,6 +155,8 @@ Value Emitter::extend(Value value, Type elementType) {
     to = vector.clone(elementType);
   if (isa<FloatType>(from))
     return arith::ExtFOp::create(builder, loc, to, value);
+  if (isUnsigned)
+    return arith::ExtUIOp::create(builder, loc, to, value);
   return arith::ExtSIOp::create(builder, loc, to, value);
 }
 

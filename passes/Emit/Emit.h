@@ -56,9 +56,10 @@ public:
 
   /// A zero of a scalar or vector type.
   mlir::Value zero(mlir::Type type);
-  /// Converts a scalar or vector of `value`'s element type to that of `type`
-  /// (wider; integers are signed).
-  mlir::Value extend(mlir::Value value, mlir::Type elementType);
+  /// Converts a scalar or vector of `value`'s element type to that of `type`,
+  /// which is as wide or wider.
+  mlir::Value extend(mlir::Value value, mlir::Type elementType,
+                     bool isUnsigned = false);
   /// Sum and product in the element type of the operands.
   mlir::Value sum(mlir::Value a, mlir::Value b);
   mlir::Value product(mlir::Value a, mlir::Value b);
@@ -74,6 +75,7 @@ struct FlatBuffer {
   mlir::Value memref;
   llvm::SmallVector<mlir::Value> sizes;   ///< Of the original buffer.
   llvm::SmallVector<mlir::Value> strides; ///< Of the original buffer.
+  bool isUnsigned = false; ///< Its integers, when they are extended.
 
   static FlatBuffer get(Emitter &e, mlir::Value memref);
   mlir::Type elementType() const;
@@ -86,6 +88,10 @@ struct FlatBuffer {
                    mlir::Value mask = nullptr, int64_t alignment = 0) const;
   void store(Emitter &e, mlir::Value offset, mlir::Value scalarOrVector,
              mlir::Value mask = nullptr, int64_t alignment = 0) const;
+  /// Converts what was loaded to a type that is as wide or wider.
+  mlir::Value extend(Emitter &e, mlir::Value loaded, mlir::Type type) const {
+    return e.extend(loaded, type, isUnsigned);
+  }
 };
 
 /// A scratch buffer of static size in the entry block of the function. Each

@@ -200,7 +200,7 @@ private:
     Type type = m.like(op.getResult(), result, dynamic);
     Value conv = ConvOp::create(b, m.loc, type, input, part, dynamic, ones,
                                 ones, low, group, /*channelsLast=*/true,
-                                FilterLayout::Plain, kernel);
+                                PackedAttr(), /*depthwise=*/false, kernel);
     // [n, q.., group, s.., oc] -> [n, q.., s.., group, oc]
     SmallVector<int64_t> toInner;
     for (int64_t i = 0; i <= spatial; ++i)

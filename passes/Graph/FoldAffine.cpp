@@ -20,9 +20,15 @@ struct Weighted {
   SmallVector<int64_t> factorShape;
 };
 
+/// Factors do not fit into bytes.
+bool isByteProduct(Operation *op) {
+  return hone::graph::isByteProduct(getElementTypeOrSelf(op->getOperand(0)),
+                                    getElementTypeOrSelf(op->getResult(0)));
+}
+
 std::optional<Weighted> weightsOf(Operation *op) {
   if (auto conv = dyn_cast<ConvOp>(op)) {
-    if (conv.getFilterLayout() != FilterLayout::Plain)
+    if (conv.getPacked() || conv.getDepthwise() || isByteProduct(conv))
       return std::nullopt;
     int64_t rank = conv.getType().getRank();
     Weighted result{&conv.getFilterMutable(),
@@ -40,7 +46,7 @@ std::optional<Weighted> weightsOf(Operation *op) {
     return result;
   }
   if (auto matmul = dyn_cast<MatmulOp>(op)) {
-    if (matmul.getPanels())
+    if (matmul.getPacked() || isByteProduct(matmul))
       return std::nullopt;
     Weighted result{
         &matmul.getRhsMutable(), matmul.getType().getRank() - 1, {-1}};

@@ -95,7 +95,7 @@ std::optional<std::pair<Value, Value>> guarded(Value value, Constant constant) {
 } // namespace
 
 const char *SoftmaxProduct::match() {
-  if (product.getPanels() || product.getTransposeRhs())
+  if (product.getPacked() || product.getTransposeRhs())
     return "the values are packed or transposed";
   for (auto step : {&SoftmaxProduct::matchNormalization,
                     &SoftmaxProduct::matchPowers, &SoftmaxProduct::matchScores})

@@ -58,44 +58,54 @@ template <> struct llvm::DenseMapInfo<PackJob> {
   static bool isEqual(const PackJob &a, const PackJob &b) { return a == b; }
 };
 
-/// Copies element (row, column) of a matrix of `rows` x `columns` to panel
-/// column / kPanelWidth, place [row][column % kPanelWidth]. `rowStride` and
-/// `columnStride` count elements of the source. Panels are zero where there is
-/// no column.
-static void packPanel(const ConstantBytes &source, int64_t base, int64_t rows,
-                      int64_t columns, int64_t rowStride, int64_t columnStride,
-                      char *panel) {
-  unsigned width = source.width;
-  std::memset(panel, 0, rows * kPanelWidth * width);
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = 0; column < columns; ++column)
-      std::memcpy(
-          panel + (row * kPanelWidth + column) * width,
-          source.element(base + row * rowStride + column * columnStride),
-          width);
+/// The layout of a packed right-hand side: instructions for bytes take four of
+/// them along K.
+static PackedAttr layoutOf(const PackJob &job) {
+  Type element = getElementTypeOrSelf(job.source);
+  return PackedAttr::get(job.source.getContext(), kPanelWidth,
+                         element.isInteger(8) ? 4 : 1);
 }
 
-static int64_t panelsFor(int64_t columns) {
-  return llvm::divideCeil(columns, kPanelWidth);
+/// Copies element (row, column) of a matrix of `rows` x `columns` to the panel
+/// of its column. `rowStride` and `columnStride` count elements of the source.
+/// Panels are zero where there is no row or no column.
+static void packPanel(const ConstantBytes &source, PackedAttr layout,
+                      int64_t base, int64_t rows, int64_t columns,
+                      int64_t rowStride, int64_t columnStride, char *panel) {
+  unsigned width = source.width;
+  int64_t nr = layout.getNr(), kr = layout.getKr();
+  std::memset(panel, 0, layout.steps(rows) * nr * kr * width);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) {
+      int64_t place = (row / kr * nr + column) * kr + row % kr;
+      std::memcpy(
+          panel + place * width,
+          source.element(base + row * rowStride + column * columnStride),
+          width);
+    }
 }
 
 static Type packedType(const PackJob &job) {
   auto type = cast<RankedTensorType>(job.source.getType());
   ArrayRef<int64_t> shape = type.getShape();
+  PackedAttr layout = layoutOf(job);
   SmallVector<int64_t> packed;
+  auto appendMatrix = [&](int64_t rows, int64_t columns) {
+    packed = {layout.panels(columns), layout.steps(rows)};
+    layout.appendStep(packed);
+  };
   switch (job.kind) {
   case WeightKind::MatmulPanels:
-    packed = {panelsFor(shape.back()), shape[shape.size() - 2], kPanelWidth};
+    appendMatrix(shape[shape.size() - 2], shape.back());
     break;
   case WeightKind::TransposedMatmulPanels:
-    packed = {panelsFor(shape[shape.size() - 2]), shape.back(), kPanelWidth};
+    appendMatrix(shape.back(), shape[shape.size() - 2]);
     break;
   case WeightKind::ConvPanels:
-    packed.push_back(job.group *
-                     llvm::divideCeil(shape[0] / job.group, kPanelWidth));
+    packed.push_back(job.group * layout.panels(shape[0] / job.group));
     llvm::append_range(packed, shape.drop_front(2));
-    packed.push_back(shape[1]);
-    packed.push_back(kPanelWidth);
+    packed.push_back(layout.steps(shape[1]));
+    layout.appendStep(packed);
     break;
   case WeightKind::Depthwise:
     llvm::append_range(packed, shape.drop_front(2));
@@ -114,6 +124,8 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   char *out = buffer.data().data();
   unsigned width = source.width;
   MLIRContext *context = type.getContext();
+  PackedAttr layout = layoutOf(job);
+  int64_t nr = layout.getNr();
 
   if (job.kind == WeightKind::Depthwise) {
     int64_t channels = shape[0],
@@ -129,16 +141,15 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   if (job.kind == WeightKind::ConvPanels) {
     int64_t columns = shape[0] / job.group, channels = shape[1];
     int64_t taps = ShapedType::getNumElements(shape.drop_front(2)),
-            perGroup = llvm::divideCeil(columns, kPanelWidth);
-    int64_t panelBytes = taps * channels * kPanelWidth * width;
+            perGroup = layout.panels(columns);
+    int64_t tapBytes = layout.steps(channels) * layout.getKr() * nr * width;
     parallelFor(context, 0, job.group * perGroup, [&](size_t index) {
-      int64_t group = index / perGroup, first = index % perGroup * kPanelWidth;
+      int64_t group = index / perGroup, first = index % perGroup * nr;
       int64_t base = (group * columns + first) * channels * taps;
       for (int64_t tap = 0; tap < taps; ++tap)
-        packPanel(source, base + tap, channels,
-                  std::min(kPanelWidth, columns - first), taps, channels * taps,
-                  out + index * panelBytes +
-                      tap * channels * kPanelWidth * width);
+        packPanel(source, layout, base + tap, channels,
+                  std::min(nr, columns - first), taps, channels * taps,
+                  out + (index * taps + tap) * tapBytes);
     });
     return buffer.finish(name);
   }
@@ -147,15 +158,14 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   int64_t rows = shape[shape.size() - 2], columns = shape.back();
   if (transposed)
     std::swap(rows, columns);
-  parallelFor(
-      context, 0, llvm::divideCeil(columns, kPanelWidth), [&](size_t index) {
-        int64_t first = index * kPanelWidth,
-                rowStride = transposed ? 1 : columns,
-                columnStride = transposed ? rows : 1;
-        packPanel(source, first * columnStride, rows,
-                  std::min(kPanelWidth, columns - first), rowStride,
-                  columnStride, out + index * rows * kPanelWidth * width);
-      });
+  int64_t panelBytes = layout.steps(rows) * layout.getKr() * nr * width;
+  parallelFor(context, 0, layout.panels(columns), [&](size_t index) {
+    int64_t first = index * nr, rowStride = transposed ? 1 : columns,
+            columnStride = transposed ? rows : 1;
+    packPanel(source, layout, first * columnStride, rows,
+              std::min(nr, columns - first), rowStride, columnStride,
+              out + index * panelBytes);
+  });
   return buffer.finish(name);
 }
 
@@ -177,21 +187,23 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
     return reshape(transpose(filter, {taps, outputs}, {1, 0}),
                    cast<RankedTensorType>(packedType(job)).getShape());
   }
-  int64_t group = job.group, columns = outputs / group,
-          panels = llvm::divideCeil(columns, kPanelWidth),
-          padding = panels * kPanelWidth - columns;
+  PackedAttr layout = layoutOf(job);
+  int64_t group = job.group, columns = outputs / group, nr = layout.getNr(),
+          kr = layout.getKr(), panels = layout.panels(columns),
+          steps = layout.steps(channels), moreColumns = panels * nr - columns,
+          moreChannels = steps * kr - channels;
   Value filter = reshape(job.source, {group, columns, channels, taps});
-  if (padding != 0) {
+  if (moreColumns != 0 || moreChannels != 0) {
     Value zero =
         arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-    filter = PadOp::create(
-        b, loc, type.clone({group, panels * kPanelWidth, channels, taps}),
-        filter, zero, ArrayRef<int64_t>{0, 0, 0, 0},
-        ArrayRef<int64_t>{0, padding, 0, 0});
+    filter = PadOp::create(b, loc,
+                           type.clone({group, panels * nr, steps * kr, taps}),
+                           filter, zero, ArrayRef<int64_t>{0, 0, 0, 0},
+                           ArrayRef<int64_t>{0, moreColumns, moreChannels, 0});
   }
-  filter = reshape(filter, {group * panels, kPanelWidth, channels, taps});
-  filter = transpose(filter, {group * panels, taps, channels, kPanelWidth},
-                     {0, 3, 2, 1});
+  filter = reshape(filter, {group * panels, nr, steps, kr, taps});
+  filter =
+      transpose(filter, {group * panels, taps, steps, nr, kr}, {0, 4, 2, 1, 3});
   return reshape(filter, cast<RankedTensorType>(packedType(job)).getShape());
 }
 
@@ -204,11 +216,17 @@ static LogicalResult notPacked(Operation *op, StringRef reason) {
 /// packed.
 static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(matmul.getRhs().getType());
-  if (matmul.getPanels())
+  if (matmul.getPacked())
     return rewriter.notifyMatchFailure(matmul, "packed already");
-  if (!constantBytes(matmul.getRhs()) || !isa<FloatType>(type.getElementType()))
+  bool isOfBytes =
+      isByteProduct(type.getElementType(), matmul.getType().getElementType());
+  if (!constantBytes(matmul.getRhs()) ||
+      !(isa<FloatType>(type.getElementType()) || isOfBytes)) {
+    if (isOfBytes)
+      return notPacked(matmul, "the right operand is not known");
     return rewriter.notifyMatchFailure(
         matmul, "the right operand is not a constant of floats");
+  }
   if (llvm::any_of(type.getShape().drop_back(2),
                    [](int64_t size) { return size != 1; }) ||
       type.getRank() >
@@ -219,6 +237,9 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
   int64_t padded = llvm::alignTo(columns, kPanelWidth);
   if (type.getNumElements() == 0)
     return rewriter.notifyMatchFailure(matmul, "the right operand is empty");
+  if (isOfBytes &&
+      ShapedType::isDynamic(matmul.getLhs().getType().getShape().back()))
+    return notPacked(matmul, "K is not known");
   if (padded > 2 * columns && type.getNumElements() / columns * padded *
                                       elementBytes(type.getElementType()) >
                                   maxPaddedBytes)
@@ -232,11 +253,14 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
 /// The job for the filter of `conv`, unless it cannot or should not be packed.
 static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(conv.getFilter().getType());
-  if (conv.getFilterLayout() != FilterLayout::Plain)
+  if (conv.getPacked() || conv.getDepthwise())
     return rewriter.notifyMatchFailure(conv, "packed already");
   if (!conv.getChannelsLast())
     return notPacked(conv, "channels are not last");
-  if (!type.hasStaticShape() || !isa<FloatType>(type.getElementType()))
+  bool isOfBytes =
+      isByteProduct(type.getElementType(), conv.getType().getElementType());
+  if (!type.hasStaticShape() ||
+      !(isa<FloatType>(type.getElementType()) || isOfBytes))
     return notPacked(conv,
                      "the filter is not of floats, or its shape is not known");
   if (type.getNumElements() == 0)
@@ -244,6 +268,11 @@ static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
   int64_t group = conv.getGroup();
   bool depthwise =
       group > 1 && type.getDimSize(0) == group && type.getDimSize(1) == 1;
+  if (isOfBytes && group > 1 && type.getDimSize(1) % 4 != 0)
+    return notPacked(conv, "groups have too few channels");
+  if (isOfBytes &&
+      ShapedType::isDynamic(conv.getInput().getType().getShape().back()))
+    return notPacked(conv, "the number of channels is not known");
   return PackJob{conv.getFilter(),
                  depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels,
                  group};
@@ -278,7 +307,7 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
         rewriter.setInsertionPointAfterValue(job.source);
         Value packed = packInRun(job, rewriter);
         for (Operation *reader : readers)
-          setPacked(reader, packed, job.kind, rewriter);
+          setPacked(reader, packed, job, rewriter);
         continue;
       }
       auto constant = job.source.getDefiningOp<ConstantOp>();
@@ -287,7 +316,7 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
       rewriter.setInsertionPointAfter(constant);
       Value packed = ConstantOp::create(rewriter, constant.getLoc(), value);
       for (Operation *reader : readers)
-        setPacked(reader, packed, job.kind, rewriter);
+        setPacked(reader, packed, job, rewriter);
       if (!constant->use_empty())
         continue;
       if (--users[constantStorage(constant.getValue())] == 0)
@@ -296,20 +325,43 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
     }
   }
 
-  static void setPacked(Operation *op, Value packed, WeightKind kind,
+  /// Makes whole steps of the last dimension of the left-hand side, which is K
+  /// or the channels: what is added meets zeros.
+  static void padSteps(Operation *op, int64_t kr, RewriterBase &rewriter) {
+    OpOperand &left = op->getOpOperand(0);
+    auto type = cast<RankedTensorType>(left.get().getType());
+    SmallVector<int64_t> shape(type.getShape()), high(type.getRank(), 0);
+    high.back() = llvm::alignTo(shape.back(), kr) - shape.back();
+    if (high.back() == 0)
+      return;
+    shape.back() += high.back();
+    rewriter.setInsertionPoint(op);
+    Value zero = arith::ConstantOp::create(
+        rewriter, op->getLoc(), rewriter.getZeroAttr(type.getElementType()));
+    Value padded =
+        PadOp::create(rewriter, op->getLoc(), type.clone(shape), left.get(),
+                      zero, SmallVector<int64_t>(type.getRank(), 0), high);
+    rewriter.modifyOpInPlace(op, [&] { left.set(padded); });
+  }
+
+  static void setPacked(Operation *op, Value packed, const PackJob &job,
                         RewriterBase &rewriter) {
+    PackedAttr layout = layoutOf(job);
+    if (job.kind != WeightKind::Depthwise)
+      padSteps(op, layout.getKr(), rewriter);
     rewriter.modifyOpInPlace(op, [&] {
       if (auto matmul = dyn_cast<MatmulOp>(op)) {
         matmul.getRhsMutable().assign(packed);
         matmul.setTransposeRhs(false);
-        matmul.setPanels(true);
+        matmul.setPackedAttr(layout);
         return;
       }
       auto conv = cast<ConvOp>(op);
       conv.getFilterMutable().assign(packed);
-      conv.setFilterLayout(kind == WeightKind::Depthwise
-                               ? FilterLayout::Depthwise
-                               : FilterLayout::Panels);
+      if (job.kind == WeightKind::Depthwise)
+        conv.setDepthwise(true);
+      else
+        conv.setPackedAttr(layout);
     });
     remark::passed(op->getLoc(),
                    remark::RemarkOpts::name("packed").category("pack-weights"));

@@ -16,6 +16,20 @@ def InferShapesPass : Pass<"hone-infer-shapes", "::mlir::func::FuncOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def FormByteProductsPass : Pass<"hone-form-byte-products", "::mlir::func::FuncOp"> {
+  let summary = "multiply bytes instead of the numbers that they stand for";
+  let description = [{
+    A matrix product or convolution of operands that maps compute as (bytes - zero point) * scale becomes one of the bytes
+    with sums in i32, and a map behind it that corrects the zero points and scales. Bytes on the left are made unsigned
+    and those on the right signed; padding becomes a pad with the zero point. Behind a scaled product, a quantization by
+    a constant scale multiplies by its reciprocal. Left alone: scales and zero points along K, and convolutions whose groups
+    have few channels or whose padding is only known at run time; those of integers are computed in a float type that
+    is exact.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "evaluate operations on constants";
   let description = [{

@@ -50,7 +50,7 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
   LogicalResult matchAndRewrite(MatmulOp matmul,
                                 PatternRewriter &rewriter) const override {
     auto transpose = matmul.getRhs().getDefiningOp<TransposeOp>();
-    if (!transpose || matmul.getPanels() || isConstant(transpose.getInput()))
+    if (!transpose || matmul.getPacked() || isConstant(transpose.getInput()))
       return rewriter.notifyMatchFailure(matmul, "no transpose to take in");
     SmallVector<int64_t> order(transpose.getPermutation());
     int64_t rank = order.size();
@@ -81,7 +81,7 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
     auto isOne = [](int64_t size) { return size == 1; };
     if (lhs.getRank() <= 2 || rhs.getRank() > lhs.getRank())
       return rewriter.notifyMatchFailure(matmul, "one matrix on the left");
-    if (!matmul.getPanels() &&
+    if (!matmul.getPacked() &&
         !llvm::all_of(rhs.getShape().drop_back(2), isOne))
       return rewriter.notifyMatchFailure(matmul, "the right side is batched");
     if (!isConstant(matmul.getRhs()) && rhs.getRank() == lhs.getRank() &&
@@ -97,7 +97,7 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
     Value left =
         reshapeTo(rewriter, loc, dims, matmul.getLhs(), {rows, sizes.back()});
     Value right = matmul.getRhs();
-    if (!matmul.getPanels()) {
+    if (!matmul.getPacked()) {
       SmallVector<OpFoldResult> matrix = dims.dims(rewriter, loc, right);
       right =
           reshapeTo(rewriter, loc, dims, right, ArrayRef(matrix).take_back(2));
@@ -107,7 +107,7 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
     dims.split(rewriter, loc, {rows, result.back()}, shape, dynamic);
     auto merged = MatmulOp::create(
         rewriter, loc, matmul.getType().clone(shape), left, right, dynamic,
-        matmul.getTransposeRhs(), matmul.getPanels());
+        matmul.getTransposeRhs(), matmul.getPackedAttr());
     rewriter.replaceOpWithNewOp<ReshapeOp>(matmul, matmul.getType(), merged,
                                            matmul.getDims());
     return success();

@@ -58,7 +58,10 @@ bool isStrayLoop(Operation *op) {
          isa<func::FuncOp>(op->getParentOp());
 }
 
-bool isLooped(Operation *op) { return isBuffered(op) && !isStrayLoop(op); }
+/// Microkernels are made of instructions that have no operation of their own.
+bool isLooped(Operation *op) {
+  return (isBuffered(op) || isa<LLVM::CallIntrinsicOp>(op)) && !isStrayLoop(op);
+}
 
 bool isCode(Operation *op) { return isa<LLVM::LLVMDialect>(op->getDialect()); }
 

@@ -120,6 +120,8 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
                                                          : "x86-64-v2");
   level.machine.name = level.name;
   level.machine.fma = has(HONE_CPU_FMA);
+  level.machine.byteDot = has(
+      level.machine.vectorBits == 512 ? HONE_CPU_AVX512VNNI : HONE_CPU_AVXVNNI);
   if (name == "native")
     readCaches(level.machine);
   return level;

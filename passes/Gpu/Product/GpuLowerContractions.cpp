@@ -44,9 +44,11 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
   source.alongK = contraction.shape.layout == RhsLayout::Transposed;
   Value step = e.cst(1); // From one k to the next.
   switch (contraction.shape.layout) {
-  case RhsLayout::Panels:
-    return panelSource(e, contraction.b, e.ceilDiv(n, graph::kPanelWidth),
-                       depth, e.cst(0));
+  case RhsLayout::Packed: {
+    graph::PackedAttr packed = contraction.shape.packed;
+    return packedSource(e, contraction.b, packed, e.ceilDiv(n, packed.getNr()),
+                        depth, e.cst(0));
+  }
   case RhsLayout::RowMajor:
     source.contiguity = contiguityOf(n);
     step = n;

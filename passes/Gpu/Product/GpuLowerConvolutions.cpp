@@ -4,6 +4,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/Contraction.h"
 #include "passes/Emit/ConvPoint.h"
 #include "passes/Emit/WindowReduction.h"
 #include "passes/Gpu/Passes.h"
@@ -58,7 +59,8 @@ SmallVector<int64_t> ImplicitProduct::coordinateGroups(KernelConvOp op) {
 }
 
 ImplicitProduct::ImplicitProduct(Emitter &e, KernelConvOp op)
-    : e(e), op(op), input(FlatBuffer::get(e, op.getInput())),
+    : e(e), op(op),
+      input(leftOperand(e, op.getInput(), op.getAccumulatorType())),
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, coordinateGroups(op)) {
   merges = epilogue.rank() == 2;
@@ -126,7 +128,7 @@ TileSource ImplicitProduct::pixels(Value group) {
 }
 
 void ImplicitProduct::emit() {
-  Value panels = e.ceilDiv(groupOut, graph::kPanelWidth);
+  Value panels = e.ceilDiv(groupOut, op.getPacked()->getNr());
   Product product;
   product.m = sizeOf(e, ArrayRef(outSizes).drop_back());
   product.n = groupOut;
@@ -138,8 +140,9 @@ void ImplicitProduct::emit() {
   product.rightAlongK = false;
   product.epilogue = &epilogue;
   product.operands = [&](ValueRange batch) {
-    return std::pair(pixels(batch[0]), panelSource(e, filter, panels, depth,
-                                                   e.mul(batch[0], panels)));
+    return std::pair(pixels(batch[0]),
+                     packedSource(e, filter, *op.getPacked(), panels, depth,
+                                  e.mul(batch[0], panels)));
   };
   product.coordinates = [&](ValueRange batch, Value row, Value column) {
     SmallVector<Value> place = {row};
@@ -157,7 +160,7 @@ namespace {
 class DepthwiseEmitter {
 public:
   DepthwiseEmitter(Emitter &e, KernelConvOp op)
-      : e(e), input(FlatBuffer::get(e, op.getInput())),
+      : e(e), input(leftOperand(e, op.getInput(), op.getAccumulatorType())),
         filter(FlatBuffer::get(e, op.getFilter())),
         epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
         window(Window::get(e, op, input, epilogue.sizes)),
@@ -224,7 +227,7 @@ Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
               : buffer.load(
                     e, at, width, nullptr,
                     width * buffer.elementType().getIntOrFloatBitWidth() / 8);
-      return e.extend(value, accumulator);
+      return buffer.extend(e, value, accumulator);
     };
     Value weight = load(filter, e.add(e.mul(tap, window.channels), channel));
     WindowReduction reduction{WindowReduction::Weighted, /*fma=*/true};
@@ -263,9 +266,9 @@ struct GpuLowerConvolutionsPass
 
   void runOnOperation() override {
     auto lower = [](Emitter &e, KernelConvOp op) -> LogicalResult {
-      if (op.getFilterLayout() == FilterLayout::Panels)
+      if (op.getPacked())
         ImplicitProduct(e, op).emit();
-      else if (op.getFilterLayout() == FilterLayout::Depthwise)
+      else if (op.getDepthwise())
         DepthwiseEmitter(e, op).emit();
       else
         emitPlainConvolution(e, op);

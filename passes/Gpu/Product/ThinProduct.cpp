@@ -131,8 +131,8 @@ Value ThinEmitter::sumOverWarp(Value value, int64_t first) const {
 
 SmallVector<Value> ThinEmitter::sumUp() const {
   auto type = VectorType::get({width}, product.accumulator);
-  auto toVector = [&](Value value) -> Value {
-    value = e.extend(value, product.accumulator);
+  auto toVector = [&](const FlatBuffer &buffer, Value value) -> Value {
+    value = buffer.extend(e, value, product.accumulator);
     if (isa<VectorType>(value.getType()))
       return value;
     return vector::BroadcastOp::create(e.builder, e.loc, type, value);
@@ -159,7 +159,7 @@ SmallVector<Value> ThinEmitter::sumUp() const {
                           Value lineExists, int64_t count) {
             TileSource::Place place = source.at(line, {k}, e.cst(0));
             place.inside = both(e, both(e, kExists, lineExists), place.inside);
-            return toVector(loadRun(e, source, place, count));
+            return toVector(source.buffer, loadRun(e, source, place, count));
           };
           weights.push_back(load(right, columnLine, columnExists, width));
           elements.emplace_back();

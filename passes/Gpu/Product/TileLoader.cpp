@@ -22,24 +22,27 @@ int64_t hone::contiguityOf(Value size) {
   return contiguity;
 }
 
-TileSource hone::panelSource(Emitter &e, const FlatBuffer &buffer, Value panels,
-                             Value depth, Value first) {
+TileSource hone::packedSource(Emitter &e, const FlatBuffer &buffer,
+                              graph::PackedAttr packed, Value panels,
+                              Value depth, Value first) {
+  int64_t nr = packed.getNr(), kr = packed.getKr();
   TileSource source;
   source.buffer = buffer;
-  source.lines = e.mul(panels, graph::kPanelWidth);
+  source.lines = e.mul(panels, nr);
   source.depth = depth;
   source.alongK = false;
-  source.contiguity = graph::kPanelWidth;
-  source.enter = [&e, depth, first](Value column) {
-    Value panel = e.add(first, e.div(column, e.cst(graph::kPanelWidth)));
-    Value start = e.mul(panel, e.mul(depth, graph::kPanelWidth));
+  source.contiguity = kr == 1 ? nr : 1;
+  source.enter = [&e, depth, first, nr, kr](Value column) {
+    Value panel = e.add(first, e.div(column, e.cst(nr)));
+    Value start = e.mul(panel, e.mul(depth, nr));
     return SmallVector<Value>{
-        e.add(start, e.rem(column, e.cst(graph::kPanelWidth)))};
+        e.add(start, e.mul(e.rem(column, e.cst(nr)), kr))};
   };
-  source.at = [&e](ValueRange line, TileSource::KSlice slice, Value inside) {
-    Value k = e.add(slice.first, inside);
-    return TileSource::Place{e.add(line[0], e.mul(k, graph::kPanelWidth)),
-                             nullptr};
+  source.at = [&e, nr, kr](ValueRange line, TileSource::KSlice slice,
+                           Value inside) {
+    Value k = e.add(slice.first, inside), inStep = e.rem(k, e.cst(kr));
+    Value offset = e.add(e.mul(e.sub(k, inStep), nr), inStep);
+    return TileSource::Place{e.add(line[0], offset), nullptr};
   };
   return source;
 }
@@ -174,7 +177,7 @@ void TileLoader::store(ValueRange values, Value stage) const {
   Type element = tile.elementType();
   for (size_t n = 0; n < chunks.size(); ++n) {
     const Chunk &chunk = chunks[n];
-    Value value = e.extend(values[n], element);
+    Value value = source.buffer.extend(e, values[n], element);
     auto at = [&](int64_t i) {
       return tile.place(e, stage, e.add(chunk.row, i), chunk.column);
     };

@@ -56,8 +56,9 @@ struct TileSource {
 int64_t contiguityOf(mlir::Value size);
 
 /// Panels of columns, [panels][depth][16] from panel `first` on.
-TileSource panelSource(Emitter &e, const FlatBuffer &buffer, mlir::Value panels,
-                       mlir::Value depth, mlir::Value first);
+TileSource packedSource(Emitter &e, const FlatBuffer &buffer,
+                        graph::PackedAttr packed, mlir::Value panels,
+                        mlir::Value depth, mlir::Value first);
 
 /// out = epilogue(sum over k of left[batch][m][k] * right[batch][k][n]).
 struct Product {

@@ -52,9 +52,9 @@ func.func @reductions(%x: tensor<4x5xf32>, %k: index) {
 
 // CHECK-LABEL: func.func @contractions(
 // CHECK:         hone.matmul %{{.+}}, %{{.+}} dims(%{{.+}}) transpose_rhs : tensor<2x?x4xf32>, tensor<6x4xf32> -> tensor<2x?x6xf32>
-// CHECK:         hone.matmul %{{.+}}, %{{.+}} dims(%{{.+}}) panels : tensor<2x?x4xf32>, tensor<1x4x16xf32> -> tensor<2x?x6xf32>
+// CHECK:         hone.matmul %{{.+}}, %{{.+}} dims(%{{.+}}) packed <16, 1> : tensor<2x?x4xf32>, tensor<1x4x16xf32> -> tensor<2x?x6xf32>
 // CHECK:         hone.conv %{{.+}}, %{{.+}} kernel [3, 3] strides [1, 2] dilations [1, 1] pads [1, 0, 1, 0] group 2 :
-// CHECK:         hone.conv {{.+}} channels_last filter{{ +}}panels :
+// CHECK:         hone.conv {{.+}} channels_last packed <16, 1> :
 // CHECK:         hone.conv_transpose {{.+}} strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1 :
 // CHECK:         hone.pool{{ +}}average {{.+}} count_include_pad channels_last :
 // CHECK:         hone.pool{{ +}}max {{.+}} column_major unsigned : tensor<1x4x8x9xf32> -> tensor<1x4x7x8xf32>, tensor<1x4x7x8xi64>
@@ -62,10 +62,10 @@ func.func @contractions(%x: tensor<2x?x4xf32>, %w: tensor<6x4xf32>, %p: tensor<1
                         %i: tensor<1x4x8x9xf32>, %f: tensor<6x2x3x3xf32>, %l: tensor<1x8x9x4xf32>,
                         %q: tensor<1x3x3x4x16xf32>, %t: tensor<4x6x2x2xf32>) {
   %a = hone.matmul %x, %w dims(%n) transpose_rhs : tensor<2x?x4xf32>, tensor<6x4xf32> -> tensor<2x?x6xf32>
-  %b = hone.matmul %x, %p dims(%n) panels : tensor<2x?x4xf32>, tensor<1x4x16xf32> -> tensor<2x?x6xf32>
+  %b = hone.matmul %x, %p dims(%n) packed <16, 1> : tensor<2x?x4xf32>, tensor<1x4x16xf32> -> tensor<2x?x6xf32>
   %c = hone.conv %i, %f kernel [3, 3] strides [1, 2] dilations [1, 1] pads [1, 0, 1, 0] group 2
     : tensor<1x4x8x9xf32>, tensor<6x2x3x3xf32> -> tensor<1x6x8x4xf32>
-  %d = hone.conv %l, %q kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels
+  %d = hone.conv %l, %q kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1>
     : tensor<1x8x9x4xf32>, tensor<1x3x3x4x16xf32> -> tensor<1x6x7x6xf32>
   %e = hone.conv_transpose %i, %t strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
     : tensor<1x4x8x9xf32>, tensor<4x6x2x2xf32> -> tensor<1x6x16x18xf32>

@@ -191,8 +191,8 @@ func.func @matmul_c1_inner(%x: tensor<3x4xf32>, %y: tensor<5x6xf32>) {
 // -----
 
 func.func @matmul_c1_panels(%x: tensor<3x4xf32>, %y: tensor<1x4x8xf32>) {
-  // expected-error @+1 {{panels must be of shape [ceil(N/16), K, 16]}}
-  %r = hone.matmul %x, %y panels : tensor<3x4xf32>, tensor<1x4x8xf32> -> tensor<3x6xf32>
+  // expected-error @+1 {{panels must be of shape [ceil(N/nr), ceil(K/kr), nr, kr]}}
+  %r = hone.matmul %x, %y packed <16, 1> : tensor<3x4xf32>, tensor<1x4x8xf32> -> tensor<3x6xf32>
   return
 }
 
@@ -216,7 +216,31 @@ func.func @matmul_c3(%x: tensor<3x4xf32>, %y: tensor<4x6xf32>) {
 
 func.func @matmul_c3_panels(%x: tensor<3x4xf32>, %y: tensor<1x4x16xf32>) {
   // expected-error @+1 {{result must have the rows of the left and the columns of the right operand}}
-  %r = hone.matmul %x, %y panels : tensor<3x4xf32>, tensor<1x4x16xf32> -> tensor<3x17xf32>
+  %r = hone.matmul %x, %y packed <16, 1> : tensor<3x4xf32>, tensor<1x4x16xf32> -> tensor<3x17xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c1_steps(%x: tensor<3x6xi8>, %y: tensor<1x2x16x4xi8>) {
+  // expected-error @+1 {{inner dimensions 6 and 8 differ}}
+  %r = hone.matmul %x, %y packed <16, 4> : tensor<3x6xi8>, tensor<1x2x16x4xi8> -> tensor<3x6xi32>
+  return
+}
+
+// -----
+
+func.func @packed_width(%x: tensor<3x4xf32>, %y: tensor<1x4x8xf32>) {
+  // expected-error @+1 {{panels have 16 columns, not 8}}
+  %r = hone.matmul %x, %y packed <8, 1> : tensor<3x4xf32>, tensor<1x4x8xf32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @packed_step(%x: tensor<3x4xf32>, %y: tensor<1x4x16x3xf32>) {
+  // expected-error @+1 {{1 or 4 elements of K lie together, not 3}}
+  %r = hone.matmul %x, %y packed <16, 3> : tensor<3x4xf32>, tensor<1x4x16x3xf32> -> tensor<3x6xf32>
   return
 }
 
@@ -304,7 +328,7 @@ func.func @conv_c3(%x: tensor<1x4x9xf32>, %w: tensor<2x4x3xf32>) {
 
 func.func @conv_c4(%x: tensor<1x4x9xf32>, %w: tensor<1x3x4x16xf32>) {
   // expected-error @+1 {{a packed filter needs channels_last}}
-  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 1 filter panels : tensor<1x4x9xf32>, tensor<1x3x4x16xf32> -> tensor<1x2x7xf32>
+  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 1 packed <16, 1> : tensor<1x4x9xf32>, tensor<1x3x4x16xf32> -> tensor<1x2x7xf32>
   return
 }
 
@@ -320,7 +344,7 @@ func.func @conv_c5_plain(%x: tensor<1x4x9xf32>, %w: tensor<2x4x2xf32>) {
 
 func.func @conv_c5_panels(%x: tensor<1x9x4xf32>, %w: tensor<1x3x4x8xf32>) {
   // expected-error @+1 {{packed filter has the wrong shape}}
-  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 1 channels_last filter panels : tensor<1x9x4xf32>, tensor<1x3x4x8xf32> -> tensor<1x7x2xf32>
+  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 1 channels_last packed <16, 1> : tensor<1x9x4xf32>, tensor<1x3x4x8xf32> -> tensor<1x7x2xf32>
   return
 }
 
@@ -328,7 +352,7 @@ func.func @conv_c5_panels(%x: tensor<1x9x4xf32>, %w: tensor<1x3x4x8xf32>) {
 
 func.func @conv_c5_depthwise(%x: tensor<1x9x4xf32>, %w: tensor<2x4xf32>) {
   // expected-error @+1 {{packed filter has the wrong shape}}
-  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 4 channels_last filter depthwise : tensor<1x9x4xf32>, tensor<2x4xf32> -> tensor<1x7x4xf32>
+  %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 4 channels_last depthwise : tensor<1x9x4xf32>, tensor<2x4xf32> -> tensor<1x7x4xf32>
   return
 }
 

@@ -25,7 +25,7 @@
 // NARROW:        arith.mulf {{.*}} vector<4xf32>
 func.func @panels(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %bias: memref<32xf32>, %out: memref<12x32xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<12x64xf32>, memref<2x64x16xf32>) extras(%bias : memref<32xf32>)
-      maps [affine_map<(d0, d1) -> (d1)>] outs(%out : memref<12x32xf32>) panels {
+      maps [affine_map<(d0, d1) -> (d1)>] outs(%out : memref<12x32xf32>) packed <16, 1> {
   ^bb0(%acc: f32, %x: f32):
     %s = arith.addf %acc, %x : f32
     hone.kernel.yield %s : f32
@@ -46,7 +46,7 @@ func.func @panels(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %bias: memref<
 // CHECK-NOT:         vector.maskedload
 // CHECK:             vector.maskedstore
 func.func @tails(%a: memref<7x64xf32>, %b: memref<2x64x16xf32>, %out: memref<7x30xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<7x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<7x30xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<7x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<7x30xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -76,7 +76,7 @@ func.func @transposed(%a: memref<12x32x64xf32>, %b: memref<12x32x64xf32>, %out: 
 // CHECK-LABEL: func.func @vector(
 // CHECK:         scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>) {
 func.func @vector(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x128xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -92,7 +92,7 @@ func.func @vector(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x
 // CHECK-COUNT-1: math.erf {{.*}} vector<8xf32>
 // CHECK-NOT:     math.erf
 func.func @costly_epilogue(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %out: memref<12x32xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<12x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<12x32xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<12x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<12x32xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     %e = math.erf %acc : f32
     hone.kernel.yield %e : f32
@@ -122,7 +122,7 @@ func.func @costly_epilogue(%a: memref<12x64xf32>, %b: memref<2x64x16xf32>, %out:
 // CHECK-COUNT-4:   vector.store
 // CHECK-NOT:       vector.store
 func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: memref<?x32xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -142,7 +142,7 @@ func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: mem
 // CHECK:           memref.load %[[FLOATS]]
 // CHECK:           vector.fma
 func.func @half(%a: memref<12x64xf16>, %b: memref<2x64x16xf16>, %out: memref<12x32xf16>) {
-  hone.kernel.matmul ins(%a, %b : memref<12x64xf16>, memref<2x64x16xf16>) maps [] outs(%out : memref<12x32xf16>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<12x64xf16>, memref<2x64x16xf16>) maps [] outs(%out : memref<12x32xf16>) packed <16, 1> {
   ^bb0(%acc: f32):
     %h = arith.truncf %acc : f32 to f16
     hone.kernel.yield %h : f16

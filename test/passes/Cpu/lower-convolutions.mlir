@@ -9,7 +9,7 @@
 // CHECK-COUNT-24:  vector.fma
 func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<1x24x24x16xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x24x24x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<1x24x24x16xf32>)
-      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -29,7 +29,7 @@ func.func @pointwise(%x: memref<1x24x24x32xf32>, %f: memref<1x1x1x32x16xf32>, %o
 // CHECK-NOT:       vector.fma
 func.func @free_batch_of_pixels(%x: memref<?x1x1x8192xf32>, %f: memref<1x1x1x8192x16xf32>, %out: memref<?x1x1x16xf32>) {
   hone.kernel.conv ins(%x, %f : memref<?x1x1x8192xf32>, memref<1x1x1x8192x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
-      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -49,7 +49,7 @@ func.func @free_batch_of_pixels(%x: memref<?x1x1x8192xf32>, %f: memref<1x1x1x819
 // CHECK-NOT:       vector.fma
 func.func @free_batch_of_few_weights(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x1x1x16xf32>) {
   hone.kernel.conv ins(%x, %f : memref<?x1x1x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x1x1x16xf32>)
-      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -66,7 +66,7 @@ func.func @free_batch_of_few_weights(%x: memref<?x1x1x32xf32>, %f: memref<1x1x1x
 // CHECK-NOT:       scf.if
 func.func @free_batch_of_images(%x: memref<?x6x6x32xf32>, %f: memref<1x1x1x32x16xf32>, %out: memref<?x6x6x16xf32>) {
   hone.kernel.conv ins(%x, %f : memref<?x6x6x32xf32>, memref<1x1x1x32x16xf32>) maps [] outs(%out : memref<?x6x6x16xf32>)
-      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last filter panels {
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -97,7 +97,7 @@ func.func @free_batch_of_images(%x: memref<?x6x6x32xf32>, %f: memref<1x1x1x32x16
 // CHECK-NOT:     memref.alloc
 func.func @borders(%x: memref<1x18x18x32xf32>, %f: memref<1x3x3x32x16xf32>, %out: memref<1x18x18x16xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x18x18x32xf32>, memref<1x3x3x32x16xf32>) maps [] outs(%out : memref<1x18x18x16xf32>)
-      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last filter panels {
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -115,7 +115,7 @@ func.func @borders(%x: memref<1x18x18x32xf32>, %f: memref<1x3x3x32x16xf32>, %out
 // CHECK:             scf.yield
 func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: memref<1x9x8x8xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x10x10x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x9x8x8xf32>)
-      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 0, 0, 0] group 8 channels_last filter depthwise {
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 0, 0, 0] group 8 channels_last depthwise {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -134,7 +134,7 @@ func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: mem
 // CHECK:         } else {
 func.func @wide_depthwise(%x: memref<1x80x8xf32>, %f: memref<31x8xf32>, %out: memref<1x80x8xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x80x8xf32>, memref<31x8xf32>) maps [] outs(%out : memref<1x80x8xf32>)
-      kernel [31] strides [1] dilations [1] pads [15, 15] group 8 channels_last filter depthwise {
+      kernel [31] strides [1] dilations [1] pads [15, 15] group 8 channels_last depthwise {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -154,7 +154,7 @@ func.func @wide_depthwise(%x: memref<1x80x8xf32>, %f: memref<31x8xf32>, %out: me
 // CHECK-COUNT-2:   vector.store
 func.func @free_depthwise(%x: memref<1x10x?x8xf32>, %f: memref<3x3x8xf32>, %out: memref<1x10x?x8xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x10x?x8xf32>, memref<3x3x8xf32>) maps [] outs(%out : memref<1x10x?x8xf32>)
-      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8 channels_last filter depthwise {
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8 channels_last depthwise {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -187,7 +187,7 @@ func.func @plain(%x: memref<1x2x9x20xf32>, %f: memref<3x2x3x3xf32>, %out: memref
 // CHECK:         scf.for {{.*}} iter_args
 func.func @long_row(%x: memref<1x4294967298x32xf32>, %f: memref<1x3x32x16xf32>, %out: memref<1x4294967298x16xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x4294967298x32xf32>, memref<1x3x32x16xf32>) maps [] outs(%out : memref<1x4294967298x16xf32>)
-      kernel [3] strides [1] dilations [1] pads [1, 1] group 1 channels_last filter panels {
+      kernel [3] strides [1] dilations [1] pads [1, 1] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }

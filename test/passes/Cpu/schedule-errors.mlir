@@ -73,7 +73,7 @@ func.func @free_k(%a: memref<8x?xf32>, %b: memref<16x?xf32>, %out: memref<8x16xf
 
 func.func @panels(%a: memref<8x8xf32>, %b: memref<1x8x16xf32>, %out: memref<8x16xf32>) {
   // expected-error @below {{has a copy of panels, whose rows follow each other anyway}}
-  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<1x8x16xf32>) maps [] outs(%out : memref<8x16xf32>) panels
+  hone.kernel.matmul ins(%a, %b : memref<8x8xf32>, memref<1x8x16xf32>) maps [] outs(%out : memref<8x16xf32>) packed <16, 1>
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = true> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32

@@ -10,7 +10,7 @@
 // WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 115, blockColumns = 0, blockK = 0, packed = false>
 func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>, %out: memref<1024x1024xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<1024x1024xf32>, memref<64x1024x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
-      panels {
+      packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -25,7 +25,7 @@ func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>,
 // WIDE:        schedule <form = "fma", tileRows = 14, tileVectors = 2, blockRows = 126, blockColumns = 0, blockK = 0, packed = false>
 func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %out: memref<1024x1024xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<1024x1040xf32>, memref<64x1040x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
-      panels {
+      packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -41,7 +41,7 @@ func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %o
 // WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 175, blockColumns = 0, blockK = 640, packed = false>
 func.func @long_k(%a: memref<512x8192xf32>, %b: memref<64x8192x16xf32>, %out: memref<512x1024xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<512x8192xf32>, memref<64x8192x16xf32>) maps [] outs(%out : memref<512x1024xf32>)
-      panels {
+      packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -90,7 +90,7 @@ func.func @dots(%a: memref<2x64xf32>, %b: memref<64x64xf32>, %out: memref<2x64xf
 func.func @point(%in: memref<1x28x28x512xf32>, %filter: memref<8x1x1x512x16xf32>, %out: memref<1x28x28x128xf32>) {
   hone.kernel.conv ins(%in, %filter : memref<1x28x28x512xf32>, memref<8x1x1x512x16xf32>) maps []
       outs(%out : memref<1x28x28x128xf32>) kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
-      channels_last filter panels {
+      channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -109,7 +109,7 @@ func.func @point(%in: memref<1x28x28x512xf32>, %filter: memref<8x1x1x512x16xf32>
 func.func @window(%in: memref<1x28x28x64xf32>, %filter: memref<8x3x3x64x16xf32>, %out: memref<1x28x28x128xf32>) {
   hone.kernel.conv ins(%in, %filter : memref<1x28x28x64xf32>, memref<8x3x3x64x16xf32>) maps []
       outs(%out : memref<1x28x28x128xf32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1
-      channels_last filter panels {
+      channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -130,7 +130,7 @@ func.func @kept(%in: memref<1x3x8x8xf32>, %filter: memref<4x3x3x3xf32>, %pixels:
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
-  hone.kernel.matmul ins(%a, %b : memref<64x64xf32>, memref<4x64x16xf32>) maps [] outs(%out : memref<64x64xf32>) panels
+  hone.kernel.matmul ins(%a, %b : memref<64x64xf32>, memref<4x64x16xf32>) maps [] outs(%out : memref<64x64xf32>) packed <16, 1>
       schedule <form = "fma", tileRows = 2, tileVectors = 2, blockRows = 4, blockColumns = 32, blockK = 16, packed = false> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
@@ -162,7 +162,7 @@ func.func @attention(%q: memref<12x128x64xf32>, %k: memref<12x128x64xf32>, %v: m
 // WIDE-LABEL:  func.func @few_columns(
 // WIDE:        schedule <form = "fma_half", tileRows = 16, tileVectors = 1,
 func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: memref<96x8xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<96x64xf32>, memref<1x64x16xf32>) maps [] outs(%out : memref<96x8xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<96x64xf32>, memref<1x64x16xf32>) maps [] outs(%out : memref<96x8xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -179,7 +179,7 @@ func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: mem
 func.func @strided_point(%in: memref<1x28x28x512xf32>, %filter: memref<64x1x1x512x16xf32>, %out: memref<1x14x14x1024xf32>) {
   hone.kernel.conv ins(%in, %filter : memref<1x28x28x512xf32>, memref<64x1x1x512x16xf32>) maps []
       outs(%out : memref<1x14x14x1024xf32>) kernel [1, 1] strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
-      channels_last filter panels {
+      channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }

@@ -19,7 +19,7 @@
 // CHECK-NEXT:    vector.store {{.*}} {alignment = 16 : i64} : memref<16777216xf32>
 func.func @tiles(%a: memref<4096x1024xf32>, %b: memref<256x1024x16xf32>, %bias: memref<4096xf32>, %out: memref<4096x4096xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<4096x1024xf32>, memref<256x1024x16xf32>) extras(%bias : memref<4096xf32>)
-      maps [affine_map<(d0, d1) -> (d1)>] outs(%out : memref<4096x4096xf32>) panels {
+      maps [affine_map<(d0, d1) -> (d1)>] outs(%out : memref<4096x4096xf32>) packed <16, 1> {
   ^bb0(%acc: f32, %x: f32):
     %s = arith.addf %acc, %x : f32
     hone.kernel.yield %s : f32
@@ -77,7 +77,7 @@ func.func @transposed_bf16(%a: memref<12x32x64xbf16>, %b: memref<12x32x64xbf16>,
 // CHECK-COUNT-3: gpu.shuffle xor
 // CHECK:         gpu.barrier
 func.func @thin(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x128xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<1x64xf32>, memref<8x64x16xf32>) maps [] outs(%out : memref<1x128xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }
@@ -95,7 +95,7 @@ func.func @thin(%a: memref<1x64xf32>, %b: memref<8x64x16xf32>, %out: memref<1x12
 // CHECK:         %[[TILES:.+]] = arith.select %[[THICK]], %{{.+}}, %[[ZERO]] : index
 // CHECK:         gpu.launch blocks({{.*}} = %[[TILES]],
 func.func @dynamic_rows(%a: memref<?x64xf32>, %b: memref<2x64x16xf32>, %out: memref<?x32xf32>) {
-  hone.kernel.matmul ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) panels {
+  hone.kernel.matmul ins(%a, %b : memref<?x64xf32>, memref<2x64x16xf32>) maps [] outs(%out : memref<?x32xf32>) packed <16, 1> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }

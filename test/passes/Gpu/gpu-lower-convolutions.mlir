@@ -15,7 +15,7 @@
 func.func @panels(%a: memref<8x56x56x64xf32>, %f: memref<8x3x3x64x16xf32>, %bias: memref<128xf32>, %out: memref<8x56x56x128xf32>) {
   hone.kernel.conv ins(%a, %f : memref<8x56x56x64xf32>, memref<8x3x3x64x16xf32>) extras(%bias : memref<128xf32>)
       maps [affine_map<(d0, d1, d2, d3) -> (d3)>] outs(%out : memref<8x56x56x128xf32>) kernel [3, 3] strides [1, 1]
-      dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last filter panels {
+      dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> {
   ^bb0(%acc: f32, %x: f32):
     %s = arith.addf %acc, %x : f32
     %zero = arith.constant 0.0 : f32
@@ -35,7 +35,7 @@ func.func @panels(%a: memref<8x56x56x64xf32>, %f: memref<8x3x3x64x16xf32>, %bias
 func.func @pointwise(%a: memref<8x56x56x64xf16>, %f: memref<8x1x1x64x16xf16>, %out: memref<8x56x56x128xf16>) {
   hone.kernel.conv ins(%a, %f : memref<8x56x56x64xf16>, memref<8x1x1x64x16xf16>) maps []
       outs(%out : memref<8x56x56x128xf16>) kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
-      channels_last filter panels {
+      channels_last packed <16, 1> {
   ^bb0(%acc: f32):
     %h = arith.truncf %acc : f32 to f16
     hone.kernel.yield %h : f16
@@ -56,7 +56,7 @@ func.func @pointwise(%a: memref<8x56x56x64xf16>, %f: memref<8x1x1x64x16xf16>, %o
 // CHECK:         vector.store {{.*}} {alignment = 16 : i64} : memref<?xf32>, vector<4xf32>
 func.func @depthwise(%a: memref<?x56x56x64xf32>, %f: memref<3x3x64xf32>, %out: memref<?x56x56x64xf32>) {
   hone.kernel.conv ins(%a, %f : memref<?x56x56x64xf32>, memref<3x3x64xf32>) maps [] outs(%out : memref<?x56x56x64xf32>)
-      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 64 channels_last filter depthwise {
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 64 channels_last depthwise {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }

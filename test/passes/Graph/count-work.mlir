@@ -43,14 +43,14 @@ func.func private @free(%x: tensor<?x8xf32>, %w: tensor<8x6xf32>, %n: index) -> 
 // CHECK-LABEL: func.func private @panels
 // CHECK-SAME:    hone.flop = {{\[}}array<i64: 36864>]
 func.func private @panels(%x: tensor<1x8x8x4xf32>, %f: tensor<1x3x3x4x16xf32>) -> tensor<1x8x8x8xf32> attributes {hone.kernel} {
-  %0 = hone.conv %x, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last filter panels
+  %0 = hone.conv %x, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1>
     : tensor<1x8x8x4xf32>, tensor<1x3x3x4x16xf32> -> tensor<1x8x8x8xf32>
   return %0 : tensor<1x8x8x8xf32>
 }
 // CHECK-LABEL: func.func private @depthwise
 // CHECK-SAME:    hone.flop = {{\[}}array<i64: 4608>]
 func.func private @depthwise(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4xf32>) -> tensor<1x8x8x4xf32> attributes {hone.kernel} {
-  %0 = hone.conv %x, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 4 channels_last filter depthwise
+  %0 = hone.conv %x, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 4 channels_last depthwise
     : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x8x8x4xf32>
   return %0 : tensor<1x8x8x4xf32>
 }

@@ -6,7 +6,7 @@
 
 // CHECK-LABEL: func.func @matmul(
 // CHECK:         %[[W:.+]] = hone.constant dense_resource<packed_0> : tensor<2x12x16xf32>
-// CHECK:         hone.matmul %{{.+}}, %[[W]] panels : tensor<5x12xf32>, tensor<2x12x16xf32> -> tensor<5x24xf32>
+// CHECK:         hone.matmul %{{.+}}, %[[W]] packed <16, 1> : tensor<5x12xf32>, tensor<2x12x16xf32> -> tensor<5x24xf32>
 func.func @matmul(%x: tensor<5x12xf32>) -> tensor<5x24xf32> {
   %w = hone.constant dense_resource<w> : tensor<12x24xf32>
   %r = hone.matmul %x, %w : tensor<5x12xf32>, tensor<12x24xf32> -> tensor<5x24xf32>
@@ -45,7 +45,7 @@ func.func @transposed(%x: tensor<5x2xf32>) -> tensor<5x2xf32> {
 // CHECK-LABEL: func.func @shared(
 // CHECK-COUNT-1: hone.constant
 // CHECK-NOT:     hone.constant
-// CHECK-COUNT-2: panels
+// CHECK-COUNT-2: packed
 func.func @shared(%x: tensor<5x2xf32>) -> tensor<5x2xf32> {
   %w = hone.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
   %r = hone.matmul %x, %w : tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x2xf32>
@@ -62,7 +62,7 @@ func.func @shared(%x: tensor<5x2xf32>) -> tensor<5x2xf32> {
 // CHECK-SAME{LITERAL}: ]], [[2.000000e+00, 0.000000e+00
 // CHECK-SAME{LITERAL}: ]]], [[[5.000000e+00, 0.000000e+00
 // CHECK-SAME:    tensor<2x2x2x16xf32>
-// CHECK:         hone.conv {{.+}} channels_last filter{{ +}}panels
+// CHECK:         hone.conv {{.+}} channels_last packed <16, 1>
 func.func @conv(%x: tensor<1x9x4xf32>) -> tensor<1x8x2xf32> {
   %w = hone.constant dense<[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]> : tensor<2x2x2xf32>
   %r = hone.conv %x, %w kernel [2] strides [1] dilations [1] pads [0, 0] group 2 channels_last
@@ -74,7 +74,7 @@ func.func @conv(%x: tensor<1x9x4xf32>) -> tensor<1x8x2xf32> {
 
 // CHECK-LABEL: func.func @depthwise(
 // CHECK:         hone.constant dense<{{\[\[}}1.000000e+00, 3.000000e+00], [2.000000e+00, 4.000000e+00]]>
-// CHECK:         hone.conv {{.+}} channels_last filter{{ +}}depthwise
+// CHECK:         hone.conv {{.+}} channels_last depthwise
 func.func @depthwise(%x: tensor<1x9x2xf32>) -> tensor<1x8x2xf32> {
   %w = hone.constant dense<[[[1.0, 2.0]], [[3.0, 4.0]]]> : tensor<2x1x2xf32>
   %r = hone.conv %x, %w kernel [2] strides [1] dilations [1] pads [0, 0] group 2 channels_last
@@ -84,12 +84,30 @@ func.func @depthwise(%x: tensor<1x9x2xf32>) -> tensor<1x8x2xf32> {
 
 // -----
 
+// Four bytes along K lie together; K is padded to whole steps.
+// CHECK-LABEL: func.func @bytes(
+// CHECK-SAME:    %[[X:.+]]: tensor<5x6xi8>
+// CHECK:         %[[W:.+]] = hone.constant {{.+}} : tensor<1x2x16x4xi8>
+// CHECK:         %[[P:.+]] = hone.pad %[[X]] with %{{.+}} low [0, 0] high [0, 2] : tensor<5x6xi8>, i8 -> tensor<5x8xi8>
+// CHECK:         hone.matmul %[[P]], %[[W]] packed <16, 4> : tensor<5x8xi8>, tensor<1x2x16x4xi8> -> tensor<5x9xi32>
+// CHECK:         hone.conv {{.+}} channels_last packed <16, 4> : tensor<1x9x8xi8>, tensor<2x3x1x16x4xi8> -> tensor<1x7x6xi32>
+func.func @bytes(%x: tensor<5x6xi8>, %y: tensor<1x9x8xi8>) -> (tensor<5x9xi32>, tensor<1x7x6xi32>) {
+  %w = hone.constant dense<3> : tensor<6x9xi8>
+  %a = hone.matmul %x, %w : tensor<5x6xi8>, tensor<6x9xi8> -> tensor<5x9xi32>
+  %f = hone.constant dense<2> : tensor<6x4x3xi8>
+  %b = hone.conv %y, %f kernel [3] strides [1] dilations [1] pads [0, 0] group 2 channels_last
+    : tensor<1x9x8xi8>, tensor<6x4x3xi8> -> tensor<1x7x6xi32>
+  return %a, %b : tensor<5x9xi32>, tensor<1x7x6xi32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @left_alone(
-// CHECK-NOT:     panels
-func.func @left_alone(%x: tensor<5x2xi8>, %y: tensor<3x5x2xf32>, %z: tensor<1x4x9xf32>)
+// CHECK-NOT:     packed
+func.func @left_alone(%x: tensor<5x2xi32>, %y: tensor<3x5x2xf32>, %z: tensor<1x4x9xf32>)
     -> (tensor<5x2xi32>, tensor<3x5x2xf32>, tensor<1x2x8xf32>) {
-  %integers = hone.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xi8>
-  %a = hone.matmul %x, %integers : tensor<5x2xi8>, tensor<2x2xi8> -> tensor<5x2xi32>
+  %integers = hone.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xi32>
+  %a = hone.matmul %x, %integers : tensor<5x2xi32>, tensor<2x2xi32> -> tensor<5x2xi32>
   %batched = hone.constant dense<1.0> : tensor<3x2x2xf32>
   %b = hone.matmul %y, %batched : tensor<3x5x2xf32>, tensor<3x2x2xf32> -> tensor<3x5x2xf32>
   %filter = hone.constant dense<1.0> : tensor<2x4x2xf32>
@@ -105,10 +123,10 @@ func.func @left_alone(%x: tensor<5x2xi8>, %y: tensor<3x5x2xf32>, %z: tensor<1x4x
 // CHECK-SAME:    %{{.+}}: tensor<1x9x4xf32>, %[[W:.+]]: tensor<6x2x3xf32>
 // CHECK:         %[[G:.+]] = hone.reshape %[[W]] : tensor<6x2x3xf32> -> tensor<2x3x2x3xf32>
 // CHECK:         %[[P:.+]] = hone.pad %[[G]] with %{{.+}} low [0, 0, 0, 0] high [0, 13, 0, 0]
-// CHECK:         %[[S:.+]] = hone.reshape %[[P]] : {{.+}} -> tensor<2x16x2x3xf32>
-// CHECK:         %[[T:.+]] = hone.transpose %[[S]] [0, 3, 2, 1]
+// CHECK:         %[[S:.+]] = hone.reshape %[[P]] : {{.+}} -> tensor<2x16x2x1x3xf32>
+// CHECK:         %[[T:.+]] = hone.transpose %[[S]] [0, 4, 2, 1, 3]
 // CHECK:         %[[F:.+]] = hone.reshape %[[T]] : {{.+}} -> tensor<2x3x2x16xf32>
-// CHECK:         hone.conv %{{.+}}, %[[F]] {{.+}} channels_last filter{{ +}}panels
+// CHECK:         hone.conv %{{.+}}, %[[F]] {{.+}} channels_last packed <16, 1>
 func.func @in_the_run(%x: tensor<1x9x4xf32>, %w: tensor<6x2x3xf32>) -> tensor<1x7x6xf32> {
   %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 2 channels_last
     : tensor<1x9x4xf32>, tensor<6x2x3xf32> -> tensor<1x7x6xf32>
@@ -119,7 +137,7 @@ func.func @in_the_run(%x: tensor<1x9x4xf32>, %w: tensor<6x2x3xf32>) -> tensor<1x
 
 // CHECK-LABEL: func.func @depthwise_in_the_run(
 // CHECK:         hone.transpose %{{.+}} [1, 0] : tensor<4x3xf32> -> tensor<3x4xf32>
-// CHECK:         hone.conv {{.+}} channels_last filter{{ +}}depthwise
+// CHECK:         hone.conv {{.+}} channels_last depthwise
 func.func @depthwise_in_the_run(%x: tensor<1x9x4xf32>, %w: tensor<4x1x3xf32>) -> tensor<1x7x4xf32> {
   %r = hone.conv %x, %w kernel [3] strides [1] dilations [1] pads [0, 0] group 4 channels_last
     : tensor<1x9x4xf32>, tensor<4x1x3xf32> -> tensor<1x7x4xf32>

@@ -8,7 +8,7 @@
 // CHECK:         %[[OUT:.+]] = tensor.empty(%[[N]])
 // CHECK:         %[[R:.+]] = hone.kernel.matmul ins(%[[A]], %[[B]]
 // CHECK-SAME:      extras(%[[BIAS]], %[[RES]]
-// CHECK-SAME:      maps [#[[COLUMN]], #[[WHOLE]]] outs(%[[OUT]] : tensor<?x16xf32>) panels {
+// CHECK-SAME:      maps [#[[COLUMN]], #[[WHOLE]]] outs(%[[OUT]] : tensor<?x16xf32>) packed <16, 1> {
 // CHECK:         ^bb0(%[[ACC:.+]]: f32, %[[X:.+]]: f32, %[[Y:.+]]: f32):
 // CHECK:           %[[S:.+]] = arith.addf %[[ACC]], %[[X]]
 // CHECK:           %[[T:.+]] = arith.addf %[[S]], %[[Y]]
@@ -16,7 +16,7 @@
 // CHECK-NOT:     hone.map
 // CHECK:         return %[[R]]
 func.func @chain(%a: tensor<?x8xf32>, %b: tensor<1x8x16xf32>, %bias: tensor<16xf32>, %res: tensor<?x16xf32>, %n: index) -> tensor<?x16xf32> {
-  %0 = hone.matmul %a, %b dims(%n) panels : tensor<?x8xf32>, tensor<1x8x16xf32> -> tensor<?x16xf32>
+  %0 = hone.matmul %a, %b dims(%n) packed <16, 1> : tensor<?x8xf32>, tensor<1x8x16xf32> -> tensor<?x16xf32>
   %1 = hone.map ins(%0, %bias : tensor<?x16xf32>, tensor<16xf32>) dims(%n) -> tensor<?x16xf32> {
   ^bb0(%x: f32, %y: f32):
     %s = arith.addf %x, %y : f32

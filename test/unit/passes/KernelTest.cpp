@@ -62,7 +62,7 @@ static void checkContraction(int64_t batch, int64_t m, int64_t n, int64_t k,
               tc = typeOf(bias, isStatic), to = typeOf(actual, isStatic);
   if (layout == Rhs::Panels && !isStatic)
     tb = "memref<?x?x16xf32>";
-  std::string flag = layout == Rhs::Panels       ? "panels"
+  std::string flag = layout == Rhs::Panels       ? "packed <16, 1>"
                      : layout == Rhs::Transposed ? "transpose_rhs"
                                                  : "";
   std::string source =
@@ -184,8 +184,8 @@ static void checkConvolution(Conv c, bool depthwise, bool isStatic,
       ") maps [] outs(%o : " + to + ") kernel " + pair(c.kernel) + " strides " +
       pair(c.stride) + " dilations " + pair(c.dilation) + " pads [" + low +
       ", " + low + ", " + high + ", " + high + "] group " +
-      std::to_string(c.group) + " channels_last filter " +
-      (depthwise ? "depthwise" : "panels") + R"( {
+      std::to_string(c.group) + " channels_last " +
+      (depthwise ? "depthwise" : "packed <16, 1>") + R"( {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
   }

@@ -134,6 +134,6 @@ Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
   sizes.push_back(right[columns]);
   return {graph::MatmulOp::create(b, loc, tensorType(result, sizes), lhs.value,
                                   rhs.value, dynamic(sizes), transposeRhs,
-                                  /*panels=*/false),
+                                  /*packed=*/graph::PackedAttr()),
           result};
 }

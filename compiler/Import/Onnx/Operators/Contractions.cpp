@@ -101,8 +101,8 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
   return {graph::ConvOp::create(n.b, n.loc, n.tensorType(wide, sizes), x.value,
                                 w.value, n.dynamic(sizes), rest.strides,
                                 rest.dilations, rest.pads, rest.group,
-                                /*channelsLast=*/false,
-                                graph::FilterLayout::Plain, rest.kernel),
+                                /*channelsLast=*/false, graph::PackedAttr(),
+                                /*depthwise=*/false, rest.kernel),
           wide};
 }
 

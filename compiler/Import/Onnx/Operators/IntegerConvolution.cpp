@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Convolutions of quantized tensors, and the fold of columns back into an
 // image.
-#include "compiler/Import/Onnx/Operators/ExactSums.h"
 #include "compiler/Import/Onnx/Operators/Quantization.h"
 #include "compiler/Import/Onnx/Operators/Windows.h"
 
@@ -45,8 +44,7 @@ Val channelParameter(NodeBuilder &n, Val parameter, int64_t rank,
   return n.reshape(parameter, sizes);
 }
 
-/// The convolution in int32 of input and weights without their zero points. It
-/// is computed in a float type that holds all its sums exactly.
+/// The convolution in int32 of input and weights without their zero points.
 std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
                                       Val wZero) {
   if (x.rank() < 3 || x.rank() > 5 || w.rank() != x.rank() || !isByte(x) ||
@@ -58,20 +56,13 @@ std::optional<Val> integerConvolution(NodeBuilder &n, Val x, Val xZero, Val w,
   std::optional<Windows> windows = Windows::parse(n, x, kernelOf(n, w));
   if (!windows)
     return std::nullopt;
-  double largest =
-      double(largestDistance(x, xZero)) * largestSumOfRow(w, wZero);
   xZero = channelParameter(n, xZero, x.rank(), 1);
   // Padding reads as zero, which is what the zero point stands for.
   Val wideX = widen(n, x, xZero),
       wideW = widen(n, w, channelParameter(n, wZero, w.rank(), 0));
   if (n.failed())
     return std::nullopt;
-  ElementType elem =
-      largest <= kLargestInF32 ? ElementType::Float : ElementType::Double;
-  Val y = convOf(n, n.cast(wideX, elem), n.cast(wideW, elem), *windows);
-  if (n.failed())
-    return std::nullopt;
-  y = sumsAsInt32(n, y, largest);
+  Val y = convOf(n, wideX, wideW, *windows);
   if (n.failed())
     return std::nullopt;
   return y;

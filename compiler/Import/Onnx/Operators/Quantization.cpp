@@ -2,7 +2,6 @@
 // Quantization: linear maps between floats and narrow types, and matrix
 // products of narrow integers.
 #include "compiler/Import/Onnx/Operators/Quantization.h"
-#include "compiler/Import/Onnx/Operators/ExactSums.h"
 #include "compiler/Import/Onnx/Operators/Windows.h"
 
 using namespace mlir;
@@ -78,6 +77,8 @@ Val hone::onnx::quantize(NodeBuilder &n, Val x, Val scale, Val zeroPoint,
 
 Scalar hone::onnx::saturated(const Scalar &x, ElementType elem) {
   unsigned bits = elementBits(elem);
+  if (bits >= 8)
+    return x.builder->cast(x, elem);
   double low = isUnsigned(elem) ? 0 : -std::ldexp(1.0, bits - 1);
   double high = std::ldexp(1.0, isUnsigned(elem) ? bits : bits - 1) - 1;
   return x.builder->cast(clampTo(x, low, high), elem);
@@ -192,63 +193,11 @@ Val hone::onnx::matrixParameter(NodeBuilder &n, Val parameter, bool alongRows) {
   return alongRows ? n.unsqueeze(parameter, {1}) : parameter;
 }
 
-/// The rows of `b` whose products f32 sums exactly, so many that a few parts
-/// make the whole; 0 where it takes more.
-static int64_t rowsInF32(double distance, Val b, Val bZero, int64_t rows) {
-  constexpr int64_t maxParts = 8;
-  double whole = distance * largestSumOfColumn(b, bZero, 0, rows);
-  if (whole <= kLargestInF32)
-    return rows;
-  for (int64_t parts = std::ceil(whole / kLargestInF32); parts <= maxParts;
-       ++parts) {
-    int64_t size = llvm::divideCeil(rows, parts);
-    bool isExact = true;
-    for (int64_t from = 0; from < rows && isExact; from += size)
-      isExact = distance * largestSumOfColumn(b, bZero, from,
-                                              std::min(from + size, rows)) <=
-                kLargestInF32;
-    if (isExact)
-      return size;
-  }
-  return 0;
-}
-
 Val hone::onnx::integerProduct(NodeBuilder &n, Val a, Val aZero, Val b,
                                Val bZero) {
   Val left = widen(n, a, matrixParameter(n, aZero, /*alongRows=*/true));
   Val right = widen(n, b, matrixParameter(n, bZero, /*alongRows=*/false));
-  if (n.failed() || !isByte(a) || !isByte(b))
-    return matmulOf(n, left, right);
-  int64_t axis = std::max<int64_t>(b.rank() - 2, 0), last = a.rank() - 1,
-          rows = b.shape()[axis];
-  double distance = largestDistance(a, aZero);
-  bool isKnown = !ShapedType::isDynamic(rows) && rows > 0;
-  int64_t size = isKnown ? rowsInF32(distance, b, bZero, rows) : 0;
-  if (size == 0) {
-    double largest = isKnown ? distance * largestSumOfColumn(b, bZero, 0, rows)
-                             : std::numeric_limits<double>::infinity();
-    return sumsAsInt32(n,
-                       matmulOf(n, n.cast(left, ElementType::Double),
-                                n.cast(right, ElementType::Double)),
-                       largest);
-  }
-  left = n.cast(
-      n.withSize(left, last, n.index(rows), "the inner sizes of the product"),
-      ElementType::Float);
-  right = n.cast(right, ElementType::Float);
-  Val sum;
-  for (int64_t from = 0; from < rows && !n.failed(); from += size) {
-    Size count = n.index(std::min(size, rows - from));
-    auto part = [&](Val v, int64_t axis) {
-      return size == rows ? v : n.sliceAxis(v, axis, n.index(from), count);
-    };
-    Val product = sumsAsInt32(
-        n, matmulOf(n, part(left, last), part(right, axis)), kLargestInF32);
-    sum = sum ? n.map({sum, product}, ElementType::Int32,
-                      [](ArrayRef<Scalar> v) { return v[0] + v[1]; })
-              : product;
-  }
-  return sum;
+  return matmulOf(n, left, right);
 }
 
 std::optional<Val> hone::onnx::scaledProduct(NodeBuilder &n, Val product,

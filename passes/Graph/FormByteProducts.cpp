@@ -1,0 +1,808 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Multiplies bytes instead of what they stand for. With a and b the bytes, z
+// their zero points and s their scales,
+//   sum of sa (a - za) * sb (b - zb)
+//     = sa sb (sum of a b - za * sum of b - zb * sum of a + K za zb),
+// where all sums but the first are known at compile time if b is.
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/DimBuilder.h"
+#include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "passes/Analysis/Remarks.h"
+#include "passes/Graph/Passes.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace hone {
+#define GEN_PASS_DEF_FORMBYTEPRODUCTSPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// The largest integer up to which f32 and f64 have all integers.
+static constexpr int64_t kExactInF32 = int64_t(1) << 24,
+                         kExactInF64 = int64_t(1) << 53;
+/// The largest distance of a byte from its zero point.
+static constexpr int64_t kMaxDistance = 255;
+/// Flips between an unsigned byte and the signed one that is 128 less.
+static constexpr int64_t kSignFlip = 128;
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static bool isOne(int64_t size) { return size == 1; }
+
+namespace {
+/// A scale or zero point: a number, or a tensor that the map reads.
+struct Parameter {
+  std::optional<double> number;
+  Value tensor;
+  bool isUnsigned = false; ///< Elements of the tensor.
+
+  explicit operator bool() const { return number || tensor; }
+};
+
+/// A tensor that a map computes as (bytes - zero point) * scale.
+struct Dequantized {
+  Value bytes;
+  bool isUnsigned = false;
+  Parameter zero, scale; ///< May be absent: 0 and 1.
+};
+
+/// Zero points as numbers, or as a tensor that only the run knows.
+struct ZeroPoints {
+  std::optional<SmallVector<int64_t>> known; ///< One, or one for each column.
+  Value tensor;
+  bool isUnsigned = false;
+  int64_t offset = 0; ///< To be added to the elements of the tensor.
+
+  bool isNone() const {
+    return known && llvm::all_of(*known, [](int64_t z) { return z == 0; });
+  }
+};
+
+/// What is common to products of matrices and to convolutions.
+struct ByteProduct {
+  Operation *op;
+  Dequantized left, right;
+  OpOperand *leftOperand, *rightOperand;
+  int64_t columnDim; ///< Of the right-hand side.
+  int64_t k;         ///< kDynamic where it is not known.
+  /// Brings a tensor with one element for each column to where it meets the
+  /// result.
+  std::function<Value(OpBuilder &, Value)> alignColumns;
+
+  ZeroPoints leftZero, rightZero;
+};
+} // namespace
+
+/// The argument that `value` converts to another type; `isUnsigned` tells how.
+static BlockArgument convertedArgument(Value value, bool &isUnsigned) {
+  isUnsigned = false;
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<arith::ExtUIOp, arith::ExtSIOp, arith::UIToFPOp, arith::SIToFPOp>(
+            op))
+      return {};
+    isUnsigned = isa<arith::ExtUIOp, arith::UIToFPOp>(op);
+    value = op->getOperand(0);
+  }
+  return cast<BlockArgument>(value);
+}
+
+/// The bytes of a constant, perhaps under another shape.
+static std::optional<ConstantBytes> knownBytes(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  return constantBytes(value);
+}
+
+/// `value` in the body of `map` as a scale or zero point of elements like
+/// `element`.
+static std::optional<Parameter> matchParameter(MapOp map, Value value,
+                                               Type element) {
+  Parameter found;
+  FloatAttr real;
+  IntegerAttr integer;
+  if (matchPattern(value, m_Constant(&real))) {
+    found.number = real.getValueAsDouble();
+    return found;
+  }
+  if (matchPattern(value, m_Constant(&integer))) {
+    found.number = integer.getInt();
+    return found;
+  }
+  BlockArgument argument = convertedArgument(value, found.isUnsigned);
+  if (!argument || argument.getOwner() != &map.getBody().front() ||
+      argument.getType() != element)
+    return std::nullopt;
+  found.tensor = map.getInputs()[argument.getArgNumber()];
+  return found;
+}
+
+/// Recognizes (bytes - zero point) * scale in f32, and bytes - zero point in
+/// i32.
+static std::optional<Dequantized> matchDequantized(Value tensor) {
+  auto map = tensor.getDefiningOp<MapOp>();
+  Type element = getElementTypeOrSelf(tensor);
+  if (!map || map.getNumResults() != 1 ||
+      !(element.isF32() || element.isInteger(32)))
+    return std::nullopt;
+  Block &body = map.getBody().front();
+  Type byte = IntegerType::get(map.getContext(), 8);
+  Dequantized found;
+  Value value = body.getTerminator()->getOperand(0);
+  if (auto product = value.getDefiningOp<arith::MulFOp>()) {
+    std::optional<Parameter> scale =
+        matchParameter(map, product.getRhs(), element);
+    if (!scale)
+      return std::nullopt;
+    found.scale = *scale;
+    value = product.getLhs();
+  } else if (!element.isInteger(32)) {
+    return std::nullopt;
+  }
+  Operation *difference = value.getDefiningOp();
+  if (isa_and_nonnull<arith::SubFOp, arith::SubIOp>(difference)) {
+    std::optional<Parameter> zero =
+        matchParameter(map, difference->getOperand(1), byte);
+    if (!zero)
+      return std::nullopt;
+    found.zero = *zero;
+    value = difference->getOperand(0);
+  }
+  BlockArgument bytes = convertedArgument(value, found.isUnsigned);
+  if (!bytes || bytes.getOwner() != &body || !bytes.getType().isInteger(8))
+    return std::nullopt;
+  found.bytes = map.getInputs()[bytes.getArgNumber()];
+  if (typeOf(found.bytes).getShape() != typeOf(tensor).getShape())
+    return std::nullopt;
+  return found;
+}
+
+static Value mapBytes(OpBuilder &b, Value bytes,
+                      function_ref<Value(OpBuilder &, Location, Value)> body,
+                      Type element, DimBuilder &dims) {
+  Location loc = bytes.getLoc();
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dims.split(b, loc, dims.dims(b, loc, bytes), shape, dynamic);
+  auto type = RankedTensorType::get(typeOf(bytes).getShape(), element);
+  return MapOp::create(b, loc, TypeRange(type), bytes, dynamic,
+                       [&](OpBuilder &inner, Location loc, ValueRange args) {
+                         YieldOp::create(inner, loc, body(inner, loc, args[0]));
+                       })
+      .getResult(0);
+}
+
+static Value flipSigns(OpBuilder &b, Value bytes, DimBuilder &dims) {
+  std::optional<ConstantBytes> known = knownBytes(bytes);
+  if (!known)
+    return mapBytes(
+        b, bytes,
+        [](OpBuilder &inner, Location loc, Value x) -> Value {
+          Value flip = arith::ConstantOp::create(
+              inner, loc, inner.getI8IntegerAttr(-kSignFlip));
+          return arith::XOrIOp::create(inner, loc, x, flip);
+        },
+        b.getI8Type(), dims);
+  ConstantBuffer buffer(typeOf(bytes));
+  for (auto [i, out] : llvm::enumerate(buffer.data()))
+    out = *known->element(i) ^ static_cast<char>(kSignFlip);
+  return ConstantOp::create(b, bytes.getLoc(), buffer.finish("bytes"));
+}
+
+static ZeroPoints zeroPointsOf(const Dequantized &operand, int64_t offset) {
+  ZeroPoints zeros;
+  zeros.offset = offset;
+  if (!operand.zero.tensor) {
+    int64_t zero = operand.zero.number.value_or(0);
+    zeros.known = {zero + offset};
+    return zeros;
+  }
+  zeros.tensor = operand.zero.tensor;
+  zeros.isUnsigned = operand.zero.isUnsigned;
+  std::optional<ConstantBytes> bytes = knownBytes(zeros.tensor);
+  if (!bytes)
+    return zeros;
+  zeros.known.emplace();
+  int64_t count = bytes->splat ? 1 : bytes->data.size();
+  for (int64_t i = 0; i < count; ++i) {
+    char byte = *bytes->element(i);
+    int64_t value =
+        zeros.isUnsigned ? int64_t(uint8_t(byte)) : int64_t(int8_t(byte));
+    zeros.known->push_back(value + offset);
+  }
+  return zeros;
+}
+
+/// Calls `body` with each element of a constant right-hand side, the number of
+/// its column and its place.
+static void
+forEachByte(const ByteProduct &product, Value bytes,
+            function_ref<void(int64_t value, int64_t column, int64_t i)> body) {
+  ConstantBytes known = *knownBytes(bytes);
+  ArrayRef<int64_t> shape = typeOf(bytes).getShape();
+  int64_t columns = shape[product.columnDim];
+  int64_t stride =
+      ShapedType::getNumElements(shape.drop_front(product.columnDim + 1));
+  int64_t count = ShapedType::getNumElements(shape);
+  for (int64_t i = 0; i < count; ++i)
+    body(int8_t(*known.element(i)), i / stride % columns, i);
+}
+
+/// Takes zero points out of constant bytes where all of them stay bytes.
+static Value subtractZeros(OpBuilder &b, ByteProduct &product, Value bytes) {
+  const SmallVector<int64_t> &zeros = *product.rightZero.known;
+  auto zeroOf = [&](int64_t column) {
+    return zeros[zeros.size() == 1 ? 0 : column];
+  };
+  bool fits = true;
+  forEachByte(product, bytes, [&](int64_t value, int64_t column, int64_t) {
+    fits &= llvm::isInt<8>(value - zeroOf(column));
+  });
+  if (!fits)
+    return bytes;
+  ConstantBuffer buffer(typeOf(bytes));
+  forEachByte(product, bytes, [&](int64_t value, int64_t column, int64_t i) {
+    buffer.data()[i] = static_cast<char>(value - zeroOf(column));
+  });
+  product.rightZero.known = {0};
+  return ConstantOp::create(b, bytes.getLoc(), buffer.finish("bytes"));
+}
+
+/// The batch dimensions of the right-hand side.
+static ArrayRef<int64_t> batchOf(const ByteProduct &product,
+                                 RankedTensorType type) {
+  return isa<MatmulOp>(product.op) ? type.getShape().drop_back(2)
+                                   : ArrayRef<int64_t>();
+}
+
+/// The sum of the bytes along some axes, which stay with size 1.
+static Value sumBytes(OpBuilder &b, Value bytes, bool isUnsigned,
+                      ArrayRef<int64_t> axes, DimBuilder &dims) {
+  Value wide = mapBytes(
+      b, bytes,
+      [&](OpBuilder &inner, Location loc, Value x) -> Value {
+        Type type = inner.getI32Type();
+        if (isUnsigned)
+          return arith::ExtUIOp::create(inner, loc, type, x);
+        return arith::ExtSIOp::create(inner, loc, type, x);
+      },
+      b.getI32Type(), dims);
+  SmallVector<int64_t> shape(typeOf(bytes).getShape());
+  for (int64_t axis : axes)
+    shape[axis] = 1;
+  return ReduceOp::create(b, bytes.getLoc(),
+                          RankedTensorType::get(shape, b.getI32Type()), wide,
+                          ReduceKind::Sum, axes, /*keepdims=*/true);
+}
+
+/// The sums of the columns of the right-hand side, times `factor`, aligned to
+/// the result; null where they are computed in the run, without the factor.
+static Value knownColumnSums(OpBuilder &b, const ByteProduct &product,
+                             Value bytes, int64_t factor) {
+  RankedTensorType type = typeOf(bytes);
+  if (!knownBytes(bytes) || !llvm::all_of(batchOf(product, type), isOne))
+    return {};
+  SmallVector<int32_t> sums(type.getDimSize(product.columnDim));
+  forEachByte(product, bytes, [&](int64_t value, int64_t column, int64_t) {
+    sums[column] += static_cast<int32_t>(value * factor);
+  });
+  SmallVector<int64_t> shape(type.getRank(), 1);
+  shape[product.columnDim] = sums.size();
+  auto constant = ConstantOp::create(
+      b, bytes.getLoc(),
+      DenseElementsAttr::get(RankedTensorType::get(shape, b.getI32Type()),
+                             ArrayRef<int32_t>(sums)));
+  return product.alignColumns(b, constant);
+}
+
+/// The same, without a factor, as the run computes them.
+static Value columnSums(OpBuilder &b, const ByteProduct &product, Value bytes,
+                        DimBuilder &dims) {
+  SmallVector<int64_t> axes;
+  for (int64_t i = batchOf(product, typeOf(bytes)).size();
+       i < typeOf(bytes).getRank(); ++i)
+    if (i != product.columnDim)
+      axes.push_back(i);
+  return product.alignColumns(
+      b, sumBytes(b, bytes, /*isUnsigned=*/false, axes, dims));
+}
+
+static Value zeroAsI32(OpBuilder &b, Location loc, const ZeroPoints &zeros,
+                       Value element) {
+  Type type = b.getI32Type();
+  Value wide = zeros.isUnsigned
+                   ? arith::ExtUIOp::create(b, loc, type, element).getResult()
+                   : arith::ExtSIOp::create(b, loc, type, element).getResult();
+  Value offset =
+      arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(zeros.offset));
+  return arith::AddIOp::create(b, loc, wide, offset);
+}
+
+namespace {
+/// Collects the inputs of the map behind a product, and builds its body.
+class Correction {
+public:
+  Correction(OpBuilder &b, Location loc) : b(b), loc(loc) {}
+
+  /// Adds an input; its number.
+  unsigned input(Value tensor) {
+    inputs.push_back(tensor);
+    return inputs.size() - 1;
+  }
+  using Step = std::function<Value(OpBuilder &, Value sum, ValueRange inputs)>;
+  void then(Step step) { steps.push_back(std::move(step)); }
+
+  /// The map over `sum`, with elements of the type of `result`.
+  Value build(Value sum, RankedTensorType result, ValueRange dims) {
+    SmallVector<Value> operands{sum};
+    llvm::append_range(operands, inputs);
+    return MapOp::create(b, loc, TypeRange(result), operands, dims,
+                         [&](OpBuilder &inner, Location loc, ValueRange args) {
+                           Value value = args[0];
+                           for (const Step &step : steps)
+                             value = step(inner, value, args.drop_front());
+                           YieldOp::create(inner, loc, value);
+                         })
+        .getResult(0);
+  }
+
+private:
+  OpBuilder &b;
+  Location loc;
+  SmallVector<Value> inputs;
+  SmallVector<Step> steps;
+};
+} // namespace
+
+/// sum - za * column sums
+static void correctLeftZero(OpBuilder &b, Location loc, Correction &correction,
+                            const ByteProduct &product, Value bytes,
+                            DimBuilder &dims) {
+  const ZeroPoints zeros = product.leftZero;
+  if (zeros.known)
+    if (Value sums = knownColumnSums(b, product, bytes, zeros.known->front())) {
+      unsigned sum = correction.input(sums);
+      correction.then(
+          [=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
+            return arith::SubIOp::create(b, loc, value, inputs[sum]);
+          });
+      return;
+    }
+  Value sums = knownColumnSums(b, product, bytes, 1);
+  unsigned sum =
+      correction.input(sums ? sums : columnSums(b, product, bytes, dims));
+  unsigned zero = zeros.known ? 0 : correction.input(zeros.tensor);
+  correction.then([=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
+    Value factor = zeros.known
+                       ? arith::ConstantOp::create(
+                             b, loc, b.getI32IntegerAttr(zeros.known->front()))
+                             .getResult()
+                       : zeroAsI32(b, loc, zeros, inputs[zero]);
+    return arith::SubIOp::create(
+        b, loc, value, arith::MulIOp::create(b, loc, inputs[sum], factor));
+  });
+}
+
+/// sum - zb * (row sums - K * za)
+static void correctRightZero(OpBuilder &b, Location loc, Correction &correction,
+                             const ByteProduct &product, Value sums) {
+  const ZeroPoints left = product.leftZero, right = product.rightZero;
+  unsigned sum = correction.input(sums), rightZero = 0, leftZero = 0;
+  if (right.tensor)
+    rightZero = correction.input(product.alignColumns(b, right.tensor));
+  if (!left.known)
+    leftZero = correction.input(left.tensor);
+  int64_t k = product.k;
+  correction.then([=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
+    auto number = [&](int64_t n) -> Value {
+      return arith::ConstantOp::create(
+          b, loc, b.getI32IntegerAttr(static_cast<int32_t>(n)));
+    };
+    Value rows = inputs[sum];
+    Value za = left.known ? number(left.known->front())
+                          : zeroAsI32(b, loc, left, inputs[leftZero]);
+    rows = arith::SubIOp::create(b, loc, rows,
+                                 arith::MulIOp::create(b, loc, za, number(k)));
+    Value zb = right.tensor ? zeroAsI32(b, loc, right, inputs[rightZero])
+                            : number(right.known->front());
+    return arith::SubIOp::create(b, loc, value,
+                                 arith::MulIOp::create(b, loc, zb, rows));
+  });
+}
+
+/// f32 numbers of a constant.
+static std::optional<SmallVector<float>> floatsOf(Value tensor) {
+  std::optional<ConstantBytes> bytes = knownBytes(tensor);
+  if (!bytes || !getElementTypeOrSelf(tensor).isF32())
+    return std::nullopt;
+  SmallVector<float> values(typeOf(tensor).getNumElements());
+  for (auto [i, value] : llvm::enumerate(values))
+    std::memcpy(&value, bytes->element(i), sizeof value);
+  return values;
+}
+
+static std::optional<SmallVector<float>> floatsOf(const Parameter &scale) {
+  if (scale.tensor)
+    return floatsOf(scale.tensor);
+  return SmallVector<float>{static_cast<float>(*scale.number)};
+}
+
+static void applyScales(OpBuilder &b, Location loc, Correction &correction,
+                        const ByteProduct &product) {
+  auto toFloat = [loc](OpBuilder &b, Value value) -> Value {
+    return arith::SIToFPOp::create(b, loc, b.getF32Type(), value);
+  };
+  const Parameter &left = product.left.scale, &right = product.right.scale;
+  std::optional<SmallVector<float>> leftScale = floatsOf(left),
+                                    scales = floatsOf(right);
+  if (leftScale && scales && leftScale->size() == 1) {
+    for (float &scale : *scales)
+      scale *= leftScale->front();
+    auto type = right.tensor ? typeOf(right.tensor)
+                             : RankedTensorType::get({}, b.getF32Type());
+    Value both = ConstantOp::create(
+        b, loc, DenseElementsAttr::get(type, ArrayRef<float>(*scales)));
+    unsigned scale = correction.input(product.alignColumns(b, both));
+    correction.then([=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
+      return arith::MulFOp::create(b, loc, toFloat(b, value), inputs[scale]);
+    });
+    return;
+  }
+  auto tensorOf = [&](const Parameter &scale) -> Value {
+    if (scale.tensor)
+      return scale.tensor;
+    return ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(RankedTensorType::get({}, b.getF32Type()),
+                               static_cast<float>(*scale.number)));
+  };
+  unsigned first = correction.input(tensorOf(left)),
+           second = correction.input(product.alignColumns(b, tensorOf(right)));
+  correction.then([=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
+    Value scale = arith::MulFOp::create(b, loc, inputs[first], inputs[second]);
+    return arith::MulFOp::create(b, loc, toFloat(b, value), scale);
+  });
+}
+
+/// Whether a parameter of the left-hand side is the same for all of K.
+static bool isOfRows(const ByteProduct &product, const Parameter &parameter) {
+  if (!parameter.tensor)
+    return true;
+  ArrayRef<int64_t> shape = typeOf(parameter.tensor).getShape();
+  if (isa<ConvOp>(product.op))
+    return llvm::all_of(shape, isOne);
+  return shape.empty() || shape.back() == 1;
+}
+
+/// Whether a parameter of the right-hand side is one of all, or of each column.
+static bool isOfColumns(const ByteProduct &product,
+                        const Parameter &parameter) {
+  if (!parameter.tensor)
+    return true;
+  RankedTensorType type = typeOf(parameter.tensor);
+  int64_t distance = typeOf(product.right.bytes).getRank() - product.columnDim;
+  for (int64_t i = 1; i <= type.getRank(); ++i)
+    if (i != distance && type.getDimSize(type.getRank() - i) != 1)
+      return false;
+  return type.hasStaticShape() || isa<MatmulOp>(product.op);
+}
+
+static LogicalResult leaveAsIs(Operation *op, StringRef reason) {
+  remarkSlow(op, "form-byte-products", reason);
+  return failure();
+}
+
+/// What is wrong with the operands of a product; "" where they can be bytes.
+static StringRef problemOf(const ByteProduct &product) {
+  if (!product.left.scale != !product.right.scale)
+    return "one operand alone has a scale";
+  if (!isOfRows(product, product.left.zero) ||
+      !isOfRows(product, product.left.scale))
+    return "the left operand has parameters along K";
+  if (!isOfColumns(product, product.right.zero) ||
+      !isOfColumns(product, product.right.scale))
+    return "the right operand has parameters along K";
+  return "";
+}
+
+/// Rewrites what follows from `ByteProduct` to bytes; `pad` pads the bytes on
+/// the left with the zero point first.
+static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
+                                 function_ref<LogicalResult()> check,
+                                 function_ref<Value(OpBuilder &, Value)> pad,
+                                 SmallVectorImpl<Value> &floats) {
+  Operation *op = product.op;
+  if (StringRef problem = problemOf(product); !problem.empty())
+    return leaveAsIs(op, problem);
+  OpBuilder b(op);
+  Location loc = op->getLoc();
+  const Dequantized &left = product.left, &right = product.right;
+  product.leftZero = zeroPointsOf(left, left.isUnsigned ? 0 : kSignFlip);
+  if (product.leftZero.known && product.leftZero.known->size() > 1)
+    product.leftZero.known.reset(); // One for each row.
+  product.rightZero = zeroPointsOf(right, right.isUnsigned ? -kSignFlip : 0);
+  if (failed(check()))
+    return failure();
+
+  Value rows = left.isUnsigned ? left.bytes : flipSigns(b, left.bytes, dims);
+  Value columns =
+      right.isUnsigned ? flipSigns(b, right.bytes, dims) : right.bytes;
+  if (product.rightZero.known && !product.rightZero.isNone() &&
+      knownBytes(columns))
+    columns = subtractZeros(b, product, columns);
+  bool hasRightZero = !product.rightZero.isNone();
+  if (hasRightZero && (isa<ConvOp>(op) || ShapedType::isDynamic(product.k)))
+    return leaveAsIs(op, "zero points of the right operand do not vanish");
+  if (pad)
+    rows = pad(b, rows);
+
+  Correction correction(b, loc);
+  if (!product.leftZero.isNone())
+    correctLeftZero(b, loc, correction, product, columns, dims);
+  if (hasRightZero) {
+    int64_t last = typeOf(rows).getRank() - 1;
+    correctRightZero(b, loc, correction, product,
+                     sumBytes(b, rows, /*isUnsigned=*/true, last, dims));
+  }
+  if (left.scale)
+    applyScales(b, loc, correction, product);
+
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  product.leftOperand->set(rows);
+  product.rightOperand->set(columns);
+  op->getResult(0).setType(result.clone(b.getI32Type()));
+  b.setInsertionPointAfter(op);
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dims.split(b, loc, dims.dims(b, loc, op->getResult(0)), shape, dynamic);
+  Value corrected = correction.build(op->getResult(0), result, dynamic);
+  op->getResult(0).replaceAllUsesExcept(corrected, corrected.getDefiningOp());
+  if (left.scale)
+    floats.push_back(corrected);
+  remark::passed(
+      loc, remark::RemarkOpts::name("bytes").category("form-byte-products"));
+  return success();
+}
+
+static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
+                                const Dequantized &right, DimBuilder &dims,
+                                SmallVectorImpl<Value> &floats) {
+  int64_t rank = typeOf(op.getRhs()).getRank();
+  bool isTransposed = op.getTransposeRhs();
+  ByteProduct product{op,
+                      left,
+                      right,
+                      &op.getLhsMutable(),
+                      &op.getRhsMutable(),
+                      rank - (isTransposed ? 2 : 1),
+                      typeOf(op.getLhs()).getShape().back(),
+                      {},
+                      {},
+                      {}};
+  // [.., N, 1] meets rows of the result as [.., 1, N].
+  product.alignColumns = [&](OpBuilder &b, Value tensor) -> Value {
+    RankedTensorType type = typeOf(tensor);
+    if (!isTransposed || type.getRank() < 2)
+      return tensor;
+    SmallVector<int64_t> order, shape;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      order.push_back(i);
+    std::swap(order[type.getRank() - 2], order[type.getRank() - 1]);
+    for (int64_t from : order)
+      shape.push_back(type.getDimSize(from));
+    return TransposeOp::create(b, tensor.getLoc(), type.clone(shape), tensor,
+                               order);
+  };
+  return formProduct(product, dims, [] { return success(); }, nullptr, floats);
+}
+
+static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
+                                     const Dequantized &right, DimBuilder &dims,
+                                     SmallVectorImpl<Value> &floats) {
+  RankedTensorType filter = typeOf(op.getFilter());
+  int64_t spatial = filter.getRank() - 2;
+  if (!filter.hasStaticShape())
+    return leaveAsIs(op, "the shape of the filter is not known");
+  if (op.getGroup() != 1 && filter.getDimSize(1) % 4 != 0)
+    return leaveAsIs(op, "groups have too few channels");
+  ByteProduct product{
+      op,
+      left,
+      right,
+      &op.getInputMutable(),
+      &op.getFilterMutable(),
+      0,
+      ShapedType::getNumElements(filter.getShape().drop_front()),
+      {},
+      {},
+      {}};
+  // [OC, 1, ..] meets channels of the result as [OC, 1, ..] of one dimension
+  // less.
+  product.alignColumns = [&](OpBuilder &b, Value tensor) -> Value {
+    RankedTensorType type = typeOf(tensor);
+    if (type.getNumElements() == 1)
+      return ReshapeOp::create(b, tensor.getLoc(),
+                               type.clone(ArrayRef<int64_t>()), tensor,
+                               ValueRange());
+    SmallVector<int64_t> shape(spatial + 1, 1);
+    shape[0] = type.getNumElements();
+    return ReshapeOp::create(b, tensor.getLoc(), type.clone(shape), tensor,
+                             ValueRange());
+  };
+  bool isPadded = llvm::any_of(op.getPads(), [](int64_t p) { return p != 0; });
+  auto check = [&] {
+    if (isPadded && !product.leftZero.known)
+      return leaveAsIs(op, "the zero point of what is padded is not known");
+    return success();
+  };
+  auto pad = [&](OpBuilder &b, Value bytes) -> Value {
+    if (!isPadded || product.leftZero.isNone())
+      return bytes;
+    RankedTensorType type = typeOf(bytes);
+    SmallVector<int64_t> low(2, 0), high(2, 0), shape(type.getShape());
+    for (int64_t i = 0; i < spatial; ++i) {
+      low.push_back(op.getPads()[i]);
+      high.push_back(op.getPads()[spatial + i]);
+      if (!ShapedType::isDynamic(shape[i + 2]))
+        shape[i + 2] += low.back() + high.back();
+    }
+    Value zero =
+        arith::ConstantOp::create(b, op.getLoc(),
+                                  b.getI8IntegerAttr(static_cast<int8_t>(
+                                      product.leftZero.known->front())));
+    op.setPads(SmallVector<int64_t>(2 * spatial, 0));
+    return PadOp::create(b, op.getLoc(), type.clone(shape), bytes, zero, low,
+                         high);
+  };
+  return formProduct(product, dims, check, pad, floats);
+}
+
+/// Products of i32 that are no products of bytes are exact in a float type.
+static void computeInFloats(ConvOp op, DimBuilder &dims) {
+  RankedTensorType filter = typeOf(op.getFilter());
+  if (!filter.hasStaticShape())
+    return;
+  int64_t largest = ShapedType::getNumElements(filter.getShape().drop_front()) *
+                    kMaxDistance * kMaxDistance;
+  if (largest > std::numeric_limits<int32_t>::max())
+    return;
+  static_assert(std::numeric_limits<int32_t>::max() < kExactInF64);
+  OpBuilder b(op);
+  Type type = largest <= kExactInF32 ? b.getF32Type() : b.getF64Type();
+  for (OpOperand *operand : {&op.getInputMutable(), &op.getFilterMutable()})
+    operand->set(mapBytes(
+        b, operand->get(),
+        [&](OpBuilder &inner, Location loc, Value x) -> Value {
+          return arith::SIToFPOp::create(inner, loc, type, x);
+        },
+        type, dims));
+  Value result = op.getResult();
+  Type integer = getElementTypeOrSelf(result);
+  op.getResult().setType(typeOf(result).clone(type));
+  b.setInsertionPointAfter(op);
+  Value sums = mapBytes(
+      b, result,
+      [&](OpBuilder &inner, Location loc, Value x) -> Value {
+        return arith::FPToSIOp::create(inner, loc, integer, x);
+      },
+      integer, dims);
+  result.replaceAllUsesExcept(sums, sums.getDefiningOp());
+}
+
+/// Whether a map divides an input by another one and rounds: `division`.
+static arith::DivFOp matchQuantization(MapOp map) {
+  if (map.getNumResults() != 1 ||
+      !getElementTypeOrSelf(map.getResult(0)).isInteger(8))
+    return {};
+  arith::DivFOp division;
+  for (Operation &op : map.getBody().front())
+    if (auto round = dyn_cast<math::RoundEvenOp>(op))
+      division = round.getOperand().getDefiningOp<arith::DivFOp>();
+  return division;
+}
+
+/// Its inverse in `inverse`, unless one of the two is subnormal.
+static bool invert(float scale, float &inverse) {
+  inverse = 1.0f / scale;
+  return std::isnormal(scale) && std::isnormal(inverse);
+}
+
+/// Quantizes by the reciprocals of constant scales: sums of bytes have been
+/// rounded before, and division is slow.
+static void useReciprocals(MapOp map) {
+  arith::DivFOp division = matchQuantization(map);
+  if (!division || !division.getType().isF32())
+    return;
+  OpBuilder b(division);
+  Value factor = division.getRhs();
+  FloatAttr scale;
+  float inverse;
+  if (matchPattern(factor, m_Constant(&scale))) {
+    if (!invert(scale.getValue().convertToFloat(), inverse))
+      return;
+    factor = arith::ConstantOp::create(b, division.getLoc(),
+                                       b.getF32FloatAttr(inverse));
+  } else {
+    auto argument = dyn_cast<BlockArgument>(factor);
+    if (!argument || !argument.hasOneUse())
+      return;
+    OpOperand &input = map.getInputsMutable()[argument.getArgNumber()];
+    std::optional<SmallVector<float>> scales = floatsOf(input.get());
+    if (!scales)
+      return;
+    for (float &scale : *scales) {
+      if (!invert(scale, inverse))
+        return;
+      scale = inverse;
+    }
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(map);
+    input.set(ConstantOp::create(
+        b, map.getLoc(),
+        DenseElementsAttr::get(typeOf(input.get()), ArrayRef<float>(*scales))));
+  }
+  Value product =
+      arith::MulFOp::create(b, division.getLoc(), division.getLhs(), factor);
+  division.replaceAllUsesWith(product);
+  division.erase();
+}
+
+namespace {
+struct FormByteProductsPass
+    : hone::impl::FormByteProductsPassBase<FormByteProductsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<Operation *> products;
+    getOperation().walk([&](Operation *op) {
+      if (isa<MatmulOp, ConvOp>(op))
+        products.push_back(op);
+    });
+    DimBuilder dims(getOperation());
+    SmallVector<Value> floats;
+    for (Operation *op : products)
+      form(op, dims, floats);
+
+    // All maps that follow.
+    llvm::SetVector<Operation *> maps;
+    auto follow = [&](Value value) {
+      for (Operation *user : value.getUsers())
+        if (auto map = dyn_cast<MapOp>(user))
+          maps.insert(map);
+    };
+    llvm::for_each(floats, follow);
+    for (size_t i = 0; i < maps.size(); ++i) {
+      auto map = cast<MapOp>(maps[i]);
+      useReciprocals(map);
+      for (Value result : map.getResults())
+        if (getElementTypeOrSelf(result).isF32())
+          follow(result);
+    }
+  }
+
+  void form(Operation *op, DimBuilder &dims, SmallVectorImpl<Value> &floats) {
+    std::optional<Dequantized> left = matchDequantized(op->getOperand(0)),
+                               right = matchDequantized(op->getOperand(1));
+    if (!left && !right)
+      return;
+    if (!left || !right) {
+      remarkSlow(op, "form-byte-products", "one operand alone is of bytes");
+      return;
+    }
+    auto conv = dyn_cast<ConvOp>(op);
+    LogicalResult formed =
+        conv ? formConvolution(conv, *left, *right, dims, floats)
+             : formMatmul(cast<MatmulOp>(op), *left, *right, dims, floats);
+    if (failed(formed) && conv && !left->scale && !right->scale)
+      computeInFloats(conv, dims);
+  }
+};
+} // namespace

@@ -1,0 +1,149 @@
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-form-byte-products))' | FileCheck %s
+
+// Signed bytes on the left become unsigned ones, which moves their zero point from -3 to 125; column sums are known.
+// CHECK-LABEL: func.func @matmul(
+// CHECK-SAME:    %[[X:.+]]: tensor<?x4xi8>
+// CHECK:         %[[U:.+]] = hone.map ins(%[[X]] : tensor<?x4xi8>) dims(%{{.+}}) -> tensor<?x4xi8>
+// CHECK:           arith.xori %{{.+}}, %c-128_i8
+// CHECK:         %[[SUMS:.+]] = hone.constant dense<{{\[}}[1250, -1250]]> : tensor<1x2xi32>
+// CHECK:         %[[SCALE:.+]] = hone.constant dense<[5.000000e-01, 1.000000e+00]> : tensor<2xf32>
+// CHECK:         %[[P:.+]] = hone.matmul %[[U]], %{{.+}} dims(%{{.+}}) : tensor<?x4xi8>, tensor<4x2xi8> -> tensor<?x2xi32>
+// CHECK:         hone.map ins(%[[P]], %[[SUMS]], %[[SCALE]] : tensor<?x2xi32>, tensor<1x2xi32>, tensor<2xf32>)
+// CHECK:           arith.subi
+// CHECK:           arith.sitofp
+// CHECK:           arith.mulf
+// Behind the product a division by a scale is a multiplication.
+// CHECK:         hone.map {{.+}} -> tensor<?x2xi8>
+// CHECK:           %[[R:.+]] = arith.constant 4.000000e+00 : f32
+// CHECK-NEXT:      arith.mulf %{{.+}}, %[[R]]
+func.func @matmul(%x: tensor<?x4xi8>, %n: index) -> tensor<?x2xi8> {
+  %w = hone.constant dense<[[1, -1], [2, -2], [3, -3], [4, -4]]> : tensor<4x2xi8>
+  %scales = hone.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %a = hone.map ins(%x : tensor<?x4xi8>) dims(%n) -> tensor<?x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    %zero = arith.constant -3.0 : f32
+    %scale = arith.constant 0.5 : f32
+    %d = arith.subf %f, %zero : f32
+    %s = arith.mulf %d, %scale : f32
+    hone.yield %s : f32
+  }
+  %b = hone.map ins(%w, %scales : tensor<4x2xi8>, tensor<2xf32>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8, %scale: f32):
+    %f = arith.sitofp %e : i8 to f32
+    %s = arith.mulf %f, %scale : f32
+    hone.yield %s : f32
+  }
+  %p = hone.matmul %a, %b dims(%n) : tensor<?x4xf32>, tensor<4x2xf32> -> tensor<?x2xf32>
+  %q = hone.map ins(%p : tensor<?x2xf32>) dims(%n) -> tensor<?x2xi8> {
+  ^bb0(%e: f32):
+    %scale = arith.constant 0.25 : f32
+    %d = arith.divf %e, %scale : f32
+    %r = math.roundeven %d : f32
+    %i = arith.fptosi %r : f32 to i8
+    hone.yield %i : i8
+  }
+  return %q : tensor<?x2xi8>
+}
+
+// -----
+
+// Padding holds the zero point. Unsigned weights become signed, and their zero points vanish.
+// CHECK-LABEL: func.func @convolution(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x4x5xi8>
+// CHECK:         %[[W:.+]] = hone.constant dense<3> : tensor<2x4x3xi8>
+// CHECK:         %[[Z:.+]] = arith.constant 9 : i8
+// CHECK:         %[[P:.+]] = hone.pad %[[X]] with %[[Z]] low [0, 0, 1] high [0, 0, 1]
+// CHECK:         %[[C:.+]] = hone.conv %[[P]], %[[W]] {{.+}} pads [0, 0] group 1 : tensor<1x4x7xi8>, tensor<2x4x3xi8> -> tensor<1x2x5xi32>
+// CHECK:         hone.map ins(%[[C]], %{{.+}} : tensor<1x2x5xi32>, tensor<2x1xi32>)
+func.func @convolution(%x: tensor<1x4x5xi8>) -> tensor<1x2x5xi32> {
+  %w = hone.constant dense<128> : tensor<2x4x3xi8>
+  %zeros = hone.constant dense<[[[125]], [[125]]]> : tensor<2x1x1xi8>
+  %a = hone.map ins(%x : tensor<1x4x5xi8>) -> tensor<1x4x5xi32> {
+  ^bb0(%e: i8):
+    %i = arith.extui %e : i8 to i32
+    %zero = arith.constant 9 : i32
+    %d = arith.subi %i, %zero : i32
+    hone.yield %d : i32
+  }
+  %b = hone.map ins(%w, %zeros : tensor<2x4x3xi8>, tensor<2x1x1xi8>) -> tensor<2x4x3xi32> {
+  ^bb0(%e: i8, %z: i8):
+    %i = arith.extui %e : i8 to i32
+    %zero = arith.extui %z : i8 to i32
+    %d = arith.subi %i, %zero : i32
+    hone.yield %d : i32
+  }
+  %r = hone.conv %a, %b kernel [3] strides [1] dilations [1] pads [1, 1] group 1
+    : tensor<1x4x5xi32>, tensor<2x4x3xi32> -> tensor<1x2x5xi32>
+  return %r : tensor<1x2x5xi32>
+}
+
+// -----
+
+// Zero points that only the run knows take sums of rows and columns.
+// CHECK-LABEL: func.func @run_time(
+// CHECK-COUNT-2: hone.reduce sum
+// CHECK:         hone.matmul %{{.+}}, %{{.+}} : tensor<3x4xi8>, tensor<4x2xi8> -> tensor<3x2xi32>
+func.func @run_time(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %zx: tensor<i8>, %zw: tensor<2xi8>) -> tensor<3x2xi32> {
+  %a = hone.map ins(%x, %zx : tensor<3x4xi8>, tensor<i8>) -> tensor<3x4xi32> {
+  ^bb0(%e: i8, %z: i8):
+    %i = arith.extui %e : i8 to i32
+    %zero = arith.extui %z : i8 to i32
+    %d = arith.subi %i, %zero : i32
+    hone.yield %d : i32
+  }
+  %b = hone.map ins(%w, %zw : tensor<4x2xi8>, tensor<2xi8>) -> tensor<4x2xi32> {
+  ^bb0(%e: i8, %z: i8):
+    %i = arith.extsi %e : i8 to i32
+    %zero = arith.extsi %z : i8 to i32
+    %d = arith.subi %i, %zero : i32
+    hone.yield %d : i32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xi32>, tensor<4x2xi32> -> tensor<3x2xi32>
+  return %r : tensor<3x2xi32>
+}
+
+// -----
+
+// One channel in a group is no product of bytes; integers are exact in f32.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK:         hone.conv {{.+}} group 2 : tensor<1x2x9xf32>, tensor<2x1x3xf32> -> tensor<1x2x7xf32>
+// CHECK:         arith.fptosi
+func.func @depthwise(%x: tensor<1x2x9xi8>, %w: tensor<2x1x3xi8>) -> tensor<1x2x7xi32> {
+  %a = hone.map ins(%x : tensor<1x2x9xi8>) -> tensor<1x2x9xi32> {
+  ^bb0(%e: i8):
+    %i = arith.extui %e : i8 to i32
+    hone.yield %i : i32
+  }
+  %b = hone.map ins(%w : tensor<2x1x3xi8>) -> tensor<2x1x3xi32> {
+  ^bb0(%e: i8):
+    %i = arith.extsi %e : i8 to i32
+    hone.yield %i : i32
+  }
+  %r = hone.conv %a, %b kernel [3] strides [1] dilations [1] pads [0, 0] group 2
+    : tensor<1x2x9xi32>, tensor<2x1x3xi32> -> tensor<1x2x7xi32>
+  return %r : tensor<1x2x7xi32>
+}
+
+// -----
+
+// Scales along K cannot be taken out of the sum.
+// CHECK-LABEL: func.func @along_k(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
+func.func @along_k(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %s: tensor<4x1xf32>) -> tensor<3x2xf32> {
+  %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %b = hone.map ins(%w, %s : tensor<4x2xi8>, tensor<4x1xf32>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8, %scale: f32):
+    %f = arith.sitofp %e : i8 to f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
+}

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Products of bytes against NumPy, on every CPU level that this machine runs.
+
+Sums in int32 are exact, so MatMulInteger and ConvInteger must be equal; what is quantized again behind a product may
+differ by one step, where a sum lies half way between two. Bytes are drawn from the ends of their range as well as from
+all of it, zero points lie at both ends, and K does and does not make whole steps of four.
+"""
+import pathlib
+import unittest
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+import hone
+
+UINT8, INT8 = np.uint8, np.int8
+
+
+def levels():
+    flags = pathlib.Path("/proc/cpuinfo").read_text().split("processor", 2)[1].split()
+    return ["native", "x86-64-v2"] + ["x86-64-v3"] * ("avx2" in flags) + ["x86-64-v4"] * ("avx512vl" in flags)
+
+
+def draw(rng, shape, dtype):
+    info = np.iinfo(dtype)
+    if rng.integers(2):
+        return rng.choice(np.array([info.min, info.max, 0, 1], dtype), shape)
+    return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+
+def draw_zero(rng, shape, dtype):
+    info = np.iinfo(dtype)
+    return rng.choice(np.array([info.min, info.max, 0, 3], dtype), shape)
+
+
+def compile_nodes(nodes, inputs, constants, outputs, cpu):
+    def declared(name, value, shape):
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape)
+
+    graph = helper.make_graph(
+        nodes, "g", [declared(name, value, shape) for name, (value, shape) in inputs.items()],
+        [helper.make_tensor_value_info(name, elem, None) for name, elem in outputs.items()],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return hone.compile(model.SerializeToString(), cpu=cpu)
+
+
+def convolve(x, w, strides, pads, group):
+    """In int64: [N, C, H, W] with [O, C / group, h, w]."""
+    x = np.pad(x, ((0, 0), (0, 0), (pads, pads), (pads, pads)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::strides, ::strides]
+    parts = [np.einsum("nchwij,ocij->nohw", a, b)
+             for a, b in zip(np.split(windows, group, 1), np.split(w, group, 0))]
+    return np.concatenate(parts, 1)
+
+
+class IntegerTest(unittest.TestCase):
+    def test_matmul(self):
+        rng = np.random.default_rng(1)
+        for number in range(60):
+            m, n = (int(rng.choice([1, 2, 5, 14, 33, 97])) for _ in range(2))
+            k = int(rng.choice([1, 2, 3, 4, 5, 31, 64, 255, 1027]))
+            left, right = (UINT8, INT8)[rng.integers(2)], (UINT8, INT8)[rng.integers(2)]
+            batch = [[], [2], [2, 3]][rng.integers(3)]
+            a, b = draw(rng, (*batch, m, k), left), draw(rng, (k, n), right)
+            za = draw_zero(rng, [(), (1,)][rng.integers(2)], left)
+            zb = draw_zero(rng, [(), (1,), (n,)][rng.integers(3)], right)
+            known, free = bool(rng.integers(4)), bool(rng.integers(2))
+            cpu = levels()[number % len(levels())]
+            with self.subTest(m=m, n=n, k=k, left=left, right=right, batch=batch, za=za, zb=zb.shape, known=known, free=free, cpu=cpu):
+                shape = ["m" if free and i == a.ndim - 2 else size for i, size in enumerate(a.shape)]
+                inputs, constants = {"a": (a, shape)}, {"za": za, "zb": zb}
+                if known:
+                    constants["b"] = b
+                else:
+                    inputs["b"] = (b, b.shape)
+                model = compile_nodes([helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"])], inputs, constants, {"y": 6}, cpu)
+                got = model.run({name: value for name, (value, _) in inputs.items()})["y"]
+                want = (a.astype(np.int64) - za) @ (b.astype(np.int64) - zb)
+                np.testing.assert_array_equal(got, want.astype(np.int32))
+
+    def test_zero_points_of_the_run(self):
+        rng = np.random.default_rng(2)
+        for k in 3, 64:
+            a, b = draw(rng, (7, k), INT8), draw(rng, (k, 9), UINT8)
+            za, zb = draw_zero(rng, (), INT8), draw_zero(rng, (9,), UINT8)
+            inputs = {"a": (a, a.shape), "za": (za, []), "zb": (zb, [9])}
+            model = compile_nodes([helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"])], inputs, {"b": b}, {"y": 6}, "native")
+            got = model.run({"a": a, "za": za, "zb": zb})["y"]
+            np.testing.assert_array_equal(got, (a.astype(np.int64) - za) @ (b.astype(np.int64) - zb))
+
+    def test_convolution(self):
+        rng = np.random.default_rng(3)
+        for number in range(60):
+            group = int(rng.choice([1, 1, 2, 4]))
+            channels, outputs = group * int(rng.choice([1, 3, 4, 8, 17])), group * int(rng.choice([1, 5, 16, 40]))
+            kernel, stride, pads = int(rng.choice([1, 2, 3])), int(rng.integers(1, 3)), int(rng.integers(0, 3))
+            x = draw(rng, (int(rng.integers(1, 3)), channels, 9, int(rng.choice([7, 30]))), (UINT8, INT8)[rng.integers(2)])
+            w = draw(rng, (outputs, channels // group, kernel, kernel), (UINT8, INT8)[rng.integers(2)])
+            zx, zw = draw_zero(rng, (), x.dtype), draw_zero(rng, (), w.dtype)
+            known, free = bool(rng.integers(4)), bool(rng.integers(2))
+            cpu = levels()[number % len(levels())]
+            with self.subTest(group=group, x=x.shape, w=w.shape, types=(x.dtype, w.dtype), stride=stride, pads=pads, zx=zx, zw=zw, known=known, free=free, cpu=cpu):
+                shape = ["n", channels, "h", "w"] if free else x.shape
+                inputs, constants = {"x": (x, shape)}, {"zx": zx, "zw": zw}
+                if known:
+                    constants["w"] = w
+                else:
+                    inputs["w"] = (w, w.shape)
+                node = helper.make_node("ConvInteger", ["x", "w", "zx", "zw"], ["y"], strides=[stride] * 2, pads=[pads] * 4, group=group)
+                got = compile_nodes([node], inputs, constants, {"y": 6}, cpu).run({name: value for name, (value, _) in inputs.items()})["y"]
+                want = convolve(x.astype(np.int64) - zx, w.astype(np.int64) - zw, stride, pads, group)
+                np.testing.assert_array_equal(got, want)
+
+
+class QuantizedTest(unittest.TestCase):
+    """A product between DequantizeLinear and QuantizeLinear."""
+
+    def check(self, rng, node, x, w, axis, real, cpu):
+        low = np.iinfo(x.dtype).min
+        zx, zy = draw_zero(rng, (), x.dtype), np.array(low + 128, x.dtype)
+        columns = w.shape[axis]
+        sw = (rng.random(columns) * 0.02 + 0.001).astype(np.float32)
+        zw = np.zeros(columns, w.dtype) if w.dtype == INT8 else np.full(columns, 128, UINT8)
+        sx, bias = np.float32(0.03), rng.standard_normal(columns).astype(np.float32)
+        spread = np.ones(w.ndim, int)
+        spread[axis] = columns
+        want = real((x.astype(np.float64) - zx) * float(sx), (w.astype(np.float64) - zw.reshape(spread)) * sw.astype(np.float64).reshape(spread))
+        along = -1 if node.op_type == "MatMul" else 1
+        spread = np.ones(want.ndim, int)
+        spread[along] = columns
+        want = np.maximum(want + bias.reshape(spread), 0)
+        sy = np.float32(max(want.max(), 1) / 127)
+        nodes = [
+            helper.make_node("DequantizeLinear", ["x", "sx", "zx"], ["xf"]),
+            helper.make_node("DequantizeLinear", ["w", "sw", "zw"], ["wf"], axis=axis),
+            node,
+            helper.make_node("Add", ["p", "bias"], ["s"]),
+            helper.make_node("Relu", ["s"], ["r"]),
+            helper.make_node("QuantizeLinear", ["r", "sy", "zy"], ["y"]),
+        ]
+        constants = {"w": w, "sx": np.array(sx), "zx": zx, "sw": sw, "zw": zw, "bias": bias.reshape(spread[1:] if along == 1 else -1), "sy": np.array(sy), "zy": zy}
+        model = compile_nodes(nodes, {"x": (x, x.shape)}, constants, {"y": 2 if x.dtype == UINT8 else 3}, cpu)
+        got = model.run({"x": x})["y"].astype(int)
+        info = np.iinfo(x.dtype)
+        want = np.clip(np.rint(want / float(sy)) + int(zy), info.min, info.max)
+        wrong = np.abs(got - want)
+        self.assertLessEqual(wrong.max(), 1)
+        self.assertLess((wrong > 0).mean(), 0.02)
+
+    def test_matmul(self):
+        rng = np.random.default_rng(4)
+        for number in range(24):
+            m, n, k = int(rng.choice([1, 6, 40])), int(rng.choice([3, 16, 70])), int(rng.choice([3, 64, 130]))
+            x, w = draw(rng, (m, k), (UINT8, INT8)[number % 2]), draw(rng, (k, n), (UINT8, INT8)[number // 2 % 2])
+            cpu = levels()[number % len(levels())]
+            with self.subTest(m=m, n=n, k=k, types=(x.dtype, w.dtype), cpu=cpu):
+                self.check(rng, helper.make_node("MatMul", ["xf", "wf"], ["p"]), x, w, 1, np.matmul, cpu)
+
+    def test_convolution(self):
+        rng = np.random.default_rng(5)
+        for number in range(24):
+            group = int(rng.choice([1, 2, 8]))
+            x = draw(rng, (1, 8 * group, 10, 12), (UINT8, INT8)[number % 2])
+            w = draw(rng, (6 * group, 8, 3, 3), (UINT8, INT8)[number // 2 % 2])
+            cpu = levels()[number % len(levels())]
+            with self.subTest(group=group, types=(x.dtype, w.dtype), cpu=cpu):
+                node = helper.make_node("Conv", ["xf", "wf"], ["p"], pads=[1] * 4, group=group)
+                self.check(rng, node, x, w, 0, lambda a, b: convolve(a, b, 1, 1, group), cpu)
+
+
+if __name__ == "__main__":
+    unittest.main()
