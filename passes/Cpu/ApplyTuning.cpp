@@ -28,7 +28,7 @@ static ArrayAttr findSchedules(ArrayAttr table, func::FuncOp kernel) {
   return {};
 }
 
-/// Why the schedules are not for these operations; "" where they are.
+/// Why the schedules do not match these operations; "" if they do.
 static std::string findProblem(ArrayRef<ScheduledOpInterface> operations,
                                ArrayAttr schedules, const CpuMachine &machine) {
   if (schedules.size() != operations.size())

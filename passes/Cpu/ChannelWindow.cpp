@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Windows over channels-last inputs in which every channel stands for itself. A
-// tile is some output pixels along the last spatial dimension x one vector of
-// channels; an input vector is loaded once for all pixels that use it.
+// Channelwise windows over channels-last inputs. A tile is some output pixels
+// along the last spatial dimension x one vector of channels; an input vector is
+// loaded once for all pixels that use it.
 #include "passes/Cpu/ChannelWindow.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
@@ -31,11 +31,12 @@ public:
   void emit();
 
 private:
-  /// What is known of the window along the last dimension, pixel by pixel.
+  /// What is known of the window along the last dimension, per pixel.
   struct Reach {
-    /// The kernel elements that lie on the input, where they are unrolled.
+    /// The kernel elements inside the input, if they are unrolled.
     SmallVector<SmallVector<bool>> inside;
-    /// Otherwise [low, high) of each pixel; no pixel: all elements of all.
+    /// Otherwise [low, high) of each pixel; without pixels all elements for
+    /// all.
     SmallVector<std::pair<Value, Value>> ranges;
     bool isWhole() const { return inside.empty() && ranges.empty(); }
   };
@@ -73,10 +74,10 @@ private:
   int64_t lanes, tilePixels = 1;
   size_t last;
 
-  // Of the row that is being emitted:
-  SmallVector<Value> outer; ///< Output coordinates but the last two.
-  Value outerCount; ///< Elements of the window but for the last dimension.
-  Value channel;    ///< Of the vector that is being emitted.
+  // Of the current row:
+  SmallVector<Value> outer; ///< Output coordinates except the last two.
+  Value outerCount; ///< Elements of the window except for the last dimension.
+  Value channel;    ///< Of the current vector.
 };
 } // namespace
 
@@ -118,7 +119,7 @@ void ChannelEmitter::emitRow(Value low, Value high) {
     return emitFreeRow(low, high);
   RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), tilePixels);
   int64_t first = 0;
-  // Tiles that are alike share a loop.
+  // Equal tiles share a loop.
   auto tiles = [&](int64_t count, int64_t width) {
     for (int64_t done = 0; done < count && first < *pixels;) {
       int64_t alike = window.tilesAlike(last, first, width, count - done);
@@ -139,8 +140,8 @@ void ChannelEmitter::emitRow(Value low, Value high) {
   tiles(split.small, split.rows - 1);
 }
 
-/// A row of a size that only the run knows: tiles where no window leaves the
-/// input, of fewer pixels what is left of them, and pixel by pixel the rest.
+/// A row of a size known only at run time: tiles where no window leaves the
+/// input, smaller ones for their remainder, and single pixels for the rest.
 void ChannelEmitter::emitFreeRow(Value low, Value high) {
   auto [at, end] = window.interior(e, last);
   auto border = [&](Value pixel) { emitBorder(1, pixel, low, high); };
@@ -157,7 +158,7 @@ void ChannelEmitter::emitFreeRow(Value low, Value high) {
   e.loop(at, window.out[last], border);
 }
 
-/// A row under a kernel that is not unrolled, in tiles from its start on.
+/// A row under a kernel that is not unrolled, in tiles from its start.
 void ChannelEmitter::emitWideRow(Value low, Value high) {
   auto [first, end] = window.interior(e, last);
   Value pixels = window.out[last];
@@ -235,8 +236,8 @@ Value ChannelEmitter::tapAt(Value kernelOffset, Value mask) const {
   return e.extend(taps->load(e, offset, lanes, mask), accumulator);
 }
 
-/// Loops over the kernel's dimensions from `d` on; the last is unrolled where
-/// it is short.
+/// Loops over the kernel's dimensions from `d` on; the last is unrolled if
+/// short.
 SmallVector<Value> ChannelEmitter::emitKernel(size_t d, Value offset,
                                               Value tapOffset,
                                               const Reach &reach, Value mask,
@@ -260,8 +261,8 @@ SmallVector<Value> ChannelEmitter::emitKernel(size_t d, Value offset,
   if (reach.isWhole())
     return emitRange(e.cst(0), e.cst(size), offset, tapOffset, pixels, mask,
                      accumulators);
-  // What all pixels have on the input; the first reaches least far down, the
-  // last least far up.
+  // The elements that all pixels have inside the input; the first reaches least
+  // far down, the last least far up.
   Value low = reach.ranges.front().first;
   Value high = e.max(reach.ranges.back().second, low);
   SmallVector<Value> values =
@@ -280,7 +281,7 @@ SmallVector<Value> ChannelEmitter::emitKernel(size_t d, Value offset,
 }
 
 /// Kernel elements [kLow, kHigh) of the last dimension, for all pixels: some
-/// unrolled at a time, or all where they are few and known.
+/// unrolled at a time, or all if few and known.
 SmallVector<Value> ChannelEmitter::emitRange(Value kLow, Value kHigh,
                                              Value offset, Value tapOffset,
                                              int64_t pixels, Value mask,
@@ -307,7 +308,7 @@ SmallVector<Value> ChannelEmitter::emitRange(Value kLow, Value kHigh,
   return values;
 }
 
-/// Kernel elements that are unrolled: each tap and each input is loaded once.
+/// Unrolled kernel elements: each tap and each input is loaded once.
 SmallVector<Value>
 ChannelEmitter::emitElements(Value offset, Value tapOffset,
                              ArrayRef<SmallVector<bool>> inside, Value mask,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Windows over channels-last inputs in which every channel stands for itself:
-// depthwise convolution and pooling.
+// Channelwise windows over channels-last inputs: depthwise convolution and
+// pooling.
 #ifndef HONE_PASSES_CPU_CHANNELWINDOW_H
 #define HONE_PASSES_CPU_CHANNELWINDOW_H
 

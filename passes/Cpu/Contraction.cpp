@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Emits the loop nest of a matrix product: a parallel loop over blocks, and in
 // each its chunks of K, tiles of columns and register tiles. What a block reads
-// again stays in the L2 cache.
+// repeatedly stays in the L2 cache.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Dots.h"
 #include "passes/Cpu/Schedule.h"
@@ -60,8 +60,8 @@ private:
   void packRows(Value kStart, Value kCount, Value remaining);
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
 
-  /// Rows of a tile. Null `existing`: all `count` exist; else so many do, at
-  /// least one, and the others repeat the last.
+  /// Rows of a tile. Null `existing`: all `count` exist; otherwise that many
+  /// do, at least one, and the others repeat the last.
   struct TileRows {
     int64_t count;
     Value first, inBlock, existing;
@@ -98,11 +98,11 @@ private:
   int64_t widePitch = 0; ///< Of a row in `widened`.
   FlatBuffer packed, widened, partial;
 
-  // Of the block that is being emitted:
+  // Of the current block:
   SmallVector<Value> batch;
   Value aBase, bBase, blockColumn, firstTile, lastTile;
   Value firstRow; ///< Of a widened block.
-  // Of the tile of columns:
+  // Of the current tile of columns:
   Value firstColumn;
   int64_t vectors = 0; ///< Fewer in the last tile of a row.
 };
@@ -121,7 +121,7 @@ void ContractionEmitter::emit() {
         makeScratch(e, (chunked ? chunk : std::max<int64_t>(*k, 1)) * columns,
                     problem.b.elementType());
   if (widens) {
-    // A multiple of 4 KiB between rows would have them share a set of the L1
+    // A multiple of 4 KiB between rows would map them to one set of the L1
     // cache.
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
     widePitch = llvm::alignTo(length, lanes) + lanes;
@@ -163,8 +163,8 @@ ContractionEmitter::Rows ContractionEmitter::splitStaticRows(int64_t m) {
           e.cst(m ? fixed.large + fixed.small : 0)};
 }
 
-/// Whole tiles, and a rest. A tile for each number of rows that could be left
-/// would be most of the code, and is hardly faster.
+/// Whole tiles, and a remainder. A tile for each possible remainder would be
+/// most of the code, and is hardly faster.
 ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
   Value rows = e.cst(shape.rows), large = e.div(problem.m, rows);
   Value rest = e.rem(problem.m, rows);
@@ -225,7 +225,7 @@ void ContractionEmitter::emitBlock() {
     return emitDotTiles(firstTile, lastTile);
   if (problem.shape.layout != RhsLayout::Transposed || constantOf(problem.m))
     return emitTiles();
-  // So few rows are all in one block.
+  // This few rows are all in one block.
   Value few =
       e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(tuning::kMaxDotRows));
   e.branch(few, [&] { emitDotTiles(e.cst(0), problem.m); }, emitTiles);
@@ -258,7 +258,7 @@ void ContractionEmitter::emitWholeK(Value remaining) {
   });
 }
 
-/// The sums of a block wait in scratch while K goes by in chunks.
+/// The sums of a block are kept in scratch memory between chunks of K.
 void ContractionEmitter::emitChunks() {
   int64_t blockRows = rowTiles * split.rows, chunk = schedule.getBlockK();
   auto offsetOf = [&](const TileRows &rows, int64_t i) {
@@ -348,7 +348,7 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
             makeMask(e, remaining, e.cst(v * lanes), lanes));
       continue;
     }
-    // The last tile may be wider than what is left of the panels.
+    // The last tile may extend past the panels.
     Value panel = columns % graph::kPanelWidth == 0
                       ? e.add(e.div(firstColumn, e.cst(graph::kPanelWidth)),
                               v * lanes / graph::kPanelWidth)
@@ -432,7 +432,7 @@ void ContractionEmitter::widen(Value kStart, Value kCount) {
     Value source = e.add(base, problem.rowOffset ? problem.rowOffset(row)
                                                  : e.mul(row, problem.k));
     Value target = e.mul(e.sub(row, firstRow), widePitch);
-    // Rows have room for a whole vector more.
+    // Rows have room for an extra vector.
     forVectors(e, kCount, lanes, [&](Value k, Value mask) {
       Value values = problem.a.load(e, e.add(source, k), lanes, mask);
       widened.store(e, e.add(target, k), problem.a.extend(e, values, type));
@@ -462,7 +462,7 @@ void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
   });
 }
 
-/// Where the rows of a transposed operand that are columns of the tile start; a
+/// Starts of the rows of a transposed operand that are columns of the tile; a
 /// column that does not exist repeats the last.
 SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
                                                      Value remaining) const {

@@ -9,13 +9,13 @@
 
 namespace hone {
 
-/// Emits one `scf.forall` over blocks of rows and columns, as `schedule` has
-/// it.
+/// Emits one `scf.forall` over blocks of rows and columns, according to
+/// `schedule`.
 void emitContraction(Emitter &e, const CpuMachine &machine,
                      const Contraction &contraction, Epilogue &epilogue,
                      graph::ScheduleAttr schedule);
 
-/// An `scf.forall` over [0, count) of which `body` gets the index.
+/// An `scf.forall` over [0, count) whose index `body` gets.
 void emitForall(Emitter &e, mlir::Value count,
                 llvm::function_ref<void(mlir::Value)> body);
 

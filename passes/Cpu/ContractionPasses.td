@@ -13,38 +13,39 @@ class KernelEmitterPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
 def ApplyTuningPass : Pass<"hone-apply-tuning", "::mlir::func::FuncOp"> {
   let summary = "take the schedules that were measured for a kernel";
   let description = [{
-    Before: kernels at the end of the linalg phase. One with `hone.tuning` is looked up there by what it computes: the entry
-    for its machine gives a schedule to each of its products, convolutions with panels and attentions. Left alone: all of
-    a kernel without an entry, or of which one schedule is more than the machine can follow.
+    Before: kernels at the end of the linalg phase. One with `hone.tuning` is looked up there by what it computes: the
+    entry for its machine has a schedule for each of its products, convolutions with panels and attentions. Left alone:
+    kernels without an entry, or with a schedule that the machine does not support.
   }];
 }
 
 def ScheduleKernelsPass : Pass<"hone-schedule-kernels", "::mlir::func::FuncOp"> {
   let summary = "choose tiles and blocks of each product, convolution and attention";
   let description = [{
-    Gives each `hone.kernel.matmul`, `hone.kernel.attention` and `hone.kernel.conv` with panels a `#hone.schedule`, from its type and
-    `hone_machine.cpu`: the register tile that takes the fewest cycles, blocks that fit the L2 cache and are enough for
-    the threads, chunks of K and copies of the right-hand side where the caches need them. One that is there is kept.
+    Gives each `hone.kernel.matmul`, `hone.kernel.attention` and `hone.kernel.conv` with panels a `#hone.schedule`, from
+    its type and `hone_machine.cpu`: the register tile that takes the fewest cycles, blocks that fit in the L2 cache and
+    are enough for the threads, chunks of K and copies of the right-hand side where the caches need them. An existing
+    schedule is kept.
   }];
 }
 
 def LowerContractionsPass : KernelEmitterPass<"hone-lower-contractions"> {
   let summary = "emit the loop nest of each hone.kernel.matmul";
   let description = [{
-    Before: bufferized functions. Each `hone.kernel.matmul` becomes one flat `scf.forall` over blocks of rows and tiles of
-    columns. Inside, a loop along K carries the accumulators of a register tile as one vector each; the epilogue runs on
-    them before they are stored. No padded copies: rows that are left get smaller tiles, columns that are left are
-    masked where they are stored. Left alone: operands that are tensors.
+    Before: bufferized functions. Each `hone.kernel.matmul` becomes one flat `scf.forall` over blocks of rows and tiles
+    of columns. Inside, a loop along K carries the accumulators of a register tile as one vector each; the epilogue runs
+    on them before they are stored. No padded copies: remaining rows get smaller tiles, remaining columns are masked
+    when stored. Left alone: operands that are tensors.
   }];
 }
 
 def LowerAttentionPass : KernelEmitterPass<"hone-lower-attention"> {
   let summary = "emit the loop nest of each hone.kernel.attention";
   let description = [{
-    Before: bufferized functions. Each `hone.kernel.attention` becomes one flat `scf.forall` over the batch and blocks of rows. A
-    block meets up to 512 keys at a time: register tiles give a strip of scores, the epilogue running on them; rows of
-    the strip become powers, and register tiles add up the values. With more keys, sums are rescaled when the maximum of
-    a row grows. Left alone: operands that are tensors.
+    Before: bufferized functions. Each `hone.kernel.attention` becomes one flat `scf.forall` over the batch and blocks
+    of rows. A block processes up to 512 keys at a time: register tiles compute a strip of scores, with the epilogue;
+    rows of the strip are exponentiated, and register tiles accumulate the values. With more keys, sums are rescaled
+    when the maximum of a row grows. Left alone: operands that are tensors.
   }];
 }
 
@@ -52,19 +53,18 @@ def LowerConvolutionsPass : KernelEmitterPass<"hone-lower-convolutions"> {
   let summary = "emit the loop nest of each hone.kernel.conv";
   let description = [{
     Before: bufferized functions. Filters in panels give register tiles of output pixels along the last spatial
-    dimension x 16 channels; pixels next to a border have tiles of their own that leave out the kernel columns that fall
-    outside, and rows clamp the range of kernel rows. A kernel of one element with stride 1 is a matrix product.
-    Depthwise filters give vectors of channels. All else, and transposed convolutions, are plain loops.
-    Left alone: operands that are tensors.
+    dimension x 16 channels; border pixels have separate tiles that omit the kernel columns outside, and rows clamp the
+    range of kernel rows. A kernel of one element with stride 1 is a matrix product. Depthwise filters become vectors of
+    channels. All others, and transposed convolutions, are plain loops. Left alone: operands that are tensors.
   }];
 }
 
 def LowerPoolingPass : KernelEmitterPass<"hone-lower-pooling"> {
   let summary = "emit the loop nest of each hone.kernel.pool";
   let description = [{
-    Before: bufferized functions. With channels last, vectors of channels; with channels first and a last stride of 1
-    or 2, vectors of outputs where windows lie inside the input; else plain loops. Windows are clamped to the input, so no
-    element is read outside. Left alone: operands that are tensors.
+    Before: bufferized functions. With channels last, vectors of channels; with channels first and a last stride of 1 or
+    2, vectors of outputs where windows are inside the input; otherwise plain loops. Windows are clamped to the input,
+    so no element is read outside. Left alone: operands that are tensors.
   }];
 }
 

@@ -2,7 +2,7 @@
 // Direct convolution on channels-last inputs with filters in panels: a register
 // tile is some output pixels along the last spatial dimension x some vectors of
 // output channels. Padding is never read: rows clamp the range of kernel
-// elements, and pixels next to a border are in tiles of their own.
+// elements, and border pixels are in separate tiles.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
 #include "passes/Machine/Tuning.h"
@@ -20,7 +20,7 @@ struct KernelRun {
   SmallVector<bool> pixels;
 };
 
-/// Consecutive tiles that are alike.
+/// Consecutive equal tiles.
 struct TileRun {
   int64_t rows, firstPixel, count;
   SmallVector<KernelRun> kernel;
@@ -32,11 +32,11 @@ public:
   void emit();
 
 private:
-  /// The tiles of a row; none where sizes are free or the kinds too many.
+  /// The tiles of a row; none if sizes are free or there are too many kinds.
   std::optional<SmallVector<TileRun>> planStaticRow() const;
   void emitRow(Value row, Value remaining);
   void emitDynamicRow(Value remaining);
-  /// `runs` as planned, or where that is null the range `low` to `high`.
+  /// `runs` as planned, or if null the range `low` to `high`.
   void emitTile(int64_t rows, Value firstPixel, ArrayRef<KernelRun> runs,
                 Value low, Value high, Value remaining);
   SmallVector<Value> emitKernel(const RegisterTile &tile, size_t d,
@@ -62,11 +62,11 @@ private:
   int64_t columns;   ///< Of a whole tile.
   int64_t blockRows; ///< Image rows.
 
-  // Of the iteration that is being emitted:
+  // Of the current iteration:
   Value firstChannel, inputChannel;
   int64_t vectors = 0;             ///< Fewer in the last tile of a group.
   SmallVector<Value> panelOffsets; ///< One for each vector.
-  SmallVector<Value> outer;        ///< Output coordinates but the last two.
+  SmallVector<Value> outer;        ///< Output coordinates except the last two.
 };
 } // namespace
 
@@ -118,7 +118,7 @@ void PanelEmitter::emit() {
                           ? e.add(e.mul(place[2], columns / graph::kPanelWidth),
                                   v * lanes / graph::kPanelWidth)
                           : e.div(inGroup, e.cst(graph::kPanelWidth));
-        // The last tile may be wider than what is left of the panels.
+        // The last tile may extend past the panels.
         if (remaining && columns > graph::kPanelWidth)
           panel = e.min(panel, e.sub(panelsPerGroup, e.cst(1)));
         panel = e.add(panel, e.mul(place[1], panelsPerGroup));
@@ -241,8 +241,8 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                     vectors, {tile.finish(sums)}, remaining);
 }
 
-/// Loops over the kernel's dimensions from `d` on. `bOffset` counts the kernel
-/// elements before.
+/// Loops over the kernel's dimensions from `d` on. `bOffset` counts the
+/// preceding kernel elements.
 SmallVector<Value> PanelEmitter::emitKernel(const RegisterTile &tile, size_t d,
                                             Value aOffset, Value bOffset,
                                             ArrayRef<KernelRun> runs, Value low,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Convolution and transposed convolution with any layout and attributes, as
-// plain loops. Where the last dimension is contiguous and has stride 1, vectors
-// of it.
+// plain loops, vectorized if the last dimension is contiguous and has stride 1.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
 #include "passes/Emit/ConvPoint.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The emitters of convolutions that combine channels.
+// The emitters of convolutions that sum over channels.
 #ifndef HONE_PASSES_CPU_CONVOLUTION_H
 #define HONE_PASSES_CPU_CONVOLUTION_H
 

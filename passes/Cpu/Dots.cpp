@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Dot products of one row with several others, and rows that become columns.
+// Dot products of one row with several others, and transposition.
 #include "passes/Cpu/Dots.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Dot products of one row with several others, and rows that become columns.
+// Dot products of one row with several others, and transposition.
 #ifndef HONE_PASSES_CPU_DOTS_H
 #define HONE_PASSES_CPU_DOTS_H
 
@@ -11,7 +11,8 @@ namespace hone {
 void transposeSquare(Emitter &e, llvm::MutableArrayRef<mlir::Value> rows);
 
 /// packed[k][i] = b[bOffsets[i] + k] for k in [0, count), extended to the
-/// element type of `packed`; there are whole vectors of offsets.
+/// element type of `packed`; the number of offsets is a multiple of the vector
+/// length.
 void packColumns(Emitter &e, const FlatBuffer &b,
                  llvm::ArrayRef<mlir::Value> bOffsets, mlir::Value count,
                  int64_t lanes, const FlatBuffer &packed, int64_t pitch);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Math functions as arithmetic, so that they work on vectors; what has no
-// accurate expansion is left to libm, element by element.
+// Math functions as arithmetic, so that they vectorize; those without an
+// accurate expansion are left to libm, element by element.
 #include "passes/Cpu/Passes.h"
 
 #include "dialects/Machine/Machine.h"
@@ -92,8 +92,8 @@ public:
 
   /// exp(x) within 1 ulp.
   Value exp(Value x) {
-    // At the lower limit the result is 0, at the upper one it is infinite. NaN
-    // goes through.
+    // At the lower limit the result is 0, at the upper one infinite. NaN
+    // propagates.
     Value low = constant(-104.0f), high = constant(89.0f);
     x = select(less(x, low), low, x);
     x = select(less(high, x), high, x);
@@ -113,8 +113,8 @@ public:
                                            ValueRange{y, n})
           .getResult(0);
     }
-    // 2^n is made of two powers, both of them normal numbers: their exponents
-    // add up to n, each with 127 on top. So results may be subnormal.
+    // 2^n is split into two powers, both normal numbers: their exponents add up
+    // to n, each biased by 127. So results may be subnormal.
     auto [t, r] = reduceExponent(x, 254);
     Value sum = bits(t),
           half = arith::ShRUIOp::create(rewriter, loc, sum, integer(1));
@@ -192,15 +192,15 @@ public:
     Value from = select(isLarge, constant(kHalfPi), constant(0.0f));
     Value fromRest = select(isLarge, constant(kHalfPiRest), constant(0.0f));
     rest = fma(rest, factor, fromRest);
-    // pi / 2 - 2 s, and what that is rounded by.
+    // pi / 2 - 2 s, and its rounding error.
     Value difference = fma(s, factor, from);
     rest = add(rest, fma(s, factor, sub(from, difference)));
     Value result = add(difference, rest);
     return math::CopySignOp::create(rewriter, loc, result, x);
   }
 
-  /// acos(x) within 0.8 ulp: 2 a near 1, pi - 2 a near -1, else pi / 2 minus or
-  /// plus a.
+  /// acos(x) within 0.8 ulp: 2 a near 1, pi - 2 a near -1, otherwise pi / 2
+  /// minus or plus a.
   Value acos(Value x) {
     Arc arc = arcOfSine(x);
     Value isNegative = less(x, constant(0.0f));
@@ -224,8 +224,8 @@ private:
   struct Arc {
     Value isLarge, s, rest;
   };
-  /// asin(s) as s + rest: of s = |x|, or where that is above 1 / 2 of the root
-  /// of (1 - |x|) / 2, which is NaN where there is none.
+  /// asin(s) as s + rest: of s = |x|, or above 1 / 2 of the root of (1 - |x|) /
+  /// 2, which is NaN if there is none.
   Arc arcOfSine(Value x) {
     Value a = math::AbsFOp::create(rewriter, loc, x), half = constant(0.5f);
     Value isLarge = less(half, a);
@@ -233,7 +233,7 @@ private:
     Value s = select(isLarge, math::SqrtOp::create(rewriter, loc, z), a);
     Value p = polynomial(z, {0x1.59dacp-5f, 0x1.8ba262p-6f, 0x1.748c64p-5f,
                              0x1.33014ep-4f, 0x1.5555cap-3f});
-    // What the root was rounded by; no root is so small that the sum changes.
+    // The rounding error of the root; no root is so small that the sum changes.
     Value off =
         select(isLarge, fma(mul(s, constant(-1.0f)), s, z), constant(0.0f));
     off = arith::DivFOp::create(rewriter, loc, off,
@@ -241,10 +241,10 @@ private:
     return {isLarge, s, fma(mul(p, z), s, off)};
   }
 
-  /// Sums with it have a whole number in their low bits.
+  /// Adding it leaves an integer in the low bits.
   static constexpr float kMagic = 12582912.0f;
 
-  /// x = n ln 2 + r: gives a float with n + offset in its low bits, which a
+  /// x = n ln 2 + r: returns a float with n + offset in its low bits, which a
   /// large number puts there, and r.
   std::pair<Value, Value> reduceExponent(Value x, int offset) {
     Value magic = constant(kMagic + static_cast<float>(offset));
@@ -292,7 +292,7 @@ private:
   bool scales;
 };
 
-/// Without an instruction for it a fused multiply-add would be a call.
+/// Without an instruction a fused multiply-add would be a call.
 struct SplitFma : OpRewritePattern<math::FmaOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -314,7 +314,7 @@ struct ExpandExtremum : OpRewritePattern<OpTy> {
                                 PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value a = op.getLhs(), b = op.getRhs();
-    // `a` where it wins or is NaN, else `b`, which may be NaN.
+    // `a` if it wins or is NaN, otherwise `b`, which may be NaN.
     Value aWins = arith::CmpFOp::create(rewriter, loc, predicate, a, b);
     Value best = arith::SelectOp::create(rewriter, loc, aWins, a, b);
     Value bIsNan =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Functions of f32 that are rare, by series in f64, which vectors do many of at
-// once: libm takes them one by one. Divisions of integers likewise.
+// Rare functions of f32, by vectorized series in f64: libm computes elements
+// one by one. Integer divisions likewise.
 #include "passes/Cpu/Passes.h"
 
 #include "dialects/Machine/Machine.h"
@@ -40,7 +40,7 @@ static void replaceWhereAllFit(PatternRewriter &rewriter, Operation *op,
 
 namespace {
 /// The remainder of a division of vectors. In f64 it is exact up to quotients
-/// of 29 bits; where one has more, or is none, all go to libm.
+/// of 29 bits; if one is larger, or there is none, all go to libm.
 struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -55,7 +55,7 @@ struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
     Value b = f.abs(f.widen(op.getRhs()));
     Value quotient = f.floor(f.div(a, b));
     Value rest = f.fma(f.sub(f.constant(0), quotient), b, a);
-    // The quotient was rounded up to a whole number.
+    // The quotient was rounded up to an integer.
     rest = f.select(f.less(rest, f.constant(0)), f.add(rest, b), rest);
     Value infinity = f.constant(std::numeric_limits<double>::infinity());
     Value fits =
@@ -67,9 +67,9 @@ struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
 };
 
 /// The quotient or remainder of vectors of integers of up to 32 bits, for which
-/// there is no instruction, by floats of twice the digits. A quotient a / b
-/// that is not whole is at least |1 / b| from the next whole number, more than
-/// it is rounded by, so that cutting it off is exact.
+/// there is no instruction, by floats of twice the width. A quotient a / b that
+/// is not an integer differs from the next one by at least |1 / b|, more than
+/// its rounding error, so that truncation is exact.
 template <typename OpTy, bool isSigned, bool isRemainder = false>
 struct ExpandDivision : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
@@ -98,8 +98,8 @@ struct ExpandDivision : OpRewritePattern<OpTy> {
     Value a = toFloat(op.getLhs()), b = toFloat(op.getRhs()), quotient;
     if (auto same = op.getRhs().template getDefiningOp<vector::BroadcastOp>();
         same && same.getSource().getType() == type.getElementType()) {
-      // One divisor is divided by once. Its inverse is a little too large, by
-      // more than it is rounded by and less than what whole numbers are apart.
+      // A single divisor is inverted. Its inverse is slightly too large, by
+      // more than its rounding error and less than the distance of integers.
       Value inverse = arith::DivFOp::create(
           rewriter, loc,
           arith::ConstantOp::create(
@@ -125,8 +125,8 @@ struct ExpandDivision : OpRewritePattern<OpTy> {
   }
 };
 
-/// The same for 64 bits, where all numbers have at most 51, as sizes and
-/// indices do; else they are divided one by one.
+/// The same for 64 bits, if all numbers have at most 51, as sizes and indices
+/// do; otherwise elements are divided one by one.
 template <typename OpTy, bool isSigned, bool isRemainder = false>
 struct ExpandLongDivision : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Gives a kernel its C signature: pointers and sizes come from tables, parallel
-// loops run the iterations of a range of pieces, temporaries lie on the stack
+// loops run the iterations of a range of pieces, temporaries are on the stack
 // or in the thread's scratch memory, and failed checks become a status.
 #include "passes/Analysis/Remarks.h"
 #include "passes/Cpu/Passes.h"
@@ -73,7 +73,7 @@ private:
         depends |= written.contains(buffer);
       written.insert(writes.begin(), writes.end());
     }
-    // What a loop leaves in memory may also be read between the loops.
+    // Loop results may also be read between the loops.
     for (Operation &op : *body)
       if (auto load = dyn_cast<memref::LoadOp>(op))
         depends |= written.contains(rootOf(load.getMemRef()));
@@ -126,8 +126,8 @@ private:
     });
   }
 
-  /// This thread's scratch memory, of at least `bytes`. Without memory nothing
-  /// of the kernel runs.
+  /// This thread's scratch memory, of at least `bytes`. Without memory the
+  /// kernel does not run.
   Value reserveScratch(Value bytes) {
     auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
     Value have =
@@ -210,7 +210,7 @@ private:
       total = e.mul(total, size);
     Value low, high;
     if (serial || pieces == 1) {
-      // One piece does all.
+      // One piece does all the work.
       Value runs = e.cmp(arith::CmpIPredicate::eq, firstPiece, e.cst(0));
       Value any = e.cmp(arith::CmpIPredicate::sgt, endPiece, e.cst(0));
       runs = arith::AndIOp::create(builder, e.loc, runs, any);
@@ -258,8 +258,9 @@ private:
   }
 
   int64_t pieces = 1;
-  bool serial = false;  ///< Loops depend on each other: one piece runs all.
-  bool limited = false; ///< `endPiece` may say that nothing is run.
+  bool serial =
+      false; ///< Loops depend on each other: one piece runs everything.
+  bool limited = false; ///< `endPiece` may say that nothing runs.
 };
 
 struct LowerKernelAbiPass

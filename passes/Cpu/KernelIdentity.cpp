@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// By what a kernel is known again in another model.
+// Identifies a kernel across models.
 #include "passes/Cpu/KernelIdentity.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -28,7 +28,7 @@ std::string hone::kernelIdentity(func::FuncOp kernel) {
   plain->getOperation()->setDiscardableAttrs(ArrayRef<NamedAttribute>());
   for (graph::ScheduledOpInterface op : scheduledOperations(*plain))
     op.setScheduleAttr(nullptr);
-  // Small weights and factors lie in the kernel.
+  // Small weights and factors are in the kernel.
   Builder builder(kernel.getContext());
   plain->walk([&](Operation *op) {
     if (auto factor = dyn_cast<arith::ConstantOp>(op);

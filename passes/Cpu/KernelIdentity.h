@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// By what a kernel is known again in another model.
+// Identifies a kernel across models.
 #ifndef HONE_PASSES_CPU_KERNELIDENTITY_H
 #define HONE_PASSES_CPU_KERNELIDENTITY_H
 
@@ -14,9 +14,9 @@ namespace hone {
 /// their identity.
 inline constexpr llvm::StringLiteral kTuningAttr = "hone.tuning";
 
-/// 32 hexadecimal digits that stand for what a kernel computes, as it is at the
-/// end of the linalg phase: the same for all models and machines, whatever
-/// names, nodes, weights and schedules it has there.
+/// 32 hexadecimal digits that identify what a kernel computes at the end of the
+/// linalg phase: the same for all models and machines, independent of names,
+/// nodes, weights and schedules.
 std::string kernelIdentity(mlir::func::FuncOp kernel);
 
 /// The operations of a kernel that have schedules, in order.

@@ -23,7 +23,7 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 
-/// Of the functions that are left, those for which there are no instructions.
+/// Of the remaining functions, those without instructions.
 static bool callsLibm(Operation *op) {
   return isa<math::MathDialect>(op->getDialect()) &&
          isa<FloatType>(getElementTypeOrSelf(op->getResultTypes().front())) &&
@@ -45,7 +45,7 @@ struct LowerKernelToLlvmPass
                                            /*reassociateFPReductions=*/true,
                                            /*force32BitVectorIndices=*/true);
     populateKernelToLlvmPatterns(converter, patterns);
-    // What has no instructions.
+    // Operations without instructions.
     populateMathToLibmConversionPatterns(patterns);
     if (context->getRemarkEngine())
       getOperation().walk([](Operation *op) {

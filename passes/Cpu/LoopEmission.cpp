@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Loops around bodies: which dimension becomes vectors, in which order the
-// others run, and what is carried in registers.
+// Loops around bodies: which dimension is vectorized, in which order the others
+// run, and what is carried in registers.
 #include "passes/Cpu/LoopEmission.h"
 #include "passes/Analysis/Remarks.h"
 
@@ -140,8 +140,8 @@ public:
   }
 
 private:
-  /// A dimension along which there are vectors where some conditions hold, or
-  /// -1. Assumes them.
+  /// A dimension that can be vectorized if some conditions hold, or -1. Assumes
+  /// them.
   int chooseRange() {
     for (int dim = nest.dims.size() - 1; dim >= 0; --dim) {
       conditions = rangeConditions(nest, dim);
@@ -209,7 +209,7 @@ private:
   }
 
   void emitElementwise(LoopNest &inner, unsigned dim, Value low, Value high) {
-    // Reduction loops that accumulate nothing are loops all the same.
+    // Reduction loops that accumulate nothing are still loops.
     withOthersFixed(inner, dim, [&](LoopNest &innermost) {
       if (!conditions.empty()) {
         auto [first, end] = rangeOf(e, innermost, 0, conditions);
@@ -227,7 +227,7 @@ private:
     });
   }
 
-  /// Elements outside of the range where conditions hold.
+  /// Elements outside the range where conditions hold.
   void emitUnassumed(const LoopNest &innermost, Value low, Value high) {
     LoopNest nest = innermost;
     nest.assumed.clear();
@@ -235,11 +235,11 @@ private:
     e.loop(low, high, [&](Value iv) { body.emit(iv, 1, {}); });
   }
 
-  /// Vectors along `dim`, and inside of that a loop along `repeated`, before
-  /// which all is computed that stays the same.
+  /// Vectors along `dim`, and inside a loop along `repeated`, before which all
+  /// invariants are computed.
   void emitRepeated(LoopNest &inner, unsigned dim, unsigned repeated, Value low,
                     Value high) {
-    // What is computed before the loop must not be where it never runs.
+    // What is computed before the loop must be guarded if it may not run.
     Value times = inner.dims[repeated].extent;
     Value some = e.cmp(arith::CmpIPredicate::sgt, times, e.cst(0));
     high = e.builder.createOrFold<arith::SelectOp>(e.loc, some, high, low);
@@ -257,8 +257,8 @@ private:
     });
   }
 
-  /// Moves all out of a loop that does the same each time, loads included:
-  /// nothing is read that the loop writes.
+  /// Hoists loop invariants, including loads: the loop writes nothing that is
+  /// read.
   static void hoistInvariant(scf::ForOp loop) {
     moveLoopInvariantCode(
         &loop.getRegion(),
@@ -310,8 +310,8 @@ private:
     return reduced;
   }
 
-  /// What output `i` is accumulated from, for `width` elements at `iv` along
-  /// `dim`, or for a scalar where `dim` is -1.
+  /// The start value of output `i`, for `width` elements at `iv` along `dim`,
+  /// or for a scalar if `dim` is -1.
   Value initOf(LoopNest &inner, unsigned i, int dim, Value iv, int64_t width) {
     if (Value init = inits[i]) {
       if (width == 1)
@@ -342,7 +342,7 @@ private:
       memref::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
   }
 
-  /// Vectors of results beside each other; reduction loops run inside.
+  /// Vectors of adjacent results; reduction loops run inside.
   void emitOuterReduction(LoopNest &inner, unsigned dim, Value low,
                           Value high) {
     SmallVector<unsigned> reduced = reducedOutputs();
@@ -370,7 +370,7 @@ private:
     });
   }
 
-  /// One result for each of several vectors of partial ones.
+  /// One result from several vectors of partial ones.
   void emitInnerReduction(LoopNest &inner, unsigned dim) {
     SmallVector<unsigned> reduced = reducedOutputs();
     size_t outputs = reduced.size();
@@ -404,8 +404,8 @@ private:
     }
   }
 
-  /// The accumulators of an inner reduction: those of the first step that has
-  /// their width serve the others.
+  /// The accumulators of an inner reduction: those of the first step of the
+  /// same width serve the others.
   SmallVector<Step> accumulatorSteps() {
     SmallVector<Step> widths;
     for (Step step : steps)
@@ -517,7 +517,7 @@ private:
   bool parallel;
   /// What holds where there are vectors.
   SmallVector<arith::CmpIOp> conditions;
-  /// How the vector loop goes on, from its start to the scalars at its end.
+  /// How the vector loop proceeds, from its start to the scalars at its end.
   SmallVector<Step> steps;
 };
 } // namespace

@@ -11,8 +11,8 @@ namespace hone {
 void parallelLoop(Emitter &e, llvm::ArrayRef<mlir::Value> extents,
                   llvm::function_ref<void(mlir::ValueRange)> body);
 
-/// Emits the loops of a stage at the insertion point. With `parallel`, there is
-/// one scf.forall around them.
+/// Emits the loops of a stage at the insertion point. With `parallel`, inside
+/// one scf.forall.
 void emitStage(Emitter &e, LoopStage stage, const CpuMachine &machine,
                bool parallel);
 

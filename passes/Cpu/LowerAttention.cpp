@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Emits attention over buffers. A block of rows meets the keys in blocks: their
-// scores stay in a strip that the L2 cache holds, and the sums so far are
+// Emits attention over buffers. A block of rows processes the keys in blocks:
+// their scores stay in a strip that the L2 cache holds, and the sums so far are
 // rescaled when a larger score turns up (online softmax: Milakov and
 // Gimelshein, 2018; its use for attention: Dao et al., FlashAttention, 2022).
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -55,8 +55,8 @@ private:
   Value reduce(vector::CombiningKind kind, Value value) {
     return vector::ReductionOp::create(e.builder, e.loc, kind, value);
   }
-  /// The row of the problem that a row of the block stands for: rows behind the
-  /// last repeat it.
+  /// The row of the problem for a row of the block: rows past the end repeat
+  /// the last.
   Value rowAt(Value rowInBlock) {
     Value row = e.add(firstRow, rowInBlock);
     return wholeTiles ? row : e.min(row, e.sub(problem.rows, e.cst(1)));
@@ -77,13 +77,13 @@ private:
 
   bool wholeTiles = false; ///< All rows fall into whole tiles.
   bool oneKeyBlock = false;
-  /// Rows of values that lie far apart collide in the L1 cache; narrow ones are
-  /// to be widened once.
+  /// Rows of values that are far apart conflict in the L1 cache; narrow ones
+  /// are widened once.
   bool packsValues = false;
   int64_t width = 0, outPitch = 0;
   FlatBuffer strip, packed, values, sums, maxima, totals;
 
-  // Of the block that is being emitted:
+  // Of the current block:
   SmallVector<Value> batch;
   Value firstRow, rows, tiles, queryBase, keyBase, valueBase, outBase;
   Value firstKey, keys;
@@ -213,7 +213,7 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     auto storeTile = [&] { store(row, tileRows, scores); };
     if (wholeTiles)
       return storeTile();
-    // Rows that repeat the last have their operands there too.
+    // Rows that repeat the last use its operands too.
     Value exists = e.cmp(arith::CmpIPredicate::sle, e.add(row, tileRows), rows);
     e.branch(exists, storeTile, [&] {
       for (int64_t r = 0; r < tileRows; ++r)
@@ -245,12 +245,12 @@ SmallVector<Value> AttentionEmitter::foldVectors(Value count, Value init,
   return chains;
 }
 
-/// Scores of a row become powers; its maximum and total take them in.
+/// Exponentiates a row of scores and updates its running maximum and sum.
 void AttentionEmitter::emitSoftmax(Value row) {
   Value start = e.mul(row, blockKeys);
   Value infinity = lowest();
-  // The one instruction that there is for it; a NaN that it loses makes the
-  // total NaN.
+  // Compiles to a single instruction, which may drop a NaN; the sum is NaN then
+  // anyway.
   auto larger = [&](Value a, Value b) {
     return select(arith::CmpFOp::create(e.builder, e.loc,
                                         arith::CmpFPredicate::OGT, a, b),
@@ -267,7 +267,7 @@ void AttentionEmitter::emitSoftmax(Value row) {
   for (size_t i = 1; i < tops.size(); ++i)
     tops[0] = larger(tops[0], tops[i]);
   Value maximum = reduce(vector::CombiningKind::MAXIMUMF, tops[0]);
-  // Where all are -inf, no power is to be NaN.
+  // If all are -inf, no result may be NaN.
   Value shift = select(isEqual(maximum, infinity), e.zero(f32), maximum);
   Value factor = expDiff(before, shift);
   Value shifts = splat(shift);
@@ -310,7 +310,7 @@ void AttentionEmitter::packValues() {
   });
 }
 
-/// Adds the values of the block's keys, as the powers weigh them.
+/// Accumulates the values of the block's keys, weighted by the exponentials.
 void AttentionEmitter::emitValues() {
   if (packsValues)
     packValues();
@@ -356,7 +356,7 @@ void AttentionEmitter::emitValues() {
     emitTiles(e.cst(width - rest), llvm::divideCeil(rest, lanes), rest);
 }
 
-/// A row of the result: its sums over its total.
+/// A row of the result: its sums divided by its total.
 void AttentionEmitter::emitOutput(Value row) {
   Value inverse = problem.inverseOf(e, totals.load(e, row));
   Value inverses = splat(inverse);

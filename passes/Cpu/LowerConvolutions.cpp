@@ -21,7 +21,7 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Where the input pixel of an output pixel starts; both are counted over the
+/// The offset of the input pixel of an output pixel; both are counted over the
 /// dimensions from `first` up to the channels.
 static std::function<Value(Value)> strideOverPixels(Emitter &e, KernelConvOp op,
                                                     const FlatBuffer &input,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Turns pooling over buffers into loops; vectors of channels where they are
-// last.
+// Turns pooling over buffers into loops; vectors of channels if they are last.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -18,8 +17,8 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Pooling of any layout: vectors of outputs along the last dimension where it
-/// allows them, else one element after the other.
+/// Pooling of any layout: vectors of outputs along the last dimension if
+/// possible, otherwise single elements.
 static void emitPlainPooling(Emitter &e, const CpuMachine &machine,
                              KernelPoolOp op) {
   PoolPoint point(e, op);

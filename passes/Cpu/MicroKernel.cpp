@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The forms in which register tiles multiply.
+// The microkernels: forms in which register tiles multiply.
 #include "passes/Cpu/MicroKernel.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

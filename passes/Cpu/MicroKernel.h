@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The forms in which register tiles multiply: one for each kind of instruction
-// and element types. Adding one is a row of the table in MicroKernel.cpp.
+// The forms in which register tiles multiply: one per kind of instruction and
+// element types. Adding one is a row of the table in MicroKernel.cpp.
 #ifndef HONE_PASSES_CPU_MICROKERNEL_H
 #define HONE_PASSES_CPU_MICROKERNEL_H
 
@@ -13,7 +13,7 @@ namespace hone {
 /// operand, a vector of columns one right operand, and each accumulator takes
 /// in their products.
 struct MicroKernel {
-  /// By which schedules call it.
+  /// Its name in schedules.
   llvm::StringLiteral name;
   /// Whether a machine has its instructions, for products of these types.
   bool (*fits)(const CpuMachine &machine, const ProductTypes &types);
@@ -48,7 +48,7 @@ struct MicroKernel {
   mlir::Value finish(Emitter &e, mlir::Value sum) const;
 };
 
-/// All forms; of those that fit, the first is the fastest.
+/// All forms, in order of preference.
 llvm::ArrayRef<MicroKernel> microKernels();
 /// The first that fits; there is one for all types.
 const MicroKernel &chooseMicroKernel(const CpuMachine &machine,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes that take a bufferized kernel to LLVM.
+// Passes that lower a bufferized kernel to LLVM.
 #ifndef HONE_PASSES_CPU_PASSES_H
 #define HONE_PASSES_CPU_PASSES_H
 

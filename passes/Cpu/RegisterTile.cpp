@@ -28,9 +28,9 @@ RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
     sets *= 2;
   int64_t fitting = llvm::bit_floor<uint64_t>(tuning::kMaxUnrolledTerms / one);
   unroll = std::clamp(fitting, sets, tuning::kMaxUnroll);
-  // LLVM ties the result of a multiply-add to its sum where the sum goes around
-  // the loop at once, or the other operands are used again; else it may
-  // overwrite a factor, and spills sums. The same goes for products.
+  // LLVM ties the result of a multiply-add to its sum if the sum is carried
+  // around the loop directly, or the other operands are used again; otherwise
+  // it may overwrite a factor, and spills sums. The same goes for products.
   if (shape.vectors == 1 || form.temporaries > 1)
     unroll = sets;
 }
@@ -85,8 +85,8 @@ void RegisterTile::step(const Segment &segment, Value k, int64_t set,
   }
 }
 
-/// LLVM would unroll short loops whole, share the elements that steps have in
-/// common, and keep them on the stack.
+/// LLVM would fully unroll short loops, share elements common to iterations,
+/// and keep them on the stack.
 static void forbidUnrolling(ValueRange results) {
   auto loop = results.front().getDefiningOp<scf::ForOp>();
   if (!loop)

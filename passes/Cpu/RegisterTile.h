@@ -13,8 +13,8 @@ struct TileShape {
   int64_t rows, vectors;
 };
 
-/// How `m` rows fall into tiles of at most `maxRows`: first `large` tiles of
-/// `rows` each, then `small` tiles of `rows` - 1.
+/// How `m` rows are divided into tiles of at most `maxRows`: first `large`
+/// tiles of `rows` each, then `small` tiles of `rows` - 1.
 struct RowSplit {
   int64_t rows, large, small;
 };
@@ -27,8 +27,8 @@ public:
   RegisterTile(Emitter &e, const CpuMachine &machine, const MicroKernel &form,
                mlir::Type accumulator, TileShape shape);
 
-  /// Accumulators that hold 0. Small tiles have several sets of them, which
-  /// hide the latency of the multiply-add.
+  /// Accumulators initialized to 0. Small tiles have several sets, which hide
+  /// the latency of the multiply-add.
   llvm::SmallVector<mlir::Value> zeros() const;
   /// The sums of the columns: of all sets, and of the parts in a vector.
   llvm::SmallVector<mlir::Value> finish(mlir::ValueRange accumulators) const;

@@ -37,7 +37,7 @@ bool hone::isWidened(const ProductShape &shape, const MicroKernel &form) {
          (ShapedType::isDynamic(shape.m) || shape.m >= tuning::kMinWidenedRows);
 }
 
-/// What all schedules have to keep.
+/// Constraints on all schedules.
 static std::string problemOfAll(ScheduleAttr schedule,
                                 const CpuMachine &machine,
                                 const ProductTypes &types) {

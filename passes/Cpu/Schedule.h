@@ -13,7 +13,7 @@ namespace hone {
 int64_t maxTileRows(const CpuMachine &machine, const MicroKernel &form,
                     int64_t vectors);
 
-/// Whether the product is one of dot products, of few rows with a transposed
+/// Whether the product consists of dot products, of few rows with a transposed
 /// operand: tiles have one row, and nothing is copied.
 bool isDotProduct(const ProductShape &shape);
 
@@ -21,7 +21,7 @@ bool isDotProduct(const ProductShape &shape);
 /// the form reads, and not by each tile for each of its elements.
 bool isWidened(const ProductShape &shape, const MicroKernel &form);
 
-/// A register tile and the form in which it multiplies.
+/// A register tile and its microkernel.
 struct FormedTile {
   const MicroKernel *form = nullptr;
   int64_t rows = 1, vectors = 1;
@@ -31,8 +31,8 @@ struct FormedTile {
   }
 };
 
-/// Cycles of one step of such a tile along K: so many multiply-adds and loads
-/// start in each, and a little goes to the loop.
+/// Cycles of one step of such a tile along K, limited by multiply-adds and
+/// loads per cycle, plus some overhead of the loop.
 double stepCycles(const CpuMachine &machine, int64_t rows, int64_t vectors);
 
 /// The schedule that is likely the best for the operation's type; with `tile`,
@@ -41,16 +41,16 @@ graph::ScheduleAttr chooseSchedule(graph::ScheduledOpInterface op,
                                    const CpuMachine &machine,
                                    std::optional<FormedTile> tile = {});
 
-/// Why the machine cannot follow a schedule for an operation, as what the
-/// operation "has"; "" where it can. It must have the form, tiles must fit into
-/// the registers and be as wide as whole panels or an even part of one, and
-/// what waits in scratch memory is limited.
+/// Why the machine does not support a schedule for an operation, as what the
+/// operation "has"; "" if it does. It must have the form, tiles must fit in the
+/// registers and be as wide as whole panels or an even part of one, and scratch
+/// memory is limited.
 std::string scheduleProblem(graph::ScheduledOpInterface op,
                             graph::ScheduleAttr schedule,
                             const CpuMachine &machine);
 
-/// Fails with an error at `op` where it has no schedule, or one that the
-/// machine cannot follow.
+/// Fails with an error at `op` if it has no schedule, or one that the machine
+/// does not support.
 mlir::LogicalResult checkSchedule(graph::ScheduledOpInterface op,
                                   const CpuMachine &machine);
 

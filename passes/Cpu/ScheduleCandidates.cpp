@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Schedules that are worth measuring beside the one that was chosen.
+// Schedules worth measuring beside the chosen one.
 #include "passes/Cpu/ScheduleCandidates.h"
 #include "dialects/Graph/Graph.h"
 #include "passes/Machine/Estimate.h"
@@ -9,20 +9,20 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Register tiles of an operation that are measured, at most.
+/// Maximum number of register tiles of an operation that are measured.
 static constexpr size_t kMostTiles = 10;
 /// A tile that takes so many times the cycles of the best is not.
 static constexpr double kHopeless = 1.75;
-/// Chunks of K are no shorter.
+/// Minimum length of K chunks.
 static constexpr int64_t kLeastChunk = 64;
 
 namespace {
-/// The sizes of an operation's loops; kDynamic where one is not known.
+/// The sizes of an operation's loops; kDynamic if unknown.
 struct LoopSizes {
-  int64_t tiledRows;   ///< that tiles are cut from
-  int64_t blockedRows; ///< that blocks are cut from
+  int64_t tiledRows;   ///< that tiles divide
+  int64_t blockedRows; ///< that blocks divide
   int64_t columns;
-  int64_t k = 0; ///< 0: it does not go by in chunks
+  int64_t k = 0; ///< 0: not processed in chunks
   bool columnBlocks = false;
 
   static LoopSizes of(ScheduledOpInterface op);
@@ -59,7 +59,7 @@ LoopSizes LoopSizes::of(ScheduledOpInterface op) {
 
 static bool isKnown(int64_t size) { return !ShapedType::isDynamic(size); }
 
-/// What stands for a size that is not known: many.
+/// Assumed value of an unknown size: many.
 static int64_t orMany(int64_t size) { return isKnown(size) ? size : 1 << 12; }
 
 /// Cycles of a step along K for all rows and columns.
@@ -95,7 +95,7 @@ SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,
       continue;
     int64_t lanes = form.lanes(machine, types.accumulator);
     for (int64_t vectors = 1; vectors <= 8; ++vectors) {
-      // Half a tile may be empty, no more.
+      // At most half a tile may be empty.
       if (vectors > 1 && (vectors / 2) * lanes >= orMany(sizes.columns))
         continue;
       int64_t most = std::min(maxTileRows(machine, form, vectors), mostRows);
@@ -130,7 +130,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(ScheduledOpInterface op,
   int64_t unitColumns = current.getTileVectors() *
                         form->lanes(machine, ProductTypes::of(op).accumulator);
   auto add = [&](int64_t rows, int64_t columns, int64_t k, bool packed) {
-    // What is the same is written in one way.
+    // Normalizes equivalent schedules.
     if (!isa<KernelAttentionOp>(*op) && columns == unitColumns)
       columns = 0;
     if (isKnown(sizes.k) && k >= sizes.k)
@@ -146,7 +146,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(ScheduledOpInterface op,
   int64_t columns = current.getBlockColumns(), k = current.getBlockK();
   bool packed = current.getPacked();
 
-  // Blocks larger than all there is are the same as that.
+  // Blocks larger than everything are equivalent to that.
   auto whole = [](int64_t size, int64_t unit) {
     return llvm::alignTo(std::max<int64_t>(orMany(size), 1), unit);
   };

@@ -27,7 +27,7 @@ static int64_t sizeOr(int64_t size, int64_t otherwise) {
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
 namespace {
-/// A schedule in the making.
+/// A schedule under construction.
 struct Plan {
   FormedTile tile;
   int64_t blockRows = 0, blockColumns = 0, blockK = 0;
@@ -40,9 +40,9 @@ struct Plan {
 };
 } // namespace
 
-/// The most rows of the left-hand side, `stride` bytes apart, of which the L1
-/// cache keeps the lines that a step along K reads: more of them fall into one
-/// of its sets than it has ways.
+/// The most rows of the left-hand side, `stride` bytes apart, for which the L1
+/// cache keeps the lines that a step along K reads: more of them map to one of
+/// its sets than it has ways.
 static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
   if (!isKnown(stride) || stride <= 0)
     return std::numeric_limits<int64_t>::max();
@@ -99,8 +99,9 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
   return best;
 }
 
-/// Whether rows of the right-hand side are copied next to each other: they are
-/// columns in memory, or collide in the L1 cache and are read often enough.
+/// Whether rows of the right-hand side are copied to contiguous memory: they
+/// are columns in memory, or conflict in the L1 cache and are read often
+/// enough.
 static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   switch (shape.layout) {
   case RhsLayout::Packed:
@@ -124,8 +125,8 @@ static int64_t tiledLhsBytes(const ProductShape &shape,
 }
 
 /// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
-/// columns of a tile are read again and again, and have to stay in the L2
-/// cache. Chunks are equal.
+/// columns of a tile are read repeatedly, and must stay in the L2 cache. Chunks
+/// are equal.
 static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
                            const Plan &plan, int64_t columns) {
   if (isDotProduct(shape) || shape.k == 0)
@@ -159,7 +160,7 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
 }
 
 /// Tiles of rows in a block: as many as the L2 cache holds, in equal blocks,
-/// and fewer where columns and batches alone give few blocks.
+/// and fewer if columns and batches provide few blocks.
 static int64_t chooseRowTiles(const CpuMachine &machine,
                               const ProductShape &shape, const Plan &plan,
                               int64_t columns) {
@@ -227,7 +228,7 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
 }
 
 /// Image rows in a block: as many as the L2 cache holds for all tiles of
-/// channels, in equal blocks, and fewer where channels alone give few blocks.
+/// channels, in equal blocks, and fewer if channels provide few blocks.
 static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
                             const std::optional<FormedTile> &tile) {
   auto input = cast<ShapedType>(op.getInput().getType()),
@@ -282,8 +283,8 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
   return plan;
 }
 
-/// Rows of a tile: all tiles have as many, and repeat the last row where there
-/// are fewer. Ties go to the taller.
+/// Rows of a tile: all tiles have as many, and repeat the last row if there are
+/// fewer. Ties go to the taller.
 static int64_t chooseAttentionRows(const CpuMachine &machine, int64_t rows,
                                    int64_t maxRows, int64_t vectors) {
   if (!isKnown(rows) || rows == 0)

@@ -26,8 +26,8 @@ bool longEnough(const LoopNest &nest, int dim, int64_t block) {
   return !extent || *extent >= block;
 }
 
-/// Inputs that must be transposed to go along `write`, or nothing if some are
-/// contiguous along neither.
+/// Inputs that must be transposed to be read along `write`, or nothing if some
+/// are contiguous along neither.
 std::optional<SmallVector<unsigned>> transposedInputs(const LoopNest &nest,
                                                       int write, int read) {
   SmallVector<unsigned> transposed;
@@ -109,7 +109,7 @@ public:
       LoopNest inner = nest;
       for (size_t i = outer.size(); i-- > 0;)
         inner.fix(e, outer[i], ivs[i]);
-      // Two dimensions are left, in the order they had.
+      // Two dimensions are left, in their original order.
       readDim = plan.read < plan.write ? 0 : 1;
       Value first = e.mul(ivs.back(), plan.block);
       Value end = e.add(first, plan.block);

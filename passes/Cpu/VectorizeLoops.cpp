@@ -38,7 +38,7 @@ void emitRows(Emitter &e, MutableArrayRef<LoopStage> stages,
   });
 }
 
-/// Rows of as many stages as have some in common, else a stage by itself.
+/// Rows of as many stages as have some in common, otherwise single stages.
 void emitRun(Emitter &e, MutableArrayRef<LoopStage> rest,
              const CpuMachine &machine) {
   while (!rest.empty()) {
