@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The rewrite to channels last, in place: a chosen operation keeps its result
-// values, which from then on have their channels last.
+// values, whose channels are last from then on.
 #include "passes/Graph/ChannelsLast.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/PatternMatch.h"
@@ -146,7 +146,7 @@ void ChannelsLastRewriter::useChannelsFirst(Operation *op) {
 
 void ChannelsLastRewriter::visit(Operation *op, bool chosen) {
   if (auto transpose = dyn_cast<TransposeOp>(op)) {
-    // A transpose of the model is a change of order itself.
+    // A transpose of the model is itself a change of order.
     if (isToChannelsLast(transpose)) {
       versions[transpose] = Versions{channelsLast(transpose.getInput()), {}};
       replaced.push_back(op);
@@ -160,7 +160,7 @@ void ChannelsLastRewriter::visit(Operation *op, bool chosen) {
   }
   if (!chosen) {
     useChannelsFirst(op);
-    if (isa<MapOp>(op)) // Other regions are visited by themselves.
+    if (isa<MapOp>(op)) // Other regions are visited separately.
       op->getRegion(0).walk([&](Operation *inner) { useChannelsFirst(inner); });
     return;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The rewrite that makes chosen operations work with channels last, and what is
-// such a change of order in the model.
+// The rewrite that makes chosen operations work with channels last, and which
+// transposes of the model are such a change of order.
 #ifndef HONE_PASSES_GRAPH_CHANNELSLAST_H
 #define HONE_PASSES_GRAPH_CHANNELSLAST_H
 
@@ -13,13 +13,12 @@ namespace hone {
 
 bool isToChannelsLast(graph::TransposeOp op);
 bool isToChannelsFirst(graph::TransposeOp op);
-/// True where a transpose changes no address: only dimensions of size 1 change
-/// their place among the others.
+/// True if a transpose changes no address: it only moves dimensions of size 1.
 bool movesOnlyUnits(llvm::ArrayRef<int64_t> shape,
                     llvm::ArrayRef<int64_t> order);
 
-/// Makes the operations in `chosen` work with channels last, with transposes
-/// where they meet others.
+/// Makes the operations in `chosen` work with channels last, with transposes at
+/// the boundary to others.
 void applyChannelsLast(mlir::func::FuncOp function,
                        const llvm::DenseSet<mlir::Operation *> &chosen);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Chooses the order of dimensions in which each operation works: as the model
-// has them, or with channels last. Convolutions and pools need channels last;
-// many operations do not care, and take the order for which the fewest bytes
-// are transposed in the whole function. That choice is a minimum cut:
-// operations are nodes, a value is an edge that costs its size when producer
-// and a consumer disagree, however many consumers there are.
+// Chooses the order of dimensions in which each operation works: as in the
+// model, or with channels last. Convolutions and pools need channels last; many
+// operations are indifferent, and take the order for which the fewest bytes are
+// transposed in the whole function. That choice is a minimum cut: operations
+// are nodes, a value is an edge that costs its size when producer and a
+// consumer disagree, however many consumers there are.
 #include "passes/Graph/ChannelsLast.h"
 #include "passes/Graph/MinCut.h"
 #include "passes/Graph/Passes.h"
@@ -19,13 +19,13 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Stands for a free dimension where sizes are compared.
+/// Assumed size of a free dimension in comparisons.
 static constexpr int64_t typicalDim = 64;
-/// What one more kernel costs, in bytes moved.
+/// The cost of an additional kernel, in bytes moved.
 static constexpr int64_t kernelBytes = 16 * 1024;
 
-/// Cost of transposing `type`: next to nothing where that only moves dimensions
-/// of size 1, but neighbours had better agree.
+/// Cost of transposing `type`: almost nothing if that only moves dimensions of
+/// size 1, but neighbours should still agree.
 static int64_t transposeCost(RankedTensorType type, ArrayRef<int64_t> order) {
   if (movesOnlyUnits(type.getShape(), order))
     return 1;
@@ -41,7 +41,7 @@ class LayoutProblem {
 public:
   explicit LayoutProblem(func::FuncOp function);
 
-  /// The operations that shall work with channels last.
+  /// The operations that should work with channels last.
   DenseSet<Operation *> solve();
   bool hasConvolutions() const { return convolutions; }
 
@@ -49,7 +49,7 @@ private:
   void addOperation(Operation *op);
   void addValue(Value value);
   unsigned producerNode(Value value);
-  /// Node that says in which order `use` wants its tensor.
+  /// The node that determines in which order `use` wants its tensor.
   unsigned consumerNode(OpOperand &use);
 
   MinCut network;
@@ -87,7 +87,7 @@ void LayoutProblem::addOperation(Operation *op) {
   unsigned node = network.addNode();
   flexible[op] = node;
   if (role == LayoutRole::BetterChannelsLast) {
-    // Ends of rows and rows of few outputs are not vectors: about a sweep.
+    // Ends of rows and rows of few outputs are not vectorized: about a sweep.
     auto type = cast<RankedTensorType>(op->getOperand(0).getType());
     network.addEdge(MinCut::source, node,
                     transposeCost(type, channelsLastOrder(type.getRank())));

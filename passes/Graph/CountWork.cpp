@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Writes on each kernel what one launch of it amounts to, as polynomials of the
-// numbers that a launch passes: whoever profiles a run evaluates them there,
-// and nobody else pays.
+// Annotates each kernel with the cost of one launch, as polynomials in the
+// numbers that a launch passes: only profiling evaluates them.
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
@@ -23,7 +22,7 @@ namespace {
 
 using Polynomial = DimBuilder::Polynomial;
 
-/// A polynomial, or nothing where the size of something is not known.
+/// A polynomial, or nothing if the size of something is unknown.
 class Count {
 public:
   Count(int64_t number = 0) : value(Polynomial()) {
@@ -78,8 +77,8 @@ public:
     return total;
   }
 
-  /// As the attribute has it: for each term its factor, then the positions of
-  /// the numbers that it multiplies. Null where it is not known.
+  /// The attribute's form: for each term its factor, then the positions of the
+  /// numbers that it multiplies. Null if unknown.
   ArrayAttr termsOf(const Count &count) {
     if (!count.value)
       return {};
@@ -99,12 +98,12 @@ public:
   }
 
 private:
-  /// The position of each size in what a launch passes: dynamic dimensions of
+  /// The position of each size in a launch's numbers: dynamic dimensions of
   /// operands and results, then arguments.
   void numberSizes() {
     int64_t position = 0;
     auto note = [&](const Polynomial &size) {
-      // A sum is no number of its own.
+      // A sum is not itself such a number.
       if (size.size() == 1 && size.begin()->second == 1 &&
           size.begin()->first.size() == 1)
         positions.try_emplace(size.begin()->first.front(), position);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A transposed convolution of stride s is an ordinary convolution of stride 1
 // that computes, for each input position, the s x s results next to it as
-// channels of their own, and a movement that puts these side by side (the
-// sub-pixel form of Shi et al., "Is the deconvolution layer the same as a
-// convolutional layer?", 2016). Where the stride does not divide the kernel,
-// the first of the s results take one tap more than the others, and are a
-// convolution of their own: taps of zeros would spread infinities and NaN.
+// separate channels, and a movement that puts these side by side (the sub-pixel
+// form of Shi et al., "Is the deconvolution layer the same as a convolutional
+// layer?", 2016). If the stride does not divide the kernel, the first of the s
+// results take one tap more than the others, and are a separate convolution:
+// taps of zeros would spread infinities and NaN.
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -25,7 +25,8 @@ namespace {
 
 using Sizes = SmallVector<OpFoldResult>;
 
-/// Operations on tensors, at one place, by the sizes of their results.
+/// Creates operations on tensors at one location, by the sizes of their
+/// results.
 struct Mover {
   OpBuilder &b;
   Location loc;
@@ -79,7 +80,7 @@ struct Mover {
   }
 };
 
-/// The convolutions behind a transposed one, with channels last.
+/// The convolutions of a transposed one, with channels last.
 class Convolutions {
 public:
   Convolutions(ConvTransposeOp op, Mover m, ArrayRef<int64_t> taps,
@@ -102,7 +103,7 @@ public:
   }
 
 private:
-  /// Of one axis: some phases, which have a number of taps in common.
+  /// Phases of one axis with the same number of taps.
   struct Part {
     int64_t from, phases, taps;
   };
@@ -135,7 +136,7 @@ private:
     return m.slice(result, m.sizes(split), offsets, steps);
   }
 
-  /// The results of all phases of the axes that have no part yet.
+  /// The results of all phases of the axes not yet assigned.
   Value join(SmallVectorImpl<Part> &parts) {
     int64_t axis = parts.size();
     if (axis == spatial)
@@ -300,7 +301,7 @@ struct DecomposeConvTransposePass
       return;
     Decomposer decomposer(getOperation());
     for (ConvTransposeOp op : ops)
-      // What stays is computed as it is.
+      // The rest is computed directly.
       (void)decomposer.decompose(op);
   }
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Folds a scale per output channel behind a contraction (batch normalisation,
-// most often) into its constant weights; what is added stays, as one bias.
+// Folds a scale per output channel after a contraction (usually batch
+// normalisation) into its constant weights; what is added remains as one bias.
 #include "dialects/Graph/Nodes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Graph/Simplify.h"
@@ -152,7 +152,7 @@ private:
       for (const Step &step : steps)
         takeNodes(producer, step.op->getLoc());
     });
-    // The contraction may stand before the constants made here.
+    // The contraction may precede the constants made here.
     rewriter.moveOpAfter(producer, scaled);
     rewriter.modifyOpInPlace(map, [&] {
       Block &block = map.getBody().front();
@@ -168,7 +168,7 @@ private:
     return success();
   }
 
-  /// The scale and the shift that all steps together amount to.
+  /// The total scale and shift of all steps.
   static std::pair<Value, Value> constantsOf(MapOp map, ArrayRef<Step> steps,
                                              PatternRewriter &rewriter) {
     SmallVector<Value> inputs;

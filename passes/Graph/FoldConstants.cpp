@@ -29,16 +29,16 @@ static int64_t bytesOf(Type type) {
              : elements * elementBytes(cast<ShapedType>(type).getElementType());
 }
 
-/// What folding may cost beyond what the constants of the model account for:
-/// memory that it adds, and elements that the interpreter computes. A small
-/// file must not ask for gigabytes or minutes.
+/// Limits on the cost of folding beyond what the constants of the model account
+/// for: memory that it adds, and elements that the interpreter computes. A
+/// small file must not request gigabytes or minutes.
 static constexpr int64_t freeBytes = int64_t(64) << 20,
                          freeElements = int64_t(8) << 20;
-/// How many times the model's own constants may be made anew.
+/// How many times the model's own constants may be recreated.
 static constexpr int64_t maxGrowth = 2, maxSweeps = 4;
 /// Set on a function once the budget is spent.
 static constexpr StringRef spentName = "hone.folding_spent";
-/// Results of so few bytes, and so few elements, are folded even then.
+/// Results of at most this many bytes and elements are folded even then.
 static constexpr int64_t alwaysBytes = 64;
 
 static int64_t costOf(EvaluableOpInterface op) {
@@ -180,13 +180,13 @@ private:
     if (!isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) ||
         op->getNumResults() == 0 || failed(rewriter.tryFold(op, folded)))
       return false;
-    if (!folded.empty()) // else it was changed in place
+    if (!folded.empty()) // otherwise it was changed in place
       rewriter.replaceOp(op, folded);
     return true;
   }
 
-  /// Not where a small constant would become a large one. Weights that are
-  /// converted, as quantized ones are, keep their number.
+  /// Not if a small constant would become a large one. Weights that are
+  /// converted, like quantized ones, keep their number of elements.
   bool worthwhile(Operation *op) {
     int64_t inputs = 0, results = 0, read = 0, written = 0;
     for (Value operand : op->getOperands()) {
@@ -201,7 +201,7 @@ private:
            written <= read;
   }
 
-  /// Within what is left of the budget. Beyond it, operations stay for the run.
+  /// Within the remaining budget. Beyond it, operations stay.
   bool affordable(EvaluableOpInterface op) {
     bool constant = llvm::all_of(op->getOperands(), [](Value operand) {
       return !isa<RankedTensorType>(operand.getType()) ||
@@ -221,7 +221,7 @@ private:
     getOperation()->setAttr(spentName, UnitAttr::get(&getContext()));
     remark::missed(op->getLoc(), remark::RemarkOpts::name("budget").category(
                                      "fold-constants"))
-        << "left for the run: constants made at compile time take more memory "
+        << "left for run time: constants made at compile time take more memory "
            "or time than a model of this size may";
     return false;
   }

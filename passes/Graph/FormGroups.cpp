@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Numbers the groups of operations that become one kernel each. A group never
 // waits for something that waits for the group: an operation joins only if no
-// value that the group reads from outside depends on a member, where other
-// groups count as one operation each.
+// value that the group reads from outside depends on a member, counting other
+// groups as one operation each.
 #include "dialects/Graph/DimBuilder.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
@@ -23,7 +23,7 @@ using namespace hone::graph;
 static constexpr size_t maxMembers = 24;
 /// How far dependences are followed before an operation is left alone.
 static constexpr size_t maxVisited = 256;
-/// Rows shorter than this are not worth vectors.
+/// Shorter rows are not worth vectorizing.
 static constexpr int64_t minRowLength = 4;
 
 /// An operation with one result, and an epilogue for maps of it.
@@ -31,7 +31,7 @@ static bool isContraction(Operation *op) {
   return isa<EpilogueOpInterface>(op) && op->getNumResults() == 1;
 }
 
-/// Only arithmetic on scalars, which vectorizes lane by lane.
+/// Only scalar arithmetic, which vectorizes lane by lane.
 static bool isElementwise(MapOp map) {
   return llvm::all_of(
       map.getBody().front().without_terminator(), [](Operation &op) {
@@ -125,7 +125,7 @@ bool GroupBuilder::dependsOnItself(const Group &group) {
                                              group.members.end());
   llvm::SmallPtrSet<Operation *, 32> visited;
   SmallVector<Operation *> work;
-  // Queues what `op` reads; true if that is a member, and `op` is none.
+  // Queues what `op` reads; true if that is a member, and `op` is not.
   auto expand = [&](Operation *op) {
     llvm::SetVector<Value> reads;
     readsOf(op, reads);
@@ -166,7 +166,7 @@ bool GroupBuilder::dependsOnItself(const Group &group) {
   return false;
 }
 
-/// The map that continues a chain behind `value`: its first user, on the very
+/// The map that continues a chain after `value`: its first user, on exactly the
 /// same shape.
 MapOp GroupBuilder::nextMap(Value value) {
   Operation *first = nullptr;
@@ -221,7 +221,7 @@ bool GroupBuilder::worksOnRows(Operation *op, const Rows &rows,
     for (Value input : map.getInputs())
       if (inGroup(input) && tensorType(input).getRank() != type.getRank())
         return false;
-    // What regions read at computed places must not be computed here.
+    // Values read by regions at computed indices must not be computed here.
     llvm::SetVector<Value> captured;
     getUsedValuesDefinedAbove(op->getRegions(), captured);
     return llvm::none_of(captured, inGroup);
@@ -233,8 +233,8 @@ bool GroupBuilder::worksOnRows(Operation *op, const Rows &rows,
                       [&](int64_t axis) { return axis >= rows.count; });
 }
 
-/// A formula in front of a reduction without rows: each of its elements is
-/// used up where it is computed.
+/// A formula before a reduction without rows: each of its elements is consumed
+/// where it is computed.
 void GroupBuilder::takeProducer(ReduceOp reduce) {
   auto map = reduce.getInput().getDefiningOp<MapOp>();
   if (!isFree(map) || map->getNumResults() != 1 || !map->hasOneUse())
@@ -272,7 +272,7 @@ void GroupBuilder::growRows(ReduceOp reduce) {
     return isFree(op) && isa<MapOp, ReduceOp>(op) &&
            worksOnRows(op, rows, group) && tryAdd(group, op);
   };
-  // A map in front, if its result is wanted nowhere else before the group ends.
+  // A map before, if its result is used nowhere else before the group ends.
   auto addProducers = [&](Operation *op) {
     for (Value operand : op->getOperands()) {
       auto map = operand.getDefiningOp<MapOp>();
@@ -297,7 +297,7 @@ void GroupBuilder::growRows(ReduceOp reduce) {
     addProducers(groups[group].members[i]);
 }
 
-/// Slices that maps and reductions read are views inside their kernel: each
+/// Slices read by maps and reductions are views inside their kernel: each
 /// reader takes its own.
 void GroupBuilder::takeSlices(Operation *op) {
   auto viewsSlices = [&](Operation *reader) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Finds product, softmax and product, and makes one attention of them.
+// Finds product, softmax and product, and fuses them into one attention.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
@@ -17,9 +17,9 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// What the kernels of all targets keep in registers or near them.
+/// Limit of what the kernels of all targets keep in registers or near them.
 static constexpr int64_t maxDepth = 256, maxWidth = 128;
-/// So few rows do not pay for a kernel that works on blocks of them.
+/// This few rows do not pay for a kernel that works on blocks of them.
 static constexpr int64_t minRows = 5;
 
 namespace {
@@ -27,7 +27,7 @@ namespace {
 /// The operations of an attention, from the last to the first.
 struct SoftmaxProduct {
   MatmulOp product; ///< probabilities x value
-  MapOp normalize;  ///< powers x inverse, or powers / total
+  MapOp normalize;  ///< exponentials x inverse, or exponentials / total
   MapOp inverse;    ///< 1 / total; may be missing
   ReduceOp total;
   MapOp powers; ///< exp(score - top)
@@ -36,7 +36,7 @@ struct SoftmaxProduct {
   MatmulOp scores;
   bool masked = false;
 
-  /// Fills all from `product` on; else says what is missing.
+  /// Fills all from `product` on; otherwise says what is missing.
   const char *match();
 
 private:
@@ -50,7 +50,7 @@ Value yielded(MapOp map) {
   return map.getBody().front().getTerminator()->getOperand(0);
 }
 
-/// The input of `map` that an argument of its region stands for.
+/// The input of `map` for an argument of its region.
 Value inputOf(MapOp map, Value argument) {
   auto blockArgument = dyn_cast<BlockArgument>(argument);
   if (!blockArgument || blockArgument.getOwner() != &map.getBody().front())
@@ -58,7 +58,7 @@ Value inputOf(MapOp map, Value argument) {
   return map.getInputs()[blockArgument.getArgNumber()];
 }
 
-/// The map that `value` is the only result of, if it computes that alone.
+/// The map whose only result is `value`, if it computes nothing else.
 MapOp mapOf(Value value) {
   auto map = value ? value.getDefiningOp<MapOp>() : MapOp();
   return map && map->getNumResults() == 1 ? map : MapOp();
@@ -75,7 +75,7 @@ ReduceOp rowReduction(Value value, ReduceKind kind) {
 }
 
 /// `select(x == constant, special, other)`, where `special` is 0 (or x, if that
-/// is the constant 0): gives x and other.
+/// is the constant 0): returns x and other.
 template <typename Constant>
 std::optional<std::pair<Value, Value>> guarded(Value value, Constant constant) {
   auto select = value.getDefiningOp<arith::SelectOp>();
@@ -108,7 +108,7 @@ const char *SoftmaxProduct::matchNormalization() {
   normalize = mapOf(product.getLhs());
   if (!normalize || !normalize->hasOneUse() ||
       normalize.getInputs().size() != 2)
-    return "no softmax in front";
+    return "no softmax before it";
   Value last = yielded(normalize);
   if (auto narrow = last.getDefiningOp<arith::TruncFOp>())
     last = narrow.getIn();
@@ -120,7 +120,7 @@ const char *SoftmaxProduct::matchNormalization() {
     Value a = inputOf(normalize, multiply.getLhs()),
           b = inputOf(normalize, multiply.getRhs());
     if (!a || !b)
-      return "no softmax in front";
+      return "no softmax before it";
     ArrayRef<int64_t> factors = tensorType(b).getShape();
     if (factors.empty() || factors.back() != 1)
       std::swap(a, b);
@@ -139,12 +139,12 @@ const char *SoftmaxProduct::matchNormalization() {
     divisor = inputOf(inverse, quotient.getRhs());
   }
   if (!divisor || !powers)
-    return "no softmax in front";
+    return "no softmax before it";
   total = rowReduction(divisor, ReduceKind::Sum);
   if (!total || !total->hasOneUse() ||
       total.getInput() != powers.getResult(0) ||
       !powers.getResult(0).hasNUses(2))
-    return "the sum is not that of the powers";
+    return "the sum is not that of the exponentials";
   return nullptr;
 }
 
@@ -153,11 +153,11 @@ const char *SoftmaxProduct::matchPowers() {
   auto shifted =
       power ? power.getOperand().getDefiningOp<arith::SubFOp>() : nullptr;
   if (!shifted || powers.getInputs().size() != 2 || !power.getType().isF32())
-    return "no powers of shifted scores";
+    return "no exponentials of shifted scores";
   Value shift = shifted.getRhs();
   if (auto guard = guarded(shift, m_NegInfFloat())) {
     if (guard->first != guard->second)
-      return "no powers of shifted scores";
+      return "no exponentials of shifted scores";
     shift = guard->first;
   } else if (masked) {
     return "rows without a score are treated in two ways";
@@ -165,7 +165,7 @@ const char *SoftmaxProduct::matchPowers() {
   Value score = inputOf(powers, shifted.getLhs());
   Value maximum = inputOf(powers, shift);
   if (!score || !maximum)
-    return "no powers of shifted scores";
+    return "no exponentials of shifted scores";
   top = rowReduction(maximum, ReduceKind::Max);
   if (!top || !top->hasOneUse() || top.getInput() != score ||
       !score.hasNUses(2))
@@ -220,7 +220,7 @@ const char *SoftmaxProduct::matchScores() {
   return nullptr;
 }
 
-/// The region of the scores: what the map did, on a product in f32.
+/// The region of the scores: the computation of the map, on a product in f32.
 static void buildScores(OpBuilder &builder, SoftmaxProduct &pattern,
                         AttentionOp attention) {
   Location loc = attention.getLoc();
@@ -266,7 +266,7 @@ static bool swapsHeads(TransposeOp transpose) {
          ArrayRef(headMajor<int64_t>(order, /*byRow=*/true));
 }
 
-/// What `operand` is made of by such a transpose, if it is.
+/// The operand of such a transpose, if `operand` is one.
 static std::pair<Value, bool> withoutSwap(Value operand) {
   auto transpose = operand.getDefiningOp<TransposeOp>();
   if (transpose && swapsHeads(transpose))
@@ -346,7 +346,7 @@ struct FuseAttentionPass
   void runOnOperation() override {
     SmallVector<MatmulOp> products;
     getOperation().walk([&](MatmulOp op) { products.push_back(op); });
-    // A product that becomes part of an attention comes before its last one.
+    // A product that becomes part of an attention precedes its last one.
     for (MatmulOp product : llvm::reverse(products)) {
       if (fused.contains(product))
         continue;
@@ -366,7 +366,7 @@ struct FuseAttentionPass
   }
 
 private:
-  /// Products that are gone.
+  /// Products that were erased.
   llvm::DenseSet<Operation *> fused;
 };
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Puts the body of a map in place of the element that a later map reads.
+// Inlines the body of a map where a later map reads the element.
 #include "dialects/Graph/Nodes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -18,10 +18,10 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Bodies do not grow beyond this: registers are few.
+/// Maximum size of a body: registers are few.
 static constexpr size_t maxBodyOps = 160;
 static constexpr size_t maxInputs = 16;
-/// Up to this cost an element is computed again rather than stored and read.
+/// Up to this cost an element is recomputed rather than stored and read.
 static constexpr int64_t cheap = 2;
 
 static size_t bodySize(MapOp map) {
@@ -67,7 +67,7 @@ static size_t numWideInputs(MapOp map) {
 namespace {
 enum class Fusion {
   None,
-  Move,   ///< nobody else needs the producer
+  Move,   ///< the producer has no other user
   Repeat, ///< others keep it, or do the same
   Export, ///< others get it as a result of the consumer
 };
@@ -79,7 +79,7 @@ struct Decision {
 };
 } // namespace
 
-/// A consumer reads the producer's results as inputs only.
+/// A consumer reads the producer's results only as inputs.
 static Decision decide(MapOp producer, MapOp consumer) {
   auto no = [](const char *reason) { return Decision{Fusion::None, reason}; };
   if (producer->getBlock() != consumer->getBlock())
@@ -89,7 +89,7 @@ static Decision decide(MapOp producer, MapOp consumer) {
   if (bodySize(producer) + bodySize(consumer) > maxBodyOps ||
       producer.getInputs().size() + consumer.getInputs().size() > maxInputs)
     return no("the body would be too large");
-  // Where the producer is broadcast, its inputs must be: statically 1.
+  // If the producer is broadcast, its inputs must be: statically 1.
   RankedTensorType from = tensorType(producer.getResult(0));
   for (Value input : producer.getInputs()) {
     RankedTensorType type = tensorType(input);
@@ -124,7 +124,7 @@ static Decision decide(MapOp producer, MapOp consumer) {
     return isa_and_nonnull<EpilogueOpInterface>(input.getDefiningOp());
   });
   if (behindContraction)
-    return no("it is free behind its contraction");
+    return no("it is free after its contraction");
   if (onlyMaps && cost <= cheap && numWideInputs(producer) <= 1)
     return {Fusion::Repeat};
   if (broadcast || !later)
@@ -133,7 +133,7 @@ static Decision decide(MapOp producer, MapOp consumer) {
 }
 
 /// Reads the inputs of `producer` in `consumer` and computes its elements
-/// there; these are returned.
+/// there; returns them.
 static SmallVector<Value> fuse(MapOp producer, MapOp consumer,
                                IRRewriter &rewriter) {
   Block &block = consumer.getBody().front();
@@ -190,7 +190,7 @@ static SmallVector<Value> fuse(MapOp producer, MapOp consumer,
   return elements;
 }
 
-/// Makes `consumer` also give what others need of `producer`.
+/// Makes `consumer` also return what others need of `producer`.
 static MapOp exportResults(MapOp producer, ArrayRef<Value> elements,
                            MapOp consumer, IRRewriter &rewriter) {
   auto yield = cast<YieldOp>(consumer.getBody().front().getTerminator());
@@ -200,7 +200,7 @@ static MapOp exportResults(MapOp producer, ArrayRef<Value> elements,
     for (auto [result, element] : llvm::zip(producer->getResults(), elements)) {
       if (result.use_empty())
         continue;
-      // The shape as the consumer says it: equal, but maybe more static.
+      // The consumer's type of the shape: equal, but maybe more static.
       types.push_back(tensorType(consumer.getResult(0))
                           .clone(tensorType(result).getElementType()));
       exported.push_back(result);
@@ -227,7 +227,7 @@ struct FuseMapsPass : hone::impl::FuseMapsPassBase<FuseMapsPass> {
     IRRewriter rewriter(&getContext());
     SmallVector<MapOp> maps;
     getOperation().walk([&](MapOp map) { maps.push_back(map); });
-    // Program order: each producer has taken in its own producers already.
+    // Program order: each producer has absorbed its own producers already.
     for (MapOp consumer : maps) {
       for (size_t i = 0; i < consumer.getInputs().size();) {
         auto producer = consumer.getInputs()[i].getDefiningOp<MapOp>();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Carries what is known of the arguments' sizes through the function.
+// Propagates what is known of the arguments' sizes through the function.
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -33,7 +33,8 @@ public:
 private:
   LogicalResult specialise();
   void visit(Operation *op);
-  /// The same index in normal form; null for operations that are none.
+  /// The same index in normal form; null for operations that are not index
+  /// arithmetic.
   OpFoldResult normalised(Operation *op);
   void refineResults(Operation *op);
   void refineGivenSizes(GivenSizesOpInterface op);
@@ -47,7 +48,7 @@ private:
   func::FuncOp function;
   DimBuilder dims;
   IRRewriter rewriter;
-  llvm::StringMap<int64_t> sizes; // of free dimensions that are free no more
+  llvm::StringMap<int64_t> sizes; // of free dimensions that were fixed
   llvm::DenseMap<Value, RankedTensorType> refined; // values to former types
 };
 
@@ -153,7 +154,7 @@ OpFoldResult ShapeInference::normalised(Operation *op) {
       .Default([](Operation *) { return OpFoldResult(); });
 }
 
-/// Whether the verifier has nothing to say about the operation alone.
+/// Whether the operation by itself passes the verifier.
 static bool holds(Operation *op) {
   ScopedDiagnosticHandler silent(op->getContext(),
                                  [](Diagnostic &) { return success(); });
@@ -169,9 +170,9 @@ void ShapeInference::setShape(Value value, ArrayRef<int64_t> shape) {
   usersFollow(value, old);
 }
 
-/// Gives all results a more precise shape. Not where the operation would
-/// contradict itself: what it asks for does not fit, and a check before it ends
-/// the run, or it is in a branch that is not taken.
+/// Gives all results a more precise shape. Not if the operation would
+/// contradict itself: its operands do not fit, and a check before it ends the
+/// run, or it is in a branch that is not taken.
 bool ShapeInference::setShapes(Operation *op, ArrayRef<int64_t> shape) {
   SmallVector<RankedTensorType> old;
   for (Value result : op->getResults()) {
@@ -189,8 +190,8 @@ bool ShapeInference::setShapes(Operation *op, ArrayRef<int64_t> shape) {
   return true;
 }
 
-/// Gives operands whose sizes contradict each other now the types they had.
-/// False where there is nothing to be done.
+/// Restores the types of operands whose sizes now contradict each other. False
+/// if there is nothing to be done.
 bool ShapeInference::keepOperands(Operation *op) {
   if (!isa<GraphDialect>(op->getDialect()) ||
       llvm::none_of(op->getOperands(),
@@ -206,7 +207,7 @@ bool ShapeInference::keepOperands(Operation *op) {
 }
 
 /// After a change of the value's type. Operations of other dialects may need
-/// the type they had.
+/// the old type.
 void ShapeInference::usersFollow(Value value, RankedTensorType old) {
   refined.try_emplace(value, old);
   Value cast;
@@ -225,7 +226,7 @@ void ShapeInference::usersFollow(Value value, RankedTensorType old) {
 }
 
 /// Makes static each dimension whose operand in `dims` is constant, or whose
-/// size other operands tell.
+/// size other operands determine.
 void ShapeInference::refineGivenSizes(GivenSizesOpInterface op) {
   if (op.getDims().empty())
     return;
@@ -253,7 +254,7 @@ void ShapeInference::refineGivenSizes(GivenSizesOpInterface op) {
     op.getDimsMutable().assign(all);
 }
 
-/// The size, where types tell it.
+/// The size, if types determine it.
 static std::optional<int64_t> knownSize(const SizeSource &source) {
   if (!source.tensor)
     return source.added;
@@ -322,7 +323,7 @@ void ShapeInference::visit(Operation *op) {
   SmallVector<Value> folded;
   if (isa<arith::ArithDialect>(op->getDialect()) && op->getNumResults() == 1 &&
       succeeded(rewriter.tryFold(op, folded))) {
-    if (!folded.empty()) // else it was changed where it is
+    if (!folded.empty()) // otherwise it was changed in place
       rewriter.replaceAllUsesWith(op->getResults(), folded);
     return;
   }
@@ -339,7 +340,7 @@ LogicalResult ShapeInference::run() {
     operations.push_back(op);
     return isa<MapOp>(op) ? WalkResult::skip() : WalkResult::advance();
   });
-  // Operations with regions are refined behind what they hold.
+  // Operations with regions are refined after their content.
   SmallVector<Operation *> open;
   auto close = [&](Operation *next) {
     while (!open.empty() && (!next || !open.back()->isProperAncestor(next)))

@@ -17,7 +17,7 @@ namespace hone {
 
 using namespace mlir;
 
-/// Hash of an operation and all that is inside it.
+/// Hash of an operation and everything inside it.
 static llvm::hash_code hashOf(Operation *op) {
   llvm::hash_code hash = OperationEquivalence::computeHash(
       op, OperationEquivalence::directHashValue,
@@ -78,14 +78,14 @@ struct MergeEqualPass : hone::impl::MergeEqualPassBase<MergeEqualPass> {
       return;
     Table known;
     visit(getOperation().getBody(), known);
-    // None has uses, and those inside another stand before it.
+    // None has uses, and nested ones precede their parents.
     for (Operation *op : dead)
       op->erase();
     dead.clear();
   }
 
 private:
-  /// What a block knows, the regions inside it know as well.
+  /// Values available in a block are available in its regions.
   void visit(Region &region, Table &known) {
     for (Block &block : region) {
       Table::ScopeTy scope(known);

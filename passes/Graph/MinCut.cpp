@@ -28,8 +28,8 @@ bool MinCut::findLevels() {
   return level[sink] >= 0;
 }
 
-/// Sends as much as fits along one shortest path; 0 where there is none left.
-/// The path is kept on the heap: chains of operations are long.
+/// Sends as much as fits along one shortest path; 0 if there is none left. The
+/// path is kept on the heap: chains of operations are long.
 int64_t MinCut::augment() {
   llvm::SmallVector<unsigned> path;
   unsigned node = source;

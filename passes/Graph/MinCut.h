@@ -22,7 +22,7 @@ public:
     nodes.emplace_back();
     return nodes.size() - 1;
   }
-  /// `capacity` is what it costs to separate `from` (source's side) and `to`.
+  /// `capacity` is the cost of separating `from` (source's side) and `to`.
   void addEdge(unsigned from, unsigned to, int64_t capacity);
 
   /// Finds the cut. Afterwards `onSourceSide` answers.

@@ -35,8 +35,8 @@ namespace {
 /// Constants up to this size become part of the kernel; larger ones are
 /// arguments.
 constexpr int64_t kInlineConstantBytes = 64;
-/// From this number of slices on, kernels that differ in where theirs start
-/// alone are one, with the place as an argument.
+/// From this number of slices on, kernels that differ only in where theirs
+/// start are merged, with the start as an argument.
 constexpr int64_t kManySlices = 64;
 
 using Group = SmallVector<Operation *, 4>;
@@ -60,7 +60,7 @@ int64_t elements(Type type) {
   return estimateProduct(cast<ShapedType>(type).getShape());
 }
 
-/// An amount, with typical sizes for those that are not known.
+/// An amount, with typical values for unknown sizes.
 double estimate(const SizeExpr &amount) {
   return amount.evaluate<double>([](const SizeExpr::Factor &factor) -> double {
     if (!factor.tensor)
@@ -119,14 +119,15 @@ Value fromIndex(OpBuilder &builder, Location loc, Value index, Type type) {
              : arith::BitcastOp::create(builder, loc, type, value).getResult();
 }
 
-/// What the operations of a group read and what others read of them.
+/// The values that the operations of a group read, and those of theirs that
+/// others read.
 struct Boundary {
   SetVector<Value> tensors, scalars, constants;
   SmallVector<Value> results;
   SmallVector<int64_t> places; ///< where slices start, as arguments
 };
 
-/// Known starts of the slices of a group but for 0, slice by slice.
+/// Known starts, other than 0, of the slices of a group, slice by slice.
 SmallVector<int64_t> startsOf(ArrayRef<Operation *> group) {
   SmallVector<int64_t> starts;
   for (Operation *op : group)
@@ -137,8 +138,8 @@ SmallVector<int64_t> startsOf(ArrayRef<Operation *> group) {
   return starts;
 }
 
-/// Replaces the starts that `startsOf` lists by values; returns what is left of
-/// those.
+/// Replaces the starts that `startsOf` lists by values; returns the remaining
+/// ones.
 ValueRange takeStarts(SliceOp slice, ValueRange values) {
   SmallVector<int64_t> starts(slice.getStaticOffsets());
   SmallVector<Value> dynamic;
@@ -320,8 +321,7 @@ private:
     return success();
   }
 
-  /// The kernel that computes the group: a new one, or an equal one made
-  /// before.
+  /// The kernel that computes the group: a new one, or an equal existing one.
   func::FuncOp kernelFor(const Group &group, const Boundary &boundary) {
     SmallVector<Type> inputs, results;
     for (Value tensor : boundary.tensors)
@@ -451,8 +451,8 @@ private:
   bool placesAreArguments = false;
   SmallVector<Attribute> nodes;
   llvm::DenseMap<Attribute, int32_t> nodeNumbers;
-  /// Where operations lie in the block that is being outlined. A block's own
-  /// order would be counted anew after each call that is put into it.
+  /// Positions of operations in the block that is being outlined. A block's own
+  /// order would be recomputed after each inserted call.
   llvm::DenseMap<Operation *, int64_t> positions;
   // Erased last: the dimension builder knows values by address.
   SmallVector<Operation *> dead;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Stores weights of contractions in the order in which the kernels read them:
-// constants at compile time, filters that a run computes by movements.
+// constants at compile time, filters computed at run time by movements.
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,7 +20,7 @@ using namespace hone::graph;
 
 namespace {
 
-/// Panels that are mostly padding are made up to this size only.
+/// Panels that are mostly padding are made only up to this size.
 constexpr int64_t maxPaddedBytes = 128 * 1024;
 
 enum class WeightKind {
@@ -169,7 +169,7 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   return buffer.finish(name);
 }
 
-/// Movements that make the packed copy of a filter in a run.
+/// Movements that pack a filter at run time.
 static Value packInRun(const PackJob &job, OpBuilder &b) {
   auto type = cast<RankedTensorType>(job.source.getType());
   Location loc = job.source.getLoc();

@@ -10,7 +10,7 @@ def InferShapesPass : Pass<"hone-infer-shapes", "::mlir::func::FuncOp"> {
   let description = [{
     Walks the function once. A named dimension whose argument has a static size there becomes that constant; index
     arithmetic is folded; `tensor.dim` becomes arithmetic over `hone.dim`; a `?` whose size is known turns static, and
-    equal sizes become equal values. Types of the function's results follow. Left alone: sizes that only data decide.
+    equal sizes become equal values. Types of the function's results follow. Left alone: sizes that depend on data.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect"];
@@ -34,8 +34,9 @@ def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "evaluate operations on constants";
   let description = [{
     An operation all of whose tensor operands are constants is computed now. Maps run in a small interpreter of scalar
-    arithmetic. Sources that nothing uses any more are freed. Left alone: results larger than `max-growth-kib` that are
-    also larger than twice the operands and have more elements than any, operations that would report an error at run time, and strings.
+    arithmetic. Sources without remaining uses are freed. Left alone: results larger than `max-growth-kib` that are also
+    larger than twice the operands and have more elements than any, operations that would report an error at run time,
+    and strings.
   }];
   let options = [Option<"maxGrowthKib", "max-growth-kib", "int64_t", "1024",
                         "size up to which a result may be more than twice as large as its operands">];
@@ -46,8 +47,9 @@ def SimplifyPass : Pass<"hone-simplify", "::mlir::func::FuncOp"> {
   let summary = "algebraic simplification of hone operations";
   let description = [{
     Removes identities and double movements, turns transposes of unit dimensions into reshapes, folds a multiplication
-    or addition by constants behind a convolution or matrix product into its weights and bias, moves transposes into
-    matrix products, and behind the maps, slices and added dimensions on the way there, merges pads into convolutions, and removes duplicates and dead operations.
+    or addition by constants after a convolution or matrix product into its weights and bias, moves transposes into
+    matrix products, and past the maps, slices and added dimensions on the way there, merges pads into convolutions, and
+    removes duplicates and dead operations.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
@@ -56,8 +58,9 @@ def SimplifyPass : Pass<"hone-simplify", "::mlir::func::FuncOp"> {
 def MergeEqualPass : Pass<"hone-merge-equal", "::mlir::func::FuncOp"> {
   let summary = "merge equal operations";
   let description = [{
-    An operation without side effects becomes the equal one that was computed before it in the same block or one around;
-    dead operations go. Like upstream's `cse`, but linear: operations whose regions alone differ do not collide.
+    An operation without side effects is replaced by an equal earlier one in the same block or an enclosing one; dead
+    operations are erased. Like upstream's `cse`, but linear: operations that differ only in their regions do not
+    collide.
   }];
 }
 
@@ -65,19 +68,19 @@ def DecomposeConvTransposePass : Pass<"hone-decompose-conv-transpose", "::mlir::
   let summary = "turn transposed convolutions into convolutions";
   let description = [{
     A transposed convolution of stride s becomes a convolution of stride 1 with s times the channels per axis, whose
-    results are moved side by side. Left alone: dilations, filters of unknown shape, results of which an unknown part is
-    kept, and strides above the kernel, which leave results out.
+    results are interleaved. Left alone: dilations, filters of unknown shape, results of which an unknown part is kept,
+    and strides above the kernel, which leave results out.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
 def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
-  let summary = "run convolutions, pools and what lies between them with channels last";
+  let summary = "run convolutions, pools and operations between them with channels last";
   let description = [{
     Every operation that can work in either order of dimensions gets the one for which the fewest bytes are transposed
-    in the whole function (a minimum cut); convolutions and pools always get channels last. Transposes that the model
-    has already count as changes of the order. Left alone: operations whose meaning hangs on the order, like reshapes
-    that mix dimensions.
+    in the whole function (a minimum cut); convolutions and pools always get channels last. Transposes of the model
+    count as changes of the order. Left alone: operations whose meaning depends on the order, like reshapes that mix
+    dimensions.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
@@ -86,9 +89,9 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
   let summary = "store weights in the order in which contractions read them";
   let description = [{
     A constant right operand of `hone.matmul` becomes `panels` of 16 columns; the filter of a `hone.conv` with channels
-    last becomes `panels`, or `depthwise` where each channel has its own filter, by movements in the run where it is no
-    constant. A weight with several users is packed once; a source that nothing uses any more is freed. Left alone:
-    integer weights, filters of unknown shape, batched right operands, and products so narrow that panels would mostly be
+    last becomes `panels`, or `depthwise` if each channel has its own filter, by movements at run time if it is not a
+    constant. A weight with several users is packed once; a source without remaining uses is freed. Left alone: integer
+    weights, filters of unknown shape, batched right operands, and products so narrow that panels would mostly be
     padding.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
@@ -97,9 +100,9 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
 def SplitConcatsPass : Pass<"hone-split-concats", "::mlir::func::FuncOp"> {
   let summary = "turn concatenations of very many tensors into trees of short ones";
   let description = [{
-    A `hone.concat` of more than 64 operands, or of more than 16 where sizes are free, becomes a tree of concatenations
-    of 16 tensors with the shape [rows, ?], between reshapes. As no size along the rows is part of a type, all of them
-    become one kernel, and the time to compile does not depend on the number of operands.
+    A `hone.concat` of more than 64 operands, or of more than 16 with free sizes, becomes a tree of concatenations of 16
+    tensors with the shape [rows, ?], between reshapes. As no size along the rows is part of a type, all of them become
+    one kernel, and the time to compile does not depend on the number of operands.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect"];
@@ -108,20 +111,21 @@ def SplitConcatsPass : Pass<"hone-split-concats", "::mlir::func::FuncOp"> {
 def FuseMapsPass : Pass<"hone-fuse-maps", "::mlir::func::FuncOp"> {
   let summary = "merge maps that feed each other into one";
   let description = [{
-    The body of a map is put in place of the element that a second map reads, where the first has no other user or is
-    so cheap that computing it again costs less than storing it. Left alone: producers that would be computed once for
-    each element of a larger result, and bodies that would grow beyond what one loop should hold.
+    The body of a map is inlined where a second map reads the element, if the first has no other user or is so cheap
+    that recomputing it costs less than storing it. Left alone: producers that would be recomputed for each element of a
+    larger result, and bodies that would grow beyond what one loop should hold.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
 def FuseAttentionPass : Pass<"hone-fuse-attention", "::mlir::func::FuncOp"> {
-  let summary = "make one hone.attention of product, softmax and product";
+  let summary = "fuse product, softmax and product into hone.attention";
   let description = [{
     A `hone.matmul` with transposed keys, the map on its result (scale, mask), the maps and reductions of a softmax over
     the last dimension in f32, and the `hone.matmul` with the values become a `hone.attention`, if nothing else needs
-    what lies between. Transposes that bring the heads in front of the rows, and back, are taken in. Left alone: products of less than five rows, keys of more than 256 and values of more than 128
-    elements, and maps that depend on the place in the batch.
+    the intermediate values. Transposes that move the heads before the rows, and back, are absorbed. Left alone:
+    products of less than five rows, keys of more than 256 and values of more than 128 elements, and maps that depend on
+    the position in the batch.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
@@ -129,9 +133,10 @@ def FuseAttentionPass : Pass<"hone-fuse-attention", "::mlir::func::FuncOp"> {
 def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
   let summary = "number the groups of operations that become one kernel each";
   let description = [{
-    Sets `hone.group` on operations that will share a kernel: a contraction or pool with the maps that follow on its
-    own shape; maps and reductions over trailing axes that share their leading dimensions (softmax, normalisation);
-    any other reduction with the formula in front; maps with the data movement that feeds them. No path leaves a group and enters it again.
+    Sets `hone.group` on operations that will share a kernel: a contraction or pool with the maps that follow on its own
+    shape; maps and reductions over trailing axes that share their leading dimensions (softmax, normalisation); any
+    other reduction with the formula before it; maps with the data movement that feeds them. No path leaves a group and
+    enters it again.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect"];
 }
@@ -139,23 +144,23 @@ def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
 def OutlineKernelsPass : Pass<"hone-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "move every group of operations into a kernel function";
   let description = [{
-    Operations of one block with the same `hone.group`, and each operation without one, become a private function
-    with `hone.kernel` and `hone.pieces` (into how many parts its parallel loop is cut); the host calls it with
-    `hone_rt.call`. Tensors that regions capture and scalars become arguments, the latter as `index`; small constants
-    move into the kernel. Equal kernels are merged, save those that report errors of different nodes;
-    where there are many slices, the places at which they start are arguments too. `hone.in_place`
-    marks operands that a result may overwrite. Left on the host: constants, dimensions, reshapes, library calls.
+    Operations of one block with the same `hone.group`, and each operation without one, become a private function with
+    `hone.kernel` and `hone.pieces` (the number of parts of its parallel loop); the host calls it with `hone_rt.call`.
+    Tensors that regions capture and scalars become arguments, the latter as `index`; small constants move into the
+    kernel. Equal kernels are merged, except those that report errors of different nodes; with many slices, their
+    offsets are arguments too. `hone.in_place` marks operands that a result may overwrite. Left on the host: constants,
+    dimensions, reshapes, library calls.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::hone::rt::RtDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::func::FuncDialect"];
 }
 
 def CountWorkPass : Pass<"hone-count-work", "::mlir::func::FuncOp"> {
-  let summary = "write on each kernel how much it computes and moves";
+  let summary = "annotate each kernel with how much it computes and moves";
   let description = [{
-    `hone.flop` and `hone.bytes` are sums of terms, each a factor and the positions of the numbers that it multiplies, among
-    those that a launch passes: the dynamic dimensions of operands and results, then the arguments. What counts as a FLOP,
-    and which bytes, `hone_work` in abi.h says. Left out: what is no polynomial of these numbers.
+    `hone.flop` and `hone.bytes` are sums of terms, each a factor and the positions of the numbers that it multiplies,
+    among those that a launch passes: the dynamic dimensions of operands and results, then the arguments. `hone_work` in
+    abi.h defines what counts as a FLOP, and which bytes. Omitted: values that are not polynomials in these numbers.
   }];
 }
 

@@ -19,8 +19,8 @@ using namespace mlir;
 
 namespace {
 
-/// A branch that is known is taken. (The patterns of scf would also turn small
-/// branches into selects, which tensors do not have.)
+/// A branch on a known condition is taken. (The patterns of scf would also turn
+/// small branches into selects, which tensors do not support.)
 struct TakeKnownBranch : OpRewritePattern<scf::IfOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(scf::IfOp op,
@@ -42,7 +42,7 @@ struct TakeKnownBranch : OpRewritePattern<scf::IfOp> {
   }
 };
 
-/// What other dialects fold becomes a constant of theirs: a slice of equal
+/// Folding results of other dialects become their constants: a slice of equal
 /// elements, for one.
 struct OwnConstant : OpRewritePattern<arith::ConstantOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -56,8 +56,8 @@ struct OwnConstant : OpRewritePattern<arith::ConstantOp> {
   }
 };
 
-/// Operations of more operands than this wait until the others are simple: each
-/// operand that changed would have all of them looked at again.
+/// Operations of more operands than this wait until the others are simplified:
+/// each changed operand would have all of them revisited.
 constexpr unsigned kWide = 64;
 
 struct SimplifyPass : hone::impl::SimplifyPassBase<SimplifyPass> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Families of simplification patterns, and what they share.
+// Families of simplification patterns, and shared helpers.
 #ifndef HONE_PASSES_GRAPH_SIMPLIFY_H
 #define HONE_PASSES_GRAPH_SIMPLIFY_H
 
@@ -14,23 +14,23 @@ namespace hone {
 void populateSimplifyMapPatterns(mlir::RewritePatternSet &patterns);
 /// Reshapes, transposes, slices, gathers, concatenations.
 void populateSimplifyMovementPatterns(mlir::RewritePatternSet &patterns);
-/// Transposes, which move next to what can take them in.
+/// Transposes, which move next to operations that can absorb them.
 void populateSimplifyTransposePatterns(mlir::RewritePatternSet &patterns);
-/// Matrix products and convolutions with what surrounds them.
+/// Matrix products and convolutions with neighbouring operations.
 void populateSimplifyContractionPatterns(mlir::RewritePatternSet &patterns);
-/// Scales behind contractions with constant weights.
+/// Scales after contractions with constant weights.
 void populateFoldAffinePatterns(mlir::RewritePatternSet &patterns);
 
 inline mlir::RankedTensorType tensorType(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType());
 }
 
-/// A map that takes over `body`, whose arguments fit `inputs`.
+/// A map that takes over `body`, whose arguments match `inputs`.
 graph::MapOp createMap(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::TypeRange results, mlir::ValueRange inputs,
                        mlir::ValueRange dims, mlir::Region &body);
 
-/// `value` under other sizes; itself where they are those it has.
+/// `value` with other sizes; itself if they are those it has.
 mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Location loc,
                       graph::DimBuilder &dims, mlir::Value value,
                       llvm::ArrayRef<mlir::OpFoldResult> sizes);
@@ -39,7 +39,7 @@ inline graph::DimBuilder dimsOf(mlir::Operation *op) {
   return graph::DimBuilder(op->getParentOfType<mlir::func::FuncOp>());
 }
 
-/// The dynamic sizes of `value`, for use by what replaces `op`.
+/// The dynamic sizes of `value`, for the replacement of `op`.
 llvm::SmallVector<mlir::Value>
 dynamicSizes(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Value value);
 

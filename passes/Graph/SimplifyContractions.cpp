@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Simplification of matrix products and convolutions with what surrounds them.
+// Simplification of matrix products and convolutions with neighbouring
+// operations.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Graph/Simplify.h"
@@ -10,7 +11,7 @@ using namespace hone::graph;
 
 namespace {
 
-/// A zero pad of spatial dimensions is padding of the convolution.
+/// A zero pad of spatial dimensions becomes padding of the convolution.
 struct FoldPadIntoConv : OpRewritePattern<ConvOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConvOp conv,
@@ -44,7 +45,7 @@ struct FoldPadIntoConv : OpRewritePattern<ConvOp> {
 };
 
 /// A transpose that ends with a swap of the last two dimensions becomes
-/// `transpose_rhs`, which reads rows; what is left of it moves whole rows.
+/// `transpose_rhs`, which reads rows; the rest of it moves whole rows.
 struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MatmulOp matmul,
@@ -114,7 +115,7 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
   }
 };
 
-/// map(reshape(x), ..) -> reshape(map(x, ..)) behind a matrix product, so that
+/// map(reshape(x), ..) -> reshape(map(x, ..)) after a matrix product, so that
 /// the map follows it directly.
 struct SinkReshape : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -192,7 +193,7 @@ private:
     return false;
   }
 
-  /// Whether `input` is of the shape that is reshaped, or varies only along
+  /// Whether `input` has the shape that is reshaped, or varies only along
   /// trailing dimensions that stay.
   static bool canMove(Value input, ReshapeOp reshape, int64_t shared) {
     RankedTensorType type = tensorType(input);

@@ -123,7 +123,7 @@ struct DropInputs : OpRewritePattern<MapOp> {
   }
 };
 
-/// Results that nobody uses, or that are equal to another.
+/// Results that are unused, or equal to another.
 struct DropResults : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MapOp map,
@@ -161,7 +161,7 @@ struct DropResults : OpRewritePattern<MapOp> {
   }
 };
 
-/// A constant [1, .., 1, n] is read as well as [n], and says that only the last
+/// A constant [1, .., 1, n] can be read as [n], which shows that only the last
 /// dimension matters.
 struct DropLeadingOnes : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -189,8 +189,8 @@ struct DropLeadingOnes : OpRewritePattern<MapOp> {
   }
 };
 
-/// What a region computes from constants alone is computed once, by a map of
-/// its own that constant folding evaluates.
+/// The part of a region that depends only on constants is computed once, by a
+/// separate map that constant folding evaluates.
 struct HoistConstantPart : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MapOp map,

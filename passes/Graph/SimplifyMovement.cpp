@@ -93,7 +93,7 @@ struct DropWholeSlice : OpRewritePattern<SliceOp> {
   }
 };
 
-/// slice(slice(x)) -> slice(x), where all offsets are static.
+/// slice(slice(x)) -> slice(x), if all offsets are static.
 struct MergeSlices : OpRewritePattern<SliceOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(SliceOp op,
@@ -118,7 +118,7 @@ struct MergeSlices : OpRewritePattern<SliceOp> {
 /// that work stays linear in it.
 static constexpr size_t maxConcatInputs = 64;
 
-/// A slice of a concatenation that lies in one operand is a slice of that.
+/// A slice of a concatenation within one operand is a slice of that.
 struct SliceOneOperand : OpRewritePattern<SliceOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(SliceOp op,
@@ -191,7 +191,7 @@ struct DropZeroPad : OpRewritePattern<PadOp> {
   }
 };
 
-/// Constant indices at equal distances pick a slice.
+/// Constant indices at equal distances are a slice.
 struct GatherSlice : OpRewritePattern<GatherOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(GatherOp op,

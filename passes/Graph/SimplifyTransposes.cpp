@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Brings transposes next to what can take them in: behind maps, reshapes that
-// add or drop ones, and slices.
+// Moves transposes next to operations that can absorb them: after maps,
+// reshapes that add or drop ones, and slices.
 #include "mlir/IR/Dominance.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "passes/Graph/ChannelsLast.h"
@@ -19,8 +19,8 @@ static SmallVector<int64_t> wideDims(Value value) {
   return result;
 }
 
-/// Whether a map of `value` runs in the kernel that makes it, once it has moved
-/// there.
+/// Whether a map of `value` would run in the kernel that produces it, once
+/// moved there.
 static bool joinsKernelOf(Value value) {
   Operation *producer = value.getDefiningOp();
   while (isa_and_nonnull<TransposeOp, ReshapeOp>(producer) &&
@@ -34,7 +34,7 @@ static bool joinsKernelOf(Value value) {
 namespace {
 
 /// A map of one operand runs before a transpose or reshape of it, in the kernel
-/// that makes the operand. Not where elements become wider, as more would be
+/// that produces the operand. Not if elements become wider, as more would be
 /// moved.
 struct MapBeforeMovement : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -86,7 +86,7 @@ struct MapBeforeMovement : OpRewritePattern<MapOp> {
   }
 };
 
-/// Ones stay where they are; a reshape puts them where they belong.
+/// Ones stay in place; a reshape moves them where they belong.
 struct TransposeKeepsUnits : OpRewritePattern<TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(TransposeOp op,
@@ -159,7 +159,7 @@ struct ReshapeBeforeTranspose : OpRewritePattern<ReshapeOp> {
   }
 };
 
-/// Slices of a transposed tensor are taken before, if that is all of its use.
+/// Slices of a transposed tensor are taken first, if it has no other use.
 struct SliceBeforeTranspose : OpRewritePattern<SliceOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(SliceOp op,

@@ -16,8 +16,8 @@ namespace hone {
 using namespace mlir;
 using namespace hone::graph;
 
-/// Operands of one kernel: with sizes that are known, and with others, where
-/// each of them costs address arithmetic.
+/// Operands of one kernel: with known sizes, and with others, where each of
+/// them costs address arithmetic.
 static constexpr size_t maxStatic = 64, maxDynamic = 16;
 
 static bool isWide(ConcatOp op) {
@@ -69,7 +69,7 @@ static void split(ConcatOp op, DimBuilder &dims) {
     for (ArrayRef<Rows> rest = parts; !rest.empty();) {
       ArrayRef<Rows> taken = rest.take_front(maxDynamic);
       rest = rest.drop_front(taken.size());
-      // What is left over waits for the next level: a kernel less.
+      // The rest waits for the next level: a kernel less.
       if (taken.size() < maxDynamic && !joined.empty()) {
         llvm::append_range(joined, taken);
         break;
