@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What operations of the model amount to.
+// The costs of the model's operations.
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Interfaces/CastInterfaces.h"
@@ -49,8 +49,8 @@ SizeExpr SizeExpr::operator+(const SizeExpr &other) const {
 
 //===-- Operations --------------------------------------------------------===//
 
-/// Arithmetic that the region does for one element. Numbers of type index are
-/// places, not data.
+/// Arithmetic operations of the region for one element. Numbers of type index
+/// are addresses, not data.
 static int64_t arithmeticIn(Region &region) {
   int64_t count = 0;
   region.walk([&](Operation *op) {
@@ -101,7 +101,7 @@ SizeExpr AttentionOp::getMultiplyAdds() {
          (SizeExpr::size(getQuery(), last) + SizeExpr::size(getResult(), last));
 }
 
-/// Between the products a softmax: for each score a maximum, a difference, an
+/// A softmax between the products: for each score a maximum, a difference, an
 /// exponential and a sum, for each result a quotient.
 SizeExpr AttentionOp::getFlop() {
   return getMultiplyAdds() * 2 +
@@ -130,7 +130,7 @@ SizeExpr PoolOp::getFlop() {
   return SizeExpr::elements(getResult()) * SizeExpr::product(getKernel());
 }
 
-/// Each window is gone over, beside the result.
+/// Each window is traversed, in addition to the result.
 SizeExpr PoolOp::getElementsSwept() {
   return SizeExpr::elements(getResult()) + getFlop();
 }

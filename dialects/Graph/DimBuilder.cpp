@@ -440,8 +440,8 @@ SmallVector<OpFoldResult> DimBuilder::dims(OpBuilder &builder, Location loc,
   return result;
 }
 
-/// The operand that is dimension `i` of a result of `op`; null where sizes are
-/// no operands.
+/// The operand that is dimension `i` of a result of `op`; null if sizes are not
+/// operands.
 static Value givenSize(Operation *op, int64_t i) {
   auto sized = dyn_cast<GivenSizesOpInterface>(op);
   if (!sized)
@@ -451,7 +451,7 @@ static Value givenSize(Operation *op, int64_t i) {
   return sized.getDims()[llvm::count_if(before, ShapedType::isDynamic)];
 }
 
-/// Where dimension `i` of the result of `op` comes from.
+/// The source of dimension `i` of the result of `op`.
 static std::optional<SizeSource> sizeSource(Operation *op, int64_t i) {
   if (auto derived = dyn_cast<DerivedSizesOpInterface>(op))
     return derived.getSizeSource(i);

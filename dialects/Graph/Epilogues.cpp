@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What operations of the model become inside kernels, where maps join them.
+// The model's operations inside kernels, where maps are fused into them.
 #include "dialects/Graph/KernelOps.h"
 
 using namespace mlir;

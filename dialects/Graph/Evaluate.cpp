@@ -22,8 +22,8 @@ static SmallVector<int64_t> rowMajorStrides(ArrayRef<int64_t> shape) {
   return strides;
 }
 
-/// A box of elements: where it begins in each of two tensors and how far apart
-/// neighbours are, in elements.
+/// A box of elements: its start in each of two tensors and the strides, in
+/// elements.
 struct BoxCopy {
   SmallVector<int64_t> shape;
   int64_t fromOffset = 0, toOffset = 0;
@@ -87,7 +87,8 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// The same element again, where the input of a movement is uniform; else null.
+/// The same element again, if the input of a movement is a splat; otherwise
+/// null.
 static ElementsAttr uniformResult(Operation *op) {
   ConstantBytes input = *constantBytes(op->getOperand(0));
   if (!input.splat)

@@ -14,7 +14,7 @@ namespace hone::graph {
 llvm::Expected<llvm::SmallVector<mlir::ElementsAttr>>
 evaluate(EvaluableOpInterface op, llvm::StringRef name);
 
-/// Whether one element stands for all in each tensor that `op` takes.
+/// Whether all tensor operands of `op` are splats.
 bool takesUniform(mlir::Operation *op);
 
 /// A reason not to evaluate.

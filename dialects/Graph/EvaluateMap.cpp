@@ -71,7 +71,7 @@ double hone::graph::roundToType(Type type, double value) {
 
 namespace {
 
-/// What an instruction works on.
+/// The operand of an instruction.
 struct Frame {
   SmallVector<Scalar> registers;
   SmallVector<int64_t> index;
@@ -82,7 +82,7 @@ using Instruction = std::function<void(Frame &)>;
 /// The region of a map as a list of instructions over numbered registers.
 class Program {
 public:
-  /// Null where all operations are known, else why not.
+  /// Null if all operations are supported, otherwise why not.
   const char *compile(MapOp map);
 
   bool usesIndex =
@@ -280,8 +280,8 @@ bool Program::compileConversion(Operation &op) {
       })
       .Case([&](arith::SIToFPOp) {
         return emit([=](Scalar in, Scalar &out) {
-          // From 64 bits straight to f32, not by way of a double: that would
-          // round twice.
+          // From 64 bits directly to f32: by way of a double it would be
+          // rounded twice.
           out.real = to.isF32()
                          ? static_cast<float>(in.integer)
                          : roundToType(to, static_cast<double>(in.integer));
@@ -457,7 +457,7 @@ bool Program::compileMath(Operation &op) {
 }
 
 /// Operations that report wrong data: where they would, evaluation is left to
-/// the run.
+/// run time.
 bool Program::compileChecked(Operation &op) {
   if (auto index = dyn_cast<IndexOp>(op)) {
     usesIndex = true;
@@ -673,8 +673,8 @@ const char *Program::compile(MapOp map) {
   return problem;
 }
 
-/// Distance in elements between neighbours of `type` along each dimension of a
-/// result of rank `rank`: 0 where the input is broadcast.
+/// Strides in elements of `type` along each dimension of a result of rank
+/// `rank`: 0 where the input is broadcast.
 static SmallVector<int64_t> broadcastStrides(RankedTensorType type,
                                              int64_t rank) {
   SmallVector<int64_t> strides(rank, 0);
@@ -704,7 +704,7 @@ llvm::Expected<SmallVector<ElementsAttr>> MapOp::evaluate(StringRef name) {
   if (const char *problem = program.compile(*this))
     return cannotEvaluate(problem);
 
-  // Where nothing varies, one element is enough.
+  // If nothing varies, one element is enough.
   bool uniform = !program.usesIndex &&
                  llvm::all_of(inputs, [](const ConstantBytes &input) {
                    return input.splat;
@@ -777,7 +777,7 @@ int64_t MapOp::getEvaluationCost() {
   return elements * llvm::divideCeil(llvm::range_size(getBody().front()), 4);
 }
 
-/// Not where elements depend on their place.
+/// Not if elements depend on their position.
 bool MapOp::isFreeToEvaluate() {
   if (!takesUniform(*this))
     return false;

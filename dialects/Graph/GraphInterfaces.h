@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What passes ask of operations, whichever they are. Comes with Graph.h.
+// Properties of operations that passes query by interface. Included by Graph.h.
 #ifndef HONE_DIALECTS_GRAPH_GRAPHINTERFACES_H
 #define HONE_DIALECTS_GRAPH_GRAPHINTERFACES_H
 
@@ -17,8 +17,8 @@ namespace hone::graph {
 
 class DimBuilder;
 
-/// Where a size comes from: it is that of dimension `dim` of `tensor`, plus
-/// `added`; just `added` where there is no tensor.
+/// The source of a size: dimension `dim` of `tensor`, plus `added`; just
+/// `added` if there is no tensor.
 struct SizeSource {
   mlir::Value tensor;
   int64_t dim;
@@ -30,16 +30,16 @@ llvm::LogicalResult reifyResultSizes(mlir::Operation *op,
                                      mlir::OpBuilder &builder,
                                      mlir::ReifiedRankedShapedTypeDims &shapes);
 
-/// Elements of the tensors that an operation takes and gives, all static.
+/// Elements of an operation's tensor operands and results, all static.
 int64_t elementsTouched(mlir::Operation *op);
 
-/// The operation may end the run with an error, in the name of a node.
+/// The operation may end the run with an error that names a node.
 template <typename ConcreteOp>
 class ReportsErrors
     : public mlir::OpTrait::TraitBase<ConcreteOp, ReportsErrors> {};
 
-/// Inside kernels the operation stays as it is until there are buffers, where
-/// it says what lies where.
+/// Inside kernels the operation is kept until bufferization, where it
+/// determines how memory is addressed.
 template <typename ConcreteOp>
 class InMemory : public mlir::OpTrait::TraitBase<ConcreteOp, InMemory> {};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What passes ask of operations, whichever they are. An operation says which of these it has in GraphOps.td or
-// KernelOps.td; passes hold no list of operations for what is asked here.
+// Properties of operations that passes query by interface. GraphOps.td and KernelOps.td say which an operation has;
+// passes contain no lists of operations for these.
 #ifndef HONE_DIALECTS_GRAPH_GRAPHINTERFACES
 #define HONE_DIALECTS_GRAPH_GRAPHINTERFACES
 
@@ -14,7 +14,7 @@ class Graph_Interface<string name> : OpInterface<name> {
 
 def Graph_GivenSizesOpInterface : Graph_Interface<"GivenSizesOpInterface"> {
   let description = [{
-    The sizes of the result that its type leaves open are operands, one for each `?`. All results have one shape.
+    The dynamic sizes of the result are operands, one for each `?`. All results have one shape.
   }];
   let methods = [
     InterfaceMethod<"These operands.", "::mlir::OperandRange", "getDims">,
@@ -37,8 +37,8 @@ def Graph_DerivedSizesOpInterface : Graph_Interface<"DerivedSizesOpInterface"> {
 
 def Graph_CostOpInterface : Graph_Interface<"CostOpInterface"> {
   let description = [{
-    What an operation amounts to, as expressions of sizes: profiles evaluate them at the sizes of a run, passes with
-    typical ones.
+    The cost of an operation, as expressions of sizes: profiles evaluate them at the sizes of a run, passes with typical
+    ones.
   }];
   let methods = [
     InterfaceMethod<"Products that are summed.", "::hone::graph::SizeExpr", "getMultiplyAdds", (ins), "",
@@ -56,7 +56,7 @@ def Graph_CostOpInterface : Graph_Interface<"CostOpInterface"> {
 
 def Graph_LayoutOpInterface : Graph_Interface<"LayoutOpInterface"> {
   let description = [{
-    The operation can work with channels last. Those without it work in the order of the model.
+    The operation can work with channels last. Operations without it work in the order of the model.
   }];
   let methods = [
     InterfaceMethod<"In which order it works, as it is now.", "::hone::graph::LayoutRole", "getLayoutRole",
@@ -68,8 +68,8 @@ def Graph_LayoutOpInterface : Graph_Interface<"LayoutOpInterface"> {
     InterfaceMethod<"Whether the results come in the order in which it works, rather than in that of the model.", "bool",
       "resultsFollowLayout", (ins), "", "return true;">,
     InterfaceMethod<[{
-        Makes the operation work with channels last: gives its attributes, sizes and result types the new order. Its
-        operands have it already.
+        Makes the operation work with channels last: permutes its attributes, sizes and result types. Its operands are
+        permuted already.
       }], "void", "useChannelsLast">];
 }
 
@@ -79,14 +79,13 @@ def Graph_EvaluableOpInterface : Graph_Interface<"EvaluableOpInterface"> {
   let description = "The operation can be computed at compile time where its operands are constants.";
   let methods = [
     InterfaceMethod<[{
-        The results, or why they cannot be computed now. All tensors that the operation takes are constants, and the
-        results static and of whole bytes. `name` is a hint for the resources that large results become.
+        The results, or why they cannot be computed now. All tensor operands are constants, and the results static and
+        of whole bytes. `name` is a hint for the resources that large results become.
       }], "::llvm::Expected<::llvm::SmallVector<::mlir::ElementsAttr>>", "evaluate", (ins "::llvm::StringRef":$name)>,
     InterfaceMethod<"The time that takes, in elements of a map with four operations.", "int64_t", "getEvaluationCost",
       (ins), "", "return ::hone::graph::elementsTouched($_op) / 64;">,
     InterfaceMethod<[{
-        True where the results need no memory of their own and hardly time: they share that of an operand, or one element
-        stands for all.
+        True if the results need no memory and almost no time: they share that of an operand, or are splats.
       }], "bool", "isFreeToEvaluate", (ins), "", "return false;">];
 }
 
@@ -94,7 +93,7 @@ def Graph_EvaluableOpInterface : Graph_Interface<"EvaluableOpInterface"> {
 
 def Graph_EpilogueOpInterface : Graph_Interface<"EpilogueOpInterface"> {
   let description = [{
-    Inside a kernel the operation becomes one with an epilogue, which takes in the maps behind it: they run on sums that
+    Inside a kernel the operation becomes one with an epilogue, which absorbs the maps after it: they run on sums that
     are still in registers.
   }];
   let methods = [
@@ -124,7 +123,7 @@ def Graph_KernelOpInterface : Graph_Interface<"KernelOpInterface"> {
 
 def Graph_ScheduledOpInterface : Graph_Interface<"ScheduledOpInterface"> {
   let description = [{
-    An operation inside kernels that sums products, and does so by a schedule on CPUs.
+    An operation inside kernels that sums products, on CPUs according to a schedule.
   }];
   let methods = [
     InterfaceMethod<"Null: there is none yet.", "::hone::graph::ScheduleAttr", "getScheduleAttr">,
@@ -137,12 +136,12 @@ def Graph_ScheduledOpInterface : Graph_Interface<"ScheduledOpInterface"> {
       "getPackedAttr", (ins), "", "return {};">];
 }
 
-/// The operation may end the run with an error, in the name of a node.
+/// The operation may end the run with an error that names a node.
 def Graph_ReportsErrors : NativeOpTrait<"ReportsErrors"> {
   let cppNamespace = "::hone::graph";
 }
 
-/// Inside kernels the operation stays as it is until there are buffers, where it says what lies where.
+/// Inside kernels the operation is kept until bufferization, where it determines how memory is addressed.
 def Graph_InMemory : NativeOpTrait<"InMemory"> {
   let cppNamespace = "::hone::graph";
 }

@@ -17,7 +17,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Graph_Op<string opMnemonic, list<Trait> traits = []> : Op<Graph_Dialect, opMnemonic, traits>;
 
-// What an operation states about itself; the methods named are its own, the others the interface's defaults.
+// Interfaces of an operation; it implements the methods named, the others are the interface's defaults.
 class Graph_GivenSizes<list<string> own = []> : DeclareOpInterfaceMethods<Graph_GivenSizesOpInterface, own>;
 def Graph_DerivedSizes : DeclareOpInterfaceMethods<Graph_DerivedSizesOpInterface>;
 class Graph_Cost<list<string> own = []> : DeclareOpInterfaceMethods<Graph_CostOpInterface, own>;
@@ -70,14 +70,14 @@ def Graph_MapOp : Graph_TensorOp<"map", [AttrSizedOperandSegments, SingleBlock, 
     Graph_Evaluable<["getEvaluationCost", "isFreeToEvaluate"]>]> {
   let summary = "computes every element of its results by one scalar region";
   let description = [{
-    The region runs once for each index of the result shape. Its arguments are the elements of `inputs`, aligned to
-    the result from the right; `hone.index` gives the coordinates. The region may read tensors from above by
-    `tensor.extract`. It has no side effects but the reports of `hone.checked_index` and `hone.checked_divisor`.
+    The region runs once for each index of the result shape. Its arguments are the elements of `inputs`, aligned to the
+    result from the right; `hone.index` gives the coordinates. The region may read tensors from above by
+    `tensor.extract`. It has no side effects except the reports of `hone.checked_index` and `hone.checked_divisor`.
     - (C1) all results have the same shape
     - (C2) each dimension of an input is 1 (broadcast; statically) or that of the result; a dynamic one equals it
     - (C3) the region has one argument per input, of its element type
     - (C4) the terminator yields one value per result, of its element type
-    - (C5) coordinates are asked for inside the rank only
+    - (C5) coordinates are only used inside the rank
     ```mlir
     %r = hone.map ins(%a, %b : tensor<4x?xf32>, tensor<?xf32>) dims(%n) -> tensor<4x?xf32> {
     ^bb0(%x: f32, %y: f32):

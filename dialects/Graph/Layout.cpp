@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What it means for operations of the model to work with channels last.
+// How the model's operations work with channels last.
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -26,7 +26,7 @@ SmallVector<int64_t> hone::graph::channelsFirstOrder(int64_t rank) {
   return order;
 }
 
-/// Place of each dimension after the transpose to channels last.
+/// Position of each dimension after the transpose to channels last.
 static SmallVector<int64_t> channelsLastPlaces(int64_t rank) {
   SmallVector<int64_t> places(rank);
   for (auto [i, from] : llvm::enumerate(channelsLastOrder(rank)))
@@ -58,7 +58,7 @@ static void moveType(Value value) {
   value.setType(type.clone(moved(type.getShape())));
 }
 
-/// Gives the results, and the sizes in `dims`, the new order.
+/// Permutes the results, and the sizes in `dims`.
 static void moveResults(GivenSizesOpInterface op) {
   op.getDimsMutable().assign(
       movedDynamic(typeOf(op->getResult(0)).getShape(), op.getDims()));
@@ -122,7 +122,7 @@ LayoutRole PoolOp::getLayoutRole(DimBuilder &) {
   // Indices are positions in the order of the model.
   if (getChannelsLast() || getIndices() || !hasChannelsLast(getInput()))
     return LayoutRole::Fixed;
-  // Else there are no vectors along a row of outputs.
+  // Otherwise there are no vectors along a row of outputs.
   return getStrides().back() <= 2 ? LayoutRole::BetterChannelsLast
                                   : LayoutRole::ChannelsLast;
 }
@@ -134,7 +134,7 @@ void PoolOp::useChannelsLast() {
 
 //===-- Reductions --------------------------------------------------------===//
 
-/// Not where the dimensions that are dropped leave the others in another order.
+/// Not if the dropped dimensions leave the others in another order.
 LayoutRole ReduceOp::getLayoutRole(DimBuilder &) {
   int64_t rank = getInput().getType().getRank();
   if (!hasChannelsLastOrder(rank) || getKeepdims())
@@ -171,7 +171,7 @@ void CumulateOp::useChannelsLast() {
 
 //===-- Data movement -----------------------------------------------------===//
 
-/// Where batch and channels stay as they are, and only spatial dimensions are
+/// If batch and channels are unchanged, and only spatial dimensions are
 /// regrouped.
 LayoutRole ReshapeOp::getLayoutRole(DimBuilder &dims) {
   return anyIf(hasChannelsLast(getInput()) && hasChannelsLast(getResult()) &&

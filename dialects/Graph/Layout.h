@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The order of dimensions in which operations work: as the model has them, or
-// with channels last.
+// The order of dimensions in which operations work: as in the model, or with
+// channels last.
 #ifndef HONE_DIALECTS_GRAPH_LAYOUT_H
 #define HONE_DIALECTS_GRAPH_LAYOUT_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What reductions begin with.
+// The neutral elements of reductions.
 #ifndef HONE_DIALECTS_GRAPH_NEUTRALELEMENT_H
 #define HONE_DIALECTS_GRAPH_NEUTRALELEMENT_H
 
@@ -7,7 +7,7 @@
 
 namespace hone::graph {
 
-/// The number of `type` that a reduction of no elements gives.
+/// The value in `type` of a reduction over no elements.
 mlir::TypedAttr neutralElement(ReduceKind kind, mlir::Type type);
 
 } // namespace hone::graph

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Amounts that depend on the sizes of tensors, for whoever knows these.
+// Amounts as expressions of tensor sizes, to be evaluated where these are
+// known.
 #ifndef HONE_DIALECTS_GRAPH_SIZEEXPR_H
 #define HONE_DIALECTS_GRAPH_SIZEEXPR_H
 
@@ -29,7 +30,8 @@ public:
   SizeExpr operator*(const SizeExpr &other) const;
   SizeExpr operator+(const SizeExpr &other) const;
 
-  /// The amount in the arithmetic of `T`, in which `valueOf` gives the factors.
+  /// Evaluates the amount in the arithmetic of `T`, with factors from
+  /// `valueOf`.
   template <typename T>
   T evaluate(llvm::function_ref<T(const Factor &)> valueOf) const {
     T sum(0);

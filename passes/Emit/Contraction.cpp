@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A matrix product over buffers, as emitters of all targets see it.
+// A matrix product over buffers: what is common to the emitters of all targets.
 #include "passes/Emit/Contraction.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "passes/Emit/Epilogue.h"
@@ -20,8 +20,8 @@ static std::optional<int64_t> positionOf(ShapedType type, int64_t outRank,
   return position;
 }
 
-/// Whether all of the left-hand side is one matrix against the same right-hand
-/// side, also for the epilogue.
+/// Whether the whole left-hand side is one matrix multiplied by the same
+/// right-hand side, also for the epilogue.
 static bool mergesBatches(KernelMatmulOp op, ShapedType lhs, ShapedType rhs,
                           ShapedType out) {
   int64_t rank = out.getRank();
@@ -48,7 +48,7 @@ ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
           packed ? packed.getKr() : 1};
 }
 
-/// The sizes of the product whose output dimensions fall into `groups`.
+/// The sizes of the product whose output dimensions are divided into `groups`.
 static void setSizes(ProductShape &shape, ArrayRef<int64_t> out) {
   for (int64_t group : shape.groups) {
     ArrayRef<int64_t> sizes = out.take_front(group);
@@ -98,7 +98,7 @@ std::optional<ProductShape> ProductShape::of(KernelConvOp op) {
   shape.k = shape.lhsPitch = input.getShape().back();
   if (!ShapedType::isDynamic(shape.k))
     shape.lhsPitch = estimateProduct(shape.k, op.getStrides().back());
-  // Where only the number of images is free, each is a product of its own.
+  // If only the number of images is free, each is a separate product.
   ArrayRef<int64_t> space = out.getShape().drop_front().drop_back();
   bool imagesAlone = out.isDynamicDim(0) && !ShapedType::isDynamicShape(space);
   bool perImage = imagesAlone && estimateProduct(space) >= tuning::kMinPixels;

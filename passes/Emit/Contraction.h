@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A matrix product over buffers, as emitters of all targets see it.
+// A matrix product over buffers: what is common to the emitters of all targets.
 #ifndef HONE_PASSES_EMIT_CONTRACTION_H
 #define HONE_PASSES_EMIT_CONTRACTION_H
 
@@ -31,8 +31,8 @@ FlatBuffer leftOperand(Emitter &e, mlir::Value memref, mlir::Type accumulator);
 /// `ShapedType::kDynamic` where they are not known.
 struct ProductShape {
   static ProductShape of(graph::KernelMatmulOp op);
-  /// Of a convolution with a filter in panels that is a product over all
-  /// pixels: kernels of one element, no padding. None: another one.
+  /// The product over all pixels of a convolution with a filter in panels, a
+  /// kernel of one element and no padding; none for others.
   static std::optional<ProductShape> of(graph::KernelConvOp op);
 
   ProductTypes types;
@@ -43,7 +43,7 @@ struct ProductShape {
   int64_t
       lhsPitch; ///< Elements from one row of the left-hand side to the next.
   bool fewRows = false; ///< Where `m` is not known, it is likely small.
-  /// How many output dimensions each of [batch.., m, n] stands for.
+  /// The number of output dimensions in each of [batch.., m, n].
   llvm::SmallVector<int64_t> groups;
 };
 
@@ -56,10 +56,9 @@ struct Contraction {
   ProductShape shape;
   FlatBuffer a, b;
   mlir::Value m, n, k;
-  /// Where a row of `a` starts in its batch; rows follow each other if it is
-  /// null.
+  /// Offset of a row of `a` in its batch; rows are consecutive if null.
   std::function<mlir::Value(mlir::Value row)> rowOffset;
-  /// How far the operands move with each batch coordinate.
+  /// Strides of the operands along each batch coordinate.
   llvm::SmallVector<mlir::Value> aBatchStrides, bBatchStrides;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The C signature of kernels: pointers and sizes come from tables, temporaries
-// lie in one region of memory, and failed checks become a status.
+// are in one region of memory, and failed checks become a status.
 #ifndef HONE_PASSES_EMIT_KERNELSIGNATURE_H
 #define HONE_PASSES_EMIT_KERNELSIGNATURE_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the last step of kernels is for all targets: everything becomes the LLVM
+// The last step of kernels, common to all targets: everything becomes the LLVM
 // dialect at once.
 #include "passes/Emit/LlvmPatterns.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -19,8 +19,8 @@ void hone::populateKernelToLlvmPatterns(const LLVMTypeConverter &converter,
   populateSCFToControlFlowConversionPatterns(patterns);
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
-  // Intrinsics go before libraries, of which upstream's patterns know some
-  // functions.
+  // Intrinsics take precedence over libraries, to which upstream's patterns map
+  // some functions.
   populateMathToLLVMConversionPatterns(converter, patterns,
                                        /*approximateLog1p=*/false,
                                        /*benefit=*/2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the last step of kernels is for all targets: everything becomes the LLVM
+// The last step of kernels, common to all targets: everything becomes the LLVM
 // dialect at once.
 #ifndef HONE_PASSES_EMIT_LLVMPATTERNS_H
 #define HONE_PASSES_EMIT_LLVMPATTERNS_H
@@ -9,12 +9,12 @@
 
 namespace hone {
 
-/// Of control flow, arithmetic, buffers and masks; those of vectors, whose sums
-/// targets order in their own ways, come beside.
+/// Control flow, arithmetic, buffers and masks; patterns for vectors, whose
+/// sums targets order differently, are added separately.
 void populateKernelToLlvmPatterns(const mlir::LLVMTypeConverter &converter,
                                   mlir::RewritePatternSet &patterns);
 
-/// Buffers that were made from descriptors leave casts behind.
+/// Buffers built from descriptors leave casts behind.
 void removeDescriptorCasts(mlir::Operation *root);
 
 } // namespace hone

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The programs of an installation, which find each other by lying together.
+// Locates the programs of an installation, which are in one folder.
 #include "tools/hone/Beside.h"
 
 #include <cerrno>

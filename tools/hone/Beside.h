@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The programs of an installation, which find each other by lying together.
+// Locates the programs of an installation, which are in one folder.
 #ifndef HONE_TOOLS_HONE_BESIDE_H
 #define HONE_TOOLS_HONE_BESIDE_H
 
@@ -7,8 +7,8 @@
 
 namespace hone {
 
-/// The path of the program of that name beside the one that runs; after a
-/// message false if where that lies cannot be told. Takes no memory.
+/// The path of the program of that name beside the running one; false, after a
+/// message, if that path is unknown. Allocates nothing.
 bool findBeside(const char *name, char (&path)[PATH_MAX]);
 
 } // namespace hone

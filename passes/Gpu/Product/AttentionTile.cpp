@@ -11,7 +11,7 @@ using namespace hone;
 /// Rows and keys of a tile, in order of preference.
 static constexpr int64_t kRows[] = {64, 32, 16}, kKeys[] = {64, 32};
 /// Depth of the slices of queries and keys that go through registers.
-static constexpr int64_t kPiece = 16;
+static constexpr int64_t kSliceDepth = 16;
 
 static AttentionTile scalarTile(int64_t rows, int64_t keys, int64_t width) {
   AttentionTile tile;
@@ -22,10 +22,10 @@ static AttentionTile scalarTile(int64_t rows, int64_t keys, int64_t width) {
   int64_t warps = rows / AttentionTile::kWarpRows;
   tile.rows = rows;
   tile.keys = keys;
-  tile.scores = {rows, keys, kPiece, warps, 1, 2, false};
+  tile.scores = {rows, keys, kSliceDepth, warps, 1, 2, false};
   tile.values = {rows, columns, keys, warps, 1, 1, false};
-  tile.query = {nullptr, kPiece, rows, false, false};
-  tile.key = {nullptr, kPiece, keys, false, false};
+  tile.query = {nullptr, kSliceDepth, rows, false, false};
+  tile.key = {nullptr, kSliceDepth, keys, false, false};
   tile.exponentials = {nullptr, keys, rows, false, false};
   tile.value = {nullptr, keys, tile.values.n, false, false};
   return tile;
