@@ -24,11 +24,13 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// The largest integer up to which f32 and f64 have all integers.
-static constexpr int64_t kExactInF32 = int64_t(1) << 24,
-                         kExactInF64 = int64_t(1) << 53;
+/// All integers up to this one are numbers of f32.
+static constexpr int64_t kExactInF32 = int64_t(1) << 24;
 /// The largest distance of a byte from its zero point.
 static constexpr int64_t kMaxDistance = 255;
+/// Products of so many distances are summed exactly in i32.
+static constexpr int64_t kMaxExactK =
+    std::numeric_limits<int32_t>::max() / (kMaxDistance * kMaxDistance);
 /// Flips between an unsigned byte and the signed one that is 128 less.
 static constexpr int64_t kSignFlip = 128;
 
@@ -160,6 +162,12 @@ static std::optional<Dequantized> matchDequantized(Value tensor) {
   if (!bytes || bytes.getOwner() != &body || !bytes.getType().isInteger(8))
     return std::nullopt;
   found.bytes = map.getInputs()[bytes.getArgNumber()];
+  // A zero point is a byte like the others.
+  if (std::optional<double> zero = found.zero.number) {
+    int64_t low = found.isUnsigned ? 0 : -kSignFlip;
+    if (*zero != std::floor(*zero) || *zero < low || *zero > low + kMaxDistance)
+      return std::nullopt;
+  }
   if (typeOf(found.bytes).getShape() != typeOf(tensor).getShape())
     return std::nullopt;
   return found;
@@ -504,6 +512,10 @@ static LogicalResult leaveAsIs(Operation *op, StringRef reason) {
 static StringRef problemOf(const ByteProduct &product) {
   if (!product.left.scale != !product.right.scale)
     return "one operand alone has a scale";
+  // Sums of integers wrap around, those of floats do not.
+  if (product.left.scale &&
+      (ShapedType::isDynamic(product.k) || product.k > kMaxExactK))
+    return "sums may need more than 32 bits";
   if (!isOfRows(product, product.left.zero) ||
       !isOfRows(product, product.left.scale))
     return "the left operand has parameters along K";
@@ -670,13 +682,12 @@ static void computeInFloats(ConvOp op, DimBuilder &dims) {
   RankedTensorType filter = typeOf(op.getFilter());
   if (!filter.hasStaticShape())
     return;
-  int64_t largest = ShapedType::getNumElements(filter.getShape().drop_front()) *
-                    kMaxDistance * kMaxDistance;
-  if (largest > std::numeric_limits<int32_t>::max())
+  int64_t k = ShapedType::getNumElements(filter.getShape().drop_front());
+  if (k > kMaxExactK)
     return;
-  static_assert(std::numeric_limits<int32_t>::max() < kExactInF64);
   OpBuilder b(op);
-  Type type = largest <= kExactInF32 ? b.getF32Type() : b.getF64Type();
+  Type type = k * kMaxDistance * kMaxDistance <= kExactInF32 ? b.getF32Type()
+                                                             : b.getF64Type();
   for (OpOperand *operand : {&op.getInputMutable(), &op.getFilterMutable()})
     operand->set(mapBytes(
         b, operand->get(),

@@ -147,3 +147,45 @@ func.func @along_k(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %s: tensor<4x1xf32>) 
   %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
   return %r : tensor<3x2xf32>
 }
+
+// -----
+
+// A difference that is no byte is no zero point, and floats of so many products do not fit into i32.
+// CHECK-LABEL: func.func @left_alone(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
+// CHECK:         hone.matmul {{.+}} -> tensor<1x2xf32>
+func.func @left_alone(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %y: tensor<1x40000xi8>, %v: tensor<40000x2xi8>)
+    -> (tensor<3x2xf32>, tensor<1x2xf32>) {
+  %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %half = arith.constant 0.5 : f32
+    %d = arith.subf %f, %half : f32
+    %p = arith.mulf %d, %half : f32
+    hone.yield %p : f32
+  }
+  %b = hone.map ins(%w : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  %c = hone.map ins(%y : tensor<1x40000xi8>) -> tensor<1x40000xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %d = hone.map ins(%v : tensor<40000x2xi8>) -> tensor<40000x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %s = hone.matmul %c, %d : tensor<1x40000xf32>, tensor<40000x2xf32> -> tensor<1x2xf32>
+  return %r, %s : tensor<3x2xf32>, tensor<1x2xf32>
+}
