@@ -181,14 +181,22 @@ int64_t MicroKernel::lanes(const CpuMachine &machine, Type accumulator) const {
 Value MicroKernel::finish(Emitter &e, Value sum) const {
   if (parts == 1)
     return sum;
+  assert(parts == 2 && "a sum has one part or two");
+  // In halves of wider integers: LLVM makes horizontal additions of shuffles,
+  // for which half of the registers of AVX-512 do not exist.
   auto type = cast<VectorType>(sum.getType());
-  auto everySecond = [&](int64_t first) -> Value {
-    SmallVector<int64_t> lanes;
-    for (int64_t i = first; i < type.getNumElements(); i += 2)
-      lanes.push_back(i);
-    return vector::ShuffleOp::create(e.builder, e.loc, sum, sum, lanes);
-  };
-  return e.sum(everySecond(0), everySecond(1));
+  int64_t lanes = type.getNumElements() / parts;
+  unsigned bits = type.getElementTypeBitWidth();
+  auto wideType = VectorType::get({lanes}, e.builder.getIntegerType(2 * bits));
+  Value pairs = bitcast(e, sum, lanes, wideType.getElementType());
+  Value shift = arith::ConstantOp::create(
+      e.builder, e.loc,
+      DenseElementsAttr::get(
+          wideType, e.builder.getIntegerAttr(wideType.getElementType(), bits)));
+  Value second = arith::ShRUIOp::create(e.builder, e.loc, pairs, shift);
+  return arith::TruncIOp::create(
+      e.builder, e.loc, VectorType::get({lanes}, type.getElementType()),
+      e.sum(pairs, second));
 }
 
 ArrayRef<MicroKernel> hone::microKernels() { return kTable; }

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from kernel_graphs import CONTRACTIONS, Graph, attentions, bench_models, convolutions, products
+from kernel_graphs import CONTRACTIONS, Graph, attentions, bench_models, byte_products, convolutions, products
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Level: registers of its vectors, all of one kind in a loop, and what a step of a product has.
@@ -24,11 +24,19 @@ LEVELS = {
     "x86-64-v3": (("ymm",), re.compile(r"vfmadd\w+p[sd]$")),
     "x86-64-v4": (("zmm", "ymm"), re.compile(r"vfmadd\w+p[sd]$")),
 }
+# The same for products of bytes: with VNNI, a dot product takes the place of widened multiply-adds.
+BYTE_LEVELS = {
+    "x86-64-v2": (("xmm",), re.compile(r"pmaddwd$")),
+    "x86-64-v3": (("ymm",), re.compile(r"vpmaddwd$")),
+    "x86-64-v4": (("zmm",), re.compile(r"vpmaddwd$")),
+    "alderlake": (("ymm",), re.compile(r"vpdpbusd$")),
+    "cascadelake": (("zmm",), re.compile(r"vpdpbusd$")),
+}
 GRAPHS = [("products", products), ("convolutions", convolutions), ("attentions", attentions)]
 LABEL = re.compile(r"^(\.L\w+):")
 FUNCTION = re.compile(r"^(\w[\w.$]*):")
 JUMP = re.compile(r"^\tj\w+\t(\.L\w+)")
-INSTRUCTION = re.compile(r"^\t([a-z]\w*)(?:\t(.*?))?(?:\s*#.*)?$")
+INSTRUCTION = re.compile(r"^\t(?:\{vex\}\s+)?([a-z]\w*)(?:\t(.*?))?(?:\s*#.*)?$")
 # A spilled vector has a fixed place; buffers on the stack are read through an index.
 SPILL = {"rsp": re.compile(r"-?\d*\(%rsp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rsp\)"),
          "rbp": re.compile(r"-?\d*\(%rbp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rbp\)")}
@@ -39,7 +47,7 @@ KNOWN = {
 }
 # The minimum numbers of products, and of broadcast elements, in a loop along K.
 LEAST_PRODUCTS = 8
-BROADCAST = re.compile(r"^(vbroadcasts[sd] [^.]*\(%r(?!ip)|.*\{1to|shufps |unpcklpd |movddup )")
+BROADCAST = re.compile(r"^(vbroadcasts[sd] [^.]*\(%r(?!ip)|.*\{1to|shufps |unpcklpd |movddup |v?pbroadcast[dq] |pshufd |vmovddup )")
 
 
 def functions(text):
@@ -70,13 +78,13 @@ def innermost_loops(lines):
         yield [(found[1], found[2] or "") for line in lines[first : last + 1] if (found := INSTRUCTION.match(line))]
 
 
-def problems(what, model, level, hone):
+def problems(what, model, level, hone, expected):
     """Problems in the loops of a model of this name, and the number of loops."""
     command = [hone, "compile", str(model), f"--cpu={level}", "--emit=asm"]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         return [f"hone ends with {run.returncode}: {run.stderr.strip()}"], 0
-    registers, product = LEVELS[level]
+    registers, product = expected
     amiss, loops = [], 0
     for name, lines in functions(run.stdout):
         if not CONTRACTIONS.search(name):
@@ -98,23 +106,23 @@ def problems(what, model, level, hone):
             narrow = [operands for operands in products if f"%{kind}" not in operands]
             if narrow:
                 amiss.append(f"{name}: {len(narrow)} of {len(products)} products are narrower than {kind}: {narrow[0]}")
-    return amiss, loops
+    return amiss or ([] if loops else ["there is no loop along K"]), loops
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="part of a model's name")
-    parser.add_argument("--cpu", default=",".join(LEVELS), help="levels")
+    parser.add_argument("--cpu", default=",".join(BYTE_LEVELS), help="levels")
     args = parser.parse_args()
     hone = str(pathlib.Path(os.environ["HONE_BUILD"]) / "bin" / "hone")
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
 
-        def check(name, path):
+        def check(name, path, levels=LEVELS):
             nonlocal passed, failed
-            for level in args.cpu.split(","):
-                amiss, loops = problems(name, path, level, hone)
+            for level in filter(levels.get, args.cpu.split(",")):
+                amiss, loops = problems(name, path, level, hone, levels[level])
                 passed, failed = passed + (not amiss), failed + bool(amiss)
                 print(f"{name} for {level}: {loops} loops along K" + ("" if amiss else ", all well"), flush=True)
                 for problem in amiss:
@@ -125,6 +133,10 @@ def main():
                 graph = Graph("f32")
                 fill(graph)
                 check(what, graph.save(scratch / "model.onnx"))
+        if args.only in "bytes":
+            graph = Graph("u8")
+            byte_products(graph)
+            check("bytes", graph.save(scratch / "model.onnx"), BYTE_LEVELS)
         if args.only in "digits":
             check("digits", ROOT / "test/data/digits/model.onnx")
         for name, path in bench_models(args.only, scratch):

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16, "f64": TensorProto.DOUBLE}
+TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16, "f64": TensorProto.DOUBLE, "u8": TensorProto.UINT8}
 # Kernels named after one of these contain a product.
 CONTRACTIONS = re.compile("matmul|conv|attention|lstm|gru|rnn")
 
@@ -30,6 +30,8 @@ class Graph:
         name = f"c{len(self.constants)}"
         values = self.random.standard_normal(shape).astype(np.float32)
         dtype = helper.tensor_dtype_to_np_dtype(TYPES[self.kind])
+        if self.kind == "u8":
+            values = np.clip(128 + 40 * values, 0, 255)
         self.constants.append(numpy_helper.from_array(values.astype(dtype), name))
         return name
 
@@ -39,7 +41,8 @@ class Graph:
         return name
 
     def result(self, value):
-        self.outputs.append(helper.make_tensor_value_info(value, TYPES[self.kind], None))
+        kind = TensorProto.INT32 if self.kind == "u8" else TYPES[self.kind]
+        self.outputs.append(helper.make_tensor_value_info(value, kind, None))
 
     def save(self, path):
         graph = helper.make_graph(self.nodes, "test", self.inputs, self.outputs, self.constants)
@@ -53,6 +56,16 @@ def products(g):
         g.result(g.apply("Gelu", x))
     g.result(g.apply("MatMul", g.input(4, 96, 64), g.input(4, 64, 80)))
     g.result(g.apply("Gemm", g.input("n", 100), g.input(72, 100), transB=1))
+
+
+def byte_products(g):
+    """Sums of products of bytes."""
+    for rows in (128, "n"):
+        g.result(g.apply("MatMulInteger", g.input(rows, 256), g.constant(256, 320)))
+    g.result(g.apply("MatMulInteger", g.input(1, 300), g.constant(300, 64)))
+    for channels, filters, kernel, stride in ((64, 96, 3, 1), (32, 16, 1, 1), (3, 32, 7, 2)):
+        pads = [kernel // 2] * 4
+        g.result(g.apply("ConvInteger", g.input(1, channels, 28, 28), g.constant(filters, channels, kernel, kernel), pads=pads, strides=[stride] * 2))
 
 
 def convolutions(g):
