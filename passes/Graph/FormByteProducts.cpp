@@ -91,7 +91,11 @@ static BlockArgument convertedArgument(Value value, bool &isUnsigned) {
     if (!isa<arith::ExtUIOp, arith::ExtSIOp, arith::UIToFPOp, arith::SIToFPOp>(
             op))
       return {};
-    isUnsigned = isa<arith::ExtUIOp, arith::UIToFPOp>(op);
+    // What has been extended as signed may be negative.
+    bool isSigned = isa<arith::ExtSIOp, arith::SIToFPOp>(op);
+    if (isUnsigned && isSigned)
+      return {};
+    isUnsigned = !isSigned;
     value = op->getOperand(0);
   }
   return cast<BlockArgument>(value);
@@ -146,8 +150,8 @@ static std::optional<Dequantized> matchDequantized(Value tensor) {
       return std::nullopt;
     found.scale = *scale;
     value = product.getLhs();
-  } else if (!element.isInteger(32)) {
-    return std::nullopt;
+  } else if (element.isF32()) {
+    found.scale.number = 1;
   }
   Operation *difference = value.getDefiningOp();
   if (isa_and_nonnull<arith::SubFOp, arith::SubIOp>(difference)) {
@@ -219,6 +223,9 @@ static ZeroPoints zeroPointsOf(const Dequantized &operand, int64_t offset) {
   if (!bytes)
     return zeros;
   zeros.known.emplace();
+  // Parameters of no rows are those of any.
+  if (bytes->data.empty())
+    zeros.known->push_back(offset);
   int64_t count = bytes->splat ? 1 : bytes->data.size();
   for (int64_t i = 0; i < count; ++i) {
     char byte = *bytes->element(i);
@@ -508,6 +515,19 @@ static LogicalResult leaveAsIs(Operation *op, StringRef reason) {
   return failure();
 }
 
+/// Whether the scales, as far as they are known, can be multiplied before they
+/// meet the sum.
+static bool areScalesNormal(const ByteProduct &product) {
+  std::optional<SmallVector<float>> left = floatsOf(product.left.scale),
+                                    right = floatsOf(product.right.scale);
+  if (!left || !right || left->size() != 1)
+    return true;
+  return llvm::all_of(*right, [&](float scale) {
+    return std::isnormal(scale * left->front()) || scale == 0 ||
+           left->front() == 0;
+  });
+}
+
 /// What is wrong with the operands of a product; "" where they can be bytes.
 static StringRef problemOf(const ByteProduct &product) {
   if (!product.left.scale != !product.right.scale)
@@ -516,6 +536,8 @@ static StringRef problemOf(const ByteProduct &product) {
   if (product.left.scale &&
       (ShapedType::isDynamic(product.k) || product.k > kMaxExactK))
     return "sums may need more than 32 bits";
+  if (product.left.scale && !areScalesNormal(product))
+    return "the product of the scales is not a normal number";
   if (!isOfRows(product, product.left.zero) ||
       !isOfRows(product, product.left.scale))
     return "the left operand has parameters along K";

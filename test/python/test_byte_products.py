@@ -89,6 +89,13 @@ class IntegerTest(unittest.TestCase):
             got = model.run({"a": a, "za": za, "zb": zb})["y"]
             np.testing.assert_array_equal(got, (a.astype(np.int64) - za) @ (b.astype(np.int64) - zb))
 
+    def test_no_rows(self):
+        a, b = np.zeros((0, 4), UINT8), np.ones((4, 3), INT8)
+        constants = {"b": b, "za": np.zeros(0, UINT8), "zb": np.array(1, INT8)}
+        node = helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"])
+        got = compile_nodes([node], {"a": (a, a.shape)}, constants, {"y": 6}, "native").run({"a": a})["y"]
+        self.assertEqual(got.shape, (0, 3))
+
     def test_convolution(self):
         rng = np.random.default_rng(3)
         for number in range(60):

@@ -150,6 +150,71 @@ func.func @along_k(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %s: tensor<4x1xf32>) 
 
 // -----
 
+// A byte that is extended as a signed one may be negative.
+// CHECK-LABEL: func.func @mixed_signs(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
+func.func @mixed_signs(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+  %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %i = arith.extsi %e : i8 to i16
+    %f = arith.uitofp %i : i16 to f32
+    hone.yield %f : f32
+  }
+  %b = hone.map ins(%w : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    hone.yield %f : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
+}
+
+// -----
+
+// Scales whose product overflows stay apart.
+// CHECK-LABEL: func.func @large_scales(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
+func.func @large_scales(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+  %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %scale = arith.constant 1.0e30 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %b = hone.map ins(%w : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    %scale = arith.constant 1.0e20 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
+}
+
+// -----
+
+// A scale of 1 has left no multiplication.
+// CHECK-LABEL: func.func @no_scale(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xi32>
+func.func @no_scale(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+  %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    hone.yield %f : f32
+  }
+  %b = hone.map ins(%w : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    hone.yield %f : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
+}
+
+// -----
+
 // A difference that is no byte is no zero point, and floats of so many products do not fit into i32.
 // CHECK-LABEL: func.func @left_alone(
 // CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
