@@ -8,11 +8,11 @@
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "passes/Analysis/Remarks.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Quantization.h"
+#include "passes/Graph/Simplify.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace hone {
@@ -26,37 +26,13 @@ using namespace hone::graph;
 
 /// All integers up to this one are numbers of f32.
 static constexpr int64_t kExactInF32 = int64_t(1) << 24;
-/// The largest distance of a byte from its zero point.
-static constexpr int64_t kMaxDistance = 255;
 /// Products of so many distances are summed exactly in i32.
 static constexpr int64_t kMaxExactK =
     std::numeric_limits<int32_t>::max() / (kMaxDistance * kMaxDistance);
-/// Flips between an unsigned byte and the signed one that is 128 less.
-static constexpr int64_t kSignFlip = 128;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static bool isOne(int64_t size) { return size == 1; }
 
 namespace {
-/// A scale or zero point: a number, or a tensor that the map reads.
-struct Parameter {
-  std::optional<double> number;
-  Value tensor;
-  bool isUnsigned = false; ///< Elements of the tensor.
-
-  explicit operator bool() const { return number || tensor; }
-};
-
-/// A tensor that a map computes as (bytes - zero point) * scale.
-struct Dequantized {
-  Value bytes;
-  bool isUnsigned = false;
-  Parameter zero, scale; ///< May be absent: 0 and 1.
-};
-
 /// Zero points as numbers, or as a tensor that only the run knows.
 struct ZeroPoints {
   std::optional<SmallVector<int64_t>> known; ///< One, or one for each column.
@@ -84,99 +60,6 @@ struct ByteProduct {
 };
 } // namespace
 
-/// The argument that `value` converts to another type; `isUnsigned` tells how.
-static BlockArgument convertedArgument(Value value, bool &isUnsigned) {
-  isUnsigned = false;
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<arith::ExtUIOp, arith::ExtSIOp, arith::UIToFPOp, arith::SIToFPOp>(
-            op))
-      return {};
-    // What has been extended as signed may be negative.
-    bool isSigned = isa<arith::ExtSIOp, arith::SIToFPOp>(op);
-    if (isUnsigned && isSigned)
-      return {};
-    isUnsigned = !isSigned;
-    value = op->getOperand(0);
-  }
-  return cast<BlockArgument>(value);
-}
-
-/// The bytes of a constant, perhaps under another shape.
-static std::optional<ConstantBytes> knownBytes(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getInput();
-  return constantBytes(value);
-}
-
-/// `value` in the body of `map` as a scale or zero point of elements like
-/// `element`.
-static std::optional<Parameter> matchParameter(MapOp map, Value value,
-                                               Type element) {
-  Parameter found;
-  FloatAttr real;
-  IntegerAttr integer;
-  if (matchPattern(value, m_Constant(&real))) {
-    found.number = real.getValueAsDouble();
-    return found;
-  }
-  if (matchPattern(value, m_Constant(&integer))) {
-    found.number = integer.getInt();
-    return found;
-  }
-  BlockArgument argument = convertedArgument(value, found.isUnsigned);
-  if (!argument || argument.getOwner() != &map.getBody().front() ||
-      argument.getType() != element)
-    return std::nullopt;
-  found.tensor = map.getInputs()[argument.getArgNumber()];
-  return found;
-}
-
-/// Recognizes (bytes - zero point) * scale in f32, and bytes - zero point in
-/// i32.
-static std::optional<Dequantized> matchDequantized(Value tensor) {
-  auto map = tensor.getDefiningOp<MapOp>();
-  Type element = getElementTypeOrSelf(tensor);
-  if (!map || map.getNumResults() != 1 ||
-      !(element.isF32() || element.isInteger(32)))
-    return std::nullopt;
-  Block &body = map.getBody().front();
-  Type byte = IntegerType::get(map.getContext(), 8);
-  Dequantized found;
-  Value value = body.getTerminator()->getOperand(0);
-  if (auto product = value.getDefiningOp<arith::MulFOp>()) {
-    std::optional<Parameter> scale =
-        matchParameter(map, product.getRhs(), element);
-    if (!scale)
-      return std::nullopt;
-    found.scale = *scale;
-    value = product.getLhs();
-  } else if (element.isF32()) {
-    found.scale.number = 1;
-  }
-  Operation *difference = value.getDefiningOp();
-  if (isa_and_nonnull<arith::SubFOp, arith::SubIOp>(difference)) {
-    std::optional<Parameter> zero =
-        matchParameter(map, difference->getOperand(1), byte);
-    if (!zero)
-      return std::nullopt;
-    found.zero = *zero;
-    value = difference->getOperand(0);
-  }
-  BlockArgument bytes = convertedArgument(value, found.isUnsigned);
-  if (!bytes || bytes.getOwner() != &body || !bytes.getType().isInteger(8))
-    return std::nullopt;
-  found.bytes = map.getInputs()[bytes.getArgNumber()];
-  // A zero point is a byte like the others.
-  if (std::optional<double> zero = found.zero.number) {
-    int64_t low = found.isUnsigned ? 0 : -kSignFlip;
-    if (*zero != std::floor(*zero) || *zero < low || *zero > low + kMaxDistance)
-      return std::nullopt;
-  }
-  if (typeOf(found.bytes).getShape() != typeOf(tensor).getShape())
-    return std::nullopt;
-  return found;
-}
-
 static Value mapBytes(OpBuilder &b, Value bytes,
                       function_ref<Value(OpBuilder &, Location, Value)> body,
                       Type element, DimBuilder &dims) {
@@ -184,7 +67,7 @@ static Value mapBytes(OpBuilder &b, Value bytes,
   SmallVector<int64_t> shape;
   SmallVector<Value> dynamic;
   dims.split(b, loc, dims.dims(b, loc, bytes), shape, dynamic);
-  auto type = RankedTensorType::get(typeOf(bytes).getShape(), element);
+  auto type = RankedTensorType::get(tensorType(bytes).getShape(), element);
   return MapOp::create(b, loc, TypeRange(type), bytes, dynamic,
                        [&](OpBuilder &inner, Location loc, ValueRange args) {
                          YieldOp::create(inner, loc, body(inner, loc, args[0]));
@@ -203,7 +86,7 @@ static Value flipSigns(OpBuilder &b, Value bytes, DimBuilder &dims) {
           return arith::XOrIOp::create(inner, loc, x, flip);
         },
         b.getI8Type(), dims);
-  ConstantBuffer buffer(typeOf(bytes));
+  ConstantBuffer buffer(tensorType(bytes));
   for (auto [i, out] : llvm::enumerate(buffer.data()))
     out = *known->element(i) ^ static_cast<char>(kSignFlip);
   return ConstantOp::create(b, bytes.getLoc(), buffer.finish("bytes"));
@@ -242,7 +125,7 @@ static void
 forEachByte(const ByteProduct &product, Value bytes,
             function_ref<void(int64_t value, int64_t column, int64_t i)> body) {
   ConstantBytes known = *knownBytes(bytes);
-  ArrayRef<int64_t> shape = typeOf(bytes).getShape();
+  ArrayRef<int64_t> shape = tensorType(bytes).getShape();
   int64_t columns = shape[product.columnDim];
   int64_t stride =
       ShapedType::getNumElements(shape.drop_front(product.columnDim + 1));
@@ -263,7 +146,7 @@ static Value subtractZeros(OpBuilder &b, ByteProduct &product, Value bytes) {
   });
   if (!fits)
     return bytes;
-  ConstantBuffer buffer(typeOf(bytes));
+  ConstantBuffer buffer(tensorType(bytes));
   forEachByte(product, bytes, [&](int64_t value, int64_t column, int64_t i) {
     buffer.data()[i] = static_cast<char>(value - zeroOf(column));
   });
@@ -290,7 +173,7 @@ static Value sumBytes(OpBuilder &b, Value bytes, bool isUnsigned,
         return arith::ExtSIOp::create(inner, loc, type, x);
       },
       b.getI32Type(), dims);
-  SmallVector<int64_t> shape(typeOf(bytes).getShape());
+  SmallVector<int64_t> shape(tensorType(bytes).getShape());
   for (int64_t axis : axes)
     shape[axis] = 1;
   return ReduceOp::create(b, bytes.getLoc(),
@@ -302,7 +185,7 @@ static Value sumBytes(OpBuilder &b, Value bytes, bool isUnsigned,
 /// the result; null where they are computed in the run, without the factor.
 static Value knownColumnSums(OpBuilder &b, const ByteProduct &product,
                              Value bytes, int64_t factor) {
-  RankedTensorType type = typeOf(bytes);
+  RankedTensorType type = tensorType(bytes);
   if (!knownBytes(bytes) || !llvm::all_of(batchOf(product, type), isOne))
     return {};
   SmallVector<int32_t> sums(type.getDimSize(product.columnDim));
@@ -322,8 +205,8 @@ static Value knownColumnSums(OpBuilder &b, const ByteProduct &product,
 static Value columnSums(OpBuilder &b, const ByteProduct &product, Value bytes,
                         DimBuilder &dims) {
   SmallVector<int64_t> axes;
-  for (int64_t i = batchOf(product, typeOf(bytes)).size();
-       i < typeOf(bytes).getRank(); ++i)
+  for (int64_t i = batchOf(product, tensorType(bytes)).size();
+       i < tensorType(bytes).getRank(); ++i)
     if (i != product.columnDim)
       axes.push_back(i);
   return product.alignColumns(
@@ -433,23 +316,6 @@ static void correctRightZero(OpBuilder &b, Location loc, Correction &correction,
   });
 }
 
-/// f32 numbers of a constant.
-static std::optional<SmallVector<float>> floatsOf(Value tensor) {
-  std::optional<ConstantBytes> bytes = knownBytes(tensor);
-  if (!bytes || !getElementTypeOrSelf(tensor).isF32())
-    return std::nullopt;
-  SmallVector<float> values(typeOf(tensor).getNumElements());
-  for (auto [i, value] : llvm::enumerate(values))
-    std::memcpy(&value, bytes->element(i), sizeof value);
-  return values;
-}
-
-static std::optional<SmallVector<float>> floatsOf(const Parameter &scale) {
-  if (scale.tensor)
-    return floatsOf(scale.tensor);
-  return SmallVector<float>{static_cast<float>(*scale.number)};
-}
-
 static void applyScales(OpBuilder &b, Location loc, Correction &correction,
                         const ByteProduct &product) {
   auto toFloat = [loc](OpBuilder &b, Value value) -> Value {
@@ -461,7 +327,7 @@ static void applyScales(OpBuilder &b, Location loc, Correction &correction,
   if (leftScale && scales && leftScale->size() == 1) {
     for (float &scale : *scales)
       scale *= leftScale->front();
-    auto type = right.tensor ? typeOf(right.tensor)
+    auto type = right.tensor ? tensorType(right.tensor)
                              : RankedTensorType::get({}, b.getF32Type());
     Value both = ConstantOp::create(
         b, loc, DenseElementsAttr::get(type, ArrayRef<float>(*scales)));
@@ -491,7 +357,7 @@ static void applyScales(OpBuilder &b, Location loc, Correction &correction,
 static bool isOfRows(const ByteProduct &product, const Parameter &parameter) {
   if (!parameter.tensor)
     return true;
-  ArrayRef<int64_t> shape = typeOf(parameter.tensor).getShape();
+  ArrayRef<int64_t> shape = tensorType(parameter.tensor).getShape();
   if (isa<ConvOp>(product.op))
     return llvm::all_of(shape, isOne);
   return shape.empty() || shape.back() == 1;
@@ -502,8 +368,9 @@ static bool isOfColumns(const ByteProduct &product,
                         const Parameter &parameter) {
   if (!parameter.tensor)
     return true;
-  RankedTensorType type = typeOf(parameter.tensor);
-  int64_t distance = typeOf(product.right.bytes).getRank() - product.columnDim;
+  RankedTensorType type = tensorType(parameter.tensor);
+  int64_t distance =
+      tensorType(product.right.bytes).getRank() - product.columnDim;
   for (int64_t i = 1; i <= type.getRank(); ++i)
     if (i != distance && type.getDimSize(type.getRank() - i) != 1)
       return false;
@@ -582,7 +449,7 @@ static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
   if (!product.leftZero.isNone())
     correctLeftZero(b, loc, correction, product, columns, dims);
   if (hasRightZero) {
-    int64_t last = typeOf(rows).getRank() - 1;
+    int64_t last = tensorType(rows).getRank() - 1;
     correctRightZero(b, loc, correction, product,
                      sumBytes(b, rows, /*isUnsigned=*/true, last, dims));
   }
@@ -609,7 +476,7 @@ static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
 static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
                                 const Dequantized &right, DimBuilder &dims,
                                 SmallVectorImpl<Value> &floats) {
-  int64_t rank = typeOf(op.getRhs()).getRank();
+  int64_t rank = tensorType(op.getRhs()).getRank();
   bool isTransposed = op.getTransposeRhs();
   ByteProduct product{op,
                       left,
@@ -617,13 +484,13 @@ static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
                       &op.getLhsMutable(),
                       &op.getRhsMutable(),
                       rank - (isTransposed ? 2 : 1),
-                      typeOf(op.getLhs()).getShape().back(),
+                      tensorType(op.getLhs()).getShape().back(),
                       {},
                       {},
                       {}};
   // [.., N, 1] meets rows of the result as [.., 1, N].
   product.alignColumns = [&](OpBuilder &b, Value tensor) -> Value {
-    RankedTensorType type = typeOf(tensor);
+    RankedTensorType type = tensorType(tensor);
     if (!isTransposed || type.getRank() < 2)
       return tensor;
     SmallVector<int64_t> order, shape;
@@ -641,7 +508,7 @@ static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
 static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
                                      const Dequantized &right, DimBuilder &dims,
                                      SmallVectorImpl<Value> &floats) {
-  RankedTensorType filter = typeOf(op.getFilter());
+  RankedTensorType filter = tensorType(op.getFilter());
   int64_t spatial = filter.getRank() - 2;
   if (!filter.hasStaticShape())
     return leaveAsIs(op, "the shape of the filter is not known");
@@ -661,7 +528,7 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
   // [OC, 1, ..] meets channels of the result as [OC, 1, ..] of one dimension
   // less.
   product.alignColumns = [&](OpBuilder &b, Value tensor) -> Value {
-    RankedTensorType type = typeOf(tensor);
+    RankedTensorType type = tensorType(tensor);
     if (type.getNumElements() == 1)
       return ReshapeOp::create(b, tensor.getLoc(),
                                type.clone(ArrayRef<int64_t>()), tensor,
@@ -680,7 +547,7 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
   auto pad = [&](OpBuilder &b, Value bytes) -> Value {
     if (!isPadded || product.leftZero.isNone())
       return bytes;
-    RankedTensorType type = typeOf(bytes);
+    RankedTensorType type = tensorType(bytes);
     SmallVector<int64_t> low(2, 0), high(2, 0), shape(type.getShape());
     for (int64_t i = 0; i < spatial; ++i) {
       low.push_back(op.getPads()[i]);
@@ -701,7 +568,7 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
 
 /// Products of i32 that are no products of bytes are exact in a float type.
 static void computeInFloats(ConvOp op, DimBuilder &dims) {
-  RankedTensorType filter = typeOf(op.getFilter());
+  RankedTensorType filter = tensorType(op.getFilter());
   if (!filter.hasStaticShape())
     return;
   int64_t k = ShapedType::getNumElements(filter.getShape().drop_front());
@@ -719,7 +586,7 @@ static void computeInFloats(ConvOp op, DimBuilder &dims) {
         type, dims));
   Value result = op.getResult();
   Type integer = getElementTypeOrSelf(result);
-  op.getResult().setType(typeOf(result).clone(type));
+  op.getResult().setType(tensorType(result).clone(type));
   b.setInsertionPointAfter(op);
   Value sums = mapBytes(
       b, result,
@@ -728,64 +595,6 @@ static void computeInFloats(ConvOp op, DimBuilder &dims) {
       },
       integer, dims);
   result.replaceAllUsesExcept(sums, sums.getDefiningOp());
-}
-
-/// Whether a map divides an input by another one and rounds: `division`.
-static arith::DivFOp matchQuantization(MapOp map) {
-  if (map.getNumResults() != 1 ||
-      !getElementTypeOrSelf(map.getResult(0)).isInteger(8))
-    return {};
-  arith::DivFOp division;
-  for (Operation &op : map.getBody().front())
-    if (auto round = dyn_cast<math::RoundEvenOp>(op))
-      division = round.getOperand().getDefiningOp<arith::DivFOp>();
-  return division;
-}
-
-/// Its inverse in `inverse`, unless one of the two is subnormal.
-static bool invert(float scale, float &inverse) {
-  inverse = 1.0f / scale;
-  return std::isnormal(scale) && std::isnormal(inverse);
-}
-
-/// Quantizes by the reciprocals of constant scales: sums of bytes have been
-/// rounded before, and division is slow.
-static void useReciprocals(MapOp map) {
-  arith::DivFOp division = matchQuantization(map);
-  if (!division || !division.getType().isF32())
-    return;
-  OpBuilder b(division);
-  Value factor = division.getRhs();
-  FloatAttr scale;
-  float inverse;
-  if (matchPattern(factor, m_Constant(&scale))) {
-    if (!invert(scale.getValue().convertToFloat(), inverse))
-      return;
-    factor = arith::ConstantOp::create(b, division.getLoc(),
-                                       b.getF32FloatAttr(inverse));
-  } else {
-    auto argument = dyn_cast<BlockArgument>(factor);
-    if (!argument || !argument.hasOneUse())
-      return;
-    OpOperand &input = map.getInputsMutable()[argument.getArgNumber()];
-    std::optional<SmallVector<float>> scales = floatsOf(input.get());
-    if (!scales)
-      return;
-    for (float &scale : *scales) {
-      if (!invert(scale, inverse))
-        return;
-      scale = inverse;
-    }
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(map);
-    input.set(ConstantOp::create(
-        b, map.getLoc(),
-        DenseElementsAttr::get(typeOf(input.get()), ArrayRef<float>(*scales))));
-  }
-  Value product =
-      arith::MulFOp::create(b, division.getLoc(), division.getLhs(), factor);
-  division.replaceAllUsesWith(product);
-  division.erase();
 }
 
 namespace {
@@ -814,7 +623,7 @@ struct FormByteProductsPass
     llvm::for_each(floats, follow);
     for (size_t i = 0; i < maps.size(); ++i) {
       auto map = cast<MapOp>(maps[i]);
-      useReciprocals(map);
+      quantizeByReciprocals(map);
       for (Value result : map.getResults())
         if (getElementTypeOrSelf(result).isF32())
           follow(result);

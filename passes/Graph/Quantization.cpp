@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Recognizes what maps have of quantization.
+#include "passes/Graph/Quantization.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/Graph/Simplify.h"
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// The argument that `value` converts to another type; `isUnsigned` tells how.
+static BlockArgument convertedArgument(Value value, bool &isUnsigned) {
+  isUnsigned = false;
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<arith::ExtUIOp, arith::ExtSIOp, arith::UIToFPOp, arith::SIToFPOp>(
+            op))
+      return {};
+    // What has been extended as signed may be negative.
+    bool isSigned = isa<arith::ExtSIOp, arith::SIToFPOp>(op);
+    if (isUnsigned && isSigned)
+      return {};
+    isUnsigned = !isSigned;
+    value = op->getOperand(0);
+  }
+  return cast<BlockArgument>(value);
+}
+
+std::optional<ConstantBytes> hone::knownBytes(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  return constantBytes(value);
+}
+
+/// `value` in the body of `map` as a scale or zero point of elements like
+/// `element`.
+static std::optional<Parameter> matchParameter(MapOp map, Value value,
+                                               Type element) {
+  Parameter found;
+  FloatAttr real;
+  IntegerAttr integer;
+  if (matchPattern(value, m_Constant(&real))) {
+    found.number = real.getValueAsDouble();
+    return found;
+  }
+  if (matchPattern(value, m_Constant(&integer))) {
+    found.number = integer.getInt();
+    return found;
+  }
+  BlockArgument argument = convertedArgument(value, found.isUnsigned);
+  if (!argument || argument.getOwner() != &map.getBody().front() ||
+      argument.getType() != element)
+    return std::nullopt;
+  found.tensor = map.getInputs()[argument.getArgNumber()];
+  return found;
+}
+
+std::optional<Dequantized> hone::matchDequantized(Value tensor) {
+  auto map = tensor.getDefiningOp<MapOp>();
+  Type element = getElementTypeOrSelf(tensor);
+  if (!map || map.getNumResults() != 1 ||
+      !(element.isF32() || element.isInteger(32)))
+    return std::nullopt;
+  Block &body = map.getBody().front();
+  Type byte = IntegerType::get(map.getContext(), 8);
+  Dequantized found;
+  Value value = body.getTerminator()->getOperand(0);
+  if (auto product = value.getDefiningOp<arith::MulFOp>()) {
+    std::optional<Parameter> scale =
+        matchParameter(map, product.getRhs(), element);
+    if (!scale)
+      return std::nullopt;
+    found.scale = *scale;
+    value = product.getLhs();
+  } else if (element.isF32()) {
+    found.scale.number = 1;
+  }
+  Operation *difference = value.getDefiningOp();
+  if (isa_and_nonnull<arith::SubFOp, arith::SubIOp>(difference)) {
+    std::optional<Parameter> zero =
+        matchParameter(map, difference->getOperand(1), byte);
+    if (!zero)
+      return std::nullopt;
+    found.zero = *zero;
+    value = difference->getOperand(0);
+  }
+  BlockArgument bytes = convertedArgument(value, found.isUnsigned);
+  if (!bytes || bytes.getOwner() != &body || !bytes.getType().isInteger(8))
+    return std::nullopt;
+  found.bytes = map.getInputs()[bytes.getArgNumber()];
+  // A zero point is a byte like the others.
+  if (std::optional<double> zero = found.zero.number) {
+    int64_t low = found.isUnsigned ? 0 : -kSignFlip;
+    if (*zero != std::floor(*zero) || *zero < low || *zero > low + kMaxDistance)
+      return std::nullopt;
+  }
+  if (tensorType(found.bytes).getShape() != tensorType(tensor).getShape())
+    return std::nullopt;
+  return found;
+}
+
+/// f32 numbers of a constant.
+static std::optional<SmallVector<float>> elementsOf(Value tensor) {
+  std::optional<ConstantBytes> bytes = knownBytes(tensor);
+  if (!bytes || !getElementTypeOrSelf(tensor).isF32())
+    return std::nullopt;
+  SmallVector<float> values(tensorType(tensor).getNumElements());
+  for (auto [i, value] : llvm::enumerate(values))
+    std::memcpy(&value, bytes->element(i), sizeof value);
+  return values;
+}
+
+std::optional<SmallVector<float>> hone::floatsOf(const Parameter &scale) {
+  if (scale.tensor)
+    return elementsOf(scale.tensor);
+  return SmallVector<float>{static_cast<float>(*scale.number)};
+}
+
+/// Whether a map divides an input by another one and rounds: `division`.
+static arith::DivFOp matchQuantization(MapOp map) {
+  if (map.getNumResults() != 1 ||
+      !getElementTypeOrSelf(map.getResult(0)).isInteger(8))
+    return {};
+  arith::DivFOp division;
+  for (Operation &op : map.getBody().front())
+    if (auto round = dyn_cast<math::RoundEvenOp>(op))
+      division = round.getOperand().getDefiningOp<arith::DivFOp>();
+  return division;
+}
+
+/// Its inverse in `inverse`, unless one of the two is subnormal.
+static bool invert(float scale, float &inverse) {
+  inverse = 1.0f / scale;
+  return std::isnormal(scale) && std::isnormal(inverse);
+}
+
+void hone::quantizeByReciprocals(MapOp map) {
+  arith::DivFOp division = matchQuantization(map);
+  if (!division || !division.getType().isF32())
+    return;
+  OpBuilder b(division);
+  Value factor = division.getRhs();
+  FloatAttr scale;
+  float inverse;
+  if (matchPattern(factor, m_Constant(&scale))) {
+    if (!invert(scale.getValue().convertToFloat(), inverse))
+      return;
+    factor = arith::ConstantOp::create(b, division.getLoc(),
+                                       b.getF32FloatAttr(inverse));
+  } else {
+    auto argument = dyn_cast<BlockArgument>(factor);
+    if (!argument || !argument.hasOneUse())
+      return;
+    OpOperand &input = map.getInputsMutable()[argument.getArgNumber()];
+    std::optional<SmallVector<float>> scales = elementsOf(input.get());
+    if (!scales)
+      return;
+    for (float &scale : *scales) {
+      if (!invert(scale, inverse))
+        return;
+      scale = inverse;
+    }
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(map);
+    input.set(
+        ConstantOp::create(b, map.getLoc(),
+                           DenseElementsAttr::get(tensorType(input.get()),
+                                                  ArrayRef<float>(*scales))));
+  }
+  Value product =
+      arith::MulFOp::create(b, division.getLoc(), division.getLhs(), factor);
+  division.replaceAllUsesWith(product);
+  division.erase();
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Quantization as maps have it: operands that stand for numbers by a scale and
+// a zero point, and what turns numbers into such again.
+#ifndef HONE_PASSES_GRAPH_QUANTIZATION_H
+#define HONE_PASSES_GRAPH_QUANTIZATION_H
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/Graph.h"
+
+namespace hone {
+
+/// The largest distance of a byte from its zero point.
+inline constexpr int64_t kMaxDistance = 255;
+/// Flips between an unsigned byte and the signed one that is 128 less.
+inline constexpr int64_t kSignFlip = 128;
+
+/// A scale or zero point: a number, or a tensor that the map reads.
+struct Parameter {
+  std::optional<double> number;
+  mlir::Value tensor;
+  bool isUnsigned = false; ///< Elements of the tensor.
+
+  explicit operator bool() const { return number || tensor; }
+};
+
+/// A tensor that a map computes as (bytes - zero point) * scale.
+struct Dequantized {
+  mlir::Value bytes;
+  bool isUnsigned = false;
+  Parameter zero, scale; ///< May be absent: 0 and 1.
+};
+
+/// Recognizes (bytes - zero point) * scale in f32, and bytes - zero point in
+/// i32.
+std::optional<Dequantized> matchDequantized(mlir::Value tensor);
+
+/// The bytes of a constant, perhaps under another shape.
+std::optional<graph::ConstantBytes> knownBytes(mlir::Value value);
+
+/// The f32 numbers of a scale that is known.
+std::optional<llvm::SmallVector<float>> floatsOf(const Parameter &scale);
+
+/// Has a map that quantizes by constant scales multiply by their reciprocals,
+/// unless one of these is subnormal. Results may differ by one step where a
+/// number lies half way between two.
+void quantizeByReciprocals(graph::MapOp map);
+
+} // namespace hone
+
+#endif // HONE_PASSES_GRAPH_QUANTIZATION_H
