@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Remarks.h"
 #include "passes/Analysis/Remarks.h"
+#include "passes/Graph/PackWeights.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
@@ -49,7 +50,6 @@ struct ZeroPoints {
 struct ByteProduct {
   Operation *op;
   Dequantized left, right;
-  OpOperand *leftOperand, *rightOperand;
   int64_t columnDim; ///< Of the right-hand side.
   int64_t k;         ///< kDynamic where it is not known.
   /// Brings a tensor with one element for each column to where it meets the
@@ -60,15 +60,13 @@ struct ByteProduct {
 };
 } // namespace
 
-static Value mapBytes(OpBuilder &b, Value bytes,
-                      function_ref<Value(OpBuilder &, Location, Value)> body,
-                      Type element, DimBuilder &dims) {
-  Location loc = bytes.getLoc();
-  SmallVector<int64_t> shape;
-  SmallVector<Value> dynamic;
-  dims.split(b, loc, dims.dims(b, loc, bytes), shape, dynamic);
-  auto type = RankedTensorType::get(tensorType(bytes).getShape(), element);
-  return MapOp::create(b, loc, TypeRange(type), bytes, dynamic,
+/// A map of one tensor to another element type.
+static Value mapElements(OpBuilder &b, Value tensor,
+                         function_ref<Value(OpBuilder &, Location, Value)> body,
+                         Type element, DimBuilder &dims) {
+  Location loc = tensor.getLoc();
+  Type type = tensorType(tensor).clone(element);
+  return MapOp::create(b, loc, type, tensor, dynamicSizes(b, loc, dims, tensor),
                        [&](OpBuilder &inner, Location loc, ValueRange args) {
                          YieldOp::create(inner, loc, body(inner, loc, args[0]));
                        })
@@ -78,7 +76,7 @@ static Value mapBytes(OpBuilder &b, Value bytes,
 static Value flipSigns(OpBuilder &b, Value bytes, DimBuilder &dims) {
   std::optional<ConstantBytes> known = knownBytes(bytes);
   if (!known)
-    return mapBytes(
+    return mapElements(
         b, bytes,
         [](OpBuilder &inner, Location loc, Value x) -> Value {
           Value flip = arith::ConstantOp::create(
@@ -164,7 +162,7 @@ static ArrayRef<int64_t> batchOf(const ByteProduct &product,
 /// The sum of the bytes along some axes, which stay with size 1.
 static Value sumBytes(OpBuilder &b, Value bytes, bool isUnsigned,
                       ArrayRef<int64_t> axes, DimBuilder &dims) {
-  Value wide = mapBytes(
+  Value wide = mapElements(
       b, bytes,
       [&](OpBuilder &inner, Location loc, Value x) -> Value {
         Type type = inner.getI32Type();
@@ -213,9 +211,13 @@ static Value columnSums(OpBuilder &b, const ByteProduct &product, Value bytes,
       b, sumBytes(b, bytes, /*isUnsigned=*/false, axes, dims));
 }
 
+/// A zero point as i32: `element` of its tensor; null where it is known.
 static Value zeroAsI32(OpBuilder &b, Location loc, const ZeroPoints &zeros,
                        Value element) {
   Type type = b.getI32Type();
+  if (!element)
+    return arith::ConstantOp::create(b, loc,
+                                     b.getI32IntegerAttr(zeros.known->front()));
   Value wide = zeros.isUnsigned
                    ? arith::ExtUIOp::create(b, loc, type, element).getResult()
                    : arith::ExtSIOp::create(b, loc, type, element).getResult();
@@ -265,27 +267,20 @@ static void correctLeftZero(OpBuilder &b, Location loc, Correction &correction,
                             const ByteProduct &product, Value bytes,
                             DimBuilder &dims) {
   const ZeroPoints zeros = product.leftZero;
-  if (zeros.known)
-    if (Value sums = knownColumnSums(b, product, bytes, zeros.known->front())) {
-      unsigned sum = correction.input(sums);
-      correction.then(
-          [=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
-            return arith::SubIOp::create(b, loc, value, inputs[sum]);
-          });
-      return;
-    }
-  Value sums = knownColumnSums(b, product, bytes, 1);
+  bool isKnown = zeros.known.has_value();
+  Value sums =
+      knownColumnSums(b, product, bytes, isKnown ? zeros.known->front() : 1);
+  bool isMultiplied = sums && isKnown;
   unsigned sum =
       correction.input(sums ? sums : columnSums(b, product, bytes, dims));
-  unsigned zero = zeros.known ? 0 : correction.input(zeros.tensor);
+  unsigned zero = isKnown ? 0 : correction.input(zeros.tensor);
   correction.then([=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
-    Value factor = zeros.known
-                       ? arith::ConstantOp::create(
-                             b, loc, b.getI32IntegerAttr(zeros.known->front()))
-                             .getResult()
-                       : zeroAsI32(b, loc, zeros, inputs[zero]);
-    return arith::SubIOp::create(
-        b, loc, value, arith::MulIOp::create(b, loc, inputs[sum], factor));
+    Value term = inputs[sum];
+    if (!isMultiplied)
+      term = arith::MulIOp::create(
+          b, loc, term,
+          zeroAsI32(b, loc, zeros, isKnown ? Value() : inputs[zero]));
+    return arith::SubIOp::create(b, loc, value, term);
   });
 }
 
@@ -300,17 +295,13 @@ static void correctRightZero(OpBuilder &b, Location loc, Correction &correction,
     leftZero = correction.input(left.tensor);
   int64_t k = product.k;
   correction.then([=](OpBuilder &b, Value value, ValueRange inputs) -> Value {
-    auto number = [&](int64_t n) -> Value {
-      return arith::ConstantOp::create(
-          b, loc, b.getI32IntegerAttr(static_cast<int32_t>(n)));
-    };
-    Value rows = inputs[sum];
-    Value za = left.known ? number(left.known->front())
-                          : zeroAsI32(b, loc, left, inputs[leftZero]);
-    rows = arith::SubIOp::create(b, loc, rows,
-                                 arith::MulIOp::create(b, loc, za, number(k)));
-    Value zb = right.tensor ? zeroAsI32(b, loc, right, inputs[rightZero])
-                            : number(right.known->front());
+    Value za = zeroAsI32(b, loc, left, left.known ? Value() : inputs[leftZero]);
+    Value zb =
+        zeroAsI32(b, loc, right, right.tensor ? inputs[rightZero] : Value());
+    Value count = arith::ConstantOp::create(
+        b, loc, b.getI32IntegerAttr(static_cast<int32_t>(k)));
+    Value rows = arith::SubIOp::create(
+        b, loc, inputs[sum], arith::MulIOp::create(b, loc, za, count));
     return arith::SubIOp::create(b, loc, value,
                                  arith::MulIOp::create(b, loc, zb, rows));
   });
@@ -414,12 +405,12 @@ static StringRef problemOf(const ByteProduct &product) {
   return "";
 }
 
-/// Rewrites what follows from `ByteProduct` to bytes; `pad` pads the bytes on
-/// the left with the zero point first.
+using PadFn = function_ref<FailureOr<Value>(OpBuilder &b, Value bytes)>;
+
+/// Makes the operation one of bytes. `pad` surrounds those on the left with the
+/// zero point; null: there is no padding.
 static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
-                                 function_ref<LogicalResult()> check,
-                                 function_ref<Value(OpBuilder &, Value)> pad,
-                                 SmallVectorImpl<Value> &floats) {
+                                 PadFn pad, SmallVectorImpl<Value> &floats) {
   Operation *op = product.op;
   if (StringRef problem = problemOf(product); !problem.empty())
     return leaveAsIs(op, problem);
@@ -430,8 +421,6 @@ static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
   if (product.leftZero.known && product.leftZero.known->size() > 1)
     product.leftZero.known.reset(); // One for each row.
   product.rightZero = zeroPointsOf(right, right.isUnsigned ? -kSignFlip : 0);
-  if (failed(check()))
-    return failure();
 
   Value rows = left.isUnsigned ? left.bytes : flipSigns(b, left.bytes, dims);
   Value columns =
@@ -442,8 +431,12 @@ static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
   bool hasRightZero = !product.rightZero.isNone();
   if (hasRightZero && (isa<ConvOp>(op) || ShapedType::isDynamic(product.k)))
     return leaveAsIs(op, "zero points of the right operand do not vanish");
-  if (pad)
-    rows = pad(b, rows);
+  if (pad) {
+    FailureOr<Value> padded = pad(b, rows);
+    if (failed(padded))
+      return failure();
+    rows = *padded;
+  }
 
   Correction correction(b, loc);
   if (!product.leftZero.isNone())
@@ -457,14 +450,12 @@ static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
     applyScales(b, loc, correction, product);
 
   auto result = cast<RankedTensorType>(op->getResult(0).getType());
-  product.leftOperand->set(rows);
-  product.rightOperand->set(columns);
+  op->setOperand(0, rows);
+  op->setOperand(1, columns);
   op->getResult(0).setType(result.clone(b.getI32Type()));
   b.setInsertionPointAfter(op);
-  SmallVector<int64_t> shape;
-  SmallVector<Value> dynamic;
-  dims.split(b, loc, dims.dims(b, loc, op->getResult(0)), shape, dynamic);
-  Value corrected = correction.build(op->getResult(0), result, dynamic);
+  Value corrected = correction.build(
+      op->getResult(0), result, dynamicSizes(b, loc, dims, op->getResult(0)));
   op->getResult(0).replaceAllUsesExcept(corrected, corrected.getDefiningOp());
   if (left.scale)
     floats.push_back(corrected);
@@ -481,8 +472,6 @@ static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
   ByteProduct product{op,
                       left,
                       right,
-                      &op.getLhsMutable(),
-                      &op.getRhsMutable(),
                       rank - (isTransposed ? 2 : 1),
                       tensorType(op.getLhs()).getShape().back(),
                       {},
@@ -502,7 +491,7 @@ static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
     return TransposeOp::create(b, tensor.getLoc(), type.clone(shape), tensor,
                                order);
   };
-  return formProduct(product, dims, [] { return success(); }, nullptr, floats);
+  return formProduct(product, dims, nullptr, floats);
 }
 
 static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
@@ -512,14 +501,13 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
   int64_t spatial = filter.getRank() - 2;
   if (!filter.hasStaticShape())
     return leaveAsIs(op, "the shape of the filter is not known");
-  if (op.getGroup() != 1 && filter.getDimSize(1) % 4 != 0)
+  int64_t kr = packedLayout(right.bytes).getKr();
+  if (op.getGroup() != 1 && filter.getDimSize(1) % kr != 0)
     return leaveAsIs(op, "groups have too few channels");
   ByteProduct product{
       op,
       left,
       right,
-      &op.getInputMutable(),
-      &op.getFilterMutable(),
       0,
       ShapedType::getNumElements(filter.getShape().drop_front()),
       {},
@@ -539,13 +527,10 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
                              ValueRange());
   };
   bool isPadded = llvm::any_of(op.getPads(), [](int64_t p) { return p != 0; });
-  auto check = [&] {
-    if (isPadded && !product.leftZero.known)
+  auto pad = [&](OpBuilder &b, Value bytes) -> FailureOr<Value> {
+    if (!product.leftZero.known)
       return leaveAsIs(op, "the zero point of what is padded is not known");
-    return success();
-  };
-  auto pad = [&](OpBuilder &b, Value bytes) -> Value {
-    if (!isPadded || product.leftZero.isNone())
+    if (product.leftZero.isNone()) // Padding reads as zero.
       return bytes;
     RankedTensorType type = tensorType(bytes);
     SmallVector<int64_t> low(2, 0), high(2, 0), shape(type.getShape());
@@ -561,9 +546,10 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
                                       product.leftZero.known->front())));
     op.setPads(SmallVector<int64_t>(2 * spatial, 0));
     return PadOp::create(b, op.getLoc(), type.clone(shape), bytes, zero, low,
-                         high);
+                         high)
+        .getResult();
   };
-  return formProduct(product, dims, check, pad, floats);
+  return formProduct(product, dims, isPadded ? PadFn(pad) : nullptr, floats);
 }
 
 /// Products of i32 that are no products of bytes are exact in a float type.
@@ -578,7 +564,7 @@ static void computeInFloats(ConvOp op, DimBuilder &dims) {
   Type type = k * kMaxDistance * kMaxDistance <= kExactInF32 ? b.getF32Type()
                                                              : b.getF64Type();
   for (OpOperand *operand : {&op.getInputMutable(), &op.getFilterMutable()})
-    operand->set(mapBytes(
+    operand->set(mapElements(
         b, operand->get(),
         [&](OpBuilder &inner, Location loc, Value x) -> Value {
           return arith::SIToFPOp::create(inner, loc, type, x);
@@ -588,7 +574,7 @@ static void computeInFloats(ConvOp op, DimBuilder &dims) {
   Type integer = getElementTypeOrSelf(result);
   op.getResult().setType(tensorType(result).clone(type));
   b.setInsertionPointAfter(op);
-  Value sums = mapBytes(
+  Value sums = mapElements(
       b, result,
       [&](OpBuilder &inner, Location loc, Value x) -> Value {
         return arith::FPToSIOp::create(inner, loc, integer, x);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Stores weights of contractions in the order in which the kernels read them:
 // constants at compile time, filters computed at run time by movements.
+#include "passes/Graph/PackWeights.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,6 +17,7 @@ namespace hone {
 } // namespace hone
 
 using namespace mlir;
+using namespace hone;
 using namespace hone::graph;
 
 namespace {
@@ -58,11 +60,9 @@ template <> struct llvm::DenseMapInfo<PackJob> {
   static bool isEqual(const PackJob &a, const PackJob &b) { return a == b; }
 };
 
-/// The layout of a packed right-hand side: instructions for bytes take four of
-/// them along K.
-static PackedAttr layoutOf(const PackJob &job) {
-  Type element = getElementTypeOrSelf(job.source);
-  return PackedAttr::get(job.source.getContext(), kPanelWidth,
+PackedAttr hone::packedLayout(Value weights) {
+  Type element = getElementTypeOrSelf(weights);
+  return PackedAttr::get(weights.getContext(), kPanelWidth,
                          element.isInteger(8) ? 4 : 1);
 }
 
@@ -88,7 +88,7 @@ static void packPanel(const ConstantBytes &source, PackedAttr layout,
 static Type packedType(const PackJob &job) {
   auto type = cast<RankedTensorType>(job.source.getType());
   ArrayRef<int64_t> shape = type.getShape();
-  PackedAttr layout = layoutOf(job);
+  PackedAttr layout = packedLayout(job.source);
   SmallVector<int64_t> packed;
   auto appendMatrix = [&](int64_t rows, int64_t columns) {
     packed = {layout.panels(columns), layout.steps(rows)};
@@ -124,7 +124,7 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   char *out = buffer.data().data();
   unsigned width = source.width;
   MLIRContext *context = type.getContext();
-  PackedAttr layout = layoutOf(job);
+  PackedAttr layout = packedLayout(job.source);
   int64_t nr = layout.getNr();
 
   if (job.kind == WeightKind::Depthwise) {
@@ -187,7 +187,7 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
     return reshape(transpose(filter, {taps, outputs}, {1, 0}),
                    cast<RankedTensorType>(packedType(job)).getShape());
   }
-  PackedAttr layout = layoutOf(job);
+  PackedAttr layout = packedLayout(job.source);
   int64_t group = job.group, columns = outputs / group, nr = layout.getNr(),
           kr = layout.getKr(), panels = layout.panels(columns),
           steps = layout.steps(channels), moreColumns = panels * nr - columns,
@@ -268,7 +268,8 @@ static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
   int64_t group = conv.getGroup();
   bool depthwise =
       group > 1 && type.getDimSize(0) == group && type.getDimSize(1) == 1;
-  if (isOfBytes && group > 1 && type.getDimSize(1) % 4 != 0)
+  if (isOfBytes && group > 1 &&
+      type.getDimSize(1) % packedLayout(conv.getFilter()).getKr() != 0)
     return notPacked(conv, "groups have too few channels");
   if (isOfBytes &&
       ShapedType::isDynamic(conv.getInput().getType().getShape().back()))
@@ -346,7 +347,7 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
 
   static void setPacked(Operation *op, Value packed, const PackJob &job,
                         RewriterBase &rewriter) {
-    PackedAttr layout = layoutOf(job);
+    PackedAttr layout = packedLayout(job.source);
     if (job.kind != WeightKind::Depthwise)
       padSteps(op, layout.getKr(), rewriter);
     rewriter.modifyOpInPlace(op, [&] {

@@ -117,7 +117,7 @@ std::optional<SmallVector<float>> hone::floatsOf(const Parameter &scale) {
   return SmallVector<float>{static_cast<float>(*scale.number)};
 }
 
-/// Whether a map divides an input by another one and rounds: `division`.
+/// The division whose quotient a map rounds to bytes; null: there is none.
 static arith::DivFOp matchQuantization(MapOp map) {
   if (map.getNumResults() != 1 ||
       !getElementTypeOrSelf(map.getResult(0)).isInteger(8))

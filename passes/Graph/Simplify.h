@@ -39,6 +39,12 @@ inline graph::DimBuilder dimsOf(mlir::Operation *op) {
   return graph::DimBuilder(op->getParentOfType<mlir::func::FuncOp>());
 }
 
+/// The dynamic sizes of `value`, one for each `?` of its type.
+llvm::SmallVector<mlir::Value> dynamicSizes(mlir::OpBuilder &builder,
+                                            mlir::Location loc,
+                                            graph::DimBuilder &dims,
+                                            mlir::Value value);
+
 /// The dynamic sizes of `value`, for the replacement of `op`.
 llvm::SmallVector<mlir::Value>
 dynamicSizes(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Value value);

@@ -26,18 +26,22 @@ Value hone::reshapeTo(OpBuilder &builder, Location loc, DimBuilder &dims,
   return ReshapeOp::create(builder, loc, type, value, dynamic);
 }
 
-SmallVector<Value> hone::dynamicSizes(OpBuilder &builder, Operation *op,
-                                      Value value) {
+SmallVector<Value> hone::dynamicSizes(OpBuilder &builder, Location loc,
+                                      DimBuilder &dims, Value value) {
   SmallVector<Value> result;
-  if (tensorType(value).hasStaticShape())
-    return result;
-  DimBuilder dims = dimsOf(op);
-  Location loc = op->getLoc();
   for (int64_t i = 0; i < tensorType(value).getRank(); ++i)
     if (tensorType(value).isDynamicDim(i))
       result.push_back(
           dims.materialize(builder, loc, dims.dim(builder, loc, value, i)));
   return result;
+}
+
+SmallVector<Value> hone::dynamicSizes(OpBuilder &builder, Operation *op,
+                                      Value value) {
+  if (tensorType(value).hasStaticShape())
+    return {};
+  DimBuilder dims = dimsOf(op);
+  return dynamicSizes(builder, op->getLoc(), dims, value);
 }
 
 namespace {
