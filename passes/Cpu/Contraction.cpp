@@ -348,19 +348,12 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
             makeMask(e, remaining, e.cst(v * lanes), lanes));
       continue;
     }
-    // The last tile may extend past the panels.
-    Value panel = columns % graph::kPanelWidth == 0
-                      ? e.add(e.div(firstColumn, e.cst(graph::kPanelWidth)),
-                              v * lanes / graph::kPanelWidth)
-                      : e.div(column, e.cst(graph::kPanelWidth));
-    if (remaining && columns > graph::kPanelWidth)
-      panel = e.min(panel,
-                    e.sub(e.ceilDiv(problem.n, graph::kPanelWidth), e.cst(1)));
-    Value inside = columns % graph::kPanelWidth == 0
-                       ? e.cst(v * lanes % graph::kPanelWidth)
-                       : e.rem(column, e.cst(graph::kPanelWidth));
-    Value start = e.mul(panel, e.mul(problem.k, graph::kPanelWidth));
-    segment.bOffsets.push_back(e.add(e.add(start, e.mul(inside, form.kr)),
+    PanelPlace place = placeInPanels(
+        e, columns, e.div(firstColumn, e.cst(graph::kPanelWidth)), firstColumn,
+        v * lanes,
+        remaining ? e.ceilDiv(problem.n, graph::kPanelWidth) : Value());
+    Value start = e.mul(place.panel, e.mul(problem.k, graph::kPanelWidth));
+    segment.bOffsets.push_back(e.add(e.add(start, e.mul(place.column, form.kr)),
                                      e.mul(kStart, graph::kPanelWidth)));
     segment.bStep = e.cst(graph::kPanelWidth);
   }
@@ -475,6 +468,22 @@ SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
     sources.push_back(e.add(e.add(bBase, e.mul(column, problem.k)), kStart));
   }
   return sources;
+}
+
+PanelPlace hone::placeInPanels(Emitter &e, int64_t columns, Value firstPanel,
+                               Value firstColumn, int64_t offset,
+                               Value panels) {
+  constexpr int64_t width = graph::kPanelWidth;
+  PanelPlace place;
+  if (columns % width == 0) {
+    place = {e.add(firstPanel, offset / width), e.cst(offset % width)};
+  } else {
+    Value column = e.add(firstColumn, offset);
+    place = {e.div(column, e.cst(width)), e.rem(column, e.cst(width))};
+  }
+  if (panels && columns > width)
+    place.panel = e.min(place.panel, e.sub(panels, e.cst(1)));
+  return place;
 }
 
 void hone::emitContraction(Emitter &e, const CpuMachine &machine,

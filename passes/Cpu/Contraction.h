@@ -15,6 +15,18 @@ void emitContraction(Emitter &e, const CpuMachine &machine,
                      const Contraction &contraction, Epilogue &epilogue,
                      graph::ScheduleAttr schedule);
 
+/// Where a vector of columns lies in a packed right-hand side.
+struct PanelPlace {
+  mlir::Value panel, column; ///< The column within the panel.
+};
+/// Of the vector that begins `offset` columns into a tile of `columns`. The
+/// tile begins with column `firstColumn`; if it is made of whole panels, with
+/// panel `firstPanel`. With `panels`, their number, it may extend past the
+/// last.
+PanelPlace placeInPanels(Emitter &e, int64_t columns, mlir::Value firstPanel,
+                         mlir::Value firstColumn, int64_t offset,
+                         mlir::Value panels);
+
 /// An `scf.forall` over [0, count) whose index `body` gets.
 void emitForall(Emitter &e, mlir::Value count,
                 llvm::function_ref<void(mlir::Value)> body);

@@ -113,20 +113,12 @@ void PanelEmitter::emit() {
       vectors = width;
       panelOffsets.clear();
       for (int64_t v = 0; v < vectors; ++v) {
-        Value inGroup = e.add(column, v * lanes);
-        Value panel = columns % graph::kPanelWidth == 0
-                          ? e.add(e.mul(place[2], columns / graph::kPanelWidth),
-                                  v * lanes / graph::kPanelWidth)
-                          : e.div(inGroup, e.cst(graph::kPanelWidth));
-        // The last tile may extend past the panels.
-        if (remaining && columns > graph::kPanelWidth)
-          panel = e.min(panel, e.sub(panelsPerGroup, e.cst(1)));
-        panel = e.add(panel, e.mul(place[1], panelsPerGroup));
-        Value inside = columns % graph::kPanelWidth == 0
-                           ? e.cst(v * lanes % graph::kPanelWidth)
-                           : e.rem(inGroup, e.cst(graph::kPanelWidth));
+        PanelPlace inGroup = placeInPanels(
+            e, columns, e.mul(place[2], columns / graph::kPanelWidth), column,
+            v * lanes, remaining ? panelsPerGroup : Value());
+        Value panel = e.add(inGroup.panel, e.mul(place[1], panelsPerGroup));
         panelOffsets.push_back(
-            e.add(e.mul(panel, panelSize), e.mul(inside, form.kr)));
+            e.add(e.mul(panel, panelSize), e.mul(inGroup.column, form.kr)));
       }
       Value low = e.mul(place[0], blockRows);
       Value high = e.min(e.add(low, blockRows), rows);
