@@ -44,6 +44,7 @@ void hone::buildGpuKernelLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createOutlineLaunchesPass());
   pm.addPass(createLowerLaunchStubPass());
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createExpandLookupsPass());
   pm.addPass(createExpandMathPass());
   pm.addPass(createExpandGpuMathPass());
   pm.addPass(createCSEPass());

@@ -23,6 +23,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createMergeEqualPass());
   // The maps on a convolution's result are folded into its weights at once.
   graph.addPass(createFuseMapsPass());
+  // What is quantized as it was dequantized is left to the next pass.
+  graph.addPass(createTabulateFunctionsPass());
   graph.addPass(createSimplifyPass());
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createDecomposeConvTransposePass());
@@ -33,6 +35,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createSimplifyPass());
   graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseMapsPass());
+  graph.addPass(createTabulateFunctionsPass());
   graph.addPass(createPackWeightsPass());
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());

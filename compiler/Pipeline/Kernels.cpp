@@ -54,6 +54,8 @@ void hone::buildKernelBufferPipeline(OpPassManager &pm) {
 void hone::buildKernelLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createLowerKernelAbiPass());
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createClampBeforeRoundingPass());
+  pm.addPass(createExpandLookupsPass());
   pm.addPass(createExpandMathPass());
   pm.addPass(createExpandRareMathPass());
   pm.addPass(createCSEPass());

@@ -656,6 +656,16 @@ bool Program::compile(Operation &op) {
             });
             return true;
           })
+          .Case([&](LookupOp lookup) {
+            unsigned a = registerOf(lookup.getPlace()),
+                     r = registerOf(lookup.getResult());
+            instructions.push_back(
+                [=, table = lookup.getTable()](Frame &frame) {
+                  frame.registers[r].integer =
+                      table[zeroExtend(frame.registers[a].integer, 8)];
+                });
+            return true;
+          })
           .Default([](Operation *) { return false; });
   return known || compileConversion(op) || compileMath(op) ||
          compileChecked(op);

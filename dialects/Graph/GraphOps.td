@@ -130,6 +130,20 @@ def Graph_CheckedDivisorOp : Graph_Op<"checked_divisor", [MemoryEffects<[]>, Sam
   let assemblyFormat = "$divisor attr-dict `:` type($divisor)";
 }
 
+def Graph_LookupOp : Graph_Op<"lookup", !listconcat([Pure, SameOperandsAndResultType], ElementwiseMappable.traits)> {
+  let summary = "an element of a table of bytes, at the place that is the unsigned value of a byte";
+  let description = [{
+    - (C1) the table has 256 elements
+    ```mlir
+    %y = hone.lookup %x [0, 1, 1, 2, ...] : i8
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[I8, VectorOfNonZeroRankOf<[I8]>]>:$place, DenseI8ArrayAttr:$table);
+  let results = (outs AnyTypeOf<[I8, VectorOfNonZeroRankOf<[I8]>]>:$result);
+  let assemblyFormat = "$place $table attr-dict `:` type($place)";
+  let hasVerifier = 1;
+}
+
 //===- Reductions ---------------------------------------------------------------------------------------------------===//
 
 def Graph_ReduceOp : Graph_TensorOp<"reduce", [AllElementTypesMatch<["input", "result"]>, Graph_DerivedSizes,

@@ -74,6 +74,13 @@ LogicalResult MapOp::verify() {
   return success();
 }
 
+LogicalResult LookupOp::verify() {
+  if (getTable().size() != 256) // C1
+    return emitOpError("has a table of ")
+           << getTable().size() << " elements; it has 256";
+  return success();
+}
+
 LogicalResult ReduceOp::verify() {
   RankedTensorType input = getInput().getType(), result = getResult().getType();
   int64_t previous = -1;

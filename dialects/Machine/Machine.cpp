@@ -28,6 +28,7 @@ template <> ArrayRef<Field<CpuMachine>> fieldsOf<CpuMachine>() {
       {"vector_registers", &CpuMachine::vectorRegisters, 8, 32},
       {"fma", &CpuMachine::fma, 0, 1},
       {"byte_dot", &CpuMachine::byteDot, 0, 1},
+      {"byte_permute", &CpuMachine::bytePermute, 0, 1},
       {"fma_ports", &CpuMachine::fmaPorts, 1, 16},
       {"fma_latency", &CpuMachine::fmaLatency, 1, 64},
       {"load_ports", &CpuMachine::loadPorts, 1, 16},

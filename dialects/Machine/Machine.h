@@ -26,6 +26,8 @@ struct CpuMachine {
   int64_t fma = 1; ///< 1 if the ISA has fused multiply-add, otherwise 0
   /// 1 if the ISA has dot products of four bytes (VNNI), otherwise 0
   int64_t byteDot = 0;
+  /// 1 if the ISA permutes the bytes of two registers (VBMI), otherwise 0
+  int64_t bytePermute = 0;
 
   // Vector instructions issued per cycle, and the latency of a multiply-add.
   int64_t fmaPorts = 2;
@@ -42,6 +44,7 @@ struct CpuMachine {
 
   bool hasFma() const { return fma != 0; }
   bool hasByteDot() const { return byteDot != 0; }
+  bool hasBytePermute() const { return bytePermute != 0; }
   /// Elements of a vector register.
   int64_t lanes(int64_t elementBits) const {
     return std::max<int64_t>(vectorBits / elementBits, 1);

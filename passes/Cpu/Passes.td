@@ -35,6 +35,28 @@ def LowerKernelAbiPass : Pass<"hone-lower-kernel-abi", "::mlir::ModuleOp"> {
                            "::mlir::LLVM::LLVMDialect"];
 }
 
+def ExpandLookupsPass : Pass<"hone-expand-lookups", "::mlir::ModuleOp"> {
+  let summary = "replace lookups in tables of bytes by permutations or loads";
+  let description = [{
+    A `hone.lookup` of vectors permutes registers that hold the table: of bytes where the machine can permute those of
+    two registers, otherwise, with vectors of 512 bits, of words of four. Scalars, and vectors on other machines, are
+    loaded element by element from a table in memory.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def ClampBeforeRoundingPass : Pass<"hone-clamp-before-rounding", "::mlir::ModuleOp"> {
+  let summary = "let the conversion to narrow integers round";
+  let description = [{
+    A number of f32 that is rounded to even, moved by an integer, clamped, and converted to an integer of at most 16 bits,
+    with 0 in place of NaN, is clamped first, by one instruction for each bound, and rounded by its conversion to i32,
+    where the integer is added. What is converted back starts from there. Results are the same. Left alone: bounds of which
+    0 is not between, and zero points that the run computes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
   let summary = "replace math functions by arithmetic where that is accurate";
   let description = [{

@@ -14,7 +14,7 @@ static bool isHeavy(Block &body) {
   int64_t count = 0;
   for (Operation &op : body.without_terminator()) {
     if (isa<math::MathDialect>(op.getDialect()) &&
-        !isa<math::AbsFOp, math::FmaOp, math::SqrtOp>(op))
+        !isa<math::AbsFOp, math::FmaOp, math::RoundEvenOp, math::SqrtOp>(op))
       return true;
     count += !isa<arith::ConstantOp>(op);
   }

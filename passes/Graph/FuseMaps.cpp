@@ -37,7 +37,7 @@ static int64_t costOf(MapOp map) {
                   ? 1
                   : 16;
     else if (isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
-                 arith::RemUIOp, arith::RemFOp>(op))
+                 arith::RemUIOp, arith::RemFOp, LookupOp>(op))
       cost += 8;
     else if (isa<arith::ArithDialect>(op->getDialect()) &&
              !isa<arith::ConstantOp>(op))

@@ -118,6 +118,16 @@ def FuseMapsPass : Pass<"hone-fuse-maps", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def TabulateFunctionsPass : Pass<"hone-tabulate-functions", "::mlir::func::FuncOp"> {
+  let summary = "replace functions of one byte by tables";
+  let description = [{
+    Where the body of a map computes a byte from one other byte and constants, as between a QuantizeLinear and the next
+    in a quantized model, the 256 values are evaluated now, and the arithmetic becomes a `hone.lookup`; or nothing, if
+    the two bytes are always equal. Left alone: functions that cost less than a lookup.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
+}
+
 def FuseAttentionPass : Pass<"hone-fuse-attention", "::mlir::func::FuncOp"> {
   let summary = "fuse product, softmax and product into hone.attention";
   let description = [{

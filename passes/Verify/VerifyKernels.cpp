@@ -29,7 +29,8 @@ using namespace hone::graph;
 
 namespace {
 bool isScalarOp(Operation *op) {
-  return isa<arith::ArithDialect, func::FuncDialect, math::MathDialect,
+  return isa<LookupOp>(op) ||
+         isa<arith::ArithDialect, func::FuncDialect, math::MathDialect,
              scf::SCFDialect, ub::UBDialect>(op->getDialect());
 }
 

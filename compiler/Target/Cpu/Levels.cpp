@@ -122,6 +122,8 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
   level.machine.fma = has(HONE_CPU_FMA);
   level.machine.byteDot = has(
       level.machine.vectorBits == 512 ? HONE_CPU_AVX512VNNI : HONE_CPU_AVXVNNI);
+  level.machine.bytePermute =
+      level.machine.vectorBits == 512 && has(HONE_CPU_AVX512VBMI);
   if (name == "native")
     readCaches(level.machine);
   return level;

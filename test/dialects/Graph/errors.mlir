@@ -158,6 +158,14 @@ func.func @cumulate_kind(%x: tensor<4xf32>) {
 
 // -----
 
+func.func @lookup_c1(%x: i8) -> i8 {
+  // expected-error @+1 {{'hone.lookup' op has a table of 2 elements; it has 256}}
+  %y = hone.lookup %x [1, 2] : i8
+  return %y : i8
+}
+
+// -----
+
 func.func @top_k_c1(%x: tensor<4xf32>) {
   // expected-error @+1 {{axis 1 is out of range for rank 1}}
   %v, %i = hone.top_k %x axis 1 : tensor<4xf32> -> tensor<2xf32>, tensor<2xi64>
