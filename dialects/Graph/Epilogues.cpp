@@ -16,11 +16,12 @@ Operation *MatmulOp::createKernelOp(OpBuilder &builder, TypeRange results,
 Operation *ConvOp::createKernelOp(OpBuilder &builder, TypeRange results,
                                   ValueRange extras, ValueRange outs,
                                   ArrayAttr maps) {
-  return KernelConvOp::create(
-      builder, getLoc(), results, getInput(), getFilter(), extras, outs, maps,
-      getKernel(), getStrides(), getDilations(), getPads(), getGroup(),
-      getChannelsLast(),
-      /*transposed=*/false, getPackedAttr(), getDepthwise(), ScheduleAttr());
+  return KernelConvOp::create(builder, getLoc(), results, getInput(),
+                              getFilter(), extras, outs, maps, getKernel(),
+                              getStrides(), getDilations(), getPads(),
+                              getGroup(), getChannelsLast(),
+                              /*transposed=*/false, getPackedAttr(),
+                              getDepthwise(), getFillAttr(), ScheduleAttr());
 }
 
 Operation *ConvTransposeOp::createKernelOp(OpBuilder &builder,
@@ -31,7 +32,8 @@ Operation *ConvTransposeOp::createKernelOp(OpBuilder &builder,
       builder, getLoc(), results, getInput(), getFilter(), extras, outs, maps,
       kernel, getStrides(), getDilations(), getPads(), getGroup(),
       /*channelsLast=*/false,
-      /*transposed=*/true, PackedAttr(), /*depthwise=*/false, ScheduleAttr());
+      /*transposed=*/true, PackedAttr(), /*depthwise=*/false,
+      /*fill=*/IntegerAttr(), ScheduleAttr());
 }
 
 Operation *PoolOp::createKernelOp(OpBuilder &builder, TypeRange results,

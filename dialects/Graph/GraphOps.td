@@ -253,22 +253,24 @@ def Graph_ConvOp : Graph_TensorOp<"conv", [Graph_GivenSizes<>, Graph_Cost<["getM
     The input is [N, C, spatial..], with `channels_last` [N, spatial.., C]; the result likewise. A filter is
     [OC, C/group, kernel..]; with `packed` panels [group * ceil(OC/group/nr), kernel.., C/group/kr, nr, kr]; with
     `depthwise` [kernel.., C] (group = C = OC). `pads` holds all low pads, then all high pads; padding reads as zero.
-    Element types are as for `hone.matmul`, with the input on the left.
+    Element types are as for `hone.matmul`, with the input on the left. Where bytes are multiplied, padding reads as
+    `fill`.
     - (C1) `strides`, `dilations` have one entry per spatial dimension, `pads` two; strides and dilations are positive
     - (C2) C and OC are multiples of `group` and agree with the filter
     - (C3) the result's spatial sizes follow from input, filter and attributes
     - (C4) a filter that is packed or `depthwise` needs `channels_last`
     - (C5) the filter has the shape given by its layout and `kernel`
     - (C6) C/group is a multiple of the `kr` of a packed filter
+    - (C7) `fill` needs a `depthwise` filter of bytes
   }];
   let arguments = (ins Graph_Tensor:$input, Graph_Tensor:$filter, Graph_Dims:$dims, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast,
-    OptionalAttr<Graph_PackedAttr>:$packed, UnitAttr:$depthwise, DenseI64ArrayAttr:$kernel);
+    OptionalAttr<Graph_PackedAttr>:$packed, UnitAttr:$depthwise, DenseI64ArrayAttr:$kernel, OptionalAttr<I8Attr>:$fill);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = [{
     $input `,` $filter (`dims` `(` $dims^ `)`)? `kernel` $kernel `strides` $strides `dilations` $dilations `pads` $pads
-    `group` $group (`channels_last` $channelsLast^)? (`packed` $packed^)? (`depthwise` $depthwise^)? attr-dict
-    `:` type($input) `,` type($filter) `->` type($result)
+    `group` $group (`channels_last` $channelsLast^)? (`packed` $packed^)? (`depthwise` $depthwise^)? (`fill` $fill^)?
+    attr-dict `:` type($input) `,` type($filter) `->` type($result)
   }];
 }
 

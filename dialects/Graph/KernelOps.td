@@ -74,12 +74,14 @@ def Graph_KernelConvOp : Graph_KernelOp<"kernel.conv", [Graph_Scheduled<["takesS
   let arguments = (ins Graph_Buffer:$input, Graph_Buffer:$filter, Variadic<Graph_Buffer>:$extras,
     Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$group, UnitAttr:$channelsLast, UnitAttr:$transposed,
-    OptionalAttr<Graph_PackedAttr>:$packed, UnitAttr:$depthwise, OptionalAttr<Graph_ScheduleAttr>:$schedule);
+    OptionalAttr<Graph_PackedAttr>:$packed, UnitAttr:$depthwise, OptionalAttr<I8Attr>:$fill,
+    OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $input `,` $filter `:` type($input) `,` type($filter) `)` (`extras` `(` $extras^ `:` type($extras) `)`)?
     `maps` $maps `outs` `(` $outs `:` type($outs) `)` `kernel` $kernel `strides` $strides `dilations` $dilations
-    `pads` $pads `group` $group (`channels_last` $channelsLast^)? (`transposed` $transposed^)? (`packed` $packed^)? (`depthwise` $depthwise^)?
-    (`schedule` $schedule^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
+    `pads` $pads `group` $group (`channels_last` $channelsLast^)? (`transposed` $transposed^)? (`packed` $packed^)?
+    (`depthwise` $depthwise^)? (`fill` $fill^)? (`schedule` $schedule^)? attr-dict-with-keyword $epilogue
+    (`->` type($results)^)?
   }];
 }
 

@@ -308,6 +308,10 @@ LogicalResult ConvOp::verify() {
     return emitOpError("a packed filter needs channels_last");
   if (packed && getDepthwise()) // C5
     return emitOpError("a filter is packed or depthwise, not both");
+  if (getFill() &&
+      !(getDepthwise() &&
+        isByteProduct(input.getElementType(), result.getElementType()))) // C7
+    return emitOpError("only the padding of depthwise bytes reads as `fill`");
   int64_t channelDim = getChannelsLast() ? rank - 1 : 1;
   int64_t channels = input.getDimSize(channelDim),
           outputs = result.getDimSize(channelDim);

@@ -11,16 +11,25 @@
 using namespace mlir;
 using namespace hone;
 
+/// Products of bytes are added as f32, which is exact for so many and faster:
+/// there is no multiplication of i32 as fast as that of f32.
+static constexpr int64_t kMaxExactTaps = (1 << 24) / (255 * 128);
+
 namespace {
 class ChannelEmitter {
 public:
   ChannelEmitter(Emitter &e, const CpuMachine &machine, const FlatBuffer &input,
                  const FlatBuffer *taps, const Window &window,
                  const WindowReduction &reduction, Type accumulator,
-                 Epilogue &epilogue)
+                 Epilogue &epilogue, int64_t fill)
       : e(e), machine(machine), input(input), taps(taps), window(window),
-        reduction(reduction), accumulator(accumulator), epilogue(epilogue),
-        lanes(lanesOf(machine, accumulator)), last(window.spatial() - 1) {
+        reduction(reduction), accumulator(accumulator), sum(accumulator),
+        epilogue(epilogue), fill(fill), lanes(lanesOf(machine, accumulator)),
+        last(window.spatial() - 1) {
+    int64_t count = ShapedType::getNumElements(window.kernel);
+    if (taps && count <= kMaxExactTaps &&
+        graph::isByteProduct(input.elementType(), accumulator))
+      sum = e.builder.getF32Type();
     int64_t size = window.kernel[last];
     if (size > tuning::kMaxUnrolledKernel)
       size = tuning::kUnrolledTaps;
@@ -57,11 +66,16 @@ private:
   SmallVector<Value> emitRange(Value kLow, Value kHigh, Value offset,
                                Value tapOffset, int64_t pixels, Value mask,
                                ValueRange accumulators);
+  SmallVector<Value> emitPadding(size_t d, Value low, Value high,
+                                 Value tapOffset, Value mask,
+                                 ValueRange accumulators);
   Value pixelStride() const { return input.strides[window.bufferDim(last)]; }
   Value tapAt(Value kernelOffset, Value mask) const;
   Value inputAt(Value offset, Value mask) const {
-    return e.extend(input.load(e, offset, lanes, mask), accumulator);
+    return widened(input, input.load(e, offset, lanes, mask));
   }
+  Value widened(const FlatBuffer &buffer, Value loaded) const;
+  Value padding() const;
 
   Emitter &e;
   const CpuMachine &machine;
@@ -69,8 +83,9 @@ private:
   const FlatBuffer *taps;
   const Window &window;
   const WindowReduction &reduction;
-  Type accumulator;
+  Type accumulator, sum; ///< What the epilogue takes, and what is added.
   Epilogue &epilogue;
+  int64_t fill; ///< What padding reads as.
   int64_t lanes, tilePixels = 1;
   size_t last;
 
@@ -207,7 +222,7 @@ void ChannelEmitter::emitPixels(int64_t pixels, Value firstPixel, Value low,
 void ChannelEmitter::emitTile(int64_t pixels, Value firstPixel, Value c,
                               Value remaining, const Reach &reach) {
   channel = c;
-  auto type = VectorType::get({lanes}, accumulator);
+  auto type = VectorType::get({lanes}, sum);
   SmallVector<Value> sums(pixels, reduction.neutral(e, type));
   Value start = window.start(e, last, firstPixel);
   Value offset = e.add(e.mul(outer[0], input.strides[0]), c);
@@ -222,6 +237,10 @@ void ChannelEmitter::emitTile(int64_t pixels, Value firstPixel, Value c,
                         : reduction.divisor(e, window, last, pixelStart);
       sums[p] = WindowReduction::divide(e, sums[p], e.mul(outerCount, count));
     }
+  if (sum != accumulator)
+    for (Value &value : sums)
+      value = arith::FPToSIOp::create(e.builder, e.loc, type.clone(accumulator),
+                                      value);
   SmallVector<Value> coordinates = outer;
   coordinates.push_back(firstPixel);
   coordinates.push_back(c);
@@ -233,7 +252,47 @@ Value ChannelEmitter::tapAt(Value kernelOffset, Value mask) const {
   if (!taps)
     return nullptr;
   Value offset = e.add(e.mul(kernelOffset, window.channels), channel);
-  return e.extend(taps->load(e, offset, lanes, mask), accumulator);
+  return widened(*taps, taps->load(e, offset, lanes, mask));
+}
+
+Value ChannelEmitter::widened(const FlatBuffer &buffer, Value loaded) const {
+  auto type = cast<VectorType>(loaded.getType());
+  if (isa<FloatType>(type.getElementType()) || !isa<FloatType>(sum))
+    return buffer.extend(e, loaded, sum);
+  if (buffer.isUnsigned)
+    return arith::UIToFPOp::create(e.builder, e.loc, type.clone(sum), loaded);
+  return arith::SIToFPOp::create(e.builder, e.loc, type.clone(sum), loaded);
+}
+
+Value ChannelEmitter::padding() const {
+  TypedAttr number = isa<FloatType>(sum)
+                         ? TypedAttr(e.builder.getFloatAttr(sum, fill))
+                         : TypedAttr(e.builder.getIntegerAttr(sum, fill));
+  return arith::ConstantOp::create(
+      e.builder, e.loc,
+      DenseElementsAttr::get(VectorType::get({lanes}, sum), Attribute(number)));
+}
+
+/// Adds the kernel elements [low, high) of dimension `d`, and all of those
+/// after it, of padding.
+SmallVector<Value> ChannelEmitter::emitPadding(size_t d, Value low, Value high,
+                                               Value tapOffset, Value mask,
+                                               ValueRange accumulators) {
+  return e.loop(low, high, 1, accumulators,
+                [&](Value k, ValueRange carried) -> SmallVector<Value> {
+                  Value offset = e.add(tapOffset, k);
+                  if (d < last) {
+                    int64_t size = window.kernel[d + 1];
+                    return emitPadding(d + 1, e.cst(0), e.cst(size),
+                                       e.mul(offset, size), mask, carried);
+                  }
+                  SmallVector<Value> values;
+                  Value tap = tapAt(offset, mask);
+                  for (Value value : carried)
+                    values.push_back(
+                        reduction.combine(e, value, padding(), tap));
+                  return values;
+                });
 }
 
 /// Loops over the kernel's dimensions from `d` on; the last is unrolled if
@@ -247,13 +306,18 @@ SmallVector<Value> ChannelEmitter::emitKernel(size_t d, Value offset,
   if (d < last) {
     Value start = window.start(e, d, outer[d + 1]);
     auto [low, high] = window.kernelRange(e, d, start);
-    return e.loop(low, high, 1, accumulators, [&](Value k, ValueRange carried) {
-      Value position = e.add(start, e.mul(k, window.dilations[d]));
-      Value inner =
-          e.add(offset, e.mul(position, input.strides[window.bufferDim(d)]));
-      return emitKernel(d + 1, inner, e.add(tapOffset, k), reach, mask,
-                        carried);
-    });
+    SmallVector<Value> values =
+        e.loop(low, high, 1, accumulators, [&](Value k, ValueRange carried) {
+          Value position = e.add(start, e.mul(k, window.dilations[d]));
+          Value inner = e.add(
+              offset, e.mul(position, input.strides[window.bufferDim(d)]));
+          return emitKernel(d + 1, inner, e.add(tapOffset, k), reach, mask,
+                            carried);
+        });
+    if (fill == 0)
+      return values;
+    values = emitPadding(d, e.cst(0), low, tapOffset, mask, values);
+    return emitPadding(d, high, e.cst(size), tapOffset, mask, values);
   }
   int64_t pixels = accumulators.size();
   if (!reach.inside.empty())
@@ -267,11 +331,16 @@ SmallVector<Value> ChannelEmitter::emitKernel(size_t d, Value offset,
   Value high = e.max(reach.ranges.back().second, low);
   SmallVector<Value> values =
       emitRange(low, high, offset, tapOffset, pixels, mask, accumulators);
-  if (pixels == 1)
-    return values;
   Value step = e.mul(pixelStride(), window.strides[last]);
   for (int64_t p = 0; p < pixels; ++p) {
     auto [from, to] = reach.ranges[p];
+    if (fill != 0)
+      for (auto [first, end] :
+           {std::pair(e.cst(0), from), std::pair(to, e.cst(size))})
+        values[p] =
+            emitPadding(last, first, end, tapOffset, mask, values[p])[0];
+    if (pixels == 1)
+      continue;
     Value at = e.add(offset, e.mul(step, p));
     for (auto [first, end] :
          {std::pair(from, e.min(low, to)), std::pair(high, to)})
@@ -330,6 +399,14 @@ ChannelEmitter::emitElements(Value offset, Value tapOffset,
       values[p] = reduction.combine(e, values[p], loaded, loadedTaps[k]);
     }
   }
+  if (fill == 0)
+    return values;
+  for (auto [p, elements] : llvm::enumerate(inside))
+    for (auto [k, isInside] : llvm::enumerate(elements))
+      if (!isInside)
+        values[p] = reduction.combine(
+            e, values[p], padding(),
+            loadedTaps[k] ? loadedTaps[k] : tapAt(e.add(tapOffset, k), mask));
   return values;
 }
 
@@ -337,8 +414,8 @@ void hone::emitChannelWindow(Emitter &e, const CpuMachine &machine,
                              const FlatBuffer &input, const FlatBuffer *taps,
                              const Window &window,
                              const WindowReduction &reduction, Type accumulator,
-                             Epilogue &epilogue) {
+                             Epilogue &epilogue, int64_t fill) {
   ChannelEmitter(e, machine, input, taps, window, reduction, accumulator,
-                 epilogue)
+                 epilogue, fill)
       .emit();
 }

@@ -10,11 +10,12 @@
 namespace hone {
 
 /// Emits one `scf.forall` over rows and blocks of channels. `taps` is
-/// [kernel.., channels], for `Weighted`.
+/// [kernel.., channels], for `Weighted`; then padding reads as `fill`.
 void emitChannelWindow(Emitter &e, const CpuMachine &machine,
                        const FlatBuffer &input, const FlatBuffer *taps,
                        const Window &window, const WindowReduction &reduction,
-                       mlir::Type accumulator, Epilogue &epilogue);
+                       mlir::Type accumulator, Epilogue &epilogue,
+                       int64_t fill = 0);
 
 } // namespace hone
 

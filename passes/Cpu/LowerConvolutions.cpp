@@ -84,7 +84,8 @@ static void lowerConv(Emitter &e, KernelConvOp op, const CpuMachine &machine) {
     Window window = Window::get(e, op, input, epilogue.sizes);
     WindowReduction reduction{WindowReduction::Weighted, machine.hasFma()};
     emitChannelWindow(e, machine, input, &filter, window, reduction,
-                      op.getAccumulatorType(), epilogue);
+                      op.getAccumulatorType(), epilogue,
+                      op.getFill().value_or(0));
   } else {
     remarkPlain(op);
     emitPlainConvolution(e, machine, op);

@@ -201,7 +201,8 @@ private:
     Type type = m.like(op.getResult(), result, dynamic);
     Value conv = ConvOp::create(b, m.loc, type, input, part, dynamic, ones,
                                 ones, low, group, /*channelsLast=*/true,
-                                PackedAttr(), /*depthwise=*/false, kernel);
+                                PackedAttr(), /*depthwise=*/false, kernel,
+                                /*fill=*/IntegerAttr());
     // [n, q.., group, s.., oc] -> [n, q.., s.., group, oc]
     SmallVector<int64_t> toInner;
     for (int64_t i = 0; i <= spatial; ++i)
@@ -238,8 +239,9 @@ public:
                      filter = op.getFilter().getType();
     if (!filter.hasStaticShape())
       return rewriter.notifyMatchFailure(op, "the filter's shape is not known");
-    if (!isa<FloatType>(input.getElementType()))
-      return rewriter.notifyMatchFailure(op, "elements are no floats");
+    if (!isa<FloatType>(input.getElementType()) &&
+        !isByteProduct(input.getElementType(), op.getType().getElementType()))
+      return rewriter.notifyMatchFailure(op, "elements are no floats or bytes");
     rewriter.setInsertionPoint(op);
     Mover m{rewriter, op.getLoc(), dims};
     int64_t spatial = input.getRank() - 2;

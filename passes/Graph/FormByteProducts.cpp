@@ -15,6 +15,7 @@
 #include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace hone {
 #define GEN_PASS_DEF_FORMBYTEPRODUCTSPASS
@@ -349,7 +350,7 @@ static bool isOfRows(const ByteProduct &product, const Parameter &parameter) {
   if (!parameter.tensor)
     return true;
   ArrayRef<int64_t> shape = tensorType(parameter.tensor).getShape();
-  if (isa<ConvOp>(product.op))
+  if (!isa<MatmulOp>(product.op))
     return llvm::all_of(shape, isOne);
   return shape.empty() || shape.back() == 1;
 }
@@ -390,6 +391,10 @@ static bool areScalesNormal(const ByteProduct &product) {
 static StringRef problemOf(const ByteProduct &product) {
   if (!product.left.scale != !product.right.scale)
     return "one operand alone has a scale";
+  // Floats are faster than bytes that are not packed.
+  if (product.left.scale && isa<MatmulOp>(product.op) &&
+      !knownBytes(product.right.bytes))
+    return "the right operand is not known";
   // Sums of integers wrap around, those of floats do not.
   if (product.left.scale &&
       (ShapedType::isDynamic(product.k) || product.k > kMaxExactK))
@@ -429,7 +434,7 @@ static LogicalResult formProduct(ByteProduct &product, DimBuilder &dims,
       knownBytes(columns))
     columns = subtractZeros(b, product, columns);
   bool hasRightZero = !product.rightZero.isNone();
-  if (hasRightZero && (isa<ConvOp>(op) || ShapedType::isDynamic(product.k)))
+  if (hasRightZero && (!isa<MatmulOp>(op) || ShapedType::isDynamic(product.k)))
     return leaveAsIs(op, "zero points of the right operand do not vanish");
   if (pad) {
     FailureOr<Value> padded = pad(b, rows);
@@ -494,6 +499,19 @@ static LogicalResult formMatmul(MatmulOp op, const Dequantized &left,
   return formProduct(product, dims, nullptr, floats);
 }
 
+/// Has [OC, 1, ..] or [1, OC, 1, ..] meet channels of a result as [OC, 1, ..]
+/// with a dimension for each spatial one.
+static Value alignChannels(OpBuilder &b, Value tensor, int64_t spatial) {
+  RankedTensorType type = tensorType(tensor);
+  SmallVector<int64_t> shape;
+  if (type.getNumElements() != 1) {
+    shape.push_back(type.getNumElements());
+    shape.append(spatial, 1);
+  }
+  return ReshapeOp::create(b, tensor.getLoc(), type.clone(shape), tensor,
+                           ValueRange());
+}
+
 static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
                                      const Dequantized &right, DimBuilder &dims,
                                      SmallVectorImpl<Value> &floats) {
@@ -502,7 +520,9 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
   if (!filter.hasStaticShape())
     return leaveAsIs(op, "the shape of the filter is not known");
   int64_t kr = packedLayout(right.bytes).getKr();
-  if (op.getGroup() != 1 && filter.getDimSize(1) % kr != 0)
+  bool isDepthwise = filter.getDimSize(0) == int64_t(op.getGroup()) &&
+                     filter.getDimSize(1) == 1;
+  if (op.getGroup() != 1 && !isDepthwise && filter.getDimSize(1) % kr != 0)
     return leaveAsIs(op, "groups have too few channels");
   ByteProduct product{
       op,
@@ -513,18 +533,8 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
       {},
       {},
       {}};
-  // [OC, 1, ..] meets channels of the result as [OC, 1, ..] of one dimension
-  // less.
-  product.alignColumns = [&](OpBuilder &b, Value tensor) -> Value {
-    RankedTensorType type = tensorType(tensor);
-    if (type.getNumElements() == 1)
-      return ReshapeOp::create(b, tensor.getLoc(),
-                               type.clone(ArrayRef<int64_t>()), tensor,
-                               ValueRange());
-    SmallVector<int64_t> shape(spatial + 1, 1);
-    shape[0] = type.getNumElements();
-    return ReshapeOp::create(b, tensor.getLoc(), type.clone(shape), tensor,
-                             ValueRange());
+  product.alignColumns = [&](OpBuilder &b, Value tensor) {
+    return alignChannels(b, tensor, spatial);
   };
   bool isPadded = llvm::any_of(op.getPads(), [](int64_t p) { return p != 0; });
   auto pad = [&](OpBuilder &b, Value bytes) -> FailureOr<Value> {
@@ -550,6 +560,27 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
         .getResult();
   };
   return formProduct(product, dims, isPadded ? PadFn(pad) : nullptr, floats);
+}
+
+static LogicalResult formTransposed(ConvTransposeOp op, const Dequantized &left,
+                                    const Dequantized &right, DimBuilder &dims,
+                                    SmallVectorImpl<Value> &floats) {
+  RankedTensorType filter = tensorType(op.getFilter());
+  int64_t spatial = filter.getRank() - 2;
+  if (!filter.hasStaticShape())
+    return leaveAsIs(op, "the shape of the filter is not known");
+  if (op.getGroup() != 1)
+    return leaveAsIs(op, "a transposed convolution has groups");
+  // How many filter elements meet a result differs from one to the next.
+  if (!zeroPointsOf(left, left.isUnsigned ? 0 : kSignFlip).isNone())
+    return leaveAsIs(op, "a transposed convolution has a zero point");
+  ByteProduct product{
+      op, left, right, 1, filter.getNumElements() / filter.getDimSize(1),
+      {}, {},   {}};
+  product.alignColumns = [&](OpBuilder &b, Value tensor) {
+    return alignChannels(b, tensor, spatial);
+  };
+  return formProduct(product, dims, nullptr, floats);
 }
 
 /// Products of i32 that are no products of bytes are exact in a float type.
@@ -591,7 +622,7 @@ struct FormByteProductsPass
   void runOnOperation() override {
     SmallVector<Operation *> products;
     getOperation().walk([&](Operation *op) {
-      if (isa<MatmulOp, ConvOp>(op))
+      if (isa<MatmulOp, ConvOp, ConvTransposeOp>(op))
         products.push_back(op);
     });
     DimBuilder dims(getOperation());
@@ -625,10 +656,18 @@ struct FormByteProductsPass
       remarkSlow(op, "form-byte-products", "one operand alone is of bytes");
       return;
     }
-    auto conv = dyn_cast<ConvOp>(op);
     LogicalResult formed =
-        conv ? formConvolution(conv, *left, *right, dims, floats)
-             : formMatmul(cast<MatmulOp>(op), *left, *right, dims, floats);
+        TypeSwitch<Operation *, LogicalResult>(op)
+            .Case([&](ConvOp conv) {
+              return formConvolution(conv, *left, *right, dims, floats);
+            })
+            .Case([&](ConvTransposeOp conv) {
+              return formTransposed(conv, *left, *right, dims, floats);
+            })
+            .Case([&](MatmulOp matmul) {
+              return formMatmul(matmul, *left, *right, dims, floats);
+            });
+    auto conv = dyn_cast<ConvOp>(op);
     if (failed(formed) && conv && !left->scale && !right->scale)
       computeInFloats(conv, dims);
   }

@@ -5,6 +5,7 @@
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Threading.h"
 #include "passes/Analysis/Remarks.h"
@@ -268,7 +269,7 @@ static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
   int64_t group = conv.getGroup();
   bool depthwise =
       group > 1 && type.getDimSize(0) == group && type.getDimSize(1) == 1;
-  if (isOfBytes && group > 1 &&
+  if (isOfBytes && group > 1 && !depthwise &&
       type.getDimSize(1) % packedLayout(conv.getFilter()).getKr() != 0)
     return notPacked(conv, "groups have too few channels");
   if (isOfBytes &&
@@ -345,6 +346,29 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
     rewriter.modifyOpInPlace(op, [&] { left.set(padded); });
   }
 
+  /// Has a convolution of bytes read its padding as what a pad before it adds.
+  static void absorbPad(ConvOp conv) {
+    auto pad = conv.getInput().getDefiningOp<PadOp>();
+    if (!pad || conv.getFill())
+      return;
+    IntegerAttr fill;
+    auto isZero = [](int64_t size) { return size == 0; };
+    ArrayRef<int64_t> low = pad.getLow(), high = pad.getHigh();
+    if (!matchPattern(pad.getValue(), m_Constant(&fill)) ||
+        !llvm::all_of(conv.getPads(), isZero) || !isZero(low.front()) ||
+        !isZero(high.front()) || !isZero(low.back()) || !isZero(high.back()) ||
+        llvm::any_of(low, [](int64_t size) { return size < 0; }) ||
+        llvm::any_of(high, [](int64_t size) { return size < 0; }))
+      return;
+    SmallVector<int64_t> pads(low.drop_front().drop_back());
+    llvm::append_range(pads, high.drop_front().drop_back());
+    conv.setPads(pads);
+    conv.setFillAttr(fill);
+    conv.getInputMutable().assign(pad.getInput());
+    if (pad->use_empty())
+      pad.erase();
+  }
+
   static void setPacked(Operation *op, Value packed, const PackJob &job,
                         RewriterBase &rewriter) {
     PackedAttr layout = packedLayout(job.source);
@@ -359,10 +383,14 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
       }
       auto conv = cast<ConvOp>(op);
       conv.getFilterMutable().assign(packed);
-      if (job.kind == WeightKind::Depthwise)
-        conv.setDepthwise(true);
-      else
+      if (job.kind != WeightKind::Depthwise) {
         conv.setPackedAttr(layout);
+        return;
+      }
+      conv.setDepthwise(true);
+      if (isByteProduct(getElementTypeOrSelf(packed),
+                        conv.getType().getElementType()))
+        absorbPad(conv);
     });
     remark::passed(op->getLoc(),
                    remark::RemarkOpts::name("packed").category("pack-weights"));

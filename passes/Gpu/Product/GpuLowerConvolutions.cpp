@@ -164,18 +164,24 @@ public:
         filter(FlatBuffer::get(e, op.getFilter())),
         epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
         window(Window::get(e, op, input, epilogue.sizes)),
-        accumulator(op.getAccumulatorType()) {}
+        accumulator(op.getAccumulatorType()), fill(op.getFill().value_or(0)) {}
   void emit();
 
 private:
   void emitChannels(ArrayRef<Value> place, int64_t width);
   Value emitTaps(size_t d, Value offset, Value tap, int64_t width, Value sum);
+  Value emitPadding(size_t d, Value tap, int64_t width, Value sum);
+  Value load(const FlatBuffer &buffer, Value at, int64_t width) const;
+  Value tapAt(Value tap, int64_t width) const {
+    return load(filter, e.add(e.mul(tap, window.channels), channel), width);
+  }
 
   Emitter &e;
   FlatBuffer input, filter;
   Epilogue epilogue;
   Window window;
   Type accumulator;
+  int64_t fill; ///< What padding reads as.
 
   // Of the current channels:
   SmallVector<Value> starts;
@@ -216,31 +222,60 @@ void DepthwiseEmitter::emitChannels(ArrayRef<Value> place, int64_t width) {
   epilogue.setAligned(false);
 }
 
-/// Loops over the kernel elements inside the input, from dimension `d` on.
+Value DepthwiseEmitter::load(const FlatBuffer &buffer, Value at,
+                             int64_t width) const {
+  Value value =
+      width == 1
+          ? buffer.load(e, at)
+          : buffer.load(e, at, width, nullptr,
+                        width * buffer.elementType().getIntOrFloatBitWidth() /
+                            8);
+  return buffer.extend(e, value, accumulator);
+}
+
+/// Loops over the kernel elements from dimension `d` on.
 Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
                                  int64_t width, Value sum) {
   if (d == window.spatial()) {
-    auto load = [&](const FlatBuffer &buffer, Value at) {
-      Value value =
-          width == 1
-              ? buffer.load(e, at)
-              : buffer.load(
-                    e, at, width, nullptr,
-                    width * buffer.elementType().getIntOrFloatBitWidth() / 8);
-      return buffer.extend(e, value, accumulator);
-    };
-    Value weight = load(filter, e.add(e.mul(tap, window.channels), channel));
     WindowReduction reduction{WindowReduction::Weighted, /*fma=*/true};
-    return reduction.combine(e, sum, load(input, offset), weight);
+    return reduction.combine(e, sum, load(input, offset, width),
+                             tapAt(tap, width));
   }
+  tap = e.mul(tap, window.kernel[d]);
   auto [low, high] = window.kernelRange(e, d, starts[d]);
-  return e.loop(low, high, 1, sum,
+  sum = e.loop(
+      low, high, 1, sum,
+      [&](Value k, ValueRange carried) -> SmallVector<Value> {
+        Value at = e.add(starts[d], e.mul(k, window.dilations[d]));
+        Value inner =
+            e.add(offset, e.mul(at, input.strides[window.bufferDim(d)]));
+        return {emitTaps(d + 1, inner, e.add(tap, k), width, carried[0])};
+      })[0];
+  if (fill == 0)
+    return sum;
+  auto emitRest = [&](Value k, ValueRange carried) -> SmallVector<Value> {
+    return {emitPadding(d + 1, e.add(tap, k), width, carried[0])};
+  };
+  sum = e.loop(e.cst(0), low, 1, sum, emitRest)[0];
+  return e.loop(high, e.cst(window.kernel[d]), 1, sum, emitRest)[0];
+}
+
+/// The same over padding, whatever the dimensions from `d` on.
+Value DepthwiseEmitter::emitPadding(size_t d, Value tap, int64_t width,
+                                    Value sum) {
+  if (d == window.spatial()) {
+    Attribute number = e.builder.getIntegerAttr(accumulator, fill);
+    if (auto vector = dyn_cast<VectorType>(sum.getType()))
+      number = DenseElementsAttr::get(vector, number);
+    Value padding =
+        arith::ConstantOp::create(e.builder, e.loc, cast<TypedAttr>(number));
+    WindowReduction reduction{WindowReduction::Weighted, /*fma=*/true};
+    return reduction.combine(e, sum, padding, tapAt(tap, width));
+  }
+  tap = e.mul(tap, window.kernel[d]);
+  return e.loop(e.cst(0), e.cst(window.kernel[d]), 1, sum,
                 [&](Value k, ValueRange carried) -> SmallVector<Value> {
-                  Value at = e.add(starts[d], e.mul(k, window.dilations[d]));
-                  Value inner = e.add(
-                      offset, e.mul(at, input.strides[window.bufferDim(d)]));
-                  Value next = e.add(e.mul(tap, window.kernel[d]), k);
-                  return {emitTaps(d + 1, inner, next, width, carried[0])};
+                  return {emitPadding(d + 1, e.add(tap, k), width, carried[0])};
                 })[0];
 }
 

@@ -105,10 +105,31 @@ func.func @run_time(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %zx: tensor<i8>, %zw
 
 // -----
 
-// One channel in a group is no product of bytes; integers are exact in f32.
-// CHECK-LABEL: func.func @depthwise(
-// CHECK:         hone.conv {{.+}} group 2 : tensor<1x2x9xf32>, tensor<2x1x3xf32> -> tensor<1x2x7xf32>
+// Two channels in a group are no product of bytes; integers are exact in f32.
+// CHECK-LABEL: func.func @few_channels(
+// CHECK:         hone.conv {{.+}} group 2 : tensor<1x4x9xf32>, tensor<2x2x3xf32> -> tensor<1x2x7xf32>
 // CHECK:         arith.fptosi
+func.func @few_channels(%x: tensor<1x4x9xi8>, %w: tensor<2x2x3xi8>) -> tensor<1x2x7xi32> {
+  %a = hone.map ins(%x : tensor<1x4x9xi8>) -> tensor<1x4x9xi32> {
+  ^bb0(%e: i8):
+    %i = arith.extui %e : i8 to i32
+    hone.yield %i : i32
+  }
+  %b = hone.map ins(%w : tensor<2x2x3xi8>) -> tensor<2x2x3xi32> {
+  ^bb0(%e: i8):
+    %i = arith.extsi %e : i8 to i32
+    hone.yield %i : i32
+  }
+  %r = hone.conv %a, %b kernel [3] strides [1] dilations [1] pads [0, 0] group 2
+    : tensor<1x4x9xi32>, tensor<2x2x3xi32> -> tensor<1x2x7xi32>
+  return %r : tensor<1x2x7xi32>
+}
+
+// -----
+
+// One is.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK:         hone.conv {{.+}} group 2 : tensor<1x2x9xi8>, tensor<2x1x3xi8> -> tensor<1x2x7xi32>
 func.func @depthwise(%x: tensor<1x2x9xi8>, %w: tensor<2x1x3xi8>) -> tensor<1x2x7xi32> {
   %a = hone.map ins(%x : tensor<1x2x9xi8>) -> tensor<1x2x9xi32> {
   ^bb0(%e: i8):
@@ -127,10 +148,50 @@ func.func @depthwise(%x: tensor<1x2x9xi8>, %w: tensor<2x1x3xi8>) -> tensor<1x2x7
 
 // -----
 
+// Zeros around the input are what bytes without a zero point stand for; with one the sums would have unequal numbers
+// of terms.
+// CHECK-LABEL: func.func @transposed(
+// CHECK:         hone.conv_transpose {{.+}} : tensor<1x2x9xi8>, tensor<2x3x2xi8> -> tensor<1x3x18xi32>
+// CHECK:         hone.conv_transpose {{.+}} : tensor<1x2x9xf32>, tensor<2x3x2xf32> -> tensor<1x3x18xf32>
+func.func @transposed(%x: tensor<1x2x9xi8>) -> (tensor<1x3x18xf32>, tensor<1x3x18xf32>) {
+  %w = hone.constant dense<3> : tensor<2x3x2xi8>
+  %a = hone.map ins(%x : tensor<1x2x9xi8>) -> tensor<1x2x9xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %b = hone.map ins(%x : tensor<1x2x9xi8>) -> tensor<1x2x9xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %zero = arith.constant 7.0 : f32
+    %d = arith.subf %f, %zero : f32
+    %p = arith.mulf %d, %scale : f32
+    hone.yield %p : f32
+  }
+  %c = hone.map ins(%w : tensor<2x3x2xi8>) -> tensor<2x3x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    %scale = arith.constant 0.5 : f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %r = hone.conv_transpose %a, %c strides [2] dilations [1] pads [0, 0] group 1
+    : tensor<1x2x9xf32>, tensor<2x3x2xf32> -> tensor<1x3x18xf32>
+  %s = hone.conv_transpose %b, %c strides [2] dilations [1] pads [0, 0] group 1
+    : tensor<1x2x9xf32>, tensor<2x3x2xf32> -> tensor<1x3x18xf32>
+  return %r, %s : tensor<1x3x18xf32>, tensor<1x3x18xf32>
+}
+
+// -----
+
 // Scales along K cannot be taken out of the sum.
 // CHECK-LABEL: func.func @along_k(
 // CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
-func.func @along_k(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %s: tensor<4x1xf32>) -> tensor<3x2xf32> {
+func.func @along_k(%x: tensor<3x4xi8>, %s: tensor<4x1xf32>) -> tensor<3x2xf32> {
+  %w = hone.constant dense<3> : tensor<4x2xi8>
   %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
   ^bb0(%e: i8):
     %f = arith.uitofp %e : i8 to f32
@@ -153,7 +214,8 @@ func.func @along_k(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %s: tensor<4x1xf32>) 
 // A byte that is extended as a signed one may be negative.
 // CHECK-LABEL: func.func @mixed_signs(
 // CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
-func.func @mixed_signs(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+func.func @mixed_signs(%x: tensor<3x4xi8>) -> tensor<3x2xf32> {
+  %w = hone.constant dense<3> : tensor<4x2xi8>
   %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
   ^bb0(%e: i8):
     %i = arith.extsi %e : i8 to i16
@@ -174,7 +236,8 @@ func.func @mixed_signs(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32
 // Scales whose product overflows stay apart.
 // CHECK-LABEL: func.func @large_scales(
 // CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
-func.func @large_scales(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+func.func @large_scales(%x: tensor<3x4xi8>) -> tensor<3x2xf32> {
+  %w = hone.constant dense<3> : tensor<4x2xi8>
   %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
   ^bb0(%e: i8):
     %f = arith.uitofp %e : i8 to f32
@@ -198,7 +261,8 @@ func.func @large_scales(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf3
 // A scale of 1 has left no multiplication.
 // CHECK-LABEL: func.func @no_scale(
 // CHECK:         hone.matmul {{.+}} -> tensor<3x2xi32>
-func.func @no_scale(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+func.func @no_scale(%x: tensor<3x4xi8>) -> tensor<3x2xf32> {
+  %w = hone.constant dense<3> : tensor<4x2xi8>
   %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
   ^bb0(%e: i8):
     %f = arith.uitofp %e : i8 to f32
@@ -219,8 +283,9 @@ func.func @no_scale(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
 // CHECK-LABEL: func.func @left_alone(
 // CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
 // CHECK:         hone.matmul {{.+}} -> tensor<1x2xf32>
-func.func @left_alone(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %y: tensor<1x40000xi8>, %v: tensor<40000x2xi8>)
-    -> (tensor<3x2xf32>, tensor<1x2xf32>) {
+func.func @left_alone(%x: tensor<3x4xi8>, %y: tensor<1x40000xi8>) -> (tensor<3x2xf32>, tensor<1x2xf32>) {
+  %w = hone.constant dense<3> : tensor<4x2xi8>
+  %v = hone.constant dense<3> : tensor<40000x2xi8>
   %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
   ^bb0(%e: i8):
     %f = arith.uitofp %e : i8 to f32
@@ -253,4 +318,24 @@ func.func @left_alone(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>, %y: tensor<1x40000
   }
   %s = hone.matmul %c, %d : tensor<1x40000xf32>, tensor<40000x2xf32> -> tensor<1x2xf32>
   return %r, %s : tensor<3x2xf32>, tensor<1x2xf32>
+}
+
+// -----
+
+// Bytes that are not known would not be packed, and floats are faster.
+// CHECK-LABEL: func.func @both_unknown(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
+func.func @both_unknown(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+  %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    hone.yield %f : f32
+  }
+  %b = hone.map ins(%w : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.sitofp %e : i8 to f32
+    hone.yield %f : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
 }

@@ -102,7 +102,8 @@ Val hone::onnx::convOf(NodeBuilder &n, Val x, Val w, const Windows &windows) {
                                 w.value, n.dynamic(sizes), rest.strides,
                                 rest.dilations, rest.pads, rest.group,
                                 /*channelsLast=*/false, graph::PackedAttr(),
-                                /*depthwise=*/false, rest.kernel),
+                                /*depthwise=*/false, rest.kernel,
+                                /*fill=*/IntegerAttr()),
           wide};
 }
 
