@@ -15,6 +15,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   OpPassManager &graph = pm.nest<func::FuncOp>();
   graph.addPass(createInferShapesPass());
   // Before constant bytes become floats.
+  graph.addPass(createNarrowMovementsPass());
   graph.addPass(createFormByteProductsPass());
   graph.addPass(createFoldConstantsPass());
   // Sizes computed from constants are known by now.

@@ -16,6 +16,17 @@ def InferShapesPass : Pass<"hone-infer-shapes", "::mlir::func::FuncOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def NarrowMovementsPass : Pass<"hone-narrow-movements", "::mlir::func::FuncOp"> {
+  let summary = "move bytes instead of the numbers that they stand for";
+  let description = [{
+    A dequantization by one positive scale goes after a reshape, transpose, slice, gather, concatenation of tensors with
+    equal scales and zero points, pad with zero, or maximum of windows. A quantization goes before a reshape, transpose or
+    concatenation whose result has no other use. Products then find the bytes, and less is moved.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FormByteProductsPass : Pass<"hone-form-byte-products", "::mlir::func::FuncOp"> {
   let summary = "multiply bytes instead of the numbers that they stand for";
   let description = [{

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Products of bytes against NumPy, on every CPU level that this machine runs.
+"""Products of bytes, and what is between them, against NumPy, on every CPU level that this machine runs.
 
 Sums in int32 are exact, so MatMulInteger and ConvInteger must be equal; what is quantized again behind a product may
 differ by one step, where a sum lies half way between two. Bytes are drawn from the ends of their range as well as from
@@ -18,7 +18,8 @@ UINT8, INT8 = np.uint8, np.int8
 
 def levels():
     flags = pathlib.Path("/proc/cpuinfo").read_text().split("processor", 2)[1].split()
-    return ["native", "x86-64-v2"] + ["x86-64-v3"] * ("avx2" in flags) + ["x86-64-v4"] * ("avx512vl" in flags)
+    named = {"x86-64-v3": "avx2", "x86-64-v4": "avx512vl", "cascadelake": "avx512_vnni"}
+    return ["native", "x86-64-v2"] + [name for name, flag in named.items() if flag in flags]
 
 
 def draw(rng, shape, dtype):
@@ -119,13 +120,34 @@ class IntegerTest(unittest.TestCase):
                 want = convolve(x.astype(np.int64) - zx, w.astype(np.int64) - zw, stride, pads, group)
                 np.testing.assert_array_equal(got, want)
 
+    def test_depthwise(self):
+        """Padding reads as the zero point, in rows, in columns and in corners."""
+        rng = np.random.default_rng(6)
+        for number in range(60):
+            channels = int(rng.choice([1, 2, 15, 16, 33, 64]))
+            kernel, stride, pads = int(rng.choice([1, 2, 3, 5, 7, 17])), int(rng.integers(1, 3)), int(rng.integers(0, 3))
+            high, wide = (max(int(rng.choice([1, 4, 9, 30])), kernel - 2 * pads) for _ in range(2))
+            x = draw(rng, (int(rng.integers(1, 3)), channels, high, wide), (UINT8, INT8)[rng.integers(2)])
+            w = draw(rng, (channels, 1, kernel, kernel), INT8)
+            zx, known, free = draw_zero(rng, (), x.dtype), bool(rng.integers(4)), bool(rng.integers(2))
+            cpu = levels()[number % len(levels())]
+            with self.subTest(x=x.shape, w=w.shape, types=(x.dtype, w.dtype), stride=stride, pads=pads, zx=zx, known=known, free=free, cpu=cpu):
+                inputs, constants = {"x": (x, ["n", channels, "h", "w"] if free else x.shape)}, {"zx": zx}
+                if known:
+                    constants["w"] = w
+                else:
+                    inputs["w"] = (w, w.shape)
+                node = helper.make_node("ConvInteger", ["x", "w", "zx"], ["y"], strides=[stride] * 2, pads=[pads] * 4, group=channels)
+                got = compile_nodes([node], inputs, constants, {"y": 6}, cpu).run({name: value for name, (value, _) in inputs.items()})["y"]
+                np.testing.assert_array_equal(got, convolve(x.astype(np.int64) - zx, w.astype(np.int64), stride, pads, channels))
+
 
 class QuantizedTest(unittest.TestCase):
     """A product between DequantizeLinear and QuantizeLinear."""
 
-    def check(self, rng, node, x, w, axis, real, cpu):
+    def check(self, rng, node, x, w, axis, real, cpu, zx=None):
         low = np.iinfo(x.dtype).min
-        zx, zy = draw_zero(rng, (), x.dtype), np.array(low + 128, x.dtype)
+        zx, zy = draw_zero(rng, (), x.dtype) if zx is None else zx, np.array(low + 128, x.dtype)
         columns = w.shape[axis]
         sw = (rng.random(columns) * 0.02 + 0.001).astype(np.float32)
         zw = np.zeros(columns, w.dtype) if w.dtype == INT8 else np.full(columns, 128, UINT8)
@@ -174,6 +196,153 @@ class QuantizedTest(unittest.TestCase):
             with self.subTest(group=group, types=(x.dtype, w.dtype), cpu=cpu):
                 node = helper.make_node("Conv", ["xf", "wf"], ["p"], pads=[1] * 4, group=group)
                 self.check(rng, node, x, w, 0, lambda a, b: convolve(a, b, 1, 1, group), cpu)
+
+    def test_depthwise(self):
+        rng = np.random.default_rng(7)
+        for number in range(16):
+            x = draw(rng, (1, 24, 10, 12), (UINT8, INT8)[number % 2])
+            w = draw(rng, (24, 1, 3, 3), (UINT8, INT8)[number // 2 % 2])
+            cpu = levels()[number % len(levels())]
+            with self.subTest(types=(x.dtype, w.dtype), cpu=cpu):
+                node = helper.make_node("Conv", ["xf", "wf"], ["p"], pads=[1] * 4, group=24)
+                self.check(rng, node, x, w, 0, lambda a, b: convolve(a, b, 1, 1, 24), cpu)
+
+    def test_transposed(self):
+        """Where the zero point of the input is its lowest byte, as behind a Relu."""
+        rng = np.random.default_rng(12)
+
+        def transposed(x, w, stride):
+            size = [(n - 1) * stride + k for n, k in zip(x.shape[2:], w.shape[2:])]
+            y = np.zeros((x.shape[0], w.shape[1], *size))
+            for i, j in np.ndindex(*w.shape[2:]):
+                y[:, :, i : size[0] - w.shape[2] + i + 1 : stride, j : size[1] - w.shape[3] + j + 1 : stride] += np.einsum("nchw,co->nohw", x, w[:, :, i, j])
+            return y
+
+        for number in range(16):
+            kernel, stride = [(2, 2), (3, 2), (3, 1), (4, 2)][number // 4]
+            x = draw(rng, (1, 8, 5, 6), (UINT8, INT8)[number % 2])
+            w = draw(rng, (8, 6, kernel, kernel), (UINT8, INT8)[number // 2 % 2])
+            cpu = levels()[number % len(levels())]
+            with self.subTest(kernel=kernel, stride=stride, types=(x.dtype, w.dtype), cpu=cpu):
+                node = helper.make_node("ConvTranspose", ["xf", "wf"], ["p"], strides=[stride] * 2)
+                zero = np.array(np.iinfo(x.dtype).min, x.dtype)
+                self.check(rng, node, x, w, 1, lambda a, b: transposed(a, b, stride), cpu, zero)
+
+
+class ElementwiseTest(unittest.TestCase):
+    """What is between bytes and bytes without a product."""
+
+    def test_quantize(self):
+        """NaN becomes 0; ties go to even numbers."""
+        rng = np.random.default_rng(8)
+        halves = np.arange(-300, 300, dtype=np.float32) / 2
+        special = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, -3e38, 1e10, -1e10, 2.0**31, -2.0**31, 1e-40, -1e-40], np.float32)
+        x = np.concatenate([halves, special, rng.standard_normal(400).astype(np.float32) * 200])
+        for dtype in UINT8, INT8:
+            info = np.iinfo(dtype)
+            for zero in info.min, info.max, 0, 3:
+                for scale in 1.0, 0.5, 0.37:
+                    quotient = x / np.float32(scale)
+                    want = np.clip(np.rint(quotient).astype(np.float64) + zero, info.min, info.max)
+                    want = np.where(np.isnan(x), 0, want).astype(dtype)
+                    for cpu in levels():
+                        for count in len(x), 1:
+                            with self.subTest(dtype=dtype, zero=zero, scale=scale, cpu=cpu, count=count):
+                                node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
+                                constants = {"s": np.array(scale, np.float32), "z": np.array(zero, dtype)}
+                                part = x[:count] if count > 1 else x[600:601]
+                                model = compile_nodes([node], {"x": (part, part.shape)}, constants, {"y": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))}, cpu)
+                                np.testing.assert_array_equal(model.run({"x": part})["y"], want[:count] if count > 1 else want[600:601])
+
+    def test_functions(self):
+        """A function of one byte with steps between; all levels agree."""
+        rng = np.random.default_rng(9)
+        functions = {
+            "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Tanh": np.tanh, "Exp": np.exp, "Relu": lambda x: np.maximum(x, 0),
+            "HardSwish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1), "Identity": lambda x: x,
+        }
+        for number, (name, function) in enumerate(functions.items()):
+            for dtype in UINT8, INT8:
+                for shape in (256,), (3, 7, 11), (5, 64):
+                    info = np.iinfo(dtype)
+                    x = np.resize(rng.permutation(np.arange(info.min, info.max + 1)), shape).astype(dtype)
+                    zx, zs, zy = (draw_zero(rng, (), dtype) for _ in range(3))
+                    sx, ss, sy = (np.array(scale, np.float32) for scale in (0.041, 0.0079, 0.023))
+
+                    def quantize(value, scale, zero):
+                        return np.clip(np.rint(value.astype(np.float32) / scale).astype(np.float64) + float(zero), info.min, info.max)
+
+                    real = (x.astype(np.float32) - np.float32(zx)) * sx
+                    step = (quantize(function(real.astype(np.float64)), ss, zs).astype(np.float32) - np.float32(zs)) * ss
+                    want = quantize(real * step, sy, zy)
+                    nodes = [
+                        helper.make_node("DequantizeLinear", ["x", "sx", "zx"], ["a"]),
+                        helper.make_node(name, ["a"], ["b"]),
+                        helper.make_node("QuantizeLinear", ["b", "ss", "zs"], ["c"]),
+                        helper.make_node("DequantizeLinear", ["c", "ss", "zs"], ["d"]),
+                        helper.make_node("Mul", ["a", "d"], ["e"]),
+                        helper.make_node("QuantizeLinear", ["e", "sy", "zy"], ["y"]),
+                    ]
+                    constants = {"sx": sx, "zx": zx, "ss": ss, "zs": zs, "sy": sy, "zy": zy}
+                    results = []
+                    for cpu in levels():
+                        with self.subTest(name=name, dtype=dtype, shape=shape, cpu=cpu):
+                            model = compile_nodes(nodes, {"x": (x, x.shape)}, constants, {"y": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))}, cpu)
+                            results.append(model.run({"x": x})["y"])
+                            wrong = np.abs(results[-1].astype(int) - want)
+                            self.assertLessEqual(wrong.max(), 1)
+                            self.assertLess((wrong > 0).mean(), 0.02)
+                            np.testing.assert_array_equal(results[-1], results[0])
+
+    def test_movements(self):
+        """Bytes are moved exactly, whatever they stand for."""
+        rng = np.random.default_rng(10)
+        for dtype in UINT8, INT8:
+            elem = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+            x = rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, (2, 6, 8, 10), dtype, endpoint=True)
+            zero = draw_zero(rng, (), dtype)
+            constants = {
+                "s": np.array(0.013, np.float32), "z": zero, "shape": np.array([2, 48, 10]), "low": np.array([1, 2]), "high": np.array([5, 7]),
+                "axes": np.array([1, 2]), "which": np.array([3, 0, -1]), "pads": np.array([0, 0, 1, 2, 0, 0, 0, 1]),
+            }
+            windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2), (2, 3))[:, :, ::2]
+            cases = {
+                "Reshape": (["a", "shape"], {}, x.reshape(2, 48, 10)),
+                "Transpose": (["a"], {"perm": [0, 2, 3, 1]}, x.transpose(0, 2, 3, 1)),
+                "Slice": (["a", "low", "high", "axes"], {}, x[:, 1:5, 2:7]),
+                "Concat": (["a", "a"], {"axis": 2}, np.concatenate([x, x], 2)),
+                "Gather": (["a", "which"], {"axis": 1}, x[:, [3, 0, -1]]),
+                "Pad": (["a", "pads"], {}, np.pad(x, ((0, 0), (0, 0), (1, 0), (2, 1)), constant_values=zero)),
+                "MaxPool": (["a"], {"kernel_shape": [3, 2], "strides": [2, 1]}, windows.max((-2, -1))),
+            }
+            for name, (operands, attributes, want) in cases.items():
+                cpu = levels()[len(name) % len(levels())]
+                with self.subTest(name=name, dtype=dtype, cpu=cpu):
+                    nodes = [
+                        helper.make_node("DequantizeLinear", ["x", "s", "z"], ["a"]),
+                        helper.make_node(name, operands, ["b"], **attributes),
+                        helper.make_node("QuantizeLinear", ["b", "s", "z"], ["y"]),
+                    ]
+                    model = compile_nodes(nodes, {"x": (x, x.shape)}, constants, {"y": elem}, cpu)
+                    np.testing.assert_array_equal(model.run({"x": x})["y"], want)
+
+    def test_concatenation_of_scales(self):
+        rng = np.random.default_rng(11)
+        x, y = (rng.integers(0, 256, (2, 5, 9), UINT8) for _ in range(2))
+        scales = [np.array(s, np.float32) for s in (0.1, 0.23, 0.25)]
+        zeros = [np.array(z, UINT8) for z in (3, 128, 77)]
+        nodes = [
+            helper.make_node("DequantizeLinear", ["x", "s0", "z0"], ["a"]),
+            helper.make_node("DequantizeLinear", ["y", "s1", "z1"], ["b"]),
+            helper.make_node("Concat", ["a", "b"], ["c"], axis=1),
+            helper.make_node("QuantizeLinear", ["c", "s2", "z2"], ["r"]),
+        ]
+        constants = {f"s{i}": s for i, s in enumerate(scales)} | {f"z{i}": z for i, z in enumerate(zeros)}
+        real = np.concatenate([(v.astype(np.float32) - np.float32(z)) * s for v, s, z in zip((x, y), scales, zeros)], 1)
+        want = np.clip(np.rint(real / scales[2]) + 77, 0, 255)
+        for cpu in levels():
+            got = compile_nodes(nodes, {"x": (x, x.shape), "y": (y, y.shape)}, constants, {"r": 2}, cpu).run({"x": x, "y": y})["r"]
+            np.testing.assert_array_equal(got, want)
 
 
 if __name__ == "__main__":
