@@ -54,8 +54,8 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (nr != kPanelWidth)
     return emitError() << "panels have " << kPanelWidth << " columns, not "
                        << nr;
-  if (kr != 1 && kr != 4)
-    return emitError() << "1 or 4 elements of K lie together, not " << kr;
+  if (kr != 1 && kr != 2 && kr != 4)
+    return emitError() << "1, 2 or 4 elements of K lie together, not " << kr;
   return success();
 }
 

@@ -29,6 +29,7 @@ template <> ArrayRef<Field<CpuMachine>> fieldsOf<CpuMachine>() {
       {"fma", &CpuMachine::fma, 0, 1},
       {"byte_dot", &CpuMachine::byteDot, 0, 1},
       {"byte_permute", &CpuMachine::bytePermute, 0, 1},
+      {"bf16_dot", &CpuMachine::bf16Dot, 0, 16},
       {"fma_ports", &CpuMachine::fmaPorts, 1, 16},
       {"fma_latency", &CpuMachine::fmaLatency, 1, 64},
       {"load_ports", &CpuMachine::loadPorts, 1, 16},

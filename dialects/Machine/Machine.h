@@ -28,6 +28,9 @@ struct CpuMachine {
   int64_t byteDot = 0;
   /// 1 if the ISA permutes the bytes of two registers (VBMI), otherwise 0
   int64_t bytePermute = 0;
+  /// Multiply-adds of f32 that take as long as a dot product of two bf16
+  /// (AVX512-BF16); 0: the ISA has none
+  int64_t bf16Dot = 0;
 
   // Vector instructions issued per cycle, and the latency of a multiply-add.
   int64_t fmaPorts = 2;
@@ -45,6 +48,7 @@ struct CpuMachine {
   bool hasFma() const { return fma != 0; }
   bool hasByteDot() const { return byteDot != 0; }
   bool hasBytePermute() const { return bytePermute != 0; }
+  bool hasBf16Dot() const { return bf16Dot != 0; }
   /// Elements of a vector register.
   int64_t lanes(int64_t elementBits) const {
     return std::max<int64_t>(vectorBits / elementBits, 1);

@@ -55,7 +55,7 @@ private:
   void emitWholeK(Value remaining);
   void emitDotRows(Value firstRow, Value lastRow, Value remaining);
   Value rowOfTile(Value tile);
-  void widen(Value kStart, Value kCount);
+  void convert(Value kStart, Value kCount);
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
@@ -94,14 +94,14 @@ private:
   int64_t lanes, columns;        ///< Of a whole tile.
   int64_t rowTiles, columnTiles; ///< Of a block.
   Rows split;
-  bool chunked = false, packs = false, widens = false;
-  int64_t widePitch = 0; ///< Of a row in `widened`.
-  FlatBuffer packed, widened, partial;
+  bool chunked = false, packs = false, converts = false;
+  int64_t convertedPitch = 0; ///< Of a row in `converted`.
+  FlatBuffer packed, converted, partial;
 
   // Of the current block:
   SmallVector<Value> batch;
   Value aBase, bBase, blockColumn, firstTile, lastTile;
-  Value firstRow; ///< Of a widened block.
+  Value firstRow; ///< Of a converted block.
   // Of the current tile of columns:
   Value firstColumn;
   int64_t vectors = 0; ///< Fewer in the last tile of a row.
@@ -113,21 +113,21 @@ void ContractionEmitter::emit() {
   split = m ? splitStaticRows(*m) : splitDynamicRows();
   rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
   packs = schedule.getPacked() && !isDotProduct(problem.shape);
-  widens = isWidened(problem.shape, form);
+  converts = isConverted(problem.shape, form);
   int64_t chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !isDotProduct(problem.shape);
   if (packs)
     packed =
         makeScratch(e, (chunked ? chunk : std::max<int64_t>(*k, 1)) * columns,
                     problem.b.elementType());
-  if (widens) {
+  if (converts) {
     // A multiple of 4 KiB between rows would map them to one set of the L1
     // cache.
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
-    widePitch = llvm::alignTo(length, lanes) + lanes;
-    widened = makeScratch(e, rowTiles * split.rows * widePitch,
-                          form.leftType(problem.shape.types));
-    widened.isUnsigned = problem.a.isUnsigned;
+    convertedPitch = llvm::alignTo(length, lanes) + lanes;
+    converted = makeScratch(e, rowTiles * split.rows * convertedPitch,
+                            form.leftType(problem.shape.types));
+    converted.isUnsigned = problem.a.isUnsigned;
   }
   if (chunked)
     partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
@@ -209,8 +209,8 @@ void ContractionEmitter::emitBlock() {
   auto emitTiles = [&] {
     if (chunked)
       return emitChunks();
-    if (widens)
-      widen(e.cst(0), problem.k);
+    if (converts)
+      convert(e.cst(0), problem.k);
     forEachColumnTile([&](Value remaining) {
       if (packs)
         pack(e.cst(0), problem.k, remaining);
@@ -280,8 +280,8 @@ void ContractionEmitter::emitChunks() {
   });
   e.loop(e.cst(0), problem.k, chunk, {}, [&](Value kStart, ValueRange) {
     Value kCount = e.min(e.cst(chunk), e.sub(problem.k, kStart));
-    if (widens)
-      widen(kStart, kCount);
+    if (converts)
+      convert(kStart, kCount);
     forEachColumnTile([&](Value remaining) {
       if (packs)
         pack(kStart, kCount, remaining);
@@ -313,16 +313,16 @@ Epilogue::Cursor ContractionEmitter::cursorAt(Value firstRow) const {
 RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
                                                     Value kStart, Value kCount,
                                                     Value remaining) const {
-  RegisterTile::Segment segment(widens ? widened : problem.a,
+  RegisterTile::Segment segment(converts ? converted : problem.a,
                                 packs ? packed : problem.b);
   segment.count = kCount;
   Value base = e.add(aBase, kStart), pitch = problem.k, first = rows.first;
-  if (widens) {
+  if (converts) {
     base = e.cst(0);
-    pitch = e.cst(widePitch);
+    pitch = e.cst(convertedPitch);
     first = e.sub(first, firstRow);
   }
-  bool apart = problem.rowOffset && !widens;
+  bool apart = problem.rowOffset && !converts;
   if (!apart)
     base = e.add(base, e.mul(first, pitch));
   for (int64_t r = 0; r < rows.count; ++r) {
@@ -416,19 +416,20 @@ Value ContractionEmitter::rowOfTile(Value tile) {
   return e.min(e.add(row, e.mul(rest, split.rows)), problem.m);
 }
 
-/// widened[row - firstRow][k] = a[row][kStart + k] for the rows of the block.
-void ContractionEmitter::widen(Value kStart, Value kCount) {
+/// converted[row - firstRow][k] = a[row][kStart + k] for the rows of the block.
+void ContractionEmitter::convert(Value kStart, Value kCount) {
   firstRow = rowOfTile(firstTile);
   Value base = e.add(aBase, kStart);
-  Type type = form.leftType(problem.shape.types);
   e.loop(firstRow, rowOfTile(lastTile), [&](Value row) {
     Value source = e.add(base, problem.rowOffset ? problem.rowOffset(row)
                                                  : e.mul(row, problem.k));
-    Value target = e.mul(e.sub(row, firstRow), widePitch);
+    Value target = e.mul(e.sub(row, firstRow), convertedPitch);
     // Rows have room for an extra vector.
     forVectors(e, kCount, lanes, [&](Value k, Value mask) {
       Value values = problem.a.load(e, e.add(source, k), lanes, mask);
-      widened.store(e, e.add(target, k), problem.a.extend(e, values, type));
+      converted.store(
+          e, e.add(target, k),
+          form.convertLeft(e, problem.a, values, problem.shape.types));
     });
   });
 }

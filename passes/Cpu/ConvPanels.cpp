@@ -5,6 +5,8 @@
 // elements, and border pixels are in separate tiles.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Cpu/Schedule.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
@@ -35,6 +37,7 @@ private:
   /// The tiles of a row; none if sizes are free or there are too many kinds.
   std::optional<SmallVector<TileRun>> planStaticRow() const;
   void emitRow(Value row, Value remaining);
+  void convertRows(size_t d, Value source, Value tap);
   void emitDynamicRow(Value remaining);
   /// `runs` as planned, or if null the range `low` to `high`.
   void emitTile(int64_t rows, Value firstPixel, ArrayRef<KernelRun> runs,
@@ -53,6 +56,7 @@ private:
   FlatBuffer input, filter;
   Epilogue epilogue;
   Window window;
+  ProductTypes types;
   Type accumulator;
   const MicroKernel &form;
   int64_t group, lanes;
@@ -61,6 +65,11 @@ private:
   TileShape shape;
   int64_t columns;   ///< Of a whole tile.
   int64_t blockRows; ///< Image rows.
+  /// [kernel element of the outer dimensions][pixel][channel of the group]: the
+  /// rows of the input that a row of the output reads, if they are converted.
+  FlatBuffer converted;
+  bool converts;
+  Value rowPitch, pixelPitch; ///< Of what is read.
 
   // Of the current iteration:
   Value firstChannel, inputChannel;
@@ -77,7 +86,7 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
       filter(FlatBuffer::get(e, op.getFilter())),
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
       window(Window::get(e, op, input, epilogue.sizes)),
-      accumulator(op.getAccumulatorType()),
+      types(ProductTypes::of(op)), accumulator(types.accumulator),
       form(*findMicroKernel(op.getSchedule()->getForm())), group(op.getGroup()),
       lanes(form.lanes(machine, accumulator)), last(window.spatial() - 1) {
   groupIn = e.div(window.channels, e.cst(group));
@@ -86,6 +95,15 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   shape = {schedule.getTileRows(), schedule.getTileVectors()};
   columns = shape.vectors * lanes;
   blockRows = schedule.getBlockRows();
+  converts = isConverted(op, form);
+  pixelPitch = converts ? groupIn : input.strides[window.bufferDim(last)];
+  if (!converts)
+    return;
+  rowPitch = e.mul(window.in[last], groupIn);
+  int64_t taps = estimateProduct(ArrayRef(window.kernel).drop_back());
+  // The last vector may be a part.
+  converted = makeScratch(e, taps * *constantOf(rowPitch) + lanes,
+                          form.leftType(types));
 }
 
 void PanelEmitter::emit() {
@@ -175,6 +193,9 @@ std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
 
 void PanelEmitter::emitRow(Value row, Value remaining) {
   outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
+  if (converts)
+    convertRows(0, e.add(e.mul(outer[0], input.strides[0]), inputChannel),
+                e.cst(0));
   std::optional<SmallVector<TileRun>> plan = planStaticRow();
   if (!plan)
     return emitDynamicRow(remaining);
@@ -183,6 +204,37 @@ void PanelEmitter::emitRow(Value row, Value remaining) {
       Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
       emitTile(run.rows, pixel, run.kernel, nullptr, nullptr, remaining);
     });
+}
+
+/// For the kernel's dimensions from `d` on; `tap` counts preceding kernel
+/// elements.
+void PanelEmitter::convertRows(size_t d, Value source, Value tap) {
+  if (d < last) {
+    Value start = window.start(e, d, outer[d + 1]);
+    auto [low, high] = window.kernelRange(e, d, start);
+    return e.loop(low, high, [&](Value k) {
+      Value position = e.add(start, e.mul(k, window.dilations[d]));
+      convertRows(
+          d + 1,
+          e.add(source, e.mul(position, input.strides[window.bufferDim(d)])),
+          e.add(e.mul(tap, window.kernel[d]), k));
+    });
+  }
+  auto convertRun = [&](Value from, Value to, Value count) {
+    forVectors(e, count, lanes, [&](Value i, Value mask) {
+      Value values = input.load(e, e.add(from, i), lanes, mask);
+      converted.store(e, e.add(to, i),
+                      form.convertLeft(e, input, values, types));
+    });
+  };
+  Value target = e.mul(tap, rowPitch);
+  if (group == 1)
+    return convertRun(source, target, rowPitch);
+  e.loop(e.cst(0), window.in[last], [&](Value pixel) {
+    Value from = e.mul(pixel, input.strides[window.bufferDim(last)]);
+    convertRun(e.add(source, from), e.add(target, e.mul(pixel, groupIn)),
+               groupIn);
+  });
 }
 
 /// Pixels whose windows may leave the input one by one, those between in tiles.
@@ -221,9 +273,11 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
                             Value remaining) {
   RegisterTile tile(e, machine, form, accumulator, {rows, vectors});
-  Value aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
-  aOffset = e.add(aOffset, e.mul(window.start(e, last, firstPixel),
-                                 input.strides[window.bufferDim(last)]));
+  Value aOffset = e.cst(0);
+  if (!converts)
+    aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
+  aOffset =
+      e.add(aOffset, e.mul(window.start(e, last, firstPixel), pixelPitch));
   SmallVector<Value> sums =
       emitKernel(tile, 0, aOffset, e.cst(0), runs, low, high, tile.zeros());
   SmallVector<Value> coordinates = outer;
@@ -240,6 +294,8 @@ SmallVector<Value> PanelEmitter::emitKernel(const RegisterTile &tile, size_t d,
                                             ArrayRef<KernelRun> runs, Value low,
                                             Value high,
                                             ValueRange accumulators) {
+  if (d == last && converts)
+    aOffset = e.add(aOffset, e.mul(bOffset, rowPitch));
   bOffset = e.mul(bOffset, window.kernel[d]);
   if (d < last) {
     Value start = window.start(e, d, outer[d + 1]);
@@ -247,8 +303,9 @@ SmallVector<Value> PanelEmitter::emitKernel(const RegisterTile &tile, size_t d,
     return e.loop(
         kLow, kHigh, 1, accumulators, [&](Value k, ValueRange carried) {
           Value position = e.add(start, e.mul(k, window.dilations[d]));
-          Value a = e.add(aOffset,
-                          e.mul(position, input.strides[window.bufferDim(d)]));
+          Value a = aOffset;
+          if (!converts)
+            a = e.add(a, e.mul(position, input.strides[window.bufferDim(d)]));
           return emitKernel(tile, d + 1, a, e.add(bOffset, k), runs, low, high,
                             carried);
         });
@@ -269,16 +326,15 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
                                                ArrayRef<bool> pixels, Value low,
                                                Value high,
                                                ValueRange accumulators) {
-  Value pixelStride = input.strides[window.bufferDim(last)];
   auto segmentAt = [&](Value k, Value count) {
-    RegisterTile::Segment segment(input, filter);
+    RegisterTile::Segment segment(converts ? converted : input, filter);
     segment.count = count;
     segment.bStep = e.cst(graph::kPanelWidth);
     Value a =
-        e.add(aOffset, e.mul(e.mul(k, window.dilations[last]), pixelStride));
+        e.add(aOffset, e.mul(e.mul(k, window.dilations[last]), pixelPitch));
     for (int64_t p = 0; p < tile.shape.rows; ++p)
       segment.aOffsets.push_back(
-          pixels[p] ? e.add(a, e.mul(pixelStride, p * window.strides[last]))
+          pixels[p] ? e.add(a, e.mul(pixelPitch, p * window.strides[last]))
                     : Value());
     Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), graph::kPanelWidth);
     for (Value panel : panelOffsets)
@@ -286,7 +342,7 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
     return segment;
   };
   // Adjacent kernel elements read adjacent inputs: one loop for all of them.
-  if (window.dilations[last] == 1 && group == 1)
+  if (window.dilations[last] == 1 && (group == 1 || converts))
     return tile.accumulate(segmentAt(low, e.mul(e.sub(high, low), groupIn)),
                            accumulators);
   return e.loop(low, high, 1, accumulators, [&](Value k, ValueRange carried) {

@@ -22,14 +22,19 @@ static Type accumulatorType(const ProductTypes &types) {
 
 static Type storedType(const ProductTypes &types) { return types.lhs; }
 
+static Value call(Emitter &e, StringRef intrinsic, VectorType type,
+                  ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(e.builder, e.loc, type,
+                                       e.builder.getStringAttr(intrinsic),
+                                       operands)
+      .getResult(0);
+}
+
 /// The call of an intrinsic that exists for vectors of 128, 256 and 512 bits.
 static Value callBySize(Emitter &e, ArrayRef<StringLiteral> names,
                         VectorType type, ValueRange operands) {
   int64_t bits = type.getNumElements() * type.getElementTypeBitWidth();
-  StringRef name = names[llvm::Log2_64(bits / 128)];
-  return LLVM::CallIntrinsicOp::create(e.builder, e.loc, type,
-                                       e.builder.getStringAttr(name), operands)
-      .getResult(0);
+  return call(e, names[llvm::Log2_64(bits / 128)], type, operands);
 }
 
 static Value bitcast(Emitter &e, Value value, int64_t lanes, Type element) {
@@ -59,10 +64,11 @@ static Value broadcastLeft(Emitter &e, const FlatBuffer &buffer, Value offset,
   return vector::BroadcastOp::create(e.builder, e.loc, sum, scalar);
 }
 
-static Value extendRight(Emitter &e, const FlatBuffer &buffer, Value offset,
-                         VectorType sum, Value mask) {
+static SmallVector<Value> extendRight(Emitter &e, const FlatBuffer &buffer,
+                                      Value offset, VectorType sum,
+                                      Value mask) {
   Value loaded = buffer.load(e, offset, sum.getNumElements(), mask);
-  return buffer.extend(e, loaded, sum.getElementType());
+  return {buffer.extend(e, loaded, sum.getElementType())};
 }
 
 static Value fuse(Emitter &e, Value left, Value right, Value sum) {
@@ -71,6 +77,52 @@ static Value fuse(Emitter &e, Value left, Value right, Value sum) {
 
 static Value multiplyThenAdd(Emitter &e, Value left, Value right, Value sum) {
   return e.sum(sum, e.product(left, right));
+}
+
+//===-- Pairs of bf16 -----------------------------------------------------===//
+
+static bool isOfPairs(const ProductTypes &types) {
+  return types.kr == 2 && types.rhs.isBF16() && types.accumulator.isF32();
+}
+
+/// The first and the second elements of pairs as f32, whose upper half a bf16
+/// is.
+static SmallVector<Value> extendPairs(Emitter &e, const FlatBuffer &buffer,
+                                      Value offset, VectorType sum, Value) {
+  int64_t lanes = sum.getNumElements();
+  Type i32 = e.builder.getI32Type(), f32 = sum.getElementType();
+  auto splat = [&](uint32_t bits) -> Value {
+    auto value = e.builder.getI32IntegerAttr(static_cast<int32_t>(bits));
+    return arith::ConstantOp::create(
+        e.builder, e.loc,
+        DenseElementsAttr::get(VectorType::get({lanes}, i32), value));
+  };
+  Value pairs = bitcast(e, buffer.load(e, offset, lanes * 2), lanes, i32);
+  Value first = arith::ShLIOp::create(e.builder, e.loc, pairs, splat(16));
+  Value second =
+      arith::AndIOp::create(e.builder, e.loc, pairs, splat(0xffff0000));
+  return {bitcast(e, first, lanes, f32), bitcast(e, second, lanes, f32)};
+}
+
+static Type pairedType(const ProductTypes &types) { return types.rhs; }
+
+static Value repeatPair(Emitter &e, const FlatBuffer &buffer, Value offset,
+                        VectorType sum) {
+  return repeat(e, buffer.load(e, offset, 2), sum.getNumElements() * 2);
+}
+
+static SmallVector<Value> loadPairs(Emitter &e, const FlatBuffer &buffer,
+                                    Value offset, VectorType sum, Value) {
+  return {buffer.load(e, offset, sum.getNumElements() * 2)};
+}
+
+static Value dotPairs(Emitter &e, Value left, Value right, Value sum) {
+  return call(e, "llvm.x86.avx512bf16.dpbf16ps.512",
+              cast<VectorType>(sum.getType()), {sum, left, right});
+}
+
+static int64_t costOfPairs(const CpuMachine &machine) {
+  return machine.bf16Dot;
 }
 
 //===-- Dot products of four bytes ----------------------------------------===//
@@ -84,9 +136,9 @@ static Value repeatBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
   return repeat(e, buffer.load(e, offset, 4), sum.getNumElements() * 4);
 }
 
-static Value loadBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
-                       VectorType sum, Value) {
-  return buffer.load(e, offset, sum.getNumElements() * 4);
+static SmallVector<Value> loadBytes(Emitter &e, const FlatBuffer &buffer,
+                                    Value offset, VectorType sum, Value) {
+  return {buffer.load(e, offset, sum.getNumElements() * 4)};
 }
 
 static Value dotBytes(Emitter &e, Value left, Value right, Value sum) {
@@ -110,10 +162,10 @@ static Value repeatHalfWords(Emitter &e, const FlatBuffer &buffer, Value offset,
   return repeat(e, group, sum.getNumElements() * 2);
 }
 
-static Value extendBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
-                         VectorType sum, Value) {
+static SmallVector<Value> extendBytes(Emitter &e, const FlatBuffer &buffer,
+                                      Value offset, VectorType sum, Value) {
   Value loaded = buffer.load(e, offset, sum.getNumElements() * 2);
-  return buffer.extend(e, loaded, e.builder.getIntegerType(16));
+  return {buffer.extend(e, loaded, e.builder.getIntegerType(16))};
 }
 
 /// Products of 16 bits are summed in pairs without overflow: 255 * 128 * 2 is
@@ -135,8 +187,8 @@ static constexpr MicroKernel kTable[] = {
        return machine.hasFma() && isa<FloatType>(types.accumulator) &&
               isElementwise(types);
      },
-     wholeVector, /*kr=*/1, /*parts=*/1, /*temporaries=*/1, accumulatorType,
-     broadcastLeft, extendRight, fuse},
+     wholeVector, /*kr=*/1, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
+     /*cost=*/nullptr, accumulatorType, broadcastLeft, extendRight, fuse},
     // The same with half vectors, for results of few columns. They have as many
     // registers, and pipelines that are narrower than a vector take half as
     // long for them.
@@ -145,23 +197,47 @@ static constexpr MicroKernel kTable[] = {
        return machine.hasFma() && machine.vectorBits == 512 &&
               isa<FloatType>(types.accumulator) && isElementwise(types);
      },
-     halfVector, /*kr=*/1, /*parts=*/1, /*temporaries=*/1, accumulatorType,
-     broadcastLeft, extendRight, fuse},
+     halfVector, /*kr=*/1, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
+     /*cost=*/nullptr, accumulatorType, broadcastLeft, extendRight, fuse},
+    // AVX512-BF16: two products are added to a sum, the second first. Each step
+    // rounds to nearest even, and subnormal numbers, on both sides and in
+    // sums, count as 0.
+    {"dot_bf16",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasBf16Dot() && machine.vectorBits == 512 &&
+              isOfPairs(types) && (types.lhs.isBF16() || types.isConvertible);
+     },
+     wholeVector, /*kr=*/2, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
+     costOfPairs, pairedType, repeatPair, loadPairs, dotPairs},
+    // Without it, or where it is slower, the elements of pairs on the right are
+    // widened: an operation each, and no rounding.
+    {"fma_pairs",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasFma() && isOfPairs(types);
+     },
+     wholeVector, /*kr=*/2, /*instructions=*/2, /*parts=*/1, /*temporaries=*/2,
+     /*cost=*/nullptr, accumulatorType, broadcastLeft, extendPairs, fuse},
+    {"fma_pairs_half",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasFma() && machine.vectorBits == 512 && isOfPairs(types);
+     },
+     halfVector, /*kr=*/2, /*instructions=*/2, /*parts=*/1, /*temporaries=*/2,
+     /*cost=*/nullptr, accumulatorType, broadcastLeft, extendPairs, fuse},
     // VNNI: four products of an unsigned and a signed byte are added to a sum.
     {"dot_bytes",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasByteDot() && isOfBytes(types);
      },
-     wholeVector, /*kr=*/4, /*parts=*/1, /*temporaries=*/1, storedType,
-     repeatBytes, loadBytes, dotBytes},
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
+     /*cost=*/nullptr, storedType, repeatBytes, loadBytes, dotBytes},
     // Without it bytes are widened, and a column has two sums, of the first and
     // the last two of four products.
     {"add_pairs",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return isOfBytes(types);
      },
-     wholeVector, /*kr=*/4, /*parts=*/2, /*temporaries=*/2, halfWordType,
-     repeatHalfWords, extendBytes, addPairs},
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/2, /*temporaries=*/2,
+     /*cost=*/nullptr, halfWordType, repeatHalfWords, extendBytes, addPairs},
     // Floats without FMA, and integers. A product overwrites a copy of a
     // factor.
     {"mul_add",
@@ -169,9 +245,37 @@ static constexpr MicroKernel kTable[] = {
        return (!machine.hasFma() || !isa<FloatType>(types.accumulator)) &&
               isElementwise(types);
      },
-     wholeVector, /*kr=*/1, /*parts=*/1, /*temporaries=*/3, accumulatorType,
-     broadcastLeft, extendRight, multiplyThenAdd},
+     wholeVector, /*kr=*/1, /*instructions=*/1, /*parts=*/1, /*temporaries=*/3,
+     /*cost=*/nullptr, accumulatorType, broadcastLeft, extendRight,
+     multiplyThenAdd},
+    {"mul_add_pairs",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return !machine.hasFma() && isOfPairs(types);
+     },
+     wholeVector, /*kr=*/2, /*instructions=*/2, /*parts=*/1, /*temporaries=*/3,
+     /*cost=*/nullptr, accumulatorType, broadcastLeft, extendPairs,
+     multiplyThenAdd},
 };
+
+double MicroKernel::stepCycles(const CpuMachine &machine, int64_t rows,
+                               int64_t vectors) const {
+  // Several operands are taken from what one load brought.
+  int64_t work = instructions * rows * vectors * (cost ? cost(machine) : 1);
+  if (instructions > 1)
+    work += instructions * vectors;
+  double compute = double(work) / machine.fmaPorts;
+  double loads = double(instructions * rows + vectors) / machine.loadPorts;
+  return std::max(compute, loads) + 0.1;
+}
+
+Value MicroKernel::convertLeft(Emitter &e, const FlatBuffer &buffer,
+                               Value loaded, const ProductTypes &types) const {
+  Type to = leftType(types);
+  if (!types.lhs.isF32() || !to.isBF16())
+    return buffer.extend(e, loaded, to);
+  return call(e, "llvm.x86.avx512bf16.cvtneps2bf16.512",
+              cast<VectorType>(loaded.getType()).clone(to), loaded);
+}
 
 int64_t MicroKernel::lanes(const CpuMachine &machine, Type accumulator) const {
   int64_t sums = vectorBits(machine) / accumulator.getIntOrFloatBitWidth();

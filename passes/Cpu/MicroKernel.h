@@ -9,9 +9,9 @@
 
 namespace hone {
 
-/// How a tile goes one step along K, which is `kr` elements: a row has one left
-/// operand, a vector of columns one right operand, and each accumulator takes
-/// in their products.
+/// How a tile goes one step along K, which is `kr` elements. Each accumulator
+/// takes in their products by one or more instructions; for each of these a row
+/// has one left operand, and a vector of columns one right operand.
 struct MicroKernel {
   /// Its name in schedules.
   llvm::StringLiteral name;
@@ -21,27 +21,41 @@ struct MicroKernel {
   int64_t (*vectorBits)(const CpuMachine &machine);
   /// Elements of K in a step, as the right-hand side holds them together.
   int64_t kr;
+  /// Instructions of a step, in the order of the elements that they multiply.
+  int64_t instructions;
   /// Partial sums of a column that lie side by side in an accumulator.
   int64_t parts;
   /// Registers that a step needs beside accumulators and right operands.
   int64_t temporaries;
+  /// Multiply-adds of f32 that take as long as an instruction; null: one.
+  int64_t (*cost)(const CpuMachine &machine);
 
-  /// The type in which rows of the left-hand side are best stored: a block of
-  /// them is converted first where that pays.
+  /// The type in which rows of the left-hand side are best stored, or must be
+  /// where it is narrower: a block of them is converted first.
   mlir::Type (*leftType)(const ProductTypes &types);
-  /// `kr` elements of the left-hand side from `offset` on, for each column of
-  /// an accumulator of type `sum`.
+  /// The elements of the left-hand side from `offset` on that an instruction
+  /// takes, for each column of an accumulator of type `sum`.
   mlir::Value (*loadLeft)(Emitter &e, const FlatBuffer &buffer,
                           mlir::Value offset, mlir::VectorType sum);
   /// The elements of the right-hand side from `offset` on that meet an
-  /// accumulator of type `sum`. Null `mask`: all are there.
-  mlir::Value (*loadRight)(Emitter &e, const FlatBuffer &buffer,
-                           mlir::Value offset, mlir::VectorType sum,
-                           mlir::Value mask);
+  /// accumulator of type `sum`, for each instruction. Null `mask`: all are
+  /// there.
+  llvm::SmallVector<mlir::Value> (*loadRight)(Emitter &e,
+                                              const FlatBuffer &buffer,
+                                              mlir::Value offset,
+                                              mlir::VectorType sum,
+                                              mlir::Value mask);
   /// sum + left * right
   mlir::Value (*multiplyAdd)(Emitter &e, mlir::Value left, mlir::Value right,
                              mlir::Value sum);
 
+  /// Cycles of a step for a tile, limited by multiply-adds and loads per cycle,
+  /// plus some overhead of the loop.
+  double stepCycles(const CpuMachine &machine, int64_t rows,
+                    int64_t vectors) const;
+  /// A vector of the left-hand side, as `buffer` has it, in `leftType`.
+  mlir::Value convertLeft(Emitter &e, const FlatBuffer &buffer,
+                          mlir::Value loaded, const ProductTypes &types) const;
   /// Columns of an accumulator: at most the width of a panel.
   int64_t lanes(const CpuMachine &machine, mlir::Type accumulator) const;
   /// Adds up the parts of each column.

@@ -22,16 +22,22 @@ RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
     : shape(shape), lanes(form.lanes(machine, accumulator)), e(e), form(form),
       sumType(VectorType::get({lanes * form.parts}, accumulator)), sets(1) {
   int64_t one = shape.rows * shape.vectors;
-  int64_t free = machine.vectorRegisters - shape.vectors - form.temporaries;
+  // LLVM keeps the right operands of several instructions for each set, and
+  // another vector.
+  int64_t operands =
+      form.instructions > 1 ? shape.vectors * form.instructions : 0;
+  int64_t free = machine.vectorRegisters - form.temporaries -
+                 (operands ? 1 : shape.vectors);
   while (sets < tuning::kMaxUnroll &&
-         sets * one < tuning::latencyHiding(machine) && 2 * sets * one <= free)
+         sets * one < tuning::latencyHiding(machine) &&
+         2 * sets * (one + operands) <= free)
     sets *= 2;
   int64_t fitting = llvm::bit_floor<uint64_t>(tuning::kMaxUnrolledTerms / one);
   unroll = std::clamp(fitting, sets, tuning::kMaxUnroll);
   // LLVM ties the result of a multiply-add to its sum if the sum is carried
   // around the loop directly, or the other operands are used again; otherwise
   // it may overwrite a factor, and spills sums. The same goes for products.
-  if (shape.vectors == 1 || form.temporaries > 1)
+  if (shape.vectors == 1 || form.temporaries > 1 || form.instructions > 1)
     unroll = sets;
 }
 
@@ -66,21 +72,24 @@ SmallVector<Value> RegisterTile::accumulateOnto(const Segment &segment,
 
 void RegisterTile::step(const Segment &segment, Value k, int64_t set,
                         MutableArrayRef<Value> accumulators) const {
-  SmallVector<Value> b;
+  SmallVector<SmallVector<Value>> b;
   Value bRow = e.mul(k, segment.bStep);
   for (int64_t v = 0; v < shape.vectors; ++v)
     b.push_back(
         form.loadRight(e, segment.b, e.add(segment.bOffsets[v], bRow), sumType,
                        segment.bMasks.empty() ? nullptr : segment.bMasks[v]));
   size_t base = set * shape.rows * shape.vectors;
-  for (int64_t r = 0; r < shape.rows; ++r) {
-    if (!segment.aOffsets[r])
-      continue;
-    Value a =
-        form.loadLeft(e, segment.a, e.add(segment.aOffsets[r], k), sumType);
-    for (int64_t v = 0; v < shape.vectors; ++v) {
-      Value &sum = accumulators[base + r * shape.vectors + v];
-      sum = form.multiplyAdd(e, a, b[v], sum);
+  for (int64_t i = 0; i < form.instructions; ++i) {
+    Value first = e.add(k, i * (form.kr / form.instructions));
+    for (int64_t r = 0; r < shape.rows; ++r) {
+      if (!segment.aOffsets[r])
+        continue;
+      Value a = form.loadLeft(e, segment.a, e.add(segment.aOffsets[r], first),
+                              sumType);
+      for (int64_t v = 0; v < shape.vectors; ++v) {
+        Value &sum = accumulators[base + r * shape.vectors + v];
+        sum = form.multiplyAdd(e, a, b[v][i], sum);
+      }
     }
   }
 }

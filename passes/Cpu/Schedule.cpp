@@ -12,18 +12,12 @@ using namespace hone::graph;
 
 int64_t hone::maxTileRows(const CpuMachine &machine, const MicroKernel &form,
                           int64_t vectors) {
-  int64_t free = machine.vectorRegisters - vectors - form.temporaries;
+  int64_t free =
+      machine.vectorRegisters - vectors * form.instructions - form.temporaries;
   // Tall tiles of one vector make LLVM's scheduler spill.
   if (vectors == 1)
-    free = machine.vectorRegisters / 2;
+    free = machine.vectorRegisters / 2 - 2 * (form.instructions - 1);
   return std::max<int64_t>(free / vectors, 1);
-}
-
-double hone::stepCycles(const CpuMachine &machine, int64_t rows,
-                        int64_t vectors) {
-  double compute = double(rows * vectors) / machine.fmaPorts;
-  double loads = double(rows + vectors) / machine.loadPorts;
-  return std::max(compute, loads) + 0.1;
 }
 
 bool hone::isDotProduct(const ProductShape &shape) {
@@ -31,10 +25,19 @@ bool hone::isDotProduct(const ProductShape &shape) {
          !ShapedType::isDynamic(shape.m) && shape.m <= tuning::kMaxDotRows;
 }
 
-bool hone::isWidened(const ProductShape &shape, const MicroKernel &form) {
-  return shape.types.lhs != form.leftType(shape.types) &&
-         !isDotProduct(shape) && !shape.fewRows &&
-         (ShapedType::isDynamic(shape.m) || shape.m >= tuning::kMinWidenedRows);
+bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
+  Type from = shape.types.lhs, to = form.leftType(shape.types);
+  if (from == to || isDotProduct(shape))
+    return false;
+  bool mustBe = to.getIntOrFloatBitWidth() < from.getIntOrFloatBitWidth();
+  return mustBe || (!shape.fewRows && (ShapedType::isDynamic(shape.m) ||
+                                       shape.m >= tuning::kMinWidenedRows));
+}
+
+bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
+  ProductTypes types = ProductTypes::of(op);
+  return types.lhs != form.leftType(types) && isa<FloatType>(types.lhs) &&
+         types.isConvertible;
 }
 
 /// Constraints on all schedules.
@@ -97,8 +100,8 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   };
   if (schedule.getPacked() && isLarge(columns))
     return "a copy of all of a K that is free or large";
-  if (isWidened(shape, form) && isLarge(rows))
-    return "wide rows with all of a K that is free or large";
+  if (isConverted(shape, form) && isLarge(rows))
+    return "converted rows with all of a K that is free or large";
   return "";
 }
 

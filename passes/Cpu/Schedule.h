@@ -19,7 +19,10 @@ bool isDotProduct(const ProductShape &shape);
 
 /// Whether the left-hand side of a block is first converted to the type that
 /// the form reads, and not by each tile for each of its elements.
-bool isWidened(const ProductShape &shape, const MicroKernel &form);
+bool isConverted(const ProductShape &shape, const MicroKernel &form);
+/// The same for the input of a convolution that is not a product, where that is
+/// of floats.
+bool isConverted(graph::KernelConvOp op, const MicroKernel &form);
 
 /// A register tile and its microkernel.
 struct FormedTile {
@@ -30,10 +33,6 @@ struct FormedTile {
     return vectors * form->lanes(machine, types.accumulator);
   }
 };
-
-/// Cycles of one step of such a tile along K, limited by multiply-adds and
-/// loads per cycle, plus some overhead of the loop.
-double stepCycles(const CpuMachine &machine, int64_t rows, int64_t vectors);
 
 /// The schedule that is likely the best for the operation's type; with `tile`,
 /// the best of those with that register tile.

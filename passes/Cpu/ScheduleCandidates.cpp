@@ -68,7 +68,8 @@ static double cyclesOf(const CpuMachine &machine, const ProductTypes &types,
   double rows = llvm::divideCeil(orMany(sizes.tiledRows), tile.rows);
   double columns =
       llvm::divideCeil(orMany(sizes.columns), tile.columns(machine, types));
-  return stepCycles(machine, tile.rows, tile.vectors) * rows * columns;
+  return tile.form->stepCycles(machine, tile.rows, tile.vectors) * rows *
+         columns;
 }
 
 SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,

@@ -69,14 +69,14 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     int64_t maxRows = std::min(maxTileRows(machine, form, vectors),
                                maxCachedRows(machine, strideOf(form)));
     // With one row each right-hand vector is used once, from memory.
-    if (maxRows * vectors + (maxRows > 1 ? vectors : 1) >=
+    if (maxRows * vectors + (maxRows > 1 ? vectors * form.instructions : 1) >=
         machine.vectorRegisters)
       return;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
       double small =
-          split.small ? stepCycles(machine, split.rows - 1, width) : 0;
-      return split.large * stepCycles(machine, split.rows, width) +
+          split.small ? form.stepCycles(machine, split.rows - 1, width) : 0;
+      return split.large * form.stepCycles(machine, split.rows, width) +
              split.small * small;
     };
     int64_t whole = columns / (vectors * lanes);
@@ -120,8 +120,8 @@ static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
 /// Bytes of an element of the left-hand side as tiles read it.
 static int64_t tiledLhsBytes(const ProductShape &shape,
                              const MicroKernel &form) {
-  return bytesOf(isWidened(shape, form) ? form.leftType(shape.types)
-                                        : shape.types.lhs);
+  return bytesOf(isConverted(shape, form) ? form.leftType(shape.types)
+                                          : shape.types.lhs);
 }
 
 /// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
@@ -132,8 +132,8 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
   if (isDotProduct(shape) || shape.k == 0)
     return 0;
   if (!isKnown(shape.k))
-    return plan.packed || isWidened(shape, *plan.tile.form) ? tuning::kPackedK
-                                                            : 0;
+    return plan.packed || isConverted(shape, *plan.tile.form) ? tuning::kPackedK
+                                                              : 0;
   int64_t lhsBytes = tiledLhsBytes(shape, *plan.tile.form);
   int64_t rows =
       sizeOr(shape.m,
@@ -157,6 +157,24 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
     return 0;
   int64_t chunks = llvm::divideCeil(shape.k, limit);
   return llvm::alignTo(llvm::divideCeil(shape.k, chunks), kPanelWidth);
+}
+
+/// Tiles of columns in a block whose rows are converted for all of them: fewer
+/// if batches and rows provide few blocks.
+static int64_t chooseColumnTiles(const CpuMachine &machine,
+                                 const ProductShape &shape, int64_t columns) {
+  int64_t tiles = llvm::divideCeil(
+      std::max<int64_t>(sizeOr(shape.n, tuning::kConvertedTiles * columns), 1),
+      columns);
+  int64_t balancedBlocks = tuning::balancedBlocks(machine);
+  int64_t others = isKnown(shape.m)
+                       ? llvm::divideCeil(shape.m, tuning::kMinBlockRows)
+                       : balancedBlocks;
+  others =
+      estimateProduct(others, estimateProduct(shape.batch, balancedBlocks));
+  int64_t wanted =
+      llvm::divideCeil(balancedBlocks, std::max<int64_t>(others, 1));
+  return std::clamp<int64_t>(tiles / wanted, 1, tuning::kConvertedTiles);
 }
 
 /// Tiles of rows in a block: as many as the L2 cache holds, in equal blocks,
@@ -196,7 +214,7 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
 static FormedTile chooseProductTile(const CpuMachine &machine,
                                     const ProductShape &shape) {
   auto strideOf = [&](const MicroKernel &form) {
-    return isKnown(shape.lhsPitch) && !isWidened(shape, form)
+    return isKnown(shape.lhsPitch) && !isConverted(shape, form)
                ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
                : ShapedType::kDynamic;
   };
@@ -222,8 +240,11 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
   plan.packed = isPacked(machine, shape);
   int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
+  if (isConverted(shape, *plan.tile.form) && isa<FloatType>(shape.types.lhs))
+    plan.blockColumns = columns * chooseColumnTiles(machine, shape, columns);
   plan.blockRows =
-      plan.tile.rows * chooseRowTiles(machine, shape, plan, columns);
+      plan.tile.rows * chooseRowTiles(machine, shape, plan,
+                                      std::max(plan.blockColumns, columns));
   return plan;
 }
 
@@ -239,16 +260,19 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
   };
   int64_t groupOut = perGroup(out.getShape().back());
   int64_t channelsIn = input.getShape().back();
-  int64_t stride =
-      isKnown(channelsIn)
-          ? estimateProduct(estimateProduct(channelsIn, op.getStrides().back()),
-                            bytesOf(input.getElementType()))
-          : channelsIn;
+  ProductTypes types = ProductTypes::of(op);
+  auto strideOf = [&](const MicroKernel &form) {
+    if (!isKnown(channelsIn))
+      return channelsIn;
+    int64_t elements = estimateProduct(channelsIn, op.getStrides().back());
+    if (!isConverted(op, form))
+      return estimateProduct(elements, bytesOf(types.lhs));
+    return estimateProduct(elements / group, bytesOf(form.leftType(types)));
+  };
   Plan plan{tile ? *tile
-                 : chooseTile(machine, ProductTypes::of(op),
-                              out.getDimSize(last), groupOut,
-                              [&](const MicroKernel &) { return stride; })};
-  int64_t columns = plan.tile.columns(machine, ProductTypes::of(op));
+                 : chooseTile(machine, types, out.getDimSize(last), groupOut,
+                              strideOf)};
+  int64_t columns = plan.tile.columns(machine, types);
 
   auto known = [](int64_t size, int64_t otherwise) {
     return std::max<int64_t>(sizeOr(size, otherwise), 1);
@@ -285,15 +309,17 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
 
 /// Rows of a tile: all tiles have as many, and repeat the last row if there are
 /// fewer. Ties go to the taller.
-static int64_t chooseAttentionRows(const CpuMachine &machine, int64_t rows,
+static int64_t chooseAttentionRows(const CpuMachine &machine,
+                                   const MicroKernel &form, int64_t rows,
                                    int64_t maxRows, int64_t vectors) {
   if (!isKnown(rows) || rows == 0)
     return maxRows;
   int64_t best = maxRows;
   double bestCost = std::numeric_limits<double>::infinity();
   for (int64_t tile = maxRows; 2 * tile > maxRows; --tile) {
-    double cost = llvm::divideCeil(rows, tile) *
-                  (stepCycles(machine, tile, vectors) + tuning::kTileOverhead);
+    double cost =
+        llvm::divideCeil(rows, tile) *
+        (form.stepCycles(machine, tile, vectors) + tuning::kTileOverhead);
     if (cost < bestCost) {
       bestCost = cost;
       best = tile;
@@ -319,7 +345,8 @@ static FormedTile chooseAttentionTile(const CpuMachine &machine,
   int64_t rows = scores[scores.size() - 2];
   int64_t maxRows = std::min(maxTileRows(machine, *tile.form, tile.vectors),
                              maxCachedRows(machine, stride));
-  tile.rows = chooseAttentionRows(machine, rows, maxRows, tile.vectors);
+  tile.rows =
+      chooseAttentionRows(machine, *tile.form, rows, maxRows, tile.vectors);
   return tile;
 }
 

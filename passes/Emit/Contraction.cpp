@@ -40,12 +40,38 @@ FlatBuffer hone::leftOperand(Emitter &e, Value memref, Type accumulator) {
   return buffer;
 }
 
+/// Whether a convolution is the product of its pixels with the filter.
+static bool isProduct(KernelConvOp op) {
+  auto isOne = [](int64_t value) { return value == 1; };
+  auto isZero = [](int64_t value) { return value == 0; };
+  int64_t rank = cast<ShapedType>(op.getInput().getType()).getRank();
+  return op.getPacked() && op.getGroup() == 1 &&
+         llvm::all_of(op.getKernel(), isOne) &&
+         llvm::all_of(op.getPads(), isZero) &&
+         Epilogue::canMerge(op, 0, rank - 2);
+}
+
+/// Whether the input rows that a row of results depends on are of known and
+/// moderate size, or the convolution is a product.
+static bool canConvertInput(KernelConvOp op) {
+  if (isProduct(op))
+    return true;
+  auto input = cast<ShapedType>(op.getInput().getType());
+  ArrayRef<int64_t> row = input.getShape().take_back(2);
+  return !ShapedType::isDynamicShape(row) &&
+         estimateProduct(estimateProduct(row),
+                         estimateProduct(op.getKernel().drop_back())) <=
+             tuning::kMaxConvertedElements;
+}
+
 ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
   auto [lhs, rhs] = op.getFactors();
   graph::PackedAttr packed = op.getPackedAttr();
+  auto conv = dyn_cast<KernelConvOp>(*op);
   return {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs),
           cast<graph::KernelOpInterface>(*op).getAccumulatorType(),
-          packed ? packed.getKr() : 1};
+          packed ? packed.getKr() : 1,
+          conv ? canConvertInput(conv) : isa<KernelMatmulOp>(*op)};
 }
 
 /// The sizes of the product whose output dimensions are divided into `groups`.
@@ -83,14 +109,9 @@ ProductShape ProductShape::of(KernelMatmulOp op) {
 std::optional<ProductShape> ProductShape::of(KernelConvOp op) {
   auto input = cast<ShapedType>(op.getInput().getType()),
        out = cast<ShapedType>(op.getOuts().front().getType());
-  auto isOne = [](int64_t value) { return value == 1; };
-  auto isZero = [](int64_t value) { return value == 0; };
-  int64_t rank = out.getRank();
-  if (!op.getPacked() || op.getGroup() != 1 ||
-      !llvm::all_of(op.getKernel(), isOne) ||
-      !llvm::all_of(op.getPads(), isZero) ||
-      !Epilogue::canMerge(op, 0, rank - 2))
+  if (!isProduct(op))
     return std::nullopt;
+  int64_t rank = out.getRank();
   ProductShape shape;
   shape.types = ProductTypes::of(op);
   shape.layout = RhsLayout::Packed;

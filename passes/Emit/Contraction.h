@@ -22,6 +22,9 @@ struct ProductTypes {
   mlir::Type lhs, rhs, accumulator;
   /// Elements of K that lie together in the right-hand side.
   int64_t kr = 1;
+  /// Whether the left-hand side can be converted before it is multiplied, in
+  /// pieces that fit in scratch memory.
+  bool isConvertible = false;
 };
 
 /// The left-hand operand of a product with such sums.

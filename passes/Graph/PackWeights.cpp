@@ -26,6 +26,9 @@ namespace {
 /// Panels that are mostly padding are made only up to this size.
 constexpr int64_t maxPaddedBytes = 128 * 1024;
 
+/// Fewer elements of K are not padded to pairs.
+constexpr int64_t minPaddedK = 16;
+
 enum class WeightKind {
   MatmulPanels,
   TransposedMatmulPanels,
@@ -38,9 +41,14 @@ struct PackJob {
   Value source;
   WeightKind kind;
   int64_t group;
+  int64_t kr;
 
+  PackedAttr layout() const {
+    return PackedAttr::get(source.getContext(), kPanelWidth, kr);
+  }
   bool operator==(const PackJob &other) const {
-    return source == other.source && kind == other.kind && group == other.group;
+    return source == other.source && kind == other.kind &&
+           group == other.group && kr == other.kr;
   }
 };
 
@@ -49,22 +57,31 @@ struct PackJob {
 template <> struct llvm::DenseMapInfo<PackJob> {
   static PackJob getEmptyKey() {
     return {DenseMapInfo<mlir::Value>::getEmptyKey(), WeightKind::MatmulPanels,
-            0};
+            0, 1};
   }
   static PackJob getTombstoneKey() {
     return {DenseMapInfo<mlir::Value>::getTombstoneKey(),
-            WeightKind::MatmulPanels, 0};
+            WeightKind::MatmulPanels, 0, 1};
   }
   static unsigned getHashValue(const PackJob &job) {
-    return hash_combine(job.source, static_cast<int>(job.kind), job.group);
+    return hash_combine(job.source, static_cast<int>(job.kind), job.group,
+                        job.kr);
   }
   static bool isEqual(const PackJob &a, const PackJob &b) { return a == b; }
 };
 
 PackedAttr hone::packedLayout(Value weights) {
   Type element = getElementTypeOrSelf(weights);
-  return PackedAttr::get(weights.getContext(), kPanelWidth,
-                         element.isInteger(8) ? 4 : 1);
+  int64_t kr = element.isInteger(8) ? 4 : element.isBF16() ? 2 : 1;
+  return PackedAttr::get(weights.getContext(), kPanelWidth, kr);
+}
+
+/// Elements of K that lie together: those of `packedLayout`, unless bf16 are
+/// wanted one by one, or `rows` are not pairs and padding is not possible.
+static int64_t stepOf(Value weights, int64_t rows, bool pairs, bool mayPad) {
+  int64_t kr = packedLayout(weights).getKr();
+  bool canPair = rows % 2 == 0 || (mayPad && rows >= minPaddedK);
+  return kr == 2 && !(pairs && canPair) ? 1 : kr;
 }
 
 /// Copies element (row, column) of a matrix of `rows` x `columns` to the panel
@@ -89,7 +106,7 @@ static void packPanel(const ConstantBytes &source, PackedAttr layout,
 static Type packedType(const PackJob &job) {
   auto type = cast<RankedTensorType>(job.source.getType());
   ArrayRef<int64_t> shape = type.getShape();
-  PackedAttr layout = packedLayout(job.source);
+  PackedAttr layout = job.layout();
   SmallVector<int64_t> packed;
   auto appendMatrix = [&](int64_t rows, int64_t columns) {
     packed = {layout.panels(columns), layout.steps(rows)};
@@ -125,7 +142,7 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   char *out = buffer.data().data();
   unsigned width = source.width;
   MLIRContext *context = type.getContext();
-  PackedAttr layout = packedLayout(job.source);
+  PackedAttr layout = job.layout();
   int64_t nr = layout.getNr();
 
   if (job.kind == WeightKind::Depthwise) {
@@ -188,7 +205,7 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
     return reshape(transpose(filter, {taps, outputs}, {1, 0}),
                    cast<RankedTensorType>(packedType(job)).getShape());
   }
-  PackedAttr layout = packedLayout(job.source);
+  PackedAttr layout = job.layout();
   int64_t group = job.group, columns = outputs / group, nr = layout.getNr(),
           kr = layout.getKr(), panels = layout.panels(columns),
           steps = layout.steps(channels), moreColumns = panels * nr - columns,
@@ -215,7 +232,8 @@ static LogicalResult notPacked(Operation *op, StringRef reason) {
 
 /// The job for the right operand of `matmul`, unless it cannot or should not be
 /// packed.
-static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
+static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs,
+                                 RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(matmul.getRhs().getType());
   if (matmul.getPacked())
     return rewriter.notifyMatchFailure(matmul, "packed already");
@@ -238,21 +256,24 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, RewriterBase &rewriter) {
   int64_t padded = llvm::alignTo(columns, kPanelWidth);
   if (type.getNumElements() == 0)
     return rewriter.notifyMatchFailure(matmul, "the right operand is empty");
-  if (isOfBytes &&
-      ShapedType::isDynamic(matmul.getLhs().getType().getShape().back()))
+  bool isKnown =
+      !ShapedType::isDynamic(matmul.getLhs().getType().getShape().back());
+  if (isOfBytes && !isKnown)
     return notPacked(matmul, "K is not known");
   if (padded > 2 * columns && type.getNumElements() / columns * padded *
                                       elementBytes(type.getElementType()) >
                                   maxPaddedBytes)
     return notPacked(matmul, "panels would be mostly padding");
+  int64_t rows = type.getNumElements() / columns;
   return PackJob{matmul.getRhs(),
                  matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
                                           : WeightKind::MatmulPanels,
-                 1};
+                 1, stepOf(matmul.getRhs(), rows, pairs, isKnown)};
 }
 
 /// The job for the filter of `conv`, unless it cannot or should not be packed.
-static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
+static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs,
+                                 RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(conv.getFilter().getType());
   if (conv.getPacked() || conv.getDepthwise())
     return rewriter.notifyMatchFailure(conv, "packed already");
@@ -272,12 +293,15 @@ static FailureOr<PackJob> jobFor(ConvOp conv, RewriterBase &rewriter) {
   if (isOfBytes && group > 1 && !depthwise &&
       type.getDimSize(1) % packedLayout(conv.getFilter()).getKr() != 0)
     return notPacked(conv, "groups have too few channels");
-  if (isOfBytes &&
-      ShapedType::isDynamic(conv.getInput().getType().getShape().back()))
+  bool isKnown =
+      !ShapedType::isDynamic(conv.getInput().getType().getShape().back());
+  if (isOfBytes && !isKnown)
     return notPacked(conv, "the number of channels is not known");
   return PackJob{conv.getFilter(),
                  depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels,
-                 group};
+                 group,
+                 stepOf(conv.getFilter(), type.getDimSize(1), pairs,
+                        isKnown && group == 1)};
 }
 
 namespace {
@@ -295,9 +319,9 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
         ++users[constantStorage(constant.getValue())];
       FailureOr<PackJob> job = failure();
       if (auto matmul = dyn_cast<MatmulOp>(op))
-        job = jobFor(matmul, rewriter);
+        job = jobFor(matmul, pairs, rewriter);
       else if (auto conv = dyn_cast<ConvOp>(op))
-        job = jobFor(conv, rewriter);
+        job = jobFor(conv, pairs, rewriter);
       if (succeeded(job))
         jobs[*job].push_back(op);
     });
@@ -371,7 +395,7 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
 
   static void setPacked(Operation *op, Value packed, const PackJob &job,
                         RewriterBase &rewriter) {
-    PackedAttr layout = packedLayout(job.source);
+    PackedAttr layout = job.layout();
     if (job.kind != WeightKind::Depthwise)
       padSteps(op, layout.getKr(), rewriter);
     rewriter.modifyOpInPlace(op, [&] {

@@ -8,7 +8,8 @@
 namespace hone {
 
 /// The layout in which `hone-pack-weights` stores the right-hand side of a
-/// product: instructions for bytes take four of them along K.
+/// product, if possible: instructions for bytes take four of them along K,
+/// those for bf16 two.
 graph::PackedAttr packedLayout(mlir::Value weights);
 
 } // namespace hone

@@ -100,6 +100,9 @@ inline constexpr int64_t kDynamicBlockTiles = 16;
 /// Assumed size of a free dimension when comparing the work of products.
 inline constexpr int64_t kTypicalK = 1024;
 
+/// Tiles of columns that a block of converted rows is for.
+inline constexpr int64_t kConvertedTiles = 8;
+
 /// Maximum elements of a block that wait in scratch memory.
 inline constexpr int64_t kMaxScratchElements = 16 << 20;
 
@@ -111,6 +114,8 @@ inline constexpr int64_t kMinPixels = 16;
 /// Maximum loops along K in the code for an image row; wide borders of large
 /// kernels would need too many.
 inline constexpr int64_t kMaxLoopsPerRow = 48;
+/// Maximum elements of the input rows that are converted for a row of results.
+inline constexpr int64_t kMaxConvertedElements = 1 << 20;
 /// Wider kernels of depthwise convolutions and pools become a loop.
 inline constexpr int64_t kMaxUnrolledKernel = 16;
 /// Taps per iteration of that loop: they stay in registers beside the sums.

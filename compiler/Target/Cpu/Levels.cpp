@@ -87,6 +87,16 @@ static void readCaches(CpuMachine &machine) {
   read(_SC_LEVEL2_CACHE_SIZE, machine.l2Bytes);
 }
 
+/// Whether processors of this name have AMX, even if a virtual machine hides
+/// it. Those multiply bf16 in tiles; their dot products of vectors are for
+/// compatibility, half as fast as multiply-adds of f32.
+static bool hasTiles(const Target &target, const Triple &triple,
+                     StringRef cpu) {
+  std::unique_ptr<MCSubtargetInfo> info(
+      target.createMCSubtargetInfo(triple, cpu, ""));
+  return info && info->checkFeatures("+amx-bf16");
+}
+
 static Expected<CpuLevel> parseLevel(StringRef name) {
   CpuLevel level;
   level.name = name.str();
@@ -124,6 +134,8 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
       level.machine.vectorBits == 512 ? HONE_CPU_AVX512VNNI : HONE_CPU_AVXVNNI);
   level.machine.bytePermute =
       level.machine.vectorBits == 512 && has(HONE_CPU_AVX512VBMI);
+  if (level.machine.vectorBits == 512 && has(HONE_CPU_AVX512BF16))
+    level.machine.bf16Dot = hasTiles(*target, triple, level.cpu) ? 4 : 1;
   if (name == "native")
     readCaches(level.machine);
   return level;

@@ -247,7 +247,7 @@ func.func @packed_width(%x: tensor<3x4xf32>, %y: tensor<1x4x8xf32>) {
 // -----
 
 func.func @packed_step(%x: tensor<3x4xf32>, %y: tensor<1x4x16x3xf32>) {
-  // expected-error @+1 {{1 or 4 elements of K lie together, not 3}}
+  // expected-error @+1 {{1, 2 or 4 elements of K lie together, not 3}}
   %r = hone.matmul %x, %y packed <16, 3> : tensor<3x4xf32>, tensor<1x4x16x3xf32> -> tensor<3x6xf32>
   return
 }

@@ -3,6 +3,7 @@
 // vectors, with sizes that are known to the compiler and sizes that are not.
 #include "KernelRunner.h"
 #include <cmath>
+#include <cstring>
 #include <gtest/gtest.h>
 
 using namespace hone;
@@ -113,6 +114,63 @@ TEST(ContractionTest, LongSumsAreMadeInPieces) {
 TEST(ContractionTest, EmptySums) {
   checkContraction(1, 5, 7, 0, Rhs::RowMajor, true, kMachines[1]);
   checkContraction(1, 5, 7, 0, Rhs::Transposed, false, kMachines[1]);
+}
+
+/// a * b with panels of bf16 in pairs; small integers, whose sums are exact.
+static void checkPairs(int64_t m, int64_t n, int64_t k, bool isStatic,
+                       const CpuMachine &machine) {
+  int64_t panels = (n + 15) / 16;
+  Tensor a = Tensor::random({m, k}, 6), b = Tensor::random({k, n}, 7);
+  Tensor rhs({panels, k / 2, 16, 2}), actual({m, n}), expected({m, n});
+  for (Tensor *tensor : {&a, &b})
+    for (float &value : tensor->data)
+      value = std::round(value * 8);
+  auto *halves = reinterpret_cast<uint16_t *>(rhs.data.data());
+  for (int64_t kk = 0; kk < k; ++kk)
+    for (int64_t c = 0; c < n; ++c) {
+      uint32_t bits;
+      std::memcpy(&bits, &b.data[kk * n + c], sizeof(bits));
+      halves[((c / 16 * k / 2 + kk / 2) * 16 + c % 16) * 2 + kk % 2] =
+          bits >> 16;
+    }
+  for (int64_t r = 0; r < m; ++r)
+    for (int64_t c = 0; c < n; ++c)
+      for (int64_t kk = 0; kk < k; ++kk)
+        expected.data[r * n + c] += a.data[r * k + kk] * b.data[kk * n + c];
+  std::string tb = "memref<" + std::to_string(panels) + "x" +
+                   std::to_string(k / 2) + "x16x2xbf16>";
+  std::string ta = typeOf(a, isStatic), to = typeOf(actual, isStatic);
+  std::string source = "func.func @kernel(%a: " + ta + ", %b: " + tb +
+                       ", %o: " + to +
+                       ") {\n  hone.kernel.matmul ins(%a, %b : " + ta + ", " +
+                       tb + ") maps [] outs(%o : " + to +
+                       R"() packed <16, 2> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+})";
+  if (!runKernel(source, machine, {&a, &rhs, &actual}))
+    return;
+  for (int64_t i = 0; i < actual.size(); ++i)
+    ASSERT_EQ(actual.data[i], expected.data[i])
+        << "element " << i << " for " << machine.name << ":\n"
+        << source;
+}
+
+TEST(ContractionTest, PairsOfBf16) {
+  std::vector<CpuMachine> machines(std::begin(kMachines), std::end(kMachines));
+  if (__builtin_cpu_supports("avx512bf16")) {
+    machines.push_back(kMachines[2]);
+    machines.back().name = "x86-64-v4 with dots";
+    machines.back().bf16Dot = 1;
+  }
+  for (const CpuMachine &machine : machines)
+    for (bool isStatic : {true, false}) {
+      for (int64_t m : {1, 3, 29})
+        checkPairs(m, 37, 18, isStatic, machine);
+      checkPairs(30, 8, 1030, isStatic, machine);
+    }
 }
 
 namespace {
