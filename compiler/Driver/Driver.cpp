@@ -35,9 +35,11 @@ constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
 class Compile {
 public:
   /// `texts`: the backend whose textual code is requested; null otherwise.
-  Compile(Session &session, Targets targets, Phase last, const Backend *texts)
+  Compile(Session &session, Targets targets, Precision precision, Phase last,
+          const Backend *texts)
       : session(session), options(session.options), targets(std::move(targets)),
-        last(last), texts(texts), tuning(session.context()) {}
+        precision(precision), last(last), texts(texts),
+        tuning(session.context()) {}
 
   Outcome run();
 
@@ -76,6 +78,7 @@ private:
   Session &session;
   const CompileOptions &options;
   Targets targets;
+  Precision precision;
   Phase last;
   const Backend *texts;
   Tuning tuning;
@@ -194,6 +197,8 @@ Outcome Compile::lowerGraph() {
   NamedAttribute machine = targets.host().machine(module->getContext(), 0);
   (*module)->setAttr(machine.getName(), machine.getValue());
   GraphOptions graph;
+  graph.precision = precision;
+  graph.pairs = targets.all().size() == 1;
   graph.place = [&](OpPassManager &pm) {
     for (const Backend *backend : targets.all())
       backend->addPlacement(pm);
@@ -255,6 +260,8 @@ Outcome Compile::planHost() {
   if (failed(runPhase(*module, buildHostBufferPipeline)))
     return internal("the memory of the model could not be planned");
   info = readModelInfo(*module);
+  if (precision == Precision::Bf16)
+    info.plan |= HONE_PLAN_BF16;
   info.symbol = options.symbol;
   info.name = llvm::sys::path::stem(options.input).str();
   info.producer = "hone " HONE_VERSION;
@@ -541,10 +548,17 @@ Outcome hone::compile(const CompileOptions &options,
     session.error("an output file is needed");
     return Outcome::WrongUsage;
   }
-  llvm::Expected<Targets> targets = Targets::create(
-      options.target,
-      {options.cpu, options.gpu, options.threads, *last >= Phase::Obj},
-      [&](StringRef text) { session.note(text); });
+  std::optional<Precision> precision = parsePrecision(options.precision);
+  if (!precision) {
+    session.error("unknown precision '" + options.precision +
+                  "'; there are f32 and bf16");
+    return Outcome::WrongUsage;
+  }
+  llvm::Expected<Targets> targets =
+      Targets::create(options.target,
+                      {options.cpu, options.gpu, options.threads, *precision,
+                       *last >= Phase::Obj},
+                      [&](StringRef text) { session.note(text); });
   if (!targets)
     return session.fail(targets.takeError(), Outcome::WrongUsage);
   const Backend *texts = form ? targets->find(*form) : nullptr;
@@ -553,7 +567,7 @@ Outcome hone::compile(const CompileOptions &options,
         ("--emit=" + form->form + " needs --target=" + form->name).str());
     return Outcome::WrongUsage;
   }
-  return Compile(session, std::move(*targets), *last, texts).run();
+  return Compile(session, std::move(*targets), *precision, *last, texts).run();
 }
 
 Outcome hone::check(const CompileOptions &options,

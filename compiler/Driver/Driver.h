@@ -23,6 +23,7 @@ struct CompileOptions {
   std::string target = "cpu"; ///< names of compiler/Target, as in "cuda,cpu"
   std::string cpu = "native";
   std::optional<std::string> gpu; ///< none: the target's default
+  std::string precision = "f32";  ///< as parsePrecision reads it
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
   /// As in ImportOptions.

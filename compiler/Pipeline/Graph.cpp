@@ -37,7 +37,9 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseMapsPass());
   graph.addPass(createTabulateFunctionsPass());
-  graph.addPass(createPackWeightsPass());
+  if (options.precision == Precision::Bf16)
+    graph.addPass(createLowerPrecisionPass());
+  graph.addPass(createPackWeightsPass({options.pairs}));
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createInferShapesPass());

@@ -31,6 +31,7 @@
 #include "passes/Machine/Passes.h"
 #include "passes/Rt/Passes.h"
 #include "passes/Verify/Passes.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace hone;
@@ -47,6 +48,13 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
     if (candidate == name)
       return static_cast<Phase>(index);
   return std::nullopt;
+}
+
+std::optional<Precision> hone::parsePrecision(StringRef name) {
+  return llvm::StringSwitch<std::optional<Precision>>(name)
+      .Case("f32", Precision::F32)
+      .Case("bf16", Precision::Bf16)
+      .Default(std::nullopt);
 }
 
 LogicalResult hone::runPhase(ModuleOp module,

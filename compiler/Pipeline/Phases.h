@@ -19,9 +19,18 @@ enum class Phase { Import, Graph, Linalg, Buffer, Llvm, Asm, Obj, So };
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
+/// The arithmetic of products whose right-hand side is known and of f32.
+enum class Precision { F32, Bf16 };
+
+std::optional<Precision> parsePrecision(llvm::StringRef name);
+
 struct GraphOptions {
+  Precision precision = Precision::F32;
   /// Stop before kernels are outlined.
   bool outline = true;
+  /// Keep two bf16 of a column of weights together: CPUs multiply pairs, GPUs
+  /// would read them one by one.
+  bool pairs = true;
   /// Adds passes that decide where kernels run, after outlining.
   std::function<void(mlir::OpPassManager &)> place = nullptr;
 };

@@ -22,8 +22,9 @@ struct CompileError : std::runtime_error {
 void compile(nanobind::object model, const std::string &output,
              const std::string &target, const std::string &cpu,
              const std::optional<std::string> &gpu, nanobind::dict dims,
-             nanobind::object overrides, int64_t threads,
-             const std::string &symbol, const std::vector<std::string> &tuned);
+             nanobind::object overrides, const std::string &precision,
+             int64_t threads, const std::string &symbol,
+             const std::vector<std::string> &tuned);
 
 /// The messages of a check of `model`, given as above: what would not compile.
 /// Empty if everything would.

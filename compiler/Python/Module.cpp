@@ -60,8 +60,8 @@ NB_MODULE(_hone, m) {
 
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu"), nb::arg("dims"),
-        nb::arg("overrides").none(), nb::arg("threads"), nb::arg("symbol"),
-        nb::arg("tuned"));
+        nb::arg("overrides").none(), nb::arg("precision"), nb::arg("threads"),
+        nb::arg("symbol"), nb::arg("tuned"));
   m.def("check", &check, nb::arg("model"), nb::arg("dims"),
         nb::arg("overrides").none());
 

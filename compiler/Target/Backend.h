@@ -23,6 +23,7 @@ struct TargetOptions {
   std::string cpu = "native";     ///< CPU levels, separated by commas
   std::optional<std::string> gpu; ///< chips likewise; none: the target's choice
   int64_t threads = 0;            ///< that runs are expected to use; 0: unknown
+  Precision precision = Precision::F32;
   bool files = true; ///< objects or a library are made, not text alone
 };
 

@@ -90,6 +90,9 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
                                    ", not for both");
   if (devices.empty())
     return targets;
+  if (options.precision != Precision::F32)
+    return llvm::createStringError(
+        "a lower precision is for the CPU: leave it out with --target=" + list);
   targets.deviceInfo = devices.front();
   llvm::Expected<std::unique_ptr<Backend>> device =
       devices.front()->create(options, note);

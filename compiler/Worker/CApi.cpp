@@ -63,7 +63,8 @@ static bool isNumber(const std::string &text, long long smallest) {
 /// be valid.
 static std::string makeArgument(const std::string &name, std::string value) {
   bool known = false;
-  for (std::string_view text : {"target", "cpu", "gpu", "symbol", "emit"})
+  for (std::string_view text :
+       {"target", "cpu", "gpu", "precision", "symbol", "emit"})
     known |= name == text;
   if (name == "threads" || name == "jobs")
     known = isNumber(value, 0);

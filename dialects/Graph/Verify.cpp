@@ -142,7 +142,8 @@ LogicalResult MatmulOp::verify() {
                    result = getResult().getType();
   if (lhs.getRank() < 2 || rhs.getRank() < 2 || result.getRank() < 2) // C1
     return emitOpError("operands must have at least two dimensions");
-  if (lhs.getElementType() != rhs.getElementType()) // C2
+  bool isMixed = lhs.getElementType().isF32() && rhs.getElementType().isBF16();
+  if (lhs.getElementType() != rhs.getElementType() && !isMixed) // C2
     return emitOpError("operands have different element types");
   int64_t inner = lhs.getDimSize(lhs.getRank() - 1);
   int64_t rank = result.getRank(), columns = result.getDimSize(rank - 1);

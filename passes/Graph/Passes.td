@@ -96,6 +96,17 @@ def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def LowerPrecisionPass : Pass<"hone-lower-precision", "::mlir::func::FuncOp"> {
+  let summary = "round constant weights of products to bf16";
+  let description = [{
+    The constant right operand of a `hone.matmul` of f32, and the filter of a `hone.conv` with channels last, become
+    bf16, to nearest even; sums and results stay f32, and so does the left operand: whether a machine multiplies it as it
+    is, or rounds it too, follows from the microkernel. Left alone: depthwise convolutions, batched right operands, and
+    weights of which a finite one would become infinite.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect"];
+}
+
 def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
   let summary = "store weights in the order in which contractions read them";
   let description = [{

@@ -32,6 +32,13 @@ BYTE_LEVELS = {
     "alderlake": (("ymm",), re.compile(r"vpdpbusd$")),
     "cascadelake": (("zmm",), re.compile(r"vpdpbusd$")),
 }
+# And for those with precision bf16: pairs are widened where no dot product takes them, or only a slow one.
+BF16_LEVELS = {
+    "x86-64-v3": LEVELS["x86-64-v3"],
+    "x86-64-v4": LEVELS["x86-64-v4"],
+    "cooperlake": (("zmm",), re.compile(r"vdpbf16ps$")),
+    "sapphirerapids": LEVELS["x86-64-v4"],
+}
 GRAPHS = [("products", products), ("convolutions", convolutions), ("attentions", attentions)]
 LABEL = re.compile(r"^(\.L\w+):")
 FUNCTION = re.compile(r"^(\w[\w.$]*):")
@@ -79,9 +86,9 @@ def innermost_loops(lines):
         yield [(found[1], found[2] or "") for line in lines[first : last + 1] if (found := INSTRUCTION.match(line))]
 
 
-def problems(what, model, level, hone, expected, broadcast):
+def problems(what, model, level, hone, expected, broadcast, options):
     """Problems in the loops of a model of this name, and the number of loops."""
-    command = [hone, "compile", str(model), f"--cpu={level}", "--emit=asm"]
+    command = [hone, "compile", str(model), f"--cpu={level}", "--emit=asm", *options]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         return [f"hone ends with {run.returncode}: {run.stderr.strip()}"], 0
@@ -113,17 +120,17 @@ def problems(what, model, level, hone, expected, broadcast):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="part of a model's name")
-    parser.add_argument("--cpu", default=",".join(BYTE_LEVELS), help="levels")
+    parser.add_argument("--cpu", default=",".join({**BYTE_LEVELS, **BF16_LEVELS}), help="levels")
     args = parser.parse_args()
     hone = str(pathlib.Path(os.environ["HONE_BUILD"]) / "bin" / "hone")
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
 
-        def check(name, path, levels=LEVELS, broadcast=BROADCAST):
+        def check(name, path, levels=LEVELS, broadcast=BROADCAST, options=()):
             nonlocal passed, failed
             for level in filter(levels.get, args.cpu.split(",")):
-                amiss, loops = problems(name, path, level, hone, levels[level], broadcast)
+                amiss, loops = problems(name, path, level, hone, levels[level], broadcast, options)
                 passed, failed = passed + (not amiss), failed + bool(amiss)
                 print(f"{name} for {level}: {loops} loops along K" + ("" if amiss else ", all well"), flush=True)
                 for problem in amiss:
@@ -138,6 +145,11 @@ def main():
             graph = Graph("u8")
             byte_products(graph)
             check("bytes", graph.save(scratch / "model.onnx"), BYTE_LEVELS, BYTE_BROADCAST)
+        if args.only in "bf16":
+            graph = Graph("f32")
+            products(graph)
+            convolutions(graph)
+            check("bf16", graph.save(scratch / "model.onnx"), BF16_LEVELS, BYTE_BROADCAST, ["--precision=bf16"])
         if args.only in "digits":
             check("digits", ROOT / "test/data/digits/model.onnx")
         for name, path in bench_models(args.only, scratch):

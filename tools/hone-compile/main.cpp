@@ -63,6 +63,11 @@ static cl::opt<std::string>
             cl::desc("CPU levels: native, x86-64-v2, x86-64-v3, x86-64-v4, "
                      "or LLVM's names, separated by commas"),
             cl::value_desc("LEVEL,..."), cl::init("native")));
+static cl::opt<std::string> precision(
+    "precision",
+    COMPILE_OPTION(cl::desc("Arithmetic of products of f32 with weights: f32, "
+                            "or bf16, summed in f32"),
+                   cl::value_desc("TYPE"), cl::init("f32")));
 static cl::opt<int64_t>
     threads("threads",
             COMPILE_OPTION(cl::desc("Threads that runs will use; 0: unknown"),
@@ -193,6 +198,7 @@ int main(int argc, char **argv) {
   options.cpu = cpu;
   if (gpu.getNumOccurrences() > 0)
     options.gpu = gpu;
+  options.precision = precision;
   options.symbol = symbol;
   options.emit = emit;
   options.threads = threads;

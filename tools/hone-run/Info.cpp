@@ -140,6 +140,7 @@ Json infoJson(const hone_descriptor &model) {
   }
   json["slots"] = model.slot_count;
   json["weight_bytes"] = model.weight_bytes;
+  json["precision"] = model.plan & HONE_PLAN_BF16 ? "bf16" : "f32";
   if (model.weights_file)
     json["weights_file"] = model.weights_file;
   json["kernels"] = model.kernel_count;
@@ -185,10 +186,12 @@ int hone::run::showInfo(const Options &options) {
            static_cast<long long>(model.lower_bound_bytes));
   else
     printf("; the arena depends on the free dimensions");
-  printf("\nweights: %lld bytes%s%s\n",
+  printf("\nweights: %lld bytes%s%s%s\n",
          static_cast<long long>(model.weight_bytes),
          model.weights_file ? " in " : "",
-         model.weights_file ? shown(model.weights_file).c_str() : "");
+         model.weights_file ? shown(model.weights_file).c_str() : "",
+         model.plan & HONE_PLAN_BF16 ? ", those of products rounded to bf16"
+                                     : "");
   if (model.device) {
     Json device = deviceJson(model);
     printf("device: code for");

@@ -141,6 +141,7 @@ Tuner::Built Tuner::compile(const char *library, const std::string &tuned) {
   call.arguments = {"hone",
                     "compile",
                     "--cpu=" + options.cpu,
+                    "--precision=" + options.precision,
                     "--threads=" + std::to_string(options.threads),
                     "--worker-schedules=" + list,
                     "-o",

@@ -10,7 +10,7 @@ namespace hone::tune {
 
 /// The command line.
 struct Options {
-  std::string model, output, cpu = "native";
+  std::string model, output, cpu = "native", precision = "f32";
   std::string compiler; ///< the program hone-compile
   std::vector<std::string> dims;
   double budget = 60;

@@ -39,6 +39,9 @@ int main(int argc, char **argv) {
   tune->add_option("--cpu", options.cpu,
                    "the CPU level, which this machine must have")
       ->capture_default_str();
+  tune->add_option("--precision", options.precision,
+                   "arithmetic of products, as in 'hone compile --precision'")
+      ->capture_default_str();
   tune->add_flag("--json", options.json, "print one JSON object");
   // Requested by users who tune for a GPU.
   for (const char *other : {"--target", "--gpu", "--device"})

@@ -211,18 +211,19 @@ def check(model, *, dims=None, overrides=None):
     return _hone.check(_source(model), _sizes(dims), _names(overrides))
 
 
-def compile_library(model, output, *, target="cpu", cpu="native", gpu=None, dims=None, overrides=None, threads=0, symbol="hone_model", tuned=()):
+def compile_library(model, output, *, target="cpu", cpu="native", gpu=None, dims=None, overrides=None, precision="f32", threads=0, symbol="hone_model", tuned=()):
     """Compiles an ONNX model, given as a path or as bytes, to a library for whatever machine it is taken to.
 
     `target` is "cpu", "cuda", or "cuda,cpu", which falls back to the CPU. `cpu` is a
     comma-separated list of CPU levels or names, as in `hone compile --cpu`, and `gpu` one of
     chips (None: those that the target has of itself, for cuda sm_80 and sm_90a); `dims` fixes free dimensions ({"n": 1}); `overrides` are the names of initializers that become
-    inputs with a default value (None: those that the model lists as inputs, where they are small); `threads`, 0 for one per processor, is what
+    inputs with a default value (None: those that the model lists as inputs, where they are small); `precision` is "f32",
+    or "bf16", which rounds the weights of products to bfloat16 and sums in f32; `threads`, 0 for one per processor, is what
     the model is compiled for; `tuned` is a file that `hone tune` wrote, or a list of them.
 
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and
     OSError when the library cannot be written."""
-    _hone.compile(_source(model), _path(output), target=target, cpu=cpu, gpu=gpu, dims=_sizes(dims), overrides=_names(overrides), threads=_number("threads", threads, 1024), symbol=symbol, tuned=_paths(tuned))
+    _hone.compile(_source(model), _path(output), target=target, cpu=cpu, gpu=gpu, dims=_sizes(dims), overrides=_names(overrides), precision=precision, threads=_number("threads", threads, 1024), symbol=symbol, tuned=_paths(tuned))
 
 
 def compile(model, *, output=None, threads=0, symbol="hone_model", **options):

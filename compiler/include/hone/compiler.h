@@ -58,11 +58,11 @@ HONE_COMPILER_EXPORT hone_compiler *hone_compiler_create(void);
 HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 
 /* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
- * "symbol", "emit", "header" ("true"), "threads" (that runs will use), "jobs"
- * (threads of the compiler), "reproducer-with-weights". "dim" takes "NAME=N"
- * and accumulates, as do the names of "override" and the files of "tuned".
- * Returns HONE_COMPILE_OK, HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL
- * if out of memory. */
+ * "precision", "symbol", "emit", "header" ("true"), "threads" (that runs will
+ * use), "jobs" (threads of the compiler), "reproducer-with-weights". "dim"
+ * takes "NAME=N" and accumulates, as do the names of "override" and the files
+ * of "tuned". Returns HONE_COMPILE_OK, HONE_COMPILE_WRONG_OPTION, or
+ * HONE_COMPILE_INTERNAL if out of memory. */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,
                                            const char *value);

@@ -360,11 +360,12 @@ typedef struct hone_device {
       *api; /* 48: &hone_rt_device_api of the core linked in */
 } hone_device;
 
-/* Properties of a model's host function. */
-#define HONE_PLAN_STATIC                                                       \
-  1u /* reads no data on the host, runs no kernel there,                       \
-        uses no blocks: with equal dimensions and pointers                     \
-        it always issues the same device work */
+/* Properties of a model's host function, and of its kernels. */
+#define HONE_PLAN_STATIC                                                        \
+  1u                      /* reads no data on the host, runs no kernel there,   \
+                             uses no blocks: with equal dimensions and pointers \
+                             it always issues the same device work */
+#define HONE_PLAN_BF16 2u /* weights of products were rounded to bf16 */
 
 /* Kinds of memory that a model uses. */
 #define HONE_MEMORY_PLANNED 1u /* sizes are functions of the dimensions */
