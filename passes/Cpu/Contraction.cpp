@@ -58,7 +58,10 @@ private:
   void convert(Value kStart, Value kCount);
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
+  void widenPanels(Value kStart, Value kCount, Value remaining);
+  bool isOfPanels() const { return problem.shape.layout == RhsLayout::Packed; }
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
+  Value panelOffset(int64_t vector, Value kStart, Value remaining) const;
 
   /// Rows of a tile. Null `existing`: all `count` exist; otherwise that many
   /// do, at least one, and the others repeat the last.
@@ -76,8 +79,8 @@ private:
   void forEachTile(TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
   RegisterTile tileOf(int64_t rows) const {
-    return RegisterTile(e, machine, form, problem.shape.types.accumulator,
-                        {rows, vectors});
+    return RegisterTile(e, machine, tileForm(form, packs),
+                        problem.shape.types.accumulator, {rows, vectors});
   }
   RegisterTile::Segment segmentOf(const TileRows &rows, Value kStart,
                                   Value kCount, Value remaining) const;
@@ -119,7 +122,8 @@ void ContractionEmitter::emit() {
   if (packs)
     packed =
         makeScratch(e, (chunked ? chunk : std::max<int64_t>(*k, 1)) * columns,
-                    problem.b.elementType());
+                    isOfPanels() ? problem.shape.types.accumulator
+                                 : problem.b.elementType());
   if (converts) {
     // A multiple of 4 KiB between rows would map them to one set of the L1
     // cache.
@@ -348,16 +352,22 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
             makeMask(e, remaining, e.cst(v * lanes), lanes));
       continue;
     }
-    PanelPlace place = placeInPanels(
-        e, columns, e.div(firstColumn, e.cst(graph::kPanelWidth)), firstColumn,
-        v * lanes,
-        remaining ? e.ceilDiv(problem.n, graph::kPanelWidth) : Value());
-    Value start = e.mul(place.panel, e.mul(problem.k, graph::kPanelWidth));
-    segment.bOffsets.push_back(e.add(e.add(start, e.mul(place.column, form.kr)),
-                                     e.mul(kStart, graph::kPanelWidth)));
+    segment.bOffsets.push_back(panelOffset(v, kStart, remaining));
     segment.bStep = e.cst(graph::kPanelWidth);
   }
   return segment;
+}
+
+/// Where the elements of a vector of the tile begin.
+Value ContractionEmitter::panelOffset(int64_t vector, Value kStart,
+                                      Value remaining) const {
+  PanelPlace place = placeInPanels(
+      e, columns, e.div(firstColumn, e.cst(graph::kPanelWidth)), firstColumn,
+      vector * lanes,
+      remaining ? e.ceilDiv(problem.n, graph::kPanelWidth) : Value());
+  Value start = e.mul(place.panel, e.mul(problem.k, graph::kPanelWidth));
+  return e.add(e.add(start, e.mul(place.column, form.kr)),
+               e.mul(kStart, graph::kPanelWidth));
 }
 
 void ContractionEmitter::forEachTile(TileBody body) {
@@ -435,11 +445,22 @@ void ContractionEmitter::convert(Value kStart, Value kCount) {
 }
 
 void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
-  if (problem.shape.layout == RhsLayout::Transposed)
+  if (isOfPanels())
+    widenPanels(kStart, kCount, remaining);
+  else if (problem.shape.layout == RhsLayout::Transposed)
     packColumns(e, problem.b, columnSources(kStart, remaining), kCount, lanes,
                 packed, columns);
   else
     packRows(kStart, kCount, remaining);
+}
+
+void ContractionEmitter::widenPanels(Value kStart, Value kCount,
+                                     Value remaining) {
+  SmallVector<Value> sources;
+  for (int64_t v = 0; v < vectors; ++v)
+    sources.push_back(panelOffset(v, kStart, remaining));
+  emitWidening(e, form, problem.shape.types.accumulator, lanes, problem.b,
+               sources, kCount, packed, columns);
 }
 
 /// packed[k][column] = b[kStart + k][firstColumn + column].
@@ -485,6 +506,23 @@ PanelPlace hone::placeInPanels(Emitter &e, int64_t columns, Value firstPanel,
   if (panels && columns > width)
     place.panel = e.min(place.panel, e.sub(panels, e.cst(1)));
   return place;
+}
+
+void hone::emitWidening(Emitter &e, const MicroKernel &form, Type accumulator,
+                        int64_t lanes, const FlatBuffer &panels,
+                        ArrayRef<Value> sources, Value count,
+                        const FlatBuffer &wide, int64_t pitch) {
+  auto type = VectorType::get({lanes}, accumulator);
+  e.loop(e.cst(0), count, form.kr, {}, [&](Value k, ValueRange) {
+    for (auto [v, source] : llvm::enumerate(sources)) {
+      Value offset = e.add(source, e.mul(k, graph::kPanelWidth));
+      SmallVector<Value> parts =
+          form.loadRight(e, panels, offset, type, nullptr);
+      for (auto [i, part] : llvm::enumerate(parts))
+        wide.store(e, e.add(e.mul(e.add(k, i), pitch), v * lanes), part);
+    }
+    return SmallVector<Value>();
+  });
 }
 
 void hone::emitContraction(Emitter &e, const CpuMachine &machine,

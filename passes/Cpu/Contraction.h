@@ -27,6 +27,13 @@ PanelPlace placeInPanels(Emitter &e, int64_t columns, mlir::Value firstPanel,
                          mlir::Value firstColumn, int64_t offset,
                          mlir::Value panels);
 
+/// wide[k][v * lanes ..] = the vector of columns at `sources[v]`, for k in
+/// [0, count): rows of `pitch` elements, which the form's `elementwise` reads.
+void emitWidening(Emitter &e, const MicroKernel &form, mlir::Type accumulator,
+                  int64_t lanes, const FlatBuffer &panels,
+                  llvm::ArrayRef<mlir::Value> sources, mlir::Value count,
+                  const FlatBuffer &wide, int64_t pitch);
+
 /// An `scf.forall` over [0, count) whose index `body` gets.
 void emitForall(Emitter &e, mlir::Value count,
                 llvm::function_ref<void(mlir::Value)> body);

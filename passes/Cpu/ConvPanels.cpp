@@ -65,6 +65,9 @@ private:
   TileShape shape;
   int64_t columns;   ///< Of a whole tile.
   int64_t blockRows; ///< Image rows.
+  int64_t depth;     ///< Elements of a column.
+  bool packs;        ///< Panels are widened first.
+  FlatBuffer wide;   ///< [kernel element, channel][column of the tile]
   /// [kernel element of the outer dimensions][pixel][channel of the group]: the
   /// rows of the input that a row of the output reads, if they are converted.
   FlatBuffer converted;
@@ -95,6 +98,10 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   shape = {schedule.getTileRows(), schedule.getTileVectors()};
   columns = shape.vectors * lanes;
   blockRows = schedule.getBlockRows();
+  packs = schedule.getPacked();
+  depth = panelRows(op);
+  if (packs)
+    wide = makeScratch(e, depth * columns, accumulator);
   converts = isConverted(op, form);
   pixelPitch = converts ? groupIn : input.strides[window.bufferDim(last)];
   if (!converts)
@@ -138,6 +145,9 @@ void PanelEmitter::emit() {
         panelOffsets.push_back(
             e.add(e.mul(panel, panelSize), e.mul(inGroup.column, form.kr)));
       }
+      if (packs)
+        emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
+                     e.cst(depth), wide, columns);
       Value low = e.mul(place[0], blockRows);
       Value high = e.min(e.add(low, blockRows), rows);
       e.loop(low, high, [&](Value row) { emitRow(row, remaining); });
@@ -272,7 +282,8 @@ void PanelEmitter::emitDynamicRow(Value remaining) {
 void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
                             Value remaining) {
-  RegisterTile tile(e, machine, form, accumulator, {rows, vectors});
+  RegisterTile tile(e, machine, tileForm(form, packs), accumulator,
+                    {rows, vectors});
   Value aOffset = e.cst(0);
   if (!converts)
     aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
@@ -327,18 +338,20 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
                                                Value high,
                                                ValueRange accumulators) {
   auto segmentAt = [&](Value k, Value count) {
-    RegisterTile::Segment segment(converts ? converted : input, filter);
+    RegisterTile::Segment segment(converts ? converted : input,
+                                  packs ? wide : filter);
+    int64_t bPitch = packs ? columns : graph::kPanelWidth;
     segment.count = count;
-    segment.bStep = e.cst(graph::kPanelWidth);
+    segment.bStep = e.cst(bPitch);
     Value a =
         e.add(aOffset, e.mul(e.mul(k, window.dilations[last]), pixelPitch));
     for (int64_t p = 0; p < tile.shape.rows; ++p)
       segment.aOffsets.push_back(
           pixels[p] ? e.add(a, e.mul(pixelPitch, p * window.strides[last]))
                     : Value());
-    Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), graph::kPanelWidth);
-    for (Value panel : panelOffsets)
-      segment.bOffsets.push_back(e.add(panel, b));
+    Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), bPitch);
+    for (auto [v, panel] : llvm::enumerate(panelOffsets))
+      segment.bOffsets.push_back(e.add(packs ? e.cst(v * lanes) : panel, b));
     return segment;
   };
   // Adjacent kernel elements read adjacent inputs: one loop for all of them.

@@ -268,6 +268,15 @@ double MicroKernel::stepCycles(const CpuMachine &machine, int64_t rows,
   return std::max(compute, loads) + 0.1;
 }
 
+const MicroKernel *MicroKernel::elementwise() const {
+  if (instructions == 1)
+    return nullptr;
+  return llvm::find_if(kTable, [&](const MicroKernel &other) {
+    return other.kr == 1 && other.multiplyAdd == multiplyAdd &&
+           other.vectorBits == vectorBits;
+  });
+}
+
 Value MicroKernel::convertLeft(Emitter &e, const FlatBuffer &buffer,
                                Value loaded, const ProductTypes &types) const {
   Type to = leftType(types);

@@ -56,6 +56,9 @@ struct MicroKernel {
   /// A vector of the left-hand side, as `buffer` has it, in `leftType`.
   mlir::Value convertLeft(Emitter &e, const FlatBuffer &buffer,
                           mlir::Value loaded, const ProductTypes &types) const;
+  /// The form that multiplies one by one what `loadRight` gives, where that is
+  /// several operands; null: there is none.
+  const MicroKernel *elementwise() const;
   /// Columns of an accumulator: at most the width of a panel.
   int64_t lanes(const CpuMachine &machine, mlir::Type accumulator) const;
   /// Adds up the parts of each column.

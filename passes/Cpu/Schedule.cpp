@@ -40,6 +40,16 @@ bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
          types.isConvertible;
 }
 
+int64_t hone::panelRows(KernelConvOp op) {
+  auto filter = cast<ShapedType>(op.getFilter().getType());
+  return estimateProduct(filter.getShape().drop_front()) / kPanelWidth;
+}
+
+const MicroKernel &hone::tileForm(const MicroKernel &form, bool packed) {
+  const MicroKernel *elementwise = packed ? form.elementwise() : nullptr;
+  return elementwise ? *elementwise : form;
+}
+
 /// Constraints on all schedules.
 static std::string problemOfAll(ScheduleAttr schedule,
                                 const CpuMachine &machine,
@@ -56,8 +66,9 @@ static std::string problemOfAll(ScheduleAttr schedule,
     return llvm::formatv("tiles of {0} columns, but panels of {1}", columns,
                          kPanelWidth);
   // The vectors of a tile with one row are used once, from memory.
+  const MicroKernel &inTile = tileForm(*form, schedule.getPacked());
   int64_t fitting = rows == 1 ? machine.vectorRegisters - 2
-                              : maxTileRows(machine, *form, vectors) * vectors;
+                              : maxTileRows(machine, inTile, vectors) * vectors;
   if (estimateProduct(rows, vectors) > fitting)
     return llvm::formatv(
         "tiles of {0} x {1} vectors, more than {2} has registers for", rows,
@@ -75,6 +86,9 @@ static std::string problemOfAll(ScheduleAttr schedule,
   return "";
 }
 
+static constexpr StringLiteral kPlainCopy =
+    "a copy of panels, whose rows follow each other anyway";
+
 static std::string problemOfProduct(ScheduleAttr schedule,
                                     const CpuMachine &machine,
                                     const ProductShape &shape) {
@@ -82,9 +96,10 @@ static std::string problemOfProduct(ScheduleAttr schedule,
     return "";
   if (shape.layout == RhsLayout::Transposed && !schedule.getPacked())
     return "a transposed operand that is not packed";
-  if (shape.layout == RhsLayout::Packed && schedule.getPacked())
-    return "a copy of panels, whose rows follow each other anyway";
   const MicroKernel &form = *findMicroKernel(schedule.getForm());
+  if (shape.layout == RhsLayout::Packed && schedule.getPacked() &&
+      !form.elementwise())
+    return kPlainCopy.str();
   if (schedule.getBlockK() % form.kr != 0)
     return llvm::formatv("chunks of {0} elements of K, which come in steps of "
                          "{1}",
@@ -105,6 +120,23 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   return "";
 }
 
+/// Of a convolution that is no product.
+static std::string problemOfPanels(KernelConvOp op, ScheduleAttr schedule,
+                                   const CpuMachine &machine) {
+  if (schedule.getBlockRows() == 0)
+    return "blocks without rows";
+  if (!schedule.getPacked())
+    return "";
+  const MicroKernel &form = *findMicroKernel(schedule.getForm());
+  if (!form.elementwise())
+    return kPlainCopy.str();
+  int64_t columns = schedule.getTileVectors() *
+                    form.lanes(machine, ProductTypes::of(op).accumulator);
+  return estimateProduct(panelRows(op), columns) > tuning::kMaxScratchElements
+             ? "a copy of large panels"
+             : "";
+}
+
 std::string hone::scheduleProblem(ScheduledOpInterface op,
                                   ScheduleAttr schedule,
                                   const CpuMachine &machine) {
@@ -116,7 +148,7 @@ std::string hone::scheduleProblem(ScheduledOpInterface op,
   if (auto conv = dyn_cast<KernelConvOp>(*op)) {
     if (std::optional<ProductShape> shape = ProductShape::of(conv))
       return problemOfProduct(schedule, machine, *shape);
-    return schedule.getBlockRows() == 0 ? "blocks without rows" : "";
+    return problemOfPanels(conv, schedule, machine);
   }
   if (schedule.getBlockRows() == 0 || schedule.getBlockColumns() == 0 ||
       schedule.getBlockRows() % schedule.getTileRows() != 0)

@@ -24,6 +24,13 @@ bool isConverted(const ProductShape &shape, const MicroKernel &form);
 /// of floats.
 bool isConverted(graph::KernelConvOp op, const MicroKernel &form);
 
+/// Elements of a column in the panels of a filter.
+int64_t panelRows(graph::KernelConvOp op);
+
+/// The form of a schedule's register tiles: with `packed`, panels are widened
+/// once for all rows of a block, if the form does so at all.
+const MicroKernel &tileForm(const MicroKernel &form, bool packed);
+
 /// A register tile and its microkernel.
 struct FormedTile {
   const MicroKernel *form = nullptr;

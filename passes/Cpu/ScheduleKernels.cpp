@@ -54,10 +54,11 @@ static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
 /// The form and the tile, among those whose width is a multiple or a divisor of
 /// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
 /// not known count as large. Rows of the left-hand side are as many
-/// bytes apart as `strideOf` says.
+/// bytes apart as `strideOf` says. `packed`: panels are widened beforehand.
 static FormedTile
 chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
-           int64_t n, function_ref<int64_t(const MicroKernel &)> strideOf) {
+           int64_t n, bool packed,
+           function_ref<int64_t(const MicroKernel &)> strideOf) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
   FormedTile best;
   double bestCost = std::numeric_limits<double>::infinity();
@@ -66,17 +67,18 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     int64_t perPanel = kPanelWidth / lanes;
     if (vectors % perPanel != 0 && perPanel % vectors != 0)
       return;
-    int64_t maxRows = std::min(maxTileRows(machine, form, vectors),
+    const MicroKernel &inTile = tileForm(form, packed);
+    int64_t maxRows = std::min(maxTileRows(machine, inTile, vectors),
                                maxCachedRows(machine, strideOf(form)));
     // With one row each right-hand vector is used once, from memory.
-    if (maxRows * vectors + (maxRows > 1 ? vectors * form.instructions : 1) >=
+    if (maxRows * vectors + (maxRows > 1 ? vectors * inTile.instructions : 1) >=
         machine.vectorRegisters)
       return;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
       double small =
-          split.small ? form.stepCycles(machine, split.rows - 1, width) : 0;
-      return split.large * form.stepCycles(machine, split.rows, width) +
+          split.small ? inTile.stepCycles(machine, split.rows - 1, width) : 0;
+      return split.large * inTile.stepCycles(machine, split.rows, width) +
              split.small * small;
     };
     int64_t whole = columns / (vectors * lanes);
@@ -84,6 +86,7 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     double total = whole * cost(vectors);
     if (left)
       total += cost((left + lanes - 1) / lanes);
+    total *= form.kr / inTile.kr;
     // Of forms that need as many instructions, the narrower.
     total += 1e-3 * form.vectorBits(machine) / machine.vectorBits;
     // Few rows stream the right-hand side: the wider tile has more streams.
@@ -101,11 +104,12 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
 
 /// Whether rows of the right-hand side are copied to contiguous memory: they
 /// are columns in memory, or conflict in the L1 cache and are read often
-/// enough.
+/// enough, or so often that panels should be widened beforehand.
 static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   switch (shape.layout) {
   case RhsLayout::Packed:
-    return false;
+    return isKnown(shape.m) && shape.m >= tuning::kMinRowsOfWidened &&
+           isKnown(shape.k);
   case RhsLayout::Transposed:
     return !isDotProduct(shape);
   case RhsLayout::RowMajor:
@@ -131,6 +135,7 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
                            const Plan &plan, int64_t columns) {
   if (isDotProduct(shape) || shape.k == 0)
     return 0;
+  bool isWidened = shape.layout == RhsLayout::Packed && plan.packed;
   if (!isKnown(shape.k))
     return plan.packed || isConverted(shape, *plan.tile.form) ? tuning::kPackedK
                                                               : 0;
@@ -142,15 +147,16 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
   int64_t bytesOfK = estimateProduct(shape.k, lhsBytes);
   bool rowsFit =
       estimateProduct(bytesOfK, std::min(rows, tuning::kMinBlockRows)) <= cache;
-  bool columnsFit =
-      rows <= 2 * plan.tile.rows ||
-      estimateProduct(shape.k, columns * bytesOf(shape.types.rhs)) <= cache;
+  int64_t rhsBytes =
+      bytesOf(isWidened ? shape.types.accumulator : shape.types.rhs);
+  bool columnsFit = rows <= 2 * plan.tile.rows ||
+                    estimateProduct(shape.k, columns * rhsBytes) <= cache;
   int64_t limit = shape.k;
   if (!rowsFit || !columnsFit)
     limit =
         std::min(cache / (std::min(rows, 2 * tuning::kMinBlockRows) * lhsBytes),
-                 cache / 2 / (columns * bytesOf(shape.types.rhs)));
-  if (plan.packed)
+                 cache / 2 / (columns * rhsBytes));
+  if (plan.packed && !isWidened)
     limit = std::min(limit, tuning::kPackedK);
   limit = std::max<int64_t>(limit, kPanelWidth);
   if (limit >= shape.k)
@@ -218,8 +224,8 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
                ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
                : ShapedType::kDynamic;
   };
-  FormedTile tile =
-      chooseTile(machine, shape.types, shape.m, shape.n, strideOf);
+  FormedTile tile = chooseTile(machine, shape.types, shape.m, shape.n,
+                               isPacked(machine, shape), strideOf);
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
                       estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
@@ -237,7 +243,9 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
 static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
                         const std::optional<FormedTile> &tile) {
   Plan plan{tile ? *tile : chooseProductTile(machine, shape)};
-  plan.packed = isPacked(machine, shape);
+  plan.packed =
+      isPacked(machine, shape) &&
+      (shape.layout != RhsLayout::Packed || plan.tile.form->elementwise());
   int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
   if (isConverted(shape, *plan.tile.form) && isa<FloatType>(shape.types.lhs))
@@ -269,9 +277,17 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
       return estimateProduct(elements, bytesOf(types.lhs));
     return estimateProduct(elements / group, bytesOf(form.leftType(types)));
   };
+  // Panels that are read for many pixels are widened beforehand.
+  ArrayRef<int64_t> image = out.getShape().drop_back();
+  bool packed = !ShapedType::isDynamicShape(image) &&
+                estimateProduct(image) >= tuning::kMinRowsOfWidened &&
+                estimateProduct(panelRows(op),
+                                2 * kPanelWidth * bytesOf(types.accumulator)) <=
+                    tuning::widenedBytes(machine);
   Plan plan{tile ? *tile
                  : chooseTile(machine, types, out.getDimSize(last), groupOut,
-                              strideOf)};
+                              packed, strideOf)};
+  plan.packed = packed && plan.tile.form->elementwise();
   int64_t columns = plan.tile.columns(machine, types);
 
   auto known = [](int64_t size, int64_t otherwise) {

@@ -51,6 +51,10 @@ inline int64_t productBlockBytes(const CpuMachine &machine) {
 inline int64_t convolutionBlockBytes(const CpuMachine &machine) {
   return machine.l2Bytes / 4;
 }
+/// Widened panels of a tile, in addition to either.
+inline int64_t widenedBytes(const CpuMachine &machine) {
+  return machine.l2Bytes / 4;
+}
 /// Scores of attention, in addition to the keys and values of a block.
 inline int64_t scoresBytes(const CpuMachine &machine) {
   return machine.l2Bytes / 8;
@@ -82,6 +86,8 @@ inline constexpr int64_t kMaxUnrolledEpilogue = 14;
 inline constexpr int64_t kMinPackedRows = 24;
 /// Rows of narrow floats from which widening them beforehand pays off.
 inline constexpr int64_t kMinWidenedRows = 4;
+/// Rows of the left-hand side from which widening panels beforehand pays off.
+inline constexpr int64_t kMinRowsOfWidened = 64;
 /// With at most this many rows, a product with a transposed operand is computed
 /// as dot products, without packing.
 inline constexpr int64_t kMaxDotRows = 4;

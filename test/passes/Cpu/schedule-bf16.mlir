@@ -22,8 +22,13 @@ module attributes {hone_machine.cpu = #hone_machine.cpu<"fast", vector_bits = 51
 
 // -----
 
+// Panels are widened once for many rows, and by each tile for few.
 // CHECK-LABEL: func.func @slow_dot(
 // CHECK:         form = "fma_pairs"
+// CHECK-SAME:    packed = true
+// CHECK-LABEL: func.func @few_rows(
+// CHECK:         form = "fma_pairs"
+// CHECK-SAME:    packed = false
 module attributes {hone_machine.cpu = #hone_machine.cpu<"slow", vector_bits = 512, vector_registers = 32, bf16_dot = 4>} {
   func.func @slow_dot(%a: memref<64x96xbf16>, %b: memref<4x48x16x2xbf16>, %out: memref<64x64xbf16>) {
     hone.kernel.matmul ins(%a, %b : memref<64x96xbf16>, memref<4x48x16x2xbf16>) maps [] outs(%out : memref<64x64xbf16>)
@@ -31,6 +36,14 @@ module attributes {hone_machine.cpu = #hone_machine.cpu<"slow", vector_bits = 51
     ^bb0(%acc: f32):
       %r = arith.truncf %acc : f32 to bf16
       hone.kernel.yield %r : bf16
+    }
+    return
+  }
+  func.func @few_rows(%a: memref<32x96xf32>, %b: memref<4x48x16x2xbf16>, %out: memref<32x64xf32>) {
+    hone.kernel.matmul ins(%a, %b : memref<32x96xf32>, memref<4x48x16x2xbf16>) maps [] outs(%out : memref<32x64xf32>)
+        packed <16, 2> {
+    ^bb0(%acc: f32):
+      hone.kernel.yield %acc : f32
     }
     return
   }
