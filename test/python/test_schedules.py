@@ -18,6 +18,9 @@ BIN = pathlib.Path(hone.__file__).parents[2] / "bin"
 ROUNDS, DRAWS = 8, 3
 # Forms, and their elements per vector. Native machines have some of these.
 FORMS = ("x86-64-v3", "fma", 8), ("x86-64-v2", "mul_add", 4), ("native", "fma", 16), ("native", "fma_half", 8)
+PAIR_FORMS = [("x86-64-v3", "fma_pairs", 8), ("native", "fma_pairs", 16), ("native", "fma_pairs_half", 8)]
+if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
+    PAIR_FORMS += [("cooperlake", "dot_bf16", 16), ("cooperlake", "fma_pairs", 16)]
 SCHEDULE = {"form": "fma", "tileRows": 2, "tileVectors": 2, "blockRows": 8, "blockColumns": 0, "blockK": 0, "packed": False}
 KINDS = "panels", "rows", "transposed", "batched", "pixels", "window", "grouped", "attention", "half"
 
@@ -165,31 +168,53 @@ def random_schedule(rng, form, lanes):
     return {"form": form, "tileRows": rows, "tileVectors": vectors, "blockRows": block_rows, "blockColumns": columns * int(rng.integers(0, 6)), "blockK": chunk, "packed": bool(rng.integers(0, 2))}
 
 
+class ExactGraph(Graph):
+    """Its numbers are bf16 themselves."""
+
+    def data(self, *shape):
+        return self.rng.integers(-8, 9, shape).astype(np.float32) / 8
+
+
 class Schedules(unittest.TestCase):
-    def test_any_schedule_gives_the_same_results(self):
+    def follow(self, graph, rng, cpu, form, lanes, what, *options):
+        """Compiles a model with schedules drawn at random: how many were applied, and drawn."""
         applied = drawn = 0
+        model, options = graph.model(), (f"--cpu={cpu}", *options)
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            library, listed = compile_listed(model, folder, *options)
+            graph.check(self, hone.load(library, threads=2), f"{what}, untuned")
+            for draw in range(DRAWS):
+                wanted = {key: [random_schedule(rng, form, lanes) for _ in operations] for key, operations in schedules_of(listed).items()}
+                (folder / "tuning.json").write_text(tuning(listed["machine"], wanted))
+                library, taken = compile_listed(model, folder, *options, f"--tuned={folder / 'tuning.json'}")
+                taken = schedules_of(taken)
+                self.assertEqual(taken.keys(), wanted.keys())
+                applied += sum(taken[key] == wanted[key] for key in wanted)
+                drawn += len(wanted)
+                graph.check(self, hone.load(library, threads=2), f"{what}, draw {draw}, {wanted}")
+        return np.array([applied, drawn])
+
+    def test_any_schedule_gives_the_same_results(self):
+        counts = np.zeros(2)
         for seed in range(ROUNDS):
             rng = np.random.default_rng(seed)
             graph = Graph(rng)
             for kind in rng.permutation(KINDS)[:5]:
                 graph.add(kind)
-            model = graph.model()
-            cpu, form, lanes = FORMS[seed % len(FORMS)]
-            with tempfile.TemporaryDirectory() as name:
-                folder = pathlib.Path(name)
-                library, listed = compile_listed(model, folder, f"--cpu={cpu}")
-                graph.check(self, hone.load(library, threads=2), f"seed {seed}, untuned")
-                for draw in range(DRAWS):
-                    wanted = {key: [random_schedule(rng, form, lanes) for _ in operations] for key, operations in schedules_of(listed).items()}
-                    (folder / "tuning.json").write_text(tuning(listed["machine"], wanted))
-                    library, taken = compile_listed(model, folder, f"--cpu={cpu}", f"--tuned={folder / 'tuning.json'}")
-                    taken = schedules_of(taken)
-                    self.assertEqual(taken.keys(), wanted.keys())
-                    applied += sum(taken[key] == wanted[key] for key in wanted)
-                    drawn += len(wanted)
-                    graph.check(self, hone.load(library, threads=2), f"seed {seed}, draw {draw}, {wanted}")
+            counts += self.follow(graph, rng, *FORMS[seed % len(FORMS)], f"seed {seed}")
         # A machine without AVX-512 has no "fma_half".
-        self.assertGreater(applied, drawn / 6)
+        self.assertGreater(counts[0], counts[1] / 6)
+
+    def test_any_schedule_of_pairs(self):
+        counts = np.zeros(2)
+        for seed, form in enumerate(2 * PAIR_FORMS):
+            rng = np.random.default_rng(seed)
+            graph = ExactGraph(rng)
+            for kind in "panels", "panels", "pixels", "window", "grouped":
+                graph.add(kind)
+            counts += self.follow(graph, rng, *form, f"seed {seed}", "--precision=bf16")
+        self.assertGreater(counts[0], counts[1] / 10)
 
     def test_listed_schedules_can_be_followed(self):
         rng = np.random.default_rng(5)
