@@ -198,7 +198,7 @@ Outcome Compile::lowerGraph() {
   (*module)->setAttr(machine.getName(), machine.getValue());
   GraphOptions graph;
   graph.precision = precision;
-  graph.pairs = targets.all().size() == 1;
+  graph.cpuLayouts = targets.all().size() == 1;
   graph.place = [&](OpPassManager &pm) {
     for (const Backend *backend : targets.all())
       backend->addPlacement(pm);

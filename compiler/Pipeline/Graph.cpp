@@ -17,6 +17,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   // Before constant bytes become floats.
   graph.addPass(createNarrowMovementsPass());
   graph.addPass(createFormByteProductsPass());
+  graph.addPass(createKeepQuantizedWeightsPass({options.cpuLayouts}));
   graph.addPass(createFoldConstantsPass());
   // Sizes computed from constants are known by now.
   graph.addPass(createInferShapesPass());
@@ -39,7 +40,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createTabulateFunctionsPass());
   if (options.precision == Precision::Bf16)
     graph.addPass(createLowerPrecisionPass());
-  graph.addPass(createPackWeightsPass({options.pairs}));
+  graph.addPass(createPackWeightsPass({options.cpuLayouts}));
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createInferShapesPass());

@@ -28,9 +28,9 @@ struct GraphOptions {
   Precision precision = Precision::F32;
   /// Stop before kernels are outlined.
   bool outline = true;
-  /// Keep two bf16 of a column of weights together: CPUs multiply pairs, GPUs
-  /// would read them one by one.
-  bool pairs = true;
+  /// Weights may have layouts that only CPUs read: pairs of bf16, and panels of
+  /// quantized weights.
+  bool cpuLayouts = true;
   /// Adds passes that decide where kernels run, after outlining.
   std::function<void(mlir::OpPassManager &)> place = nullptr;
 };

@@ -8,9 +8,9 @@ using namespace hone::graph;
 Operation *MatmulOp::createKernelOp(OpBuilder &builder, TypeRange results,
                                     ValueRange extras, ValueRange outs,
                                     ArrayAttr maps) {
-  return KernelMatmulOp::create(builder, getLoc(), results, getLhs(), getRhs(),
-                                extras, outs, maps, getTransposeRhs(),
-                                getPackedAttr(), ScheduleAttr());
+  return KernelMatmulOp::create(
+      builder, getLoc(), results, getLhs(), getRhs(), extras, outs, maps,
+      getTransposeRhs(), getPackedAttr(), getQuantizedAttr(), ScheduleAttr());
 }
 
 Operation *ConvOp::createKernelOp(OpBuilder &builder, TypeRange results,

@@ -54,9 +54,34 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (nr != kPanelWidth)
     return emitError() << "panels have " << kPanelWidth << " columns, not "
                        << nr;
-  if (kr != 1 && kr != 2 && kr != 4)
-    return emitError() << "1, 2 or 4 elements of K lie together, not " << kr;
+  // Pairs of bf16, bytes, or codes of 8, 4 or 2 bits in a word.
+  if (!llvm::is_contained({1, 2, 4, 8, 16}, kr))
+    return emitError() << "1, 2, 4, 8 or 16 elements of K lie together, not "
+                       << kr;
   return success();
+}
+
+LogicalResult
+QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      int64_t block, Type scale, std::optional<int64_t> zero) {
+  if (block < 1 || block % 16 != 0)
+    return emitError() << "blocks have a multiple of 16 elements, not "
+                       << block;
+  if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
+    return emitError() << "scales are f32, f16 or bf16, not " << scale;
+  if (zero && std::abs(*zero) > 255)
+    return emitError() << "a zero point is a difference of bytes, not "
+                       << *zero;
+  return success();
+}
+
+bool QuantizedAttr::isLayoutOf(ShapedType type, PackedAttr packed, int64_t k,
+                               int64_t n) const {
+  return packed && packed.getKr() >= 4 && type.getElementType().isInteger(32) &&
+         type.hasStaticShape() && type.getRank() == 3 &&
+         !ShapedType::isDynamic(k) && type.getDimSize(1) == blocks(k) &&
+         (ShapedType::isDynamic(n) || type.getDimSize(0) == packed.panels(n)) &&
+         type.getDimSize(2) == blockWords(packed);
 }
 
 Operation *GraphDialect::materializeConstant(OpBuilder &builder,

@@ -91,6 +91,37 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
   }];
 }
 
+def Graph_QuantizedAttr : AttrDef<Graph_Dialect, "Quantized"> {
+  let mnemonic = "quantized";
+  let summary = "a packed right-hand side of a product that is quantized in blocks along K";
+  let description = [{
+    An element is (code - zero point) * scale, with a scale for each column and `block` elements of K. The codes of `kr`
+    elements of K fill a word of 32 bits, the first in its lowest bits, where `packed<nr, kr>` is the layout of the panels.
+    A panel is a sequence of blocks, each of them the scales of its `nr` columns, their zero points in the same type where
+    `zero` does not give one for all, and the codes, so that a product reads one stream of memory. As a tensor of words, a
+    K x N matrix is [ceil(N/nr), ceil(K/block), words of a block].
+  }];
+  let parameters = (ins "int64_t":$block, "::mlir::Type":$scale, OptionalParameter<"std::optional<int64_t>">:$zero);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Words of the scales of a block's columns, or of their zero points.
+    int64_t parameterWords(PackedAttr packed) const {
+      return packed.getNr() * getScale().getIntOrFloatBitWidth() / 32;
+    }
+    /// Words before the codes of a block.
+    int64_t headWords(PackedAttr packed) const {
+      return parameterWords(packed) * (getZero() ? 1 : 2);
+    }
+    int64_t blockWords(PackedAttr packed) const {
+      return headWords(packed) + getBlock() / packed.getKr() * packed.getNr();
+    }
+    int64_t blocks(int64_t k) const { return ::llvm::divideCeil(k, getBlock()); }
+    /// Whether a tensor or buffer holds a matrix of `k` x `n`; a dynamic `n` may be any.
+    bool isLayoutOf(::mlir::ShapedType type, PackedAttr packed, int64_t k, int64_t n) const;
+  }];
+}
+
 def Graph_ScheduleAttr : AttrDef<Graph_Dialect, "Schedule"> {
   let mnemonic = "schedule";
   let summary = "how a kernel operation is computed on a CPU";

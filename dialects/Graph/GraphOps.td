@@ -203,20 +203,49 @@ def Graph_MatmulOp : Graph_TensorOp<"matmul", [Graph_GivenSizes<["getKnownSizes"
   let summary = "matrix product over the last two dimensions, batched over the others";
   let description = [{
     `lhs` is [batch.., M, K]; `rhs` is [batch.., K, N], with `transpose_rhs` [batch.., N, K], with `packed` panels of that
-    layout and without batch. Batch dimensions broadcast as in a map (C2 there).
+    layout and without batch. Batch dimensions broadcast as in a map (C2 there). With `quantized` the panels are words of
+    that layout, which stand for elements of the type of `lhs`.
     Products and sums are in the element type of the result. Where bytes are multiplied and summed in i32, those of
     `lhs` are unsigned and those of `rhs` signed.
     - (C1) the ranks are at least 2 and the inner dimensions agree; K of a packed product is a multiple of `kr`
-    - (C2) element types of the operands are equal, or f32 on the left and bf16 on the right
+    - (C2) element types of the operands are equal, or f32 on the left and bf16 on the right; those of a quantized product
+      are f32 and i32
     - (C3) the result has the rows of `lhs` and the columns of `rhs`
     - (C4) batch dimensions of operands are 1 or those of the result
+    - (C5) a quantized product is packed
   }];
   let arguments = (ins Graph_Tensor:$lhs, Graph_Tensor:$rhs, Graph_Dims:$dims, UnitAttr:$transposeRhs,
-    OptionalAttr<Graph_PackedAttr>:$packed);
+    OptionalAttr<Graph_PackedAttr>:$packed, OptionalAttr<Graph_QuantizedAttr>:$quantized);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = [{
-    $lhs `,` $rhs (`dims` `(` $dims^ `)`)? (`transpose_rhs` $transposeRhs^)? (`packed` $packed^)? attr-dict
+    $lhs `,` $rhs (`dims` `(` $dims^ `)`)? (`transpose_rhs` $transposeRhs^)? (`packed` $packed^)?
+    (`quantized` $quantized^)? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+}
+
+def Graph_DequantizeOp : Graph_TensorOp<"dequantize", [Graph_DerivedSizes]> {
+  let summary = "a matrix that is quantized in blocks along one of its dimensions";
+  let description = [{
+    An element is (code - zero point) * scale, in f32. `scales` has an element for each block of `block` along `axis`, and
+    so has `zeros`; zero points are `zero` without it. `codes` are integers of 8 bits; where `bits` is less, as many as
+    fit lie in a byte along the last dimension, the first in its lowest bits, and are unsigned. Zero points are floats, or
+    stored like codes. `hone-keep-quantized-weights` replaces it.
+    - (C1) all types are static and of two dimensions
+    - (C2) `bits` is 2, 4 or 8, and codes of fewer bits are unsigned
+    - (C3) sizes agree; only the last block of a row or column may be incomplete
+    ```mlir
+    %w = hone.dequantize %codes, %scales bits 4 block 32 axis 1 zero 8 unsigned
+      : tensor<64x48xi8>, tensor<64x3xf32> -> tensor<64x96xf32>
+    ```
+  }];
+  let arguments = (ins Graph_Tensor:$codes, Graph_Tensor:$scales, Optional<Graph_Tensor>:$zeros, I64Attr:$bits,
+    I64Attr:$block, I64Attr:$axis, DefaultValuedAttr<I64Attr, "0">:$zero, UnitAttr:$isUnsigned);
+  let results = (outs Graph_Tensor:$result);
+  let assemblyFormat = [{
+    $codes `,` $scales (`zeros` $zeros^)? `bits` $bits `block` $block `axis` $axis (`zero` $zero^)?
+    (`unsigned` $isUnsigned^)? attr-dict
+    `:` type($codes) `,` type($scales) (`,` type($zeros)^)? `->` type($result)
   }];
 }
 

@@ -140,20 +140,28 @@ LogicalResult KernelMatmulOp::verify() {
   auto lhs = cast<ShapedType>(getLhs().getType()),
        rhs = cast<ShapedType>(getRhs().getType());
   std::optional<PackedAttr> packed = getPacked();
+  std::optional<QuantizedAttr> quantized = getQuantized();
   if (lhs.getRank() < 2 || rhs.getRank() < 2 ||
-      (packed && rhs.getRank() != 2 + packed->stepRank())) // C1
+      (packed && !quantized && rhs.getRank() != 2 + packed->stepRank())) // C1
     return emitOpError("operands have too few dimensions");
   int64_t k = lhs.getShape().back();
   int64_t rhsK = rhs.getDimSize(packed              ? 1
                                 : getTransposeRhs() ? rhs.getRank() - 1
                                                     : rhs.getRank() - 2);
-  if (packed && !ShapedType::isDynamic(rhsK))
+  auto out = cast<ShapedType>(getOuts().front().getType());
+  if (quantized) {
+    if (!quantized->isLayoutOf(rhs, getPackedAttr(), k,
+                               out.getShape().back())) // C3
+      return emitOpError(
+          "words do not have the layout of the quantized operand");
+    rhsK = k;
+  } else if (packed && !ShapedType::isDynamic(rhsK)) {
     rhsK *= packed->getKr();
+  }
   if (!ShapedType::isDynamic(k) && !ShapedType::isDynamic(rhsK) &&
       k != rhsK) // C1
     return emitOpError("inner dimensions ")
            << k << " and " << rhsK << " differ";
-  auto out = cast<ShapedType>(getOuts().front().getType());
   if (out.getRank() < 2 || out.getRank() < lhs.getRank() ||
       (!packed && out.getRank() < rhs.getRank())) // C1
     return emitOpError("output has fewer dimensions than an operand");

@@ -45,6 +45,7 @@ def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul", [Graph_Scheduled<>]> 
     `lhs` and `rhs` are as for `hone.matmul`.
     - (C1) ranks are at least 2 and inner dimensions agree
     - (C2) region arguments, maps and yielded values fit the operands
+    - (C3) a quantized `rhs` has the layout that the attributes say
     ```mlir
     %r = hone.kernel.matmul ins(%a, %b : tensor<4x8xf32>, tensor<1x8x16xf32>) extras(%bias : tensor<16xf32>)
            maps [affine_map<(d0, d1) -> (d1)>] outs(%init : tensor<4x16xf32>) packed <16, 1> {
@@ -56,11 +57,11 @@ def Graph_KernelMatmulOp : Graph_KernelOp<"kernel.matmul", [Graph_Scheduled<>]> 
   }];
   let arguments = (ins Graph_Buffer:$lhs, Graph_Buffer:$rhs, Variadic<Graph_Buffer>:$extras, Variadic<Graph_Buffer>:$outs,
     AffineMapArrayAttr:$maps, UnitAttr:$transposeRhs, OptionalAttr<Graph_PackedAttr>:$packed,
-    OptionalAttr<Graph_ScheduleAttr>:$schedule);
+    OptionalAttr<Graph_QuantizedAttr>:$quantized, OptionalAttr<Graph_ScheduleAttr>:$schedule);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)` (`extras` `(` $extras^ `:` type($extras) `)`)? `maps` $maps
-    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`packed` $packed^)? (`schedule` $schedule^)?
-    attr-dict-with-keyword $epilogue (`->` type($results)^)?
+    `outs` `(` $outs `:` type($outs) `)` (`transpose_rhs` $transposeRhs^)? (`packed` $packed^)? (`quantized` $quantized^)?
+    (`schedule` $schedule^)? attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
 }
 

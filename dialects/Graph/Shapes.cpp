@@ -81,6 +81,10 @@ SizeSource ReduceOp::getSizeSource(int64_t dim) {
   return reducedSize(getInput(), getAxes(), getKeepdims(), dim);
 }
 
+SizeSource DequantizeOp::getSizeSource(int64_t dim) {
+  return {Value(), 0, getType().getDimSize(dim)};
+}
+
 SizeSource ArgReduceOp::getSizeSource(int64_t dim) {
   return reducedSize(getInput(), {static_cast<int64_t>(getAxis())},
                      getKeepdims(), dim);

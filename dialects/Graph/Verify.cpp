@@ -137,23 +137,66 @@ static int64_t timesOrDynamic(int64_t size, int64_t factor) {
   return ShapedType::isDynamic(size) ? size : size * factor;
 }
 
+LogicalResult DequantizeOp::verify() {
+  auto isMatrix = [](Value value) {
+    auto type = cast<ShapedType>(value.getType());
+    return type.hasStaticShape() && type.getRank() == 2;
+  };
+  if (!llvm::all_of(getOperands(), isMatrix) || !isMatrix(getResult()) ||
+      !getCodes().getType().getElementType().isInteger(8) ||
+      !isa<FloatType>(getScales().getType().getElementType()) ||
+      !getType().getElementType().isF32()) // C1
+    return emitOpError("needs matrices of bytes and of floats");
+  int64_t bits = getBits(), block = getBlock();
+  if (!llvm::is_contained({2, 4, 8}, bits) ||
+      (bits != 8 && !getIsUnsigned())) // C2
+    return emitOpError(
+        "has codes of 2, 4 or 8 bits, and few bits are unsigned");
+  if (getAxis() > 1 || block < 1) // C3
+    return emitOpError("needs blocks of rows or columns");
+  SmallVector<int64_t> shape(getType().getShape()), blocks = shape;
+  blocks[getAxis()] = llvm::divideCeil(blocks[getAxis()], block);
+  auto hasShape = [&](Value value, bool isCodes, ArrayRef<int64_t> expected) {
+    ArrayRef<int64_t> own = cast<ShapedType>(value.getType()).getShape();
+    int64_t columns =
+        isCodes ? llvm::divideCeil(expected[1], 8 / bits) : expected[1];
+    // A file may have all of the last block.
+    return own[0] == expected[0] && own[1] >= columns;
+  };
+  Value zeros = getZeros();
+  if (!hasShape(getCodes(), true, shape) ||
+      !hasShape(getScales(), false, blocks) ||
+      (zeros && !hasShape(zeros, getElementTypeOrSelf(zeros).isInteger(8),
+                          blocks))) // C3
+    return emitOpError("operands do not have the sizes of the result");
+  return success();
+}
+
 LogicalResult MatmulOp::verify() {
   RankedTensorType lhs = getLhs().getType(), rhs = getRhs().getType(),
                    result = getResult().getType();
   if (lhs.getRank() < 2 || rhs.getRank() < 2 || result.getRank() < 2) // C1
     return emitOpError("operands must have at least two dimensions");
-  bool isMixed = lhs.getElementType().isF32() && rhs.getElementType().isBF16();
-  if (lhs.getElementType() != rhs.getElementType() && !isMixed) // C2
+  Type lhsElement = lhs.getElementType(), rhsElement = rhs.getElementType();
+  bool isMixed = lhsElement.isF32() && rhsElement.isBF16();
+  std::optional<QuantizedAttr> quantized = getQuantized();
+  if (quantized ? !lhsElement.isF32()
+                : lhsElement != rhsElement && !isMixed) // C2
     return emitOpError("operands have different element types");
   int64_t inner = lhs.getDimSize(lhs.getRank() - 1);
   int64_t rank = result.getRank(), columns = result.getDimSize(rank - 1);
   int64_t rhsInner, rhsColumns;
   std::optional<PackedAttr> packed = getPacked();
+  if (quantized &&
+      !quantized->isLayoutOf(rhs, getPackedAttr(), inner, columns)) // C5
+    return emitOpError("words do not have the layout of the quantized operand");
   if (packed) {
-    if (!hasPackedShape(rhs, *packed, /*outer=*/2) || getTransposeRhs()) // C1
+    if (getTransposeRhs() ||
+        (!quantized && !hasPackedShape(rhs, *packed, /*outer=*/2))) // C1
       return emitOpError("panels must be of shape [ceil(N/nr), ceil(K/kr), nr, "
                          "kr]");
-    rhsInner = timesOrDynamic(rhs.getDimSize(1), packed->getKr());
+    rhsInner =
+        quantized ? inner : timesOrDynamic(rhs.getDimSize(1), packed->getKr());
     rhsColumns = rhs.getDimSize(0);
     if (!ShapedType::isDynamic(columns))
       columns = packed->panels(columns);

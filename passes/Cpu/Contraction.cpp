@@ -3,6 +3,7 @@
 // each its chunks of K, tiles of columns and register tiles. What a block reads
 // repeatedly stays in the L2 cache.
 #include "passes/Cpu/Contraction.h"
+#include "passes/Cpu/Dequantize.h"
 #include "passes/Cpu/Dots.h"
 #include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Tuning.h"
@@ -44,25 +45,6 @@ private:
     Value large, small, rest;
     Value tiles;
   };
-  Rows splitStaticRows(int64_t m);
-  Rows splitDynamicRows();
-
-  void emitBlock();
-  void emitChunks();
-  /// Runs `body` for the tiles of columns in the block.
-  using ColumnBody = function_ref<void(Value remaining)>;
-  void forEachColumnTile(ColumnBody body);
-  void emitWholeK(Value remaining);
-  void emitDotRows(Value firstRow, Value lastRow, Value remaining);
-  Value rowOfTile(Value tile);
-  void convert(Value kStart, Value kCount);
-  void pack(Value kStart, Value kCount, Value remaining);
-  void packRows(Value kStart, Value kCount, Value remaining);
-  void widenPanels(Value kStart, Value kCount, Value remaining);
-  bool isOfPanels() const { return problem.shape.layout == RhsLayout::Packed; }
-  SmallVector<Value> columnSources(Value kStart, Value remaining) const;
-  Value panelOffset(int64_t vector, Value kStart, Value remaining) const;
-
   /// Rows of a tile. Null `existing`: all `count` exist; otherwise that many
   /// do, at least one, and the others repeat the last.
   struct TileRows {
@@ -75,6 +57,30 @@ private:
                                  : offset;
     }
   };
+  Rows splitStaticRows(int64_t m);
+  Rows splitDynamicRows();
+
+  void emitBlock();
+  void emitChunks();
+  /// Runs `body` for the tiles of columns in the block.
+  using ColumnBody = function_ref<void(Value remaining)>;
+  void forEachColumnTile(ColumnBody body);
+  void emitWholeK(Value remaining);
+  void emitDotRows(Value firstRow, Value lastRow, Value remaining);
+  void emitUnpackedRows(const TileRows &rows, Value remaining);
+  Value rowOfTile(Value tile);
+  void convert(Value kStart, Value kCount);
+  void pack(Value kStart, Value kCount, Value remaining);
+  void packRows(Value kStart, Value kCount, Value remaining);
+  void widenPanels(Value kStart, Value kCount, Value remaining);
+  void packQuantized(Value kStart, Value kCount, Value remaining);
+  bool isOfPanels() const { return problem.shape.layout == RhsLayout::Packed; }
+  QuantizedPanels quantizedPanels() const;
+  SmallVector<PanelPlace> quantizedColumns(Value remaining) const;
+  SmallVector<Value> columnSources(Value kStart, Value remaining) const;
+  PanelPlace panelPlace(int64_t vector, Value remaining) const;
+  Value panelOffset(int64_t vector, Value kStart, Value remaining) const;
+
   using TileBody = function_ref<void(const TileRows &rows)>;
   void forEachTile(TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
@@ -115,15 +121,19 @@ void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
   split = m ? splitStaticRows(*m) : splitDynamicRows();
   rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
-  packs = schedule.getPacked() && !isDotProduct(problem.shape);
+  packs = schedule.getPacked() && !isDotProduct(problem.shape) &&
+          !isUnpackedInRegisters(problem.shape);
   converts = isConverted(problem.shape, form);
   int64_t chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !isDotProduct(problem.shape);
-  if (packs)
-    packed =
-        makeScratch(e, (chunked ? chunk : std::max<int64_t>(*k, 1)) * columns,
-                    isOfPanels() ? problem.shape.types.accumulator
-                                 : problem.b.elementType());
+  if (packs) {
+    int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
+    if (graph::QuantizedAttr quantized = problem.shape.quantized)
+      length = llvm::alignTo(length, quantized.getBlock());
+    packed = makeScratch(e, length * columns,
+                         isOfPanels() ? problem.shape.types.accumulator
+                                      : problem.shape.types.rhs);
+  }
   if (converts) {
     // A multiple of 4 KiB between rows would map them to one set of the L1
     // cache.
@@ -227,12 +237,41 @@ void ContractionEmitter::emitBlock() {
   };
   if (isDotProduct(problem.shape))
     return emitDotTiles(firstTile, lastTile);
-  if (problem.shape.layout != RhsLayout::Transposed || constantOf(problem.m))
+  bool isQuantized = problem.shape.layout == RhsLayout::Quantized;
+  if (isUnpackedInRegisters(problem.shape))
+    return forEachColumnTile([&](Value remaining) {
+      forEachTile(
+          [&](const TileRows &rows) { emitUnpackedRows(rows, remaining); });
+    });
+  if ((problem.shape.layout != RhsLayout::Transposed && !isQuantized) ||
+      constantOf(problem.m))
     return emitTiles();
   // This few rows are all in one block.
-  Value few =
-      e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(tuning::kMaxDotRows));
-  e.branch(few, [&] { emitDotTiles(e.cst(0), problem.m); }, emitTiles);
+  auto emitFew = [&] {
+    if (!isQuantized)
+      return emitDotTiles(e.cst(0), problem.m);
+    forEachColumnTile([&](Value remaining) {
+      e.loop(e.cst(0), problem.m, [&](Value row) {
+        emitUnpackedRows({1, row, nullptr, nullptr}, remaining);
+      });
+    });
+  };
+  int64_t most =
+      isQuantized ? tuning::kMaxRepeatedUnpacking : tuning::kMaxDotRows;
+  Value few = e.cmp(arith::CmpIPredicate::sle, problem.m, e.cst(most));
+  e.branch(few, emitFew, emitTiles);
+}
+
+void ContractionEmitter::emitUnpackedRows(const TileRows &rows,
+                                          Value remaining) {
+  SmallVector<Value> aOffsets;
+  for (int64_t r = 0; r < rows.count; ++r)
+    aOffsets.push_back(e.add(aBase, e.mul(e.add(rows.first, r), problem.k)));
+  SmallVector<Value> sums = multiplyQuantized(
+      e, machine, form, quantizedPanels(), quantizedColumns(remaining), lanes,
+      problem.a, aOffsets, *constantOf(problem.k));
+  epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
+                    vectors, {sums}, remaining);
 }
 
 /// Rows of the transposed operand are contiguous, as are those of the left-hand
@@ -358,13 +397,19 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
   return segment;
 }
 
-/// Where the elements of a vector of the tile begin.
-Value ContractionEmitter::panelOffset(int64_t vector, Value kStart,
-                                      Value remaining) const {
-  PanelPlace place = placeInPanels(
+/// Where a vector of the tile begins.
+PanelPlace ContractionEmitter::panelPlace(int64_t vector,
+                                          Value remaining) const {
+  return placeInPanels(
       e, columns, e.div(firstColumn, e.cst(graph::kPanelWidth)), firstColumn,
       vector * lanes,
       remaining ? e.ceilDiv(problem.n, graph::kPanelWidth) : Value());
+}
+
+/// Where its elements begin.
+Value ContractionEmitter::panelOffset(int64_t vector, Value kStart,
+                                      Value remaining) const {
+  PanelPlace place = panelPlace(vector, remaining);
   Value start = e.mul(place.panel, e.mul(problem.k, graph::kPanelWidth));
   return e.add(e.add(start, e.mul(place.column, form.kr)),
                e.mul(kStart, graph::kPanelWidth));
@@ -445,13 +490,37 @@ void ContractionEmitter::convert(Value kStart, Value kCount) {
 }
 
 void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
-  if (isOfPanels())
-    widenPanels(kStart, kCount, remaining);
-  else if (problem.shape.layout == RhsLayout::Transposed)
-    packColumns(e, problem.b, columnSources(kStart, remaining), kCount, lanes,
-                packed, columns);
-  else
-    packRows(kStart, kCount, remaining);
+  switch (problem.shape.layout) {
+  case RhsLayout::Packed:
+    return widenPanels(kStart, kCount, remaining);
+  case RhsLayout::RowMajor:
+    return packRows(kStart, kCount, remaining);
+  case RhsLayout::Transposed:
+    return packColumns(e, problem.b, columnSources(kStart, remaining), kCount,
+                       lanes, packed, columns);
+  case RhsLayout::Quantized:
+    return packQuantized(kStart, kCount, remaining);
+  }
+}
+
+QuantizedPanels ContractionEmitter::quantizedPanels() const {
+  return {problem.b, problem.shape.packed, problem.shape.quantized};
+}
+
+SmallVector<PanelPlace>
+ContractionEmitter::quantizedColumns(Value remaining) const {
+  SmallVector<PanelPlace> places;
+  for (int64_t v = 0; v < vectors; ++v)
+    places.push_back(panelPlace(v, remaining));
+  return places;
+}
+
+void ContractionEmitter::packQuantized(Value kStart, Value kCount,
+                                       Value remaining) {
+  for (auto [v, place] : llvm::enumerate(quantizedColumns(remaining)))
+    dequantize(e, quantizedPanels(), place, lanes,
+               {kStart, kCount, chunked ? schedule.getBlockK() : 0}, packed,
+               v * lanes, columns);
 }
 
 void ContractionEmitter::widenPanels(Value kStart, Value kCount,

@@ -25,6 +25,12 @@ bool hone::isDotProduct(const ProductShape &shape) {
          !ShapedType::isDynamic(shape.m) && shape.m <= tuning::kMaxDotRows;
 }
 
+bool hone::isUnpackedInRegisters(const ProductShape &shape) {
+  return shape.layout == RhsLayout::Quantized &&
+         !ShapedType::isDynamic(shape.m) &&
+         shape.m <= tuning::kMaxUnpackingRows;
+}
+
 bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
   Type from = shape.types.lhs, to = form.leftType(shape.types);
   if (from == to || isDotProduct(shape))
@@ -92,10 +98,12 @@ static constexpr StringLiteral kPlainCopy =
 static std::string problemOfProduct(ScheduleAttr schedule,
                                     const CpuMachine &machine,
                                     const ProductShape &shape) {
-  if (isDotProduct(shape))
+  if (isDotProduct(shape) || isUnpackedInRegisters(shape))
     return "";
   if (shape.layout == RhsLayout::Transposed && !schedule.getPacked())
     return "a transposed operand that is not packed";
+  if (shape.layout == RhsLayout::Quantized && !schedule.getPacked())
+    return "quantized weights that are not copied";
   const MicroKernel &form = *findMicroKernel(schedule.getForm());
   if (shape.layout == RhsLayout::Packed && schedule.getPacked() &&
       !form.elementwise())
@@ -104,6 +112,10 @@ static std::string problemOfProduct(ScheduleAttr schedule,
     return llvm::formatv("chunks of {0} elements of K, which come in steps of "
                          "{1}",
                          schedule.getBlockK(), form.kr);
+  if (shape.quantized && schedule.getBlockK() % shape.packed.getKr() != 0)
+    return llvm::formatv("chunks of {0} elements of K, of which {1} are in a "
+                         "word",
+                         schedule.getBlockK(), shape.packed.getKr());
   int64_t k = schedule.getBlockK() ? schedule.getBlockK() : shape.k;
   int64_t columns =
       schedule.getTileVectors() * form.lanes(machine, shape.types.accumulator);

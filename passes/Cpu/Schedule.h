@@ -17,6 +17,10 @@ int64_t maxTileRows(const CpuMachine &machine, const MicroKernel &form,
 /// operand: tiles have one row, and nothing is copied.
 bool isDotProduct(const ProductShape &shape);
 
+/// Whether the product reads quantized weights that few rows unpack in
+/// registers: tiles have all rows, and nothing is copied.
+bool isUnpackedInRegisters(const ProductShape &shape);
+
 /// Whether the left-hand side of a block is first converted to the type that
 /// the form reads, and not by each tile for each of its elements.
 bool isConverted(const ProductShape &shape, const MicroKernel &form);

@@ -31,8 +31,8 @@ struct LoopSizes {
 } // namespace
 
 LoopSizes LoopSizes::of(const ProductShape &shape) {
-  bool dots = isDotProduct(shape);
-  return {shape.m, shape.m, shape.n, dots ? 0 : shape.k, true};
+  bool wholeK = isDotProduct(shape) || isUnpackedInRegisters(shape);
+  return {shape.m, shape.m, shape.n, wholeK ? 0 : shape.k, true};
 }
 
 LoopSizes LoopSizes::of(ScheduledOpInterface op) {

@@ -110,6 +110,8 @@ static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   case RhsLayout::Packed:
     return isKnown(shape.m) && shape.m >= tuning::kMinRowsOfWidened &&
            isKnown(shape.k);
+  case RhsLayout::Quantized:
+    return !isUnpackedInRegisters(shape);
   case RhsLayout::Transposed:
     return !isDotProduct(shape);
   case RhsLayout::RowMajor:
@@ -128,12 +130,24 @@ static int64_t tiledLhsBytes(const ProductShape &shape,
                                           : shape.types.lhs);
 }
 
+/// The same for quantized weights, which few rows read from the L1 cache.
+static int64_t chooseQuantizedChunk(const CpuMachine &machine,
+                                    const ProductShape &shape, const Plan &plan,
+                                    int64_t limit, int64_t columns) {
+  if (shape.fewRows || (isKnown(shape.m) && shape.m <= plan.tile.rows))
+    limit = std::min(limit, machine.l1Bytes / 2 /
+                                (columns * bytesOf(shape.types.rhs)));
+  limit =
+      std::max<int64_t>(llvm::bit_floor<uint64_t>(limit), shape.packed.getKr());
+  return limit >= shape.k ? 0 : limit;
+}
+
 /// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
 /// columns of a tile are read repeatedly, and must stay in the L2 cache. Chunks
 /// are equal.
 static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
                            const Plan &plan, int64_t columns) {
-  if (isDotProduct(shape) || shape.k == 0)
+  if (isDotProduct(shape) || isUnpackedInRegisters(shape) || shape.k == 0)
     return 0;
   bool isWidened = shape.layout == RhsLayout::Packed && plan.packed;
   if (!isKnown(shape.k))
@@ -158,6 +172,8 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
                  cache / 2 / (columns * rhsBytes));
   if (plan.packed && !isWidened)
     limit = std::min(limit, tuning::kPackedK);
+  if (shape.quantized)
+    return chooseQuantizedChunk(machine, shape, plan, limit, columns);
   limit = std::max<int64_t>(limit, kPanelWidth);
   if (limit >= shape.k)
     return 0;
@@ -209,6 +225,11 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
   int64_t workPerTile = estimateProduct(typicalK, rows * columns);
   int64_t least = std::clamp<int64_t>(
       tuning::kMinBlockMacs / std::max<int64_t>(workPerTile, 1), 1, perBlock);
+  if (shape.quantized) {
+    int64_t tilesPerUnpacking =
+        llvm::divideCeil(tuning::kMinRowsPerUnpacking, rows);
+    least = std::max(least, std::min(tilesPerUnpacking, perBlock));
+  }
   int64_t blocks = llvm::divideCeil(tiles, perBlock);
   int64_t wanted =
       llvm::divideCeil(balancedBlocks, std::max<int64_t>(others, 1));
@@ -234,6 +255,9 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
   if (isDotProduct(shape)) {
     tile.rows = 1;
     tile.vectors = 2;
+  } else if (isUnpackedInRegisters(shape)) {
+    tile.rows = std::max<int64_t>(shape.m, 1);
+    tile.vectors = std::max<int64_t>(tuning::kUnpackedVectors / tile.rows, 1);
   } else if (isKnown(shape.m)) {
     tile.rows = splitRows(std::max<int64_t>(shape.m, 1), tile.rows).rows;
   }

@@ -67,9 +67,13 @@ static bool canConvertInput(KernelConvOp op) {
 ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
   auto [lhs, rhs] = op.getFactors();
   graph::PackedAttr packed = op.getPackedAttr();
+  Type accumulator = cast<graph::KernelOpInterface>(*op).getAccumulatorType();
+  if (auto matmul = dyn_cast<KernelMatmulOp>(*op);
+      matmul && matmul.getQuantized())
+    return {getElementTypeOrSelf(lhs), accumulator, accumulator, /*kr=*/1,
+            /*isConvertible=*/true};
   auto conv = dyn_cast<KernelConvOp>(*op);
-  return {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs),
-          cast<graph::KernelOpInterface>(*op).getAccumulatorType(),
+  return {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs), accumulator,
           packed ? packed.getKr() : 1,
           conv ? canConvertInput(conv) : isa<KernelMatmulOp>(*op)};
 }
@@ -93,10 +97,12 @@ ProductShape ProductShape::of(KernelMatmulOp op) {
        out = cast<ShapedType>(op.getOuts().front().getType());
   ProductShape shape;
   shape.types = ProductTypes::of(op);
-  shape.layout = op.getPacked()         ? RhsLayout::Packed
+  shape.layout = op.getQuantized()      ? RhsLayout::Quantized
+                 : op.getPacked()       ? RhsLayout::Packed
                  : op.getTransposeRhs() ? RhsLayout::Transposed
                                         : RhsLayout::RowMajor;
   shape.packed = op.getPackedAttr();
+  shape.quantized = op.getQuantizedAttr();
   shape.k = shape.lhsPitch = lhs.getShape().back();
   if (mergesBatches(op, lhs, rhs, out))
     shape.groups = {out.getRank() - 1, 1};

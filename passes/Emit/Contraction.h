@@ -13,13 +13,14 @@ enum class RhsLayout {
   Packed,     ///< As `#hone.packed` says, the same for all batches.
   RowMajor,   ///< [k][n]
   Transposed, ///< [n][k]
+  Quantized,  ///< As `#hone.quantized` says; tiles read a copy of floats.
 };
 
 /// Element types of a product.
 struct ProductTypes {
   static ProductTypes of(graph::ScheduledOpInterface op);
 
-  mlir::Type lhs, rhs, accumulator;
+  mlir::Type lhs, rhs, accumulator; ///< As register tiles read them.
   /// Elements of K that lie together in the right-hand side.
   int64_t kr = 1;
   /// Whether the left-hand side can be converted before it is multiplied, in
@@ -40,7 +41,8 @@ struct ProductShape {
 
   ProductTypes types;
   RhsLayout layout;
-  graph::PackedAttr packed; ///< Null for other layouts.
+  graph::PackedAttr packed;       ///< Null for other layouts.
+  graph::QuantizedAttr quantized; ///< Likewise.
   llvm::SmallVector<int64_t> batch;
   int64_t m, n, k;
   int64_t

@@ -41,6 +41,20 @@ def FormByteProductsPass : Pass<"hone-form-byte-products", "::mlir::func::FuncOp
                            "::mlir::tensor::TensorDialect"];
 }
 
+def KeepQuantizedWeightsPass : Pass<"hone-keep-quantized-weights", "::mlir::func::FuncOp"> {
+  let summary = "store constant weights of matrix products in as few bits as they have";
+  let description = [{
+    A matrix product with a constant right-hand side of `hone.dequantize`, or of a map that computes (byte - zero point) *
+    scale with scales per tensor or per column, reads panels of codes (`#hone.quantized`) and never the floats, which are
+    4 to 16 times as large. Codes take as many bits as their values need. Each other `hone.dequantize` becomes a map.
+    Left alone: products of other types than f32, and parameters that vary along K without blocks.
+  }];
+  let options = [Option<"readable", "readable", "bool", "true",
+                        "products of all targets can read quantized weights">];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FoldConstantsPass : Pass<"hone-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "evaluate operations on constants";
   let description = [{

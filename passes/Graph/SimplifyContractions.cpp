@@ -108,7 +108,8 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
     dims.split(rewriter, loc, {rows, result.back()}, shape, dynamic);
     auto merged = MatmulOp::create(
         rewriter, loc, matmul.getType().clone(shape), left, right, dynamic,
-        matmul.getTransposeRhs(), matmul.getPackedAttr());
+        matmul.getTransposeRhs(), matmul.getPackedAttr(),
+        matmul.getQuantizedAttr());
     rewriter.replaceOpWithNewOp<ReshapeOp>(matmul, matmul.getType(), merged,
                                            matmul.getDims());
     return success();

@@ -91,6 +91,15 @@ inline constexpr int64_t kMinRowsOfWidened = 64;
 /// With at most this many rows, a product with a transposed operand is computed
 /// as dot products, without packing.
 inline constexpr int64_t kMaxDotRows = 4;
+/// With at most this many rows, quantized weights are unpacked in registers;
+/// if the number of rows is unknown, each row of so few unpacks them.
+inline constexpr int64_t kMaxUnpackingRows = 8, kMaxRepeatedUnpacking = 2;
+/// Rows of a block that pay for unpacking them to memory.
+inline constexpr int64_t kMinRowsPerUnpacking = 32;
+/// Elements of K in an iteration of the loop in registers.
+inline constexpr int64_t kUnrolledElements = 32;
+/// Vectors of columns of its tiles.
+inline constexpr int64_t kUnpackedVectors = 4;
 /// Length along K of a packed block of the right-hand side.
 inline constexpr int64_t kPackedK = 512;
 /// Rows of a block from which re-reading the other side for each block no

@@ -49,6 +49,8 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
     return packedSource(e, contraction.b, packed, e.ceilDiv(n, packed.getNr()),
                         depth, e.cst(0));
   }
+  case RhsLayout::Quantized:
+    llvm_unreachable("refused before");
   case RhsLayout::RowMajor:
     source.contiguity = contiguityOf(n);
     step = n;
@@ -72,6 +74,9 @@ static TileSource rightOf(Emitter &e, const Contraction &contraction,
 }
 
 static LogicalResult lowerMatmul(Emitter &e, KernelMatmulOp op) {
+  if (op.getQuantized())
+    return op.emitError("reads quantized weights, for which there is no code "
+                        "for GPUs");
   Contraction contraction = Contraction::get(e, op);
   Epilogue epilogue(e, op, contraction.shape.groups);
   size_t batchRank = epilogue.rank() - 2;

@@ -238,6 +238,63 @@ func.func @matmul_c1_steps(%x: tensor<3x6xi8>, %y: tensor<1x2x16x4xi8>) {
 
 // -----
 
+// Words of a block: 16 scales, and 16 for each 8 of its 32 elements.
+func.func @matmul_c5_words(%x: tensor<3x40xf32>, %y: tensor<1x2x64xi32>) {
+  // expected-error@+1 {{words do not have the layout of the quantized operand}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x64xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c5_packed(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
+  // expected-error@+1 {{words do not have the layout of the quantized operand}}
+  %r = hone.matmul %x, %y quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c2_quantized(%x: tensor<3x40xf16>, %y: tensor<1x2x80xi32>) {
+  // expected-error@+1 {{operands have different element types}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf16>, tensor<1x2x80xi32> -> tensor<3x6xf16>
+  return
+}
+
+// -----
+
+func.func @quantized_block(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
+  // expected-error@+1 {{blocks have a multiple of 16 elements, not 24}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 24, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c1(%x: tensor<3x40xi16>, %s: tensor<3x2xf32>) {
+  // expected-error@+1 {{needs matrices of bytes and of floats}}
+  %r = hone.dequantize %x, %s bits 8 block 32 axis 1 : tensor<3x40xi16>, tensor<3x2xf32> -> tensor<3x40xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c2(%x: tensor<3x20xi8>, %s: tensor<3x2xf32>) {
+  // expected-error@+1 {{has codes of 2, 4 or 8 bits, and few bits are unsigned}}
+  %r = hone.dequantize %x, %s bits 4 block 32 axis 1 : tensor<3x20xi8>, tensor<3x2xf32> -> tensor<3x40xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c3(%x: tensor<3x20xi8>, %s: tensor<3x1xf32>) {
+  // expected-error@+1 {{operands do not have the sizes of the result}}
+  %r = hone.dequantize %x, %s bits 4 block 32 axis 1 unsigned : tensor<3x20xi8>, tensor<3x1xf32> -> tensor<3x40xf32>
+  return
+}
+
+// -----
+
 func.func @packed_width(%x: tensor<3x4xf32>, %y: tensor<1x4x8xf32>) {
   // expected-error @+1 {{panels have 16 columns, not 8}}
   %r = hone.matmul %x, %y packed <8, 1> : tensor<3x4xf32>, tensor<1x4x8xf32> -> tensor<3x6xf32>
@@ -247,7 +304,7 @@ func.func @packed_width(%x: tensor<3x4xf32>, %y: tensor<1x4x8xf32>) {
 // -----
 
 func.func @packed_step(%x: tensor<3x4xf32>, %y: tensor<1x4x16x3xf32>) {
-  // expected-error @+1 {{1, 2 or 4 elements of K lie together, not 3}}
+  // expected-error @+1 {{1, 2, 4, 8 or 16 elements of K lie together, not 3}}
   %r = hone.matmul %x, %y packed <16, 3> : tensor<3x4xf32>, tensor<1x4x16x3xf32> -> tensor<3x6xf32>
   return
 }

@@ -55,6 +55,56 @@ func.func @tails(%a: memref<7x64xf32>, %b: memref<2x64x16xf32>, %out: memref<7x3
 
 // -----
 
+// Quantized weights are unpacked to scratch memory, in a chunk of K. Of the eight codes in a word, the first five are
+// mantissas as they lie; the others are shifted there together.
+// CHECK-LABEL: func.func @quantized(
+// CHECK:         memref.alloca() {{.*}} : memref<8192xf32>
+// CHECK:         scf.for {{.+}} step %c32 {
+// CHECK:           %[[SCALES:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK:           scf.for {{.+}} step %c8 {
+// CHECK:             %[[WORDS:.+]] = vector.load
+// CHECK:             %[[CODES:.+]] = arith.andi %[[WORDS]], %{{.+}}
+// CHECK:             %[[BITS:.+]] = arith.ori %[[CODES]], %{{.+}}
+// CHECK:             %[[REAL:.+]] = vector.bitcast %[[BITS]] : vector<8xi32> to vector<8xf32>
+// CHECK:             arith.subf %[[REAL]], %{{.+}}
+// CHECK-COUNT-4:     arith.andi %[[WORDS]]
+// CHECK:             %[[SHIFTED:.+]] = arith.shrui %[[WORDS]]
+// CHECK-COUNT-3:     arith.andi %[[SHIFTED]]
+// CHECK-COUNT-8:     arith.mulf %{{.+}}, %[[SCALES]]
+// CHECK:         scf.for
+// CHECK:           vector.fma
+func.func @quantized(%a: memref<24x512xf32>, %b: memref<2x16x80xi32>, %out: memref<24x32xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<24x512xf32>, memref<2x16x80xi32>) maps [] outs(%out : memref<24x32xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Few rows multiply them as they unpack them, and scale the sums of a block. Of the last word, four codes exist.
+// CHECK-LABEL: func.func @quantized_few(
+// CHECK-NOT:     memref.alloca
+// CHECK:         scf.for {{.+}} step %c32 iter_args
+// CHECK:           %[[SCALES:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK-COUNT-32:  vector.fma
+// CHECK:           vector.fma %[[SCALES]]
+// CHECK-COUNT-4:   vector.fma
+// CHECK:           vector.fma
+// CHECK-NOT:       vector.fma
+func.func @quantized_few(%a: memref<1x68xf32>, %b: memref<1x3x80xi32>, %out: memref<1x8xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<1x68xf32>, memref<1x3x80xi32>) maps [] outs(%out : memref<1x8xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // A transposed operand is packed in squares; batches that the operands share are part of the parallel loop.
 // CHECK-LABEL: func.func @transposed(
 // CHECK:         %[[SCRATCH:.+]] = memref.alloca() {{.*}} : memref<1024xf32>

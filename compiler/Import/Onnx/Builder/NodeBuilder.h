@@ -299,6 +299,17 @@ public:
     return matmulAs(widenedType(lhs.elem), lhs, rhs, transposeRhs);
   }
 
+  /// How a matrix of f32 is quantized; terms as for `hone.dequantize`.
+  struct BlockQuantization {
+    int64_t bits, block, axis, zero;
+    bool isUnsigned;
+  };
+  /// The matrix of these static sizes that `codes` stand for. Null `zeros`: all
+  /// are `zero`.
+  Val dequantizeBlocks(Val codes, Val scales, Val zeros,
+                       llvm::ArrayRef<Size> sizes,
+                       const BlockQuantization &quantization);
+
   /// Ends the run with an error of this node unless the condition holds; an
   /// error of the model if it is known not to.
   bool require(const Scalar &condition, const llvm::Twine &what);

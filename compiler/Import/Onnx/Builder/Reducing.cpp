@@ -81,6 +81,19 @@ Val NodeBuilder::meanOf(Val total, Size count, ElementType elem) {
              [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
 }
 
+Val NodeBuilder::dequantizeBlocks(Val codes, Val scales, Val zeros,
+                                  ArrayRef<Size> sizes,
+                                  const BlockQuantization &quantization) {
+  for (Val *parameters : {&scales, &zeros})
+    if (*parameters && parameters->elem == ElementType::Double)
+      *parameters = cast(*parameters, ElementType::Float);
+  return {graph::DequantizeOp::create(
+              b, loc, tensorType(ElementType::Float, sizes), codes.value,
+              scales.value, zeros.value, quantization.bits, quantization.block,
+              quantization.axis, quantization.zero, quantization.isUnsigned),
+          ElementType::Float};
+}
+
 Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
                           bool transposeRhs) {
   if (lhs.rank() < 2 || rhs.rank() < 2 || lhs.elem != rhs.elem ||
@@ -134,6 +147,6 @@ Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
   sizes.push_back(right[columns]);
   return {graph::MatmulOp::create(b, loc, tensorType(result, sizes), lhs.value,
                                   rhs.value, dynamic(sizes), transposeRhs,
-                                  /*packed=*/graph::PackedAttr()),
+                                  graph::PackedAttr(), graph::QuantizedAttr()),
           result};
 }

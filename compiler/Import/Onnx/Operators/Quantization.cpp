@@ -254,6 +254,33 @@ LogicalResult importQuantize(NodeBuilder &n) {
   return n.out(quantize(n, x, scale, zeroPoint, elem));
 }
 
+/// What a matrix of integers that is quantized in blocks stands for, where all
+/// sizes are known and agree.
+std::optional<Val> dequantizedMatrix(NodeBuilder &n, Val x, Val scale,
+                                     Val zeroPoint, int64_t axis,
+                                     int64_t block) {
+  auto isMatrix = [](Val v) {
+    auto type = cast<RankedTensorType>(v.value.getType());
+    return type.getRank() == 2 && type.hasStaticShape();
+  };
+  bool isOfBytes = isInteger(x.elem) && elementBits(x.elem) <= 8;
+  if (!isOfBytes || block <= 0 || !isMatrix(x) || !isMatrix(scale) ||
+      (zeroPoint && (zeroPoint.elem != x.elem || !isMatrix(zeroPoint))))
+    return std::nullopt;
+  if (axis < 0)
+    axis += 2;
+  if (axis != 0 && axis != 1)
+    return std::nullopt;
+  SmallVector<int64_t> blocks(x.shape());
+  blocks[axis] = llvm::divideCeil(blocks[axis], block);
+  if (scale.shape() != ArrayRef(blocks) ||
+      (zeroPoint && zeroPoint.shape() != ArrayRef(blocks)))
+    return std::nullopt;
+  return n.dequantizeBlocks(
+      x, scale, zeroPoint, n.dims(x),
+      {/*bits=*/8, block, axis, /*zero=*/0, isUnsigned(x.elem)});
+}
+
 LogicalResult importDequantize(NodeBuilder &n) {
   Val x = n.in(0), scale = n.in(1), zeroPoint = n.in(2);
   if (!isFloat(scale.elem))
@@ -264,6 +291,10 @@ LogicalResult importDequantize(NodeBuilder &n) {
   ElementType elem = typeAttr(n, "output_dtype").value_or(scale.elem);
   if (!isFloat(elem))
     return n.error("dequantizes to " + elementTypeName(elem));
+  if (elem == ElementType::Float)
+    if (std::optional<Val> matrix =
+            dequantizedMatrix(n, x, scale, zeroPoint, axis, block))
+      return n.out(*matrix);
   scale = quantizationParameter(n, scale, x, axis, block);
   if (zeroPoint)
     zeroPoint = quantizationParameter(n, zeroPoint, x, axis, block);

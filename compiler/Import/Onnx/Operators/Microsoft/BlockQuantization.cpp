@@ -30,8 +30,8 @@ Scalar packedValue(ScalarBuilder &s, Val bytes, SmallVector<Scalar> row,
 
 bool isPowerOf2(int64_t size) { return size > 0 && (size & (size - 1)) == 0; }
 
-/// The weights [N, K] of a node, as floats of type `elem`.
-std::optional<Val> blockedWeights(NodeBuilder &n, ElementType elem) {
+/// The weights [N, K] of a node, as f32.
+std::optional<Val> blockedWeights(NodeBuilder &n) {
   Val bytes = n.in(1), scales = n.in(2), zeros = n.in(3), groups = n.in(4);
   int64_t k = n.intAttr("K"), rows = n.intAttr("N"),
           bits = n.intAttr("bits", 4), block = n.intAttr("block_size");
@@ -79,25 +79,30 @@ std::optional<Val> blockedWeights(NodeBuilder &n, ElementType elem) {
   }
   if (n.failed())
     return std::nullopt;
-  return n.compute(n.sizes({rows, k}), elem, [&](ScalarBuilder &s) {
-    Scalar row = s.index(0), column = s.index(1), all = s.boolean(true);
-    Scalar size = s.indexConstant(block), own = floorDiv(column, size);
-    Scalar group =
-        groups ? s.checkedIndex(
-                     s.toIndex(s.element(groups.value, groups.elem, {column})),
-                     n.index(blocks))
-               : own;
-    mlir::Type type = computeType(s.builder.getContext(), elem);
-    auto wide = [&](const Scalar &x) { return s.toFloat(x, type); };
-    Scalar value = wide(
-        packedValue(s, bytes, {row, own}, truncMod(column, size), bits, all));
-    Scalar zero = packed ? wide(packedValue(s, zeros, {row}, group, bits, all))
-                  : zeros
-                      ? wide(s.element(zeros.value, zeros.elem, {row, group}))
-                      : s.constant(type, 1 << (bits - 1));
-    return (value - zero) *
-           wide(s.element(scales.value, scales.elem, {row, group}));
-  });
+  if (!groups) {
+    bytes = n.reshape(bytes, n.sizes({rows, blocks * block * bits / 8}));
+    return n.dequantizeBlocks(bytes, scales, zeros, n.sizes({rows, k}),
+                              {bits, block, /*axis=*/1, 1 << (bits - 1),
+                               /*isUnsigned=*/true});
+  }
+  return n.compute(
+      n.sizes({rows, k}), ElementType::Float, [&](ScalarBuilder &s) {
+        Scalar row = s.index(0), column = s.index(1), all = s.boolean(true);
+        Scalar size = s.indexConstant(block), own = floorDiv(column, size);
+        Scalar group = s.checkedIndex(
+            s.toIndex(s.element(groups.value, groups.elem, {column})),
+            n.index(blocks));
+        mlir::Type type = n.b.getF32Type();
+        auto wide = [&](const Scalar &x) { return s.toFloat(x, type); };
+        Scalar value = wide(packedValue(s, bytes, {row, own},
+                                        truncMod(column, size), bits, all));
+        Scalar zero =
+            packed  ? wide(packedValue(s, zeros, {row}, group, bits, all))
+            : zeros ? wide(s.element(zeros.value, zeros.elem, {row, group}))
+                    : s.constant(type, 1 << (bits - 1));
+        return (value - zero) *
+               wide(s.element(scales.value, scales.elem, {row, group}));
+      });
 }
 
 LogicalResult importMatMulNBits(NodeBuilder &n) {
@@ -107,7 +112,7 @@ LogicalResult importMatMulNBits(NodeBuilder &n) {
   if (bias && (bias.rank() != 1 || !isPlainFloat(bias)))
     return n.error("has a bias that is no float vector");
   Val x = n.widened(a);
-  std::optional<Val> weights = blockedWeights(n, x.elem);
+  std::optional<Val> weights = blockedWeights(n);
   if (!weights)
     return failure();
   bool row = a.rank() == 1;

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Unpacks the quantized right-hand side of a product. A code is converted by
+// the bits of a float: below the exponent of 2^e, a mantissa of 23 bits that
+// has a code in bits 23 - e and up is 2^e + code. So that the codes of a word
+// mostly stay where they are, e differs between them.
+#include "passes/Cpu/Dequantize.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Machine/Tuning.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+static constexpr int64_t kMantissaBits = 23, kExponentBias = 127;
+
+namespace {
+/// Reads blocks of a vector of columns.
+class BlockReader {
+public:
+  BlockReader(Emitter &e, const QuantizedPanels &panels,
+              const PanelPlace &columns, int64_t lanes)
+      : e(e), panels(panels), columns(columns),
+        wordType(VectorType::get({lanes}, e.builder.getI32Type())),
+        realType(VectorType::get({lanes}, e.builder.getF32Type())) {}
+
+  /// Loads the scales and zero points of the block of element `k` of K.
+  void enter(Value k);
+  /// Differences of codes and zero points: of a word's elements of K, which
+  /// begin with `k` of the block entered.
+  SmallVector<Value> differences(Value k) const;
+  Value getScales() const { return scales; }
+
+private:
+  Value parameters(Value offset) const;
+  Value words(uint32_t word) const {
+    return constant(e.builder.getI32IntegerAttr(static_cast<int32_t>(word)),
+                    wordType);
+  }
+  Value reals(float real) const {
+    return constant(e.builder.getF32FloatAttr(real), realType);
+  }
+  Value constant(Attribute element, VectorType type) const {
+    return arith::ConstantOp::create(e.builder, e.loc,
+                                     DenseElementsAttr::get(type, element));
+  }
+
+  Emitter &e;
+  const QuantizedPanels &panels;
+  const PanelPlace &columns;
+  VectorType wordType, realType;
+  Value codes; ///< Offset of the first word of the block.
+  Value scales, zeros;
+};
+} // namespace
+
+Value BlockReader::parameters(Value offset) const {
+  Type type = panels.quantized.getScale();
+  int64_t perWord = 32 / type.getIntOrFloatBitWidth();
+  int64_t lanes = wordType.getNumElements();
+  Value start = e.add(offset, e.div(columns.column, e.cst(perWord)));
+  Value loaded = panels.words.load(e, start, lanes / perWord);
+  Value values = vector::BitCastOp::create(
+      e.builder, e.loc, VectorType::get({lanes}, type), loaded);
+  return e.extend(values, e.builder.getF32Type());
+}
+
+void BlockReader::enter(Value k) {
+  PackedAttr packed = panels.packed;
+  QuantizedAttr quantized = panels.quantized;
+  Value block = e.div(k, e.cst(quantized.getBlock()));
+  Value start = e.add(e.mul(columns.panel, panels.words.strides[0]),
+                      e.mul(block, quantized.blockWords(packed)));
+  scales = parameters(start);
+  if (!quantized.getZero())
+    zeros = parameters(e.add(start, quantized.parameterWords(packed)));
+  codes = e.add(e.add(start, quantized.headWords(packed)), columns.column);
+}
+
+SmallVector<Value> BlockReader::differences(Value k) const {
+  OpBuilder &b = e.builder;
+  int64_t bits = 32 / panels.packed.getKr();
+  Value inBlock = e.rem(k, e.cst(panels.quantized.getBlock()));
+  Value step = e.div(inBlock, e.cst(panels.packed.getKr()));
+  Value word = panels.words.load(e, e.add(codes, e.mul(step, kPanelWidth)),
+                                 wordType.getNumElements());
+  SmallVector<Value> differences;
+  int64_t shifted = 0;
+  for (int64_t first = 0; first < 32; first += bits) {
+    if (first - shifted + bits > kMantissaBits) {
+      word = arith::ShRUIOp::create(b, e.loc, word, words(first - shifted));
+      shifted = first;
+    }
+    int64_t place = first - shifted, exponent = kMantissaBits - place;
+    uint32_t mask = ((1u << bits) - 1) << place;
+    uint32_t high = (kExponentBias + exponent) << kMantissaBits;
+    Value code = arith::AndIOp::create(b, e.loc, word, words(mask));
+    Value real = vector::BitCastOp::create(
+        b, e.loc, realType, arith::OrIOp::create(b, e.loc, code, words(high)));
+    // Exact, as a difference of integers is.
+    float zero = static_cast<float>(panels.quantized.getZero().value_or(0));
+    Value difference = arith::SubFOp::create(
+        b, e.loc, real, reals(static_cast<float>(1 << exponent) + zero));
+    if (zeros)
+      difference = arith::SubFOp::create(b, e.loc, difference, zeros);
+    differences.push_back(difference);
+  }
+  return differences;
+}
+
+void hone::dequantize(Emitter &e, const QuantizedPanels &panels,
+                      const PanelPlace &columns, int64_t lanes,
+                      const QuantizedRange &range, const FlatBuffer &target,
+                      int64_t offset, int64_t pitch) {
+  int64_t kr = panels.packed.getKr();
+  // Whole blocks, or an equal part of one.
+  int64_t step = std::gcd(range.chunk, panels.quantized.getBlock());
+  BlockReader reader(e, panels, columns, lanes);
+  e.loop(e.cst(0), range.count, step, {}, [&](Value first, ValueRange) {
+    reader.enter(e.add(range.firstK, first));
+    e.loop(e.cst(0), e.cst(step), kr, {}, [&](Value inStep, ValueRange) {
+      Value i = e.add(first, inStep);
+      Value place = e.add(e.mul(i, pitch), offset);
+      for (auto [j, difference] :
+           llvm::enumerate(reader.differences(e.add(range.firstK, i))))
+        target.store(e, e.add(place, j * pitch),
+                     e.product(difference, reader.getScales()));
+      return SmallVector<Value>();
+    });
+    return SmallVector<Value>();
+  });
+}
+
+SmallVector<Value> hone::multiplyQuantized(
+    Emitter &e, const CpuMachine &machine, const MicroKernel &form,
+    const QuantizedPanels &panels, ArrayRef<PanelPlace> columns, int64_t lanes,
+    const FlatBuffer &a, ArrayRef<Value> aOffsets, int64_t count) {
+  int64_t kr = panels.packed.getKr(), block = panels.quantized.getBlock();
+  int64_t rows = aOffsets.size(), vectors = columns.size();
+  auto type = VectorType::get({lanes}, e.builder.getF32Type());
+  SmallVector<BlockReader> readers;
+  for (const PanelPlace &place : columns)
+    readers.emplace_back(e, panels, place, lanes);
+  // Few sums have a second set, which hides the latency of the multiply-add.
+  int64_t one = rows * vectors;
+  int64_t sets = one < tuning::latencyHiding(machine) ? 2 : 1;
+  auto multiplyWord = [&](Value k, int64_t elements,
+                          MutableArrayRef<Value> sums) {
+    SmallVector<SmallVector<Value>> right;
+    for (const BlockReader &reader : readers)
+      right.push_back(reader.differences(k));
+    for (int64_t j = 0; j < elements; ++j)
+      for (int64_t r = 0; r < rows; ++r) {
+        Value left = form.loadLeft(e, a, e.add(aOffsets[r], e.add(k, j)), type);
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value &sum = sums[j % sets * one + r * vectors + v];
+          sum = form.multiplyAdd(e, left, right[v][j], sum);
+        }
+      }
+  };
+  auto multiplyBlock = [&](Value first, int64_t elements, ValueRange totals) {
+    for (BlockReader &reader : readers)
+      reader.enter(first);
+    SmallVector<Value> sums(sets * one, e.zero(type));
+    int64_t unroll = std::min(elements, tuning::kUnrolledElements) / kr * kr;
+    int64_t whole = unroll ? elements / unroll * unroll : 0;
+    sums = e.loop(e.cst(0), e.cst(whole), std::max(unroll, kr), sums,
+                  [&](Value i, ValueRange carried) {
+                    SmallVector<Value> inner = llvm::to_vector(carried);
+                    for (int64_t u = 0; u < unroll; u += kr)
+                      multiplyWord(e.add(e.add(first, i), u), kr, inner);
+                    return inner;
+                  });
+    for (int64_t i = whole; i < elements; i += kr)
+      multiplyWord(e.add(first, i), std::min(kr, elements - i), sums);
+    SmallVector<Value> result = llvm::to_vector(totals);
+    for (int64_t i = 0; i < one; ++i) {
+      Value sum = sets == 2 ? e.sum(sums[i], sums[one + i]) : sums[i];
+      result[i] =
+          form.multiplyAdd(e, readers[i % vectors].getScales(), sum, result[i]);
+    }
+    return result;
+  };
+  SmallVector<Value> totals(one, e.zero(type));
+  int64_t whole = count / block * block;
+  totals = e.loop(e.cst(0), e.cst(whole), block, totals,
+                  [&](Value first, ValueRange carried) {
+                    return multiplyBlock(first, block, carried);
+                  });
+  if (whole < count)
+    totals = multiplyBlock(e.cst(whole), count - whole, totals);
+  return totals;
+}

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Stores constant weights of matrix products in as few bits as they have.
+// Products unpack them where they copy a right-hand side anyway.
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/Graph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/IR/Threading.h"
+#include "passes/Analysis/Remarks.h"
+#include "passes/Graph/Passes.h"
+#include "passes/Graph/Quantization.h"
+#include "passes/Graph/Simplify.h"
+
+namespace hone {
+#define GEN_PASS_DEF_KEEPQUANTIZEDWEIGHTSPASS
+#include "passes/Graph/Passes.h.inc"
+} // namespace hone
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// Blocks of the layout are a multiple of so many elements.
+static constexpr int64_t kBlockAlignment = 16;
+
+/// The elements of the only block of K, filled up so that chunks divide it.
+static int64_t wholeColumn(int64_t k) { return llvm::alignTo(k, 128); }
+
+//===-- Quantized matrices ------------------------------------------------===//
+
+namespace {
+
+/// Integers of 2, 4 or 8 bits in rows of whole bytes.
+struct Codes {
+  ConstantBytes bytes;
+  int64_t bits, rowBytes;
+  bool isUnsigned;
+
+  int at(int64_t row, int64_t column) const {
+    int64_t inRow = column * bits / 8;
+    auto byte = static_cast<uint8_t>(*bytes.element(row * rowBytes + inRow));
+    if (bits == 8)
+      return isUnsigned ? byte : static_cast<int8_t>(byte);
+    return byte >> (column * bits % 8) & ((1 << bits) - 1);
+  }
+};
+
+/// A matrix of `k` x `n` parameters, or of one for each block of K and for each
+/// column.
+class Parameters {
+public:
+  /// One for all.
+  explicit Parameters(double number) : number(number) {}
+  /// `rowStride` and `columnStride` lead to the next block and column.
+  Parameters(Codes codes, bool columnsFirst)
+      : codes(codes), columnsFirst(columnsFirst) {}
+  Parameters(SmallVector<float> floats, int64_t blockStride,
+             int64_t columnStride)
+      : floats(std::move(floats)), blockStride(blockStride),
+        columnStride(columnStride) {}
+
+  bool isNumber() const { return number.has_value(); }
+  double at(int64_t block, int64_t column) const {
+    if (number)
+      return *number;
+    if (codes)
+      return columnsFirst ? codes->at(column, block) : codes->at(block, column);
+    return floats[block * blockStride + column * columnStride];
+  }
+
+private:
+  std::optional<double> number;
+  std::optional<Codes> codes;
+  bool columnsFirst = false;
+  SmallVector<float> floats;
+  int64_t blockStride = 0, columnStride = 0;
+};
+
+/// A right-hand side of `k` x `n` elements.
+struct QuantizedMatrix {
+  int64_t k, n, block;
+  Codes codes;
+  bool columnsFirst; ///< Codes are [n, k].
+  Parameters scales, zeros;
+  Type scaleType;
+
+  int code(int64_t row, int64_t column) const {
+    return columnsFirst ? codes.at(column, row) : codes.at(row, column);
+  }
+};
+
+} // namespace
+
+static std::optional<SmallVector<float>> constantFloats(Value tensor) {
+  std::optional<ConstantBytes> bytes = knownBytes(tensor);
+  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(tensor));
+  if (!bytes || !type)
+    return std::nullopt;
+  unsigned width = type.getIntOrFloatBitWidth();
+  if (width > 32)
+    return std::nullopt;
+  SmallVector<float> values(tensorType(tensor).getNumElements());
+  for (auto [i, value] : llvm::enumerate(values)) {
+    uint32_t word = 0;
+    std::memcpy(&word, bytes->element(i), bytes->width);
+    APFloat number(type.getFloatSemantics(), APInt(width, word));
+    bool losesInfo;
+    number.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven,
+                   &losesInfo);
+    value = number.convertToFloat();
+  }
+  return values;
+}
+
+/// The type in which scales are stored.
+static Type storedType(Value scales) {
+  Type type = getElementTypeOrSelf(scales);
+  return isa<Float16Type, BFloat16Type>(type)
+             ? type
+             : Type(Float32Type::get(type.getContext()));
+}
+
+/// `columnsFirst`: the product reads rows of the dequantized matrix as columns.
+static FailureOr<QuantizedMatrix> matrixOf(DequantizeOp op, bool columnsFirst) {
+  ArrayRef<int64_t> shape = op.getType().getShape();
+  int64_t k = shape[columnsFirst ? 1 : 0], n = shape[columnsFirst ? 0 : 1];
+  int64_t block = std::min<int64_t>(op.getBlock(), wholeColumn(k));
+  if (static_cast<int64_t>(op.getAxis()) != (columnsFirst ? 1 : 0) ||
+      block % kBlockAlignment != 0)
+    return failure();
+  std::optional<ConstantBytes> bytes = knownBytes(op.getCodes());
+  std::optional<SmallVector<float>> scales = constantFloats(op.getScales());
+  if (!bytes || !scales)
+    return failure();
+  bool isUnsigned = op.getIsUnsigned();
+  auto codesOf = [&](Value tensor, ConstantBytes bytes) {
+    return Codes{bytes, static_cast<int64_t>(op.getBits()),
+                 tensorType(tensor).getDimSize(1), isUnsigned};
+  };
+  auto floatsOf = [&](Value tensor, SmallVector<float> values) {
+    int64_t pitch = tensorType(tensor).getDimSize(1);
+    return columnsFirst ? Parameters(std::move(values), 1, pitch)
+                        : Parameters(std::move(values), pitch, 1);
+  };
+  Parameters zeros(static_cast<double>(op.getZero()));
+  if (Value tensor = op.getZeros()) {
+    std::optional<ConstantBytes> zeroBytes = knownBytes(tensor);
+    std::optional<SmallVector<float>> zeroFloats = constantFloats(tensor);
+    if (zeroFloats)
+      zeros = floatsOf(tensor, *zeroFloats);
+    else if (zeroBytes && getElementTypeOrSelf(tensor).isInteger(8))
+      zeros = Parameters(codesOf(tensor, *zeroBytes), columnsFirst);
+    else
+      return failure();
+  }
+  return QuantizedMatrix{k,
+                         n,
+                         block,
+                         codesOf(op.getCodes(), *bytes),
+                         columnsFirst,
+                         floatsOf(op.getScales(), *scales),
+                         zeros,
+                         storedType(op.getScales())};
+}
+
+/// A parameter of a map over a matrix, with one value or one for each column.
+static FailureOr<Parameters> columnParameters(const Parameter &parameter,
+                                              RankedTensorType matrix,
+                                              int64_t columnDim,
+                                              double otherwise) {
+  if (!parameter)
+    return Parameters(otherwise);
+  if (parameter.number)
+    return Parameters(*parameter.number);
+  RankedTensorType type = tensorType(parameter.tensor);
+  int64_t added = matrix.getRank() - type.getRank();
+  for (auto [i, size] : llvm::enumerate(type.getShape()))
+    if (size != 1 && added + static_cast<int64_t>(i) != columnDim)
+      return failure();
+  bool isOne = type.getNumElements() == 1;
+  if (std::optional<SmallVector<float>> floats =
+          constantFloats(parameter.tensor))
+    return Parameters(std::move(*floats), 0, isOne ? 0 : 1);
+  std::optional<ConstantBytes> bytes = knownBytes(parameter.tensor);
+  if (!bytes || !type.getElementType().isInteger(8))
+    return failure();
+  SmallVector<float> values;
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    char byte = *bytes->element(i);
+    values.push_back(parameter.isUnsigned ? static_cast<uint8_t>(byte)
+                                          : static_cast<int8_t>(byte));
+  }
+  return Parameters(std::move(values), 0, isOne ? 0 : 1);
+}
+
+/// The same for a map that dequantizes, with parameters of columns.
+static FailureOr<QuantizedMatrix> matrixOf(const Dequantized &map,
+                                           bool columnsFirst) {
+  RankedTensorType type = tensorType(map.bytes);
+  std::optional<ConstantBytes> bytes = knownBytes(map.bytes);
+  if (!bytes || type.getRank() != 2 || !type.hasStaticShape())
+    return failure();
+  int64_t columnDim = columnsFirst ? 0 : 1;
+  FailureOr<Parameters> scales =
+      columnParameters(map.scale, type, columnDim, 1);
+  FailureOr<Parameters> zeros = columnParameters(map.zero, type, columnDim, 0);
+  if (failed(scales) || failed(zeros))
+    return failure();
+  int64_t k = type.getDimSize(1 - columnDim);
+  return QuantizedMatrix{k,
+                         type.getDimSize(columnDim),
+                         wholeColumn(k),
+                         Codes{*bytes, 8, type.getDimSize(1), map.isUnsigned},
+                         columnsFirst,
+                         *scales,
+                         *zeros,
+                         Float32Type::get(type.getContext())};
+}
+
+//===-- Packing -----------------------------------------------------------===//
+
+namespace {
+/// What a product reads in place of a matrix.
+struct Packed {
+  Value words;
+  PackedAttr layout;
+  QuantizedAttr quantized;
+};
+
+/// By the matrix, and whether its rows are columns of the product.
+using PackedMatrices = std::array<llvm::DenseMap<Value, Packed>, 2>;
+} // namespace
+
+/// The lowest code, and the bits that hold the distances of all from it.
+static std::pair<int, int64_t> rangeOf(MLIRContext *context,
+                                       const QuantizedMatrix &matrix) {
+  int64_t rows = matrix.columnsFirst ? matrix.n : matrix.k,
+          columns = matrix.columnsFirst ? matrix.k : matrix.n;
+  SmallVector<std::pair<int, int>> ranges(rows);
+  parallelFor(context, 0, rows, [&](size_t row) {
+    auto &[low, high] = ranges[row];
+    low = high = matrix.codes.at(row, 0);
+    for (int64_t column = 1; column < columns; ++column) {
+      int code = matrix.codes.at(row, column);
+      low = std::min(low, code);
+      high = std::max(high, code);
+    }
+  });
+  auto [low, high] = ranges.front();
+  for (auto [rowLow, rowHigh] : ranges) {
+    low = std::min(low, rowLow);
+    high = std::max(high, rowHigh);
+  }
+  int difference = high - low;
+  return {low, difference < 4 ? 2 : difference < 16 ? 4 : 8};
+}
+
+/// Writes `value` as a float of `type` to place `i`.
+static void writeFloat(char *out, int64_t i, FloatType type, double value) {
+  APFloat number(value);
+  bool losesInfo;
+  number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                 &losesInfo);
+  uint64_t bits = number.bitcastToAPInt().getZExtValue();
+  unsigned width = type.getIntOrFloatBitWidth() / 8;
+  std::memcpy(out + i * width, &bits, width);
+}
+
+static bool isExactIn(FloatType type, double value) {
+  APFloat number(value);
+  bool losesInfo;
+  number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                 &losesInfo);
+  return !losesInfo;
+}
+
+/// Null if zero points cannot be stored in the type of the scales.
+static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
+                   StringRef name) {
+  MLIRContext *context = b.getContext();
+  auto [low, bits] = rangeOf(context, matrix);
+  auto layout = PackedAttr::get(context, kPanelWidth, 32 / bits);
+  std::optional<int64_t> zero;
+  if (matrix.zeros.isNumber()) {
+    double number = matrix.zeros.at(0, 0) - low;
+    if (number == std::floor(number) && std::abs(number) <= kMaxDistance)
+      zero = static_cast<int64_t>(number);
+  }
+  auto scaleType = cast<FloatType>(matrix.scaleType);
+  int64_t blocks = llvm::divideCeil(matrix.k, matrix.block);
+  if (!zero)
+    for (int64_t column = 0; column < matrix.n; ++column)
+      for (int64_t block = 0; block < blocks; ++block)
+        if (!isExactIn(scaleType, matrix.zeros.at(block, column) - low))
+          return {};
+  auto quantized = QuantizedAttr::get(context, matrix.block, scaleType, zero);
+  int64_t nr = layout.getNr(), kr = layout.getKr(),
+          panels = layout.panels(matrix.n),
+          blockBytes = quantized.blockWords(layout) * 4,
+          parameterBytes = quantized.parameterWords(layout) * 4;
+  ConstantBuffer buffer(
+      RankedTensorType::get({panels, blocks, blockBytes / 4}, b.getI32Type()));
+  char *out = buffer.data().data();
+  int first = low;
+  parallelFor(context, 0, panels, [&](size_t panel) {
+    char *place = out + panel * blocks * blockBytes;
+    std::memset(place, 0, blocks * blockBytes);
+    int64_t firstColumn = panel * nr;
+    int64_t columns = std::min(nr, matrix.n - firstColumn);
+    for (int64_t block = 0; block < blocks; ++block, place += blockBytes) {
+      SmallVector<uint32_t> words(matrix.block / kr * nr, 0);
+      for (int64_t c = 0; c < columns; ++c) {
+        int64_t column = firstColumn + c;
+        writeFloat(place, c, scaleType, matrix.scales.at(block, column));
+        if (!zero)
+          writeFloat(place + parameterBytes, c, scaleType,
+                     matrix.zeros.at(block, column) - first);
+        int64_t firstK = block * matrix.block;
+        int64_t count = std::min(matrix.block, matrix.k - firstK);
+        for (int64_t i = 0; i < count; ++i) {
+          uint32_t code = matrix.code(firstK + i, column) - first;
+          words[i / kr * nr + c] |= code << (i % kr * (32 / kr));
+        }
+      }
+      std::memcpy(place + quantized.headWords(layout) * 4, words.data(),
+                  words.size() * 4);
+    }
+  });
+  return {ConstantOp::create(b, loc, buffer.finish(name)), layout, quantized};
+}
+
+//===-- Dequantization in the run -----------------------------------------===//
+
+/// A map in place of an operation that stays.
+static void decompose(DequantizeOp op) {
+  OpBuilder b(op);
+  int64_t bits = op.getBits(), block = op.getBlock();
+  bool isUnsigned = op.getIsUnsigned();
+  auto map = MapOp::create(
+      b, op.getLoc(), TypeRange(op.getType()), ValueRange(), ValueRange(),
+      [&](OpBuilder &b, Location loc, ValueRange) {
+        Type f32 = b.getF32Type();
+        auto index = [&](int64_t number) -> Value {
+          return arith::ConstantIndexOp::create(b, loc, number);
+        };
+        auto convert = [&](Value code) -> Value {
+          if (isUnsigned)
+            return arith::UIToFPOp::create(b, loc, f32, code);
+          return arith::SIToFPOp::create(b, loc, f32, code);
+        };
+        // Element `at` of codes, several of which may lie in a byte.
+        auto code = [&](Value tensor, ArrayRef<Value> at) -> Value {
+          int64_t each = 8 / bits;
+          if (each == 1)
+            return convert(tensor::ExtractOp::create(b, loc, tensor, at));
+          Value byte = tensor::ExtractOp::create(
+              b, loc, tensor,
+              ValueRange{at[0],
+                         arith::DivUIOp::create(b, loc, at[1], index(each))});
+          Value place = arith::RemUIOp::create(b, loc, at[1], index(each));
+          Value shift = arith::IndexCastOp::create(
+              b, loc, b.getI8Type(),
+              arith::MulIOp::create(b, loc, place, index(bits)));
+          Value mask = arith::ConstantOp::create(
+              b, loc, b.getI8IntegerAttr((1 << bits) - 1));
+          return convert(arith::AndIOp::create(
+              b, loc, arith::ShRUIOp::create(b, loc, byte, shift), mask));
+        };
+        auto real = [&](Value tensor, ArrayRef<Value> at) -> Value {
+          Value number = tensor::ExtractOp::create(b, loc, tensor, at);
+          if (number.getType() == f32)
+            return number;
+          return arith::ExtFOp::create(b, loc, f32, number);
+        };
+        SmallVector<Value> at = {IndexOp::create(b, loc, 0),
+                                 IndexOp::create(b, loc, 1)};
+        SmallVector<Value> inBlocks = at;
+        Value &along = inBlocks[op.getAxis()];
+        along = arith::DivUIOp::create(b, loc, along, index(block));
+        Value zero;
+        if (Value zeros = op.getZeros())
+          zero = getElementTypeOrSelf(zeros).isInteger(8)
+                     ? code(zeros, inBlocks)
+                     : real(zeros, inBlocks);
+        else
+          zero = arith::ConstantOp::create(
+              b, loc, b.getF32FloatAttr(static_cast<float>(op.getZero())));
+        Value difference =
+            arith::SubFOp::create(b, loc, code(op.getCodes(), at), zero);
+        Value product = arith::MulFOp::create(b, loc, difference,
+                                              real(op.getScales(), inBlocks));
+        YieldOp::create(b, loc, product);
+      });
+  op.replaceAllUsesWith(map.getResult(0));
+  op.erase();
+}
+
+//===-- The pass ----------------------------------------------------------===//
+
+static LogicalResult leaveAsIs(Operation *op, StringRef reason) {
+  remarkSlow(op, "keep-quantized-weights", reason);
+  return failure();
+}
+
+namespace {
+struct KeepQuantizedWeightsPass
+    : hone::impl::KeepQuantizedWeightsPassBase<KeepQuantizedWeightsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<MatmulOp> products;
+    getOperation().walk([&](MatmulOp op) { products.push_back(op); });
+    PackedMatrices made;
+    for (MatmulOp op : products)
+      if (succeeded(keep(op, readable, made)))
+        remark::passed(op.getLoc(), remark::RemarkOpts::name("quantized")
+                                        .category("keep-quantized-weights"));
+    SmallVector<DequantizeOp> rest;
+    getOperation().walk([&](DequantizeOp op) { rest.push_back(op); });
+    for (DequantizeOp op : rest) {
+      if (op->use_empty())
+        op.erase();
+      else
+        decompose(op);
+    }
+  }
+
+  static LogicalResult keep(MatmulOp op, bool readable, PackedMatrices &made) {
+    Value rhs = op.getRhs();
+    bool columnsFirst = op.getTransposeRhs();
+    if (auto transpose = rhs.getDefiningOp<TransposeOp>();
+        transpose && tensorType(rhs).getRank() == 2 &&
+        transpose.getPermutation()[0] == 1) {
+      rhs = transpose.getInput();
+      columnsFirst = !columnsFirst;
+    }
+    auto dequantize = rhs.getDefiningOp<DequantizeOp>();
+    std::optional<Dequantized> map;
+    if (!dequantize)
+      map = matchDequantized(rhs);
+    if (!dequantize && (!map || !knownBytes(map->bytes)))
+      return failure();
+    if (!readable)
+      return leaveAsIs(op, "products of the target read no quantized weights");
+    RankedTensorType lhs = op.getLhs().getType();
+    if (!lhs.getElementType().isF32() || !op.getType().getElementType().isF32())
+      return leaveAsIs(op, "the product is not of f32");
+    if (ShapedType::isDynamic(lhs.getShape().back()))
+      return leaveAsIs(op, "K is not known");
+    if (tensorType(rhs).getNumElements() == 0)
+      return leaveAsIs(op, "the weights are empty");
+    Packed &packed = made[columnsFirst][rhs];
+    if (!packed.words) {
+      FailureOr<QuantizedMatrix> matrix =
+          dequantize ? matrixOf(dequantize, columnsFirst)
+                     : matrixOf(*map, columnsFirst);
+      if (failed(matrix))
+        return leaveAsIs(op, "the weights are not known, or not quantized in "
+                             "columns or blocks along K");
+      OpBuilder b(op);
+      b.setInsertionPointAfterValue(rhs);
+      packed =
+          pack(*matrix, b, rhs.getLoc(),
+               "quantized_" + std::to_string(made[0].size() + made[1].size()));
+      if (!packed.words)
+        return leaveAsIs(op, "zero points are not exact in the type of scales");
+    }
+    op.getRhsMutable().assign(packed.words);
+    op.setTransposeRhs(false);
+    op.setPackedAttr(packed.layout);
+    op.setQuantizedAttr(packed.quantized);
+    return success();
+  }
+};
+} // namespace

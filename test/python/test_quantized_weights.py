@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Products with weights that stay quantized against NumPy, on every CPU level that this machine runs.
+
+MatMulNBits, and MatMul behind a DequantizeLinear of a matrix, in blocks along K or per column, with and without zero
+points, with K and N that do and do not fill blocks and panels, and few and many rows. Elements are exact in f32, so only
+the sums round: each may be off by K roundings of the sum of absolute products.
+"""
+import pathlib
+import tempfile
+import unittest
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+import hone
+from test_byte_products import levels
+
+INTEGERS = {"u4": (TensorProto.UINT4, 0, 15), "s4": (TensorProto.INT4, -8, 7), "u8": (TensorProto.UINT8, 0, 255), "s8": (TensorProto.INT8, -128, 127)}
+
+
+def check(test, x, shape, weights, nodes, constants, cpu, domains=()):
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(x.dtype), shape)],
+        [helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(x.dtype), None)], constants)
+    opsets = [helper.make_opsetid("", 21)] + [helper.make_opsetid(domain, 1) for domain in domains]
+    model = hone.compile(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString(), cpu=cpu)
+    got = np.asarray(model.run({"x": x})["y"], np.float64)
+    wide = x.astype(np.float64)
+    want, size = wide @ weights, np.abs(wide) @ np.abs(weights)
+    rounding = {2: 2.0 ** -11, 4: 2.0 ** -24}[x.dtype.itemsize]
+    test.assertEqual(got.shape, want.shape)
+    test.assertLessEqual(np.max(np.abs(got - want) - size * (2.0 ** -24 * (x.shape[-1] + 2)) - np.abs(want) * rounding, initial=-1), 1e-30)
+
+
+def pack_bits(codes, bits):
+    """[.., count] codes, the first in the lowest bits of the bytes of the last dimension."""
+    each = 8 // bits
+    padded = np.zeros((*codes.shape[:-1], -(-codes.shape[-1] // each) * each), np.uint8)
+    padded[..., :codes.shape[-1]] = codes
+    parts = padded.reshape(*padded.shape[:-1], -1, each) << (np.arange(each, dtype=np.uint8) * bits)
+    return np.bitwise_or.reduce(parts.astype(np.uint8), -1)
+
+
+def draw_rows(rng, k, dtype=np.float32):
+    batch = [[], [], [2]][rng.integers(3)]
+    rows = int(rng.choice([1, 1, 2, 5, 14, 33, 120]))
+    shape = [*batch, "m" if rng.integers(2) else rows, k]
+    return rng.standard_normal((*batch, rows, k)).astype(dtype), shape
+
+
+class QuantizedWeightsTest(unittest.TestCase):
+    def test_matmul_nbits(self):
+        rng = np.random.default_rng(5)
+        for number in range(60):
+            bits, block = int(rng.choice([2, 4, 4, 8])), int(rng.choice([16, 32, 64, 128, 256, 4096]))
+            n, k = int(rng.choice([1, 15, 16, 40, 97])), int(rng.choice([1, 16, 31, 96, 160, 700, 1030]))
+            x, shape = draw_rows(rng, k, [np.float32, np.float32, np.float16][rng.integers(3)])
+            blocks = -(-k // block)
+            codes = rng.integers(0, 2 ** bits, (n, blocks * block), np.uint8)
+            kind = ["none", "packed", "float"][rng.integers(3)]
+            cpu = levels()[number % len(levels())]
+            with self.subTest(bits=bits, block=block, n=n, k=k, x=x.shape, shape=shape, type=x.dtype, zeros=kind, cpu=cpu):
+                scales = (rng.standard_normal((n, blocks)) * 0.1).astype(x.dtype)
+                zeros = np.full((n, blocks), 2 ** (bits - 1), np.float64)
+                inputs = ["x", "w", "s"]
+                constants = [numpy_helper.from_array(pack_bits(codes, bits).reshape(n, blocks, -1), "w"), numpy_helper.from_array(scales, "s")]
+                if kind == "packed":
+                    zero_codes = rng.integers(0, 2 ** bits, (n, blocks), np.uint8)
+                    zeros = zero_codes.astype(np.float64)
+                    constants.append(numpy_helper.from_array(pack_bits(zero_codes, bits), "z"))
+                elif kind == "float":
+                    stored = (rng.standard_normal((n, blocks)) + 3).astype(x.dtype)
+                    zeros = stored.astype(np.float64)
+                    constants.append(numpy_helper.from_array(stored, "z"))
+                if kind != "none":
+                    inputs.append("z")
+                spread = [np.repeat(v.astype(np.float64), block, 1) for v in (zeros, scales)]
+                weights = ((codes - spread[0]) * spread[1])[:, :k].T
+                node = helper.make_node("MatMulNBits", inputs, ["y"], K=k, N=n, bits=bits, block_size=block, domain="com.microsoft")
+                check(self, x, shape, weights, [node], constants, cpu, ["com.microsoft"])
+
+    def test_dequantize_linear(self):
+        rng = np.random.default_rng(6)
+        for number in range(50):
+            kind = ["u4", "s4", "u8", "s8"][rng.integers(4)]
+            elem, low, high = INTEGERS[kind]
+            n, k = int(rng.choice([1, 16, 40, 97])), int(rng.choice([32, 96, 160, 700]))
+            block = int(rng.choice([0, 8, 16, 32, 160]))
+            transposed, axis = bool(rng.integers(2)), int(rng.integers(2))
+            x, shape = draw_rows(rng, k)
+            sizes = (n, k) if transposed else (k, n)
+            blocks = list(sizes)
+            if block:
+                blocks[axis] = -(-sizes[axis] // block)
+            else:
+                blocks = [sizes[axis]] if rng.integers(2) else []
+            cpu = levels()[number % len(levels())]
+            with self.subTest(kind=kind, n=n, k=k, block=block, axis=axis, transposed=transposed, x=x.shape, shape=shape, cpu=cpu):
+                codes = rng.integers(low, high, sizes, endpoint=True)
+                scales = (rng.standard_normal(blocks) * 0.1).astype(np.float32)
+                zeros = rng.integers(low, high, blocks, endpoint=True)
+                constants = [numpy_helper.from_array(np.asarray(scales, np.float32), "s")]
+                inputs = ["w", "s"]
+                if rng.integers(2):
+                    inputs.append("z")
+                else:
+                    zeros = np.zeros_like(zeros)
+                for name, value in (("w", codes), ("z", zeros)):
+                    constants.append(helper.make_tensor(name, elem, np.shape(value), np.ravel(value).tolist()))
+
+                def spread(v):
+                    v = np.asarray(v, np.float64)
+                    if block:
+                        return np.take(np.repeat(v, block, axis), np.arange(sizes[axis]), axis)
+                    return v.reshape([-1, 1] if axis == 0 else [1, -1]) if v.ndim else v
+
+                weights = (codes - spread(zeros)) * spread(scales)
+                attributes = {"axis": axis} | ({"block_size": block} if block else {})
+                nodes = [helper.make_node("DequantizeLinear", inputs, ["d"], **attributes)]
+                if transposed:
+                    nodes.append(helper.make_node("Transpose", ["d"], ["t"], perm=[1, 0]))
+                nodes.append(helper.make_node("MatMul", ["x", "t" if transposed else "d"], ["y"]))
+                check(self, x, shape, weights.T if transposed else weights, nodes, constants, cpu)
+
+    def test_size(self):
+        """Weights of 4 bits and their scales of 16 are all that the library has of them."""
+        n, k, block = 512, 1024, 32
+        rng = np.random.default_rng(7)
+        codes = rng.integers(0, 256, (n, k // block, block // 2), np.uint8)
+        scales = rng.standard_normal((n, k // block)).astype(np.float16)
+        node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], K=k, N=n, bits=4, block_size=block, domain="com.microsoft")
+        graph = helper.make_graph(
+            [node], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT16, [1, k])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT16, None)],
+            [numpy_helper.from_array(codes, "w"), numpy_helper.from_array(scales, "s")])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
+        with tempfile.TemporaryDirectory() as folder:
+            hone.compile_library(model.SerializeToString(), str(pathlib.Path(folder) / "m.so"))
+            size = sum(path.stat().st_size for path in pathlib.Path(folder).iterdir())
+        self.assertLess(size, codes.nbytes + scales.nbytes + 100_000)
+
+
+if __name__ == "__main__":
+    unittest.main()
