@@ -51,10 +51,11 @@ def ClampBeforeRoundingPass : Pass<"hone-clamp-before-rounding", "::mlir::Module
   let description = [{
     A number of f32 that is rounded to even, moved by an integer, clamped, and converted to an integer of at most 16 bits,
     with 0 in place of NaN, is clamped first, by one instruction for each bound, and rounded by its conversion to i32,
-    where the integer is added. What is converted back starts from there. Results are the same. Left alone: bounds of which
-    0 is not between, and zero points that the run computes.
+    where the integer is added. What is converted back starts from there. A quotient by a constant that is rounded so becomes a
+    product with a reciprocal of twice the precision, with fused multiply-add, if that is found to round to the same
+    integers. Results are the same. Left alone: bounds of which 0 is not between, and zero points that the run computes.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
 def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {

@@ -238,6 +238,9 @@ class ElementwiseTest(unittest.TestCase):
         halves = np.arange(-300, 300, dtype=np.float32) / 2
         special = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, -3e38, 1e10, -1e10, 2.0**31, -2.0**31, 1e-40, -1e-40], np.float32)
         x = np.concatenate([halves, special, rng.standard_normal(400).astype(np.float32) * 200])
+        # Around the numbers where the quotient by 0.37 rounds to the next integer.
+        ties = (np.arange(-300, 300) + 0.5).astype(np.float32) * np.float32(0.37)
+        x = np.concatenate([x, ties, np.nextafter(ties, np.float32(np.inf)), np.nextafter(ties, np.float32(-np.inf))])
         for dtype in UINT8, INT8:
             info = np.iinfo(dtype)
             for zero in info.min, info.max, 0, 3:

@@ -55,6 +55,30 @@ func.func @signed(%x: f32) -> i8 {
   return %r : i8
 }
 
+// Where a division is rounded, a reciprocal of two parts is as good.
+// CHECK-LABEL: func.func @quotient(
+// CHECK-SAME:      %[[X:.+]]: f32)
+// CHECK:         %[[LOW:.+]] = arith.constant {{.+}}e-{{.+}} : f32
+// CHECK:         %[[REST:.+]] = arith.mulf %[[X]], %[[LOW]]
+// CHECK:         %[[HIGH:.+]] = arith.constant 2.70270{{.+}} : f32
+// CHECK:         %[[Q:.+]] = math.fma %[[X]], %[[HIGH]], %[[REST]]
+// CHECK:         arith.cmpf ogt, %[[Q]]
+func.func @quotient(%x: f32) -> i8 {
+  %scale = arith.constant 0.37 : f32
+  %zero = arith.constant 0.0 : f32
+  %most = arith.constant 255.0 : f32
+  %a = arith.divf %x, %scale : f32
+  %b = math.roundeven %a : f32
+  %c = arith.cmpf oeq, %b, %b : f32
+  %d = arith.select %c, %b, %zero : f32
+  %e = arith.cmpf olt, %d, %zero : f32
+  %f = arith.select %e, %zero, %d : f32
+  %g = arith.cmpf ogt, %f, %most : f32
+  %h = arith.select %g, %most, %f : f32
+  %r = arith.fptoui %h : f32 to i8
+  return %r : i8
+}
+
 // The zero point is known in the run only.
 // CHECK-LABEL: func.func @unknown_zero_point(
 // CHECK:         math.roundeven
