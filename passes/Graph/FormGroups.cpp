@@ -8,6 +8,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
 
 namespace hone {
@@ -179,6 +180,17 @@ MapOp GroupBuilder::nextMap(Value value) {
   if (!map || !isFree(map) || !llvm::is_contained(map.getInputs(), value) ||
       !isElementwise(map) ||
       tensorType(map.getResult(0)).getShape() != tensorType(value).getShape())
+    return {};
+  // Reductions read bytes faster than what they stand for.
+  if (isDequantization(map) && llvm::all_of(map->getUsers(), [](Operation *op) {
+        return isa<ReduceOp>(op);
+      }))
+    return {};
+  // Bytes wait for the contraction whose sums meet them.
+  bool isOfBytes = getElementTypeOrSelf(value).isInteger(8);
+  if (isOfBytes && llvm::any_of(map.getInputs(), [&](Value input) {
+        return input.getDefiningOp() && isContraction(input.getDefiningOp());
+      }))
     return {};
   return map;
 }

@@ -7,7 +7,9 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace hone {
 #define GEN_PASS_DEF_FUSEMAPSPASS
@@ -79,6 +81,61 @@ struct Decision {
 };
 } // namespace
 
+/// The last contraction of whose result a value is a function, by maps.
+static Operation *contractionBehind(Value value) {
+  llvm::SetVector<Value> behind;
+  behind.insert(value);
+  Operation *last = nullptr;
+  for (size_t i = 0; i < behind.size() && i < maxInputs; ++i) {
+    Operation *op = behind[i].getDefiningOp();
+    if (auto map = dyn_cast_or_null<MapOp>(op))
+      behind.insert(map.getInputs().begin(), map.getInputs().end());
+    else if (isa_and_nonnull<EpilogueOpInterface>(op) &&
+             (!last || (op->getBlock() == last->getBlock() &&
+                        last->isBeforeInBlock(op))))
+      last = op;
+  }
+  return last;
+}
+
+/// Whether what `producer` makes waits for a later contraction, in whose
+/// epilogue `consumer` will be.
+static bool waitsForContraction(MapOp producer, MapOp consumer) {
+  Operation *own = contractionBehind(producer.getResult(0));
+  return own && llvm::any_of(consumer.getInputs(), [&](Value input) {
+           Operation *other = contractionBehind(input);
+           return other && other->getBlock() == own->getBlock() &&
+                  own->isBeforeInBlock(other);
+         });
+}
+
+/// Whether others than one map read what `map` dequantizes, and all can do that
+/// by themselves.
+static bool isBetterRepeated(MapOp map) {
+  bool isShared = !map->hasOneUse();
+  for (Operation *user : map->getUsers()) {
+    if (user->getBlock() != map->getBlock() || !isa<MapOp, ReduceOp>(user))
+      return false;
+    isShared |= isa<ReduceOp>(user);
+  }
+  return isShared;
+}
+
+/// Whether a result of bytes is better stored than read at once: bytes are a
+/// quarter of what they stand for, and of the sums that they are made of.
+static bool storesBytes(MapOp producer, MapOp consumer) {
+  if (!getElementTypeOrSelf(producer.getResult(0)).isInteger(8))
+    return false;
+  if (waitsForContraction(producer, consumer))
+    return true;
+  if (!isDequantization(consumer))
+    return false;
+  auto user = consumer->hasOneUse() ? dyn_cast<MapOp>(*consumer->user_begin())
+                                    : MapOp();
+  return isBetterRepeated(consumer) ||
+         (user && waitsForContraction(producer, user));
+}
+
 /// A consumer reads the producer's results only as inputs.
 static Decision decide(MapOp producer, MapOp consumer) {
   auto no = [](const char *reason) { return Decision{Fusion::None, reason}; };
@@ -86,6 +143,8 @@ static Decision decide(MapOp producer, MapOp consumer) {
     return no("in different blocks");
   if (!isScalarBody(producer))
     return no("the producer reads tensors by itself");
+  if (storesBytes(producer, consumer))
+    return no("what reads the result reads the bytes instead");
   if (bodySize(producer) + bodySize(consumer) > maxBodyOps ||
       producer.getInputs().size() + consumer.getInputs().size() > maxInputs)
     return no("the body would be too large");
@@ -120,6 +179,8 @@ static Decision decide(MapOp producer, MapOp consumer) {
   }
   if (single)
     return {Fusion::Move};
+  if (isDequantization(producer) && isBetterRepeated(producer))
+    return {Fusion::Repeat};
   bool behindContraction = llvm::any_of(producer.getInputs(), [](Value input) {
     return isa_and_nonnull<EpilogueOpInterface>(input.getDefiningOp());
   });

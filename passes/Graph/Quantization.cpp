@@ -100,6 +100,13 @@ std::optional<Dequantized> hone::matchDequantized(Value tensor) {
   return found;
 }
 
+bool hone::isDequantization(MapOp map) {
+  if (map.getNumResults() != 1)
+    return false;
+  std::optional<Dequantized> found = matchDequantized(map.getResult(0));
+  return found && found->scale && found->scale.number != 1.0;
+}
+
 /// f32 numbers of a constant.
 static std::optional<SmallVector<float>> elementsOf(Value tensor) {
   std::optional<ConstantBytes> bytes = knownBytes(tensor);

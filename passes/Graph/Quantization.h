@@ -34,6 +34,9 @@ struct Dequantized {
 /// i32.
 std::optional<Dequantized> matchDequantized(mlir::Value tensor);
 
+/// Whether a map dequantizes by a scale, and does nothing else.
+bool isDequantization(graph::MapOp map);
+
 /// The bytes of a constant, perhaps under another shape.
 std::optional<graph::ConstantBytes> knownBytes(mlir::Value value);
 

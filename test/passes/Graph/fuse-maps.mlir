@@ -148,3 +148,69 @@ func.func @left_alone(%x: tensor<4xf32>) -> (tensor<2x4xf32>, tensor<f32>, tenso
   }
   return %a, %b, %c, %d, %f : tensor<2x4xf32>, tensor<f32>, tensor<4xf32>, tensor<4xf32>, tensor<1xf32>
 }
+
+// -----
+
+// Two read what is dequantized: both read the bytes.
+// CHECK-LABEL: func.func @dequantized_twice(
+// CHECK:         %[[BYTES:.+]] = hone.map {{.+}} -> tensor<4x8xi8>
+// CHECK:         %[[REALS:.+]] = hone.map ins(%[[BYTES]] : tensor<4x8xi8>) -> tensor<4x8xf32>
+// CHECK:         hone.reduce sum %[[REALS]]
+// CHECK:         hone.map ins(%[[BYTES]] : tensor<4x8xi8>) -> tensor<4x8xf32>
+func.func @dequantized_twice(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
+  %a = hone.map ins(%x : tensor<4x8xf32>) -> tensor<4x8xi8> {
+  ^bb0(%e: f32):
+    %i = math.roundeven %e : f32
+    %b = arith.fptoui %i : f32 to i8
+    hone.yield %b : i8
+  }
+  %b = hone.map ins(%a : tensor<4x8xi8>) -> tensor<4x8xf32> {
+  ^bb0(%e: i8):
+    %scale = arith.constant 0.1 : f32
+    %f = arith.uitofp %e : i8 to f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %r = hone.reduce sum %b axes [1] : tensor<4x8xf32> -> tensor<4xf32>
+  %c = hone.map ins(%b : tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32):
+    %p = math.exp %e : f32
+    hone.yield %p : f32
+  }
+  return %r, %c : tensor<4xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// Bytes made of one product are stored, and read behind the other: its sums are four times as large.
+// CHECK-LABEL: func.func @two_products(
+// CHECK:         %[[FIRST:.+]] = hone.matmul
+// CHECK:         %[[BYTES:.+]] = hone.map ins(%[[FIRST]] : tensor<8x8xi32>) -> tensor<8x8xi8>
+// CHECK:         %[[SECOND:.+]] = hone.matmul
+// CHECK:         hone.map ins({{.*}}%[[SECOND]]{{.*}} : {{.+}}) -> tensor<8x8xf32>
+// CHECK-NOT:     hone.map
+func.func @two_products(%x: tensor<8x4xi8>, %y: tensor<8x4xi8>, %w: tensor<4x8xi8>) -> tensor<8x8xf32> {
+  %a = hone.matmul %x, %w : tensor<8x4xi8>, tensor<4x8xi8> -> tensor<8x8xi32>
+  %b = hone.map ins(%a : tensor<8x8xi32>) -> tensor<8x8xi8> {
+  ^bb0(%e: i32):
+    %f = arith.sitofp %e : i32 to f32
+    %i = math.roundeven %f : f32
+    %b = arith.fptoui %i : f32 to i8
+    hone.yield %b : i8
+  }
+  %c = hone.map ins(%b : tensor<8x8xi8>) -> tensor<8x8xf32> {
+  ^bb0(%e: i8):
+    %scale = arith.constant 0.1 : f32
+    %f = arith.uitofp %e : i8 to f32
+    %p = arith.mulf %f, %scale : f32
+    hone.yield %p : f32
+  }
+  %d = hone.matmul %y, %w : tensor<8x4xi8>, tensor<4x8xi8> -> tensor<8x8xi32>
+  %r = hone.map ins(%c, %d : tensor<8x8xf32>, tensor<8x8xi32>) -> tensor<8x8xf32> {
+  ^bb0(%e: f32, %f: i32):
+    %g = arith.sitofp %f : i32 to f32
+    %p = arith.addf %e, %g : f32
+    hone.yield %p : f32
+  }
+  return %r : tensor<8x8xf32>
+}
