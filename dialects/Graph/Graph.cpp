@@ -61,15 +61,20 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+bool PackedAttr::isFor(Type element) const {
+  return getKr() == 1 || (getKr() == 2 && element.isBF16()) ||
+         (getKr() == 4 && element.isInteger(8));
+}
+
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                       int64_t block, Type scale, std::optional<int64_t> zero) {
-  if (block < 1 || block % 16 != 0)
+  if (block < 1 || block % 16 != 0 || block > INT32_MAX)
     return emitError() << "blocks have a multiple of 16 elements, not "
                        << block;
   if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
     return emitError() << "scales are f32, f16 or bf16, not " << scale;
-  if (zero && std::abs(*zero) > 255)
+  if (zero && (*zero < -255 || *zero > 255))
     return emitError() << "a zero point is a difference of bytes, not "
                        << *zero;
   return success();

@@ -86,6 +86,8 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
       if (getKr() != 1)
         shape.push_back(getKr());
     }
+    /// Whether panels of this type are multiplied in such steps.
+    bool isFor(::mlir::Type element) const;
     /// How many dimensions these are.
     int64_t stepRank() const { return getKr() == 1 ? 1 : 2; }
   }];

@@ -149,7 +149,14 @@ LogicalResult KernelMatmulOp::verify() {
                                 : getTransposeRhs() ? rhs.getRank() - 1
                                                     : rhs.getRank() - 2);
   auto out = cast<ShapedType>(getOuts().front().getType());
+  if (out.getRank() < 2)
+    return emitOpError("output has fewer dimensions than an operand");
+  if (packed && (getTransposeRhs() ||
+                 (!quantized && !packed->isFor(rhs.getElementType())))) // C1
+    return emitOpError("panels do not have the layout of the right operand");
   if (quantized) {
+    if (!lhs.getElementType().isF32() || !getAccumulatorType().isF32()) // C3
+      return emitOpError("a quantized product is of f32");
     if (!quantized->isLayoutOf(rhs, getPackedAttr(), k,
                                out.getShape().back())) // C3
       return emitOpError(
@@ -162,7 +169,7 @@ LogicalResult KernelMatmulOp::verify() {
       k != rhsK) // C1
     return emitOpError("inner dimensions ")
            << k << " and " << rhsK << " differ";
-  if (out.getRank() < 2 || out.getRank() < lhs.getRank() ||
+  if (out.getRank() < lhs.getRank() ||
       (!packed && out.getRank() < rhs.getRank())) // C1
     return emitOpError("output has fewer dimensions than an operand");
   return success();

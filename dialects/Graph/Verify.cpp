@@ -129,7 +129,8 @@ LogicalResult TopKOp::verify() {
 static bool hasPackedShape(ShapedType type, PackedAttr packed, int64_t outer) {
   SmallVector<int64_t> step;
   packed.appendStep(step);
-  return type.getRank() == outer + packed.stepRank() &&
+  return packed.isFor(type.getElementType()) &&
+         type.getRank() == outer + packed.stepRank() &&
          type.getShape().take_back(packed.stepRank()) == ArrayRef(step);
 }
 
@@ -142,16 +143,20 @@ LogicalResult DequantizeOp::verify() {
     auto type = cast<ShapedType>(value.getType());
     return type.hasStaticShape() && type.getRank() == 2;
   };
+  auto isParameter = [](Value value) {
+    return isa<Float32Type, Float16Type, BFloat16Type>(
+        getElementTypeOrSelf(value));
+  };
   if (!llvm::all_of(getOperands(), isMatrix) || !isMatrix(getResult()) ||
       !getCodes().getType().getElementType().isInteger(8) ||
-      !isa<FloatType>(getScales().getType().getElementType()) ||
-      !getType().getElementType().isF32()) // C1
-    return emitOpError("needs matrices of bytes and of floats");
+      !isParameter(getScales()) || !getType().getElementType().isF32() ||
+      (getZeros() && !isParameter(getZeros()) &&
+       !getZeros().getType().getElementType().isInteger(8))) // C1
+    return emitOpError("needs matrices of bytes, and of f32, f16 or bf16");
   int64_t bits = getBits(), block = getBlock();
   if (!llvm::is_contained({2, 4, 8}, bits) ||
       (bits != 8 && !getIsUnsigned())) // C2
-    return emitOpError(
-        "has codes of 2, 4 or 8 bits, and few bits are unsigned");
+    return emitOpError("needs codes of 2, 4 or 8 bits, unsigned below 8");
   if (getAxis() > 1 || block < 1) // C3
     return emitOpError("needs blocks of rows or columns");
   SmallVector<int64_t> shape(getType().getShape()), blocks = shape;
@@ -180,7 +185,7 @@ LogicalResult MatmulOp::verify() {
   Type lhsElement = lhs.getElementType(), rhsElement = rhs.getElementType();
   bool isMixed = lhsElement.isF32() && rhsElement.isBF16();
   std::optional<QuantizedAttr> quantized = getQuantized();
-  if (quantized ? !lhsElement.isF32()
+  if (quantized ? !lhsElement.isF32() || !result.getElementType().isF32()
                 : lhsElement != rhsElement && !isMixed) // C2
     return emitOpError("operands have different element types");
   int64_t inner = lhs.getDimSize(lhs.getRank() - 1);
@@ -350,6 +355,9 @@ LogicalResult ConvOp::verify() {
   std::optional<PackedAttr> packed = getPacked();
   if ((packed || getDepthwise()) && !getChannelsLast()) // C4
     return emitOpError("a packed filter needs channels_last");
+  if (packed && !packed->isFor(filter.getElementType())) // C5
+    return emitOpError("has steps of ")
+           << packed->getKr() << " elements, which are not for its type";
   if (packed && getDepthwise()) // C5
     return emitOpError("a filter is packed or depthwise, not both");
   if (getFill() &&

@@ -121,15 +121,16 @@ void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
   split = m ? splitStaticRows(*m) : splitDynamicRows();
   rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
-  packs = schedule.getPacked() && !isDotProduct(problem.shape) &&
-          !isUnpackedInRegisters(problem.shape);
+  bool inPlace = isReadInPlace(problem.shape);
+  packs = schedule.getPacked() && !inPlace;
   converts = isConverted(problem.shape, form);
   int64_t chunk = schedule.getBlockK();
-  chunked = chunk > 0 && !(k && *k <= chunk) && !isDotProduct(problem.shape);
+  chunked = chunk > 0 && !(k && *k <= chunk) && !inPlace;
   if (packs) {
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
-    if (graph::QuantizedAttr quantized = problem.shape.quantized)
-      length = llvm::alignTo(length, quantized.getBlock());
+    // Of a last block all is unpacked.
+    if (problem.shape.quantized && !chunked)
+      length = llvm::alignTo(length, problem.shape.quantized.getBlock());
     packed = makeScratch(e, length * columns,
                          isOfPanels() ? problem.shape.types.accumulator
                                       : problem.shape.types.rhs);
@@ -246,12 +247,12 @@ void ContractionEmitter::emitBlock() {
   if ((problem.shape.layout != RhsLayout::Transposed && !isQuantized) ||
       constantOf(problem.m))
     return emitTiles();
-  // This few rows are all in one block.
+  // So few rows are all in one block.
   auto emitFew = [&] {
     if (!isQuantized)
       return emitDotTiles(e.cst(0), problem.m);
     forEachColumnTile([&](Value remaining) {
-      e.loop(e.cst(0), problem.m, [&](Value row) {
+      e.loop(rowOfTile(firstTile), rowOfTile(lastTile), [&](Value row) {
         emitUnpackedRows({1, row, nullptr, nullptr}, remaining);
       });
     });

@@ -82,8 +82,9 @@ SmallVector<Value> BlockReader::differences(Value k) const {
   int64_t bits = 32 / panels.packed.getKr();
   Value inBlock = e.rem(k, e.cst(panels.quantized.getBlock()));
   Value step = e.div(inBlock, e.cst(panels.packed.getKr()));
-  Value word = panels.words.load(e, e.add(codes, e.mul(step, kPanelWidth)),
-                                 wordType.getNumElements());
+  Value word =
+      panels.words.load(e, e.add(codes, e.mul(step, panels.packed.getNr())),
+                        wordType.getNumElements());
   SmallVector<Value> differences;
   int64_t shifted = 0;
   for (int64_t first = 0; first < 32; first += bits) {
@@ -143,7 +144,11 @@ SmallVector<Value> hone::multiplyQuantized(
     readers.emplace_back(e, panels, place, lanes);
   // Few sums have a second set, which hides the latency of the multiply-add.
   int64_t one = rows * vectors;
-  int64_t sets = one < tuning::latencyHiding(machine) ? 2 : 1;
+  int64_t registers = 3 * one + 2 * vectors + 2;
+  int64_t sets = one < tuning::latencyHiding(machine) &&
+                         registers <= machine.vectorRegisters
+                     ? 2
+                     : 1;
   auto multiplyWord = [&](Value k, int64_t elements,
                           MutableArrayRef<Value> sums) {
     SmallVector<SmallVector<Value>> right;

@@ -18,7 +18,7 @@ struct QuantizedPanels {
 /// Elements of K.
 struct QuantizedRange {
   mlir::Value firstK, count;
-  int64_t chunk; ///< A divisor of `firstK`; 0: it is 0.
+  int64_t chunk; ///< `firstK` is a multiple of it, `count` no more; 0: all.
 };
 
 /// target[offset + i * pitch + c] = element (firstK + i, columns.column + c)

@@ -31,9 +31,13 @@ bool hone::isUnpackedInRegisters(const ProductShape &shape) {
          shape.m <= tuning::kMaxUnpackingRows;
 }
 
+bool hone::isReadInPlace(const ProductShape &shape) {
+  return isDotProduct(shape) || isUnpackedInRegisters(shape);
+}
+
 bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
   Type from = shape.types.lhs, to = form.leftType(shape.types);
-  if (from == to || isDotProduct(shape))
+  if (from == to || isReadInPlace(shape))
     return false;
   bool mustBe = to.getIntOrFloatBitWidth() < from.getIntOrFloatBitWidth();
   return mustBe || (!shape.fewRows && (ShapedType::isDynamic(shape.m) ||
@@ -98,7 +102,7 @@ static constexpr StringLiteral kPlainCopy =
 static std::string problemOfProduct(ScheduleAttr schedule,
                                     const CpuMachine &machine,
                                     const ProductShape &shape) {
-  if (isDotProduct(shape) || isUnpackedInRegisters(shape))
+  if (isReadInPlace(shape))
     return "";
   if (shape.layout == RhsLayout::Transposed && !schedule.getPacked())
     return "a transposed operand that is not packed";

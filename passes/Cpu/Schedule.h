@@ -17,9 +17,13 @@ int64_t maxTileRows(const CpuMachine &machine, const MicroKernel &form,
 /// operand: tiles have one row, and nothing is copied.
 bool isDotProduct(const ProductShape &shape);
 
-/// Whether the product reads quantized weights that few rows unpack in
-/// registers: tiles have all rows, and nothing is copied.
+/// Whether the product reads quantized weights that its few rows unpack in
+/// registers.
 bool isUnpackedInRegisters(const ProductShape &shape);
+
+/// Either of the two: tiles take all of K, and the right-hand side is not
+/// copied.
+bool isReadInPlace(const ProductShape &shape);
 
 /// Whether the left-hand side of a block is first converted to the type that
 /// the form reads, and not by each tile for each of its elements.

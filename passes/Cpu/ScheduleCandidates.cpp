@@ -31,8 +31,7 @@ struct LoopSizes {
 } // namespace
 
 LoopSizes LoopSizes::of(const ProductShape &shape) {
-  bool wholeK = isDotProduct(shape) || isUnpackedInRegisters(shape);
-  return {shape.m, shape.m, shape.n, wholeK ? 0 : shape.k, true};
+  return {shape.m, shape.m, shape.n, isReadInPlace(shape) ? 0 : shape.k, true};
 }
 
 LoopSizes LoopSizes::of(ScheduledOpInterface op) {

@@ -130,7 +130,8 @@ static int64_t tiledLhsBytes(const ProductShape &shape,
                                           : shape.types.lhs);
 }
 
-/// The same for quantized weights, which few rows read from the L1 cache.
+/// Elements of K in a chunk of quantized weights, a power of two, or 0 for all
+/// of them: few rows read them from the L1 cache.
 static int64_t chooseQuantizedChunk(const CpuMachine &machine,
                                     const ProductShape &shape, const Plan &plan,
                                     int64_t limit, int64_t columns) {
@@ -144,10 +145,10 @@ static int64_t chooseQuantizedChunk(const CpuMachine &machine,
 
 /// Elements of K in a chunk, or 0 for all of them: the rows of a block and the
 /// columns of a tile are read repeatedly, and must stay in the L2 cache. Chunks
-/// are equal.
+/// are equal, but for quantized weights.
 static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
                            const Plan &plan, int64_t columns) {
-  if (isDotProduct(shape) || isUnpackedInRegisters(shape) || shape.k == 0)
+  if (isReadInPlace(shape) || shape.k == 0)
     return 0;
   bool isWidened = shape.layout == RhsLayout::Packed && plan.packed;
   if (!isKnown(shape.k))

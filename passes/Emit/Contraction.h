@@ -13,7 +13,7 @@ enum class RhsLayout {
   Packed,     ///< As `#hone.packed` says, the same for all batches.
   RowMajor,   ///< [k][n]
   Transposed, ///< [n][k]
-  Quantized,  ///< As `#hone.quantized` says; tiles read a copy of floats.
+  Quantized,  ///< As `#hone.quantized` says.
 };
 
 /// Element types of a product.
@@ -41,8 +41,8 @@ struct ProductShape {
 
   ProductTypes types;
   RhsLayout layout;
-  graph::PackedAttr packed;       ///< Null for other layouts.
-  graph::QuantizedAttr quantized; ///< Likewise.
+  graph::PackedAttr packed;       ///< Null unless packed or quantized.
+  graph::QuantizedAttr quantized; ///< Null for other layouts.
   llvm::SmallVector<int64_t> batch;
   int64_t m, n, k;
   int64_t

@@ -653,7 +653,9 @@ struct FormByteProductsPass
     if (!left && !right)
       return;
     if (!left || !right) {
-      remarkSlow(op, "form-byte-products", "one operand alone is of bytes");
+      // Quantized weights alone are hone-keep-quantized-weights' part.
+      if (left || !isa<MatmulOp>(op))
+        remarkSlow(op, "form-byte-products", "one operand alone is of bytes");
       return;
     }
     LogicalResult formed =

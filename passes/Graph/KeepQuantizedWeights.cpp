@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Stores constant weights of matrix products in as few bits as they have.
-// Products unpack them where they copy a right-hand side anyway.
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,8 +23,11 @@ using namespace hone::graph;
 /// Blocks of the layout are a multiple of so many elements.
 static constexpr int64_t kBlockAlignment = 16;
 
-/// The elements of the only block of K, filled up so that chunks divide it.
-static int64_t wholeColumn(int64_t k) { return llvm::alignTo(k, 128); }
+/// Elements of K in a block where a column has one scale: chunks divide them,
+/// and sums of codes stay small.
+static int64_t columnBlock(int64_t k) {
+  return std::min<int64_t>(llvm::alignTo(k, 128), 1024);
+}
 
 //===-- Quantized matrices ------------------------------------------------===//
 
@@ -125,7 +127,9 @@ static Type storedType(Value scales) {
 static FailureOr<QuantizedMatrix> matrixOf(DequantizeOp op, bool columnsFirst) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   int64_t k = shape[columnsFirst ? 1 : 0], n = shape[columnsFirst ? 0 : 1];
-  int64_t block = std::min<int64_t>(op.getBlock(), wholeColumn(k));
+  int64_t block = op.getBlock();
+  if (block >= k)
+    block = llvm::alignTo(k, kBlockAlignment);
   if (static_cast<int64_t>(op.getAxis()) != (columnsFirst ? 1 : 0) ||
       block % kBlockAlignment != 0)
     return failure();
@@ -210,7 +214,7 @@ static FailureOr<QuantizedMatrix> matrixOf(const Dequantized &map,
   int64_t k = type.getDimSize(1 - columnDim);
   return QuantizedMatrix{k,
                          type.getDimSize(columnDim),
-                         wholeColumn(k),
+                         columnBlock(k),
                          Codes{*bytes, 8, type.getDimSize(1), map.isUnsigned},
                          columnsFirst,
                          *scales,
@@ -275,7 +279,8 @@ static bool isExactIn(FloatType type, double value) {
   return !losesInfo;
 }
 
-/// Null if zero points cannot be stored in the type of the scales.
+/// Null if zero points cannot be stored in the type of the scales, or the
+/// floats are no larger.
 static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
                    StringRef name) {
   MLIRContext *context = b.getContext();
@@ -295,6 +300,9 @@ static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
         if (!isExactIn(scaleType, matrix.zeros.at(block, column) - low))
           return {};
   auto quantized = QuantizedAttr::get(context, matrix.block, scaleType, zero);
+  if (layout.panels(matrix.n) * blocks * quantized.blockWords(layout) >=
+      matrix.k * matrix.n)
+    return {};
   int64_t nr = layout.getNr(), kr = layout.getKr(),
           panels = layout.panels(matrix.n),
           blockBytes = quantized.blockWords(layout) * 4,
@@ -419,10 +427,14 @@ struct KeepQuantizedWeightsPass
     SmallVector<DequantizeOp> rest;
     getOperation().walk([&](DequantizeOp op) { rest.push_back(op); });
     for (DequantizeOp op : rest) {
-      if (op->use_empty())
+      if (op->use_empty()) {
         op.erase();
-      else
-        decompose(op);
+        continue;
+      }
+      if (readable)
+        remarkSlow(op, "keep-quantized-weights",
+                   "something other than matrix products reads the floats");
+      decompose(op);
     }
   }
 
@@ -444,28 +456,32 @@ struct KeepQuantizedWeightsPass
     if (!readable)
       return leaveAsIs(op, "products of the target read no quantized weights");
     RankedTensorType lhs = op.getLhs().getType();
+    if (!isa<FloatType>(lhs.getElementType()))
+      return failure(); // Integers are hone-form-byte-products' part.
     if (!lhs.getElementType().isF32() || !op.getType().getElementType().isF32())
       return leaveAsIs(op, "the product is not of f32");
     if (ShapedType::isDynamic(lhs.getShape().back()))
       return leaveAsIs(op, "K is not known");
     if (tensorType(rhs).getNumElements() == 0)
       return leaveAsIs(op, "the weights are empty");
-    Packed &packed = made[columnsFirst][rhs];
-    if (!packed.words) {
+    auto [place, isNew] = made[columnsFirst].try_emplace(rhs);
+    Packed &packed = place->second;
+    if (isNew) {
       FailureOr<QuantizedMatrix> matrix =
           dequantize ? matrixOf(dequantize, columnsFirst)
                      : matrixOf(*map, columnsFirst);
-      if (failed(matrix))
-        return leaveAsIs(op, "the weights are not known, or not quantized in "
-                             "columns or blocks along K");
       OpBuilder b(op);
       b.setInsertionPointAfterValue(rhs);
-      packed =
-          pack(*matrix, b, rhs.getLoc(),
-               "quantized_" + std::to_string(made[0].size() + made[1].size()));
-      if (!packed.words)
-        return leaveAsIs(op, "zero points are not exact in the type of scales");
+      size_t number = made[0].size() + made[1].size();
+      if (succeeded(matrix))
+        packed = pack(*matrix, b, rhs.getLoc(),
+                      "quantized_" + std::to_string(number));
     }
+    if (!packed.words)
+      return leaveAsIs(op, "the weights are not known, not in blocks along K "
+                           "of a multiple of 16, have zero points that are "
+                           "not exact in the type of the scales, or are no "
+                           "larger as floats");
     op.getRhsMutable().assign(packed.words);
     op.setTransposeRhs(false);
     op.setPackedAttr(packed.layout);

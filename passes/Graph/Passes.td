@@ -46,8 +46,9 @@ def KeepQuantizedWeightsPass : Pass<"hone-keep-quantized-weights", "::mlir::func
   let description = [{
     A matrix product with a constant right-hand side of `hone.dequantize`, or of a map that computes (byte - zero point) *
     scale with scales per tensor or per column, reads panels of codes (`#hone.quantized`) and never the floats, which are
-    4 to 16 times as large. Codes take as many bits as their values need. Each other `hone.dequantize` becomes a map.
-    Left alone: products of other types than f32, and parameters that vary along K without blocks.
+    up to 16 times as large. Codes take as many bits as their values need. Each other `hone.dequantize` becomes a map.
+    Left alone: products of other types than f32, blocks along N or of no multiple of 16, zero points that are not exact
+    in the type of the scales, and weights that floats take no more memory for.
   }];
   let options = [Option<"readable", "readable", "bool", "true",
                         "products of all targets can read quantized weights">];

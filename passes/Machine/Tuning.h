@@ -94,11 +94,11 @@ inline constexpr int64_t kMaxDotRows = 4;
 /// With at most this many rows, quantized weights are unpacked in registers;
 /// if the number of rows is unknown, each row of so few unpacks them.
 inline constexpr int64_t kMaxUnpackingRows = 8, kMaxRepeatedUnpacking = 2;
-/// Rows of a block that pay for unpacking them to memory.
+/// Rows of a block that pay for unpacking quantized weights to memory.
 inline constexpr int64_t kMinRowsPerUnpacking = 32;
-/// Elements of K in an iteration of the loop in registers.
+/// Elements of K in an iteration of the loop that unpacks in registers.
 inline constexpr int64_t kUnrolledElements = 32;
-/// Vectors of columns of its tiles.
+/// Vectors of a tile of one row that unpacks in registers.
 inline constexpr int64_t kUnpackedVectors = 4;
 /// Length along K of a packed block of the right-hand side.
 inline constexpr int64_t kPackedK = 512;
@@ -130,7 +130,7 @@ inline constexpr int64_t kMinPixels = 16;
 /// kernels would need too many.
 inline constexpr int64_t kMaxLoopsPerRow = 48;
 /// Maximum elements of the input rows that are converted for a row of results.
-inline constexpr int64_t kMaxConvertedElements = 1 << 20;
+inline constexpr int64_t kMaxConvertedElements = 1 << 18;
 /// Wider kernels of depthwise convolutions and pools become a loop.
 inline constexpr int64_t kMaxUnrolledKernel = 16;
 /// Taps per iteration of that loop: they stay in registers beside the sums.

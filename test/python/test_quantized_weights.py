@@ -122,6 +122,20 @@ class QuantizedWeightsTest(unittest.TestCase):
                 nodes.append(helper.make_node("MatMul", ["x", "t" if transposed else "d"], ["y"]))
                 check(self, x, shape, weights.T if transposed else weights, nodes, constants, cpu)
 
+    def test_long_columns(self):
+        """More elements of K than scratch memory could hold floats of, with one scale for all of them."""
+        rng = np.random.default_rng(8)
+        k, n = 20_000, 64
+        codes = rng.integers(-128, 127, (k, n), np.int8, endpoint=True)
+        scales = (rng.standard_normal(n) * 0.1).astype(np.float32)
+        nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"], axis=1), helper.make_node("MatMul", ["x", "d"], ["y"])]
+        constants = [numpy_helper.from_array(codes, "w"), numpy_helper.from_array(scales, "s")]
+        for shape in [1, k], [16, k], ["m", k]:
+            x = rng.standard_normal((16 if shape[0] == "m" else shape[0], k)).astype(np.float32)
+            for cpu in levels():
+                with self.subTest(shape=shape, cpu=cpu):
+                    check(self, x, shape, codes * scales.astype(np.float64), nodes, constants, cpu)
+
     def test_size(self):
         """Weights of 4 bits and their scales of 16 are all that the library has of them."""
         n, k, block = 512, 1024, 32

@@ -240,7 +240,7 @@ func.func @matmul_c1_steps(%x: tensor<3x6xi8>, %y: tensor<1x2x16x4xi8>) {
 
 // Words of a block: 16 scales, and 16 for each 8 of its 32 elements.
 func.func @matmul_c5_words(%x: tensor<3x40xf32>, %y: tensor<1x2x64xi32>) {
-  // expected-error@+1 {{words do not have the layout of the quantized operand}}
+  // expected-error @+1 {{words do not have the layout of the quantized operand}}
   %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x64xi32> -> tensor<3x6xf32>
   return
 }
@@ -248,7 +248,7 @@ func.func @matmul_c5_words(%x: tensor<3x40xf32>, %y: tensor<1x2x64xi32>) {
 // -----
 
 func.func @matmul_c5_packed(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
-  // expected-error@+1 {{words do not have the layout of the quantized operand}}
+  // expected-error @+1 {{words do not have the layout of the quantized operand}}
   %r = hone.matmul %x, %y quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
   return
 }
@@ -256,7 +256,7 @@ func.func @matmul_c5_packed(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
 // -----
 
 func.func @matmul_c2_quantized(%x: tensor<3x40xf16>, %y: tensor<1x2x80xi32>) {
-  // expected-error@+1 {{operands have different element types}}
+  // expected-error @+1 {{operands have different element types}}
   %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf16>, tensor<1x2x80xi32> -> tensor<3x6xf16>
   return
 }
@@ -264,15 +264,80 @@ func.func @matmul_c2_quantized(%x: tensor<3x40xf16>, %y: tensor<1x2x80xi32>) {
 // -----
 
 func.func @quantized_block(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
-  // expected-error@+1 {{blocks have a multiple of 16 elements, not 24}}
+  // expected-error @+1 {{blocks have a multiple of 16 elements, not 24}}
   %r = hone.matmul %x, %y packed <16, 8> quantized <block = 24, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
   return
 }
 
 // -----
 
+func.func @quantized_scale(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
+  // expected-error @+1 {{scales are f32, f16 or bf16, not 'f64'}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f64, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_zero(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
+  // expected-error @+1 {{a zero point is a difference of bytes, not -256}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f32, zero = -256> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_huge_block(%x: tensor<3x40xf32>, %y: tensor<1x1x16xi32>) {
+  // expected-error @+1 {{blocks have a multiple of 16 elements, not 4611686018427387904}}
+  %r = hone.matmul %x, %y packed <16, 4> quantized <block = 4611686018427387904, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x1x16xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+// Words that are not quantized, and steps of another type.
+func.func @packed_type(%x: tensor<3x8xf32>, %y: tensor<1x1x16x8xf32>) {
+  // expected-error @+1 {{panels must be of shape}}
+  %r = hone.matmul %x, %y packed <16, 8> : tensor<3x8xf32>, tensor<1x1x16x8xf32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @kernel_matmul_c3(%x: tensor<3x40xf32>, %y: tensor<1x2x64xi32>, %o: tensor<3x6xf32>) {
+  // expected-error @+1 {{words do not have the layout of the quantized operand}}
+  %r = hone.kernel.matmul ins(%x, %y : tensor<3x40xf32>, tensor<1x2x64xi32>) maps [] outs(%o : tensor<3x6xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  } -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @kernel_matmul_c3_type(%x: tensor<3x40xf16>, %y: tensor<1x2x80xi32>, %o: tensor<3x6xf32>) {
+  // expected-error @+1 {{a quantized product is of f32}}
+  %r = hone.kernel.matmul ins(%x, %y : tensor<3x40xf16>, tensor<1x2x80xi32>) maps [] outs(%o : tensor<3x6xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  } -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c3_axis(%x: tensor<3x40xi8>, %s: tensor<3x2xf32>) {
+  // expected-error @+1 {{needs blocks of rows or columns}}
+  %r = hone.dequantize %x, %s bits 8 block 32 axis 2 : tensor<3x40xi8>, tensor<3x2xf32> -> tensor<3x40xf32>
+  return
+}
+
+// -----
+
 func.func @dequantize_c1(%x: tensor<3x40xi16>, %s: tensor<3x2xf32>) {
-  // expected-error@+1 {{needs matrices of bytes and of floats}}
+  // expected-error @+1 {{needs matrices of bytes, and of f32, f16 or bf16}}
   %r = hone.dequantize %x, %s bits 8 block 32 axis 1 : tensor<3x40xi16>, tensor<3x2xf32> -> tensor<3x40xf32>
   return
 }
@@ -280,7 +345,7 @@ func.func @dequantize_c1(%x: tensor<3x40xi16>, %s: tensor<3x2xf32>) {
 // -----
 
 func.func @dequantize_c2(%x: tensor<3x20xi8>, %s: tensor<3x2xf32>) {
-  // expected-error@+1 {{has codes of 2, 4 or 8 bits, and few bits are unsigned}}
+  // expected-error @+1 {{needs codes of 2, 4 or 8 bits, unsigned below 8}}
   %r = hone.dequantize %x, %s bits 4 block 32 axis 1 : tensor<3x20xi8>, tensor<3x2xf32> -> tensor<3x40xf32>
   return
 }
@@ -288,7 +353,7 @@ func.func @dequantize_c2(%x: tensor<3x20xi8>, %s: tensor<3x2xf32>) {
 // -----
 
 func.func @dequantize_c3(%x: tensor<3x20xi8>, %s: tensor<3x1xf32>) {
-  // expected-error@+1 {{operands do not have the sizes of the result}}
+  // expected-error @+1 {{operands do not have the sizes of the result}}
   %r = hone.dequantize %x, %s bits 4 block 32 axis 1 unsigned : tensor<3x20xi8>, tensor<3x1xf32> -> tensor<3x40xf32>
   return
 }

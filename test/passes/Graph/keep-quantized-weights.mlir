@@ -5,25 +5,29 @@
 // above the lowest, as does the zero point.
 // CHECK-LABEL: func.func @blocks(
 // CHECK-SAME:    %[[X:.+]]: tensor<?x32xf32>
-// CHECK:         %[[W:.+]] = hone.constant dense<{{.+}}> : tensor<1x2x48xi32>
+// CHECK:         %[[W:.+]] = hone.constant dense<{{\[\[\[}}1065353216, 1077936128, {{.+}}, 1985229328, 1732584193, 1985229328, {{.+}}> : tensor<1x2x48xi32>
 // CHECK:         hone.matmul %[[X]], %[[W]] dims(%{{.+}}) packed <16, 8> quantized <block = 16, scale = f32, zero = 7>
-// CHECK-SAME:      : tensor<?x32xf32>, tensor<1x2x48xi32> -> tensor<?x2xf32>
+// CHECK-SAME:      : tensor<?x32xf32>, tensor<1x2x48xi32> -> tensor<?x16xf32>
+// A transpose is taken in, and the second product reads the same words.
+// CHECK:         hone.matmul %{{.+}}, %[[W]] packed
 // CHECK-NOT:     hone.dequantize
 // FLOATS-LABEL: func.func @blocks(
 // FLOATS-NOT:     hone.dequantize
-// FLOATS:         %[[D:.+]] = hone.map -> tensor<2x32xf32> {
+// FLOATS:         %[[D:.+]] = hone.map -> tensor<16x32xf32> {
 // FLOATS:           tensor.extract
 // FLOATS:           arith.shrui
 // FLOATS:           arith.subf
 // FLOATS:           arith.mulf
 // FLOATS:         hone.matmul %{{.+}}, %[[D]] dims(%{{.+}}) transpose_rhs
-func.func @blocks(%x: tensor<?x32xf32>, %n: index) -> tensor<?x2xf32> {
-  %codes = hone.constant dense<[[0x21, 0x43, 0x65, 0x87, 0x21, 0x43, 0x65, 0x87, 0x21, 0x43, 0x65, 0x87, 0x21, 0x43, 0x65, 0x87],
-                                [0x12, 0x34, 0x56, 0x78, 0x21, 0x43, 0x65, 0x87, 0x21, 0x43, 0x65, 0x87, 0x21, 0x43, 0x65, 0x87]]> : tensor<2x16xi8>
-  %scales = hone.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
-  %w = hone.dequantize %codes, %scales bits 4 block 16 axis 1 zero 8 unsigned : tensor<2x16xi8>, tensor<2x2xf32> -> tensor<2x32xf32>
-  %y = hone.matmul %x, %w dims(%n) transpose_rhs : tensor<?x32xf32>, tensor<2x32xf32> -> tensor<?x2xf32>
-  return %y : tensor<?x2xf32>
+func.func @blocks(%x: tensor<?x32xf32>, %z: tensor<4x32xf32>, %n: index) -> (tensor<?x16xf32>, tensor<4x16xf32>) {
+  %codes = hone.constant dense<"0x21436587214365872143658721436587123456782143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587214365872143658721436587"> : tensor<16x16xi8>
+  %scales = hone.constant dense<[[1.0, 2.0], [3.0, 4.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0],
+                                 [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]> : tensor<16x2xf32>
+  %w = hone.dequantize %codes, %scales bits 4 block 16 axis 1 zero 8 unsigned : tensor<16x16xi8>, tensor<16x2xf32> -> tensor<16x32xf32>
+  %t = hone.transpose %w [1, 0] : tensor<16x32xf32> -> tensor<32x16xf32>
+  %y = hone.matmul %x, %w dims(%n) transpose_rhs : tensor<?x32xf32>, tensor<16x32xf32> -> tensor<?x16xf32>
+  %v = hone.matmul %z, %t : tensor<4x32xf32>, tensor<32x16xf32> -> tensor<4x16xf32>
+  return %y, %v : tensor<?x16xf32>, tensor<4x16xf32>
 }
 
 // -----
@@ -32,33 +36,47 @@ func.func @blocks(%x: tensor<?x32xf32>, %n: index) -> tensor<?x2xf32> {
 // CHECK-LABEL: func.func @zero_points(
 // CHECK:         hone.constant dense<{{.+}}> : tensor<1x1x32xi32>
 // CHECK:         hone.matmul {{.+}} packed <16, 16> quantized <block = 16, scale = f16>
-func.func @zero_points(%x: tensor<3x16xf32>) -> tensor<3x2xf32> {
-  %codes = hone.constant dense<"0x6566676865666768656667686566676865666768656667686566676865666768"> : tensor<16x2xi8>
-  %scales = hone.constant dense<[[1.0, 2.0]]> : tensor<1x2xf16>
-  %zeros = hone.constant dense<[[100, 102]]> : tensor<1x2xi8>
-  %w = hone.dequantize %codes, %scales zeros %zeros bits 8 block 16 axis 0 unsigned : tensor<16x2xi8>, tensor<1x2xf16>, tensor<1x2xi8> -> tensor<16x2xf32>
-  %y = hone.matmul %x, %w : tensor<3x16xf32>, tensor<16x2xf32> -> tensor<3x2xf32>
-  return %y : tensor<3x2xf32>
+func.func @zero_points(%x: tensor<3x16xf32>) -> tensor<3x16xf32> {
+  %codes = hone.constant dense<102> : tensor<16x16xi8>
+  %scales = hone.constant dense<2.0> : tensor<1x16xf16>
+  %zeros = hone.constant dense<[[100, 101, 102, 103, 100, 101, 102, 103, 100, 101, 102, 103, 100, 101, 102, 103]]> : tensor<1x16xi8>
+  %w = hone.dequantize %codes, %scales zeros %zeros bits 8 block 16 axis 0 unsigned : tensor<16x16xi8>, tensor<1x16xf16>, tensor<1x16xi8> -> tensor<16x16xf32>
+  %y = hone.matmul %x, %w : tensor<3x16xf32>, tensor<16x16xf32> -> tensor<3x16xf32>
+  return %y : tensor<3x16xf32>
 }
 
 // -----
 
-// A map with a scale for each column: one block, of which what is behind K is zero.
+// A map with a scale for each column. What is behind K is zero, and so is a zero point, 7 below all codes.
 // CHECK-LABEL: func.func @columns(
-// CHECK:         hone.constant {{.+}} : tensor<1x1x528xi32>
-// CHECK:         hone.matmul {{.+}} packed <16, 4> quantized <block = 128, scale = f32, zero = 120>
+// CHECK:         hone.constant {{.+}} : tensor<1x1x144xi32>
+// CHECK:         hone.matmul {{.+}} packed <16, 16> quantized <block = 128, scale = f32, zero = -7>
 // FLOATS-LABEL: func.func @columns(
-// FLOATS:         hone.matmul {{.+}} : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
-func.func @columns(%x: tensor<3x4xf32>) -> tensor<3x2xf32> {
-  %codes = hone.constant dense<[[-120, 1], [2, 3], [4, 5], [6, 120]]> : tensor<4x2xi8>
-  %scales = hone.constant dense<[0.5, 0.25]> : tensor<2xf32>
-  %w = hone.map ins(%codes, %scales : tensor<4x2xi8>, tensor<2xf32>) -> tensor<4x2xf32> {
+// FLOATS:         hone.matmul {{.+}} : tensor<3x64xf32>, tensor<64x16xf32> -> tensor<3x16xf32>
+func.func @columns(%x: tensor<3x64xf32>) -> tensor<3x16xf32> {
+  %codes = hone.constant dense<7> : tensor<64x16xi8>
+  %scales = hone.constant dense<0.25> : tensor<16xf32>
+  %w = hone.map ins(%codes, %scales : tensor<64x16xi8>, tensor<16xf32>) -> tensor<64x16xf32> {
   ^bb0(%e: i8, %scale: f32):
     %f = arith.sitofp %e : i8 to f32
     %s = arith.mulf %f, %scale : f32
     hone.yield %s : f32
   }
-  %y = hone.matmul %x, %w : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  %y = hone.matmul %x, %w : tensor<3x64xf32>, tensor<64x16xf32> -> tensor<3x16xf32>
+  return %y : tensor<3x16xf32>
+}
+
+// -----
+
+// Of two columns a panel has 16, which are no smaller than the floats.
+// CHECK-LABEL: func.func @narrow(
+// CHECK-NOT:     quantized
+// CHECK:         return
+func.func @narrow(%x: tensor<3x16xf32>) -> tensor<3x2xf32> {
+  %codes = hone.constant dense<7> : tensor<16x2xi8>
+  %scales = hone.constant dense<1.0> : tensor<1x2xf32>
+  %w = hone.dequantize %codes, %scales bits 8 block 16 axis 0 : tensor<16x2xi8>, tensor<1x2xf32> -> tensor<16x2xf32>
+  %y = hone.matmul %x, %w : tensor<3x16xf32>, tensor<16x2xf32> -> tensor<3x2xf32>
   return %y : tensor<3x2xf32>
 }
 

@@ -264,7 +264,8 @@ std::optional<Val> dequantizedMatrix(NodeBuilder &n, Val x, Val scale,
     return type.getRank() == 2 && type.hasStaticShape();
   };
   bool isOfBytes = isInteger(x.elem) && elementBits(x.elem) <= 8;
-  if (!isOfBytes || block <= 0 || !isMatrix(x) || !isMatrix(scale) ||
+  if (!isOfBytes || isSmallFloat(scale.elem) || block <= 0 || !isMatrix(x) ||
+      !isMatrix(scale) ||
       (zeroPoint && (zeroPoint.elem != x.elem || !isMatrix(zeroPoint))))
     return std::nullopt;
   if (axis < 0)
