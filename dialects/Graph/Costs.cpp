@@ -121,6 +121,9 @@ SizeExpr ConvOp::getMultiplyAdds() {
   return sums * SizeExpr::size(getFilter(), steps) * packed->getKr();
 }
 
+/// A difference and a product.
+SizeExpr DequantizeOp::getFlop() { return SizeExpr::elements(getResult()) * 2; }
+
 SizeExpr ConvTransposeOp::getMultiplyAdds() {
   return SizeExpr::elements(getInput()) *
          SizeExpr::sizes(getFilter(), 1, getFilter().getType().getRank());

@@ -224,7 +224,7 @@ def Graph_MatmulOp : Graph_TensorOp<"matmul", [Graph_GivenSizes<["getKnownSizes"
   }];
 }
 
-def Graph_DequantizeOp : Graph_TensorOp<"dequantize", [Graph_DerivedSizes]> {
+def Graph_DequantizeOp : Graph_TensorOp<"dequantize", [Graph_DerivedSizes, Graph_Cost<["getFlop"]>]> {
   let summary = "a matrix that is quantized in blocks along one of its dimensions";
   let description = [{
     An element is (code - zero point) * scale, in f32. `scales` has an element for each block of `block` along `axis`, and

@@ -13,6 +13,9 @@ using namespace hone;
 using namespace hone::graph;
 
 static constexpr int64_t kMantissaBits = 23, kExponentBias = 127;
+/// Codes are multiplied by 2^-8 and scales by 2^8: sums that are scaled
+/// afterwards stay below those of the left-hand side.
+static constexpr int64_t kCodeBits = 8;
 
 namespace {
 /// Reads blocks of a vector of columns.
@@ -26,9 +29,10 @@ public:
 
   /// Loads the scales and zero points of the block of element `k` of K.
   void enter(Value k);
-  /// Differences of codes and zero points: of a word's elements of K, which
-  /// begin with `k` of the block entered.
+  /// Differences of codes and zero points, times 2^-8: of a word's elements of
+  /// K, which begin with `k` of the block entered.
   SmallVector<Value> differences(Value k) const;
+  /// Times 2^8.
   Value getScales() const { return scales; }
 
 private:
@@ -71,9 +75,12 @@ void BlockReader::enter(Value k) {
   Value block = e.div(k, e.cst(quantized.getBlock()));
   Value start = e.add(e.mul(columns.panel, panels.words.strides[0]),
                       e.mul(block, quantized.blockWords(packed)));
-  scales = parameters(start);
+  float power = 1 << kCodeBits;
+  scales = e.product(parameters(start), reals(power));
   if (!quantized.getZero())
-    zeros = parameters(e.add(start, quantized.parameterWords(packed)));
+    zeros =
+        e.product(parameters(e.add(start, quantized.parameterWords(packed))),
+                  reals(1 / power));
   codes = e.add(e.add(start, quantized.headWords(packed)), columns.column);
 }
 
@@ -94,14 +101,16 @@ SmallVector<Value> BlockReader::differences(Value k) const {
     }
     int64_t place = first - shifted, exponent = kMantissaBits - place;
     uint32_t mask = ((1u << bits) - 1) << place;
-    uint32_t high = (kExponentBias + exponent) << kMantissaBits;
+    uint32_t high = (kExponentBias + exponent - kCodeBits) << kMantissaBits;
     Value code = arith::AndIOp::create(b, e.loc, word, words(mask));
     Value real = vector::BitCastOp::create(
         b, e.loc, realType, arith::OrIOp::create(b, e.loc, code, words(high)));
     // Exact, as a difference of integers is.
-    float zero = static_cast<float>(panels.quantized.getZero().value_or(0));
+    int64_t subtracted =
+        (int64_t(1) << exponent) + panels.quantized.getZero().value_or(0);
     Value difference = arith::SubFOp::create(
-        b, e.loc, real, reals(static_cast<float>(1 << exponent) + zero));
+        b, e.loc, real,
+        reals(std::ldexp(static_cast<float>(subtracted), -kCodeBits)));
     if (zeros)
       difference = arith::SubFOp::create(b, e.loc, difference, zeros);
     differences.push_back(difference);

@@ -98,6 +98,8 @@ private:
       return false;
     int64_t rank = tensorType(map.getResult(0)).getRank();
     RankedTensorType type = tensorType(input);
+    if (type.getNumElements() == 0)
+      return false;
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (type.getDimSize(i) != 1 && rank - type.getRank() + i != channelDim)
         return false;

@@ -124,19 +124,25 @@ static Type storedType(Value scales) {
 }
 
 /// `columnsFirst`: the product reads rows of the dequantized matrix as columns.
-static FailureOr<QuantizedMatrix> matrixOf(DequantizeOp op, bool columnsFirst) {
+static std::optional<QuantizedMatrix>
+matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   int64_t k = shape[columnsFirst ? 1 : 0], n = shape[columnsFirst ? 0 : 1];
   int64_t block = op.getBlock();
   if (block >= k)
     block = llvm::alignTo(k, kBlockAlignment);
-  if (static_cast<int64_t>(op.getAxis()) != (columnsFirst ? 1 : 0) ||
-      block % kBlockAlignment != 0)
-    return failure();
+  auto no = [&](StringRef reason) {
+    problem = reason;
+    return std::nullopt;
+  };
+  if (static_cast<int64_t>(op.getAxis()) != (columnsFirst ? 1 : 0))
+    return no("blocks of the weights lie along N");
+  if (block % kBlockAlignment != 0)
+    return no("blocks of the weights are no multiple of 16 elements");
   std::optional<ConstantBytes> bytes = knownBytes(op.getCodes());
   std::optional<SmallVector<float>> scales = constantFloats(op.getScales());
   if (!bytes || !scales)
-    return failure();
+    return no("the weights or their scales are not known");
   bool isUnsigned = op.getIsUnsigned();
   auto codesOf = [&](Value tensor, ConstantBytes bytes) {
     return Codes{bytes, static_cast<int64_t>(op.getBits()),
@@ -156,7 +162,7 @@ static FailureOr<QuantizedMatrix> matrixOf(DequantizeOp op, bool columnsFirst) {
     else if (zeroBytes && getElementTypeOrSelf(tensor).isInteger(8))
       zeros = Parameters(codesOf(tensor, *zeroBytes), columnsFirst);
     else
-      return failure();
+      return no("the zero points of the weights are not known");
   }
   return QuantizedMatrix{k,
                          n,
@@ -199,18 +205,23 @@ static FailureOr<Parameters> columnParameters(const Parameter &parameter,
 }
 
 /// The same for a map that dequantizes, with parameters of columns.
-static FailureOr<QuantizedMatrix> matrixOf(const Dequantized &map,
-                                           bool columnsFirst) {
+static std::optional<QuantizedMatrix>
+matrixOf(const Dequantized &map, bool columnsFirst, StringRef &problem) {
   RankedTensorType type = tensorType(map.bytes);
   std::optional<ConstantBytes> bytes = knownBytes(map.bytes);
-  if (!bytes || type.getRank() != 2 || !type.hasStaticShape())
-    return failure();
+  if (!bytes || type.getRank() != 2 || !type.hasStaticShape()) {
+    problem = "the weights are not one known matrix";
+    return std::nullopt;
+  }
   int64_t columnDim = columnsFirst ? 0 : 1;
   FailureOr<Parameters> scales =
       columnParameters(map.scale, type, columnDim, 1);
   FailureOr<Parameters> zeros = columnParameters(map.zero, type, columnDim, 0);
-  if (failed(scales) || failed(zeros))
-    return failure();
+  if (failed(scales) || failed(zeros)) {
+    problem = "scales or zero points of the weights are not known, or not of "
+              "columns";
+    return std::nullopt;
+  }
   int64_t k = type.getDimSize(1 - columnDim);
   return QuantizedMatrix{k,
                          type.getDimSize(columnDim),
@@ -227,7 +238,8 @@ static FailureOr<QuantizedMatrix> matrixOf(const Dequantized &map,
 namespace {
 /// What a product reads in place of a matrix.
 struct Packed {
-  Value words;
+  Value words; ///< Null: there are none, because of `problem`.
+  StringRef problem;
   PackedAttr layout;
   QuantizedAttr quantized;
 };
@@ -279,10 +291,9 @@ static bool isExactIn(FloatType type, double value) {
   return !losesInfo;
 }
 
-/// Null if zero points cannot be stored in the type of the scales, or the
-/// floats are no larger.
 static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
                    StringRef name) {
+  auto no = [](StringRef reason) { return Packed{{}, reason, {}, {}}; };
   MLIRContext *context = b.getContext();
   auto [low, bits] = rangeOf(context, matrix);
   auto layout = PackedAttr::get(context, kPanelWidth, 32 / bits);
@@ -298,11 +309,11 @@ static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
     for (int64_t column = 0; column < matrix.n; ++column)
       for (int64_t block = 0; block < blocks; ++block)
         if (!isExactIn(scaleType, matrix.zeros.at(block, column) - low))
-          return {};
+          return no("zero points are not exact in the type of the scales");
   auto quantized = QuantizedAttr::get(context, matrix.block, scaleType, zero);
   if (layout.panels(matrix.n) * blocks * quantized.blockWords(layout) >=
       matrix.k * matrix.n)
-    return {};
+    return no("the weights take no more memory as floats");
   int64_t nr = layout.getNr(), kr = layout.getKr(),
           panels = layout.panels(matrix.n),
           blockBytes = quantized.blockWords(layout) * 4,
@@ -335,7 +346,8 @@ static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
                   words.size() * 4);
     }
   });
-  return {ConstantOp::create(b, loc, buffer.finish(name)), layout, quantized};
+  return {ConstantOp::create(b, loc, buffer.finish(name)), "", layout,
+          quantized};
 }
 
 //===-- Dequantization in the run -----------------------------------------===//
@@ -467,21 +479,19 @@ struct KeepQuantizedWeightsPass
     auto [place, isNew] = made[columnsFirst].try_emplace(rhs);
     Packed &packed = place->second;
     if (isNew) {
-      FailureOr<QuantizedMatrix> matrix =
-          dequantize ? matrixOf(dequantize, columnsFirst)
-                     : matrixOf(*map, columnsFirst);
+      StringRef problem;
+      std::optional<QuantizedMatrix> matrix =
+          dequantize ? matrixOf(dequantize, columnsFirst, problem)
+                     : matrixOf(*map, columnsFirst, problem);
       OpBuilder b(op);
       b.setInsertionPointAfterValue(rhs);
       size_t number = made[0].size() + made[1].size();
-      if (succeeded(matrix))
-        packed = pack(*matrix, b, rhs.getLoc(),
-                      "quantized_" + std::to_string(number));
+      packed = matrix ? pack(*matrix, b, rhs.getLoc(),
+                             "quantized_" + std::to_string(number))
+                      : Packed{{}, problem, {}, {}};
     }
     if (!packed.words)
-      return leaveAsIs(op, "the weights are not known, not in blocks along K "
-                           "of a multiple of 16, have zero points that are "
-                           "not exact in the type of the scales, or are no "
-                           "larger as floats");
+      return leaveAsIs(op, packed.problem);
     op.getRhsMutable().assign(packed.words);
     op.setTransposeRhs(false);
     op.setPackedAttr(packed.layout);

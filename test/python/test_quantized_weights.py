@@ -136,6 +136,30 @@ class QuantizedWeightsTest(unittest.TestCase):
                 with self.subTest(shape=shape, cpu=cpu):
                     check(self, x, shape, codes * scales.astype(np.float64), nodes, constants, cpu)
 
+    def test_large_activations(self):
+        """Sums that are scaled afterwards do not overflow where the result does not."""
+        k, n = 256, 32
+        nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"], axis=1), helper.make_node("MatMul", ["x", "d"], ["y"])]
+        codes, scales = np.full((k, n), 127, np.int8), np.full(n, 1e-3, np.float32)
+        constants = [numpy_helper.from_array(codes, "w"), numpy_helper.from_array(scales, "s")]
+        for rows in 1, 2, 33:
+            x = np.zeros((rows, k), np.float32)
+            x[:, :3] = [1e37, 1e37, -1e37]
+            with self.subTest(rows=rows):
+                check(self, x, x.shape, codes * scales.astype(np.float64), nodes, constants, "native")
+
+    def test_sizes_that_disagree(self):
+        """Scales with too few columns or blocks are refused, whatever dimension is wrong."""
+        codes = np.ones((20, 6), np.int8)
+        for shape in (2, 5), (2, 1), (1, 6), (3, 6):
+            node = helper.make_node("DequantizeLinear", ["w", "s"], ["y"], axis=0, block_size=16)
+            graph = helper.make_graph(
+                [node], "g", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+                [numpy_helper.from_array(codes, "w"), numpy_helper.from_array(np.ones(shape, np.float32), "s")])
+            model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+            with self.subTest(shape=shape), self.assertRaisesRegex(hone.CompileError, "scales and the tensor"):
+                hone.compile(model.SerializeToString())
+
     def test_size(self):
         """Weights of 4 bits and their scales of 16 are all that the library has of them."""
         n, k, block = 512, 1024, 32

@@ -60,7 +60,8 @@ func.func @tails(%a: memref<7x64xf32>, %b: memref<2x64x16xf32>, %out: memref<7x3
 // CHECK-LABEL: func.func @quantized(
 // CHECK:         memref.alloca() {{.*}} : memref<8192xf32>
 // CHECK:         scf.for {{.+}} step %c32 {
-// CHECK:           %[[SCALES:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK:           %[[STORED:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK:           %[[SCALES:.+]] = arith.mulf %[[STORED]], %{{.+}}
 // CHECK:           scf.for {{.+}} step %c8 {
 // CHECK:             %[[WORDS:.+]] = vector.load
 // CHECK:             %[[CODES:.+]] = arith.andi %[[WORDS]], %{{.+}}
@@ -88,9 +89,10 @@ func.func @quantized(%a: memref<24x512xf32>, %b: memref<2x16x80xi32>, %out: memr
 // CHECK-LABEL: func.func @quantized_few(
 // CHECK-NOT:     memref.alloca
 // CHECK:         scf.for {{.+}} step %c32 iter_args
-// CHECK:           %[[SCALES:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK:           %[[STORED:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK:           %[[SCALES:.+]] = arith.mulf %[[STORED]], %{{.+}}
 // CHECK-COUNT-32:  vector.fma
-// CHECK:           vector.fma %[[SCALES]]
+// CHECK:           vector.fma %[[SCALES]],
 // CHECK-COUNT-4:   vector.fma
 // CHECK:           vector.fma
 // CHECK-NOT:       vector.fma

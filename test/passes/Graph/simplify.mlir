@@ -395,3 +395,23 @@ func.func @map_behind_pool(%x: tensor<1x8x6x6xf32>) -> tensor<1x3x3x8xf32> {
   }
   return %r : tensor<1x3x3x8xf32>
 }
+
+// -----
+
+// Weights without elements take in no scale.
+// CHECK-LABEL: func.func @empty_weights(
+// CHECK:         hone.matmul %{{.+}}, %{{.+}} : tensor<3x4xf32>, tensor<4x0xf32> -> tensor<3x0xf32>
+// CHECK:         hone.map
+func.func @empty_weights(%x: tensor<3x4xf32>) -> tensor<3x0xf32> {
+  %w = hone.constant dense<> : tensor<4x0xf32>
+  %c = hone.constant dense<> : tensor<0xf32>
+  %p = hone.matmul %x, %w : tensor<3x4xf32>, tensor<4x0xf32> -> tensor<3x0xf32>
+  %y = hone.map ins(%p, %c : tensor<3x0xf32>, tensor<0xf32>) -> tensor<3x0xf32> {
+  ^bb0(%e: f32, %d: f32):
+    %factor = arith.constant -2.0 : f32
+    %m = arith.mulf %e, %factor : f32
+    %s = arith.addf %m, %d : f32
+    hone.yield %s : f32
+  }
+  return %y : tensor<3x0xf32>
+}

@@ -45,6 +45,12 @@ Val hone::onnx::quantizationParameter(NodeBuilder &n, Val parameter, Val x,
     block = (*size + *count - 1) / *count;
   }
   Size blocks = n.dim(parameter, axis);
+  for (int64_t i = 0; i < x.rank(); ++i)
+    n.agree(n.dim(parameter, i),
+            i == axis ? n.ceilDiv(dims[i], n.index(block)) : dims[i],
+            "the scales and the tensor");
+  if (n.failed())
+    return parameter;
   return n.move(dims, parameter.elem, [&](ScalarBuilder &s) {
     SmallVector<Scalar> at;
     for (int64_t i = 0; i < x.rank(); ++i)
