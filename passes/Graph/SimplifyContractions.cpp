@@ -106,10 +106,10 @@ struct MergeRows : OpRewritePattern<MatmulOp> {
     SmallVector<int64_t> shape;
     SmallVector<Value> dynamic;
     dims.split(rewriter, loc, {rows, result.back()}, shape, dynamic);
-    auto merged = MatmulOp::create(
-        rewriter, loc, matmul.getType().clone(shape), left, right, dynamic,
-        matmul.getTransposeRhs(), matmul.getPackedAttr(),
-        matmul.getQuantizedAttr());
+    auto merged =
+        MatmulOp::create(rewriter, loc, matmul.getType().clone(shape), left,
+                         right, dynamic, matmul.getTransposeRhs(),
+                         matmul.getPackedAttr(), matmul.getQuantizedAttr());
     rewriter.replaceOpWithNewOp<ReshapeOp>(matmul, matmul.getType(), merged,
                                            matmul.getDims());
     return success();
