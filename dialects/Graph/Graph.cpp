@@ -69,12 +69,13 @@ bool PackedAttr::isFor(Type element) const {
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                       int64_t block, Type scale, std::optional<int64_t> zero) {
-  if (block < 1 || block % 16 != 0 || block > INT32_MAX)
-    return emitError() << "blocks have a multiple of 16 elements, not "
+  if (block < 1 || block % kQuantizedBlockAlignment != 0 || block > INT32_MAX)
+    return emitError() << "blocks have a multiple of "
+                       << kQuantizedBlockAlignment << " elements, not "
                        << block;
   if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
     return emitError() << "scales are f32, f16 or bf16, not " << scale;
-  if (zero && (*zero < -255 || *zero > 255))
+  if (zero && (*zero < -kMaxDistance || *zero > kMaxDistance))
     return emitError() << "a zero point is a difference of bytes, not "
                        << *zero;
   return success();

@@ -30,6 +30,10 @@ namespace hone::graph {
 
 /// Columns of a panel of packed weights.
 inline constexpr int64_t kPanelWidth = 16;
+/// Blocks of a quantized operand are a multiple of so many elements.
+inline constexpr int64_t kQuantizedBlockAlignment = 16;
+/// The largest distance of a byte from its zero point.
+inline constexpr int64_t kMaxDistance = 255;
 
 /// Reorders the dimensions of an attention's operand to [batch.., rows, size],
 /// the order they already have unless `byRow`.

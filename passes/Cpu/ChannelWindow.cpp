@@ -72,9 +72,8 @@ private:
   Value pixelStride() const { return input.strides[window.bufferDim(last)]; }
   Value tapAt(Value kernelOffset, Value mask) const;
   Value inputAt(Value offset, Value mask) const {
-    return widened(input, input.load(e, offset, lanes, mask));
+    return input.extend(e, input.load(e, offset, lanes, mask), sum);
   }
-  Value widened(const FlatBuffer &buffer, Value loaded) const;
   Value padding() const;
 
   Emitter &e;
@@ -252,25 +251,14 @@ Value ChannelEmitter::tapAt(Value kernelOffset, Value mask) const {
   if (!taps)
     return nullptr;
   Value offset = e.add(e.mul(kernelOffset, window.channels), channel);
-  return widened(*taps, taps->load(e, offset, lanes, mask));
-}
-
-Value ChannelEmitter::widened(const FlatBuffer &buffer, Value loaded) const {
-  auto type = cast<VectorType>(loaded.getType());
-  if (isa<FloatType>(type.getElementType()) || !isa<FloatType>(sum))
-    return buffer.extend(e, loaded, sum);
-  if (buffer.isUnsigned)
-    return arith::UIToFPOp::create(e.builder, e.loc, type.clone(sum), loaded);
-  return arith::SIToFPOp::create(e.builder, e.loc, type.clone(sum), loaded);
+  return taps->extend(e, taps->load(e, offset, lanes, mask), sum);
 }
 
 Value ChannelEmitter::padding() const {
   TypedAttr number = isa<FloatType>(sum)
                          ? TypedAttr(e.builder.getFloatAttr(sum, fill))
                          : TypedAttr(e.builder.getIntegerAttr(sum, fill));
-  return arith::ConstantOp::create(
-      e.builder, e.loc,
-      DenseElementsAttr::get(VectorType::get({lanes}, sum), Attribute(number)));
+  return e.splat(VectorType::get({lanes}, sum), number);
 }
 
 /// Adds the kernel elements [low, high) of dimension `d`, and all of those

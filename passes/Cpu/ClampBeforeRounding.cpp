@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Cpu/Passes.h"
+#include "passes/Emit/Emit.h"
 #include <cmath>
 #include <map>
 
@@ -134,12 +135,6 @@ static std::optional<Reciprocal> reciprocalFor(float divisor, int32_t bound) {
     }
   }
   return found;
-}
-
-static Value splat(OpBuilder &b, Location loc, Type type, TypedAttr number) {
-  if (auto vector = dyn_cast<VectorType>(type))
-    number = DenseElementsAttr::get(vector, Attribute(number));
-  return arith::ConstantOp::create(b, loc, number);
 }
 
 /// The number as i32, without the offset.

@@ -38,15 +38,11 @@ public:
 private:
   Value parameters(Value offset) const;
   Value words(uint32_t word) const {
-    return constant(e.builder.getI32IntegerAttr(static_cast<int32_t>(word)),
-                    wordType);
+    return e.splat(wordType,
+                   e.builder.getI32IntegerAttr(static_cast<int32_t>(word)));
   }
   Value reals(float real) const {
-    return constant(e.builder.getF32FloatAttr(real), realType);
-  }
-  Value constant(Attribute element, VectorType type) const {
-    return arith::ConstantOp::create(e.builder, e.loc,
-                                     DenseElementsAttr::get(type, element));
+    return e.splat(realType, e.builder.getF32FloatAttr(real));
   }
 
   Emitter &e;

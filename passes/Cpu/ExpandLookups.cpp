@@ -9,6 +9,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Passes.h"
+#include "passes/Emit/Emit.h"
 
 namespace hone {
 #define GEN_PASS_DEF_EXPANDLOOKUPSPASS
@@ -79,8 +80,7 @@ static Value permuteWords(OpBuilder &b, LookupOp op) {
   int64_t lanes = kRegisterBytes / 4;
   auto type = VectorType::get(lanes, b.getI32Type());
   auto number = [&](int32_t value) -> Value {
-    return arith::ConstantOp::create(
-        b, loc, DenseElementsAttr::get(type, b.getI32IntegerAttr(value)));
+    return splat(b, loc, type, b.getI32IntegerAttr(value));
   };
   Value places = arith::ExtUIOp::create(b, loc, type,
                                         resized(b, loc, op.getPlace(), lanes));

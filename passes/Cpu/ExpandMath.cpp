@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Emit/Emit.h"
 #include "llvm/ADT/bit.h"
 
 #include <limits>
@@ -38,11 +39,12 @@ public:
 
   Value constant(float value) {
     Builder builder(type.getContext());
-    return splat(type, builder.getF32FloatAttr(value));
+    return splat(rewriter, loc, type, builder.getF32FloatAttr(value));
   }
   Value integer(int32_t value) {
     Builder builder(type.getContext());
-    return splat(integerType(), builder.getI32IntegerAttr(value));
+    return splat(rewriter, loc, integerType(),
+                 builder.getI32IntegerAttr(value));
   }
   Type integerType() {
     Type i32 = IntegerType::get(type.getContext(), 32);
@@ -259,13 +261,6 @@ private:
   Value expInRange(Value x, ArrayRef<float> coefficients) {
     auto [t, r] = reduceExponent(x, 127);
     return mul(polynomial(r, coefficients), fromBits(shiftLeft(bits(t), 23)));
-  }
-
-  Value splat(Type of, TypedAttr value) {
-    TypedAttr attr = value;
-    if (auto vector = dyn_cast<VectorType>(of))
-      attr = DenseElementsAttr::get(vector, Attribute(value));
-    return arith::ConstantOp::create(rewriter, loc, attr);
   }
 
   PatternRewriter &rewriter;

@@ -79,6 +79,22 @@ static Value multiplyThenAdd(Emitter &e, Value left, Value right, Value sum) {
   return e.sum(sum, e.product(left, right));
 }
 
+//===-- Dot products ------------------------------------------------------===//
+
+/// `kr` elements as they lie, for each column.
+template <int64_t kr>
+static Value repeatLeft(Emitter &e, const FlatBuffer &buffer, Value offset,
+                        VectorType sum) {
+  return repeat(e, buffer.load(e, offset, kr), sum.getNumElements() * kr);
+}
+
+/// `kr` elements of each column as they lie.
+template <int64_t kr>
+static SmallVector<Value> loadRight(Emitter &e, const FlatBuffer &buffer,
+                                    Value offset, VectorType sum, Value) {
+  return {buffer.load(e, offset, sum.getNumElements() * kr)};
+}
+
 //===-- Pairs of bf16 -----------------------------------------------------===//
 
 static bool isOfPairs(const ProductTypes &types) {
@@ -92,10 +108,8 @@ static SmallVector<Value> extendPairs(Emitter &e, const FlatBuffer &buffer,
   int64_t lanes = sum.getNumElements();
   Type i32 = e.builder.getI32Type(), f32 = sum.getElementType();
   auto splat = [&](uint32_t bits) -> Value {
-    auto value = e.builder.getI32IntegerAttr(static_cast<int32_t>(bits));
-    return arith::ConstantOp::create(
-        e.builder, e.loc,
-        DenseElementsAttr::get(VectorType::get({lanes}, i32), value));
+    return e.splat(VectorType::get({lanes}, i32),
+                   e.builder.getI32IntegerAttr(static_cast<int32_t>(bits)));
   };
   Value pairs = bitcast(e, buffer.load(e, offset, lanes * 2), lanes, i32);
   Value first = arith::ShLIOp::create(e.builder, e.loc, pairs, splat(16));
@@ -105,16 +119,6 @@ static SmallVector<Value> extendPairs(Emitter &e, const FlatBuffer &buffer,
 }
 
 static Type pairedType(const ProductTypes &types) { return types.rhs; }
-
-static Value repeatPair(Emitter &e, const FlatBuffer &buffer, Value offset,
-                        VectorType sum) {
-  return repeat(e, buffer.load(e, offset, 2), sum.getNumElements() * 2);
-}
-
-static SmallVector<Value> loadPairs(Emitter &e, const FlatBuffer &buffer,
-                                    Value offset, VectorType sum, Value) {
-  return {buffer.load(e, offset, sum.getNumElements() * 2)};
-}
 
 static Value dotPairs(Emitter &e, Value left, Value right, Value sum) {
   return call(e, "llvm.x86.avx512bf16.dpbf16ps.512",
@@ -129,16 +133,6 @@ static int64_t costOfPairs(const CpuMachine &machine) {
 
 static bool isOfBytes(const ProductTypes &types) {
   return types.kr == 4 && graph::isByteProduct(types.lhs, types.accumulator);
-}
-
-static Value repeatBytes(Emitter &e, const FlatBuffer &buffer, Value offset,
-                         VectorType sum) {
-  return repeat(e, buffer.load(e, offset, 4), sum.getNumElements() * 4);
-}
-
-static SmallVector<Value> loadBytes(Emitter &e, const FlatBuffer &buffer,
-                                    Value offset, VectorType sum, Value) {
-  return {buffer.load(e, offset, sum.getNumElements() * 4)};
 }
 
 static Value dotBytes(Emitter &e, Value left, Value right, Value sum) {
@@ -208,7 +202,7 @@ static constexpr MicroKernel kTable[] = {
               isOfPairs(types) && (types.lhs.isBF16() || types.isConvertible);
      },
      wholeVector, /*kr=*/2, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
-     costOfPairs, pairedType, repeatPair, loadPairs, dotPairs},
+     costOfPairs, pairedType, repeatLeft<2>, loadRight<2>, dotPairs},
     // Without it, or where it is slower, the elements of pairs on the right are
     // widened: an operation each, and no rounding.
     {"fma_pairs",
@@ -229,7 +223,7 @@ static constexpr MicroKernel kTable[] = {
        return machine.hasByteDot() && isOfBytes(types);
      },
      wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
-     /*cost=*/nullptr, storedType, repeatBytes, loadBytes, dotBytes},
+     /*cost=*/nullptr, storedType, repeatLeft<4>, loadRight<4>, dotBytes},
     // Without it bytes are widened, and a column has two sums, of the first and
     // the last two of four products.
     {"add_pairs",
@@ -302,10 +296,8 @@ Value MicroKernel::finish(Emitter &e, Value sum) const {
   unsigned bits = type.getElementTypeBitWidth();
   auto wideType = VectorType::get({lanes}, e.builder.getIntegerType(2 * bits));
   Value pairs = bitcast(e, sum, lanes, wideType.getElementType());
-  Value shift = arith::ConstantOp::create(
-      e.builder, e.loc,
-      DenseElementsAttr::get(
-          wideType, e.builder.getIntegerAttr(wideType.getElementType(), bits)));
+  Value shift = e.splat(
+      wideType, e.builder.getIntegerAttr(wideType.getElementType(), bits));
   Value second = arith::ShRUIOp::create(e.builder, e.loc, pairs, shift);
   return arith::TruncIOp::create(
       e.builder, e.loc, VectorType::get({lanes}, type.getElementType()),

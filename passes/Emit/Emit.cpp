@@ -146,6 +146,13 @@ Value Emitter::zero(Type type) {
   return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
 }
 
+Value hone::splat(OpBuilder &builder, Location loc, Type type,
+                  TypedAttr element) {
+  if (auto vector = dyn_cast<VectorType>(type))
+    element = DenseElementsAttr::get(vector, Attribute(element));
+  return arith::ConstantOp::create(builder, loc, element);
+}
+
 Value Emitter::extend(Value value, Type elementType, bool isUnsigned) {
   Type from = getElementTypeOrSelf(value);
   if (from == elementType)
@@ -155,6 +162,11 @@ Value Emitter::extend(Value value, Type elementType, bool isUnsigned) {
     to = vector.clone(elementType);
   if (isa<FloatType>(from))
     return arith::ExtFOp::create(builder, loc, to, value);
+  if (isa<FloatType>(elementType)) {
+    if (isUnsigned)
+      return arith::UIToFPOp::create(builder, loc, to, value);
+    return arith::SIToFPOp::create(builder, loc, to, value);
+  }
   if (isUnsigned)
     return arith::ExtUIOp::create(builder, loc, to, value);
   return arith::ExtSIOp::create(builder, loc, to, value);

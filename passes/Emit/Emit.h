@@ -12,6 +12,10 @@
 
 namespace hone {
 
+/// A constant of `type`: `element`, or a vector of it.
+mlir::Value splat(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type,
+                  mlir::TypedAttr element);
+
 /// Index arithmetic at a location; constants fold.
 class Emitter {
 public:
@@ -60,6 +64,9 @@ public:
   /// which is as wide or wider.
   mlir::Value extend(mlir::Value value, mlir::Type elementType,
                      bool isUnsigned = false);
+  mlir::Value splat(mlir::Type type, mlir::TypedAttr element) {
+    return hone::splat(builder, loc, type, element);
+  }
   /// Sum and product in the element type of the operands.
   mlir::Value sum(mlir::Value a, mlir::Value b);
   mlir::Value product(mlir::Value a, mlir::Value b);

@@ -87,7 +87,7 @@ struct FoldAffine : OpRewritePattern<MapOp> {
 
 private:
   /// A number or one per channel, known now.
-  static bool isPerChannel(MapOp map, Value value, int64_t channelDim) {
+  static bool isKnownPerChannel(MapOp map, Value value, int64_t channelDim) {
     if (auto constant = value.getDefiningOp<arith::ConstantOp>())
       return true;
     auto argument = dyn_cast<BlockArgument>(value);
@@ -98,12 +98,8 @@ private:
       return false;
     int64_t rank = tensorType(map.getResult(0)).getRank();
     RankedTensorType type = tensorType(input);
-    if (type.getNumElements() == 0)
-      return false;
-    for (int64_t i = 0; i < type.getRank(); ++i)
-      if (type.getDimSize(i) != 1 && rank - type.getRank() + i != channelDim)
-        return false;
-    return true;
+    return type.getNumElements() != 0 &&
+           hone::isPerChannel(type, rank, channelDim);
   }
 
   static LogicalResult fold(MapOp map, unsigned inputNumber,
@@ -120,7 +116,7 @@ private:
       bool constantFirst = user->getOperand(1) == current;
       Value other = user->getOperand(constantFirst ? 0 : 1);
       if ((constantFirst && isa<arith::DivFOp>(user)) ||
-          !isPerChannel(map, other, weighted.channelDim))
+          !isKnownPerChannel(map, other, weighted.channelDim))
         break;
       bool negates = constantFirst && isa<arith::SubFOp>(user);
       scales |= negates || isa<arith::MulFOp, arith::DivFOp>(user);

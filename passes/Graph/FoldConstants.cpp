@@ -7,6 +7,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/Graph/ConstantUsers.h"
 #include "passes/Graph/Passes.h"
 
 namespace hone {
@@ -98,14 +99,13 @@ struct FoldConstantsPass
 
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
-    llvm::DenseMap<const void *, unsigned> users; // constants on one resource
+    hone::ConstantUsers users;
     SmallVector<Operation *> candidates;
     bytesLeft = freeBytes;
     elementsLeft = freeElements;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (auto constant = dyn_cast<ConstantOp>(op)) {
-        const void *storage = constantStorage(constant.getValue());
-        if (users[storage]++ == 0 && storage) {
+        if (users.add(constant)) {
           bytesLeft += maxGrowth * bytesOf(constant.getType());
           elementsLeft += maxSweeps * constant.getType().getNumElements();
         }
@@ -131,9 +131,9 @@ struct FoldConstantsPass
       }
       SmallVector<Value> constants;
       for (ElementsAttr value : *values) {
-        constants.push_back(ConstantOp::create(rewriter, op->getLoc(), value));
-        const void *storage = constantStorage(value);
-        if (users[storage]++ == 0 && storage)
+        auto constant = ConstantOp::create(rewriter, op->getLoc(), value);
+        constants.push_back(constant);
+        if (users.add(constant))
           bytesLeft -= bytesOf(value.getType());
       }
       elementsLeft -= costOf(evaluable);
@@ -145,23 +145,18 @@ struct FoldConstantsPass
       });
       rewriter.replaceOp(op, constants);
       for (Value operand : operands)
-        eraseUnused(operand, users, rewriter);
+        if (auto constant = operand.getDefiningOp<ConstantOp>())
+          eraseUnused(constant, users);
     }
   }
 
 private:
   /// Frees a source at once: a chain of folded operations never holds more than
   /// two copies of a weight.
-  void eraseUnused(Value value, llvm::DenseMap<const void *, unsigned> &users,
-                   RewriterBase &rewriter) {
-    auto constant = value.getDefiningOp<ConstantOp>();
-    if (!constant || !constant->use_empty())
-      return;
-    if (--users[constantStorage(constant.getValue())] == 0) {
-      releaseConstant(constant.getValue());
-      bytesLeft += bytesOf(constant.getType());
-    }
-    rewriter.eraseOp(constant);
+  void eraseUnused(ConstantOp constant, hone::ConstantUsers &users) {
+    int64_t bytes = bytesOf(constant.getType());
+    if (users.eraseUnused(constant))
+      bytesLeft += bytes;
   }
 
   bool foldScalar(Operation *op, RewriterBase &rewriter) {

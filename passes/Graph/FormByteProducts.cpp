@@ -92,29 +92,15 @@ static Value flipSigns(OpBuilder &b, Value bytes, DimBuilder &dims) {
 }
 
 static ZeroPoints zeroPointsOf(const Dequantized &operand, int64_t offset) {
-  ZeroPoints zeros;
-  zeros.offset = offset;
-  if (!operand.zero.tensor) {
-    int64_t zero = operand.zero.number.value_or(0);
-    zeros.known = {zero + offset};
+  ZeroPoints zeros{integersOf(operand.zero), operand.zero.tensor,
+                   operand.zero.isUnsigned, offset};
+  if (!zeros.known)
     return zeros;
-  }
-  zeros.tensor = operand.zero.tensor;
-  zeros.isUnsigned = operand.zero.isUnsigned;
-  std::optional<ConstantBytes> bytes = knownBytes(zeros.tensor);
-  if (!bytes)
-    return zeros;
-  zeros.known.emplace();
   // Parameters of no rows are those of any.
-  if (bytes->data.empty())
-    zeros.known->push_back(offset);
-  int64_t count = bytes->splat ? 1 : bytes->data.size();
-  for (int64_t i = 0; i < count; ++i) {
-    char byte = *bytes->element(i);
-    int64_t value =
-        zeros.isUnsigned ? int64_t(uint8_t(byte)) : int64_t(int8_t(byte));
-    zeros.known->push_back(value + offset);
-  }
+  if (zeros.known->empty())
+    zeros.known->push_back(0);
+  for (int64_t &zero : *zeros.known)
+    zero += offset;
   return zeros;
 }
 
@@ -361,12 +347,9 @@ static bool isOfColumns(const ByteProduct &product,
   if (!parameter.tensor)
     return true;
   RankedTensorType type = tensorType(parameter.tensor);
-  int64_t distance =
-      tensorType(product.right.bytes).getRank() - product.columnDim;
-  for (int64_t i = 1; i <= type.getRank(); ++i)
-    if (i != distance && type.getDimSize(type.getRank() - i) != 1)
-      return false;
-  return type.hasStaticShape() || isa<MatmulOp>(product.op);
+  return isPerChannel(type, tensorType(product.right.bytes).getRank(),
+                      product.columnDim) &&
+         (type.hasStaticShape() || isa<MatmulOp>(product.op));
 }
 
 static LogicalResult leaveAsIs(Operation *op, StringRef reason) {
@@ -520,9 +503,7 @@ static LogicalResult formConvolution(ConvOp op, const Dequantized &left,
   if (!filter.hasStaticShape())
     return leaveAsIs(op, "the shape of the filter is not known");
   int64_t kr = packedLayout(right.bytes).getKr();
-  bool isDepthwise = filter.getDimSize(0) == int64_t(op.getGroup()) &&
-                     filter.getDimSize(1) == 1;
-  if (op.getGroup() != 1 && !isDepthwise && filter.getDimSize(1) % kr != 0)
+  if (op.getGroup() != 1 && !isDepthwise(op) && filter.getDimSize(1) % kr != 0)
     return leaveAsIs(op, "groups have too few channels");
   ByteProduct product{
       op,

@@ -20,9 +20,6 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Blocks of the layout are a multiple of so many elements.
-static constexpr int64_t kBlockAlignment = 16;
-
 /// Elements of K in a block where a column has one scale: chunks divide them,
 /// and sums of codes stay small.
 static int64_t columnBlock(int64_t k) {
@@ -94,27 +91,6 @@ struct QuantizedMatrix {
 
 } // namespace
 
-static std::optional<SmallVector<float>> constantFloats(Value tensor) {
-  std::optional<ConstantBytes> bytes = knownBytes(tensor);
-  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(tensor));
-  if (!bytes || !type)
-    return std::nullopt;
-  unsigned width = type.getIntOrFloatBitWidth();
-  if (width > 32)
-    return std::nullopt;
-  SmallVector<float> values(tensorType(tensor).getNumElements());
-  for (auto [i, value] : llvm::enumerate(values)) {
-    uint32_t word = 0;
-    std::memcpy(&word, bytes->element(i), bytes->width);
-    APFloat number(type.getFloatSemantics(), APInt(width, word));
-    bool losesInfo;
-    number.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven,
-                   &losesInfo);
-    value = number.convertToFloat();
-  }
-  return values;
-}
-
 /// The type in which scales are stored.
 static Type storedType(Value scales) {
   Type type = getElementTypeOrSelf(scales);
@@ -130,14 +106,14 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
   int64_t k = shape[columnsFirst ? 1 : 0], n = shape[columnsFirst ? 0 : 1];
   int64_t block = op.getBlock();
   if (block >= k)
-    block = llvm::alignTo(k, kBlockAlignment);
+    block = llvm::alignTo(k, kQuantizedBlockAlignment);
   auto no = [&](StringRef reason) {
     problem = reason;
     return std::nullopt;
   };
   if (static_cast<int64_t>(op.getAxis()) != (columnsFirst ? 1 : 0))
     return no("blocks of the weights lie along N");
-  if (block % kBlockAlignment != 0)
+  if (block % kQuantizedBlockAlignment != 0)
     return no("blocks of the weights are no multiple of 16 elements");
   std::optional<ConstantBytes> bytes = knownBytes(op.getCodes());
   std::optional<SmallVector<float>> scales = constantFloats(op.getScales());
@@ -148,7 +124,7 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
     return Codes{bytes, static_cast<int64_t>(op.getBits()),
                  tensorType(tensor).getDimSize(1), isUnsigned};
   };
-  auto floatsOf = [&](Value tensor, SmallVector<float> values) {
+  auto inBlocks = [&](Value tensor, SmallVector<float> values) {
     int64_t pitch = tensorType(tensor).getDimSize(1);
     return columnsFirst ? Parameters(std::move(values), 1, pitch)
                         : Parameters(std::move(values), pitch, 1);
@@ -158,7 +134,7 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
     std::optional<ConstantBytes> zeroBytes = knownBytes(tensor);
     std::optional<SmallVector<float>> zeroFloats = constantFloats(tensor);
     if (zeroFloats)
-      zeros = floatsOf(tensor, *zeroFloats);
+      zeros = inBlocks(tensor, *zeroFloats);
     else if (zeroBytes && getElementTypeOrSelf(tensor).isInteger(8))
       zeros = Parameters(codesOf(tensor, *zeroBytes), columnsFirst);
     else
@@ -169,39 +145,24 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
                          block,
                          codesOf(op.getCodes(), *bytes),
                          columnsFirst,
-                         floatsOf(op.getScales(), *scales),
+                         inBlocks(op.getScales(), *scales),
                          zeros,
                          storedType(op.getScales())};
 }
 
-/// A parameter of a map over a matrix, with one value or one for each column.
-static FailureOr<Parameters> columnParameters(const Parameter &parameter,
-                                              RankedTensorType matrix,
-                                              int64_t columnDim,
-                                              double otherwise) {
-  if (!parameter)
-    return Parameters(otherwise);
-  if (parameter.number)
-    return Parameters(*parameter.number);
-  RankedTensorType type = tensorType(parameter.tensor);
-  int64_t added = matrix.getRank() - type.getRank();
-  for (auto [i, size] : llvm::enumerate(type.getShape()))
-    if (size != 1 && added + static_cast<int64_t>(i) != columnDim)
-      return failure();
-  bool isOne = type.getNumElements() == 1;
-  if (std::optional<SmallVector<float>> floats =
-          constantFloats(parameter.tensor))
-    return Parameters(std::move(*floats), 0, isOne ? 0 : 1);
-  std::optional<ConstantBytes> bytes = knownBytes(parameter.tensor);
-  if (!bytes || !type.getElementType().isInteger(8))
-    return failure();
-  SmallVector<float> values;
-  for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    char byte = *bytes->element(i);
-    values.push_back(parameter.isUnsigned ? static_cast<uint8_t>(byte)
-                                          : static_cast<int8_t>(byte));
-  }
-  return Parameters(std::move(values), 0, isOne ? 0 : 1);
+/// Parameters of columns that a map has: one, or one for each.
+template <typename T>
+static std::optional<Parameters>
+columnParameters(const std::optional<SmallVector<T>> &known,
+                 const Parameter &parameter, RankedTensorType matrix,
+                 int64_t columnDim) {
+  if (!known ||
+      (parameter.tensor && !isPerChannel(tensorType(parameter.tensor),
+                                         matrix.getRank(), columnDim)))
+    return std::nullopt;
+  if (known->size() == 1)
+    return Parameters(known->front());
+  return Parameters(SmallVector<float>(known->begin(), known->end()), 0, 1);
 }
 
 /// The same for a map that dequantizes, with parameters of columns.
@@ -214,10 +175,11 @@ matrixOf(const Dequantized &map, bool columnsFirst, StringRef &problem) {
     return std::nullopt;
   }
   int64_t columnDim = columnsFirst ? 0 : 1;
-  FailureOr<Parameters> scales =
-      columnParameters(map.scale, type, columnDim, 1);
-  FailureOr<Parameters> zeros = columnParameters(map.zero, type, columnDim, 0);
-  if (failed(scales) || failed(zeros)) {
+  std::optional<Parameters> scales =
+      columnParameters(floatsOf(map.scale), map.scale, type, columnDim);
+  std::optional<Parameters> zeros =
+      columnParameters(integersOf(map.zero), map.zero, type, columnDim);
+  if (!scales || !zeros) {
     problem = "scales or zero points of the weights are not known, or not of "
               "columns";
     return std::nullopt;
@@ -272,23 +234,26 @@ static std::pair<int, int64_t> rangeOf(MLIRContext *context,
   return {low, difference < 4 ? 2 : difference < 16 ? 4 : 8};
 }
 
-/// Writes `value` as a float of `type` to place `i`.
-static void writeFloat(char *out, int64_t i, FloatType type, double value) {
+static APFloat rounded(FloatType type, double value, bool &losesInfo) {
   APFloat number(value);
-  bool losesInfo;
   number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
                  &losesInfo);
-  uint64_t bits = number.bitcastToAPInt().getZExtValue();
-  unsigned width = type.getIntOrFloatBitWidth() / 8;
-  std::memcpy(out + i * width, &bits, width);
+  return number;
 }
 
 static bool isExactIn(FloatType type, double value) {
-  APFloat number(value);
   bool losesInfo;
-  number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
-                 &losesInfo);
+  rounded(type, value, losesInfo);
   return !losesInfo;
+}
+
+/// Writes `value` as a float of `type` to place `i`.
+static void writeFloat(char *out, int64_t i, FloatType type, double value) {
+  bool losesInfo;
+  uint64_t bits =
+      rounded(type, value, losesInfo).bitcastToAPInt().getZExtValue();
+  unsigned width = type.getWidth() / 8;
+  std::memcpy(out + i * width, &bits, width);
 }
 
 static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,

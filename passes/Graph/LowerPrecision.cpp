@@ -6,7 +6,9 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Threading.h"
 #include "passes/Analysis/Remarks.h"
+#include "passes/Graph/ConstantUsers.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Simplify.h"
 #include "llvm/ADT/bit.h"
 
 namespace hone {
@@ -27,11 +29,8 @@ static OpOperand *weightsOf(Operation *op) {
   if (!getElementTypeOrSelf(op->getResult(0)).isF32() ||
       !type.getElementType().isF32() || !constantBytes(right.get()))
     return nullptr;
-  if (auto conv = dyn_cast<ConvOp>(op)) {
-    bool depthwise = conv.getGroup() > 1 && type.getDimSize(1) == 1 &&
-                     type.getDimSize(0) == conv.getGroup();
-    return conv.getChannelsLast() && !depthwise ? &right : nullptr;
-  }
+  if (auto conv = dyn_cast<ConvOp>(op))
+    return conv.getChannelsLast() && !isDepthwise(conv) ? &right : nullptr;
   auto isOne = [](int64_t size) { return size == 1; };
   return llvm::all_of(type.getShape().drop_back(2), isOne) ? &right : nullptr;
 }
@@ -75,11 +74,11 @@ struct LowerPrecisionPass
   using Base::Base;
 
   void runOnOperation() override {
-    llvm::DenseMap<const void *, unsigned> users; // constants on one resource
+    ConstantUsers users;
     SmallVector<OpOperand *> weights;
     getOperation().walk([&](Operation *op) {
       if (auto constant = dyn_cast<ConstantOp>(op))
-        ++users[constantStorage(constant.getValue())];
+        users.add(constant);
       if (OpOperand *right = weightsOf(op))
         weights.push_back(right);
     });
@@ -98,14 +97,8 @@ struct LowerPrecisionPass
       remark::passed(op->getLoc(), remark::RemarkOpts::name("bf16").category(
                                        "lower-precision"));
     }
-    for (auto [value, result] : rounded) {
-      auto constant = value.getDefiningOp<ConstantOp>();
-      if (!constant->use_empty())
-        continue;
-      if (--users[constantStorage(constant.getValue())] == 0)
-        releaseConstant(constant.getValue());
-      constant->erase();
-    }
+    for (auto [value, result] : rounded)
+      users.eraseUnused(value.getDefiningOp<ConstantOp>());
   }
 
   static Value roundWeights(Value weights, size_t number) {

@@ -76,13 +76,10 @@ static Value applyTo(OpBuilder &b, MapOp map, Value tensor, DimBuilder &dims) {
 
 /// The zero point, if it is known, as the byte that it is.
 static std::optional<int8_t> zeroByte(const Dequantized &operand) {
-  if (!operand.zero.tensor)
-    return static_cast<int8_t>(
-        static_cast<int64_t>(operand.zero.number.value_or(0)));
-  std::optional<ConstantBytes> bytes = knownBytes(operand.zero.tensor);
-  if (!bytes || bytes->data.empty())
+  std::optional<SmallVector<int64_t>> zeros = integersOf(operand.zero);
+  if (!zeros || zeros->empty())
     return std::nullopt;
-  return static_cast<int8_t>(*bytes->element(0));
+  return static_cast<int8_t>(zeros->front());
 }
 
 static std::optional<float> knownScale(const Dequantized &operand) {

@@ -9,7 +9,9 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Threading.h"
 #include "passes/Analysis/Remarks.h"
+#include "passes/Graph/ConstantUsers.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Simplify.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace hone {
@@ -288,8 +290,7 @@ static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs,
   if (type.getNumElements() == 0)
     return rewriter.notifyMatchFailure(conv, "the filter is empty");
   int64_t group = conv.getGroup();
-  bool depthwise =
-      group > 1 && type.getDimSize(0) == group && type.getDimSize(1) == 1;
+  bool depthwise = isDepthwise(conv);
   if (isOfBytes && group > 1 && !depthwise &&
       type.getDimSize(1) % packedLayout(conv.getFilter()).getKr() != 0)
     return notPacked(conv, "groups have too few channels");
@@ -313,10 +314,10 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
     // One entry for each packed copy, with the operations that will read it, in
     // the order of the function.
     llvm::MapVector<PackJob, SmallVector<Operation *>> jobs;
-    llvm::DenseMap<const void *, unsigned> users; // constants on one resource
+    ConstantUsers users;
     getOperation().walk([&](Operation *op) {
       if (auto constant = dyn_cast<ConstantOp>(op))
-        ++users[constantStorage(constant.getValue())];
+        users.add(constant);
       FailureOr<PackJob> job = failure();
       if (auto matmul = dyn_cast<MatmulOp>(op))
         job = jobFor(matmul, pairs, rewriter);
@@ -343,11 +344,7 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
       Value packed = ConstantOp::create(rewriter, constant.getLoc(), value);
       for (Operation *reader : readers)
         setPacked(reader, packed, job, rewriter);
-      if (!constant->use_empty())
-        continue;
-      if (--users[constantStorage(constant.getValue())] == 0)
-        releaseConstant(constant.getValue());
-      rewriter.eraseOp(constant);
+      users.eraseUnused(constant);
     }
   }
 

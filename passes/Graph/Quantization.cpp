@@ -107,21 +107,38 @@ bool hone::isDequantization(MapOp map) {
   return found && found->scale && found->scale.number != 1.0;
 }
 
-/// f32 numbers of a constant.
-static std::optional<SmallVector<float>> elementsOf(Value tensor) {
+std::optional<SmallVector<float>> hone::constantFloats(Value tensor) {
   std::optional<ConstantBytes> bytes = knownBytes(tensor);
-  if (!bytes || !getElementTypeOrSelf(tensor).isF32())
+  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(tensor));
+  if (!bytes || !isa_and_nonnull<Float32Type, Float16Type, BFloat16Type>(type))
     return std::nullopt;
   SmallVector<float> values(tensorType(tensor).getNumElements());
-  for (auto [i, value] : llvm::enumerate(values))
-    std::memcpy(&value, bytes->element(i), sizeof value);
+  for (auto [i, value] : llvm::enumerate(values)) {
+    uint32_t word = 0;
+    std::memcpy(&word, bytes->element(i), bytes->width);
+    APFloat number(type.getFloatSemantics(), APInt(type.getWidth(), word));
+    value = number.convertToFloat();
+  }
+  return values;
+}
+
+std::optional<SmallVector<int64_t>> hone::integersOf(const Parameter &zero) {
+  if (!zero.tensor)
+    return SmallVector<int64_t>{static_cast<int64_t>(zero.number.value_or(0))};
+  std::optional<ConstantBytes> bytes = knownBytes(zero.tensor);
+  if (!bytes || bytes->width != 1)
+    return std::nullopt;
+  SmallVector<int64_t> values;
+  for (char byte : bytes->data)
+    values.push_back(zero.isUnsigned ? int64_t(uint8_t(byte))
+                                     : int64_t(int8_t(byte)));
   return values;
 }
 
 std::optional<SmallVector<float>> hone::floatsOf(const Parameter &scale) {
   if (scale.tensor)
-    return elementsOf(scale.tensor);
-  return SmallVector<float>{static_cast<float>(*scale.number)};
+    return constantFloats(scale.tensor);
+  return SmallVector<float>{static_cast<float>(scale.number.value_or(1))};
 }
 
 /// The division whose quotient a map rounds to bytes; null: there is none.
@@ -160,7 +177,7 @@ void hone::quantizeByReciprocals(MapOp map) {
     if (!argument || !argument.hasOneUse())
       return;
     OpOperand &input = map.getInputsMutable()[argument.getArgNumber()];
-    std::optional<SmallVector<float>> scales = elementsOf(input.get());
+    std::optional<SmallVector<float>> scales = constantFloats(input.get());
     if (!scales)
       return;
     for (float &scale : *scales) {

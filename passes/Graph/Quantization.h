@@ -9,8 +9,6 @@
 
 namespace hone {
 
-/// The largest distance of a byte from its zero point.
-inline constexpr int64_t kMaxDistance = 255;
 /// Flips between an unsigned byte and the signed one that is 128 less.
 inline constexpr int64_t kSignFlip = 128;
 
@@ -39,6 +37,12 @@ bool isDequantization(graph::MapOp map);
 
 /// The bytes of a constant, perhaps under another shape.
 std::optional<graph::ConstantBytes> knownBytes(mlir::Value value);
+
+/// The numbers of a constant of f32, f16 or bf16.
+std::optional<llvm::SmallVector<float>> constantFloats(mlir::Value tensor);
+
+/// The numbers of a zero point that is known; one if they are equal.
+std::optional<llvm::SmallVector<int64_t>> integersOf(const Parameter &zero);
 
 /// The f32 numbers of a scale that is known.
 std::optional<llvm::SmallVector<float>> floatsOf(const Parameter &scale);

@@ -9,6 +9,20 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
+bool hone::isPerChannel(RankedTensorType type, int64_t rank, int64_t dim) {
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (type.getDimSize(i) != 1 && rank - type.getRank() + i != dim)
+      return false;
+  return true;
+}
+
+bool hone::isDepthwise(ConvOp conv) {
+  RankedTensorType filter = conv.getFilter().getType();
+  int64_t group = conv.getGroup();
+  return group > 1 && filter.getDimSize(0) == group &&
+         filter.getDimSize(1) == 1;
+}
+
 namespace {
 
 /// A zero pad of spatial dimensions becomes padding of the convolution.

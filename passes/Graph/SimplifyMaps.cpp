@@ -204,10 +204,6 @@ struct HoistConstantPart : OpRewritePattern<MapOp> {
         constants.insert(argument);
     if (constants.empty() || constants.size() == map.getInputs().size())
       return rewriter.notifyMatchFailure(map, "inputs are not mixed");
-    auto isScalarConstant = [](Value value) {
-      Operation *op = value.getDefiningOp();
-      return op && op->hasTrait<OpTrait::ConstantLike>();
-    };
     for (Operation &op : block.without_terminator()) {
       if (op.getNumRegions() || op.getNumOperands() == 0 || !isPure(&op) ||
           op.getNumResults() != 1 ||

@@ -65,20 +65,15 @@ struct Functions {
 };
 } // namespace
 
-static bool isConstantValue(Value value) {
-  Operation *op = value.getDefiningOp();
-  return op && op->hasTrait<OpTrait::ConstantLike>();
-}
-
 Functions::Functions(Block &body, Value byte) : byte(byte) {
   for (Operation &op : body.without_terminator()) {
     if (!isArithmetic(op))
       continue;
     auto isKnown = [&](Value operand) {
-      return contains(operand) || isConstantValue(operand);
+      return contains(operand) || isScalarConstant(operand);
     };
     if (llvm::all_of(op.getOperands(), isKnown) &&
-        !llvm::all_of(op.getOperands(), isConstantValue))
+        !llvm::all_of(op.getOperands(), isScalarConstant))
       operations.insert(&op);
   }
 }
@@ -115,7 +110,7 @@ Functions::tabulate(MapOp map, ArrayRef<Value> values) const {
         mapping.map(byte, args[0]);
         for (Operation *op : operations) {
           for (Value operand : op->getOperands())
-            if (isConstantValue(operand) && !mapping.contains(operand))
+            if (isScalarConstant(operand) && !mapping.contains(operand))
               inner.clone(*operand.getDefiningOp(), mapping);
           inner.clone(*op, mapping);
         }
