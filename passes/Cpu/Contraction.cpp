@@ -481,12 +481,8 @@ void ContractionEmitter::convert(Value kStart, Value kCount) {
                                                  : e.mul(row, problem.k));
     Value target = e.mul(e.sub(row, firstRow), convertedPitch);
     // Rows have room for an extra vector.
-    forVectors(e, kCount, lanes, [&](Value k, Value mask) {
-      Value values = problem.a.load(e, e.add(source, k), lanes, mask);
-      converted.store(
-          e, e.add(target, k),
-          form.convertLeft(e, problem.a, values, problem.shape.types));
-    });
+    emitConversion(e, form, problem.shape.types, lanes, problem.a, source,
+                   converted, target, kCount);
   });
 }
 
@@ -592,6 +588,16 @@ void hone::emitWidening(Emitter &e, const MicroKernel &form, Type accumulator,
         wide.store(e, e.add(e.mul(e.add(k, i), pitch), v * lanes), part);
     }
     return SmallVector<Value>();
+  });
+}
+
+void hone::emitConversion(Emitter &e, const MicroKernel &form,
+                          const ProductTypes &types, int64_t lanes,
+                          const FlatBuffer &from, Value source,
+                          const FlatBuffer &to, Value target, Value count) {
+  forVectors(e, count, lanes, [&](Value i, Value mask) {
+    Value values = from.load(e, e.add(source, i), lanes, mask);
+    to.store(e, e.add(target, i), form.convertLeft(e, from, values, types));
   });
 }
 

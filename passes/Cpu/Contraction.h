@@ -34,6 +34,15 @@ void emitWidening(Emitter &e, const MicroKernel &form, mlir::Type accumulator,
                   llvm::ArrayRef<mlir::Value> sources, mlir::Value count,
                   const FlatBuffer &wide, int64_t pitch);
 
+/// to[target + i] = from[source + i] for i in [0, count), in the type in which
+/// the form reads the left-hand side. A last, incomplete vector is stored
+/// whole.
+void emitConversion(Emitter &e, const MicroKernel &form,
+                    const ProductTypes &types, int64_t lanes,
+                    const FlatBuffer &from, mlir::Value source,
+                    const FlatBuffer &to, mlir::Value target,
+                    mlir::Value count);
+
 /// An `scf.forall` over [0, count) whose index `body` gets.
 void emitForall(Emitter &e, mlir::Value count,
                 llvm::function_ref<void(mlir::Value)> body);

@@ -231,11 +231,7 @@ void PanelEmitter::convertRows(size_t d, Value source, Value tap) {
     });
   }
   auto convertRun = [&](Value from, Value to, Value count) {
-    forVectors(e, count, lanes, [&](Value i, Value mask) {
-      Value values = input.load(e, e.add(from, i), lanes, mask);
-      converted.store(e, e.add(to, i),
-                      form.convertLeft(e, input, values, types));
-    });
+    emitConversion(e, form, types, lanes, input, from, converted, to, count);
   };
   Value target = e.mul(tap, rowPitch);
   if (group == 1)

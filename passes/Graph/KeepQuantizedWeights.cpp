@@ -45,35 +45,16 @@ struct Codes {
   }
 };
 
-/// A matrix of `k` x `n` parameters, or of one for each block of K and for each
-/// column.
-class Parameters {
-public:
-  /// One for all.
-  explicit Parameters(double number) : number(number) {}
-  /// `rowStride` and `columnStride` lead to the next block and column.
-  Parameters(Codes codes, bool columnsFirst)
-      : codes(codes), columnsFirst(columnsFirst) {}
-  Parameters(SmallVector<float> floats, int64_t blockStride,
-             int64_t columnStride)
-      : floats(std::move(floats)), blockStride(blockStride),
-        columnStride(columnStride) {}
-
-  bool isNumber() const { return number.has_value(); }
-  double at(int64_t block, int64_t column) const {
-    if (number)
-      return *number;
-    if (codes)
-      return columnsFirst ? codes->at(column, block) : codes->at(block, column);
-    return floats[block * blockStride + column * columnStride];
-  }
-
-private:
-  std::optional<double> number;
-  std::optional<Codes> codes;
-  bool columnsFirst = false;
-  SmallVector<float> floats;
+/// Scales or zero points: one for each block of K and each column. A stride of
+/// 0 means that all are the same.
+struct Parameters {
+  SmallVector<float> values;
   int64_t blockStride = 0, columnStride = 0;
+
+  bool isNumber() const { return blockStride == 0 && columnStride == 0; }
+  double at(int64_t block, int64_t column) const {
+    return values[block * blockStride + column * columnStride];
+  }
 };
 
 /// A right-hand side of `k` x `n` elements.
@@ -126,19 +107,26 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
   };
   auto inBlocks = [&](Value tensor, SmallVector<float> values) {
     int64_t pitch = tensorType(tensor).getDimSize(1);
-    return columnsFirst ? Parameters(std::move(values), 1, pitch)
-                        : Parameters(std::move(values), pitch, 1);
+    return columnsFirst ? Parameters{std::move(values), 1, pitch}
+                        : Parameters{std::move(values), pitch, 1};
   };
-  Parameters zeros(static_cast<double>(op.getZero()));
+  Parameters zeros{{static_cast<float>(op.getZero())}};
   if (Value tensor = op.getZeros()) {
-    std::optional<ConstantBytes> zeroBytes = knownBytes(tensor);
-    std::optional<SmallVector<float>> zeroFloats = constantFloats(tensor);
-    if (zeroFloats)
-      zeros = inBlocks(tensor, *zeroFloats);
-    else if (zeroBytes && getElementTypeOrSelf(tensor).isInteger(8))
-      zeros = Parameters(codesOf(tensor, *zeroBytes), columnsFirst);
-    else
-      return no("the zero points of the weights are not known");
+    if (std::optional<SmallVector<float>> floats = constantFloats(tensor)) {
+      zeros = inBlocks(tensor, std::move(*floats));
+    } else {
+      std::optional<ConstantBytes> zeroBytes = knownBytes(tensor);
+      if (!zeroBytes)
+        return no("the zero points of the weights are not known");
+      // They lie like codes, and like the scales when they are unpacked.
+      RankedTensorType type = tensorType(op.getScales());
+      Codes codes = codesOf(tensor, *zeroBytes);
+      SmallVector<float> values;
+      for (int64_t row = 0; row < type.getDimSize(0); ++row)
+        for (int64_t column = 0; column < type.getDimSize(1); ++column)
+          values.push_back(codes.at(row, column));
+      zeros = inBlocks(op.getScales(), std::move(values));
+    }
   }
   return QuantizedMatrix{k,
                          n,
@@ -160,9 +148,8 @@ columnParameters(const std::optional<SmallVector<T>> &known,
       (parameter.tensor && !isPerChannel(tensorType(parameter.tensor),
                                          matrix.getRank(), columnDim)))
     return std::nullopt;
-  if (known->size() == 1)
-    return Parameters(known->front());
-  return Parameters(SmallVector<float>(known->begin(), known->end()), 0, 1);
+  return Parameters{SmallVector<float>(known->begin(), known->end()), 0,
+                    known->size() == 1 ? 0 : 1};
 }
 
 /// The same for a map that dequantizes, with parameters of columns.

@@ -264,11 +264,8 @@ Value DepthwiseEmitter::emitTaps(size_t d, Value offset, Value tap,
 Value DepthwiseEmitter::emitPadding(size_t d, Value tap, int64_t width,
                                     Value sum) {
   if (d == window.spatial()) {
-    Attribute number = e.builder.getIntegerAttr(accumulator, fill);
-    if (auto vector = dyn_cast<VectorType>(sum.getType()))
-      number = DenseElementsAttr::get(vector, number);
     Value padding =
-        arith::ConstantOp::create(e.builder, e.loc, cast<TypedAttr>(number));
+        e.splat(sum.getType(), e.builder.getIntegerAttr(accumulator, fill));
     WindowReduction reduction{WindowReduction::Weighted, /*fma=*/true};
     return reduction.combine(e, sum, padding, tapAt(tap, width));
   }
