@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The front end: starts hone-compile, hone-run or hone-tune, which are beside
-// it, with the same arguments. It links neither LLVM nor the runtime.
+// The front end: starts hone-compile, hone-run, hone-tune or hone-quantize,
+// which are beside it, with the same arguments. It links neither LLVM nor the
+// runtime.
 #include "tools/hone/Beside.h"
 #include "tools/hone/Compile.h"
 #include <errno.h>
@@ -12,6 +13,7 @@ static const char help[] =
     "usage: hone COMMAND ...\n"
     "\n"
     "  compile MODEL -o OUT.so   make a shared library from a model file\n"
+    "  quantize MODEL -o OUT     make a model of bytes from one of floats\n"
     "  tune MODEL -o FILE        measure which schedules are fast here\n"
     "  check MODEL...            list everything that would not compile\n"
     "  run OUT.so                run a compiled model on .npy files\n"
@@ -25,9 +27,10 @@ static const char help[] =
 static const struct {
   const char *command, *program;
 } commands[] = {
-    {"compile", "hone-compile"}, {"check", "hone-compile"},
-    {"tune", "hone-tune"},       {"run", "hone-run"},
-    {"bench", "hone-run"},       {"info", "hone-run"},
+    {"compile", "hone-compile"},   {"check", "hone-compile"},
+    {"tune", "hone-tune"},         {"run", "hone-run"},
+    {"bench", "hone-run"},         {"info", "hone-run"},
+    {"quantize", "hone-quantize"},
 };
 
 int main(int argc, char **argv) {

@@ -16,6 +16,16 @@ from ._hone import CompileError, DeviceTensor, RunError
 
 __all__ = ["CompileError", "DeviceTensor", "Model", "Peak", "Profile", "RunError", "Step", "Value", "check", "compile", "compile_library", "load"]
 
+
+def __getattr__(name):
+    """Quantization needs the onnx package, and is loaded when it is asked for."""
+    if name in ("QuantizationError", "quantize"):
+        from . import quantization
+
+        return getattr(quantization, name)
+    raise AttributeError(f"module 'hone' has no attribute '{name}'")
+
+
 CompileError.__module__ = DeviceTensor.__module__ = RunError.__module__ = "hone"
 
 Value = collections.namedtuple("Value", "name kind type shape dtype has_default")
