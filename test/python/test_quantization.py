@@ -13,12 +13,13 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import hone
-from hone.quantization import ranges, weights
+from hone.quantization import gain, ranges, weights
 from hone.quantization.graph import Graph
 from hone.quantization.layers import Plan, find_layers
 from hone.quantization.observers import BINS, observe_histograms, observe_ranges
 from hone.quantization.samples import load_samples
 
+gain.SECONDS = 0.02  # Times are not compared here.
 DIGITS = pathlib.Path(__file__).resolve().parent.parent / "data" / "digits"
 
 
@@ -416,6 +417,34 @@ class WrittenTest(unittest.TestCase):
                 tensor.CopyFrom(numpy_helper.from_array(weight, "w0"))
         rough, smooth = (quantize(model, rows(), method="minmax", only="up", smooth=strength) for strength in (None, 0.5))
         self.assertGreater(smooth.layers[0].signal_to_noise, rough.layers[0].signal_to_noise + 10)
+
+    def test_equalization(self):
+        """Channels that a convolution makes large are divided by it, behind a Relu and for several readers; nothing is added to the graph."""
+        model = residual_model()
+        scales = np.array([1, 200, 1, 1, 0.01, 1, 30, 1], np.float32)
+        for tensor in model.graph.initializer:
+            array = numpy_helper.to_array(tensor)
+            changed = {"w0": lambda: array * scales[:, None, None, None], "b0": lambda: array * scales, "w1": lambda: array / scales[None, :, None, None], "w2": lambda: array / scales[:, None, None, None]}
+            if tensor.name in changed:
+                tensor.CopyFrom(numpy_helper.from_array(changed[tensor.name](), tensor.name))
+        rough, smooth = (quantize(model, images(), method="minmax", only=["stem", "left", "right"], smooth=strength) for strength in (None, 0.5))
+        self.assertGreater(smooth.layers[1].signal_to_noise, rough.layers[1].signal_to_noise + 6)
+        self.assertNotIn("Mul", [node.op_type for node in onnx.ModelProto.FromString(smooth.model).graph.node])
+
+    def test_prepared(self):
+        """Layers in functions are found, and normalizations become part of convolutions."""
+        norm = helper.make_node("BatchNormalization", ["c", "scale", "shift", "mean", "variance"], ["n"], epsilon=0.01)
+        body = [helper.make_node("Conv", ["a", "w"], ["c"], pads=[1] * 4), norm, helper.make_node("Relu", ["n"], ["r"])]
+        names = ["a", "w", "scale", "shift", "mean", "variance"]
+        function = helper.make_function("local", "Block", names, ["r"], body, [helper.make_opsetid("", 19)])
+        nodes = [helper.make_node("Block", ["x", *names[1:]], ["y0"], domain="local", name="block"), helper.make_node("Conv", ["y0", "w2"], ["y"], name="second")]
+        constants = dict(w=floats(6, 3, 3, 3), scale=floats(6, seed=1), shift=floats(6, seed=2), mean=floats(6, seed=3), variance=np.abs(floats(6, seed=4)), w2=floats(4, 6, 1, 1, seed=5))
+        graph = helper.make_graph(nodes, "test", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 8, 8])],
+                                  [numpy_helper.from_array(value, name) for name, value in constants.items()])  # fmt: skip
+        model = helper.make_model(graph, functions=[function], opset_imports=[helper.make_opsetid("", 19), helper.make_opsetid("local", 1)], ir_version=9)
+        report, made = self.check(model, images())
+        self.assertEqual([layer.op for layer in report.layers], ["Conv", "Conv"])
+        self.assertNotIn("BatchNormalization", [node.op_type for node in made.graph.node])
 
     def test_old_opset(self):
         """Opsets without scales for each channel are converted."""

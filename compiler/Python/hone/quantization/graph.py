@@ -21,12 +21,12 @@ class Graph:
         self.index()
 
     @classmethod
-    def load(cls, model):
+    def load(cls, model, name="the model"):
         """From a path, bytes or a ModelProto, which is copied. Nodes without a name are given one."""
         if isinstance(model, onnx.ModelProto):
             copy = onnx.ModelProto()
             copy.CopyFrom(model)
-            name, model = "the model", copy
+            model = copy
         else:
             name, model = _read(model)
         if not model.graph.node:

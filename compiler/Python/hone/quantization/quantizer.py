@@ -11,6 +11,7 @@ from . import gain
 from .graph import Graph, QuantizationError
 from .layers import Plan, find_layers
 from .observers import Statistics, observe_histograms, observe_ranges
+from .prepare import prepare
 from .qdq import Recipe, least_opset, rounded_bias, write
 from .ranges import METHODS, PERCENTILE, choose_range, make_bytes
 from .report import LayerReport, Report
@@ -75,6 +76,7 @@ class Quantizer:
         self._progress = progress or (lambda stage, done, total: None)
         self.graph = Graph.load(model)
         self.float_bytes = len(self.graph.serialized())
+        self.graph = prepare(self.graph)
         self.samples = load_samples(self.graph, data, random, self.dims, labels)
         if not self.samples.runs and not options.weight_only:
             raise QuantizationError(f"{self.graph.name}: ranges of activations need data; give some, or quantize weights alone")
@@ -228,20 +230,20 @@ class Quantizer:
         return self._state.get("choice", key, compute)
 
     def _score(self, recipe, layers, samples=COMPARED, metric=False):
-        """The outputs' signal to noise and the metric with these layers quantized."""
+        """The worst output's signal to noise, and the metric, with these layers quantized."""
         names = {layer.node for layer in layers}
         plan = self._plan(layers)
-        signal, noise, outputs = 0.0, 0.0, []
+        sums, outputs = {}, []
         for number in range(len(self.samples.runs)):
             if number >= samples and not metric:
                 break
             wanted = self._float_outputs(number)
             got = self.simulation.run(number, recipe, names, plan.readers)
             for name, want in wanted.items():
-                signal += float(np.sum(np.square(want, dtype=np.float64)))
-                noise += float(np.sum(np.square(want - got[name].astype(np.float64))))
+                signal, noise = sums.get(name, (0.0, 0.0))
+                sums[name] = (signal + float(np.sum(np.square(want, dtype=np.float64))), noise + float(np.sum(np.square(want - got[name].astype(np.float64)))))
             outputs.append({name: got[name] for name in self.graph.outputs})
-        return signal_to_noise(signal, noise), float(self._metric(outputs)) if metric else None
+        return min((signal_to_noise(*pair) for pair in sums.values()), default=np.inf), float(self._metric(outputs)) if metric else None
 
     def _float_outputs(self, number):
         if number not in self._wanted:
@@ -324,15 +326,23 @@ class Quantizer:
         if options.max_ms is not None:
             self._keep_time()
         if options.min_gain is not None:
-            before, after = self.timed["float_layers"], self.timed["quantized_layers"]
-            slow = [layer.node for layer in self.layers if not before[layer.node] - after[layer.node] > options.min_gain / 100 * before[layer.node]]
-            if slow:
-                held = (list(self.layers), dict(self.reasons), self.plan, self.timed)
-                self._drop(slow, "as it gains nothing here" if options.min_gain <= 0 else f"as it gains less than {options.min_gain:g} % here")
-                self.timed = self._times(self.layers) if self.layers else {}
-                if self.timed and self.timed["quantized"] > held[3]["quantized"]:
-                    # What converts between them costs more than the layers did.
-                    self.layers, self.reasons, self.plan, self.timed = held
+            self._drop_slow()
+
+    def _drop_slow(self):
+        """Leaves layers in float that gain too little, unless a run then takes longer than that explains: what converts between
+        bytes and floats may cost more than they do. All of them are tried, then those that lose most."""
+        least = self.options.min_gain / 100
+        before, after = self.timed["float_layers"], self.timed["quantized_layers"]
+        lost = {layer.node: after[layer.node] - (1 - least) * before[layer.node] for layer in self.layers}
+        slow = sorted((name for name in lost if lost[name] >= 0), key=lambda name: (-lost[name], name))
+        while slow:
+            left = [layer for layer in self.layers if layer.node not in slow]
+            times = self._times(left) if left else dict(self.timed, quantized=self.timed["float"], quantized_layers=before)
+            if times["quantized"] <= self.timed["quantized"] + least * sum(before[name] for name in slow):
+                self.timed = times
+                self._drop(slow, f"as it gains less than {self.options.min_gain:g} % here" if least > 0 else "as it gains nothing here")
+                return
+            slow = slow[: len(slow) // 2]
 
     def _keep_time(self):
         """Quantizes only as much as the budget of time needs, what harms least for the time that it gains first."""

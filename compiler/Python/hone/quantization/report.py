@@ -21,7 +21,7 @@ class LayerReport:
 
 @dataclasses.dataclass
 class Report:
-    """`signal_to_noise` is that of the outputs in dB; `accuracy` the metric of the quantized model and `float_accuracy` of the
+    """`signal_to_noise` is that of the worst output in dB; `accuracy` the metric of the quantized model and `float_accuracy` of the
     model in float, in per cent for labels. `model` is the ONNX file as bytes."""
 
     model: bytes
