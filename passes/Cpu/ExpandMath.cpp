@@ -10,7 +10,9 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Emit/Combiner.h"
 #include "passes/Emit/Emit.h"
 #include "llvm/ADT/bit.h"
 
@@ -34,7 +36,8 @@ public:
       : rewriter(rewriter), loc(loc), type(type) {
     auto vector = dyn_cast<VectorType>(type);
     this->scales = scales && vector && vector.getRank() == 1 &&
-                   vector.getNumElements() % 16 == 0;
+                   vector.getNumElements() >= 16 &&
+                   llvm::isPowerOf2_64(vector.getNumElements());
   }
 
   Value constant(float value) {
@@ -107,20 +110,15 @@ public:
                                   1.0f,
                                   1.0f};
     if (scales) {
-      auto [t, r] = reduceExponent(x, 0);
-      Value n = subBits(bits(t), integer(llvm::bit_cast<int32_t>(kMagic)));
-      Value y = polynomial(r, coefficients);
-      return LLVM::CallIntrinsicOp::create(rewriter, loc, type,
-                                           rewriter.getStringAttr("llvm.ldexp"),
-                                           ValueRange{y, n})
-          .getResult(0);
+      Reduced reduced = reduceExponent(x, 0);
+      return scale(polynomial(reduced.r, coefficients), reduced.n);
     }
     // 2^n is split into two powers, both normal numbers: their exponents add up
     // to n, each biased by 127. So results may be subnormal.
-    auto [t, r] = reduceExponent(x, 254);
-    Value sum = bits(t),
+    Reduced reduced = reduceExponent(x, 254);
+    Value sum = bits(reduced.t),
           half = arith::ShRUIOp::create(rewriter, loc, sum, integer(1));
-    Value y = polynomial(r, coefficients);
+    Value y = polynomial(reduced.r, coefficients);
     y = mul(y, fromBits(shiftLeft(half, 23)));
     y = mul(y, fromBits(shiftLeft(subBits(sum, half), 23)));
     // Only this product becomes infinite: it must not become part of a fused
@@ -246,21 +244,46 @@ private:
   /// Adding it leaves an integer in the low bits.
   static constexpr float kMagic = 12582912.0f;
 
-  /// x = n ln 2 + r: returns a float with n + offset in its low bits, which a
-  /// large number puts there, and r.
-  std::pair<Value, Value> reduceExponent(Value x, int offset) {
+  /// x = n ln 2 + r; t is a float with n + offset in its low bits, which a
+  /// large number puts there.
+  struct Reduced {
+    Value t, n, r;
+  };
+  Reduced reduceExponent(Value x, int offset) {
     Value magic = constant(kMagic + static_cast<float>(offset));
     Value t = fma(x, constant(1.44269504f), magic);
     Value n = sub(t, magic);
     Value r = fma(n, constant(-0.693359375f), x);
-    return {t, fma(n, constant(2.12194440e-4f), r)};
+    return {t, n, fma(n, constant(2.12194440e-4f), r)};
+  }
+
+  /// y 2^n, rounded once. LLVM's own operation takes integers, which the
+  /// instruction does not.
+  Value scale(Value y, Value n) {
+    constexpr int64_t kLanes = 16;
+    int64_t lanes = cast<VectorType>(y.getType()).getNumElements();
+    if (lanes == kLanes) {
+      Value all = arith::ConstantIntOp::create(rewriter, loc, -1, kLanes);
+      Value mode = arith::ConstantIntOp::create(rewriter, loc, 4, 32);
+      return LLVM::CallIntrinsicOp::create(
+                 rewriter, loc, y.getType(),
+                 rewriter.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+                 ValueRange{y, n, y, all, mode})
+          .getResult(0);
+    }
+    auto [yLow, yHigh] = halvesOf(rewriter, loc, y);
+    auto [nLow, nHigh] = halvesOf(rewriter, loc, n);
+    return vector::ShuffleOp::create(
+        rewriter, loc, scale(yLow, nLow), scale(yHigh, nHigh),
+        llvm::to_vector(llvm::seq<int64_t>(lanes)));
   }
 
   /// exp(x) for results between 2^-125 and 1; the coefficients are those of
   /// exp(r).
   Value expInRange(Value x, ArrayRef<float> coefficients) {
-    auto [t, r] = reduceExponent(x, 127);
-    return mul(polynomial(r, coefficients), fromBits(shiftLeft(bits(t), 23)));
+    Reduced reduced = reduceExponent(x, 127);
+    return mul(polynomial(reduced.r, coefficients),
+               fromBits(shiftLeft(bits(reduced.t), 23)));
   }
 
   PatternRewriter &rewriter;
@@ -300,8 +323,10 @@ struct SplitFma : OpRewritePattern<math::FmaOp> {
   }
 };
 
-/// A maximum or minimum that propagates NaN, by comparisons.
-template <typename OpTy, arith::CmpFPredicate predicate>
+/// A maximum or minimum that propagates NaN, by comparisons: `orNan` is true
+/// for NaN, `ordered` is not.
+template <typename OpTy, arith::CmpFPredicate ordered,
+          arith::CmpFPredicate orNan>
 struct ExpandExtremum : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
 
@@ -309,12 +334,52 @@ struct ExpandExtremum : OpRewritePattern<OpTy> {
                                 PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value a = op.getLhs(), b = op.getRhs();
-    // `a` if it wins or is NaN, otherwise `b`, which may be NaN.
-    Value aWins = arith::CmpFOp::create(rewriter, loc, predicate, a, b);
-    Value best = arith::SelectOp::create(rewriter, loc, aWins, a, b);
-    Value bIsNan =
-        arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::UNO, b, b);
-    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, bIsNan, b, best);
+    // A comparison and a selection are one instruction.
+    auto choose = [&](arith::CmpFPredicate predicate) -> Value {
+      Value aWins = arith::CmpFOp::create(rewriter, loc, predicate, a, b);
+      return arith::SelectOp::create(rewriter, loc, aWins, a, b);
+    };
+    if (matchPattern(b, m_Constant()) && !matchPattern(b, m_NaNFloat())) {
+      rewriter.replaceOp(op, choose(orNan));
+      return success();
+    }
+    // `b` if either is NaN, unless that is `a`.
+    Value best = choose(ordered);
+    Value isNumber =
+        arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::ORD, a, a);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, isNumber, best, a);
+    return success();
+  }
+};
+
+/// The maximum or minimum of a vector, by halves: LLVM compares signs of zero
+/// as well, lane by lane.
+struct ExpandExtremumOfLanes : OpRewritePattern<vector::ReductionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(vector::ReductionOp op,
+                                PatternRewriter &rewriter) const override {
+    vector::CombiningKind kind = op.getKind();
+    int64_t lanes = op.getSourceVectorType().getNumElements();
+    if ((kind != vector::CombiningKind::MAXIMUMF &&
+         kind != vector::CombiningKind::MINIMUMF) ||
+        !llvm::isPowerOf2_64(lanes))
+      return rewriter.notifyMatchFailure(op, "not an extremum of floats");
+    Location loc = op.getLoc();
+    auto combine = [&](Value a, Value b) -> Value {
+      if (kind == vector::CombiningKind::MAXIMUMF)
+        return arith::MaximumFOp::create(rewriter, loc, a, b);
+      return arith::MinimumFOp::create(rewriter, loc, a, b);
+    };
+    Value rest = op.getVector();
+    for (; lanes > 1; lanes /= 2) {
+      auto [low, high] = halvesOf(rewriter, loc, rest);
+      rest = combine(low, high);
+    }
+    Value result = vector::ExtractOp::create(rewriter, loc, rest, 0);
+    if (Value start = op.getAcc())
+      result = combine(start, result);
+    rewriter.replaceOp(op, result);
     return success();
   }
 };
@@ -331,9 +396,11 @@ struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
   void runOnOperation() override {
     const CpuMachine &machine = CpuMachine::of(getOperation());
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandExtremum<arith::MaximumFOp, arith::CmpFPredicate::UGT>,
-                 ExpandExtremum<arith::MinimumFOp, arith::CmpFPredicate::ULT>>(
-        &getContext());
+    patterns.add<ExpandExtremum<arith::MaximumFOp, arith::CmpFPredicate::OGT,
+                                arith::CmpFPredicate::UGT>,
+                 ExpandExtremum<arith::MinimumFOp, arith::CmpFPredicate::OLT,
+                                arith::CmpFPredicate::ULT>,
+                 ExpandExtremumOfLanes>(&getContext());
     patterns.add<ExpandF32<math::ExpOp, &Arithmetic::exp>,
                  ExpandF32<math::LogOp, &Arithmetic::log>,
                  ExpandF32<math::ErfOp, &Arithmetic::erf>,

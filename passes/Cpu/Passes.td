@@ -64,8 +64,9 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
     exp, expm1, log, log1p, tanh, erf, asin and acos of f32 become polynomials, on scalars and vectors; f16 and bf16 go
     through f32. asin and acos are within 0.8 ulp, exp and erf within 1.2 and log within 2, the others are upstream's
     (tanh 4.2 ulp). Without fused multiply-add nothing stays fused. The exponential of vectors of 512 bits is scaled by
-    `llvm.ldexp`, which is one instruction. Maxima and minima that propagate NaN become comparisons, bf16 conversions
-    integer arithmetic. Multiplications and additions may be contracted to fused ones. Everything else is left alone.
+    an instruction. Maxima and minima that propagate NaN become comparisons, those of a vector's lanes are made by
+    halves, and bf16 conversions become integer arithmetic. Multiplications and additions may be contracted to fused
+    ones. Everything else is left alone.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect",
                            "::mlir::LLVM::LLVMDialect"];

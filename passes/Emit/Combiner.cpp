@@ -65,6 +65,17 @@ Value hone::applyCombiner(Emitter &e, Operation *combiner, Value a, Value b) {
   return e.builder.create(state)->getResult(0);
 }
 
+std::pair<Value, Value> hone::halvesOf(OpBuilder &builder, Location loc,
+                                       Value vector) {
+  int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
+  auto part = [&](int64_t from, int64_t to) -> Value {
+    return vector::ShuffleOp::create(
+        builder, loc, vector, vector,
+        llvm::to_vector(llvm::seq<int64_t>(from, to)));
+  };
+  return {part(0, lanes / 2), part(lanes / 2, lanes)};
+}
+
 Value hone::reduceVector(Emitter &e, Operation *combiner, Value vector) {
   using K = vector::CombiningKind;
   auto kind =

@@ -15,6 +15,9 @@ mlir::TypedAttr neutralOf(mlir::Operation *combiner);
 /// Applies a combiner to two scalars or vectors.
 mlir::Value applyCombiner(Emitter &e, mlir::Operation *combiner, mlir::Value a,
                           mlir::Value b);
+/// The halves of a vector of an even number of elements.
+std::pair<mlir::Value, mlir::Value>
+halvesOf(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value vector);
 /// Combines the elements of a vector.
 mlir::Value reduceVector(Emitter &e, mlir::Operation *combiner,
                          mlir::Value vector);

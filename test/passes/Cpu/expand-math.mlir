@@ -30,14 +30,18 @@ func.func @exp_scale(%x: f32) -> f32 {
   return %r : f32
 }
 
-// Vectors of 512 bits have an instruction for the scaling, which rounds once.
+// Vectors of 512 bits have an instruction for the scaling, which rounds once and takes the exponent as a float.
 // CHECK-LABEL: func.func @exp_wide(
-// CHECK-NOT:     llvm.ldexp
+// CHECK-NOT:     scalef
 // WIDE-LABEL: func.func @exp_scale(
-// WIDE-NOT:     llvm.ldexp
+// WIDE-NOT:     scalef
 // WIDE-LABEL: func.func @exp_wide(
-// WIDE:         %[[N:.+]] = arith.subi {{.*}} : vector<32xi32>
-// WIDE:         %[[R:.+]] = llvm.call_intrinsic "llvm.ldexp"(%{{.+}}, %[[N]])
+// WIDE:         %[[N:.+]] = arith.subf %{{.+}}, %{{.+}} : vector<32xf32>
+// WIDE-NOT:     i32>
+// WIDE:         %[[HALF:.+]] = vector.shuffle %[[N]], %[[N]]
+// WIDE:         llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"(%{{.+}}, %[[HALF]],
+// WIDE:         llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// WIDE:         %[[R:.+]] = vector.shuffle
 // WIDE-NEXT:    return %[[R]]
 func.func @exp_wide(%x: vector<32xf32>) -> vector<32xf32> {
   %r = math.exp %x : vector<32xf32>
@@ -79,14 +83,39 @@ func.func @left_alone(%x: f64, %y: f32) -> (f64, f32) {
   return %r, %s : f64, f32
 }
 
+// The comparison that is false for NaN and its selection are one instruction, and the other ones a mask for it.
 // CHECK-LABEL: func.func @maximum(
 // CHECK-SAME:    %[[A:.+]]: f32, %[[B:.+]]: f32)
-// CHECK:         %[[WINS:.+]] = arith.cmpf ugt, %[[A]], %[[B]]
+// CHECK:         %[[WINS:.+]] = arith.cmpf ogt, %[[A]], %[[B]]
 // CHECK:         %[[BEST:.+]] = arith.select %[[WINS]], %[[A]], %[[B]]
-// CHECK:         %[[NAN:.+]] = arith.cmpf uno, %[[B]], %[[B]]
-// CHECK:         arith.select %[[NAN]], %[[B]], %[[BEST]]
+// CHECK:         %[[NUMBER:.+]] = arith.cmpf ord, %[[A]], %[[A]]
+// CHECK:         arith.select %[[NUMBER]], %[[BEST]], %[[A]]
 func.func @maximum(%a: f32, %b: f32) -> f32 {
   %r = arith.maximumf %a, %b : f32
+  return %r : f32
+}
+
+// A constant needs no check.
+// CHECK-LABEL: func.func @minimum_of_constant(
+// CHECK:         %[[WINS:.+]] = arith.cmpf ult,
+// CHECK-NEXT:    %[[R:.+]] = arith.select %[[WINS]]
+// CHECK-NEXT:    return %[[R]]
+func.func @minimum_of_constant(%a: f32) -> f32 {
+  %b = arith.constant 6.0 : f32
+  %r = arith.minimumf %a, %b : f32
+  return %r : f32
+}
+
+// By halves: what LLVM has compares signs of zero, one lane after the other.
+// CHECK-LABEL: func.func @maximum_of_lanes(
+// CHECK-NOT:     vector.reduction
+// CHECK:         arith.cmpf ogt, {{.*}} : vector<4xf32>
+// CHECK:         arith.cmpf ogt, {{.*}} : vector<2xf32>
+// CHECK:         arith.cmpf ogt, {{.*}} : vector<1xf32>
+// CHECK:         %[[R:.+]] = vector.extract
+// CHECK-NEXT:    return %[[R]]
+func.func @maximum_of_lanes(%x: vector<8xf32>) -> f32 {
+  %r = vector.reduction <maximumf>, %x : vector<8xf32> into f32
   return %r : f32
 }
 
