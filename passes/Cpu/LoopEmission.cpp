@@ -10,6 +10,7 @@
 #include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
 #include "passes/Cpu/Transpose.h"
 #include "passes/Emit/Combiner.h"
+#include "passes/Emit/Epilogue.h"
 #include "passes/Emit/LoopBody.h"
 #include "passes/Emit/LoopMotion.h"
 #include "passes/Machine/Tuning.h"
@@ -19,15 +20,17 @@ using namespace hone;
 
 namespace {
 
-/// `count` vectors of `width` elements at a time.
+/// `count` vectors of `width` elements at a time, or one with a mask for what
+/// is left.
 struct Step {
   int64_t width, count;
+  bool masked = false;
   int64_t stride() const { return width * count; }
 };
 
 /// Steps for a loop of `extent` elements with vectors of `lanes`.
 SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
-                              std::optional<int64_t> extent) {
+                              std::optional<int64_t> extent, bool masks) {
   SmallVector<Step> steps;
   auto add = [&](int64_t width, int64_t count) {
     if (!extent || *extent >= width * count)
@@ -40,6 +43,10 @@ SmallVector<Step> chooseSteps(const VectorCost &cost, int64_t lanes,
   else if (cost.gathered == 0)
     add(lanes, cost.ops <= 16 ? 4 : 2);
   add(lanes, 1);
+  if (masks && cost.maskable) {
+    steps.push_back({lanes, 1, /*masked=*/true});
+    return steps;
+  }
   for (int64_t width = lanes / 2; width >= tuning::kLeastWidth; width /= 2)
     if (extent ? *extent % (2 * width) >= width : cost.math > 0)
       add(width, 1);
@@ -74,8 +81,9 @@ public:
     if (vectorDim >= 0) {
       VectorCost cost = vectorCost(nest, vectorDim);
       int64_t lanes = machine.lanes(cost.width);
-      steps = chooseSteps(cost, lanes, nest.extent(vectorDim));
-      if (steps.size() == 1)
+      steps = chooseSteps(cost, lanes, nest.extent(vectorDim),
+                          machine.vectorBits >= 512);
+      if (steps.front().width == 1)
         vectorDim = -1;
       else if (cost.gathered > 0 && conditions.empty())
         repeatedDim = chooseRepeatedDim(nest, vectorDim);
@@ -190,21 +198,24 @@ private:
 
   /// Runs `emit` over [low, high) in all steps.
   void vectorLoops(Value low, Value high,
-                   function_ref<void(Value iv, Step step)> emit) {
-    Value size = e.sub(high, low);
-    Value at = low;
+                   function_ref<void(Value iv, Step step, Value mask)> emit) {
+    Value size = e.sub(high, low), done = e.cst(0);
     for (Step step : steps) {
-      std::optional<int64_t> known = constantOf(e.sub(high, at));
-      if (known && *known <= 0)
+      Value rest = e.sub(size, done), at = e.add(low, done);
+      if (std::optional<int64_t> known = constantOf(rest); known && *known <= 0)
         return;
-      Value end = high;
-      if (step.stride() > 1)
-        end = e.add(low, e.sub(size, e.rem(size, e.cst(step.stride()))));
-      e.loop(at, end, step.stride(), {}, [&](Value iv, ValueRange) {
-        emit(iv, step);
-        return SmallVector<Value>();
-      });
-      at = end;
+      if (step.masked) {
+        e.branch(e.cmp(arith::CmpIPredicate::sgt, rest, e.cst(0)), [&] {
+          emit(at, step, makeMask(e, rest, e.cst(0), step.width));
+        });
+        return;
+      }
+      done = e.sub(size, e.rem(size, e.cst(step.stride())));
+      e.loop(at, step.stride() > 1 ? e.add(low, done) : high, step.stride(), {},
+             [&](Value iv, ValueRange) {
+               emit(iv, step, nullptr);
+               return SmallVector<Value>();
+             });
     }
   }
 
@@ -220,9 +231,9 @@ private:
         low = first, high = end;
       }
       LoopBody body(e, innermost);
-      vectorLoops(low, high, [&](Value iv, Step step) {
+      vectorLoops(low, high, [&](Value iv, Step step, Value mask) {
         for (int64_t i = 0; i < step.count; ++i)
-          body.emit(e.add(iv, i * step.width), step.width, {});
+          body.emit(e.add(iv, i * step.width), step.width, {}, nullptr, mask);
       });
     });
   }
@@ -243,13 +254,14 @@ private:
     Value times = inner.dims[repeated].extent;
     Value some = e.cmp(arith::CmpIPredicate::sgt, times, e.cst(0));
     high = e.builder.createOrFold<arith::SelectOp>(e.loc, some, high, low);
-    vectorLoops(low, high, [&](Value iv, Step step) {
+    vectorLoops(low, high, [&](Value iv, Step step, Value mask) {
       e.loop(e.cst(0), times, [&](Value number) {
         LoopNest fixed = inner;
         fixed.fix(e, repeated, number);
         withOthersFixed(fixed, dim - (repeated < dim), [&](LoopNest &last) {
           for (int64_t i = 0; i < step.count; ++i)
-            LoopBody(e, last).emit(e.add(iv, i * step.width), step.width, {});
+            LoopBody(e, last).emit(e.add(iv, i * step.width), step.width, {},
+                                   nullptr, mask);
         });
       });
       hoistInvariant(
@@ -312,7 +324,8 @@ private:
 
   /// The start value of output `i`, for `width` elements at `iv` along `dim`,
   /// or for a scalar if `dim` is -1.
-  Value initOf(LoopNest &inner, unsigned i, int dim, Value iv, int64_t width) {
+  Value initOf(LoopNest &inner, unsigned i, int dim, Value iv, int64_t width,
+               Value mask = nullptr) {
     if (Value init = inits[i]) {
       if (width == 1)
         return init;
@@ -324,6 +337,9 @@ private:
     if (width == 1)
       return memref::LoadOp::create(e.builder, e.loc, access.flat, offset);
     auto type = VectorType::get(width, access.elementType());
+    if (mask)
+      return vector::MaskedLoadOp::create(e.builder, e.loc, type, access.flat,
+                                          offset, mask, e.zero(type));
     return vector::LoadOp::create(e.builder, e.loc, type, access.flat, offset);
   }
 
@@ -332,11 +348,14 @@ private:
                    : e.add(access.base, e.mul(iv, access.strides[dim]));
   }
 
-  void storeOutput(LoopNest &inner, unsigned i, int dim, Value iv,
-                   Value value) {
+  void storeOutput(LoopNest &inner, unsigned i, int dim, Value iv, Value value,
+                   Value mask = nullptr) {
     NestAccess &access = inner.output(i);
     Value offset = offsetOf(access, dim, iv);
-    if (isa<VectorType>(value.getType()))
+    if (mask)
+      vector::MaskedStoreOp::create(e.builder, e.loc, access.flat, offset, mask,
+                                    value);
+    else if (isa<VectorType>(value.getType()))
       vector::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
     else
       memref::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
@@ -346,12 +365,13 @@ private:
   void emitOuterReduction(LoopNest &inner, unsigned dim, Value low,
                           Value high) {
     SmallVector<unsigned> reduced = reducedOutputs();
-    vectorLoops(low, high, [&](Value iv, Step step) {
+    vectorLoops(low, high, [&](Value iv, Step step, Value mask) {
       int64_t width = step.width, count = step.count;
       SmallVector<Value> carried;
       for (int64_t k = 0; k < count; ++k)
         for (unsigned i : reduced)
-          carried.push_back(initOf(inner, i, dim, e.add(iv, k * width), width));
+          carried.push_back(
+              initOf(inner, i, dim, e.add(iv, k * width), width, mask));
       SmallVector<Value> results = carryThrough(
           inner, dim, carried, [&](LoopNest &innermost, ValueRange values) {
             LoopBody body(e, innermost);
@@ -360,13 +380,14 @@ private:
               llvm::append_range(
                   next,
                   body.emit(e.add(iv, k * width), width,
-                            values.slice(k * reduced.size(), reduced.size())));
+                            values.slice(k * reduced.size(), reduced.size()),
+                            nullptr, mask));
             return next;
           });
       for (int64_t k = 0; k < count; ++k)
         for (auto [n, i] : llvm::enumerate(reduced))
           storeOutput(inner, i, dim, e.add(iv, k * width),
-                      results[k * reduced.size() + n]);
+                      results[k * reduced.size() + n], mask);
     });
   }
 
@@ -391,9 +412,12 @@ private:
           return emitReductionRow(innermost, values, outputs);
         });
     for (auto [n, i] : llvm::enumerate(reduced)) {
+      // Without those that nothing was accumulated into.
       SmallVector<Value> parts;
       for (size_t k = n; k < sums.size(); k += outputs)
-        parts.push_back(sums[k]);
+        if (sums[k] != carried[k] ||
+            (parts.empty() && k + outputs >= sums.size()))
+          parts.push_back(sums[k]);
       Operation *combiner = combinerOf(nest, i);
       Value sum = combineParts(combiner, parts);
       Attribute init;
@@ -414,11 +438,13 @@ private:
     return widths;
   }
 
-  /// Combines accumulators pairwise; the last one is a scalar.
+  /// Combines accumulators pairwise; only the last one may be a scalar.
   Value combineParts(Operation *combiner, SmallVector<Value> parts) {
-    Value sum = parts.pop_back_val();
+    Value sum;
+    if (!isa<VectorType>(parts.back().getType()))
+      sum = parts.pop_back_val();
+    // From the widest to the narrowest.
     while (!parts.empty()) {
-      // Those of one width first.
       SmallVector<Value> same, rest;
       for (Value part : parts)
         (part.getType() == parts.front().getType() ? same : rest)
@@ -431,8 +457,12 @@ private:
           halved.push_back(same.back());
         same = halved;
       }
-      sum = applyCombiner(e, combiner, reduceVector(e, combiner, same.front()),
-                          sum);
+      if (rest.empty()) {
+        Value reduced = reduceVector(e, combiner, same.front());
+        return sum ? applyCombiner(e, combiner, reduced, sum) : reduced;
+      }
+      auto [low, high] = halvesOf(e.builder, e.loc, same.front());
+      rest.insert(rest.begin(), applyCombiner(e, combiner, low, high));
       parts = rest;
     }
     return sum;
@@ -456,12 +486,25 @@ private:
       std::optional<int64_t> known = constantOf(e.sub(size, at));
       if (known && *known <= 0)
         return carried;
-      Value end = size;
-      if (step.stride() > 1)
-        end = e.sub(size, e.rem(size, e.cst(step.stride())));
       size_t used = step.count * outputs;
       SmallVector<Value> active(carried.begin() + first,
                                 carried.begin() + first + used);
+      if (step.masked) {
+        Value rest = e.sub(size, at);
+        SmallVector<Value> results = e.select(
+            e.cmp(arith::CmpIPredicate::sgt, rest, e.cst(0)),
+            ValueRange(active).getTypes(),
+            [&] {
+              return body.emit(at, step.width, active, nullptr,
+                               makeMask(e, rest, e.cst(0), step.width));
+            },
+            [&] { return active; });
+        llvm::copy(results, carried.begin() + first);
+        return carried;
+      }
+      Value end = size;
+      if (step.stride() > 1)
+        end = e.sub(size, e.rem(size, e.cst(step.stride())));
       SmallVector<Value> results = e.loop(
           at, end, step.stride(), active,
           [&](Value iv, ValueRange accumulators) {

@@ -12,11 +12,13 @@ using namespace hone;
 
 /// One emission of the body.
 struct LoopBody::Instance {
-  Instance(const LoopNest &nest, Value iv, int64_t lanes)
-      : motion(nest, nest.dims.empty() ? -1 : 0), iv(iv), lanes(lanes) {}
+  Instance(const LoopNest &nest, Value iv, int64_t lanes, Value mask)
+      : motion(nest, nest.dims.empty() ? -1 : 0), iv(iv), lanes(lanes),
+        mask(mask) {}
   MotionAnalysis motion;
   Value iv;
   int64_t lanes;
+  Value mask;        ///< Of the lanes in use, or null for all.
   IRMapping scalars; ///< First lane of invariant and linear values.
   IRMapping vectors; ///< Of varying values; scalars if `lanes` is 1.
 };
@@ -28,7 +30,7 @@ LoopBody::LoopBody(Emitter &e, const LoopNest &nest)
   for (unsigned i = 0; i < nest.numInputs(); ++i) {
     BlockArgument argument = block.getArgument(i);
     if (motion.invariant(argument) && !argument.use_empty())
-      invariants.map(argument, load(i, Value(), 1));
+      invariants.map(argument, load(i, Value(), 1, Value()));
   }
   for (Operation *comparison : nest.assumed)
     invariants.map(
@@ -55,7 +57,16 @@ LoopBody::LoopBody(Emitter &e, const LoopNest &nest)
   }
 }
 
-Value LoopBody::load(unsigned operand, Value iv, int64_t lanes) {
+/// Contiguous elements.
+static Value loadVector(Emitter &e, VectorType type, Value memref,
+                        ValueRange indices, Value mask) {
+  if (!mask)
+    return vector::LoadOp::create(e.builder, e.loc, type, memref, indices);
+  return vector::MaskedLoadOp::create(e.builder, e.loc, type, memref, indices,
+                                      mask, e.zero(type));
+}
+
+Value LoopBody::load(unsigned operand, Value iv, int64_t lanes, Value mask) {
   const NestAccess &access = nest.accesses[operand];
   if (access.isScalar())
     return access.source;
@@ -66,7 +77,7 @@ Value LoopBody::load(unsigned operand, Value iv, int64_t lanes) {
     return memref::LoadOp::create(e.builder, e.loc, access.flat, offset);
   auto type = VectorType::get(lanes, access.elementType());
   if (nest.stride(operand, 0) == 1)
-    return vector::LoadOp::create(e.builder, e.loc, type, access.flat, offset);
+    return loadVector(e, type, access.flat, offset, mask);
   SmallVector<Value> elements;
   for (int64_t lane = 0; lane < lanes; ++lane) {
     elements.push_back(
@@ -88,14 +99,17 @@ static Value repeated(Emitter &e, Value value, int64_t times) {
   return vector::ShuffleOp::create(e.builder, e.loc, value, value, lanes);
 }
 
-void LoopBody::store(unsigned output, Value iv, Value value) {
+void LoopBody::store(unsigned output, Value iv, Value value, Value mask) {
   const NestAccess &access = nest.output(output);
   Value offset = access.base;
   if (iv && !nest.dims.empty())
     offset = e.add(offset, e.mul(iv, access.strides[0]));
   if (access.repeat > 1)
     value = repeated(e, value, access.repeat);
-  if (isa<VectorType>(value.getType()))
+  if (mask)
+    vector::MaskedStoreOp::create(e.builder, e.loc, access.flat, offset, mask,
+                                  value);
+  else if (isa<VectorType>(value.getType()))
     vector::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
   else
     memref::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
@@ -293,11 +307,9 @@ void LoopBody::emitOp(Instance &instance, Operation *op) {
     for (Value index : load.getIndices())
       indices.push_back(scalar(instance, index));
     auto type = VectorType::get(instance.lanes, load.getType());
-    instance.vectors.map(
-        load.getResult(),
-        vector::LoadOp::create(e.builder, e.loc, type,
-                               scalar(instance, load.getMemRef()), indices)
-            .getResult());
+    instance.vectors.map(load.getResult(),
+                         loadVector(e, type, scalar(instance, load.getMemRef()),
+                                    indices, instance.mask));
     return;
   }
   if (auto check = dyn_cast<graph::CheckedDivisorOp>(op)) {
@@ -328,14 +340,15 @@ void LoopBody::emitBlock(Instance &instance, Block &block) {
 
 SmallVector<Value> LoopBody::emit(Value iv, int64_t lanes,
                                   ValueRange accumulators,
-                                  const DenseMap<unsigned, Value> *overrides) {
-  Instance instance(nest, iv, lanes);
+                                  const DenseMap<unsigned, Value> *overrides,
+                                  Value mask) {
+  Instance instance(nest, iv, lanes, mask);
   for (unsigned i = 0; i < nest.numInputs(); ++i) {
     BlockArgument argument = block.getArgument(i);
     if (argument.use_empty() || invariants.contains(argument))
       continue;
     Value given = overrides ? overrides->lookup(i) : Value();
-    instance.vectors.map(argument, given ? given : load(i, iv, lanes));
+    instance.vectors.map(argument, given ? given : load(i, iv, lanes, mask));
   }
   unsigned outputs = nest.accesses.size() - nest.numInputs();
   for (unsigned i = 0, next = 0; i < outputs; ++i) {
@@ -343,17 +356,22 @@ SmallVector<Value> LoopBody::emit(Value iv, int64_t lanes,
     if (nest.isReduced(i))
       instance.vectors.map(argument, accumulators[next++]);
     else if (!argument.use_empty())
-      instance.vectors.map(argument, load(nest.numInputs() + i, iv, lanes));
+      instance.vectors.map(argument,
+                           load(nest.numInputs() + i, iv, lanes, mask));
   }
   emitBlock(instance, block);
   SmallVector<Value> carried;
   Operation *yield = block.getTerminator();
   for (unsigned i = 0; i < outputs; ++i) {
     Value value = vector(instance, yield->getOperand(i));
-    if (nest.isReduced(i))
-      carried.push_back(value);
-    else
-      store(i, iv, value);
+    if (!nest.isReduced(i)) {
+      store(i, iv, value, mask);
+      continue;
+    }
+    if (mask)
+      value = arith::SelectOp::create(e.builder, e.loc, mask, value,
+                                      accumulators[carried.size()]);
+    carried.push_back(value);
   }
   return carried;
 }

@@ -19,15 +19,19 @@ public:
   /// Emits the body at `iv`, for `lanes` adjacent elements (1: scalars, not
   /// vectors). Outputs that are not reduced are stored. `accumulators` holds
   /// the values of reduced outputs; their new values are returned. `overrides`
-  /// are vectors to use for operands instead of loading them.
+  /// are vectors to use for operands instead of loading them. With a mask the
+  /// other lanes are neither loaded, nor stored, nor accumulated.
   llvm::SmallVector<mlir::Value>
   emit(mlir::Value iv, int64_t lanes, mlir::ValueRange accumulators,
-       const llvm::DenseMap<unsigned, mlir::Value> *overrides = nullptr);
+       const llvm::DenseMap<unsigned, mlir::Value> *overrides = nullptr,
+       mlir::Value mask = nullptr);
 
 private:
   struct Instance;
-  mlir::Value load(unsigned operand, mlir::Value iv, int64_t lanes);
-  void store(unsigned output, mlir::Value iv, mlir::Value value);
+  mlir::Value load(unsigned operand, mlir::Value iv, int64_t lanes,
+                   mlir::Value mask);
+  void store(unsigned output, mlir::Value iv, mlir::Value value,
+             mlir::Value mask);
   mlir::Value checkDivisors(Instance &instance, graph::CheckedDivisorOp check);
   mlir::Value gather(Instance &instance, mlir::memref::LoadOp load);
   void emitBlock(Instance &instance, mlir::Block &block);

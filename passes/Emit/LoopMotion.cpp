@@ -108,6 +108,35 @@ bool isWideDivision(Operation &op) {
          !matchPattern(op.getOperand(1), m_Constant());
 }
 
+/// Functions that cost about as much as a sum.
+bool isInstruction(Operation &op) {
+  return isa<math::AbsFOp, math::AbsIOp, math::SqrtOp, math::FmaOp,
+             math::FloorOp, math::CeilOp, math::RoundEvenOp, math::TruncOp,
+             math::CopySignOp>(op);
+}
+
+/// Whether the operation takes the same time for all numbers, those in unused
+/// lanes too.
+bool isMaskable(Operation &op) {
+  if (isa<CheckedDivisorOp, arith::RemFOp>(op) || isWideDivision(op))
+    return false;
+  if (!isa<math::MathDialect>(op.getDialect()) || isInstruction(op))
+    return true;
+  return getElementTypeOrSelf(op.getResult(0).getType()).isF32() &&
+         isa<math::ExpOp, math::ExpM1Op, math::LogOp, math::Log1pOp,
+             math::TanhOp, math::ErfOp, math::AsinOp, math::AcosOp,
+             math::AtanOp, math::SinOp, math::CosOp, math::TanOp, math::SinhOp,
+             math::CoshOp, math::AsinhOp, math::AcoshOp, math::AtanhOp,
+             math::PowFOp, math::RoundOp>(op);
+}
+
+/// Whether a part of a vector of such elements can be loaded and stored.
+bool isMaskableElement(Type type) {
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return integer.getWidth() >= 8;
+  return type.isF32() || type.isF64();
+}
+
 /// Whether the block's varying operations can be vectorized; adds them to the
 /// cost.
 bool vectorizable(const LoopNest &nest, Block &block, MotionAnalysis &motion,
@@ -127,6 +156,8 @@ bool vectorizable(const LoopNest &nest, Block &block, MotionAnalysis &motion,
       continue;
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
       cost.gathered += !motion.isContiguous(load);
+      cost.maskable &= motion.isContiguous(load) &&
+                       isMaskableElement(load.getResult().getType());
       cost.width = std::max(cost.width,
                             load.getResult().getType().getIntOrFloatBitWidth());
       continue;
@@ -145,11 +176,8 @@ bool vectorizable(const LoopNest &nest, Block &block, MotionAnalysis &motion,
       return false;
     if (motion.of(op.getResult(0)) == Motion::Linear)
       continue;
-    bool isMath = isa<math::MathDialect>(op.getDialect()) &&
-                  !isa<math::AbsFOp, math::AbsIOp, math::SqrtOp, math::FmaOp,
-                       math::FloorOp, math::CeilOp, math::RoundEvenOp,
-                       math::TruncOp, math::CopySignOp>(op);
-    cost.math += isMath;
+    cost.math += isa<math::MathDialect>(op.getDialect()) && !isInstruction(op);
+    cost.maskable &= isMaskable(op);
     ++cost.ops;
     for (Type type : op.getResultTypes())
       if (type.isIntOrFloat() && !type.isInteger(1) && !type.isInteger(64))
@@ -172,6 +200,8 @@ VectorCost hone::vectorCost(const LoopNest &nest, unsigned dim) {
       return cost;
     cost.width =
         std::max(cost.width, access.elementType().getIntOrFloatBitWidth());
+    cost.maskable &= access.repeat == 1 && nest.stride(i, dim) <= 1 &&
+                     isMaskableElement(access.elementType());
     if (isOutput && nest.isReduced(i - nest.numInputs()) &&
         nest.dims[dim].reduction) {
       // Lanes hold partial sums, which only known operations can combine.

@@ -39,6 +39,9 @@ struct VectorCost {
   int math = 0;       ///< Calls of math functions.
   int ops = 0;        ///< Operations on vectors.
   unsigned width = 8; ///< Bits of the widest element.
+  /// Lanes past the end can be computed like others, if they are neither read
+  /// nor written: nothing fails or takes longer in them.
+  bool maskable = true;
 };
 
 /// `dim` is one of the nest's dimensions.

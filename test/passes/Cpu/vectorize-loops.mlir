@@ -13,7 +13,12 @@
 // CHECK:           arith.addf {{.*}} : vector<4xf32>
 // CHECK-NOT:       arith.addf
 // WIDE-LABEL:  func.func private @rows(
-// WIDE:          arith.addf {{.*}} : vector<16xf32>
+// WIDE-COUNT-5:    arith.addf {{.*}} : vector<16xf32>
+// WIDE:            %[[MASK:.+]] = vector.constant_mask [4] : vector<16xi1>
+// WIDE:            vector.maskedload {{.*}}, %[[MASK]]
+// WIDE:            arith.addf {{.*}} : vector<16xf32>
+// WIDE:            vector.maskedstore {{.*}}, %[[MASK]]
+// WIDE-NEXT:     }
 func.func private @rows(%x: memref<64x100xf32>, %b: memref<100xf32>, %o: memref<64x100xf32>) {
   linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>],
                   iterator_types = ["parallel", "parallel"]}
@@ -328,6 +333,48 @@ func.func private @edges(%x: memref<16x64xf32>, %o: memref<16x70xf32>) {
       scf.yield %e : f32
     }
     linalg.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+// With masks, the lanes past the end keep what was accumulated; wide and narrow vectors are summed as one.
+// WIDE-LABEL: func.func private @masked_reduction(
+// WIDE:         scf.forall
+// WIDE:           %[[SUMS:.+]] = scf.for {{.*}} -> (vector<32xf32>)
+// WIDE:           %[[REST:.+]] = scf.if %{{.+}} -> (vector<16xf32>) {
+// WIDE:             %[[MASK:.+]] = vector.create_mask
+// WIDE:             vector.maskedload {{.*}}, %[[MASK]]
+// WIDE:             %[[SUM:.+]] = arith.addf
+// WIDE:             arith.select %[[MASK]], %[[SUM]],
+// WIDE:           vector.shuffle %[[SUMS]], %[[SUMS]] [0, 1
+// WIDE-COUNT-1:   vector.reduction <add>, %{{.+}} : vector<16xf32>
+// WIDE-NOT:       vector.reduction
+func.func private @masked_reduction(%x: memref<64x?xf32>, %o: memref<64xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<64x?xf32>) outs(%o : memref<64xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %p = math.exp %a : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Unused lanes would make every element go to libm: none are masked.
+// WIDE-LABEL: func.func private @not_masked(
+// WIDE-NOT:     vector.maskedload
+// WIDE:         return
+func.func private @not_masked(%x: memref<20xf32>, %y: memref<20xf32>, %o: memref<20xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%x, %y : memref<20xf32>, memref<20xf32>) outs(%o : memref<20xf32>) {
+  ^bb0(%a: f32, %b: f32, %d: f32):
+    %s = arith.remf %a, %b : f32
+    linalg.yield %s : f32
   }
   return
 }
