@@ -76,7 +76,7 @@ def ExpandMathPass : Pass<"hone-expand-math", "::mlir::ModuleOp"> {
 def ExpandRareMathPass : Pass<"hone-expand-rare-math", "::mlir::ModuleOp"> {
   let summary = "replace rare math functions, and divisions of integers, by arithmetic in f64";
   let description = [{
-    The trigonometric and hyperbolic functions of f32 and their inverses that `hone-expand-math` leaves become
+    The powers, trigonometric and hyperbolic functions of f32 and their inverses that `hone-expand-math` leaves become
     arithmetic in f64, on scalars and vectors, rounded once. Left alone if the machine has no fused multiply-add, which
     the reduction of angles needs. The reduction of angles from 2^26 on takes many steps: they are in a branch that is
     taken if a vector contains such an angle. So are calls to libm for remainders of divisions whose quotients exceed 29

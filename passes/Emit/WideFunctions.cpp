@@ -157,6 +157,8 @@ void hone::populateWideFunctionPatterns(RewritePatternSet &patterns,
       ExpandByWide<math::CosOp, &F::cos>, ExpandByWide<math::CoshOp, &F::cosh>,
       ExpandByWide<math::SinOp, &F::sin>, ExpandByWide<math::SinhOp, &F::sinh>,
       ExpandByWide<math::TanOp, &F::tan>>(patterns.getContext(), branches);
+  patterns.add<ExpandBinaryByWide<math::PowFOp, &F::pow>>(
+      patterns.getContext());
 }
 
 Value hone::computeByElement(OpBuilder &builder, Operation *op) {

@@ -58,6 +58,24 @@ private:
   bool branches;
 };
 
+/// Replaces a function of two f32 by one of f64.
+template <typename OpTy,
+          mlir::Value (WideFunctions::*function)(mlir::Value, mlir::Value)>
+struct ExpandBinaryByWide : mlir::OpRewritePattern<OpTy> {
+  using mlir::OpRewritePattern<OpTy>::OpRewritePattern;
+
+  mlir::LogicalResult
+  matchAndRewrite(OpTy op, mlir::PatternRewriter &rewriter) const override {
+    if (!mlir::getElementTypeOrSelf(op.getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "not f32");
+    WideFunctions functions(rewriter, op.getLoc(), op.getType());
+    mlir::Value a = functions.widen(op->getOperand(0));
+    mlir::Value b = functions.widen(op->getOperand(1));
+    rewriter.replaceOp(op, functions.narrow((functions.*function)(a, b)));
+    return mlir::success();
+  }
+};
+
 /// The functions that all targets expand this way; see WideArithmetic for
 /// `branches`.
 void populateWideFunctionPatterns(mlir::RewritePatternSet &patterns,

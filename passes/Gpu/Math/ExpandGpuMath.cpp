@@ -21,23 +21,6 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-/// Replaces a function of two f32 by one of f64.
-template <typename OpTy, Value (WideFunctions::*function)(Value, Value)>
-struct ExpandBinary : OpRewritePattern<OpTy> {
-  using OpRewritePattern<OpTy>::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(OpTy op,
-                                PatternRewriter &rewriter) const override {
-    if (!getElementTypeOrSelf(op.getType()).isF32())
-      return rewriter.notifyMatchFailure(op, "not f32");
-    WideFunctions functions(rewriter, op.getLoc(), op.getType());
-    Value a = functions.widen(op->getOperand(0));
-    Value b = functions.widen(op->getOperand(1));
-    rewriter.replaceOp(op, functions.narrow((functions.*function)(a, b)));
-    return success();
-  }
-};
-
 /// Element by element if the vector has more than one.
 LogicalResult splitVector(Operation *op, VectorType vector,
                           PatternRewriter &rewriter) {
@@ -132,8 +115,7 @@ struct ExpandGpuMathPass
                  ExpandByWide<math::Log10Op, &F::log10>,
                  ExpandByWide<math::Log2Op, &F::log2>>(&getContext(),
                                                        /*branches=*/false);
-    patterns.add<ExpandBinary<math::Atan2Op, &F::atan2>,
-                 ExpandBinary<math::PowFOp, &F::pow>,
+    patterns.add<ExpandBinaryByWide<math::Atan2Op, &F::atan2>,
                  ExpandClass<math::IsFiniteOp, arith::CmpFPredicate::OLT>,
                  ExpandClass<math::IsInfOp, arith::CmpFPredicate::OEQ>,
                  ExpandClass<math::IsNaNOp, arith::CmpFPredicate::UNO>,

@@ -40,6 +40,15 @@ func.func @remainder(%x: vector<4xf32>, %y: vector<4xf32>) -> vector<4xf32> {
   return %r : vector<4xf32>
 }
 
+// Powers of vectors are as exact as libm's of each element.
+// CHECK-LABEL: func.func @power(
+// CHECK-NOT:     math.powf
+// CHECK:         arith.truncf %{{.+}} : vector<16xf64> to vector<16xf32>
+func.func @power(%x: vector<16xf32>, %y: vector<16xf32>) -> vector<16xf32> {
+  %r = math.powf %x, %y : vector<16xf32>
+  return %r : vector<16xf32>
+}
+
 // Functions of f64 stay calls.
 // CHECK-LABEL: func.func @wide(
 // CHECK:         math.cosh
