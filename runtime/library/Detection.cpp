@@ -26,19 +26,58 @@ struct Box {
   }
 
   float area() const { return (bottom - top) * (right - left); }
-
-  bool overlaps(const Box &other, float threshold) const {
-    float height = (bottom < other.bottom ? bottom : other.bottom) -
-                   (top > other.top ? top : other.top);
-    float width = (right < other.right ? right : other.right) -
-                  (left > other.left ? left : other.left);
-    if (!(height > 0 && width > 0))
-      return false;
-    float common = height * width;
-    float all = area() + other.area() - common;
-    return all > 0 && common / all > threshold;
-  }
 };
+
+/// Some of the boxes that were picked, side by side: they are compared with a
+/// candidate at once. Boxes that are missing are empty.
+class PickedBoxes {
+public:
+  static constexpr int64_t kSize = 8;
+
+  PickedBoxes() {
+    for (int i = 0; i < kSize; ++i) {
+      top[i] = left[i] = __builtin_inff();
+      bottom[i] = right[i] = -__builtin_inff();
+      area[i] = 0;
+    }
+  }
+
+  void set(int64_t i, const Box &box) {
+    top[i] = box.top;
+    left[i] = box.left;
+    bottom[i] = box.bottom;
+    right[i] = box.right;
+    area[i] = box.area();
+  }
+
+  /// Whether one of them overlaps the box by more than the threshold.
+  bool overlap(const Box &box, float boxArea, float threshold) const {
+    int any = 0;
+    for (int i = 0; i < kSize; ++i) {
+      float height = (box.bottom < bottom[i] ? box.bottom : bottom[i]) -
+                     (box.top > top[i] ? box.top : top[i]);
+      float width = (box.right < right[i] ? box.right : right[i]) -
+                    (box.left > left[i] ? box.left : left[i]);
+      float common = height * width;
+      float all = boxArea + area[i] - common;
+      any |=
+          (height > 0) & (width > 0) & (all > 0) & (common / all > threshold);
+    }
+    return any != 0;
+  }
+
+private:
+  float top[kSize], left[kSize], bottom[kSize], right[kSize], area[kSize];
+};
+
+/// Orders candidates by falling scores, those of equal ones by their number.
+uint64_t orderOf(float score, uint32_t number) {
+  score += 0.0f; // -0 is 0
+  uint32_t bits;
+  memcpy(&bits, &score, sizeof bits);
+  bits ^= bits >> 31 ? 0 : ~(uint32_t(1) << 31);
+  return uint64_t(bits) << 32 | number;
+}
 
 struct Picked {
   int64_t batch, category, box;
@@ -81,9 +120,13 @@ HONE_LIBRARY(non_max_suppression) {
     return call.status;
   bool limited = call.has(4);
 
-  Scratch<int64_t> order(call, count), room(call, count);
+  if (count > UINT32_MAX)
+    return call.fail(HONE_SHAPE_MISMATCH, count, UINT32_MAX);
+
+  Scratch<uint64_t> queue(call, count);
   Growing<Picked> picked(call);
-  if (!order || !room)
+  Growing<PickedBoxes> pickedBoxes(call);
+  if (!queue)
     return call.status;
   // Without boxes there may be any number of batches and categories.
   for (int64_t batch = 0; count > 0 && batch < batches; ++batch)
@@ -94,17 +137,23 @@ HONE_LIBRARY(non_max_suppression) {
       int64_t candidates = 0;
       for (int64_t i = 0; i < count; ++i)
         if (limited ? score[i] > least : score[i] == score[i])
-          order[candidates++] = i;
-      mergeSort(order.data(), room.data(), candidates,
-                [&](int64_t a, int64_t b) { return score[a] > score[b]; });
-      int64_t begin = picked.size();
-      for (int64_t i = 0; i < candidates && picked.size() - begin < most; ++i) {
-        Box candidate(box + 4 * order[i], centered);
+          queue[candidates++] = orderOf(score[i], uint32_t(i));
+      makeHeap(queue.data(), candidates);
+      int64_t found = 0;
+      pickedBoxes.clear();
+      while (candidates > 0 && found < most) {
+        int64_t i = uint32_t(takeLeast(queue.data(), candidates));
+        Box candidate(box + 4 * i, centered);
+        float area = candidate.area();
         bool keep = true;
-        for (int64_t j = begin; keep && j < picked.size(); ++j)
-          keep = !candidate.overlaps(Box(box + 4 * picked[j].box, centered),
-                                     overlap);
-        if (keep && !picked.push({batch, category, order[i]}))
+        for (int64_t j = 0; keep && j < pickedBoxes.size(); ++j)
+          keep = !pickedBoxes[j].overlap(candidate, area, overlap);
+        if (!keep)
+          continue;
+        if (found % PickedBoxes::kSize == 0 && !pickedBoxes.push({}))
+          return call.status;
+        pickedBoxes.back().set(found++ % PickedBoxes::kSize, candidate);
+        if (!picked.push({batch, category, i}))
           return call.status;
       }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Stable, non-recursive sorts.
+// Stable, non-recursive sorts, and a heap.
 #ifndef HONE_RUNTIME_LIBRARY_SORT_H
 #define HONE_RUNTIME_LIBRARY_SORT_H
 
@@ -65,6 +65,34 @@ void radixSort(T *items, T *room, int64_t count, Key keyOf) {
   }
   if (from != items)
     memcpy(items, from, sizeof(T) * size_t(count));
+}
+
+/// Moves the item at `at` down a heap whose first item is the least.
+template <typename T> void siftDown(T *items, int64_t count, int64_t at) {
+  T item = items[at];
+  for (int64_t child; (child = 2 * at + 1) < count; at = child) {
+    child += child + 1 < count && items[child + 1] < items[child];
+    if (!(items[child] < item))
+      break;
+    items[at] = items[child];
+  }
+  items[at] = item;
+}
+
+/// Makes a heap, from which few items can be taken in order without sorting
+/// the rest.
+template <typename T> void makeHeap(T *items, int64_t count) {
+  for (int64_t at = count / 2; at-- > 0;)
+    siftDown(items, count, at);
+}
+
+/// Takes the least item of a heap, which must not be empty.
+template <typename T> T takeLeast(T *items, int64_t &count) {
+  T least = items[0];
+  items[0] = items[--count];
+  if (count > 0)
+    siftDown(items, count, 0);
+  return least;
 }
 
 } // namespace library

@@ -215,6 +215,25 @@ TEST_F(Suppression, CenteredBoxesAndFlippedCorners) {
   EXPECT_EQ(elements<int64_t>(), (I64s{0, 0, 1}));
 }
 
+TEST_F(Suppression, EqualScoresKeepTheOrderOfBoxes) {
+  // In pairs that overlap; zeros of both signs are equal.
+  std::vector<float> corners, scores;
+  I64s expected;
+  for (int i = 0; i < 40; ++i) {
+    float at = float(i / 2);
+    corners.insert(corners.end(), {at, 0, at + 1, 1});
+    scores.push_back(i % 2 ? 0.0f : -0.0f);
+    if (i % 2 == 0)
+      expected.insert(expected.end(), {0, 0, i});
+  }
+  auto *manyBoxes = tensor<float>({1, 40, 4}, corners);
+  auto *manyScores = tensor<float>({1, 1, 40}, scores);
+  expectOk(call(
+      hone_lib_non_max_suppression,
+      {manyBoxes, manyScores, list<int64_t>({50}), list<float>({0.5f})}, {0}));
+  EXPECT_EQ(elements<int64_t>(), expected);
+}
+
 TEST_F(Suppression, BatchesAndClasses) {
   auto *two = tensor<float>({2, 2, 4},
                             {0, 0, 1, 1, 5, 5, 6, 6, 0, 0, 1, 1, 0, 0, 1, 1});
