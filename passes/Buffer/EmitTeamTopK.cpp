@@ -161,7 +161,8 @@ void hone::buffer::emitTeamTopK(OpBuilder &builder, TopKOp op, Value source,
   bool fits = given && *given <= size;
   int64_t kept = wanted ? llvm::PowerOf2Ceil(*wanted) : size;
   if ((given && *given <= kShortLine) || (!fits && kept > size / 2))
-    return emitInsertedTopK(builder, op, source, values, indices);
+    return emitInsertedTopK(builder, op, source, values, indices,
+                            /*hasVectors=*/false);
   Value k = checkedCount(builder, op, from, best);
   Type element = cast<MemRefType>(source.getType()).getElementType();
   bool isNarrow = given && *given <= std::numeric_limits<int32_t>::max() / 4;

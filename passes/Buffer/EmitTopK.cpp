@@ -5,6 +5,9 @@
 #include "passes/Buffer/KernelEmission.h"
 #include "passes/Buffer/TeamLoops.h"
 
+#include "dialects/Machine/Machine.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
 using namespace mlir;
 using namespace hone;
 using namespace hone::buffer;
@@ -23,7 +26,7 @@ static constexpr int64_t kDigits = 1 << kDigitBits;
 Value hone::buffer::comesBefore(OpBuilder &builder, TopKOp op, Value a,
                                 Value b) {
   Location loc = op.getLoc();
-  if (!isa<FloatType>(a.getType())) {
+  if (!isa<FloatType>(getElementTypeOrSelf(a.getType()))) {
     using P = arith::CmpIPredicate;
     P predicate = op.getIsUnsigned() ? (op.getSmallest() ? P::ult : P::ugt)
                                      : (op.getSmallest() ? P::slt : P::sgt);
@@ -348,9 +351,20 @@ private:
 };
 } // namespace
 
+/// Elements to compare at once with the last of the best, or 1: vectors of
+/// elements that are adjacent in memory.
+static int64_t comparedLanes(TopKOp op, const TopKLines &lines) {
+  Type element = cast<MemRefType>(lines.from.view.getType()).getElementType();
+  if (getConstantIntValue(lines.from.inner) != 1 || element.isF16() ||
+      element.isBF16())
+    return 1;
+  return CpuMachine::of(op).lanes(element.getIntOrFloatBitWidth());
+}
+
 /// Writes the best of one line, inserting each element that precedes the last.
+/// `lanes` elements at a time are skipped if none does.
 static void emitInsertion(Emitter &e, TopKOp op, const TopKLines &lines,
-                          ValueRange line) {
+                          ValueRange line, int64_t lanes) {
   Value zero = e.cst(0), one = e.cst(1);
   auto at = [&](Value position) {
     return SmallVector<Value>{line[0], position, line[1]};
@@ -362,7 +376,7 @@ static void emitInsertion(Emitter &e, TopKOp op, const TopKLines &lines,
   Value limit =
       e.builder.createOrFold<arith::SelectOp>(e.loc, none, zero, lines.length);
   Value last = e.sub(lines.k, one);
-  e.loop(zero, limit, [&](Value position) {
+  auto insert = [&](Value position) {
     Value element = load(e, lines.from.view, at(position));
     Value hasRoom = e.cmp(arith::CmpIPredicate::ult, position, lines.k);
     Value enters =
@@ -406,15 +420,47 @@ static void emitInsertion(Emitter &e, TopKOp op, const TopKLines &lines,
                                        position),
             places, at(place));
     });
+  };
+  if (lanes == 1)
+    return e.loop(zero, limit, insert);
+  FlatBuffer flat = FlatBuffer::get(e, lines.from.view);
+  Value start = e.mul(line[0], lines.length);
+  e.loop(zero, limit, lanes, {}, [&](Value first, ValueRange) {
+    Value end = e.add(first, lanes);
+    Value isWhole = e.cmp(arith::CmpIPredicate::ule, end, limit);
+    Value hasBest = e.cmp(arith::CmpIPredicate::uge, first, lines.k);
+    Value both = arith::AndIOp::create(e.builder, e.loc, isWhole, hasBest);
+    Value enters =
+        e.select(
+             both, isTrue,
+             [&] {
+               Value elements = flat.load(e, e.add(start, first), lanes);
+               Value worst = vector::BroadcastOp::create(
+                   e.builder, e.loc, elements.getType(),
+                   load(e, best, at(last)));
+               return SmallVector<Value>{vector::ReductionOp::create(
+                   e.builder, e.loc, vector::CombiningKind::OR,
+                   comesBefore(e.builder, op, elements, worst))};
+             },
+             [&] {
+               return SmallVector<Value>{
+                   arith::ConstantIntOp::create(e.builder, e.loc, isTrue, 1)};
+             })
+            .front();
+    e.branch(enters, [&] { e.loop(first, e.min(end, limit), insert); });
+    return SmallVector<Value>();
   });
 }
 
 void hone::buffer::emitInsertedTopK(OpBuilder &builder, TopKOp op, Value source,
-                                    Value values, Value indices) {
+                                    Value values, Value indices,
+                                    bool hasVectors) {
   Emitter e(builder, op.getLoc());
   TopKLines lines(builder, op, source, values, indices);
-  emitForall(e, {lines.from.outer, lines.from.inner},
-             [&](ValueRange line) { emitInsertion(e, op, lines, line); });
+  int64_t lanes = hasVectors ? comparedLanes(op, lines) : 1;
+  emitForall(e, {lines.from.outer, lines.from.inner}, [&](ValueRange line) {
+    emitInsertion(e, op, lines, line, lanes);
+  });
 }
 
 void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
@@ -426,14 +472,17 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
                : std::optional(type.getDimSize(op.getAxis()));
   };
   std::optional<int64_t> given = size(source), wanted = size(values);
-  if ((given && *given <= kShortLine) || (wanted && *wanted <= kFewBest))
-    return emitInsertedTopK(builder, op, source, values, indices);
+  bool isShort = given && *given <= kShortLine;
+  if (isShort || (wanted && *wanted <= kFewBest))
+    return emitInsertedTopK(builder, op, source, values, indices,
+                            /*hasVectors=*/!isShort);
   Emitter e(builder, op.getLoc());
   TopKLines lines(builder, op, source, values, indices);
   RadixSorter sorter(e, op, lines);
   emitForall(e, {lines.from.outer, lines.from.inner}, [&](ValueRange line) {
     e.branch(
         e.cmp(arith::CmpIPredicate::ule, lines.k, e.cst(kFewBest)),
-        [&] { emitInsertion(e, op, lines, line); }, [&] { sorter.emit(line); });
+        [&] { emitInsertion(e, op, lines, line, comparedLanes(op, lines)); },
+        [&] { sorter.emit(line); });
   });
 }

@@ -45,10 +45,11 @@ void emitCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
 void emitTopK(mlir::OpBuilder &builder, graph::TopKOp op, mlir::Value source,
               mlir::Value values, mlir::Value indices);
 
-/// The best of a line by insertion, for any k, without extra memory.
+/// The best of a line by insertion, for any k, without extra memory. With
+/// vectors, elements that do not enter are skipped several at a time.
 void emitInsertedTopK(mlir::OpBuilder &builder, graph::TopKOp op,
                       mlir::Value source, mlir::Value values,
-                      mlir::Value indices);
+                      mlir::Value indices, bool hasVectors);
 
 /// Padding with an iteration per element.
 void emitElementPad(mlir::OpBuilder &builder, graph::PadOp op,

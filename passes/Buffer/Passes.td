@@ -87,7 +87,8 @@ def BufferizeKernelsPass : Pass<"hone-bufferize-kernels", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"teams", "teams", "bool", "false", "an iteration may be executed by a team of threads">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 #endif // HONE_PASSES_BUFFER_PASSES

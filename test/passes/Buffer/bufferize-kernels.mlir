@@ -139,10 +139,15 @@ func.func private @any_number(%x: tensor<4x?xi64>, %k: index) -> (tensor<4x?xi64
 
 // -----
 
-// Few are inserted, without extra memory.
+// Few are inserted, without extra memory; a vector of elements of which none precedes the last of them is skipped.
 // CHECK-LABEL: func.func private @few(
 // CHECK-NOT:     memref.alloc
-// CHECK:         scf.while
+// CHECK:         scf.for %[[FIRST:.+]] = %c0{{.*}} to %c9000{{.*}} step %c8
+// CHECK:           vector.load {{.*}} : memref<9000xf32>, vector<8xf32>
+// CHECK:           arith.cmpf ugt, {{.*}} : vector<8xf32>
+// CHECK:           vector.reduction <or>
+// CHECK:           scf.for %{{.+}} = %[[FIRST]] to
+// CHECK:             scf.while
 func.func private @few(%x: tensor<9000xf32>) -> (tensor<5xf32>, tensor<5xi64>) attributes {hone.kernel} {
   %v, %i = hone.top_k %x axis 0 : tensor<9000xf32> -> tensor<5xf32>, tensor<5xi64>
   return %v, %i : tensor<5xf32>, tensor<5xi64>
