@@ -92,8 +92,9 @@ SmallVector<Value> transposeBlock(Emitter &e, SmallVector<Value> rows) {
 
 class BlockEmitter {
 public:
-  BlockEmitter(Emitter &e, const LoopNest &nest, Plan plan)
-      : e(e), nest(nest), plan(std::move(plan)) {}
+  BlockEmitter(Emitter &e, const LoopNest &nest, const CpuMachine &machine,
+               Plan plan)
+      : e(e), nest(nest), machine(machine), plan(std::move(plan)) {}
 
   void emit() {
     SmallVector<unsigned> outer;
@@ -104,37 +105,65 @@ public:
         extents.push_back(nest.dims[i].extent);
       }
     Value rows = nest.dims[plan.read].extent;
-    extents.push_back(e.ceilDiv(rows, plan.block));
+    int64_t strip = plan.block * tuning::kTransposedBlocks;
+    Value strips = e.ceilDiv(rows, strip), pieces = strips;
+    for (Value extent : extents)
+      pieces = e.mul(pieces, extent);
+    if (constantOf(pieces).value_or(tuning::balancedBlocks(machine)) <
+        tuning::balancedBlocks(machine)) {
+      strip = plan.block;
+      strips = e.ceilDiv(rows, strip);
+    }
+    extents.push_back(strips);
     parallelLoop(e, extents, [&](ValueRange ivs) {
       LoopNest inner = nest;
       for (size_t i = outer.size(); i-- > 0;)
         inner.fix(e, outer[i], ivs[i]);
       // Two dimensions are left, in their original order.
       readDim = plan.read < plan.write ? 0 : 1;
-      Value first = e.mul(ivs.back(), plan.block);
-      Value end = e.add(first, plan.block);
+      Value first = e.mul(ivs.back(), strip), end = e.add(first, strip);
       std::optional<int64_t> known = constantOf(rows);
       Value isWhole =
-          known && *known % plan.block == 0
+          known && *known % strip == 0
               ? arith::ConstantIntOp::create(e.builder, e.loc, 1, 1).getResult()
               : e.cmp(arith::CmpIPredicate::sle, end, rows);
       e.branch(
-          isWhole, [&] { emitRows(inner, first); },
-          [&] { emitScalars(inner, first, rows, e.cst(0)); });
+          isWhole, [&] { emitStrip(inner, first, strip); },
+          [&] {
+            Value rest = first;
+            if (strip > plan.block) {
+              Value left = e.sub(rows, first);
+              rest = e.sub(rows, e.rem(left, e.cst(plan.block)));
+              e.loop(first, rest, plan.block, {}, [&](Value row, ValueRange) {
+                emitStrip(inner, row, plan.block);
+                return SmallVector<Value>();
+              });
+            }
+            emitScalars(inner, rest, rows, e.cst(0));
+          });
     });
   }
 
 private:
-  void emitRows(const LoopNest &inner, Value first) {
+  /// Blocks that are adjacent in what is read, for all of what is written.
+  void emitStrip(const LoopNest &inner, Value first, int64_t size) {
     Value width = inner.dims[1 - readDim].extent;
     Value end = e.sub(width, e.rem(width, e.cst(plan.block)));
+    auto blocks = [&](function_ref<void(Value row)> emit) {
+      e.loop(e.cst(0), e.cst(size), plan.block, {}, [&](Value at, ValueRange) {
+        emit(e.add(first, at));
+        return SmallVector<Value>();
+      });
+    };
     e.loop(e.cst(0), end, plan.block, {}, [&](Value at, ValueRange) {
-      emitBlock(inner, first, at);
+      blocks([&](Value row) { emitBlock(inner, row, at); });
       return SmallVector<Value>();
     });
     if (constantOf(end) && constantOf(end) == constantOf(width))
       return;
-    emitScalars(inner, first, e.add(first, plan.block), end);
+    blocks([&](Value row) {
+      emitScalars(inner, row, e.add(row, plan.block), end);
+    });
   }
 
   void emitBlock(const LoopNest &inner, Value first, Value at) {
@@ -175,6 +204,7 @@ private:
 
   Emitter &e;
   const LoopNest &nest;
+  const CpuMachine &machine;
   Plan plan;
   unsigned readDim = 0;
 };
@@ -185,6 +215,6 @@ bool hone::emitTransposed(Emitter &e, const LoopNest &nest,
   std::optional<Plan> plan = planBlocks(nest, machine);
   if (!plan)
     return false;
-  BlockEmitter(e, nest, *plan).emit();
+  BlockEmitter(e, nest, machine, *plan).emit();
   return true;
 }

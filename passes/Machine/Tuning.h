@@ -170,6 +170,9 @@ inline constexpr int64_t kMaxRepeats = 16;
 /// Operations of a body above which it is not repeated for each row of a
 /// transposed block.
 inline constexpr int64_t kMaxTransposedBody = 24;
+/// Blocks of a transposition that are adjacent in what is read, before it goes
+/// on to other rows: so the hardware prefetches them, and finds each page once.
+inline constexpr int64_t kTransposedBlocks = 4;
 /// Operations that are recomputed rather than stored between loops.
 inline constexpr int64_t kRecomputedOps = 4;
 /// Temporaries up to this size are on the stack, while there is room.

@@ -153,6 +153,24 @@ func.func private @transpose(%x: memref<64x32xf32>, %o: memref<32x64xf32>) {
 
 // -----
 
+// Four blocks that are adjacent in memory are read before the next rows.
+// CHECK-LABEL: func.func private @long_transpose(
+// CHECK:         scf.forall (%{{.+}}) in (32) {
+// CHECK:           scf.for %{{.+}} = %c0 to %c64 step %c8 {
+// CHECK:             scf.for %{{.+}} = %c0 to %c32 step %c8 {
+// CHECK-COUNT-8:       vector.load
+func.func private @long_transpose(%x: memref<64x1024xf32>, %o: memref<1024x64xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<64x1024xf32>) outs(%o : memref<1024x64xf32>) {
+  ^bb0(%a: f32, %d: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// -----
+
 // The index of a gathered row is read and checked once for the row, which is then copied by vectors.
 // CHECK-LABEL: func.func private @gather(
 // CHECK:         scf.forall (%{{.+}}) in (3) {
