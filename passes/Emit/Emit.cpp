@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -279,8 +280,15 @@ FlatBuffer hone::makeScratch(Emitter &e, int64_t size, Type elementType) {
   e.builder.setInsertionPointToStart(&function.getFunctionBody().front());
   FlatBuffer scratch;
   auto type = MemRefType::get({size}, elementType);
-  scratch.memref = memref::AllocaOp::create(e.builder, e.loc, type,
-                                            e.builder.getI64IntegerAttr(64));
+  IntegerAttr alignment = e.builder.getI64IntegerAttr(64);
+  int64_t bytes =
+      size * llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8);
+  // The stack of a caller's thread may be small.
+  if (bytes > tuning::kStackBuffer)
+    scratch.memref = memref::AllocOp::create(e.builder, e.loc, type, alignment);
+  else
+    scratch.memref =
+        memref::AllocaOp::create(e.builder, e.loc, type, alignment);
   scratch.sizes.push_back(e.cst(size));
   scratch.strides.push_back(e.cst(1));
   return scratch;

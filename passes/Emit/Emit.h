@@ -101,8 +101,9 @@ struct FlatBuffer {
   }
 };
 
-/// A scratch buffer of static size in the entry block of the function. Each
-/// piece of a kernel is a separate call, so it is private to the piece.
+/// A scratch buffer of static size: a small one is on the stack, a large one an
+/// allocation in the entry block of the function. Each piece of a kernel is a
+/// separate call, so it is private to the piece.
 FlatBuffer makeScratch(Emitter &e, int64_t size, mlir::Type elementType);
 
 /// Elements of a vector used by emitters: at most the width of a panel.

@@ -6,6 +6,7 @@ differ by one step, where a sum lies half way between two. Bytes are drawn from 
 all of it, zero points lie at both ends, and K does and does not make whole steps of four.
 """
 import pathlib
+import threading
 import unittest
 
 import numpy as np
@@ -56,6 +57,21 @@ def convolve(x, w, strides, pads, group):
 
 
 class IntegerTest(unittest.TestCase):
+    def test_small_stack(self):
+        """Copies of rows do not lie on the stack of the caller's thread."""
+        rng = np.random.default_rng(0)
+        a, b = draw(rng, (512, 1024), UINT8), draw(rng, (1024, 64), INT8)
+        model = compile_nodes([helper.make_node("MatMulInteger", ["a", "b"], ["y"])], {"a": (a, a.shape)}, {"b": b}, {"y": 6}, "x86-64-v2")
+        got = []
+        before = threading.stack_size(128 << 10)
+        try:
+            thread = threading.Thread(target=lambda: got.append(model.run({"a": a})["y"]))
+            thread.start()
+            thread.join()
+        finally:
+            threading.stack_size(before)
+        np.testing.assert_array_equal(got[0], a.astype(np.int64) @ b)
+
     def test_matmul(self):
         rng = np.random.default_rng(1)
         for number in range(60):

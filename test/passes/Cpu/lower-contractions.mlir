@@ -58,7 +58,7 @@ func.func @tails(%a: memref<7x64xf32>, %b: memref<2x64x16xf32>, %out: memref<7x3
 // Quantized weights are unpacked to scratch memory, in a chunk of K. Of the eight codes in a word, the first five are
 // mantissas as they lie; the others are shifted there together.
 // CHECK-LABEL: func.func @quantized(
-// CHECK:         memref.alloca() {{.*}} : memref<8192xf32>
+// CHECK:         memref.alloc() {{.*}} : memref<8192xf32>
 // CHECK:         scf.for {{.+}} step %c32 {
 // CHECK:           %[[STORED:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
 // CHECK:           %[[SCALES:.+]] = arith.mulf %[[STORED]], %{{.+}}
