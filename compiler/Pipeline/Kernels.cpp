@@ -58,6 +58,7 @@ void hone::buildKernelLlvmPipeline(OpPassManager &pm) {
   pm.addPass(createExpandLookupsPass());
   pm.addPass(createExpandMathPass());
   pm.addPass(createExpandRareMathPass());
+  pm.addPass(createEmulateInstructionsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLowerKernelToLlvmPass());
   // Checks leave the kernel from inside its loops.

@@ -5,6 +5,8 @@
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Dequantize.h"
 #include "passes/Cpu/Dots.h"
+#include "passes/Cpu/MatrixTile.h"
+#include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Tuning.h"
 
@@ -33,7 +35,10 @@ public:
         lanes(form.lanes(machine, problem.shape.types.accumulator)),
         columns(shape.vectors * lanes),
         columnTiles(
-            std::max<int64_t>(schedule.getBlockColumns() / columns, 1)) {}
+            std::max<int64_t>(schedule.getBlockColumns() / columns, 1)) {
+    if (form.hasMatrices())
+      registers.emplace(form, problem.shape.types, shape, problem.shape.k);
+  }
 
   void emit();
 
@@ -59,6 +64,7 @@ private:
   };
   Rows splitStaticRows(int64_t m);
   Rows splitDynamicRows();
+  Rows splitRowsOfMatrices();
 
   void emitBlock();
   void emitChunks();
@@ -84,13 +90,14 @@ private:
   using TileBody = function_ref<void(const TileRows &rows)>;
   void forEachTile(TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
-  RegisterTile tileOf(int64_t rows) const {
-    return RegisterTile(e, machine, tileForm(form, packs),
-                        problem.shape.types.accumulator, {rows, vectors});
-  }
-  RegisterTile::Segment segmentOf(const TileRows &rows, Value kStart,
-                                  Value kCount, Value remaining) const;
+  void forEachTileOfMatrices(TileBody body);
+  std::unique_ptr<ProductTile> tileOf(int64_t rows) const;
+  ProductTile::Segment segmentOf(const TileRows &rows, Value kStart,
+                                 Value kCount, Value remaining) const;
   Epilogue::Cursor cursorAt(Value firstRow) const;
+  /// Emits the epilogue of a tile for some of its rows.
+  void emitEpilogue(const TileRows &rows, Value first, int64_t count,
+                    ValueRange sums, Value existing, Value remaining);
 
   Emitter &e;
   const CpuMachine &machine;
@@ -100,8 +107,9 @@ private:
 
   TileShape shape;
   const MicroKernel &form;
-  int64_t lanes, columns;        ///< Of a whole tile.
-  int64_t rowTiles, columnTiles; ///< Of a block.
+  std::optional<MatrixRegisters> registers; ///< Of a form with matrices.
+  int64_t lanes, columns;                   ///< Of a whole tile.
+  int64_t rowTiles, columnTiles;            ///< Of a block.
   Rows split;
   bool chunked = false, packs = false, converts = false;
   int64_t convertedPitch = 0; ///< Of a row in `converted`.
@@ -119,7 +127,9 @@ private:
 
 void ContractionEmitter::emit() {
   std::optional<int64_t> m = constantOf(problem.m), k = constantOf(problem.k);
-  split = m ? splitStaticRows(*m) : splitDynamicRows();
+  split = registers ? splitRowsOfMatrices()
+          : m       ? splitStaticRows(*m)
+                    : splitDynamicRows();
   rowTiles = std::max<int64_t>(schedule.getBlockRows() / split.rows, 1);
   bool inPlace = isReadInPlace(problem.shape);
   packs = schedule.getPacked() && !inPlace;
@@ -139,7 +149,8 @@ void ContractionEmitter::emit() {
     // A multiple of 4 KiB between rows would map them to one set of the L1
     // cache.
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
-    convertedPitch = llvm::alignTo(length, lanes) + lanes;
+    int64_t width = form.hasMatrices() ? form.depth() : lanes;
+    convertedPitch = llvm::alignTo(length, width) + width;
     converted = makeScratch(e, rowTiles * split.rows * convertedPitch,
                             form.leftType(problem.shape.types));
     converted.isUnsigned = problem.a.isUnsigned;
@@ -168,7 +179,11 @@ void ContractionEmitter::emit() {
     firstTile = e.mul(place[batchRank], rowTiles);
     lastTile = e.min(e.add(firstTile, rowTiles), split.tiles);
     blockColumn = e.mul(place[batchRank + 1], columnTiles * columns);
+    if (registers)
+      registers->configure(e);
     emitBlock();
+    if (registers)
+      registers->release(e);
   });
 }
 
@@ -185,6 +200,12 @@ ContractionEmitter::Rows ContractionEmitter::splitDynamicRows() {
   Value rest = e.rem(problem.m, rows);
   return {shape.rows, large, e.cst(0), rest,
           e.add(large, e.min(rest, e.cst(1)))};
+}
+
+/// The last tile may have fewer rows.
+ContractionEmitter::Rows ContractionEmitter::splitRowsOfMatrices() {
+  Value tiles = e.ceilDiv(problem.m, shape.rows);
+  return {shape.rows, tiles, e.cst(0), e.cst(0), tiles};
 }
 
 void ContractionEmitter::forEachColumnTile(ColumnBody body) {
@@ -292,29 +313,42 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
   });
 }
 
+std::unique_ptr<ProductTile> ContractionEmitter::tileOf(int64_t rows) const {
+  TileShape tile{rows, vectors};
+  const ProductTypes &types = problem.shape.types;
+  if (registers)
+    return std::make_unique<MatrixTile>(e, form, types, *registers, tile);
+  return std::make_unique<RegisterTile>(e, machine, tileForm(form, packs),
+                                        types.accumulator, tile);
+}
+
+void ContractionEmitter::emitEpilogue(const TileRows &rows, Value first,
+                                      int64_t count, ValueRange sums,
+                                      Value existing, Value remaining) {
+  epilogue.emitTile(cursorAt(e.add(rows.first, first)), epilogue.rank() - 2,
+                    count, vectors, {llvm::to_vector(sums)}, remaining,
+                    existing);
+}
+
 void ContractionEmitter::emitWholeK(Value remaining) {
   forEachTile([&](const TileRows &rows) {
-    RegisterTile tile = tileOf(rows.count);
-    SmallVector<Value> sums = tile.accumulate(
-        segmentOf(rows, e.cst(0), problem.k, remaining), tile.zeros());
-    epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
-                      vectors, {tile.finish(sums)}, remaining, rows.existing);
+    std::unique_ptr<ProductTile> tile = tileOf(rows.count);
+    SmallVector<Value> sums = tile->accumulate(
+        segmentOf(rows, e.cst(0), problem.k, remaining), tile->zeros());
+    tile->useSums(
+        sums, rows.existing,
+        [&](Value first, int64_t count, ValueRange sums, Value existing) {
+          emitEpilogue(rows, first, count, sums, existing, remaining);
+        });
   });
 }
 
 /// The sums of a block are kept in scratch memory between chunks of K.
 void ContractionEmitter::emitChunks() {
   int64_t blockRows = rowTiles * split.rows, chunk = schedule.getBlockK();
-  auto offsetOf = [&](const TileRows &rows, int64_t i) {
+  auto sumsOf = [&](const TileRows &rows) -> ProductTile::SumsInMemory {
     Value tileStart = e.mul(e.sub(firstColumn, blockColumn), blockRows);
-    int64_t inTile = i / vectors * columns + i % vectors * lanes;
-    return e.add(e.add(tileStart, e.mul(rows.inBlock, columns)), inTile);
-  };
-  auto load = [&](const TileRows &rows) {
-    SmallVector<Value> values;
-    for (int64_t i = 0; i < rows.count * vectors; ++i)
-      values.push_back(partial.load(e, offsetOf(rows, i), lanes));
-    return values;
+    return {partial, e.add(tileStart, e.mul(rows.inBlock, columns)), columns};
   };
   Value zero =
       e.zero(VectorType::get({lanes}, problem.shape.types.accumulator));
@@ -330,19 +364,21 @@ void ContractionEmitter::emitChunks() {
       if (packs)
         pack(kStart, kCount, remaining);
       forEachTile([&](const TileRows &rows) {
-        RegisterTile tile = tileOf(rows.count);
-        SmallVector<Value> sums = tile.accumulateOnto(
-            segmentOf(rows, kStart, kCount, remaining), load(rows));
-        for (auto [i, value] : llvm::enumerate(sums))
-          partial.store(e, offsetOf(rows, i), value);
+        tileOf(rows.count)
+            ->accumulateIn(sumsOf(rows),
+                           segmentOf(rows, kStart, kCount, remaining));
       });
     });
     return SmallVector<Value>();
   });
   forEachColumnTile([&](Value remaining) {
     forEachTile([&](const TileRows &rows) {
-      epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
-                        vectors, {load(rows)}, remaining, rows.existing);
+      tileOf(rows.count)
+          ->useSums(
+              sumsOf(rows), rows.existing,
+              [&](Value first, int64_t count, ValueRange sums, Value existing) {
+                emitEpilogue(rows, first, count, sums, existing, remaining);
+              });
     });
   });
 }
@@ -354,11 +390,11 @@ Epilogue::Cursor ContractionEmitter::cursorAt(Value firstRow) const {
   return epilogue.at(coordinates);
 }
 
-RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
-                                                    Value kStart, Value kCount,
-                                                    Value remaining) const {
-  RegisterTile::Segment segment(converts ? converted : problem.a,
-                                packs ? packed : problem.b);
+ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
+                                                   Value kStart, Value kCount,
+                                                   Value remaining) const {
+  ProductTile::Segment segment(converts ? converted : problem.a,
+                               packs ? packed : problem.b);
   segment.count = kCount;
   Value base = e.add(aBase, kStart), pitch = problem.k, first = rows.first;
   if (converts) {
@@ -369,7 +405,8 @@ RegisterTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
   bool apart = problem.rowOffset && !converts;
   if (!apart)
     base = e.add(base, e.mul(first, pitch));
-  for (int64_t r = 0; r < rows.count; ++r) {
+  segment.aPitch = pitch;
+  for (int64_t r = 0; r < (registers ? 1 : rows.count); ++r) {
     Value row = rows.offset(e, r);
     segment.aOffsets.push_back(
         e.add(base, apart ? problem.rowOffset(e.add(first, row))
@@ -417,6 +454,8 @@ Value ContractionEmitter::panelOffset(int64_t vector, Value kStart,
 }
 
 void ContractionEmitter::forEachTile(TileBody body) {
+  if (registers)
+    return forEachTileOfMatrices(body);
   Value end = split.large;
   auto range = [&](Value low, Value high, int64_t rows, Value firstRowOfRange,
                    Value firstTileOfRange) {
@@ -439,6 +478,30 @@ void ContractionEmitter::forEachTile(TileBody body) {
   Value has = e.cmp(arith::CmpIPredicate::sgt, lastTile, done);
   e.branch(has, [&] {
     forEachTileOfRest(e.mul(e.sub(done, firstTile), split.rows), body);
+  });
+}
+
+/// Whole tiles, and one with as many matrices as the last rows need.
+void ContractionEmitter::forEachTileOfMatrices(TileBody body) {
+  Value whole = e.div(problem.m, e.cst(split.rows));
+  auto rowsOf = [&](int64_t count, Value tile, Value existing) -> TileRows {
+    return {count, e.mul(tile, split.rows),
+            e.mul(e.sub(tile, firstTile), split.rows), existing};
+  };
+  e.loop(firstTile, e.min(lastTile, whole),
+         [&](Value tile) { body(rowsOf(split.rows, tile, nullptr)); });
+  Value rest = e.rem(problem.m, e.cst(split.rows));
+  if (constantOf(rest) == 0)
+    return;
+  e.branch(e.cmp(arith::CmpIPredicate::sgt, lastTile, whole), [&] {
+    std::function<void(int64_t)> emit = [&](int64_t rows) {
+      auto some = [&] { body(rowsOf(rows, whole, rest)); };
+      if (rows + registers->rows > split.rows)
+        return some();
+      e.branch(e.cmp(arith::CmpIPredicate::sle, rest, e.cst(rows)), some,
+               [&] { emit(rows + registers->rows); });
+    };
+    emit(registers->rows);
   });
 }
 
@@ -595,6 +658,9 @@ void hone::emitConversion(Emitter &e, const MicroKernel &form,
                           const ProductTypes &types, int64_t lanes,
                           const FlatBuffer &from, Value source,
                           const FlatBuffer &to, Value target, Value count) {
+  // For matrices, elements that have the type are copied by whole vectors.
+  if (form.hasMatrices() && types.lhs == form.leftType(types))
+    lanes = form.depth();
   forVectors(e, count, lanes, [&](Value i, Value mask) {
     Value values = from.load(e, e.add(source, i), lanes, mask);
     to.store(e, e.add(target, i), form.convertLeft(e, from, values, types));

@@ -2,9 +2,12 @@
 // Direct convolution on channels-last inputs with filters in panels: a register
 // tile is some output pixels along the last spatial dimension x some vectors of
 // output channels. Padding is never read: rows clamp the range of kernel
-// elements, and border pixels are in separate tiles.
+// elements, and border pixels are in separate tiles. Only for matrices are the
+// ends of rows padded, in a copy.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Cpu/MatrixTile.h"
+#include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
@@ -36,17 +39,26 @@ public:
 private:
   /// The tiles of a row; none if sizes are free or there are too many kinds.
   std::optional<SmallVector<TileRun>> planStaticRow() const;
-  void emitRow(Value row, Value remaining);
+  /// Sets what belongs to a tile of columns in its group, and runs `body`.
+  using ColumnBody = function_ref<void(Value remaining)>;
+  void atColumnTile(Value group, Value tile, ColumnBody body);
+  void setRow(Value row);
+  void emitRow(Value remaining);
+  void clearPadding();
   void convertRows(size_t d, Value source, Value tap);
   void emitDynamicRow(Value remaining);
-  /// `runs` as planned, or if null the range `low` to `high`.
+  void emitRowOfMatrices(Value remaining);
+  /// `runs` as planned, or if null the range `low` to `high`. Null `existing`:
+  /// all `rows` are pixels of the row.
   void emitTile(int64_t rows, Value firstPixel, ArrayRef<KernelRun> runs,
-                Value low, Value high, Value remaining);
-  SmallVector<Value> emitKernel(const RegisterTile &tile, size_t d,
+                Value low, Value high, Value remaining,
+                Value existing = nullptr);
+  std::unique_ptr<ProductTile> tileOf(int64_t rows) const;
+  SmallVector<Value> emitKernel(const ProductTile &tile, size_t d,
                                 Value aOffset, Value bOffset,
                                 ArrayRef<KernelRun> runs, Value low, Value high,
                                 ValueRange accumulators);
-  SmallVector<Value> emitKernelRow(const RegisterTile &tile, Value aOffset,
+  SmallVector<Value> emitKernelRow(const ProductTile &tile, Value aOffset,
                                    Value bOffset, ArrayRef<bool> pixels,
                                    Value low, Value high,
                                    ValueRange accumulators);
@@ -63,16 +75,20 @@ private:
   Value groupIn, groupOut; ///< Channels of a group.
   size_t last;             ///< The last spatial dimension.
   TileShape shape;
-  int64_t columns;   ///< Of a whole tile.
-  int64_t blockRows; ///< Image rows.
-  int64_t depth;     ///< Elements of a column.
-  bool packs;        ///< Panels are widened first.
-  FlatBuffer wide;   ///< [kernel element, channel][column of the tile]
+  int64_t columns;     ///< Of a whole tile.
+  int64_t columnTiles; ///< Of a block.
+  int64_t blockRows;   ///< Image rows.
+  int64_t depth;       ///< Elements of a column.
+  bool packs;          ///< Panels are widened first.
+  FlatBuffer wide;     ///< [kernel element, channel][column of the tile]
   /// [kernel element of the outer dimensions][pixel][channel of the group]: the
   /// rows of the input that a row of the output reads, if they are converted.
   FlatBuffer converted;
   bool converts;
   Value rowPitch, pixelPitch; ///< Of what is read.
+  /// Of a form with matrices.
+  std::optional<MatrixRegisters> registers;
+  PaddedRows padded = {0, 0, 0};
 
   // Of the current iteration:
   Value firstChannel, inputChannel;
@@ -97,6 +113,9 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   graph::ScheduleAttr schedule = *op.getSchedule();
   shape = {schedule.getTileRows(), schedule.getTileVectors()};
   columns = shape.vectors * lanes;
+  columnTiles = 1;
+  if (form.hasMatrices())
+    columnTiles = std::max<int64_t>(schedule.getBlockColumns() / columns, 1);
   blockRows = schedule.getBlockRows();
   packs = schedule.getPacked();
   depth = panelRows(op);
@@ -107,10 +126,18 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   if (!converts)
     return;
   rowPitch = e.mul(window.in[last], groupIn);
+  if (form.hasMatrices()) {
+    padded = *paddedRows(op, shape.rows);
+    registers.emplace(form, types, shape, padded.run);
+    rowPitch = e.mul(groupIn, padded.pixels);
+  }
   int64_t taps = estimateProduct(ArrayRef(window.kernel).drop_back());
   // The last vector may be a part.
-  converted = makeScratch(e, taps * *constantOf(rowPitch) + lanes,
+  converted = makeScratch(e,
+                          llvm::alignTo(taps * *constantOf(rowPitch), lanes) +
+                              std::max(lanes, form.depth()),
                           form.leftType(types));
+  converted.isUnsigned = input.isUnsigned;
 }
 
 void PanelEmitter::emit() {
@@ -120,50 +147,71 @@ void PanelEmitter::emit() {
     rows = e.mul(rows, size);
   Value tilesPerGroup = e.ceilDiv(groupOut, columns);
   SmallVector<Value> sizes = {e.ceilDiv(rows, blockRows), e.cst(group),
-                              tilesPerGroup};
+                              e.ceilDiv(tilesPerGroup, columnTiles)};
   Value count = e.mul(e.mul(sizes[0], sizes[1]), sizes[2]);
 
+  emitForall(e, count, [&](Value index) {
+    SmallVector<Value> place = e.delinearize(index, sizes);
+    inputChannel = e.mul(place[1], groupIn);
+    Value low = e.mul(place[0], blockRows);
+    Value high = e.min(e.add(low, blockRows), rows);
+    if (registers) {
+      registers->configure(e);
+      clearPadding();
+      Value firstTile = e.mul(place[2], columnTiles);
+      Value lastTile = e.min(e.add(firstTile, columnTiles), tilesPerGroup);
+      e.loop(low, high, [&](Value row) {
+        setRow(row);
+        e.loop(firstTile, lastTile, [&](Value tile) {
+          atColumnTile(place[1], tile,
+                       [&](Value remaining) { emitRowOfMatrices(remaining); });
+        });
+      });
+      return registers->release(e);
+    }
+    atColumnTile(place[1], place[2], [&](Value remaining) {
+      if (packs)
+        emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
+                     e.cst(depth), wide, columns);
+      e.loop(low, high, [&](Value row) {
+        setRow(row);
+        emitRow(remaining);
+      });
+    });
+  });
+}
+
+void PanelEmitter::atColumnTile(Value inGroups, Value tile, ColumnBody body) {
+  Value column = e.mul(tile, columns);
+  firstChannel = e.add(e.mul(inGroups, groupOut), column);
   Value panelSize = e.mul(groupIn, graph::kPanelWidth);
   for (int64_t size : window.kernel)
     panelSize = e.mul(panelSize, size);
   Value panelsPerGroup = e.ceilDiv(groupOut, graph::kPanelWidth);
-
-  emitForall(e, count, [&](Value index) {
-    SmallVector<Value> place = e.delinearize(index, sizes);
-    Value column = e.mul(place[2], columns);
-    firstChannel = e.add(e.mul(place[1], groupOut), column);
-    inputChannel = e.mul(place[1], groupIn);
-
-    auto block = [&](int64_t width, Value remaining) {
-      vectors = width;
-      panelOffsets.clear();
-      for (int64_t v = 0; v < vectors; ++v) {
-        PanelPlace inGroup = placeInPanels(
-            e, columns, e.mul(place[2], columns / graph::kPanelWidth), column,
-            v * lanes, remaining ? panelsPerGroup : Value());
-        Value panel = e.add(inGroup.panel, e.mul(place[1], panelsPerGroup));
-        panelOffsets.push_back(
-            e.add(e.mul(panel, panelSize), e.mul(inGroup.column, form.kr)));
-      }
-      if (packs)
-        emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
-                     e.cst(depth), wide, columns);
-      Value low = e.mul(place[0], blockRows);
-      Value high = e.min(e.add(low, blockRows), rows);
-      e.loop(low, high, [&](Value row) { emitRow(row, remaining); });
-    };
-    std::optional<int64_t> channels = constantOf(groupOut);
-    int64_t left = channels ? *channels % columns : columns;
-    auto whole = [&] { block(shape.vectors, nullptr); };
-    if (left == 0)
-      return whole();
-    Value fits =
-        e.cmp(arith::CmpIPredicate::sle, e.add(column, columns), groupOut);
-    e.branch(fits, whole, [&] {
-      bool masked = left % lanes != 0 || !channels;
-      block((left + lanes - 1) / lanes,
-            masked ? e.sub(groupOut, column) : nullptr);
-    });
+  auto emitColumns = [&](int64_t width, Value remaining) {
+    vectors = width;
+    panelOffsets.clear();
+    for (int64_t v = 0; v < vectors; ++v) {
+      PanelPlace inGroup = placeInPanels(
+          e, columns, e.mul(tile, columns / graph::kPanelWidth), column,
+          v * lanes, remaining ? panelsPerGroup : Value());
+      Value panel = e.add(inGroup.panel, e.mul(inGroups, panelsPerGroup));
+      panelOffsets.push_back(
+          e.add(e.mul(panel, panelSize), e.mul(inGroup.column, form.kr)));
+    }
+    body(remaining);
+  };
+  std::optional<int64_t> channels = constantOf(groupOut);
+  int64_t left = channels ? *channels % columns : columns;
+  auto whole = [&] { emitColumns(shape.vectors, nullptr); };
+  if (left == 0)
+    return whole();
+  Value fits =
+      e.cmp(arith::CmpIPredicate::sle, e.add(column, columns), groupOut);
+  e.branch(fits, whole, [&] {
+    bool masked = left % lanes != 0 || !channels;
+    emitColumns((left + lanes - 1) / lanes,
+                masked ? e.sub(groupOut, column) : nullptr);
   });
 }
 
@@ -201,11 +249,14 @@ std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
   return tiles;
 }
 
-void PanelEmitter::emitRow(Value row, Value remaining) {
+void PanelEmitter::setRow(Value row) {
   outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
   if (converts)
     convertRows(0, e.add(e.mul(outer[0], input.strides[0]), inputChannel),
                 e.cst(0));
+}
+
+void PanelEmitter::emitRow(Value remaining) {
   std::optional<SmallVector<TileRun>> plan = planStaticRow();
   if (!plan)
     return emitDynamicRow(remaining);
@@ -214,6 +265,17 @@ void PanelEmitter::emitRow(Value row, Value remaining) {
       Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
       emitTile(run.rows, pixel, run.kernel, nullptr, nullptr, remaining);
     });
+}
+
+/// Zeros at both ends of the rows that are converted.
+void PanelEmitter::clearPadding() {
+  if (window.neverLeaves(last))
+    return;
+  Value zero = e.zero(VectorType::get({lanes}, converted.elementType()));
+  e.loop(e.cst(0), converted.sizes[0], lanes, {}, [&](Value i, ValueRange) {
+    converted.store(e, i, zero);
+    return SmallVector<Value>();
+  });
 }
 
 /// For the kernel's dimensions from `d` on; `tap` counts preceding kernel
@@ -233,9 +295,9 @@ void PanelEmitter::convertRows(size_t d, Value source, Value tap) {
   auto convertRun = [&](Value from, Value to, Value count) {
     emitConversion(e, form, types, lanes, input, from, converted, to, count);
   };
-  Value target = e.mul(tap, rowPitch);
+  Value target = e.add(e.mul(tap, rowPitch), e.mul(groupIn, padded.before));
   if (group == 1)
-    return convertRun(source, target, rowPitch);
+    return convertRun(source, target, e.mul(window.in[last], groupIn));
   e.loop(e.cst(0), window.in[last], [&](Value pixel) {
     Value from = e.mul(pixel, input.strides[window.bufferDim(last)]);
     convertRun(e.add(source, from), e.add(target, e.mul(pixel, groupIn)),
@@ -275,28 +337,56 @@ void PanelEmitter::emitDynamicRow(Value remaining) {
   e.loop(high, pixels, single);
 }
 
+/// All kernel elements of all pixels are in the padded rows.
+void PanelEmitter::emitRowOfMatrices(Value remaining) {
+  int64_t pixels = *constantOf(window.out[last]);
+  int64_t rest = pixels % shape.rows, whole = pixels - rest;
+  auto emit = [&](int64_t rows, Value pixel, Value existing) {
+    emitTile(rows, pixel, {}, e.cst(0), e.cst(window.kernel[last]), remaining,
+             existing);
+  };
+  e.loop(e.cst(0), e.cst(whole), shape.rows, {}, [&](Value pixel, ValueRange) {
+    emit(shape.rows, pixel, nullptr);
+    return SmallVector<Value>();
+  });
+  if (rest)
+    emit(llvm::alignTo(rest, registers->rows), e.cst(whole), e.cst(rest));
+}
+
+std::unique_ptr<ProductTile> PanelEmitter::tileOf(int64_t rows) const {
+  TileShape tile{rows, vectors};
+  if (registers)
+    return std::make_unique<MatrixTile>(e, form, types, *registers, tile);
+  return std::make_unique<RegisterTile>(e, machine, tileForm(form, packs),
+                                        accumulator, tile);
+}
+
 void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
-                            Value remaining) {
-  RegisterTile tile(e, machine, tileForm(form, packs), accumulator,
-                    {rows, vectors});
+                            Value remaining, Value existing) {
+  std::unique_ptr<ProductTile> tile = tileOf(rows);
   Value aOffset = e.cst(0);
   if (!converts)
     aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
-  aOffset =
-      e.add(aOffset, e.mul(window.start(e, last, firstPixel), pixelPitch));
+  Value start = e.add(window.start(e, last, firstPixel), padded.before);
+  aOffset = e.add(aOffset, e.mul(start, pixelPitch));
   SmallVector<Value> sums =
-      emitKernel(tile, 0, aOffset, e.cst(0), runs, low, high, tile.zeros());
-  SmallVector<Value> coordinates = outer;
-  coordinates.push_back(firstPixel);
-  coordinates.push_back(firstChannel);
-  epilogue.emitTile(epilogue.at(coordinates), epilogue.rank() - 2, rows,
-                    vectors, {tile.finish(sums)}, remaining);
+      emitKernel(*tile, 0, aOffset, e.cst(0), runs, low, high, tile->zeros());
+  tile->useSums(
+      sums, existing,
+      [&](Value first, int64_t count, ValueRange sums, Value existing) {
+        SmallVector<Value> coordinates = outer;
+        coordinates.push_back(e.add(firstPixel, first));
+        coordinates.push_back(firstChannel);
+        epilogue.emitTile(epilogue.at(coordinates), epilogue.rank() - 2, count,
+                          vectors, {llvm::to_vector(sums)}, remaining,
+                          existing);
+      });
 }
 
 /// Loops over the kernel's dimensions from `d` on. `bOffset` counts the
 /// preceding kernel elements.
-SmallVector<Value> PanelEmitter::emitKernel(const RegisterTile &tile, size_t d,
+SmallVector<Value> PanelEmitter::emitKernel(const ProductTile &tile, size_t d,
                                             Value aOffset, Value bOffset,
                                             ArrayRef<KernelRun> runs, Value low,
                                             Value high,
@@ -328,20 +418,21 @@ SmallVector<Value> PanelEmitter::emitKernel(const RegisterTile &tile, size_t d,
   return values;
 }
 
-SmallVector<Value> PanelEmitter::emitKernelRow(const RegisterTile &tile,
+SmallVector<Value> PanelEmitter::emitKernelRow(const ProductTile &tile,
                                                Value aOffset, Value bOffset,
                                                ArrayRef<bool> pixels, Value low,
                                                Value high,
                                                ValueRange accumulators) {
   auto segmentAt = [&](Value k, Value count) {
-    RegisterTile::Segment segment(converts ? converted : input,
-                                  packs ? wide : filter);
+    ProductTile::Segment segment(converts ? converted : input,
+                                 packs ? wide : filter);
     int64_t bPitch = packs ? columns : graph::kPanelWidth;
     segment.count = count;
     segment.bStep = e.cst(bPitch);
     Value a =
         e.add(aOffset, e.mul(e.mul(k, window.dilations[last]), pixelPitch));
-    for (int64_t p = 0; p < tile.shape.rows; ++p)
+    segment.aPitch = e.mul(pixelPitch, window.strides[last]);
+    for (int64_t p = 0; p < (registers ? 1 : tile.shape.rows); ++p)
       segment.aOffsets.push_back(
           pixels[p] ? e.add(a, e.mul(pixelPitch, p * window.strides[last]))
                     : Value());

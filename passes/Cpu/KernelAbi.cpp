@@ -69,6 +69,10 @@ private:
             writes.insert(buffer);
         }
       });
+      // Matrices are loaded from addresses.
+      loop.walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
+        reads.insert(rootOf(op.getSource()));
+      });
       for (Value buffer : reads)
         depends |= written.contains(buffer);
       written.insert(writes.begin(), writes.end());

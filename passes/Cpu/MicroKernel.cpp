@@ -4,6 +4,7 @@
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -173,7 +174,36 @@ static Value addPairs(Emitter &e, Value left, Value right, Value sum) {
   return e.sum(sum, pairs);
 }
 
+//===-- Matrices ----------------------------------------------------------===//
+
+/// Lanes of a vector are the columns of a matrix of sums.
+static bool hasMatrixColumns(const CpuMachine &machine) {
+  return machine.vectorBits == 32 * matrix::kColumns;
+}
+
 static constexpr MicroKernel kTable[] = {
+    // AMX: four bytes, or two bf16, of 16 steps are multiplied and added up for
+    // 16 rows and columns. Rows of the left-hand side are always converted, to
+    // lie evenly. Of bf16 the first and the second elements of pairs have sums
+    // of their own, which are then added; as above, each step rounds to nearest
+    // even, and subnormal numbers count as 0.
+    {"matrix_bytes",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasByteTile() && hasMatrixColumns(machine) &&
+              isOfBytes(types) && types.isConvertible;
+     },
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/0,
+     /*cost=*/nullptr, storedType, nullptr, nullptr, nullptr,
+     "llvm.x86.tdpbusd"},
+    {"matrix_bf16",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasBf16Tile() && machine.hasBf16Dot() &&
+              hasMatrixColumns(machine) && isOfPairs(types) &&
+              types.isConvertible;
+     },
+     wholeVector, /*kr=*/2, /*instructions=*/1, /*parts=*/1, /*temporaries=*/0,
+     /*cost=*/nullptr, pairedType, nullptr, nullptr, nullptr,
+     "llvm.x86.tdpbf16ps"},
     // Fused multiply-add of floats; narrower operands are widened as they are
     // loaded.
     {"fma",
@@ -251,8 +281,25 @@ static constexpr MicroKernel kTable[] = {
      multiplyThenAdd},
 };
 
+int64_t MicroKernel::depth() const {
+  return hasMatrices() ? kr * matrix::kDepth : kr;
+}
+
+/// Of the products of matrices that make a tile.
+static double matrixCycles(const CpuMachine &machine, int64_t rows,
+                           int64_t vectors) {
+  int64_t rowsOfMatrix = std::min(rows, matrix::kRows);
+  int64_t matrices = llvm::divideCeil(rows, matrix::kRows);
+  double compute = matrices * vectors * rowsOfMatrix;
+  double loads = double(matrices * rowsOfMatrix + vectors * matrix::kDepth) /
+                 machine.loadPorts;
+  return std::max({compute, loads, tuning::kMatrixLatency});
+}
+
 double MicroKernel::stepCycles(const CpuMachine &machine, int64_t rows,
                                int64_t vectors) const {
+  if (hasMatrices())
+    return matrixCycles(machine, rows, vectors) / matrix::kDepth + 0.1;
   // Several operands are taken from what one load brought.
   int64_t work = instructions * rows * vectors * (cost ? cost(machine) : 1);
   if (instructions > 1)

@@ -9,6 +9,17 @@
 
 namespace hone {
 
+/// The largest matrices of AMX: rows of 64 bytes, in 8 registers.
+namespace matrix {
+inline constexpr int64_t kRegisters = 8, kRows = 16, kRowBytes = 64;
+/// Sums in a row.
+inline constexpr int64_t kColumns = kRowBytes / 4;
+/// Steps along K of a product: four bytes each.
+inline constexpr int64_t kDepth = kRowBytes / 4;
+/// Rows of the tallest tile: each of its matrices has an operand of its own.
+inline constexpr int64_t kMaxTileRows = (kRegisters - 1) / 2 * kRows;
+} // namespace matrix
+
 /// How a tile goes one step along K, which is `kr` elements. Each accumulator
 /// takes in their products by one or more instructions; for each of these a row
 /// has one left operand, and a vector of columns one right operand.
@@ -48,9 +59,18 @@ struct MicroKernel {
   /// sum + left * right
   mlir::Value (*multiplyAdd)(Emitter &e, mlir::Value left, mlir::Value right,
                              mlir::Value sum);
+  /// The intrinsic that adds products of matrices to a matrix of sums, in
+  /// registers of their own: a form that has one leaves out the functions
+  /// above, and `MatrixTile` emits its tiles. "": sums are vectors.
+  llvm::StringLiteral matrixProduct = "";
+
+  bool hasMatrices() const { return !matrixProduct.empty(); }
+  /// Elements of K that an instruction takes at most.
+  int64_t depth() const;
 
   /// Cycles of a step for a tile, limited by multiply-adds and loads per cycle,
-  /// plus some overhead of the loop.
+  /// plus some overhead of the loop. For matrices a share of those that their
+  /// product takes.
   double stepCycles(const CpuMachine &machine, int64_t rows,
                     int64_t vectors) const;
   /// A vector of the left-hand side, as `buffer` has it, in `leftType`.

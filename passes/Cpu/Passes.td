@@ -87,6 +87,18 @@ def ExpandRareMathPass : Pass<"hone-expand-rare-math", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def EmulateInstructionsPass : Pass<"hone-emulate-instructions", "::mlir::ModuleOp"> {
+  let summary = "replace instructions of a machine by what they do";
+  let description = [{
+    If the machine is emulated, intrinsics of x86 become arithmetic on vectors that every processor has, with the same
+    results. Registers of matrices (AMX) are memory of the function, and what the processor would reject ends the program
+    by a trap: an operation before its registers are configured or after they are released, a wrong configuration, and
+    shapes that do not match. An intrinsic that is not known is an error.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def LowerKernelToLlvmPass : Pass<"hone-lower-kernel-to-llvm", "::mlir::ModuleOp"> {
   let summary = "convert the rest of a kernel to the LLVM dialect";
   let description = [{

@@ -2,7 +2,6 @@
 // The register kernel: a tile of accumulators that lives in vector registers
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
@@ -19,7 +18,7 @@ RowSplit hone::splitRows(int64_t m, int64_t maxRows) {
 RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
                            const MicroKernel &form, Type accumulator,
                            TileShape shape)
-    : shape(shape), lanes(form.lanes(machine, accumulator)), e(e), form(form),
+    : ProductTile(shape, form.lanes(machine, accumulator)), e(e), form(form),
       sumType(VectorType::get({lanes * form.parts}, accumulator)), sets(1) {
   int64_t one = shape.rows * shape.vectors;
   // LLVM keeps the right operands of several instructions for each set, and
@@ -70,6 +69,36 @@ SmallVector<Value> RegisterTile::accumulateOnto(const Segment &segment,
   return values;
 }
 
+/// Where vector `i` of the tile is.
+Value RegisterTile::offsetOf(const SumsInMemory &sums, int64_t i) const {
+  int64_t inTile = i / shape.vectors * sums.pitch + i % shape.vectors * lanes;
+  return e.add(sums.offset, inTile);
+}
+
+SmallVector<Value> RegisterTile::load(const SumsInMemory &sums) const {
+  SmallVector<Value> values;
+  for (int64_t i = 0; i < shape.rows * shape.vectors; ++i)
+    values.push_back(sums.buffer.load(e, offsetOf(sums, i), lanes));
+  return values;
+}
+
+void RegisterTile::accumulateIn(const SumsInMemory &sums,
+                                const Segment &segment) const {
+  SmallVector<Value> added = accumulateOnto(segment, load(sums));
+  for (auto [i, value] : llvm::enumerate(added))
+    sums.buffer.store(e, offsetOf(sums, i), value);
+}
+
+void RegisterTile::useSums(ValueRange accumulators, Value existing,
+                           UseSums use) const {
+  use(e.cst(0), shape.rows, finish(accumulators), existing);
+}
+
+void RegisterTile::useSums(const SumsInMemory &sums, Value existing,
+                           UseSums use) const {
+  use(e.cst(0), shape.rows, load(sums), existing);
+}
+
 void RegisterTile::step(const Segment &segment, Value k, int64_t set,
                         MutableArrayRef<Value> accumulators) const {
   SmallVector<SmallVector<Value>> b;
@@ -94,22 +123,6 @@ void RegisterTile::step(const Segment &segment, Value k, int64_t set,
   }
 }
 
-/// LLVM would fully unroll short loops, share elements common to iterations,
-/// and keep them on the stack.
-static void forbidUnrolling(ValueRange results) {
-  auto loop = results.front().getDefiningOp<scf::ForOp>();
-  if (!loop)
-    return;
-  Builder b(loop.getContext());
-  auto unroll = LLVM::LoopUnrollAttr::get(
-      b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
-  // By this name the branch back gets it, and LLVM with it.
-  loop->setDiscardableAttr(
-      "loop_annotation",
-      LLVM::LoopAnnotationAttr::get(b.getContext(), {}, {}, {}, unroll, {}, {},
-                                    {}, {}, {}, {}, {}, {}, {}, {}, {}));
-}
-
 SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
                                             ValueRange accumulators) const {
   SmallVector<Value> values = llvm::to_vector(accumulators);
@@ -128,7 +141,7 @@ SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
   values = e.loop(
       e.cst(0), whole, iteration, values,
       [&](Value k, ValueRange carried) { return steps(k, unroll, carried); });
-  forbidUnrolling(values);
+  forbidUnrolling(e);
   if (count)
     return steps(whole, *count % iteration / form.kr, values);
   return e.loop(

@@ -5,13 +5,9 @@
 #define HONE_PASSES_CPU_REGISTERTILE_H
 
 #include "passes/Cpu/MicroKernel.h"
+#include "passes/Cpu/ProductTile.h"
 
 namespace hone {
-
-/// Rows and vectors of a tile.
-struct TileShape {
-  int64_t rows, vectors;
-};
 
 /// How `m` rows are divided into tiles of at most `maxRows`: first `large`
 /// tiles of `rows` each, then `small` tiles of `rows` - 1.
@@ -22,38 +18,33 @@ RowSplit splitRows(int64_t m, int64_t maxRows);
 
 /// Emits sums of products into `rows` x `vectors` accumulators. Each row reads
 /// scalars of one buffer, all rows share vectors of the other.
-class RegisterTile {
+class RegisterTile final : public ProductTile {
 public:
   RegisterTile(Emitter &e, const CpuMachine &machine, const MicroKernel &form,
                mlir::Type accumulator, TileShape shape);
 
   /// Accumulators initialized to 0. Small tiles have several sets, which hide
   /// the latency of the multiply-add.
-  llvm::SmallVector<mlir::Value> zeros() const;
+  llvm::SmallVector<mlir::Value> zeros() const override;
   /// The sums of the columns: of all sets, and of the parts in a vector.
   llvm::SmallVector<mlir::Value> finish(mlir::ValueRange accumulators) const;
 
-  /// For k in [0, count): row r adds a[aOffsets[r] + k] * b[bOffsets[v] + k *
-  /// bStep]. A row without an offset is left out. Of `kr` elements of K that
-  /// lie together the first is meant; `count` is a multiple of it.
-  struct Segment {
-    Segment(const FlatBuffer &a, const FlatBuffer &b) : a(a), b(b) {}
-    const FlatBuffer &a, &b;
-    llvm::SmallVector<mlir::Value> aOffsets, bOffsets;
-    mlir::Value bStep;
-    mlir::Value count;
-    llvm::SmallVector<mlir::Value> bMasks; ///< Empty: all columns exist.
-  };
   llvm::SmallVector<mlir::Value>
-  accumulate(const Segment &segment, mlir::ValueRange accumulators) const;
+  accumulate(const Segment &segment,
+             mlir::ValueRange accumulators) const override;
   /// Sums of columns that begin at `sums`; at 0 where there are none.
   llvm::SmallVector<mlir::Value> accumulateOnto(const Segment &segment,
                                                 mlir::ValueRange sums) const;
-
-  TileShape shape;
-  int64_t lanes;
+  void accumulateIn(const SumsInMemory &sums,
+                    const Segment &segment) const override;
+  void useSums(mlir::ValueRange accumulators, mlir::Value existing,
+               UseSums use) const override;
+  void useSums(const SumsInMemory &sums, mlir::Value existing,
+               UseSums use) const override;
 
 private:
+  llvm::SmallVector<mlir::Value> load(const SumsInMemory &sums) const;
+  mlir::Value offsetOf(const SumsInMemory &sums, int64_t i) const;
   void step(const Segment &segment, mlir::Value k, int64_t set,
             llvm::MutableArrayRef<mlir::Value> accumulators) const;
 

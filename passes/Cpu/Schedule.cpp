@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What a machine can do with a schedule.
 #include "passes/Cpu/Schedule.h"
+#include "passes/Cpu/MatrixTile.h"
 #include "passes/Emit/Emit.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
@@ -12,6 +13,11 @@ using namespace hone::graph;
 
 int64_t hone::maxTileRows(const CpuMachine &machine, const MicroKernel &form,
                           int64_t vectors) {
+  if (form.hasMatrices()) {
+    // Those of a column, its operands, and those of the right-hand side.
+    int64_t most = (matrix::kRegisters - vectors) / (vectors + 1);
+    return most * matrix::kRows;
+  }
   int64_t free =
       machine.vectorRegisters - vectors * form.instructions - form.temporaries;
   // Tall tiles of one vector make LLVM's scheduler spill.
@@ -37,6 +43,8 @@ bool hone::isReadInPlace(const ProductShape &shape) {
 
 bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
   Type from = shape.types.lhs, to = form.leftType(shape.types);
+  if (form.hasMatrices())
+    return true;
   if (from == to || isReadInPlace(shape))
     return false;
   bool mustBe = to.getIntOrFloatBitWidth() < from.getIntOrFloatBitWidth();
@@ -46,6 +54,8 @@ bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
 
 bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
   ProductTypes types = ProductTypes::of(op);
+  if (form.hasMatrices())
+    return true;
   return types.lhs != form.leftType(types) && isa<FloatType>(types.lhs) &&
          types.isConvertible;
 }
@@ -53,6 +63,31 @@ bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
 int64_t hone::panelRows(KernelConvOp op) {
   auto filter = cast<ShapedType>(op.getFilter().getType());
   return estimateProduct(filter.getShape().drop_front()) / kPanelWidth;
+}
+
+std::optional<PaddedRows> hone::paddedRows(KernelConvOp op, int64_t rows) {
+  if (!ProductTypes::of(op).isConvertible)
+    return std::nullopt;
+  auto input = cast<ShapedType>(op.getInput().getType()),
+       out = cast<ShapedType>(op.getOuts().front().getType());
+  int64_t last = out.getRank() - 2;
+  int64_t in = input.getDimSize(last), pixels = out.getDimSize(last);
+  if (ShapedType::isDynamic(in) || ShapedType::isDynamic(pixels))
+    return std::nullopt;
+  int64_t taps = op.getKernel().back(), dilation = op.getDilations().back();
+  int64_t before = op.getPads()[last - 1];
+  int64_t channels = input.getShape().back() / op.getGroup();
+  // Pixels of a last tile that do not exist are read too.
+  int64_t read =
+      estimateProduct(llvm::alignTo(std::max<int64_t>(pixels, 1), rows),
+                      op.getStrides().back()) +
+      estimateProduct(taps, dilation);
+  int64_t width = std::max(read, std::min(before, kMaxEstimate) + in);
+  int64_t outer = estimateProduct(op.getKernel().drop_back());
+  if (before < 0 || estimateProduct(estimateProduct(width, outer), channels) >
+                        tuning::kMaxPaddedElements)
+    return std::nullopt;
+  return PaddedRows{before, width, dilation == 1 ? taps * channels : channels};
 }
 
 const MicroKernel &hone::tileForm(const MicroKernel &form, bool packed) {
@@ -77,8 +112,9 @@ static std::string problemOfAll(ScheduleAttr schedule,
                          kPanelWidth);
   // The vectors of a tile with one row are used once, from memory.
   const MicroKernel &inTile = tileForm(*form, schedule.getPacked());
-  int64_t fitting = rows == 1 ? machine.vectorRegisters - 2
-                              : maxTileRows(machine, inTile, vectors) * vectors;
+  int64_t fitting = rows == 1 && !form->hasMatrices()
+                        ? machine.vectorRegisters - 2
+                        : maxTileRows(machine, inTile, vectors) * vectors;
   if (estimateProduct(rows, vectors) > fitting)
     return llvm::formatv(
         "tiles of {0} x {1} vectors, more than {2} has registers for", rows,
@@ -93,6 +129,23 @@ static std::string problemOfAll(ScheduleAttr schedule,
   if (elements > tuning::kMaxScratchElements)
     return llvm::formatv("blocks of more than {0} elements",
                          tuning::kMaxScratchElements);
+  return "";
+}
+
+/// Constraints on tiles of matrices, if `count` elements of K are multiplied at
+/// a time.
+static std::string problemOfMatrices(ScheduleAttr schedule,
+                                     const MicroKernel &form,
+                                     const ProductTypes &types, int64_t count) {
+  int64_t rows = schedule.getTileRows();
+  if (rows > matrix::kRows && rows % matrix::kRows != 0)
+    return llvm::formatv("tiles of {0} rows, but matrices of {1}", rows,
+                         matrix::kRows);
+  TileShape shape{rows, schedule.getTileVectors()};
+  if (!MatrixRegisters(form, types, shape, count).fit())
+    return llvm::formatv("tiles of {0} x {1} vectors, for which there are too "
+                         "few registers if the last matrices are smaller",
+                         rows, shape.vectors);
   return "";
 }
 
@@ -112,10 +165,18 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   if (shape.layout == RhsLayout::Packed && schedule.getPacked() &&
       !form.elementwise())
     return kPlainCopy.str();
-  if (schedule.getBlockK() % form.kr != 0)
+  if (schedule.getBlockK() % form.depth() != 0)
     return llvm::formatv("chunks of {0} elements of K, which come in steps of "
                          "{1}",
-                         schedule.getBlockK(), form.kr);
+                         schedule.getBlockK(), form.depth());
+  if (form.hasMatrices()) {
+    if (ShapedType::isDynamic(shape.k))
+      return "matrices, but a free K";
+    std::string problem =
+        problemOfMatrices(schedule, form, shape.types, shape.k);
+    if (!problem.empty())
+      return problem;
+  }
   if (shape.quantized && schedule.getBlockK() % shape.packed.getKr() != 0)
     return llvm::formatv("chunks of {0} elements of K, of which {1} are in a "
                          "word",
@@ -141,9 +202,18 @@ static std::string problemOfPanels(KernelConvOp op, ScheduleAttr schedule,
                                    const CpuMachine &machine) {
   if (schedule.getBlockRows() == 0)
     return "blocks without rows";
+  const MicroKernel &form = *findMicroKernel(schedule.getForm());
+  if (form.hasMatrices()) {
+    std::optional<PaddedRows> rows = paddedRows(op, schedule.getTileRows());
+    if (!rows)
+      return "matrices, but input rows that are free or large";
+    std::string problem =
+        problemOfMatrices(schedule, form, ProductTypes::of(op), rows->run);
+    if (!problem.empty())
+      return problem;
+  }
   if (!schedule.getPacked())
     return "";
-  const MicroKernel &form = *findMicroKernel(schedule.getForm());
   if (!form.elementwise())
     return kPlainCopy.str();
   int64_t columns = schedule.getTileVectors() *

@@ -35,6 +35,15 @@ bool isConverted(graph::KernelConvOp op, const MicroKernel &form);
 /// Elements of a column in the panels of a filter.
 int64_t panelRows(graph::KernelConvOp op);
 
+/// Of the input rows that a convolution with matrices converts, with padding at
+/// both ends: pixels before a row, and of all of it; and the elements that a
+/// kernel reads at a time, which lie together there.
+struct PaddedRows {
+  int64_t before, pixels, run;
+};
+/// For tiles of `rows` pixels; none if they are not known or too large.
+std::optional<PaddedRows> paddedRows(graph::KernelConvOp op, int64_t rows);
+
 /// The form of a schedule's register tiles: with `packed`, panels are widened
 /// once for all rows of a block, if the form does so at all.
 const MicroKernel &tileForm(const MicroKernel &form, bool packed);

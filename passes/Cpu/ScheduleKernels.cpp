@@ -2,6 +2,7 @@
 // Chooses the schedule of each kernel operation from its type and the machine.
 #include "dialects/Graph/Graph.h"
 #include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/MatrixTile.h"
 #include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/Schedule.h"
 #include "passes/Emit/Contraction.h"
@@ -51,13 +52,59 @@ static int64_t maxCachedRows(const CpuMachine &machine, int64_t stride) {
   return sets * machine.l1Ways;
 }
 
+/// How K is multiplied: in `segments` of as many elements each.
+struct Depth {
+  int64_t segments, elements;
+};
+
+/// The tile of matrices of a form with the fewest cycles, for a step of `kr`
+/// elements, and these; none if K is not known.
+static std::pair<FormedTile, double>
+chooseMatrices(const CpuMachine &machine, const MicroKernel &form,
+               const ProductTypes &types, int64_t m, int64_t n, Depth depth) {
+  FormedTile best;
+  double bestCost = std::numeric_limits<double>::infinity();
+  if (!isKnown(depth.elements) || depth.elements == 0)
+    return {best, bestCost};
+  double products = llvm::divideCeil(depth.elements, form.depth());
+  double steps = double(depth.segments) * depth.elements / form.kr;
+  auto consider = [&](int64_t vectors) {
+    TileShape shape{maxTileRows(machine, form, vectors), vectors};
+    while (shape.rows > 0 &&
+           !MatrixRegisters(form, types, shape, depth.elements).fit())
+      shape.rows -= matrix::kRows;
+    if (shape.rows <= 0)
+      return;
+    if (m < matrix::kRows)
+      shape.rows = std::max<int64_t>(m, 1);
+    auto cost = [&](int64_t rows) {
+      int64_t matrices = llvm::divideCeil(rows, matrix::kRows) * vectors;
+      return form.stepCycles(machine, rows, vectors) * matrix::kDepth *
+                 products * depth.segments +
+             matrices * tuning::kMatrixOverhead;
+    };
+    double column = m / shape.rows * cost(shape.rows);
+    if (int64_t rest = m % shape.rows)
+      column += cost(rest);
+    double total =
+        llvm::divideCeil(n, vectors * matrix::kColumns) * column / steps;
+    if (total < bestCost) {
+      bestCost = total;
+      best = {&form, shape.rows, vectors};
+    }
+  };
+  for (int64_t vectors : {1, 2, 3})
+    consider(vectors);
+  return {best, bestCost};
+}
+
 /// The form and the tile, among those whose width is a multiple or a divisor of
 /// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
 /// not known count as large. Rows of the left-hand side are as many
 /// bytes apart as `strideOf` says. `packed`: panels are widened beforehand.
 static FormedTile
 chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
-           int64_t n, bool packed,
+           int64_t n, Depth depth, bool packed,
            function_ref<int64_t(const MicroKernel &)> strideOf) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
   FormedTile best;
@@ -95,10 +142,21 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
       best = {&form, maxRows, vectors};
     }
   };
-  for (const MicroKernel &form : microKernels())
+  for (const MicroKernel &form : microKernels()) {
+    if (!form.fits(machine, types))
+      continue;
+    if (form.hasMatrices()) {
+      auto [tile, cost] =
+          chooseMatrices(machine, form, types, rowsOfM, columns, depth);
+      if (cost < bestCost) {
+        bestCost = cost;
+        best = tile;
+      }
+      continue;
+    }
     for (int64_t vectors = 1; vectors <= 8; ++vectors)
-      if (form.fits(machine, types))
-        consider(form, vectors);
+      consider(form, vectors);
+  }
   return best;
 }
 
@@ -175,11 +233,12 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
     limit = std::min(limit, tuning::kPackedK);
   if (shape.quantized)
     return chooseQuantizedChunk(machine, shape, plan, limit, columns);
-  limit = std::max<int64_t>(limit, kPanelWidth);
+  int64_t unit = std::max(kPanelWidth, plan.tile.form->depth());
+  limit = std::max(limit, unit);
   if (limit >= shape.k)
     return 0;
   int64_t chunks = llvm::divideCeil(shape.k, limit);
-  return llvm::alignTo(llvm::divideCeil(shape.k, chunks), kPanelWidth);
+  return llvm::alignTo(llvm::divideCeil(shape.k, chunks), unit);
 }
 
 /// Tiles of columns in a block whose rows are converted for all of them: fewer
@@ -246,8 +305,13 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
                ? estimateProduct(shape.lhsPitch, bytesOf(shape.types.lhs))
                : ShapedType::kDynamic;
   };
+  // Few rows are no matrix.
+  bool isMatrix = isKnown(shape.m) || !shape.fewRows;
   FormedTile tile = chooseTile(machine, shape.types, shape.m, shape.n,
+                               {1, isMatrix ? shape.k : ShapedType::kDynamic},
                                isPacked(machine, shape), strideOf);
+  if (tile.form->hasMatrices())
+    return tile;
   if (!isKnown(shape.m) && shape.fewRows) {
     bool fewWeights = isKnown(shape.k) && isKnown(shape.n) &&
                       estimateProduct(shape.k, shape.n) <= tuning::kFewWeights;
@@ -273,7 +337,8 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
       (shape.layout != RhsLayout::Packed || plan.tile.form->elementwise());
   int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
-  if (isConverted(shape, *plan.tile.form) && isa<FloatType>(shape.types.lhs))
+  if (isConverted(shape, *plan.tile.form) &&
+      (isa<FloatType>(shape.types.lhs) || plan.tile.form->hasMatrices()))
     plan.blockColumns = columns * chooseColumnTiles(machine, shape, columns);
   plan.blockRows =
       plan.tile.rows * chooseRowTiles(machine, shape, plan,
@@ -302,6 +367,9 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
       return estimateProduct(elements, bytesOf(types.lhs));
     return estimateProduct(elements / group, bytesOf(form.leftType(types)));
   };
+  Depth depth{1, ShapedType::kDynamic};
+  if (std::optional<PaddedRows> rows = paddedRows(op, matrix::kMaxTileRows))
+    depth = {panelRows(op) / std::max<int64_t>(rows->run, 1), rows->run};
   // Panels that are read for many pixels are widened beforehand.
   ArrayRef<int64_t> image = out.getShape().drop_back();
   bool packed = !ShapedType::isDynamicShape(image) &&
@@ -311,7 +379,7 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
                     tuning::widenedBytes(machine);
   Plan plan{tile ? *tile
                  : chooseTile(machine, types, out.getDimSize(last), groupOut,
-                              packed, strideOf)};
+                              depth, packed, strideOf)};
   plan.packed = packed && plan.tile.form->elementwise();
   int64_t columns = plan.tile.columns(machine, types);
 
@@ -330,8 +398,18 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
   int64_t fitting = std::clamp<int64_t>(
       tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
 
-  int64_t tiles =
-      estimateProduct(group, llvm::divideCeil(known(groupOut, 64), columns));
+  // Rows are converted for several tiles of channels.
+  int64_t columnTiles = 1;
+  if (plan.tile.form->hasMatrices()) {
+    int64_t all = llvm::divideCeil(known(groupOut, 64), columns);
+    int64_t others = estimateProduct(group, rows);
+    int64_t wanted = llvm::divideCeil(tuning::balancedBlocks(machine),
+                                      std::max<int64_t>(others, 1));
+    columnTiles = std::clamp<int64_t>(all / wanted, 1, tuning::kConvertedTiles);
+    plan.blockColumns = columnTiles * columns;
+  }
+  int64_t tiles = estimateProduct(
+      group, llvm::divideCeil(known(groupOut, 64), columnTiles * columns));
   int64_t work =
       estimateProduct(estimateProduct(known(out.getDimSize(last), 16), columns),
                       channels) /

@@ -80,6 +80,14 @@ inline constexpr int64_t kMaxUnrolledTerms = 28;
 /// tile, instead of for each accumulator.
 inline constexpr int64_t kMaxUnrolledEpilogue = 14;
 
+/// Cycles until a product of matrices (AMX) can be added to (Intel 64 and IA-32
+/// Architectures Optimization Reference Manual, "Intel AMX"), and those that it
+/// takes to clear, store and read again the sums of one.
+inline constexpr double kMatrixLatency = 52, kMatrixOverhead = 48;
+
+/// Rows of such sums that an epilogue takes at a time.
+inline constexpr int64_t kRowsOfSums = 4;
+
 //===-- Matrix products ---------------------------------------------------===//
 
 /// Rows of the left-hand side from which packing the other side pays off.
@@ -131,6 +139,8 @@ inline constexpr int64_t kMinPixels = 16;
 inline constexpr int64_t kMaxLoopsPerRow = 48;
 /// Maximum elements of the input rows that are converted for a row of results.
 inline constexpr int64_t kMaxConvertedElements = 1 << 18;
+/// The same with padding.
+inline constexpr int64_t kMaxPaddedElements = 2 * kMaxConvertedElements;
 /// Wider kernels of depthwise convolutions and pools become a loop.
 inline constexpr int64_t kMaxUnrolledKernel = 16;
 /// Taps per iteration of that loop: they stay in registers beside the sums.

@@ -59,9 +59,11 @@ bool isStrayLoop(Operation *op) {
          isa<func::FuncOp>(op->getParentOp());
 }
 
-/// Microkernels are made of instructions that have no operation of their own.
+/// Microkernels are made of instructions that have no operation of their own;
+/// some take addresses.
 bool isLooped(Operation *op) {
-  return (isBuffered(op) || isa<LLVM::CallIntrinsicOp>(op)) && !isStrayLoop(op);
+  return (isBuffered(op) || isa<LLVM::CallIntrinsicOp, LLVM::IntToPtrOp>(op)) &&
+         !isStrayLoop(op);
 }
 
 bool isCode(Operation *op) { return isa<LLVM::LLVMDialect>(op->getDialect()); }

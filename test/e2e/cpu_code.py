@@ -31,13 +31,14 @@ BYTE_LEVELS = {
     "x86-64-v4": (("zmm",), re.compile(r"vpmaddwd$")),
     "alderlake": (("ymm",), re.compile(r"vpdpbusd$")),
     "cascadelake": (("zmm",), re.compile(r"vpdpbusd$")),
+    "sapphirerapids": (("tmm",), re.compile(r"tdpbusd$")),
 }
-# And for those with precision bf16: pairs are widened where no dot product takes them, or only a slow one.
+# And for those with precision bf16: pairs are widened where no dot product takes them.
 BF16_LEVELS = {
     "x86-64-v3": LEVELS["x86-64-v3"],
     "x86-64-v4": LEVELS["x86-64-v4"],
     "cooperlake": (("zmm",), re.compile(r"vdpbf16ps$")),
-    "sapphirerapids": LEVELS["x86-64-v4"],
+    "sapphirerapids": (("tmm",), re.compile(r"tdpbf16ps$")),
 }
 GRAPHS = [("products", products), ("convolutions", convolutions), ("attentions", attentions)]
 LABEL = re.compile(r"^(\.L\w+):")
@@ -45,14 +46,15 @@ FUNCTION = re.compile(r"^(\w[\w.$]*):")
 JUMP = re.compile(r"^\tj\w+\t(\.L\w+)")
 INSTRUCTION = re.compile(r"^\t(?:\{vex\}\s+)?([a-z]\w*)(?:\t(.*?))?(?:\s*#.*)?$")
 # A spilled vector has a fixed place; buffers on the stack are read through an index.
-SPILL = {"rsp": re.compile(r"-?\d*\(%rsp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rsp\)"),
-         "rbp": re.compile(r"-?\d*\(%rbp\).*%[xyz]mm|%[xyz]mm.*[ ,]-?\d*\(%rbp\)")}
+SPILL = {"rsp": re.compile(r"-?\d*\(%rsp\).*%[xyzt]mm|%[xyzt]mm.*[ ,]-?\d*\(%rsp\)"),
+         "rbp": re.compile(r"-?\d*\(%rbp\).*%[xyzt]mm|%[xyzt]mm.*[ ,]-?\d*\(%rbp\)")}
 FRAME = "\tmovq\t%rsp, %rbp"
 # Known problems, by model, level and kernel.
 KNOWN = {
     ("efficientnet_b0", "x86-64-v4", "k66_conv_map"): "LLVM hoists the constants of swish out of the loop over tiles, and spills sums for them",
 }
-# A loop along K has at least so many products, and broadcasts elements; dot products of rows do not.
+# A loop along K has at least so many products, and broadcasts elements; dot products of rows do not. Matrices are
+# multiplied as they are.
 LEAST_PRODUCTS = 8
 BROADCAST = re.compile(r"^(vbroadcasts[sd] [^.]*\(%r(?!ip)|.*\{1to|shufps |unpcklpd |movddup )")
 BYTE_BROADCAST = re.compile(BROADCAST.pattern + r"|^(v?pbroadcast[dq] |pshufd |vmovddup )")
@@ -104,7 +106,8 @@ def problems(what, model, level, hone, expected, broadcast, options):
         for loop in innermost_loops(lines):
             products = [operands for operation, operands in loop if product.match(operation)]
             code = [f"{operation} {operands}" for operation, operands in loop]
-            if len(products) < LEAST_PRODUCTS or not any(map(broadcast.match, code)):
+            if not products or (registers != ("tmm",) and
+                                (len(products) < LEAST_PRODUCTS or not any(map(broadcast.match, code)))):
                 continue
             loops += 1
             spilled = [line for line in code if any(place.search(line) for place in stack)]

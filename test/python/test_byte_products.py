@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Products of bytes, and what is between them, against NumPy, on every CPU level that this machine runs.
+"""Products of bytes, and what is between them, against NumPy, on every CPU level that this machine runs
+or emulates.
 
 Sums in int32 are exact, so MatMulInteger and ConvInteger must be equal; what is quantized again behind a product may
 differ by one step, where a sum lies half way between two. Bytes are drawn from the ends of their range as well as from
@@ -15,12 +16,14 @@ from onnx import helper, numpy_helper
 import hone
 
 UINT8, INT8 = np.uint8, np.int8
+# VNNI with 256 and with 512 bits, and AMX.
+EMULATED = ["emulated-alderlake", "emulated-cascadelake", "emulated-sapphirerapids"]
 
 
 def levels():
     flags = pathlib.Path("/proc/cpuinfo").read_text().split("processor", 2)[1].split()
     named = {"x86-64-v3": "avx2", "x86-64-v4": "avx512vl", "cascadelake": "avx512_vnni"}
-    return ["native", "x86-64-v2"] + [name for name, flag in named.items() if flag in flags]
+    return ["native", "x86-64-v2"] + [name for name, flag in named.items() if flag in flags] + EMULATED
 
 
 def draw(rng, shape, dtype):

@@ -19,12 +19,14 @@ import hone
 
 BF16 = ml_dtypes.bfloat16
 ROUNDING = 2.0**-8
+# Dot products of pairs, and AMX.
+EMULATED = ["emulated-cooperlake", "emulated-sapphirerapids"]
 
 
 def levels():
     flags = pathlib.Path("/proc/cpuinfo").read_text().split("processor", 2)[1].split()
     return (["native"] + ["x86-64-v3"] * ("avx2" in flags) + ["x86-64-v4"] * ("avx512vl" in flags)
-            + ["cooperlake"] * ("avx512_bf16" in flags))
+            + ["cooperlake"] * ("avx512_bf16" in flags) + EMULATED)
 
 
 def draw(rng, shape, exact):

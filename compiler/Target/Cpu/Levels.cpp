@@ -97,7 +97,20 @@ static bool hasTiles(const Target &target, const Triple &triple,
   return info && info->checkFeatures("+amx-bf16");
 }
 
+/// Before the name of a level whose instructions are emulated, for tests.
+static constexpr StringLiteral kEmulated = "emulated-";
+
 static Expected<CpuLevel> parseLevel(StringRef name) {
+  if (StringRef other = name; other.consume_front(kEmulated)) {
+    Expected<CpuLevel> host = parseLevel("native"), level = parseLevel(other);
+    if (!host || !level)
+      return joinErrors(host.takeError(), level.takeError());
+    host->name = name.str();
+    level->machine.name = name.str();
+    level->machine.emulated = 1;
+    host->machine = std::move(level->machine);
+    return host;
+  }
   CpuLevel level;
   level.name = name.str();
   level.cpu = name == "native" ? sys::getHostCPUName().str() : name.str();
@@ -136,6 +149,8 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
       level.machine.vectorBits == 512 && has(HONE_CPU_AVX512VBMI);
   if (level.machine.vectorBits == 512 && has(HONE_CPU_AVX512BF16))
     level.machine.bf16Dot = hasTiles(*target, triple, level.cpu) ? 4 : 1;
+  level.machine.byteTile = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_INT8);
+  level.machine.bf16Tile = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_BF16);
   if (name == "native")
     readCaches(level.machine);
   return level;

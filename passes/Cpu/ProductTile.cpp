@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What tiles of sums have in common.
+#include "passes/Cpu/ProductTile.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace hone;
+
+void hone::forbidUnrolling(Emitter &e) {
+  Block *block = e.builder.getInsertionBlock();
+  Block::iterator point = e.builder.getInsertionPoint();
+  if (point == block->begin())
+    return;
+  auto loop = dyn_cast<scf::ForOp>(*std::prev(point));
+  if (!loop)
+    return;
+  Builder b(loop.getContext());
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  // By this name the branch back gets it, and LLVM with it.
+  loop->setDiscardableAttr(
+      "loop_annotation",
+      LLVM::LoopAnnotationAttr::get(b.getContext(), {}, {}, {}, unroll, {}, {},
+                                    {}, {}, {}, {}, {}, {}, {}, {}, {}));
+}
