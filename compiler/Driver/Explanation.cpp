@@ -18,16 +18,20 @@ struct Explanation::Listener : remark::detail::MLIRRemarkStreamerBase {
 
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
     StringRef name = remark.getRemarkName();
-    std::string text = name.str();
+    std::string text = name.str(), producer;
     int64_t work = 0;
     for (const remark::detail::Remark::Arg &argument : remark.getArgs())
       if (argument.key == "work")
         StringRef(argument.val).getAsInteger(10, work);
+      else if (argument.key == "producer")
+        producer = argument.val;
       else
         text = argument.val;
     bool missed = remark.getRemarkType() == llvm::remarks::Type::Missed;
     Kind kind = !missed ? Kind::Done : name == "slow" ? Kind::Slow : Kind::Left;
     std::string node = rt::describeNode(remark.getLocation());
+    if (!node.empty() && !producer.empty() && node != producer)
+      node += " after " + producer;
     std::lock_guard<std::mutex> lock(explanation.mutex);
     Group &group =
         explanation.groups[{kind, remark.getCategoryName().str(), text}];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which sizes are known before a run, and the sizes of buffers in bytes.
+// Types of tensors, which sizes are known before a run, and the sizes of
+// buffers in bytes.
 #ifndef HONE_PASSES_ANALYSIS_SIZES_H
 #define HONE_PASSES_ANALYSIS_SIZES_H
 
@@ -9,6 +10,10 @@
 #include <optional>
 
 namespace hone {
+
+inline mlir::RankedTensorType tensorType(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType());
+}
 
 class SizeAnalysis {
 public:

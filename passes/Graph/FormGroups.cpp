@@ -4,11 +4,10 @@
 // value that the group reads from outside depends on a member, counting other
 // groups as one operation each.
 #include "dialects/Graph/DimBuilder.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/Passes.h"
-#include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
 
 namespace hone {
@@ -24,23 +23,9 @@ using namespace hone::graph;
 static constexpr size_t maxMembers = 24;
 /// How far dependences are followed before an operation is left alone.
 static constexpr size_t maxVisited = 256;
-/// Shorter rows are not worth vectorizing.
-static constexpr int64_t minRowLength = 4;
-
-/// An operation with one result, and an epilogue for maps of it.
-static bool isContraction(Operation *op) {
-  return isa<EpilogueOpInterface>(op) && op->getNumResults() == 1;
-}
-
-/// Only scalar arithmetic, which vectorizes lane by lane.
-static bool isElementwise(MapOp map) {
-  return llvm::all_of(
-      map.getBody().front().without_terminator(), [](Operation &op) {
-        return op.hasTrait<OpTrait::ConstantLike>() ||
-               (OpTrait::hasElementwiseMappableTraits(&op) &&
-                op.getNumRegions() == 0 && isMemoryEffectFree(&op));
-      });
-}
+/// Why an operation does not join.
+static constexpr const char *kRefused =
+    "the kernel would be too large, or wait for itself";
 
 /// Everything that `op` and its regions read.
 static void readsOf(Operation *op, llvm::SetVector<Value> &values) {
@@ -53,12 +38,6 @@ namespace {
 struct Group {
   SmallVector<Operation *> members;
   Operation *first = nullptr, *last = nullptr; // in the order of the block
-};
-
-/// The leading `count` dimensions of `tensor`.
-struct Rows {
-  Value tensor;
-  int64_t count;
 };
 
 /// The groups of one block.
@@ -79,14 +58,10 @@ private:
   unsigned begin(Operation *op);
 
   void followContraction(Operation *op);
-  MapOp nextMap(Value value);
 
   void growRows(ReduceOp reduce);
   void takeProducer(ReduceOp reduce);
   void takeSlices(Operation *op);
-  /// Whether `op` works on rows of the given leading sizes.
-  bool worksOnRows(Operation *op, const Rows &rows, unsigned group);
-  bool hasRows(Value value, const Rows &rows);
 
   Block &block;
   DimBuilder &dims;
@@ -167,40 +142,19 @@ bool GroupBuilder::dependsOnItself(const Group &group) {
   return false;
 }
 
-/// The map that continues a chain after `value`: its first user, on exactly the
-/// same shape.
-MapOp GroupBuilder::nextMap(Value value) {
-  Operation *first = nullptr;
-  for (Operation *user : value.getUsers()) {
-    Operation *here = block.findAncestorOpInBlock(*user);
-    if (here && (!first || here->isBeforeInBlock(first)))
-      first = here;
-  }
-  auto map = dyn_cast_or_null<MapOp>(first);
-  if (!map || !isFree(map) || !llvm::is_contained(map.getInputs(), value) ||
-      !isElementwise(map) ||
-      tensorType(map.getResult(0)).getShape() != tensorType(value).getShape())
-    return {};
-  // Reductions read bytes faster than what they stand for.
-  if (isDequantization(map) && llvm::all_of(map->getUsers(), [](Operation *op) {
-        return isa<ReduceOp>(op);
-      }))
-    return {};
-  // Bytes wait for the contraction whose sums meet them.
-  bool isOfBytes = getElementTypeOrSelf(value).isInteger(8);
-  if (isOfBytes && llvm::any_of(map.getInputs(), [&](Value input) {
-        return input.getDefiningOp() && isContraction(input.getDefiningOp());
-      }))
-    return {};
-  return map;
-}
-
 void GroupBuilder::followContraction(Operation *op) {
   unsigned group = begin(op);
   Value value = op->getResult(0);
-  while (MapOp map = nextMap(value)) {
-    if (!tryAdd(group, map))
+  while (MapOp map = firstMapOn(value)) {
+    if (!isFree(map))
       break;
+    Fusion fusion = planEpilogue(value, map);
+    if (fusion && !tryAdd(group, map))
+      fusion = Fusion::no(kRefused);
+    if (!fusion) {
+      remarkApart(value.getDefiningOp(), map, "form-groups", fusion);
+      break;
+    }
     remark::passed(
         map.getLoc(),
         remark::RemarkOpts::name("behind-contraction").category("form-groups"));
@@ -210,79 +164,38 @@ void GroupBuilder::followContraction(Operation *op) {
   }
 }
 
-bool GroupBuilder::hasRows(Value value, const Rows &rows) {
-  if (tensorType(value).getRank() < rows.count)
-    return false;
-  for (int64_t i = 0; i < rows.count; ++i)
-    if (!dims.sameSize(value, i, rows.tensor, i))
-      return false;
-  return true;
-}
-
-bool GroupBuilder::worksOnRows(Operation *op, const Rows &rows,
-                               unsigned group) {
-  auto inGroup = [&](Value value) {
-    Operation *producer = value.getDefiningOp();
-    auto it = producer ? groupOf.find(producer) : groupOf.end();
-    return it != groupOf.end() && it->second == group;
-  };
-  if (auto map = dyn_cast<MapOp>(op)) {
-    RankedTensorType type = tensorType(map.getResult(0));
-    if (!hasRows(map.getResult(0), rows))
-      return false;
-    for (Value input : map.getInputs())
-      if (inGroup(input) && tensorType(input).getRank() != type.getRank())
-        return false;
-    // Values read by regions at computed indices must not be computed here.
-    llvm::SetVector<Value> captured;
-    getUsedValuesDefinedAbove(op->getRegions(), captured);
-    return llvm::none_of(captured, inGroup);
-  }
-  auto reduce = dyn_cast<ReduceOp>(op);
-  if (!reduce || !hasRows(reduce.getInput(), rows))
-    return false;
-  return llvm::all_of(reduce.getAxes(),
-                      [&](int64_t axis) { return axis >= rows.count; });
-}
-
 /// A formula before a reduction without rows: each of its elements is consumed
 /// where it is computed.
 void GroupBuilder::takeProducer(ReduceOp reduce) {
   auto map = reduce.getInput().getDefiningOp<MapOp>();
-  if (!isFree(map) || map->getNumResults() != 1 || !map->hasOneUse())
+  if (!isFree(map))
     return;
-  for (Operation &op : map.getBody().front().without_terminator())
-    if (!op.hasTrait<OpTrait::ConstantLike>() &&
-        !(OpTrait::hasElementwiseMappableTraits(&op) &&
-          isMemoryEffectFree(&op)))
-      return;
-  tryAdd(begin(reduce), map);
+  Fusion fusion = planFormula(map);
+  if (fusion && !tryAdd(begin(reduce), map))
+    fusion = Fusion::no(kRefused);
+  if (!fusion)
+    remarkApart(map, reduce, "form-groups", fusion);
 }
 
 /// Maps and reductions around `reduce` that run row by row with it.
 void GroupBuilder::growRows(ReduceOp reduce) {
-  RankedTensorType type = reduce.getInput().getType();
-  int64_t rank = type.getRank(), length = 1;
-  ArrayRef<int64_t> axes = reduce.getAxes();
-  for (auto [i, axis] : llvm::enumerate(axes)) {
-    if (axis !=
-        rank - static_cast<int64_t>(axes.size()) + static_cast<int64_t>(i))
-      return takeProducer(reduce);
-    length = ShapedType::isDynamic(type.getDimSize(axis)) ||
-                     ShapedType::isDynamic(length)
-                 ? ShapedType::kDynamic
-                 : length * type.getDimSize(axis);
-  }
-  ArrayRef<int64_t> leading = type.getShape().drop_back(axes.size());
-  if (axes.empty() ||
-      (!ShapedType::isDynamic(length) && length < minRowLength) ||
-      llvm::all_of(leading, [](int64_t size) { return size == 1; }))
+  std::optional<Rows> rows = rowsOf(reduce);
+  if (!rows)
     return takeProducer(reduce);
-  Rows rows{reduce.getInput(), static_cast<int64_t>(leading.size())};
   unsigned group = begin(reduce);
-  auto consider = [&](Operation *op) {
-    return isFree(op) && isa<MapOp, ReduceOp>(op) &&
-           worksOnRows(op, rows, group) && tryAdd(group, op);
+  auto isInside = [&](Value value) {
+    Operation *producer = value.getDefiningOp();
+    auto it = producer ? groupOf.find(producer) : groupOf.end();
+    return it != groupOf.end() && it->second == group;
+  };
+  auto consider = [&](Operation *producer, Operation *consumer, Operation *op) {
+    if (!isFree(op) || !isa<MapOp, ReduceOp>(op))
+      return;
+    Fusion fusion = planRow(op, *rows, dims, isInside);
+    if (fusion && !tryAdd(group, op))
+      fusion = Fusion::no(kRefused);
+    if (!fusion)
+      remarkApart(producer, consumer, "form-groups", fusion);
   };
   // A map before, if its result is used nowhere else before the group ends.
   auto addProducers = [&](Operation *op) {
@@ -293,17 +206,17 @@ void GroupBuilder::growRows(ReduceOp reduce) {
             auto it = groupOf.find(user);
             return it != groupOf.end() && it->second == group;
           }))
-        consider(map);
+        consider(map, op, map);
     }
   };
   for (size_t i = 0; i < groups[group].members.size(); ++i) {
-    SmallVector<Operation *> users(groups[group].members[i]->user_begin(),
-                                   groups[group].members[i]->user_end());
+    Operation *member = groups[group].members[i];
+    SmallVector<Operation *> users(member->user_begin(), member->user_end());
     llvm::sort(users, [](Operation *a, Operation *b) {
       return a->getBlock() == b->getBlock() && a->isBeforeInBlock(b);
     });
     for (Operation *user : users)
-      consider(user);
+      consider(member, user, user);
   }
   for (size_t i = 0; i < groups[group].members.size(); ++i)
     addProducers(groups[group].members[i]);
@@ -312,19 +225,18 @@ void GroupBuilder::growRows(ReduceOp reduce) {
 /// Slices read by maps and reductions are views inside their kernel: each
 /// reader takes its own.
 void GroupBuilder::takeSlices(Operation *op) {
-  auto viewsSlices = [&](Operation *reader) {
-    if (!isa<MapOp, ReduceOp>(reader) || reader->getBlock() != &block)
+  auto canView = [&](Operation *reader) {
+    if (!viewsSlices(reader) || reader->getBlock() != &block)
       return false;
     auto it = groupOf.find(reader);
     return it == groupOf.end() ||
-           llvm::none_of(groups[it->second].members, isContraction);
+           llvm::none_of(groups[it->second].members, hasEpilogue);
   };
-  if (!viewsSlices(op))
+  if (!canView(op))
     return;
   for (OpOperand &operand : op->getOpOperands()) {
     auto slice = operand.get().getDefiningOp<SliceOp>();
-    if (!slice || !isFree(slice) ||
-        !llvm::all_of(slice->getUsers(), viewsSlices))
+    if (!slice || !isFree(slice) || !llvm::all_of(slice->getUsers(), canView))
       continue;
     unsigned group = groupOf.count(op) ? groupOf.lookup(op) : begin(op);
     Operation *own = slice;
@@ -344,7 +256,7 @@ void GroupBuilder::run() {
   for (Operation &op : block)
     operations.push_back(&op);
   for (Operation *op : operations)
-    if (isContraction(op))
+    if (hasEpilogue(op))
       followContraction(op);
   for (Operation *op : operations)
     if (auto reduce = dyn_cast<ReduceOp>(op); reduce && isFree(op))

@@ -5,6 +5,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
 
@@ -187,10 +188,7 @@ const char *SoftmaxProduct::matchScores() {
     for (Operation &op : epilogue.getBody().front().without_terminator()) {
       auto index = dyn_cast<IndexOp>(op);
       bool known = index && static_cast<int64_t>(index.getAxis()) >= rank - 2;
-      bool plain = op.hasTrait<OpTrait::ConstantLike>() ||
-                   (OpTrait::hasElementwiseMappableTraits(&op) &&
-                    isMemoryEffectFree(&op));
-      if (!known && !plain)
+      if (!known && !isElementwise(op))
         return "scores depend on more than their operands";
     }
   }

@@ -6,9 +6,9 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Analysis/Quantization.h"
 #include "passes/Analysis/Remarks.h"
 #include "passes/Graph/Passes.h"
-#include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
 
 namespace hone {

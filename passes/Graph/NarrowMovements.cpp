@@ -8,8 +8,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/Analysis/Quantization.h"
 #include "passes/Graph/Passes.h"
-#include "passes/Graph/Quantization.h"
 #include "passes/Graph/Simplify.h"
 
 namespace hone {

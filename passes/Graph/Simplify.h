@@ -7,6 +7,7 @@
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
 #include "mlir/IR/PatternMatch.h"
+#include "passes/Analysis/Sizes.h"
 
 namespace hone {
 
@@ -20,10 +21,6 @@ void populateSimplifyTransposePatterns(mlir::RewritePatternSet &patterns);
 void populateSimplifyContractionPatterns(mlir::RewritePatternSet &patterns);
 /// Scales after contractions with constant weights.
 void populateFoldAffinePatterns(mlir::RewritePatternSet &patterns);
-
-inline mlir::RankedTensorType tensorType(mlir::Value value) {
-  return llvm::cast<mlir::RankedTensorType>(value.getType());
-}
 
 /// A map that takes over `body`, whose arguments match `inputs`.
 graph::MapOp createMap(mlir::OpBuilder &builder, mlir::Location loc,

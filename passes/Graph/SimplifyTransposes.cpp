@@ -3,6 +3,7 @@
 // reshapes that add or drop ones, and slices.
 #include "mlir/IR/Dominance.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/ChannelsLast.h"
 #include "passes/Graph/Simplify.h"
 
@@ -17,18 +18,6 @@ static SmallVector<int64_t> wideDims(Value value) {
     if (size != 1)
       result.push_back(i);
   return result;
-}
-
-/// Whether a map of `value` would run in the kernel that produces it, once
-/// moved there.
-static bool joinsKernelOf(Value value) {
-  Operation *producer = value.getDefiningOp();
-  while (isa_and_nonnull<TransposeOp, ReshapeOp>(producer) &&
-         producer->hasOneUse())
-    producer = producer->getOperand(0).getDefiningOp();
-  return isa_and_nonnull<SliceOp>(producer) ||
-         (isa_and_nonnull<EpilogueOpInterface, MapOp>(producer) &&
-          producer->hasOneUse());
 }
 
 namespace {
@@ -49,18 +38,15 @@ struct MapBeforeMovement : OpRewritePattern<MapOp> {
         tensorType(moved).getShape() != tensorType(map.getResult(0)).getShape())
       return rewriter.notifyMatchFailure(map, "operand is not moved for it");
     Value source = movement->getOperand(0);
-    if (!joinsKernelOf(source))
+    if (!wouldJoinProducer(source))
       return rewriter.notifyMatchFailure(map, "would be a kernel of its own");
     Type from = tensorType(moved).getElementType(),
          to = tensorType(map.getResult(0)).getElementType();
     if (!from.isIntOrFloat() || !to.isIntOrFloat() ||
         to.getIntOrFloatBitWidth() > from.getIntOrFloatBitWidth())
       return rewriter.notifyMatchFailure(map, "elements become wider");
-    for (Operation &op : map.getBody().front().without_terminator())
-      if (!op.hasTrait<OpTrait::ConstantLike>() &&
-          !(OpTrait::hasElementwiseMappableTraits(&op) &&
-            isMemoryEffectFree(&op)))
-        return rewriter.notifyMatchFailure(map, "more than arithmetic");
+    if (!isElementwise(map))
+      return rewriter.notifyMatchFailure(map, "more than arithmetic");
     llvm::SetVector<Value> outer;
     getUsedValuesDefinedAbove(map.getBody(), outer);
     if (!outer.empty()) {

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
 #include "llvm/ADT/SetVector.h"
@@ -20,22 +21,6 @@ using namespace hone;
 using namespace hone::graph;
 
 static constexpr int64_t kNumBytes = 256;
-
-/// Functions that cost less are computed. In additions of vectors of eight
-/// elements: without an instruction for it, each element costs four.
-static constexpr int64_t kLookupCost = 32;
-
-/// Rough cost of an operation, in additions.
-static int64_t costOf(Operation *op) {
-  if (isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
-          arith::RemUIOp, arith::RemFOp, math::SqrtOp>(op))
-    return 8;
-  if (isa<math::MathDialect>(op->getDialect()) &&
-      !isa<math::AbsFOp, math::AbsIOp, math::FmaOp, math::CopySignOp,
-           math::FloorOp, math::CeilOp, math::RoundEvenOp, math::TruncOp>(op))
-    return 16;
-  return 1;
-}
 
 static bool isByte(Value value) { return value.getType().isInteger(8); }
 
@@ -139,9 +124,13 @@ static Value replacementFor(Value value, const Functions &functions,
     isIdentity &= element == static_cast<int8_t>(i);
   if (isIdentity)
     return functions.byte;
+  SmallVector<Operation *> operations = functions.operationsFor(value);
+  if (operations.size() == 1 && isa<LookupOp>(operations.front()))
+    return {};
   int64_t cost = 0;
-  for (Operation *op : functions.operationsFor(value))
+  for (Operation *op : operations)
     cost += costOf(op);
+  // Functions that cost less are computed.
   if (cost < kLookupCost)
     return {};
   OpBuilder b(value.getContext());

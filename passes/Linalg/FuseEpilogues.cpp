@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/Analysis/Fusion.h"
 #include "passes/Linalg/Passes.h"
 
 namespace hone {
@@ -15,45 +16,6 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
-
-/// Only scalar arithmetic: what vectorizes lane by lane.
-static bool isElementwiseBody(MapOp map) {
-  return llvm::all_of(
-      map.getBody().front().without_terminator(), [](Operation &op) {
-        return isa<arith::ConstantOp>(op) ||
-               (OpTrait::hasElementwiseMappableTraits(&op) &&
-                op.getNumRegions() == 0 && isMemoryEffectFree(&op));
-      });
-}
-
-/// Whether a map over `value` computes one element per element of it.
-static bool keepsShape(MapOp map, Value value) {
-  auto from = cast<RankedTensorType>(value.getType());
-  auto to = cast<RankedTensorType>(map.getResult(0).getType());
-  if (from.getRank() != to.getRank())
-    return false;
-  for (auto [a, b] : llvm::zip_equal(from.getShape(), to.getShape()))
-    if (a != b && a == 1)
-      return false;
-  return true;
-}
-
-/// The map to fuse after `value`: its first user, if that is a map.
-static MapOp nextMap(Value value, Operation *producer) {
-  Operation *first = nullptr;
-  for (Operation *user : value.getUsers()) {
-    Operation *inBlock = producer->getBlock()->findAncestorOpInBlock(*user);
-    if (!inBlock)
-      return nullptr;
-    if (!first || inBlock->isBeforeInBlock(first))
-      first = inBlock;
-  }
-  auto map = dyn_cast_or_null<MapOp>(first);
-  if (!map || !llvm::is_contained(map.getInputs(), value) ||
-      !isElementwiseBody(map) || !keepsShape(map, value))
-    return nullptr;
-  return map;
-}
 
 /// How an input of a map, aligned from the right, is indexed by output
 /// coordinates.
@@ -95,7 +57,9 @@ static SmallVector<MapOp> findChain(Operation *root) {
   SmallVector<MapOp> chain;
   SmallVector<Value> produced(root->getResults());
   Value current = root->getResult(0);
-  while (MapOp map = nextMap(current, root)) {
+  while (MapOp map = firstMapOn(current)) {
+    if (!planEpilogue(current, map))
+      break;
     chain.push_back(map);
     llvm::append_range(produced, map.getResults());
     if (!llvm::all_of(produced,

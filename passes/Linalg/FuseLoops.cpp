@@ -3,13 +3,10 @@
 // included, so that a kernel sweeps memory as rarely as possible.
 #include "passes/Linalg/Passes.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "passes/Machine/Tuning.h"
+#include "passes/Analysis/Fusion.h"
 
 namespace hone {
 #define GEN_PASS_DEF_FUSELOOPSPASS
@@ -20,70 +17,22 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-bool isCheap(linalg::GenericOp op) {
-  int count = 0;
-  for (Operation &inner : op.getRegion().front().without_terminator()) {
-    if (isa<arith::ConstantOp, linalg::IndexOp, arith::IndexCastOp>(inner))
-      continue;
-    if (!isa<arith::ArithDialect>(inner.getDialect()) ||
-        isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
-            arith::RemUIOp, arith::RemFOp>(inner))
-      return false;
-    ++count;
-  }
-  return count <= tuning::kRecomputedOps;
-}
-
-/// Whether the consumer reads each element of the operand in only one
-/// iteration.
-bool readsOnce(linalg::GenericOp consumer, OpOperand *operand) {
-  return consumer.getMatchingIndexingMap(operand).isPermutation();
-}
-
-/// All other users of the producer's results come later in the block.
-bool isFirstUser(linalg::GenericOp producer, Operation *consumer) {
-  for (Operation *user : producer->getUsers()) {
-    Operation *inBlock = consumer->getBlock()->findAncestorOpInBlock(*user);
-    if (!inBlock || (inBlock != consumer && inBlock->isBeforeInBlock(consumer)))
-      return false;
-  }
-  return true;
-}
-
-bool shouldFuse(OpOperand *operand) {
-  auto consumer = cast<linalg::GenericOp>(operand->getOwner());
-  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
-  if (!producer || !linalg::areElementwiseOpsFusable(operand))
-    return false;
-  // Users in regions read at computed indices.
-  for (Operation *user : producer->getUsers())
-    if (user->getBlock() != consumer->getBlock())
-      return false;
-  bool onlyUser = llvm::all_of(producer->getUsers(), [&](Operation *user) {
-    return user == consumer.getOperation();
-  });
-  if (onlyUser)
-    return true;
-  if (isCheap(producer))
-    return true;
-  return readsOnce(consumer, operand) && isFirstUser(producer, consumer);
-}
-
 /// Fuses one producer into `consumer`, if there is one to fuse.
 bool fuseOnce(RewriterBase &rewriter, linalg::GenericOp consumer) {
   for (OpOperand *operand : consumer.getDpsInputOperands()) {
-    if (!shouldFuse(operand))
-      continue;
     auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
-    bool moves =
-        readsOnce(consumer, operand) && isFirstUser(producer, consumer);
+    if (!producer)
+      continue;
+    Fusion fusion = planLoops(producer, operand);
+    if (!fusion)
+      continue;
     rewriter.setInsertionPoint(consumer);
     FailureOr<linalg::ElementwiseOpFusionResult> fused =
         linalg::fuseElementwiseOps(rewriter, operand);
     if (failed(fused))
       continue;
     for (auto [from, to] : fused->replacements)
-      if (moves || from.getDefiningOp() == consumer)
+      if (fusion.kind == FusionKind::Export || from.getDefiningOp() == consumer)
         rewriter.replaceAllUsesExcept(from, to, fused->fusedOp);
     rewriter.eraseOp(consumer);
     if (producer->use_empty())

@@ -183,8 +183,10 @@ inline constexpr int64_t kMaxTransposedBody = 24;
 /// Blocks of a transposition that are adjacent in what is read, before it goes
 /// on to other rows: so the hardware prefetches them, and finds each page once.
 inline constexpr int64_t kTransposedBlocks = 4;
-/// Operations that are recomputed rather than stored between loops.
-inline constexpr int64_t kRecomputedOps = 4;
+/// Cost, in additions, up to which an element is recomputed rather than stored
+/// and read: between the loops of a kernel, and between kernels, where that
+/// reads inputs from memory again.
+inline constexpr int64_t kRecomputedCost = 4, kRepeatedCost = 2;
 /// Temporaries up to this size are on the stack, while there is room.
 inline constexpr int64_t kStackBuffer = 16 << 10, kStackTotal = 64 << 10;
 

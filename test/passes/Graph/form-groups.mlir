@@ -1,4 +1,5 @@
 // RUN: hone-opt %s --split-input-file --hone-form-groups | FileCheck %s
+// RUN: hone-opt %s --split-input-file --hone-form-groups --remarks-filter-missed=form-groups 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // The residual operand comes from elsewhere; a value that others need is no obstacle.
 // CHECK-LABEL: func.func @behind_matmul(
@@ -28,6 +29,23 @@ func.func @behind_matmul(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x
 
 // -----
 
+// A size that is not 1 is that of the result, whether the type tells it or not.
+// CHECK-LABEL: func.func @known_size(
+// CHECK:         hone.matmul {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.map {{.+}} attributes {hone.group = 0 : i64}
+func.func @known_size(%x: tensor<?x8xf32> {hone.dims = ["n", 8]}, %w: tensor<8x8xf32>, %y: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %n = hone.dim "n"
+  %m = hone.matmul %x, %w dims(%n) : tensor<?x8xf32>, tensor<8x8xf32> -> tensor<?x8xf32>
+  %a = hone.map ins(%m, %y : tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.addf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  return %a : tensor<4x8xf32>
+}
+
+// -----
+
 // Rows of a sum along leading axes are none, but what it sums up is not stored.
 // CHECK-LABEL: func.func @along_leading_axes(
 // CHECK:         hone.map {{.*}} attributes {hone.group = 0 : i64}
@@ -47,6 +65,8 @@ func.func @along_leading_axes(%x: tensor<64x32xf16>) -> tensor<32xf32> {
 // Others need the formula as well, or it is no formula of its element alone.
 // CHECK-LABEL: func.func @stored_anyway(
 // CHECK-NOT:     hone.group
+// REMARK:        [[#@LINE+8]]:{{.+}} not-fused {{.+}} Reason="others need the result"
+// REMARK:        [[#@LINE+13]]:{{.+}} not-fused {{.+}} Reason="it is more than arithmetic on elements"
 func.func @stored_anyway(%x: tensor<64x32xf32>) -> (tensor<64x32xf32>, tensor<32xf32>, tensor<32xf32>) {
   %w = hone.map ins(%x : tensor<64x32xf32>) -> tensor<64x32xf32> {
   ^bb0(%e: f32):

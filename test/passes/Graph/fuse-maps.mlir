@@ -160,7 +160,9 @@ func.func @left_alone(%x: tensor<4xf32>) -> (tensor<2x4xf32>, tensor<f32>, tenso
 func.func @dequantized_twice(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
   %a = hone.map ins(%x : tensor<4x8xf32>) -> tensor<4x8xi8> {
   ^bb0(%e: f32):
-    %i = math.roundeven %e : f32
+    %inverse = arith.constant 10.0 : f32
+    %q = arith.mulf %e, %inverse : f32
+    %i = math.roundeven %q : f32
     %b = arith.fptoui %i : f32 to i8
     hone.yield %b : i8
   }

@@ -56,6 +56,34 @@ func.func @steps_between(%x: tensor<4xi8>, %z: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// What follows a table is part of it, however cheap.
+// CHECK-LABEL: func.func @behind_table(
+// CHECK:       ^bb0(%[[BYTE:.+]]: i8):
+// CHECK-NEXT:    %[[Y:.+]] = hone.lookup %[[BYTE]] [2, 2,
+// CHECK-NEXT:    hone.yield %[[Y]]
+func.func @behind_table(%x: tensor<4xi8>) -> tensor<4xi8> {
+  %r = hone.map ins(%x : tensor<4xi8>) -> tensor<4xi8> {
+  ^bb0(%a: i8):
+    %scale = arith.constant 2.0 : f32
+    %b = hone.lookup %a [
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1] : i8
+    %c = arith.uitofp %b : i8 to f32
+    %d = arith.mulf %c, %scale : f32
+    %y = arith.fptoui %d : f32 to i8
+    hone.yield %y : i8
+  }
+  return %r : tensor<4xi8>
+}
+
+// -----
+
 // Quantized as it was dequantized, a byte is itself.
 // CHECK-LABEL: func.func @identity(
 // CHECK:       ^bb0(%[[BYTE:.+]]: i8):

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Quantization as maps have it: operands that stand for numbers by a scale and
 // a zero point, and what turns numbers into such again.
-#ifndef HONE_PASSES_GRAPH_QUANTIZATION_H
-#define HONE_PASSES_GRAPH_QUANTIZATION_H
+#ifndef HONE_PASSES_ANALYSIS_QUANTIZATION_H
+#define HONE_PASSES_ANALYSIS_QUANTIZATION_H
 
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
@@ -47,11 +47,6 @@ std::optional<llvm::SmallVector<int64_t>> integersOf(const Parameter &zero);
 /// The f32 numbers of a scale that is known.
 std::optional<llvm::SmallVector<float>> floatsOf(const Parameter &scale);
 
-/// Has a map that quantizes by constant scales multiply by their reciprocals,
-/// unless one of these is subnormal. Results may differ by one step where a
-/// number lies half way between two.
-void quantizeByReciprocals(graph::MapOp map);
-
 } // namespace hone
 
-#endif // HONE_PASSES_GRAPH_QUANTIZATION_H
+#endif // HONE_PASSES_ANALYSIS_QUANTIZATION_H

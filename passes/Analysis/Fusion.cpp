@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What is fused into what.
+#include "passes/Analysis/Fusion.h"
+#include "dialects/Graph/DimBuilder.h"
+#include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "passes/Analysis/Quantization.h"
+#include "passes/Analysis/Sizes.h"
+#include "passes/Machine/Tuning.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace hone;
+using namespace hone::graph;
+
+/// Maximum size of a map: registers are few.
+static constexpr size_t kMaxBodyOps = 160, kMaxInputs = 16;
+/// Shorter rows are not worth vectorizing.
+static constexpr int64_t kMinRowLength = 4;
+
+void hone::remarkApart(Operation *producer, Operation *consumer,
+                       StringLiteral pass, Fusion fusion) {
+  if (!consumer->getContext()->getRemarkEngine())
+    return;
+  auto remark = remark::missed(
+      consumer->getLoc(), remark::RemarkOpts::name("not-fused").category(pass));
+  remark << remark::reason("{0}", fusion.reason);
+  std::string node = rt::describeNode(producer->getLoc());
+  if (!node.empty())
+    remark << remark::metric("producer", node);
+}
+
+//===----------------------------------------------------------------------===//
+
+bool hone::isElementwise(Operation &op) {
+  return op.hasTrait<OpTrait::ConstantLike>() ||
+         (OpTrait::hasElementwiseMappableTraits(&op) &&
+          op.getNumRegions() == 0 && isMemoryEffectFree(&op));
+}
+
+bool hone::isElementwise(MapOp map) {
+  return llvm::all_of(map.getBody().front().without_terminator(),
+                      [](Operation &op) { return isElementwise(op); });
+}
+
+int64_t hone::costOf(Operation *op) {
+  if (op->hasTrait<OpTrait::ConstantLike>() ||
+      op->hasTrait<OpTrait::IsTerminator>() ||
+      isa<IndexOp, linalg::IndexOp, arith::IndexCastOp>(op))
+    return 0;
+  if (isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
+          arith::RemUIOp, arith::RemFOp, math::SqrtOp>(op))
+    return 8;
+  if (isa<arith::ArithDialect>(op->getDialect()) ||
+      isa<math::AbsFOp, math::AbsIOp, math::FmaOp, math::CopySignOp,
+          math::FloorOp, math::CeilOp, math::RoundEvenOp, math::TruncOp>(op))
+    return 1;
+  if (isa<LookupOp>(op))
+    return kLookupCost;
+  // Functions, checks, and reads at computed places.
+  return 16;
+}
+
+int64_t hone::costOf(Block &body) {
+  int64_t cost = 0;
+  body.walk([&](Operation *op) { cost += costOf(op); });
+  return cost;
+}
+
+//===----------------------------------------------------------------------===//
+
+static size_t bodySize(MapOp map) {
+  return map.getBody().front().getOperations().size();
+}
+
+static bool sameShape(Value a, Value b) {
+  return tensorType(a).getShape() == tensorType(b).getShape();
+}
+
+/// Inputs with as many elements as the result.
+static size_t numWideInputs(MapOp map) {
+  return llvm::count_if(map.getInputs(), [&](Value input) {
+    return sameShape(input, map.getResult(0));
+  });
+}
+
+/// The last contraction of whose result a value is a function, by maps.
+static Operation *contractionBehind(Value value) {
+  llvm::SetVector<Value> behind;
+  behind.insert(value);
+  Operation *last = nullptr;
+  for (size_t i = 0; i < behind.size() && i < kMaxInputs; ++i) {
+    Operation *op = behind[i].getDefiningOp();
+    if (auto map = dyn_cast_or_null<MapOp>(op))
+      behind.insert(map.getInputs().begin(), map.getInputs().end());
+    else if (op && hasEpilogue(op) &&
+             (!last || (op->getBlock() == last->getBlock() &&
+                        last->isBeforeInBlock(op))))
+      last = op;
+  }
+  return last;
+}
+
+/// Whether what `producer` makes waits for a later contraction, in whose
+/// epilogue `consumer` will be.
+static bool waitsForContraction(MapOp producer, MapOp consumer) {
+  Operation *own = contractionBehind(producer.getResult(0));
+  return own && llvm::any_of(consumer.getInputs(), [&](Value input) {
+           Operation *other = contractionBehind(input);
+           return other && other->getBlock() == own->getBlock() &&
+                  own->isBeforeInBlock(other);
+         });
+}
+
+/// Whether others than one map read what `map` dequantizes, and all can do that
+/// by themselves.
+static bool isBetterRepeated(MapOp map) {
+  bool isShared = !map->hasOneUse();
+  for (Operation *user : map->getUsers()) {
+    if (user->getBlock() != map->getBlock() || !isa<MapOp, ReduceOp>(user))
+      return false;
+    isShared |= isa<ReduceOp>(user);
+  }
+  return isShared;
+}
+
+/// Whether a result of bytes is better stored than read at once: bytes are a
+/// quarter of what they stand for, and of the sums that they are made of.
+static bool storesBytes(MapOp producer, MapOp consumer) {
+  if (!getElementTypeOrSelf(producer.getResult(0)).isInteger(8))
+    return false;
+  if (waitsForContraction(producer, consumer))
+    return true;
+  if (!isDequantization(consumer))
+    return false;
+  auto user = consumer->hasOneUse() ? dyn_cast<MapOp>(*consumer->user_begin())
+                                    : MapOp();
+  return isBetterRepeated(consumer) ||
+         (user && waitsForContraction(producer, user));
+}
+
+/// Whether a map reads tensors by itself, or branches.
+static bool hasOtherReads(MapOp map) {
+  return llvm::any_of(map.getBody().front(), [](Operation &op) {
+    return op.getNumRegions() != 0 || isa<tensor::ExtractOp>(op);
+  });
+}
+
+/// Whether inputs vary along a dimension that the result is broadcast along.
+static bool hasUnknownBroadcast(MapOp map) {
+  RankedTensorType to = tensorType(map.getResult(0));
+  return llvm::any_of(map.getInputs(), [&](Value input) {
+    RankedTensorType type = tensorType(input);
+    int64_t offset = to.getRank() - type.getRank();
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (to.getDimSize(offset + i) == 1 && type.getDimSize(i) != 1)
+        return true;
+    return false;
+  });
+}
+
+/// Whether the region of `consumer` reads a result of `producer` as a tensor.
+static bool isReadInside(MapOp producer, MapOp consumer) {
+  return llvm::any_of(producer->getUsers(), [&](Operation *user) {
+    return user != consumer && user->getParentOp() == consumer;
+  });
+}
+
+Fusion hone::planMaps(MapOp producer, MapOp consumer) {
+  if (producer->getBlock() != consumer->getBlock())
+    return Fusion::no("in different blocks");
+  if (hasOtherReads(producer))
+    return Fusion::no("the producer reads tensors by itself");
+  if (storesBytes(producer, consumer))
+    return Fusion::no("what reads the result reads the bytes instead");
+  if (bodySize(producer) + bodySize(consumer) > kMaxBodyOps ||
+      producer.getInputs().size() + consumer.getInputs().size() > kMaxInputs)
+    return Fusion::no("the body would be too large");
+  if (hasUnknownBroadcast(producer))
+    return Fusion::no("an input is not known to be broadcast");
+  if (isReadInside(producer, consumer))
+    return Fusion::no("the result is read at computed places");
+
+  bool broadcast = !sameShape(producer.getResult(0), consumer.getResult(0));
+  int64_t cost = costOf(producer.getBody().front());
+  if (broadcast && cost > tuning::kRepeatedCost)
+    return Fusion::no("it would be computed again for each element");
+  bool onlyMaps = true, later = true, single = true;
+  for (Operation *user : producer->getUsers()) {
+    if (user == consumer)
+      continue;
+    single = false;
+    onlyMaps &= isa<MapOp>(user) && user->getBlock() == producer->getBlock();
+    Operation *here = producer->getBlock()->findAncestorOpInBlock(*user);
+    later &= here && consumer->isBeforeInBlock(here);
+  }
+  if (single)
+    return {FusionKind::Move};
+  if (isDequantization(producer) && isBetterRepeated(producer))
+    return {FusionKind::Repeat};
+  bool behindContraction = llvm::any_of(producer.getInputs(), [](Value input) {
+    return input.getDefiningOp() && hasEpilogue(input.getDefiningOp());
+  });
+  if (behindContraction)
+    return Fusion::no("it is free after its contraction");
+  if (onlyMaps && cost <= tuning::kRepeatedCost && numWideInputs(producer) <= 1)
+    return {FusionKind::Repeat};
+  if (broadcast || !later)
+    return Fusion::no("others need the result, and it is not cheap");
+  return {FusionKind::Export};
+}
+
+//===----------------------------------------------------------------------===//
+
+bool hone::hasEpilogue(Operation *op) {
+  return isa<EpilogueOpInterface>(op) && op->getNumResults() == 1;
+}
+
+MapOp hone::firstMapOn(Value value) {
+  Operation *first = nullptr;
+  for (Operation *user : value.getUsers()) {
+    Operation *here = value.getParentBlock()->findAncestorOpInBlock(*user);
+    if (here && (!first || here->isBeforeInBlock(first)))
+      first = here;
+  }
+  auto map = dyn_cast_or_null<MapOp>(first);
+  return map && llvm::is_contained(map.getInputs(), value) ? map : MapOp();
+}
+
+/// Whether a map over `value` computes one element for each element of it.
+static bool keepsShape(MapOp map, Value value) {
+  ArrayRef<int64_t> from = tensorType(value).getShape(),
+                    to = tensorType(map.getResult(0)).getShape();
+  // A size that is not 1 is that of the result, known or not.
+  return from.size() == to.size() &&
+         llvm::all_of(llvm::zip_equal(from, to), [](auto sizes) {
+           auto [a, b] = sizes;
+           return a == b || a != 1;
+         });
+}
+
+Fusion hone::planEpilogue(Value value, MapOp map) {
+  if (!isElementwise(map))
+    return Fusion::no("it is more than arithmetic on elements");
+  if (!keepsShape(map, value))
+    return Fusion::no("it repeats the result of a contraction");
+  if (isDequantization(map) && llvm::all_of(map->getUsers(), [](Operation *op) {
+        return isa<ReduceOp>(op);
+      }))
+    return Fusion::no("reductions read bytes faster than what they stand for");
+  bool isOfBytes = getElementTypeOrSelf(value).isInteger(8);
+  if (isOfBytes && llvm::any_of(map.getInputs(), [&](Value input) {
+        return input.getDefiningOp() && hasEpilogue(input.getDefiningOp());
+      }))
+    return Fusion::no("bytes wait for the contraction whose sums meet them");
+  return {FusionKind::Move};
+}
+
+bool hone::wouldJoinProducer(Value value) {
+  Operation *producer = value.getDefiningOp();
+  while (isa_and_nonnull<TransposeOp, ReshapeOp>(producer) &&
+         producer->hasOneUse())
+    producer = producer->getOperand(0).getDefiningOp();
+  return isa_and_nonnull<SliceOp>(producer) ||
+         (producer && (hasEpilogue(producer) || isa<MapOp>(producer)) &&
+          producer->hasOneUse());
+}
+
+//===----------------------------------------------------------------------===//
+
+std::optional<Rows> hone::rowsOf(ReduceOp reduce) {
+  RankedTensorType type = reduce.getInput().getType();
+  ArrayRef<int64_t> axes = reduce.getAxes();
+  int64_t leading = type.getRank() - axes.size(), length = 1;
+  if (axes.empty())
+    return std::nullopt;
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    if (axis != leading + static_cast<int64_t>(i))
+      return std::nullopt;
+    length = ShapedType::isDynamic(type.getDimSize(axis)) ||
+                     ShapedType::isDynamic(length)
+                 ? ShapedType::kDynamic
+                 : length * type.getDimSize(axis);
+  }
+  bool isShort = !ShapedType::isDynamic(length) && length < kMinRowLength;
+  if (isShort || llvm::all_of(type.getShape().take_front(leading),
+                              [](int64_t size) { return size == 1; }))
+    return std::nullopt;
+  return Rows{reduce.getInput(), leading};
+}
+
+static bool hasRows(Value value, const Rows &rows, DimBuilder &dims) {
+  if (tensorType(value).getRank() < rows.count)
+    return false;
+  for (int64_t i = 0; i < rows.count; ++i)
+    if (!dims.sameSize(value, i, rows.tensor, i))
+      return false;
+  return true;
+}
+
+Fusion hone::planRow(Operation *op, const Rows &rows, DimBuilder &dims,
+                     function_ref<bool(Value)> isInside) {
+  if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    if (!hasRows(reduce.getInput(), rows, dims) ||
+        llvm::any_of(reduce.getAxes(),
+                     [&](int64_t axis) { return axis < rows.count; }))
+      return Fusion::no("it reduces along other axes");
+    return {FusionKind::Move};
+  }
+  auto map = dyn_cast<MapOp>(op);
+  if (!map)
+    return Fusion::no("it is neither a map nor a reduction");
+  Value result = map.getResult(0);
+  if (!hasRows(result, rows, dims))
+    return Fusion::no("it has other rows");
+  for (Value input : map.getInputs())
+    if (isInside(input) &&
+        tensorType(input).getRank() != tensorType(result).getRank())
+      return Fusion::no("it repeats rows");
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  if (llvm::any_of(captured, isInside))
+    return Fusion::no("it reads rows at computed places");
+  return {FusionKind::Move};
+}
+
+Fusion hone::planFormula(MapOp map) {
+  if (map->getNumResults() != 1 || !map->hasOneUse())
+    return Fusion::no("others need the result");
+  if (!isElementwise(map))
+    return Fusion::no("it is more than arithmetic on elements");
+  return {FusionKind::Move};
+}
+
+bool hone::viewsSlices(Operation *op) { return isa<MapOp, ReduceOp>(op); }
+
+//===----------------------------------------------------------------------===//
+
+/// All other users of the producer's results come later in the block.
+static bool isFirstUser(linalg::GenericOp producer, Operation *consumer) {
+  return llvm::all_of(producer->getUsers(), [&](Operation *user) {
+    Operation *here = consumer->getBlock()->findAncestorOpInBlock(*user);
+    return here && (here == consumer || consumer->isBeforeInBlock(here));
+  });
+}
+
+Fusion hone::planLoops(linalg::GenericOp producer, OpOperand *operand) {
+  auto consumer = cast<linalg::GenericOp>(operand->getOwner());
+  if (!linalg::areElementwiseOpsFusable(operand))
+    return Fusion::no("it is no loop over independent elements");
+  if (llvm::any_of(producer->getUsers(), [&](Operation *user) {
+        return user->getBlock() != consumer->getBlock();
+      }))
+    return Fusion::no("the result is read at computed places");
+  if (llvm::all_of(producer->getUsers(),
+                   [&](Operation *user) { return user == consumer; }))
+    return {FusionKind::Move};
+  bool readsOnce = consumer.getMatchingIndexingMap(operand).isPermutation();
+  if (readsOnce && isFirstUser(producer, consumer))
+    return {FusionKind::Export};
+  if (costOf(*producer.getBody()) <= tuning::kRecomputedCost)
+    return {FusionKind::Repeat};
+  return Fusion::no("others need the result, and it is not cheap");
+}
