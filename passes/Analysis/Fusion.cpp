@@ -262,6 +262,25 @@ Fusion hone::planEpilogue(Value value, MapOp map) {
   return {FusionKind::Move};
 }
 
+Fusion hone::planPartialEpilogue(Value value, MapOp map, int64_t channelDim) {
+  if (!value.hasOneUse() || map->getNumResults() != 1)
+    return Fusion::no("others need the result");
+  if (!isElementwise(map))
+    return Fusion::no("it is more than arithmetic on elements");
+  RankedTensorType type = tensorType(value);
+  if (tensorType(map.getResult(0)).getShape() != type.getShape())
+    return Fusion::no("it repeats the result of a contraction");
+  for (Value input : map.getInputs())
+    if (input != value &&
+        (!input.getDefiningOp<graph::ConstantOp>() ||
+         !isPerChannel(tensorType(input), type.getRank(), channelDim)))
+      return Fusion::no("it reads more than constants for each channel");
+  if (getElementTypeOrSelf(map.getResult(0)).getIntOrFloatBitWidth() >
+      type.getElementTypeBitWidth())
+    return Fusion::no("more would be moved");
+  return {FusionKind::Move};
+}
+
 bool hone::wouldJoinProducer(Value value) {
   Operation *producer = value.getDefiningOp();
   while (isa_and_nonnull<TransposeOp, ReshapeOp>(producer) &&

@@ -66,6 +66,11 @@ graph::MapOp firstMapOn(mlir::Value value);
 /// computed.
 Fusion planEpilogue(mlir::Value value, graph::MapOp map);
 
+/// Whether `map` runs on the parts of `value`, a convolution's result to be,
+/// before they are put side by side along all dimensions but `channelDim`.
+Fusion planPartialEpilogue(mlir::Value value, graph::MapOp map,
+                           int64_t channelDim);
+
 /// Whether a map of `value` would run in the kernel that produces it, once
 /// moved there past transposes and reshapes.
 bool wouldJoinProducer(mlir::Value value);

@@ -8,6 +8,13 @@
 using namespace mlir;
 using namespace hone;
 
+bool hone::isPerChannel(RankedTensorType type, int64_t rank, int64_t dim) {
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (type.getDimSize(i) != 1 && rank - type.getRank() + i != dim)
+      return false;
+  return true;
+}
+
 bool SizeAnalysis::followsFromFreeDims(Value value) {
   if (auto it = known.find(value); it != known.end())
     return it->second;

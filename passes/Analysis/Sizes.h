@@ -15,6 +15,10 @@ inline mlir::RankedTensorType tensorType(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType());
 }
 
+/// Whether a tensor that is broadcast to `rank` dimensions varies along `dim`
+/// at most.
+bool isPerChannel(mlir::RankedTensorType type, int64_t rank, int64_t dim);
+
 class SizeAnalysis {
 public:
   /// True if `value` is arithmetic over constants and free dimensions only.

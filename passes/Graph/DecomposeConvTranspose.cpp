@@ -10,8 +10,12 @@
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
+#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Simplify.h"
 
 namespace hone {
 #define GEN_PASS_DEF_DECOMPOSECONVTRANSPOSEPASS
@@ -19,6 +23,7 @@ namespace hone {
 } // namespace hone
 
 using namespace mlir;
+using namespace hone;
 using namespace hone::graph;
 
 namespace {
@@ -83,10 +88,12 @@ struct Mover {
 /// The convolutions of a transposed one, with channels last.
 class Convolutions {
 public:
-  Convolutions(ConvTransposeOp op, Mover m, ArrayRef<int64_t> taps,
+  /// `map` is computed behind each of them; null: none is.
+  Convolutions(ConvTransposeOp op, MapOp map, Mover m, ArrayRef<int64_t> taps,
                ArrayRef<OpFoldResult> positions)
-      : op(op), m(m), taps(taps), positions(positions), spatial(taps.size()),
-        group(op.getGroup()), channels(op.getFilter().getType().getDimSize(0)),
+      : op(op), map(map), m(m), taps(taps), positions(positions),
+        spatial(taps.size()), group(op.getGroup()),
+        channels(op.getFilter().getType().getDimSize(0)),
         outputs(op.getFilter().getType().getDimSize(1)) {
     SmallVector<int64_t> toLast{0};
     for (int64_t i = 0; i < spatial; ++i)
@@ -199,10 +206,13 @@ private:
     SmallVector<Value> dynamic;
     // Sums of f16 are in f32.
     Type type = m.like(op.getResult(), result, dynamic);
-    Value conv = ConvOp::create(b, m.loc, type, input, part, dynamic, ones,
-                                ones, low, group, /*channelsLast=*/true,
-                                PackedAttr(), /*depthwise=*/false, kernel,
-                                /*fill=*/IntegerAttr());
+    auto conv = ConvOp::create(b, m.loc, type, input, part, dynamic, ones, ones,
+                               low, group, /*channelsLast=*/true, PackedAttr(),
+                               /*depthwise=*/false, kernel,
+                               /*fill=*/IntegerAttr());
+    Value all = conv;
+    if (map)
+      all = computeMap(conv, phases);
     // [n, q.., group, s.., oc] -> [n, q.., s.., group, oc]
     SmallVector<int64_t> toInner;
     for (int64_t i = 0; i <= spatial; ++i)
@@ -217,11 +227,43 @@ private:
     apart.push_back(m.size(outputs));
     joined.push_back(m.size(group * outputs));
     if (group == 1)
-      return m.reshape(conv, joined);
-    return m.reshape(m.transpose(m.reshape(conv, apart), toInner), joined);
+      return m.reshape(all, joined);
+    return m.reshape(m.transpose(m.reshape(all, apart), toInner), joined);
+  }
+
+  /// The map, on the channels [group, s.., oc] of a convolution.
+  Value computeMap(ConvOp conv, int64_t phases) {
+    SmallVector<Value> inputs;
+    for (Value input : map.getInputs())
+      inputs.push_back(input == op.getResult() ? conv.getResult()
+                                               : spread(input, phases));
+    Region body;
+    IRMapping mapping;
+    map.getBody().cloneInto(&body, mapping);
+    Type type = conv.getType().clone(getElementTypeOrSelf(map.getResult(0)));
+    return createMap(m.b, map.getLoc(), type, inputs, conv.getDims(), body)
+        .getResult(0);
+  }
+
+  /// Numbers for each of the channels, if they are not all the same, as
+  /// [group * s * .. * oc].
+  Value spread(Value numbers, int64_t phases) {
+    auto type = cast<RankedTensorType>(numbers.getType());
+    if (type.getNumElements() == 1)
+      return numbers;
+    Value once = m.reshape(numbers, m.sizes({group, 1, outputs}));
+    Value repeated =
+        MapOp::create(m.b, m.loc, type.clone({group, phases, outputs}), once,
+                      ValueRange(),
+                      [](OpBuilder &b, Location loc, ValueRange elements) {
+                        YieldOp::create(b, loc, elements);
+                      })
+            .getResult(0);
+    return m.reshape(repeated, m.sizes({group * phases * outputs}));
   }
 
   ConvTransposeOp op;
+  MapOp map;
   Mover m;
   ArrayRef<int64_t> taps;
   ArrayRef<OpFoldResult> positions;
@@ -264,7 +306,11 @@ public:
             op, "keeps more than the full result, or an unknown part of it");
     }
 
-    Value conv = Convolutions(op, m, taps, positions).run();
+    // Its constants may come after the convolution.
+    MapOp map = mapBehind(op);
+    if (map)
+      rewriter.setInsertionPoint(map);
+    Value conv = Convolutions(op, map, m, taps, positions).run();
     // [n, q.., s.., oc] -> [n, q0, s0, q1, s1, .., oc] -> [n, q*s.., oc].
     SmallVector<int64_t> order{0}, offsets{0}, last{0, spatial + 1};
     Sizes joined{m.sizeOf(op.getInput(), 0)}, kept(joined);
@@ -284,11 +330,31 @@ public:
     Value full = m.reshape(m.transpose(conv, order), joined);
     if (crops)
       full = m.slice(full, kept, offsets, SmallVector<int64_t>(spatial + 2, 1));
-    rewriter.replaceOp(op, m.transpose(full, last));
+    full = m.transpose(full, last);
+    if (map) {
+      rewriter.replaceOp(map, full);
+      rewriter.eraseOp(op);
+    } else {
+      rewriter.replaceOp(op, full);
+    }
     return success();
   }
 
 private:
+  /// The map that is computed before the movement, if there is one.
+  static MapOp mapBehind(ConvTransposeOp op) {
+    MapOp map = firstMapOn(op.getResult());
+    if (!map || map->getBlock() != op->getBlock())
+      return {};
+    if (Fusion fusion = planPartialEpilogue(op.getResult(), map, 1); !fusion) {
+      remarkApart(op, map, "decompose-conv-transpose", fusion);
+      return {};
+    }
+    remark::passed(map.getLoc(), remark::RemarkOpts::name("behind-contraction")
+                                     .category("decompose-conv-transpose"));
+    return map;
+  }
+
   IRRewriter rewriter;
   DimBuilder dims;
 };

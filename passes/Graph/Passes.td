@@ -94,8 +94,9 @@ def DecomposeConvTransposePass : Pass<"hone-decompose-conv-transpose", "::mlir::
   let summary = "turn transposed convolutions into convolutions";
   let description = [{
     A transposed convolution of stride s becomes a convolution of stride 1 with s times the channels per axis, whose
-    results are interleaved. Left alone: dilations, filters of unknown shape, results of which an unknown part is kept,
-    and strides above the kernel, which leave results out.
+    results are interleaved. A map on them runs before, if its other inputs are constants for each channel and it makes
+    elements no wider. Left alone: dilations, filters of unknown shape, results of which an unknown part is kept, and
+    strides above the kernel, which leave results out.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }

@@ -46,10 +46,6 @@ llvm::SmallVector<mlir::Value> dynamicSizes(mlir::OpBuilder &builder,
 llvm::SmallVector<mlir::Value>
 dynamicSizes(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Value value);
 
-/// Whether a tensor that is broadcast to `rank` dimensions varies along `dim`
-/// at most.
-bool isPerChannel(mlir::RankedTensorType type, int64_t rank, int64_t dim);
-
 /// Whether `value` is a constant in the body of a map.
 inline bool isScalarConstant(mlir::Value value) {
   mlir::Operation *op = value.getDefiningOp();

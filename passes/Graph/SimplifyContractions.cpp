@@ -9,13 +9,6 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-bool hone::isPerChannel(RankedTensorType type, int64_t rank, int64_t dim) {
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    if (type.getDimSize(i) != 1 && rank - type.getRank() + i != dim)
-      return false;
-  return true;
-}
-
 bool hone::isDepthwise(ConvOp conv) {
   RankedTensorType filter = conv.getFilter().getType();
   int64_t group = conv.getGroup();

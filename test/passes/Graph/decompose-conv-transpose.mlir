@@ -18,6 +18,54 @@ func.func @kernel_is_stride(%x: tensor<1x3x4x4xf32>) -> tensor<1x5x8x8xf32> {
   return %r : tensor<1x5x8x8xf32>
 }
 
+// A bias is added to each phase, and what is quantized behind it is moved as bytes.
+// CHECK-LABEL: func.func @map_behind(
+// CHECK:         %[[C:.+]] = hone.conv {{.*}} -> tensor<1x4x4x20xf32>
+// CHECK:         %[[B:.+]] = hone.reshape %{{.+}} : tensor<5x1x1xf32> -> tensor<1x1x5xf32>
+// CHECK:         %[[S:.+]] = hone.map ins(%[[B]] : tensor<1x1x5xf32>) -> tensor<1x4x5xf32>
+// CHECK:         %[[A:.+]] = hone.reshape %[[S]] : tensor<1x4x5xf32> -> tensor<20xf32>
+// CHECK:         %[[M:.+]] = hone.map ins(%[[C]], %[[A]] : tensor<1x4x4x20xf32>, tensor<20xf32>) -> tensor<1x4x4x20xi8>
+// CHECK:         hone.reshape %[[M]] : tensor<1x4x4x20xi8> -> tensor<1x4x4x2x2x5xi8>
+// CHECK-NOT:     hone.map
+func.func @map_behind(%x: tensor<1x3x4x4xf32>) -> tensor<1x5x8x8xi8> {
+  %w = hone.constant dense<1.0> : tensor<3x5x2x2xf32>
+  %r = hone.conv_transpose %x, %w strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
+    : tensor<1x3x4x4xf32>, tensor<3x5x2x2xf32> -> tensor<1x5x8x8xf32>
+  %bias = hone.constant dense<[[[1.0]], [[2.0]], [[3.0]], [[4.0]], [[5.0]]]> : tensor<5x1x1xf32>
+  %q = hone.map ins(%r, %bias : tensor<1x5x8x8xf32>, tensor<5x1x1xf32>) -> tensor<1x5x8x8xi8> {
+  ^bb0(%e: f32, %b: f32):
+    %s = arith.addf %e, %b : f32
+    %y = arith.fptoui %s : f32 to i8
+    hone.yield %y : i8
+  }
+  return %q : tensor<1x5x8x8xi8>
+}
+
+// A residual would have to be taken apart, and wider elements be moved.
+// CHECK-LABEL: func.func @map_after_movement(
+// CHECK:         hone.transpose %{{.+}} [0, 3, 1, 2]
+// CHECK:         hone.map
+// CHECK:         hone.transpose %{{.+}} [0, 3, 1, 2]
+// CHECK:         hone.map
+func.func @map_after_movement(%x: tensor<1x3x4x4xf32>, %z: tensor<1x5x8x8xf32>) -> (tensor<1x5x8x8xf32>, tensor<1x5x8x8xf64>) {
+  %w = hone.constant dense<1.0> : tensor<3x5x2x2xf32>
+  %r = hone.conv_transpose %x, %w strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
+    : tensor<1x3x4x4xf32>, tensor<3x5x2x2xf32> -> tensor<1x5x8x8xf32>
+  %a = hone.map ins(%r, %z : tensor<1x5x8x8xf32>, tensor<1x5x8x8xf32>) -> tensor<1x5x8x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = arith.addf %e, %f : f32
+    hone.yield %s : f32
+  }
+  %t = hone.conv_transpose %x, %w strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
+    : tensor<1x3x4x4xf32>, tensor<3x5x2x2xf32> -> tensor<1x5x8x8xf32>
+  %b = hone.map ins(%t : tensor<1x5x8x8xf32>) -> tensor<1x5x8x8xf64> {
+  ^bb0(%e: f32):
+    %d = arith.extf %e : f32 to f64
+    hone.yield %d : f64
+  }
+  return %a, %b : tensor<1x5x8x8xf32>, tensor<1x5x8x8xf64>
+}
+
 // Overlapping windows: two taps for the first phase and one for the second, none of them the zeros of the filled-up filter,
 // and the pads crop.
 // CHECK-LABEL: func.func @overlap(
