@@ -372,6 +372,7 @@ class WrittenTest(unittest.TestCase):
         self.assertEqual(held["b1_quantized"].dtype, np.int32)
         np.testing.assert_allclose(held["b1_scale"], held["w1_scale"] * held["r0_scale"], rtol=1e-6)
         self.assertEqual(held["r0_zero_point"], np.uint8(0))
+        self.assertEqual(held["r0_scale"].shape, ())
         self.assertNotIn("Relu", [node.op_type for node in made.graph.node])
         self.assertNotIn("w1", held)
         self.assertEqual([value.name for value in made.graph.output], ["y"])
@@ -535,6 +536,16 @@ class RefusedTest(unittest.TestCase):
             made = [quantize(residual_model(), data, output=f"{folder}/out.onnx", method="minmax", correct_biases=False) for data in (f"{folder}/all.npy", f"{folder}/all.npz", folder, images(3))]
             self.assertEqual(len({report.model for report in made}), 1)
             self.assertEqual(pathlib.Path(f"{folder}/out.onnx").read_bytes(), made[0].model)
+
+    def test_open_sizes(self):
+        """Sizes below 0 in the file are those of any data."""
+        model = residual_model()
+        for axis in 0, 2, 3:
+            model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = -1
+        samples = load_samples(Graph.load(model), floats(2, 3, 6, 10))
+        self.assertEqual([arrays["x"].shape for arrays, _ in samples.runs], [(2, 3, 6, 10)])
+        with self.assertRaisesRegex(hone.QuantizationError, r"the model takes \['\?', 3, '\?', '\?'\]"):
+            load_samples(Graph.load(model), floats(2, 4, 6, 10))
 
     def test_values_without_a_number(self):
         """An inner value is NaN: the message names the node."""

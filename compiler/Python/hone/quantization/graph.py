@@ -84,7 +84,7 @@ class Graph:
         try:
             self.model = version_converter.convert_version(self.model, version)
         except Exception as error:  # Of many types.
-            raise QuantizationError(f"{self.name}: opset {before} has not what is to be written, and cannot be converted to opset {version}: {error}") from None
+            raise QuantizationError(f"{self.name}: what is to be written needs opset {version}, and the model, of opset {before}, cannot be converted; export it again. ONNX's converter says: {error}") from None
         self.model.ir_version = max(self.model.ir_version, 10 if version >= 21 else 7)
         taken = {node.name for node in self.model.graph.node}
         for number, node in enumerate(self.model.graph.node):
@@ -120,7 +120,7 @@ class Graph:
     def add_constant(self, name, array):
         """An initializer; returns its name."""
         name = self.fresh(name)
-        self.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.model.graph.initializer.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def add_raw_constant(self, name, elem_type, shape, data):

@@ -55,8 +55,9 @@ class Samples:
             raise QuantizationError(f"{where}: input '{name}' has {'NaN' if np.isnan(array).any() else 'Inf'}; leave this sample out")
         if not tensor.HasField("shape"):
             return array, None
-        shape = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
-        shown = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim]
+        # A size below 0 is some exporters' way to leave it open.
+        shape = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in tensor.shape.dim]
+        shown = [dim.dim_param or "?" if size is None else size for size, dim in zip(shape, tensor.shape.dim)]
 
         def fits(sizes):
             return len(sizes) == len(shape) and all(want in (None, size) for size, want in zip(sizes, shape))
@@ -119,7 +120,7 @@ class Samples:
                 tensor = value.type.tensor_type
                 sizes = []
                 for dim in tensor.shape.dim:
-                    size = dim.dim_value if dim.HasField("dim_value") else dims.get(dim.dim_param)
+                    size = dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dims.get(dim.dim_param)
                     if size is None:
                         raise QuantizationError(f"input '{name}': random data need the size of '{dim.dim_param or '?'}'; give it with --dim")
                     sizes.append(size)
