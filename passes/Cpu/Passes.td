@@ -9,15 +9,16 @@ def VectorizeLoopsPass : Pass<"hone-vectorize-loops", "::mlir::func::FuncOp"> {
   let summary = "emit the loops of linalg.generic with vectors";
   let description = [{
     Before: a bufferized kernel. After: no linalg. Consecutive operations that share parallel dimensions (softmax,
-    normalisation) run row by row in one `scf.forall`, and their temporaries shrink to a row; any other operation gets
-    its own `scf.forall`, over all parallel dimensions but the vectorized one. Operations inside loops get loops.
-    Vectorization is along a dimension in which memory is contiguous; invariants along it are computed before.
+    normalisation) run row by row in one `scf.forall`, and their temporaries shrink to a row, or are kept where the
+    result goes; any other operation gets its own `scf.forall`, over all parallel dimensions but the vectorized one.
+    Operations inside loops get loops. Vectorization is along a dimension in which memory is contiguous; invariants
+    along it are computed before.
     Reductions carry several vectors and combine them at the end. With vectors of 512 bits, which have masks, what is
-    left of a row is one masked vector; otherwise it is narrower ones, then single elements. Nests that read along one dimension and write along
-    another use square blocks that are transposed in registers. Elements that a body loads at computed indices are
-    gathered if much is computed from them; a dimension along which the indices are invariant, like the channels of a
-    sampled image, becomes the innermost loop. If a body selects by comparisons of a coordinate, as pads do, the range
-    where all of them hold is vectorized.
+    left of a row is one masked vector; otherwise it is narrower ones, then single elements. Nests that read along one
+    dimension and write along another use square blocks that are transposed in registers. Elements that a body loads at
+    computed indices are gathered if much is computed from them; a dimension along which the indices are invariant, like
+    the channels of a sampled image, becomes the innermost loop. If a body selects by comparisons of a coordinate, as
+    pads do, the range where all of them hold is vectorized.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

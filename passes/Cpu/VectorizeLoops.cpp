@@ -7,6 +7,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace hone {
 #define GEN_PASS_DEF_VECTORIZELOOPSPASS
@@ -20,8 +21,13 @@ namespace {
 /// Emits the stages in one scf.forall over the rows.
 void emitRows(Emitter &e, MutableArrayRef<LoopStage> stages,
               const RowPlan &plan, const CpuMachine &machine) {
-  for (const RowTemporary &temporary : rowTemporaries(stages, plan)) {
+  SmallVector<RowTemporary, 0> temporaries = rowTemporaries(stages, plan);
+  // The last one is read by the last stage, if any is.
+  bool isReplaced = false;
+  for (const RowTemporary &temporary : llvm::reverse(temporaries)) {
     memref::AllocOp alloc = temporary.alloc;
+    if (!isReplaced && (isReplaced = temporary.replaceByResult(stages)))
+      continue;
     auto type =
         MemRefType::get(temporary.shape, alloc.getType().getElementType());
     temporary.replace(e, stages,
@@ -72,7 +78,12 @@ struct VectorizeLoopsPass
     };
     if (failed(emitRuns(kernel, emitTop)) ||
         failed(emitNested(kernel, emitInner)))
-      signalPassFailure();
+      return signalPassFailure();
+    // Temporaries of which only rows are left would still take memory.
+    for (Operation &op :
+         llvm::make_early_inc_range(llvm::reverse(kernel.front())))
+      if (isOpTriviallyDead(&op))
+        op.erase();
   }
 };
 } // namespace

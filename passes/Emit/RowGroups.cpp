@@ -4,6 +4,7 @@
 // parallel everywhere become common outer loops.
 #include "passes/Emit/RowGroups.h"
 
+#include "dialects/Rt/Rt.h"
 #include "passes/Emit/LoopMotion.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
@@ -227,6 +228,51 @@ void RowTemporary::replace(Emitter &e, MutableArrayRef<LoopStage> stages,
                            Value row) const {
   for (auto [s, i] : uses)
     stages[s].nest.replaceBuffer(e, i, row, kept);
+}
+
+/// Whether `operand`, a result of the nest, is memory that nothing else uses.
+static bool isOwnResult(const LoopNest &nest, const NestAccess &access) {
+  auto result = dyn_cast<BlockArgument>(access.source);
+  if (!result || !isa<func::FuncOp>(result.getOwner()->getParentOp()))
+    return false;
+  // A call may pass the memory of an operand.
+  auto kernel = cast<func::FuncOp>(result.getOwner()->getParentOp());
+  for (unsigned i = 0; i < kernel.getNumArguments(); ++i)
+    if (kernel.getArgAttr(i, rt::kInPlaceAttr))
+      return false;
+  return llvm::all_of(result.getUsers(), [&](Operation *user) {
+    return user == nest.op || user == access.flat.getDefiningOp() ||
+           isa<memref::DimOp>(user) || isOpTriviallyDead(user);
+  });
+}
+
+bool RowTemporary::replaceByResult(MutableArrayRef<LoopStage> stages) const {
+  LoopNest &last = stages.back().nest;
+  std::optional<unsigned> input;
+  for (auto [s, i] : uses) {
+    if (s + 1 < stages.size())
+      continue;
+    if (input || i >= last.numInputs())
+      return false;
+    input = i;
+  }
+  if (!input)
+    return false;
+  const NestAccess &from = last.accesses[*input];
+  unsigned outputs = last.accesses.size() - last.numInputs();
+  for (unsigned i = 0; i < outputs; ++i) {
+    NestAccess to = last.output(i);
+    if (to.source.getType() != from.source.getType() || !from.plain ||
+        from.memDims != to.memDims || last.isReduced(i) ||
+        !isOwnResult(last, to))
+      continue;
+    for (auto [s, operand] : uses) {
+      stages[s].nest.accesses[operand].source = to.source;
+      stages[s].nest.accesses[operand].flat = to.flat;
+    }
+    return true;
+  }
+  return false;
 }
 
 void hone::fixRow(Emitter &e, LoopNest &nest, ArrayRef<unsigned> rowDims,

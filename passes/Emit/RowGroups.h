@@ -30,6 +30,10 @@ struct RowTemporary {
   /// Makes the stages use `row`, which has the shape, instead.
   void replace(Emitter &e, llvm::MutableArrayRef<LoopStage> stages,
                mlir::Value row) const;
+  /// Makes the stages use a result instead, if one can hold the temporary until
+  /// the last stage writes it. What is written early comes into the cache
+  /// while other things are computed.
+  bool replaceByResult(llvm::MutableArrayRef<LoopStage> stages) const;
 };
 llvm::SmallVector<RowTemporary, 0>
 rowTemporaries(llvm::ArrayRef<LoopStage> stages, const RowPlan &plan);

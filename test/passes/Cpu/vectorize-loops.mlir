@@ -96,16 +96,85 @@ func.func private @outer_reduction(%x: memref<64x128xf32>, %o: memref<128xf32>) 
 
 // -----
 
-// A chain with shared rows is one loop; the temporary shrinks to a row, the sum to a scalar.
+// A chain with shared rows is one loop; the sum shrinks to a scalar, and the result holds the temporary.
 // CHECK-LABEL: func.func private @row_group(
-// CHECK-DAG:     memref.alloc() {{.*}} : memref<64xf32>
+// CHECK-SAME:    %{{.+}}, %[[O:.+]]: memref<16x64xf32>)
+// CHECK-NOT:     memref<64xf32>
 // CHECK-DAG:     memref.alloc() {{.*}} : memref<f32>
+// CHECK-DAG:     %[[FLAT:.+]] = memref.reinterpret_cast %[[O]]
 // CHECK:         scf.forall (%{{.+}}) in (16) {
 // CHECK:           math.exp {{.*}} : vector<16xf32>
+// CHECK:           vector.store %{{.+}}, %[[FLAT]]{{.*}} vector<16xf32>
 // CHECK:           vector.reduction <add>
+// CHECK:           vector.load %[[FLAT]]{{.*}} vector<8xf32>
 // CHECK:           arith.divf {{.*}} : vector<8xf32>
 // CHECK-NOT:     scf.forall
 func.func private @row_group(%x: memref<16x64xf32>, %o: memref<16x64xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = memref.alloc() {alignment = 64 : i64} : memref<16x64xf32>
+  %t = memref.alloc() {alignment = 64 : i64} : memref<16xf32>
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} outs(%t : memref<16xf32>) {
+  ^bb0(%d: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<16x64xf32>) outs(%e, %t : memref<16x64xf32>, memref<16xf32>) {
+  ^bb0(%a: f32, %old: f32, %acc: f32):
+    %p = math.exp %a : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %p, %s : f32, f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%e, %t : memref<16x64xf32>, memref<16xf32>) outs(%o : memref<16x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %d: f32):
+    %s = arith.divf %a, %b : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// The result has another type: the temporary shrinks to a row.
+// CHECK-LABEL: func.func private @row_temporary(
+// CHECK-DAG:     memref.alloc() {{.*}} : memref<64xf32>
+// CHECK-DAG:     memref.alloc() {{.*}} : memref<f32>
+// CHECK:         scf.forall (%{{.+}}) in (16) {
+func.func private @row_temporary(%x: memref<16x64xf32>, %o: memref<16x64xi32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = memref.alloc() {alignment = 64 : i64} : memref<16x64xf32>
+  %t = memref.alloc() {alignment = 64 : i64} : memref<16xf32>
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} outs(%t : memref<16xf32>) {
+  ^bb0(%d: f32):
+    linalg.yield %zero : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<16x64xf32>) outs(%e, %t : memref<16x64xf32>, memref<16xf32>) {
+  ^bb0(%a: f32, %old: f32, %acc: f32):
+    %p = math.exp %a : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %p, %s : f32, f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%e, %t : memref<16x64xf32>, memref<16xf32>) outs(%o : memref<16x64xi32>) {
+  ^bb0(%a: f32, %b: f32, %d: i32):
+    %s = arith.divf %a, %b : f32
+    %i = arith.fptosi %s : f32 to i32
+    linalg.yield %i : i32
+  }
+  return
+}
+
+// -----
+
+// The input may be the memory of the result.
+// CHECK-LABEL: func.func private @row_in_place(
+// CHECK:         memref.alloc() {{.*}} : memref<64xf32>
+func.func private @row_in_place(%x: memref<16x64xf32> {hone.in_place = 0 : i64}, %o: memref<16x64xf32>) {
   %zero = arith.constant 0.0 : f32
   %e = memref.alloc() {alignment = 64 : i64} : memref<16x64xf32>
   %t = memref.alloc() {alignment = 64 : i64} : memref<16xf32>
