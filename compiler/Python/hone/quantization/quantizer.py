@@ -360,13 +360,19 @@ class Quantizer:
         while count < len(order) and left > budget:
             left -= gained[order[count].node]
             count += 1
-        while count < len(order):
-            chosen = set(layer.node for layer in order[:count])
+        # What was predicted is tried first, then halves of what is left.
+        low, high, probe = count, len(order), count
+        while low < high:
+            chosen = {layer.node for layer in order[:probe]}
             times = self._times([layer for layer in self.layers if layer.node in chosen])
             if times["quantized"] <= budget:
-                self.timed = times
+                self.timed, high = times, probe
+            else:
+                low = probe + 1
+            if high == count or high - low < len(order) // 16:
                 break
-            count = min(len(order), count + max(1, len(order) // 8))
+            probe = (low + high) // 2
+        count = high
         self._drop([layer.node for layer in order[count:]], "as the budget of time is kept without it")
 
     # The end.
