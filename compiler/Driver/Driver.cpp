@@ -262,6 +262,8 @@ Outcome Compile::planHost() {
   info = readModelInfo(*module);
   if (precision == Precision::Bf16)
     info.plan |= HONE_PLAN_BF16;
+  if (precision == Precision::F16)
+    info.plan |= HONE_PLAN_F16;
   info.symbol = options.symbol;
   info.name = llvm::sys::path::stem(options.input).str();
   info.producer = "hone " HONE_VERSION;
@@ -551,7 +553,7 @@ Outcome hone::compile(const CompileOptions &options,
   std::optional<Precision> precision = parsePrecision(options.precision);
   if (!precision) {
     session.error("unknown precision '" + options.precision +
-                  "'; there are f32 and bf16");
+                  "'; there are f32, bf16 and f16");
     return Outcome::WrongUsage;
   }
   llvm::Expected<Targets> targets =

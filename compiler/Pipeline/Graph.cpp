@@ -38,8 +38,9 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createMergeEqualPass());
   graph.addPass(createFuseMapsPass());
   graph.addPass(createTabulateFunctionsPass());
-  if (options.precision == Precision::Bf16)
-    graph.addPass(createLowerPrecisionPass());
+  if (options.precision != Precision::F32)
+    graph.addPass(
+        createLowerPrecisionPass({precisionName(options.precision).str()}));
   graph.addPass(createPackWeightsPass({options.cpuLayouts}));
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());

@@ -43,6 +43,9 @@ StringRef hone::phaseName(Phase phase) {
   return kPhaseNames[static_cast<int>(phase)];
 }
 
+/// In the order of `Precision`.
+static constexpr StringLiteral kPrecisionNames[] = {"f32", "bf16", "f16"};
+
 std::optional<Phase> hone::parsePhase(StringRef name) {
   for (auto [index, candidate] : llvm::enumerate(kPhaseNames))
     if (candidate == name)
@@ -51,10 +54,14 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
 }
 
 std::optional<Precision> hone::parsePrecision(StringRef name) {
-  return llvm::StringSwitch<std::optional<Precision>>(name)
-      .Case("f32", Precision::F32)
-      .Case("bf16", Precision::Bf16)
-      .Default(std::nullopt);
+  for (auto [index, candidate] : llvm::enumerate(kPrecisionNames))
+    if (candidate == name)
+      return static_cast<Precision>(index);
+  return std::nullopt;
+}
+
+StringRef hone::precisionName(Precision precision) {
+  return kPrecisionNames[static_cast<size_t>(precision)];
 }
 
 LogicalResult hone::runPhase(ModuleOp module,

@@ -20,9 +20,10 @@ llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 /// The arithmetic of products whose right-hand side is known and of f32.
-enum class Precision { F32, Bf16 };
+enum class Precision { F32, Bf16, F16 };
 
 std::optional<Precision> parsePrecision(llvm::StringRef name);
+llvm::StringRef precisionName(Precision precision);
 
 struct GraphOptions {
   Precision precision = Precision::F32;

@@ -208,7 +208,7 @@ def Graph_MatmulOp : Graph_TensorOp<"matmul", [Graph_GivenSizes<["getKnownSizes"
     Products and sums are in the element type of the result. Where bytes are multiplied and summed in i32, those of
     `lhs` are unsigned and those of `rhs` signed.
     - (C1) the ranks are at least 2 and the inner dimensions agree; K of a packed product is a multiple of `kr`
-    - (C2) element types of the operands are equal, or f32 on the left and bf16 on the right; those of a quantized product
+    - (C2) element types of the operands are equal, or f32 on the left and bf16 or f16 on the right; those of a quantized product
       are f32 and i32
     - (C3) the result has the rows of `lhs` and the columns of `rhs`
     - (C4) batch dimensions of operands are 1 or those of the result

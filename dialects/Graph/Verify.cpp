@@ -183,7 +183,8 @@ LogicalResult MatmulOp::verify() {
   if (lhs.getRank() < 2 || rhs.getRank() < 2 || result.getRank() < 2) // C1
     return emitOpError("operands must have at least two dimensions");
   Type lhsElement = lhs.getElementType(), rhsElement = rhs.getElementType();
-  bool isMixed = lhsElement.isF32() && rhsElement.isBF16();
+  bool isMixed =
+      lhsElement.isF32() && (rhsElement.isBF16() || rhsElement.isF16());
   std::optional<QuantizedAttr> quantized = getQuantized();
   if (quantized ? !lhsElement.isF32() || !result.getElementType().isF32()
                 : lhsElement != rhsElement && !isMixed) // C2

@@ -113,13 +113,14 @@ def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
 }
 
 def LowerPrecisionPass : Pass<"hone-lower-precision", "::mlir::func::FuncOp"> {
-  let summary = "round constant weights of products to bf16";
+  let summary = "round constant weights of products to 16 bits";
   let description = [{
     The constant right operand of a `hone.matmul` of f32, and the filter of a `hone.conv` with channels last, become
-    bf16, to nearest even; sums and results stay f32, and so does the left operand: whether a machine multiplies it as it
+    bf16 or f16, to nearest even; sums and results stay f32, and so does the left operand: whether a machine multiplies it as it
     is, or rounds it too, follows from the microkernel. Left alone: depthwise convolutions, batched right operands, and
     weights of which a finite one would become infinite.
   }];
+  let options = [Option<"format", "format", "std::string", "\"bf16\"", "the type of weights: bf16 or f16">];
   let dependentDialects = ["::hone::graph::GraphDialect"];
 }
 

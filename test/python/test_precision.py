@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Products in bf16 against NumPy in float64, on every CPU level that this machine runs: models that are bf16 in the
-file, and models of f32 compiled with precision="bf16".
+"""Products in 16 bits against NumPy in float64, on every CPU level that this machine runs or emulates: models that are bf16 in the
+file, and models of f32 compiled with precision="bf16" or "f16".
 
 A bf16 has 8 significant bits, so rounding an operand changes a product by at most 2^-8 of it, and rounding both by
 little more than twice that; the sums in f32 add 2^-24 for each of their terms. Small integers are bf16 themselves, and
-their sums must be exact.
+their sums must be exact. An f16 has 11 bits.
 """
 import os
 import pathlib
@@ -18,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 import hone
 
 BF16 = ml_dtypes.bfloat16
-ROUNDING = 2.0**-8
+# Of a number to 16 bits.
+ROUNDING = {"bf16": 2.0**-8, "f16": 2.0**-11}
 # Dot products of pairs, and AMX.
 EMULATED = ["emulated-cooperlake", "emulated-sapphirerapids"]
 
@@ -66,13 +67,13 @@ def convolve(x, w, strides, pads, dilation, group):
 
 
 class PrecisionTest(unittest.TestCase):
-    def compare(self, got, product, magnitude, k, exact, stored=False):
+    def compare(self, got, product, magnitude, k, exact, precision, stored):
         got = got.astype(np.float64)
         if exact and not stored:
             return np.testing.assert_array_equal(got, product)
-        relative = 2.02 * ROUNDING + k * 2.0**-23
-        # What is stored in bf16 is rounded once more.
-        limit = magnitude * relative + (abs(product) * ROUNDING if stored else 0)
+        relative = 2.02 * ROUNDING[precision] + k * 2.0**-23
+        # Small weights are subnormal numbers of f16; what is stored in bf16 is rounded once more.
+        limit = magnitude * relative + k * 2.0**-22 * (precision == "f16") + abs(product) * ROUNDING[precision] * stored
         self.assertLessEqual(np.max(abs(got - product) - limit), 1e-30)
 
     def test_matmul(self):
@@ -81,19 +82,20 @@ class PrecisionTest(unittest.TestCase):
             m, n = (int(rng.choice([1, 2, 3, 5, 14, 33, 97])) for _ in range(2))
             k = int(rng.choice([1, 2, 3, 16, 17, 31, 64, 255, 1027, 2050, 9000]))
             batch = [[], [2], [2, 3]][rng.integers(3)]
-            exact, stored, free = (bool(rng.integers(2)) for _ in range(3))
+            exact, stored, free, half = (bool(rng.integers(2)) for _ in range(4))
+            precision = "f16" if half and not stored else "bf16"
             names = ["x86-64-v2"] * stored + levels()
             cpu = names[number % len(names)]
-            with self.subTest(m=m, n=n, k=k, batch=batch, exact=exact, stored=stored, free=free, cpu=cpu):
+            with self.subTest(m=m, n=n, k=k, batch=batch, exact=exact, stored=stored, free=free, precision=precision, cpu=cpu):
                 a, b = draw(rng, (*batch, m, k), exact), draw(rng, (k, n), exact)
                 if stored:
                     a, b = a.astype(BF16), b.astype(BF16)
                 shape = ["m" if free and i == a.ndim - 2 else size for i, size in enumerate(a.shape)]
                 model = make_model([helper.make_node("MatMul", ["a", "b"], ["y"])], {"a": (a, shape)}, {"b": b},
                                    TensorProto.BFLOAT16 if stored else TensorProto.FLOAT)
-                got = hone.compile(model, cpu=cpu, precision="f32" if stored else "bf16").run({"a": a})["y"]
+                got = hone.compile(model, cpu=cpu, precision="f32" if stored else precision).run({"a": a})["y"]
                 wide = a.astype(np.float64), b.astype(np.float64)
-                self.compare(got, wide[0] @ wide[1], abs(wide[0]) @ abs(wide[1]), k, exact, stored)
+                self.compare(got, wide[0] @ wide[1], abs(wide[0]) @ abs(wide[1]), k, exact, precision, stored)
 
     def test_gemm_with_epilogue(self):
         rng = np.random.default_rng(2)
@@ -115,11 +117,12 @@ class PrecisionTest(unittest.TestCase):
             strides = [int(rng.choice([1, 1, 2])) for _ in range(spatial)]
             pads, dilation = int(rng.integers(2)), int(rng.choice([1, 1, 2]))
             size = [int(rng.integers(5, 20)) for _ in range(spatial)]
-            exact, stored, free = (bool(rng.integers(2)) for _ in range(3))
+            exact, stored, free, half = (bool(rng.integers(2)) for _ in range(4))
+            precision = "f16" if half and not stored else "bf16"
             names = ["x86-64-v2"] * stored + levels()
             cpu = names[number % len(names)]
             with self.subTest(group=group, inputs=inputs, outputs=outputs, kernel=kernel, strides=strides, pads=pads, dilation=dilation,
-                              size=size, exact=exact, stored=stored, free=free, cpu=cpu):
+                              size=size, exact=exact, stored=stored, free=free, precision=precision, cpu=cpu):
                 x, w = draw(rng, (2, inputs, *size), exact), draw(rng, (outputs, inputs // group, *kernel), exact)
                 if stored:
                     x, w = x.astype(BF16), w.astype(BF16)
@@ -127,9 +130,9 @@ class PrecisionTest(unittest.TestCase):
                                         dilations=[dilation] * spatial)
                 shape = ["n", inputs] + [f"s{i}" for i in range(spatial)] if free else x.shape
                 model = make_model([node], {"x": (x, shape)}, {"w": w}, TensorProto.BFLOAT16 if stored else TensorProto.FLOAT)
-                got = hone.compile(model, cpu=cpu, precision="f32" if stored else "bf16").run({"x": x})["y"]
+                got = hone.compile(model, cpu=cpu, precision="f32" if stored else precision).run({"x": x})["y"]
                 arguments = strides, pads, dilation, group
-                self.compare(got, convolve(x, w, *arguments), convolve(abs(x), abs(w), *arguments), w[0].size, exact, stored)
+                self.compare(got, convolve(x, w, *arguments), convolve(abs(x), abs(w), *arguments), w[0].size, exact, precision, stored)
 
     def test_levels_share_weights(self):
         rng = np.random.default_rng(4)
@@ -145,7 +148,7 @@ class PrecisionTest(unittest.TestCase):
     def test_refused(self):
         model = make_model([helper.make_node("Relu", ["a"], ["y"])], {"a": (np.zeros(3, np.float32), (3,))}, {})
         with tempfile.TemporaryDirectory() as folder:
-            for options, words in (({"precision": "f8"}, "there are f32 and bf16"), ({"cpu": "x86-64-v3,x86-64-v2"}, "x86-64-v2"),
+            for options, words in (({"precision": "f8"}, "there are f32, bf16 and f16"), ({"cpu": "x86-64-v3,x86-64-v2"}, "x86-64-v2"),
                                    ({"target": "cuda"}, "--target=cuda")):
                 with self.assertRaisesRegex(ValueError, words):
                     hone.compile_library(model, os.path.join(folder, "m.so"), **{"precision": "bf16", **options})

@@ -65,8 +65,8 @@ static cl::opt<std::string>
             cl::value_desc("LEVEL,..."), cl::init("native")));
 static cl::opt<std::string> precision(
     "precision",
-    COMPILE_OPTION(cl::desc("Arithmetic of products of f32 with weights: f32, "
-                            "or bf16, summed in f32"),
+    COMPILE_OPTION(cl::desc("Type of f32 weights in products: f32, bf16 or "
+                            "f16; sums are f32"),
                    cl::value_desc("TYPE"), cl::init("f32")));
 static cl::opt<int64_t>
     threads("threads",

@@ -115,6 +115,13 @@ Json deviceJson(const hone_descriptor &model) {
   return json;
 }
 
+/// The type of weights in products of f32.
+static const char *precisionOf(const hone_descriptor &model) {
+  return model.plan & HONE_PLAN_BF16  ? "bf16"
+         : model.plan & HONE_PLAN_F16 ? "f16"
+                                      : "f32";
+}
+
 Json infoJson(const hone_descriptor &model) {
   Json json;
   json["name"] = model.name;
@@ -140,7 +147,7 @@ Json infoJson(const hone_descriptor &model) {
   }
   json["slots"] = model.slot_count;
   json["weight_bytes"] = model.weight_bytes;
-  json["precision"] = model.plan & HONE_PLAN_BF16 ? "bf16" : "f32";
+  json["precision"] = precisionOf(model);
   if (model.weights_file)
     json["weights_file"] = model.weights_file;
   json["kernels"] = model.kernel_count;
@@ -186,12 +193,14 @@ int hone::run::showInfo(const Options &options) {
            static_cast<long long>(model.lower_bound_bytes));
   else
     printf("; the arena depends on the free dimensions");
+  std::string rounded = precisionOf(model);
   printf("\nweights: %lld bytes%s%s%s\n",
          static_cast<long long>(model.weight_bytes),
          model.weights_file ? " in " : "",
          model.weights_file ? shown(model.weights_file).c_str() : "",
-         model.plan & HONE_PLAN_BF16 ? ", those of products rounded to bf16"
-                                     : "");
+         rounded == "f32"
+             ? ""
+             : (", those of products rounded to " + rounded).c_str());
   if (model.device) {
     Json device = deviceJson(model);
     printf("device: code for");

@@ -16,11 +16,12 @@ CpuBackend::create(const TargetOptions &options) {
       parseCpuLevels(options.cpu, options.threads);
   if (!levels)
     return levels.takeError();
-  if (options.precision == Precision::Bf16)
+  if (options.precision != Precision::F32)
     for (const CpuLevel &level : *levels)
       if (!level.machine.hasFma())
         return llvm::createStringError(
-            "bf16 needs instructions of x86-64-v3 to be fast, and the CPU "
+            precisionName(options.precision) +
+            " needs instructions of x86-64-v3 to be fast, and the CPU "
             "level '" +
             level.name + "' lacks them: leave out one or the other");
   return std::unique_ptr<CpuBackend>(new CpuBackend(std::move(*levels)));

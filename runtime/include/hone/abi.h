@@ -366,6 +366,7 @@ typedef struct hone_device {
                              uses no blocks: with equal dimensions and pointers \
                              it always issues the same device work */
 #define HONE_PLAN_BF16 2u /* weights of products were rounded to bf16 */
+#define HONE_PLAN_F16 4u  /* or to f16 */
 
 /* Kinds of memory that a model uses. */
 #define HONE_MEMORY_PLANNED 1u /* sizes are functions of the dimensions */

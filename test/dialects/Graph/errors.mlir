@@ -206,9 +206,9 @@ func.func @matmul_c1_panels(%x: tensor<3x4xf32>, %y: tensor<1x4x8xf32>) {
 
 // -----
 
-func.func @matmul_c2(%x: tensor<3x4xf32>, %y: tensor<4x6xf16>) {
+func.func @matmul_c2(%x: tensor<3x4xf32>, %y: tensor<4x6xf64>) {
   // expected-error @+1 {{operands have different element types}}
-  %r = hone.matmul %x, %y : tensor<3x4xf32>, tensor<4x6xf16> -> tensor<3x6xf32>
+  %r = hone.matmul %x, %y : tensor<3x4xf32>, tensor<4x6xf64> -> tensor<3x6xf32>
   return
 }
 
