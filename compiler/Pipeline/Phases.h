@@ -29,8 +29,9 @@ struct GraphOptions {
   Precision precision = Precision::F32;
   /// Stop before kernels are outlined.
   bool outline = true;
-  /// Weights may have layouts that only CPUs read: pairs of bf16, and panels of
-  /// quantized weights.
+  /// Only CPUs run the model: weights may have layouts that no other target
+  /// reads (pairs of bf16, and panels of quantized weights), and the size of
+  /// what steps pass on is that of CPUs' caches.
   bool cpuLayouts = true;
   /// Adds passes that decide where kernels run, after outlining.
   std::function<void(mlir::OpPassManager &)> place = nullptr;

@@ -361,6 +361,145 @@ bool hone::viewsSlices(Operation *op) { return isa<MapOp, ReduceOp>(op); }
 
 //===----------------------------------------------------------------------===//
 
+/// Whether bands of the rows of `type`, aligned to those of an image, are
+/// contiguous.
+static bool hasContiguousRows(RankedTensorType type) {
+  return type.hasStaticShape() &&
+         llvm::all_of(
+             type.getShape().drop_back(std::min<int64_t>(type.getRank(), 3)),
+             [](int64_t size) { return size == 1; });
+}
+
+/// Whether rows of a result are computed from rows of the operands.
+static Fusion planBand(Operation *op) {
+  auto isBanded = [](Value value) {
+    return hasContiguousRows(tensorType(value));
+  };
+  if (op->getNumResults() != 1 || tensorType(op->getResult(0)).getRank() != 4 ||
+      !isBanded(op->getResult(0)))
+    return Fusion::no("it is no single image of known size");
+  if (auto map = dyn_cast<MapOp>(op)) {
+    if (!isElementwise(map))
+      return Fusion::no("it is more than arithmetic on elements");
+    if (!llvm::all_of(map.getInputs(), isBanded))
+      return Fusion::no("it reads what is no single image of known size");
+    return {FusionKind::Move};
+  }
+  auto conv = dyn_cast<ConvOp>(op);
+  if (!conv || !conv.getChannelsLast())
+    return Fusion::no("it is no map or convolution with channels last");
+  if (!isBanded(conv.getInput()))
+    return Fusion::no("it reads what is no single image of known size");
+  return {FusionKind::Move};
+}
+
+static bool isPointwise(ConvOp conv) {
+  auto isOne = [](int64_t size) { return size == 1; };
+  return conv.getGroup() == 1 && llvm::all_of(conv.getKernel(), isOne) &&
+         llvm::all_of(conv.getStrides(), isOne) &&
+         llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
+}
+
+/// The pointwise convolution behind an input of a map of the same shape, which
+/// nothing else reads.
+static ConvOp pointwiseInputOf(MapOp map) {
+  for (Value input : map.getInputs())
+    if (auto conv = input.getDefiningOp<ConvOp>())
+      if (input.hasOneUse() && isPointwise(conv) && planBand(conv) &&
+          sameShape(input, map.getResult(0)))
+        return conv;
+  return {};
+}
+
+static int64_t bytesOf(Value value) {
+  RankedTensorType type = tensorType(value);
+  return type.getNumElements() *
+         llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+}
+
+/// The pointwise convolution that makes the input of another, with the map on
+/// it, if nothing else needs them.
+static SmallVector<Operation *> pointwiseBefore(ConvOp conv) {
+  Value input = conv.getInput();
+  if (!input.hasOneUse())
+    return {};
+  if (auto map = input.getDefiningOp<MapOp>()) {
+    ConvOp before = planBand(map) ? pointwiseInputOf(map) : ConvOp();
+    return before ? SmallVector<Operation *>{before, map}
+                  : SmallVector<Operation *>();
+  }
+  auto before = input.getDefiningOp<ConvOp>();
+  if (!before || !isPointwise(before) || !planBand(before))
+    return {};
+  return {before};
+}
+
+/// Into how many bands a depthwise convolution can be divided, if neighbouring
+/// ones both compute the rows of its input that both read.
+static int64_t maxBandsOf(ConvOp depthwise, bool recomputes) {
+  int64_t shared =
+      (depthwise.getKernel()[0] - 1) * depthwise.getDilations()[0] + 1 -
+      depthwise.getStrides()[0];
+  if (!recomputes || shared <= 0)
+    return std::numeric_limits<int64_t>::max();
+  int64_t height = depthwise.getInput().getType().getDimSize(1);
+  return 1 + height / tuning::kMinBandRows / shared;
+}
+
+/// The height of so many bands, preferably the same for all.
+static int64_t bandRowsOf(int64_t height, int64_t bands, int64_t maxBands) {
+  int64_t rows = llvm::divideCeilSigned(height, bands), even = rows;
+  while (height % even != 0)
+    --even;
+  return 2 * even >= rows && height / even <= maxBands ? even : rows;
+}
+
+RowChain hone::planRowChain(ConvOp depthwise) {
+  RowChain chain;
+  if (Fusion fusion = planBand(depthwise); !fusion) {
+    chain.reason = fusion.reason;
+    return chain;
+  }
+  int64_t between = 0;
+  chain.operations = pointwiseBefore(depthwise);
+  bool recomputes = !chain.operations.empty();
+  if (recomputes)
+    between += bytesOf(depthwise.getInput());
+  chain.operations.push_back(depthwise);
+  bool isLast = false;
+  for (Value value = depthwise.getResult(); value.hasOneUse();
+       value = chain.operations.back()->getResult(0)) {
+    Operation *user = *value.user_begin();
+    auto conv = dyn_cast<ConvOp>(user);
+    bool follows = conv ? !isLast && isPointwise(conv) : isa<MapOp>(user);
+    if (!follows || user->getBlock() != depthwise->getBlock() ||
+        !planBand(user))
+      break;
+    if (conv) {
+      between += bytesOf(value);
+      isLast = true;
+    } else if (!sameShape(value, user->getResult(0))) {
+      break;
+    }
+    chain.operations.push_back(user);
+  }
+
+  int64_t bands = llvm::divideCeilSigned(
+      between, tuning::bandBytes(CpuMachine::of(depthwise)));
+  if (bands < tuning::kMinBands)
+    return chain;
+  Value result = chain.operations.back()->getResult(0);
+  int64_t height = tensorType(result).getDimSize(1);
+  int64_t maxBands = std::min(height, maxBandsOf(depthwise, recomputes));
+  if (maxBands < tuning::kMinBands)
+    chain.reason = "too much would be computed twice";
+  else
+    chain.bandRows = bandRowsOf(height, std::min(bands, maxBands), maxBands);
+  return chain;
+}
+
+//===----------------------------------------------------------------------===//
+
 /// All other users of the producer's results come later in the block.
 static bool isFirstUser(linalg::GenericOp producer, Operation *consumer) {
   return llvm::all_of(producer->getUsers(), [&](Operation *user) {

@@ -99,6 +99,19 @@ Fusion planFormula(graph::MapOp map);
 /// the kernel of a contraction.
 bool viewsSlices(mlir::Operation *op);
 
+//===-- Convolutions one band of rows after the other ---------------------===//
+
+/// Operations of which each is the only one to read the one before.
+struct RowChain {
+  llvm::SmallVector<mlir::Operation *> operations;
+  int64_t bandRows = 0;    ///< Of the result; 0: all at once.
+  const char *reason = ""; ///< Why, if bands would pay.
+};
+
+/// The convolution with its pointwise neighbours and the maps behind them, and
+/// the height of the bands to compute them in.
+RowChain planRowChain(graph::ConvOp depthwise);
+
 //===-- Loops of a kernel -------------------------------------------------===//
 
 /// Of `producer` into the loop that has the operand, a result of it.

@@ -115,8 +115,10 @@ LogicalResult HostBufferizer::bufferize(tensor::FromElementsOp op) {
 }
 
 LogicalResult HostBufferizer::bufferize(tensor::EmptyOp op) {
-  map.map(op.getResult(), makeBuffer(op.getLoc(), bufferType(op.getType()),
-                                     mapped(op.getDynamicSizes())));
+  Value buffer = makeBuffer(op.getLoc(), bufferType(op.getType()),
+                            mapped(op.getDynamicSizes()));
+  owned.insert(buffer);
+  map.map(op.getResult(), buffer);
   return success();
 }
 

@@ -49,9 +49,9 @@ def ReuseBuffersPass : Pass<"hone-reuse-buffers", "::mlir::func::FuncOp"> {
   let summary = "let kernels write to memory that their call frees, without a copy";
   let description = [{
     If a kernel marks an operand with `hone.in_place`, the operand's slot is not needed after the call, and sizes are
-    equal, the result takes the operand's memory. If the result is an output of the model, the operand moves there. In a
-    loop, a result that is only copied to the slot of a carried value is computed there, if nothing from the kernel to
-    the copy accesses that slot.
+    equal, the result takes the operand's memory. If the result is an output of the model, the operand moves there. A
+    result that is only copied to the slot of a value that a loop carries, or on the host into a part of a tensor, is
+    computed there, if nothing from the kernel to the copy accesses that memory.
   }];
 }
 

@@ -2,6 +2,7 @@
 // Gives a kernel's result the memory of an operand that dies with the call, if
 // the kernel allows it, or the memory to which the result is only copied.
 #include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Buffer/Passes.h"
@@ -65,6 +66,21 @@ usersIn(Block &block, Value buffer, const LiveRanges &ranges,
   return sorted;
 }
 
+/// Moves a view, with the arithmetic for its offset, before `op`, where it is
+/// not yet; false: it cannot be.
+bool moveBefore(Operation *maker, Operation *op) {
+  if (maker->getBlock() != op->getBlock() || maker->isBeforeInBlock(op))
+    return true;
+  if (!isa<rt::ViewOp>(maker) && !isa<arith::ArithDialect>(maker->getDialect()))
+    return false;
+  for (Value operand : maker->getOperands())
+    if (Operation *other = operand.getDefiningOp();
+        other && !moveBefore(other, op))
+      return false;
+  maker->moveBefore(op);
+  return true;
+}
+
 /// Whether the copy is the only difference between its source and target: one
 /// kernel writes the source, nothing accesses the target from that call to the
 /// copy, and nothing needs the source afterwards. Copies in `gone` do not
@@ -72,12 +88,17 @@ usersIn(Block &block, Value buffer, const LiveRanges &ranges,
 bool canComputeInTarget(rt::CopyOp copy, const LiveRanges &ranges,
                         const DenseSet<Operation *> &gone) {
   auto source = copy.getSource().getDefiningOp<rt::SlotOp>();
-  auto target = copy.getTarget().getDefiningOp<rt::SlotOp>();
+  Value target = copy.getTarget();
+  Operation *place = target.getDefiningOp();
   Block &block = *copy->getBlock();
-  if (!source || !target || source.getType() != target.getType() ||
+  if (!source || !isa_and_nonnull<rt::SlotOp, rt::ViewOp>(place) ||
+      source.getType() != target.getType() ||
       !cast<MemRefType>(source.getType()).hasStaticShape() ||
       source->getBlock() != &block || ranges.roots(source).size() != 1 ||
       ranges.roots(target).size() != 1)
+    return false;
+  // Parts of tensors are not aligned as kernels on the device rely on.
+  if (isa<rt::ViewOp>(place) && source.getType().getMemorySpace())
     return false;
   auto users = usersIn(block, source, ranges, gone);
   if (!users || users->back() != copy)
@@ -95,7 +116,7 @@ bool canComputeInTarget(rt::CopyOp copy, const LiveRanges &ranges,
     if (!readsOnly)
       return false;
   }
-  if (target->getBlock() == &block && writer->isBeforeInBlock(target))
+  if (!moveBefore(place, writer))
     return false;
   for (Operation *user : ranges.users(target)) {
     Operation *op = block.findAncestorOpInBlock(*user);
@@ -134,11 +155,13 @@ struct ReuseBuffersPass : hone::impl::ReuseBuffersPassBase<ReuseBuffersPass> {
     moves.clear();
   }
 
-  /// Values that loops carry are computed in one slot and copied to another.
+  /// Values that loops carry are computed in one slot and copied to another,
+  /// parts of a tensor to their place in it.
   void computeInTargets(func::FuncOp function) {
     SmallVector<rt::CopyOp> copies;
     function.walk([&](rt::CopyOp copy) {
-      if (isa<scf::ForOp, scf::WhileOp>(copy->getParentOp()))
+      if (isa<scf::ForOp, scf::WhileOp>(copy->getParentOp()) ||
+          copy.getTarget().getDefiningOp<rt::ViewOp>())
         copies.push_back(copy);
     });
     LiveRanges ranges(function);

@@ -137,6 +137,18 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def SplitRowsPass : Pass<"hone-split-rows", "::mlir::func::FuncOp"> {
+  let summary = "compute depthwise convolutions with their pointwise neighbours band by band";
+  let description = [{
+    If what lies between a depthwise convolution and the pointwise ones before and after it is more than twice the L2
+    cache, the convolutions and the maps behind them are computed for one band of rows after the other. Bands are
+    `tensor.extract_slice` of what the chain reads, and its result is put together by `tensor.insert_slice`, which need
+    no kernels. A band computes the rows again that its windows share with the next. Left alone: several images, unknown
+    sizes, values that others need, and bands so low that too much would be computed twice.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def SplitConcatsPass : Pass<"hone-split-concats", "::mlir::func::FuncOp"> {
   let summary = "turn concatenations of very many tensors into trees of short ones";
   let description = [{

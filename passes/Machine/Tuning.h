@@ -59,6 +59,14 @@ inline int64_t widenedBytes(const CpuMachine &machine) {
 inline int64_t scoresBytes(const CpuMachine &machine) {
   return machine.l2Bytes / 8;
 }
+/// What lies between a depthwise convolution and its neighbours, for a band of
+/// rows; and the number of bands from which that pays for their launches.
+inline int64_t bandBytes(const CpuMachine &machine) {
+  return machine.l2Bytes / 2 * std::max<int64_t>(machine.threads, 1);
+}
+inline constexpr int64_t kMinBands = 5;
+/// Rows of the first convolution for each one that is computed twice.
+inline constexpr int64_t kMinBandRows = 8;
 /// Rows accessed together conflict in the L1 cache at this stride: all map to a
 /// quarter of its sets, or less.
 inline int64_t collidingBytes(const CpuMachine &machine) {

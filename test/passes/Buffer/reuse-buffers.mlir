@@ -93,3 +93,43 @@ module {
     return
   }
 }
+
+// -----
+
+// Parts of a tensor are computed in their places; the second reads the first, and a third is needed again.
+// CHECK-LABEL: func.func @hone_run
+// CHECK:         %[[ALL:.+]] = hone_rt.slot 0
+// CHECK:         %[[FIRST:.+]] = hone_rt.view %[[ALL]]
+// CHECK:         hone_rt.dispatch @first ins({{.*}}) outs(%[[FIRST]] : memref<8xf32>)
+// CHECK-NOT:     hone_rt.copy
+// CHECK:         hone_rt.dispatch @add ins({{.*}}%[[FIRST]]{{.*}}) outs(%[[SECOND:.+]] :
+// CHECK:         hone_rt.copy %[[SECOND]]
+// CHECK:         hone_rt.dispatch @first ins({{.*}}) outs(%[[THIRD:.+]] :
+// CHECK:         hone_rt.copy %[[THIRD]]
+module {
+  func.func private @first(tensor<8xf32>) -> tensor<8xf32> attributes {hone.kernel}
+  func.func private @add(tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32> attributes {hone.kernel}
+  func.func private @last(tensor<24xf32>, tensor<8xf32>) -> tensor<8xf32> attributes {hone.kernel}
+  func.func @hone_run() {
+    %c0 = arith.constant 0 : index
+    %c8 = arith.constant 8 : index
+    %x = hone_rt.input 0 : memref<8xf32>
+    %all = hone_rt.slot 0 : memref<24xf32>
+    %0 = hone_rt.slot 1 : memref<8xf32>
+    hone_rt.dispatch @first ins(%x : memref<8xf32>) outs(%0 : memref<8xf32>)
+    %a = hone_rt.view %all from %c0 : memref<24xf32> -> memref<8xf32>
+    hone_rt.copy %0 to %a : memref<8xf32>, memref<8xf32>
+    %1 = hone_rt.slot 2 : memref<8xf32>
+    hone_rt.dispatch @add ins(%x, %a : memref<8xf32>, memref<8xf32>) outs(%1 : memref<8xf32>)
+    %b = hone_rt.view %all from %c8 : memref<24xf32> -> memref<8xf32>
+    hone_rt.copy %1 to %b : memref<8xf32>, memref<8xf32>
+    %2 = hone_rt.slot 3 : memref<8xf32>
+    hone_rt.dispatch @first ins(%x : memref<8xf32>) outs(%2 : memref<8xf32>)
+    %end = arith.addi %c8, %c8 : index
+    %c = hone_rt.view %all from %end : memref<24xf32> -> memref<8xf32>
+    hone_rt.copy %2 to %c : memref<8xf32>, memref<8xf32>
+    %y = hone_rt.output 0 : memref<8xf32>
+    hone_rt.dispatch @last ins(%all, %2 : memref<24xf32>, memref<8xf32>) outs(%y : memref<8xf32>)
+    return
+  }
+}
