@@ -90,6 +90,11 @@ std::optional<PaddedRows> hone::paddedRows(KernelConvOp op, int64_t rows) {
   return PaddedRows{before, width, dilation == 1 ? taps * channels : channels};
 }
 
+bool hone::widensPanels(const MicroKernel &form, const ProductTypes &types) {
+  return form.elementwise() || (form.kr == 1 && isa<FloatType>(types.rhs) &&
+                                types.rhs != types.accumulator);
+}
+
 const MicroKernel &hone::tileForm(const MicroKernel &form, bool packed) {
   const MicroKernel *elementwise = packed ? form.elementwise() : nullptr;
   return elementwise ? *elementwise : form;
@@ -163,7 +168,7 @@ static std::string problemOfProduct(ScheduleAttr schedule,
     return "quantized weights that are not copied";
   const MicroKernel &form = *findMicroKernel(schedule.getForm());
   if (shape.layout == RhsLayout::Packed && schedule.getPacked() &&
-      !form.elementwise())
+      !widensPanels(form, shape.types))
     return kPlainCopy.str();
   if (schedule.getBlockK() % form.depth() != 0)
     return llvm::formatv("chunks of {0} elements of K, which come in steps of "
@@ -214,7 +219,7 @@ static std::string problemOfPanels(KernelConvOp op, ScheduleAttr schedule,
   }
   if (!schedule.getPacked())
     return "";
-  if (!form.elementwise())
+  if (!widensPanels(form, ProductTypes::of(op)))
     return kPlainCopy.str();
   int64_t columns = schedule.getTileVectors() *
                     form.lanes(machine, ProductTypes::of(op).accumulator);

@@ -44,6 +44,10 @@ struct PaddedRows {
 /// For tiles of `rows` pixels; none if they are not known or too large.
 std::optional<PaddedRows> paddedRows(graph::KernelConvOp op, int64_t rows);
 
+/// Whether the form widens elements of panels, each time that it loads them
+/// unless that was done before.
+bool widensPanels(const MicroKernel &form, const ProductTypes &types);
+
 /// The form of a schedule's register tiles: with `packed`, panels are widened
 /// once for all rows of a block, if the form does so at all.
 const MicroKernel &tileForm(const MicroKernel &form, bool packed);

@@ -334,7 +334,8 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
   Plan plan{tile ? *tile : chooseProductTile(machine, shape)};
   plan.packed =
       isPacked(machine, shape) &&
-      (shape.layout != RhsLayout::Packed || plan.tile.form->elementwise());
+      (shape.layout != RhsLayout::Packed ||
+       widensPanels(*plan.tile.form, shape.types));
   int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
   if (isConverted(shape, *plan.tile.form) &&
@@ -380,7 +381,7 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
   Plan plan{tile ? *tile
                  : chooseTile(machine, types, out.getDimSize(last), groupOut,
                               depth, packed, strideOf)};
-  plan.packed = packed && plan.tile.form->elementwise();
+  plan.packed = packed && widensPanels(*plan.tile.form, types);
   int64_t columns = plan.tile.columns(machine, types);
 
   auto known = [](int64_t size, int64_t otherwise) {

@@ -196,10 +196,40 @@ class QuantizedTest(unittest.TestCase):
         self.assertLessEqual(wrong.max(), 1)
         self.assertLess((wrong > 0).mean(), 0.02)
 
+    def test_residuals(self):
+        """Levels agree, also where one column is left; what is quantized twice has a long epilogue."""
+        rng = np.random.default_rng(9)
+        for n in (1, 15, 17, 33, 49, 50, 161):
+            x, residual = (rng.standard_normal((1, size, 26)).astype(np.float32) for size in (32, n))
+            constants = {"w": draw(rng, (n, 32, 1), INT8), "sw": rng.random(n).astype(np.float32) * 1e-3 + 1e-5, "zw": np.zeros(n, INT8),
+                         "b": rng.standard_normal(n).astype(np.float32)}
+            for name, scale, zero in (("x", 0.02, 100), ("r", 0.03, 161), ("p", 0.05, 188), ("t", 0.046, 0)):
+                constants |= {"s" + name: np.array(scale, np.float32), "z" + name: np.array(zero, UINT8)}
+            nodes = []
+            for value, name in (("x", "x"), ("residual", "r")):
+                nodes += [helper.make_node("QuantizeLinear", [value, "s" + name, "z" + name], [name + "q"]),
+                          helper.make_node("DequantizeLinear", [name + "q", "s" + name, "z" + name], [name + "f"])]
+            nodes += [
+                helper.make_node("DequantizeLinear", ["w", "sw", "zw"], ["wf"], axis=0),
+                helper.make_node("Conv", ["xf", "wf", "b"], ["p"]),
+                helper.make_node("QuantizeLinear", ["p", "sp", "zp"], ["q"]),
+                helper.make_node("DequantizeLinear", ["q", "sp", "zp"], ["qf"]),
+                helper.make_node("Add", ["qf", "rf"], ["t"]),
+                helper.make_node("QuantizeLinear", ["t", "st", "zt"], ["y"]),
+            ]
+            inputs = {"x": (x, x.shape), "residual": (residual, residual.shape)}
+            results = {cpu: compile_nodes(nodes, inputs, constants, {"y": 2}, cpu).run({"x": x, "residual": residual})["y"] for cpu in levels()}
+            for cpu, result in results.items():
+                with self.subTest(n=n, cpu=cpu):
+                    # Only what lies half way between two may differ, without fused multiply-add.
+                    wrong = np.abs(result.astype(int) - results["x86-64-v2"])
+                    self.assertLessEqual(wrong.max(), 1)
+                    self.assertLess((wrong > 0).mean(), 0.02)
+
     def test_matmul(self):
         rng = np.random.default_rng(4)
         for number in range(24):
-            m, n, k = int(rng.choice([1, 6, 40])), int(rng.choice([3, 16, 70])), int(rng.choice([3, 64, 130]))
+            m, n, k = int(rng.choice([1, 6, 40])), int(rng.choice([3, 16, 17, 49, 70])), int(rng.choice([3, 64, 130]))
             x, w = draw(rng, (m, k), (UINT8, INT8)[number % 2]), draw(rng, (k, n), (UINT8, INT8)[number // 2 % 2])
             cpu = levels()[number % len(levels())]
             with self.subTest(m=m, n=n, k=k, types=(x.dtype, w.dtype), cpu=cpu):
