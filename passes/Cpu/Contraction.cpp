@@ -315,11 +315,10 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
 
 std::unique_ptr<ProductTile> ContractionEmitter::tileOf(int64_t rows) const {
   TileShape tile{rows, vectors};
-  const ProductTypes &types = problem.shape.types;
   if (registers)
-    return std::make_unique<MatrixTile>(e, form, types, *registers, tile);
+    return std::make_unique<MatrixTile>(e, form, *registers, tile);
   return std::make_unique<RegisterTile>(e, machine, tileForm(form, packs),
-                                        types.accumulator, tile);
+                                        problem.shape.types.accumulator, tile);
 }
 
 void ContractionEmitter::emitEpilogue(const TileRows &rows, Value first,

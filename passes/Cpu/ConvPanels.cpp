@@ -356,7 +356,7 @@ void PanelEmitter::emitRowOfMatrices(Value remaining) {
 std::unique_ptr<ProductTile> PanelEmitter::tileOf(int64_t rows) const {
   TileShape tile{rows, vectors};
   if (registers)
-    return std::make_unique<MatrixTile>(e, form, types, *registers, tile);
+    return std::make_unique<MatrixTile>(e, form, *registers, tile);
   return std::make_unique<RegisterTile>(e, machine, tileForm(form, packs),
                                         accumulator, tile);
 }

@@ -43,6 +43,7 @@ private:
   Value dotPairs(LLVM::CallIntrinsicOp op);
   Value roundToBf16(LLVM::CallIntrinsicOp op);
   Value permute(LLVM::CallIntrinsicOp op);
+  Value scale(LLVM::CallIntrinsicOp op);
   Value configureMatrices(LLVM::CallIntrinsicOp op);
   Value releaseMatrices(LLVM::CallIntrinsicOp op);
   Value clearMatrix(LLVM::CallIntrinsicOp op);
@@ -77,7 +78,8 @@ private:
   void require(Value condition);
   /// A register that is configured.
   Value matrixOf(LLVM::CallIntrinsicOp op, int64_t operand);
-  void requireProduct(Value sums, Value left, Value right);
+  void requireProduct(LLVM::CallIntrinsicOp op, Value sums, Value left,
+                      Value right);
   void clear(Value number);
   Value number(Value memref, Value index) {
     return memref::LoadOp::create(e.builder, e.loc, memref, index);
@@ -215,6 +217,31 @@ Value Emulation::permute(LLVM::CallIntrinsicOp op) {
     result.store(e, lane, table.load(e, e.rem(index, e.cst(2 * lanes))));
   });
   return result.load(e, e.cst(0), lanes);
+}
+
+/// VSCALEFPS of all lanes, by whole exponents: y 2^n, rounded once unless y is
+/// tiny.
+Value Emulation::scale(LLVM::CallIntrinsicOp op) {
+  Value y = op.getArgs()[0], n = op.getArgs()[1];
+  int64_t lanes = cast<VectorType>(y.getType()).getNumElements();
+  auto limit = [&](float number) {
+    return e.splat(n.getType(), e.builder.getF32FloatAttr(number));
+  };
+  // Halves of the exponent are those of normal numbers.
+  constexpr float most = 252;
+  n = arith::MaxNumFOp::create(e.builder, e.loc, n, limit(-most));
+  n = arith::MinNumFOp::create(e.builder, e.loc, n, limit(most));
+  auto type = VectorType::get({lanes}, e.builder.getI32Type());
+  Value whole = arith::FPToSIOp::create(e.builder, e.loc, type, n);
+  Value half = arith::ShRSIOp::create(e.builder, e.loc, whole, bits(whole, 1));
+  Value rest = arith::SubIOp::create(e.builder, e.loc, whole, half);
+  for (Value exponent : {half, rest}) {
+    Value biased = arith::ShLIOp::create(e.builder, e.loc,
+                                         e.sum(exponent, bits(exponent, 127)),
+                                         bits(exponent, 23));
+    y = e.product(y, bitcast(biased, lanes, e.builder.getF32Type()));
+  }
+  return y;
 }
 
 //===-- Matrices ----------------------------------------------------------===//
@@ -359,7 +386,15 @@ Value Emulation::storeMatrix(LLVM::CallIntrinsicOp op) {
   return nullptr;
 }
 
-void Emulation::requireProduct(Value sums, Value left, Value right) {
+void Emulation::requireProduct(LLVM::CallIntrinsicOp op, Value sums, Value left,
+                               Value right) {
+  // Registers must be distinct.
+  std::optional<int64_t> numbers[3];
+  for (int64_t i = 0; i < 3; ++i)
+    numbers[i] = getConstantIntValue(op.getArgs()[i]);
+  if (numbers[0] == numbers[1] || numbers[0] == numbers[2] ||
+      numbers[1] == numbers[2])
+    LLVM::Trap::create(e.builder, e.loc);
   auto requireEqual = [&](Value a, Value b) {
     require(e.cmp(arith::CmpIPredicate::eq, a, b));
   };
@@ -384,7 +419,7 @@ Value Emulation::repeated(Value matrix, Value row, Value k) {
 /// TDPBUSD
 Value Emulation::multiplyBytes(LLVM::CallIntrinsicOp op) {
   Value sums = matrixOf(op, 0), left = matrixOf(op, 1), right = matrixOf(op, 2);
-  requireProduct(sums, left, right);
+  requireProduct(op, sums, left, right);
   constexpr int64_t bytes = MatrixState::kRowBytes;
   Type i8 = e.builder.getI8Type(), i32 = e.builder.getI32Type();
   e.loop(e.cst(0), number(state().rows, sums), [&](Value row) {
@@ -402,7 +437,7 @@ Value Emulation::multiplyBytes(LLVM::CallIntrinsicOp op) {
 /// TDPBF16PS: the first and the second elements of pairs are summed apart.
 Value Emulation::multiplyBf16(LLVM::CallIntrinsicOp op) {
   Value sums = matrixOf(op, 0), left = matrixOf(op, 1), right = matrixOf(op, 2);
-  requireProduct(sums, left, right);
+  requireProduct(op, sums, left, right);
   constexpr int64_t bytes = MatrixState::kRowBytes;
   Type i8 = e.builder.getI8Type(), f32 = e.builder.getF32Type(),
        bf16 = e.builder.getBF16Type();
@@ -441,6 +476,7 @@ Emulation::Rule Emulation::ruleFor(StringRef name) {
       .Cases({"llvm.x86.avx512.vpermi2var.qi.512",
               "llvm.x86.avx512.vpermi2var.d.512"},
              &Emulation::permute)
+      .Case("llvm.x86.avx512.mask.scalef.ps.512", &Emulation::scale)
       .Case("llvm.x86.ldtilecfg", &Emulation::configureMatrices)
       .Case("llvm.x86.tilerelease", &Emulation::releaseMatrices)
       .Case("llvm.x86.tilezero", &Emulation::clearMatrix)

@@ -69,7 +69,8 @@ private:
             writes.insert(buffer);
         }
       });
-      // Matrices are loaded from addresses.
+      // Matrices are loaded from addresses. They are stored only to scratch
+      // memory of one loop.
       loop.walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
         reads.insert(rootOf(op.getSource()));
       });

@@ -51,7 +51,8 @@ MatrixRegisters::MatrixRegisters(const MicroKernel &form,
                                  int64_t count)
     : rows(std::min(shape.rows, matrix::kRows)),
       matrices(llvm::divideCeil(shape.rows, matrix::kRows)),
-      vectors(shape.vectors), hasWhole(count >= form.depth()),
+      vectors(shape.vectors), accumulator(types.accumulator),
+      hasWhole(count >= form.depth()),
       restBytes(count % form.depth() * bytesOf(types.rhs)) {}
 
 bool MatrixRegisters::fit() const {
@@ -62,7 +63,9 @@ bool MatrixRegisters::fit() const {
 
 /// The operand of LDTILECFG: the number of the palette, then for each register
 /// the bytes of a row, from byte 16 on, and its rows, from byte 48 on.
-void MatrixRegisters::configure(Emitter &e) const {
+void MatrixRegisters::configure(Emitter &e) {
+  sums =
+      makeScratch(e, matrices * rows * vectors * matrix::kColumns, accumulator);
   SmallVector<int8_t> bytes(64, 0);
   bytes[0] = 1;
   auto set = [&](int64_t number, int64_t rows, int64_t rowBytes) {
@@ -98,10 +101,9 @@ void MatrixRegisters::release(Emitter &e) const {
 //===-- MatrixTile --------------------------------------------------------===//
 
 MatrixTile::MatrixTile(Emitter &e, const MicroKernel &form,
-                       const ProductTypes &types,
                        const MatrixRegisters &registers, TileShape shape)
     : ProductTile(shape, matrix::kColumns), e(e), form(form),
-      accumulator(types.accumulator), registers(registers),
+      registers(registers),
       matrices(llvm::divideCeil(shape.rows, registers.rows)) {
   assert(matrices <= registers.matrices && shape.vectors <= registers.vectors);
 }
@@ -174,10 +176,7 @@ void MatrixTile::accumulateIn(const SumsInMemory &sums,
 }
 
 void MatrixTile::useSums(ValueRange, Value existing, UseSums use) const {
-  int64_t pitch = shape.vectors * lanes;
-  FlatBuffer memory =
-      makeScratch(e, matrices * registers.rows * pitch, accumulator);
-  SumsInMemory sums{memory, e.cst(0), pitch};
+  SumsInMemory sums{registers.sums, e.cst(0), shape.vectors * lanes};
   forEachSum(sums, kStore);
   useSums(sums, existing, use);
 }

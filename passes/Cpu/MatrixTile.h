@@ -24,10 +24,13 @@ public:
 
   /// The code of a block begins and ends with these: in between, the registers
   /// are its own.
-  void configure(Emitter &e) const;
+  void configure(Emitter &e);
   void release(Emitter &e) const;
 
   int64_t rows, matrices, vectors; ///< Rows of a matrix; matrices of a tile.
+  /// Where sums pass on their way to the epilogue.
+  FlatBuffer sums;
+  mlir::Type accumulator;
   bool hasWhole;     ///< Whether any product has the form's depth.
   int64_t restBytes; ///< Bytes of a row of the left-hand side in the last.
 
@@ -51,7 +54,7 @@ private:
 /// left-hand side must have as many, `aPitch` apart.
 class MatrixTile final : public ProductTile {
 public:
-  MatrixTile(Emitter &e, const MicroKernel &form, const ProductTypes &types,
+  MatrixTile(Emitter &e, const MicroKernel &form,
              const MatrixRegisters &registers, TileShape shape);
 
   llvm::SmallVector<mlir::Value> zeros() const override;
@@ -70,7 +73,6 @@ private:
 
   Emitter &e;
   const MicroKernel &form;
-  mlir::Type accumulator;
   const MatrixRegisters &registers;
   int64_t matrices; ///< Along the rows.
 };

@@ -119,6 +119,11 @@ static SmallVector<Value> extendPairs(Emitter &e, const FlatBuffer &buffer,
   return {bitcast(e, first, lanes, f32), bitcast(e, second, lanes, f32)};
 }
 
+/// Whether the left-hand side is of bf16, or can be.
+static bool isRoundable(const ProductTypes &types) {
+  return types.lhs.isBF16() || (types.lhs.isF32() && types.isConvertible);
+}
+
 static Type pairedType(const ProductTypes &types) { return types.rhs; }
 
 static Value dotPairs(Emitter &e, Value left, Value right, Value sum) {
@@ -185,8 +190,8 @@ static constexpr MicroKernel kTable[] = {
     // AMX: four bytes, or two bf16, of 16 steps are multiplied and added up for
     // 16 rows and columns. Rows of the left-hand side are always converted, to
     // lie evenly. Of bf16 the first and the second elements of pairs have sums
-    // of their own, which are then added; as above, each step rounds to nearest
-    // even, and subnormal numbers count as 0.
+    // of their own, which are then added; each step rounds to nearest even, and
+    // subnormal numbers count as 0.
     {"matrix_bytes",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasByteTile() && hasMatrixColumns(machine) &&
@@ -199,7 +204,7 @@ static constexpr MicroKernel kTable[] = {
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasBf16Tile() && machine.hasBf16Dot() &&
               hasMatrixColumns(machine) && isOfPairs(types) &&
-              types.isConvertible;
+              isRoundable(types) && types.isConvertible;
      },
      wholeVector, /*kr=*/2, /*instructions=*/1, /*parts=*/1, /*temporaries=*/0,
      /*cost=*/nullptr, pairedType, nullptr, nullptr, nullptr,
@@ -229,7 +234,7 @@ static constexpr MicroKernel kTable[] = {
     {"dot_bf16",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasBf16Dot() && machine.vectorBits == 512 &&
-              isOfPairs(types) && (types.lhs.isBF16() || types.isConvertible);
+              isOfPairs(types) && isRoundable(types);
      },
      wholeVector, /*kr=*/2, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
      costOfPairs, pairedType, repeatLeft<2>, loadRight<2>, dotPairs},

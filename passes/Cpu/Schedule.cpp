@@ -77,14 +77,17 @@ std::optional<PaddedRows> hone::paddedRows(KernelConvOp op, int64_t rows) {
   int64_t taps = op.getKernel().back(), dilation = op.getDilations().back();
   int64_t before = op.getPads()[last - 1];
   int64_t channels = input.getShape().back() / op.getGroup();
-  // Pixels of a last tile that do not exist are read too.
-  int64_t read =
-      estimateProduct(llvm::alignTo(std::max<int64_t>(pixels, 1), rows),
-                      op.getStrides().back()) +
-      estimateProduct(taps, dilation);
-  int64_t width = std::max(read, std::min(before, kMaxEstimate) + in);
+  auto widthFor = [&](int64_t pixels) {
+    int64_t read = estimateProduct(pixels, op.getStrides().back()) +
+                   estimateProduct(taps, dilation);
+    return std::max(read, std::min(before, kMaxEstimate) + in);
+  };
+  // Pixels of a last tile that do not exist are read too. The limit holds for
+  // tiles of any height, or for none.
+  int64_t width = widthFor(llvm::alignTo(std::max<int64_t>(pixels, 1), rows));
+  int64_t most = widthFor(pixels + matrix::kMaxTileRows);
   int64_t outer = estimateProduct(op.getKernel().drop_back());
-  if (before < 0 || estimateProduct(estimateProduct(width, outer), channels) >
+  if (before < 0 || estimateProduct(estimateProduct(most, outer), channels) >
                         tuning::kMaxPaddedElements)
     return std::nullopt;
   return PaddedRows{before, width, dilation == 1 ? taps * channels : channels};
@@ -146,6 +149,10 @@ static std::string problemOfMatrices(ScheduleAttr schedule,
   if (rows > matrix::kRows && rows % matrix::kRows != 0)
     return llvm::formatv("tiles of {0} rows, but matrices of {1}", rows,
                          matrix::kRows);
+  if (count % form.kr != 0)
+    return llvm::formatv("{0} elements of K at a time, which come in steps of "
+                         "{1}",
+                         count, form.kr);
   TileShape shape{rows, schedule.getTileVectors()};
   if (!MatrixRegisters(form, types, shape, count).fit())
     return llvm::formatv("tiles of {0} x {1} vectors, for which there are too "
@@ -190,9 +197,11 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   int64_t columns =
       schedule.getTileVectors() * form.lanes(machine, shape.types.accumulator);
   int64_t rows = std::max(schedule.getBlockRows(), schedule.getTileRows());
+  // Rows are some vectors longer.
+  int64_t slack = 2 * std::max(form.depth(), kPanelWidth);
   auto isLarge = [&](int64_t lines) {
     return ShapedType::isDynamic(k) ||
-           estimateProduct(estimateProduct(k, lines), 2) >
+           estimateProduct(estimateProduct(k + slack, lines), 2) >
                tuning::kMaxScratchElements;
   };
   if (schedule.getPacked() && isLarge(columns))

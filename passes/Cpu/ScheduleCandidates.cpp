@@ -166,7 +166,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(ScheduledOpInterface op,
   if (sizes.k == 0)
     return found;
   int64_t all = orMany(sizes.k), chunk = k ? k : all;
-  int64_t half = llvm::alignTo(chunk / 2, kPanelWidth);
+  int64_t half = llvm::alignTo(chunk / 2, std::max(kPanelWidth, form->depth()));
   if (half >= kLeastChunk && half < chunk)
     add(rows, columns, half, packed);
   if (k)

@@ -10,6 +10,8 @@
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
 #include "llvm/ADT/bit.h"
+#include <cmath>
+#include <cstring>
 
 namespace hone {
 #define GEN_PASS_DEF_LOWERPRECISIONPASS

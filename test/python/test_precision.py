@@ -106,6 +106,10 @@ class PrecisionTest(unittest.TestCase):
                                    {"a": (a, a.shape)}, {"b": b, "c": c})
                 got = hone.compile(model, cpu=cpu, precision="bf16").run({"a": a})["y"]
                 np.testing.assert_array_equal(got, np.maximum(a @ b.T + c, 0))
+                model = make_model([helper.make_node("Gemm", ["a", "b"], ["t"], transB=1, alpha=1 / 64), helper.make_node("Sigmoid", ["t"], ["y"])],
+                                   {"a": (a, a.shape)}, {"b": b})
+                got = hone.compile(model, cpu=cpu, precision="bf16").run({"a": a})["y"]
+                np.testing.assert_allclose(got, 1 / (1 + np.exp(-(a.astype(np.float64) @ b.T) / 64)), rtol=1e-6)
 
     def test_convolutions(self):
         rng = np.random.default_rng(3)

@@ -18,7 +18,7 @@ BIN = pathlib.Path(hone.__file__).parents[2] / "bin"
 ROUNDS, DRAWS = 8, 3
 # Forms, and their elements per vector. Native machines have some of these.
 FORMS = ("x86-64-v3", "fma", 8), ("x86-64-v2", "mul_add", 4), ("native", "fma", 16), ("native", "fma_half", 8)
-PAIR_FORMS = [("x86-64-v3", "fma_pairs", 8), ("native", "fma_pairs", 16), ("native", "fma_pairs_half", 8)]
+PAIR_FORMS = [("x86-64-v3", "fma_pairs", 8), ("native", "fma_pairs", 16), ("native", "fma_pairs_half", 8), ("emulated-sapphirerapids", "matrix_bf16", 16)]
 if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
     PAIR_FORMS += [("cooperlake", "dot_bf16", 16), ("cooperlake", "fma_pairs", 16)]
 SCHEDULE = {"form": "fma", "tileRows": 2, "tileVectors": 2, "blockRows": 8, "blockColumns": 0, "blockK": 0, "packed": False}
@@ -165,6 +165,10 @@ def random_schedule(rng, form, lanes):
     rows, columns = int(rng.integers(1, max(2, 18 // vectors))), vectors * lanes
     block_rows = int(rng.choice([1, rows, rows * rng.integers(1, 9), rng.integers(1, 60)]))
     chunk = int(rng.choice([0, 16, 64, 512, rng.integers(1, 300)]))
+    if form.startswith("matrix"):
+        vectors, rows = int(rng.integers(1, 4)), int(rng.choice([rng.integers(1, 17), 16, 32, 48]))
+        block_rows, columns, chunk = rows * int(rng.integers(1, 5)), vectors * lanes, int(rng.choice([0, 64, 128]))
+        return SCHEDULE | {"form": form, "tileRows": rows, "tileVectors": vectors, "blockRows": block_rows, "blockColumns": columns * int(rng.integers(0, 6)), "blockK": chunk}
     return {"form": form, "tileRows": rows, "tileVectors": vectors, "blockRows": block_rows, "blockColumns": columns * int(rng.integers(0, 6)), "blockK": chunk, "packed": bool(rng.integers(0, 2))}
 
 

@@ -74,6 +74,19 @@ func.func @convolution(%x: memref<1x14x14x64xf32>, %f: memref<4x3x3x32x16x2xbf16
   return
 }
 
+// With padding these rows are too long for tiles of some heights, so for all.
+// CHECK-LABEL: func.func @long_rows(
+// CHECK:         form = "fma_pairs"
+func.func @long_rows(%x: memref<1x144x1728xf32>, %f: memref<4x145x864x16x2xbf16>, %out: memref<1x144x64xf32>) {
+  hone.kernel.conv ins(%x, %f : memref<1x144x1728xf32>, memref<4x145x864x16x2xbf16>) maps []
+      outs(%out : memref<1x144x64xf32>) kernel [145] strides [1] dilations [1] pads [72, 72] group 1
+      channels_last packed <16, 2> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
 // Rows of a free size cannot be converted.
 // CHECK-LABEL: func.func @free_rows(
 // CHECK:         form = "fma_pairs"
