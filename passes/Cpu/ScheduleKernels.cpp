@@ -333,9 +333,8 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
                         const std::optional<FormedTile> &tile) {
   Plan plan{tile ? *tile : chooseProductTile(machine, shape)};
   plan.packed =
-      isPacked(machine, shape) &&
-      (shape.layout != RhsLayout::Packed ||
-       widensPanels(*plan.tile.form, shape.types));
+      isPacked(machine, shape) && (shape.layout != RhsLayout::Packed ||
+                                   widensPanels(*plan.tile.form, shape.types));
   int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
   if (isConverted(shape, *plan.tile.form) &&
