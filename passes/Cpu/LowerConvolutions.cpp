@@ -57,6 +57,19 @@ static void remarkPlain(KernelConvOp op) {
   remarkSlow(op, "lower-convolutions", reason, estimateProduct(op.getKernel()));
 }
 
+/// Matrices need copies of input rows.
+static void remarkWithoutMatrices(KernelConvOp op, const CpuMachine &machine) {
+  if (paddedRows(op, matrix::kRows))
+    return;
+  ProductTypes types = ProductTypes::of(op);
+  types.isConvertible = true;
+  if (chooseMicroKernel(machine, types).hasMatrices())
+    remarkSlow(op, "lower-convolutions",
+               "rows of the input are of free size, or too large, to be copied "
+               "for products of matrices",
+               estimateProduct(op.getKernel()));
+}
+
 static void lowerConv(Emitter &e, KernelConvOp op, const CpuMachine &machine) {
   if (std::optional<ProductShape> product = ProductShape::of(op)) {
     Contraction problem;
@@ -76,6 +89,7 @@ static void lowerConv(Emitter &e, KernelConvOp op, const CpuMachine &machine) {
       problem.rowOffset = strideOverPixels(e, op, problem.a, batches);
     emitContraction(e, machine, problem, epilogue, *op.getSchedule());
   } else if (op.getPacked()) {
+    remarkWithoutMatrices(op, machine);
     emitPanelConvolution(e, machine, op);
   } else if (op.getDepthwise()) {
     FlatBuffer input = leftOperand(e, op.getInput(), op.getAccumulatorType());

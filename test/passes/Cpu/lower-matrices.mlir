@@ -1,5 +1,6 @@
 // The code of products and convolutions with matrices (AMX).
 // RUN: hone-opt %s --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-contractions,hone-lower-convolutions))' | FileCheck %s
+// RUN: hone-opt %s --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-convolutions))' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 module attributes {hone_machine.cpu = #hone_machine.cpu<"tiles", vector_bits = 512, vector_registers = 32, byte_dot = 1, bf16_dot = 4, byte_tile = 1, bf16_tile = 1>} {
 // Registers are configured once for a block, whose rows are copied; sums go through memory to the epilogue, which takes
@@ -44,6 +45,20 @@ func.func @product(%a: memref<72x256xi8>, %b: memref<8x64x16x4xi8>, %out: memref
 func.func @convolution(%x: memref<1x14x14x64xf32>, %f: memref<4x3x3x32x16x2xbf16>, %out: memref<1x14x14x64xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x14x14x64xf32>, memref<4x3x3x32x16x2xbf16>) maps []
       outs(%out : memref<1x14x14x64xf32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1
+      channels_last packed <16, 2> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// REMARK-COUNT-1: rows of the input are of free size, or too large, to be copied for products of matrices
+// REMARK-NOT:     products of matrices
+// CHECK-LABEL: func.func @free_rows(
+// CHECK-NOT:     llvm.x86.ldtilecfg
+func.func @free_rows(%x: memref<1x?x?x64xf32>, %f: memref<4x3x3x32x16x2xbf16>, %out: memref<1x?x?x64xf32>) {
+  hone.kernel.conv ins(%x, %f : memref<1x?x?x64xf32>, memref<4x3x3x32x16x2xbf16>) maps []
+      outs(%out : memref<1x?x?x64xf32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1
       channels_last packed <16, 2> {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
