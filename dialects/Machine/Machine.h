@@ -33,7 +33,7 @@ struct CpuMachine {
   int64_t bf16Dot = 0;
   /// 1 if the ISA multiplies matrices of bytes (AMX-INT8) or of bf16
   /// (AMX-BF16), otherwise 0
-  int64_t byteTile = 0, bf16Tile = 0;
+  int64_t byteMatrix = 0, bf16Matrix = 0;
   /// 1 if code for the processor that compiles does what instructions of this
   /// one would do, for tests; otherwise 0
   int64_t emulated = 0;
@@ -55,8 +55,8 @@ struct CpuMachine {
   bool hasByteDot() const { return byteDot != 0; }
   bool hasBytePermute() const { return bytePermute != 0; }
   bool hasBf16Dot() const { return bf16Dot != 0; }
-  bool hasByteTile() const { return byteTile != 0; }
-  bool hasBf16Tile() const { return bf16Tile != 0; }
+  bool hasByteMatrix() const { return byteMatrix != 0; }
+  bool hasBf16Matrix() const { return bf16Matrix != 0; }
   bool isEmulated() const { return emulated != 0; }
   /// Elements of a vector register.
   int64_t lanes(int64_t elementBits) const {

@@ -6,6 +6,7 @@
 #include "passes/Cpu/Dequantize.h"
 #include "passes/Cpu/Dots.h"
 #include "passes/Cpu/MatrixTile.h"
+#include "passes/Cpu/Panels.h"
 #include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Tuning.h"
@@ -91,7 +92,10 @@ private:
   void forEachTile(TileBody body);
   void forEachTileOfRest(Value inBlock, TileBody body);
   void forEachTileOfMatrices(TileBody body);
-  std::unique_ptr<ProductTile> tileOf(int64_t rows) const;
+  std::unique_ptr<ProductTile> tileOf(int64_t rows) const {
+    return makeTile(e, machine, tileForm(form, packs), registers,
+                    problem.shape.types.accumulator, {rows, vectors});
+  }
   ProductTile::Segment segmentOf(const TileRows &rows, Value kStart,
                                  Value kCount, Value remaining) const;
   Epilogue::Cursor cursorAt(Value firstRow) const;
@@ -311,14 +315,6 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
     epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, vectors, {sums},
                       remaining);
   });
-}
-
-std::unique_ptr<ProductTile> ContractionEmitter::tileOf(int64_t rows) const {
-  TileShape tile{rows, vectors};
-  if (registers)
-    return std::make_unique<MatrixTile>(e, form, *registers, tile);
-  return std::make_unique<RegisterTile>(e, machine, tileForm(form, packs),
-                                        problem.shape.types.accumulator, tile);
 }
 
 void ContractionEmitter::emitEpilogue(const TileRows &rows, Value first,
@@ -618,52 +614,6 @@ SmallVector<Value> ContractionEmitter::columnSources(Value kStart,
     sources.push_back(e.add(e.add(bBase, e.mul(column, problem.k)), kStart));
   }
   return sources;
-}
-
-PanelPlace hone::placeInPanels(Emitter &e, int64_t columns, Value firstPanel,
-                               Value firstColumn, int64_t offset,
-                               Value panels) {
-  constexpr int64_t width = graph::kPanelWidth;
-  PanelPlace place;
-  if (columns % width == 0) {
-    place = {e.add(firstPanel, offset / width), e.cst(offset % width)};
-  } else {
-    Value column = e.add(firstColumn, offset);
-    place = {e.div(column, e.cst(width)), e.rem(column, e.cst(width))};
-  }
-  if (panels && columns > width)
-    place.panel = e.min(place.panel, e.sub(panels, e.cst(1)));
-  return place;
-}
-
-void hone::emitWidening(Emitter &e, const MicroKernel &form, Type accumulator,
-                        int64_t lanes, const FlatBuffer &panels,
-                        ArrayRef<Value> sources, Value count,
-                        const FlatBuffer &wide, int64_t pitch) {
-  auto type = VectorType::get({lanes}, accumulator);
-  e.loop(e.cst(0), count, form.kr, {}, [&](Value k, ValueRange) {
-    for (auto [v, source] : llvm::enumerate(sources)) {
-      Value offset = e.add(source, e.mul(k, graph::kPanelWidth));
-      SmallVector<Value> parts =
-          form.loadRight(e, panels, offset, type, nullptr);
-      for (auto [i, part] : llvm::enumerate(parts))
-        wide.store(e, e.add(e.mul(e.add(k, i), pitch), v * lanes), part);
-    }
-    return SmallVector<Value>();
-  });
-}
-
-void hone::emitConversion(Emitter &e, const MicroKernel &form,
-                          const ProductTypes &types, int64_t lanes,
-                          const FlatBuffer &from, Value source,
-                          const FlatBuffer &to, Value target, Value count) {
-  // For matrices, elements that have the type are copied by whole vectors.
-  if (form.hasMatrices() && types.lhs == form.leftType(types))
-    lanes = form.depth();
-  forVectors(e, count, lanes, [&](Value i, Value mask) {
-    Value values = from.load(e, e.add(source, i), lanes, mask);
-    to.store(e, e.add(target, i), form.convertLeft(e, from, values, types));
-  });
 }
 
 void hone::emitContraction(Emitter &e, const CpuMachine &machine,

@@ -7,6 +7,7 @@
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
 #include "passes/Cpu/MatrixTile.h"
+#include "passes/Cpu/Panels.h"
 #include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/Schedule.h"
 #include "passes/Machine/Estimate.h"
@@ -53,7 +54,6 @@ private:
   void emitTile(int64_t rows, Value firstPixel, ArrayRef<KernelRun> runs,
                 Value low, Value high, Value remaining,
                 Value existing = nullptr);
-  std::unique_ptr<ProductTile> tileOf(int64_t rows) const;
   SmallVector<Value> emitKernel(const ProductTile &tile, size_t d,
                                 Value aOffset, Value bOffset,
                                 ArrayRef<KernelRun> runs, Value low, Value high,
@@ -133,10 +133,9 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   }
   int64_t taps = estimateProduct(ArrayRef(window.kernel).drop_back());
   // The last vector may be a part.
-  converted = makeScratch(e,
-                          llvm::alignTo(taps * *constantOf(rowPitch), lanes) +
-                              std::max(lanes, form.depth()),
-                          form.leftType(types));
+  converted = makeScratch(
+      e, taps * *constantOf(rowPitch) + std::max(lanes, form.depth()),
+      form.leftType(types));
   converted.isUnsigned = input.isUnsigned;
 }
 
@@ -267,14 +266,25 @@ void PanelEmitter::emitRow(Value remaining) {
     });
 }
 
-/// Zeros at both ends of the rows that are converted.
+/// Zeros at both ends of the rows that are converted. The last vector may reach
+/// into what is converted later.
 void PanelEmitter::clearPadding() {
   if (window.neverLeaves(last))
     return;
   Value zero = e.zero(VectorType::get({lanes}, converted.elementType()));
-  e.loop(e.cst(0), converted.sizes[0], lanes, {}, [&](Value i, ValueRange) {
-    converted.store(e, i, zero);
-    return SmallVector<Value>();
+  auto clear = [&](Value from, Value to) {
+    e.loop(from, to, lanes, {}, [&](Value i, ValueRange) {
+      converted.store(e, i, zero);
+      return SmallVector<Value>();
+    });
+  };
+  Value low = e.mul(groupIn, padded.before);
+  Value high = e.add(low, e.mul(groupIn, window.in[last]));
+  int64_t taps = estimateProduct(ArrayRef(window.kernel).drop_back());
+  e.loop(e.cst(0), e.cst(taps), [&](Value tap) {
+    Value row = e.mul(tap, rowPitch);
+    clear(row, e.add(row, low));
+    clear(e.add(row, high), e.add(row, rowPitch));
   });
 }
 
@@ -353,18 +363,12 @@ void PanelEmitter::emitRowOfMatrices(Value remaining) {
     emit(llvm::alignTo(rest, registers->rows), e.cst(whole), e.cst(rest));
 }
 
-std::unique_ptr<ProductTile> PanelEmitter::tileOf(int64_t rows) const {
-  TileShape tile{rows, vectors};
-  if (registers)
-    return std::make_unique<MatrixTile>(e, form, *registers, tile);
-  return std::make_unique<RegisterTile>(e, machine, tileForm(form, packs),
-                                        accumulator, tile);
-}
-
 void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                             ArrayRef<KernelRun> runs, Value low, Value high,
                             Value remaining, Value existing) {
-  std::unique_ptr<ProductTile> tile = tileOf(rows);
+  std::unique_ptr<ProductTile> tile =
+      makeTile(e, machine, tileForm(form, packs), registers, accumulator,
+               {rows, vectors});
   Value aOffset = e.cst(0);
   if (!converts)
     aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);

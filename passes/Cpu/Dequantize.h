@@ -4,7 +4,7 @@
 #define HONE_PASSES_CPU_DEQUANTIZE_H
 
 #include "dialects/Graph/Graph.h"
-#include "passes/Cpu/Contraction.h"
+#include "passes/Cpu/Panels.h"
 
 namespace hone {
 

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "passes/Cpu/MicroKernel.h"
 #include "passes/Cpu/Passes.h"
 #include "passes/Emit/Emit.h"
 
@@ -19,10 +20,9 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-/// The registers of matrices of a function: eight, of 16 rows of 64 bytes, and
-/// the rows and the bytes of a row that each is configured to have.
+/// The registers of matrices of a function, and the rows and the bytes of a row
+/// that each is configured to have.
 struct MatrixState {
-  static constexpr int64_t kCount = 8, kRows = 16, kRowBytes = 64;
   Value bytes, rows, rowBytes;
 };
 
@@ -85,13 +85,12 @@ private:
     return memref::LoadOp::create(e.builder, e.loc, memref, index);
   }
   Value rowOffset(Value matrix, Value row) {
-    return e.mul(e.add(e.mul(matrix, MatrixState::kRows), row),
-                 MatrixState::kRowBytes);
+    return e.mul(e.add(e.mul(matrix, matrix::kRows), row), matrix::kRowBytes);
   }
   Value loadRow(Value matrix, Value row) {
     return vector::LoadOp::create(
         e.builder, e.loc,
-        VectorType::get({MatrixState::kRowBytes}, e.builder.getI8Type()),
+        VectorType::get({matrix::kRowBytes}, e.builder.getI8Type()),
         state().bytes, rowOffset(matrix, row));
   }
   void storeRow(Value matrix, Value row, Value bytes) {
@@ -255,12 +254,11 @@ MatrixState &Emulation::state() {
     return memref::AllocaOp::create(e.builder, e.loc,
                                     MemRefType::get({size}, type));
   };
-  int64_t bytes =
-      MatrixState::kCount * MatrixState::kRows * MatrixState::kRowBytes;
+  int64_t bytes = matrix::kRegisters * matrix::kRows * matrix::kRowBytes;
   matrices = {allocate(bytes, e.builder.getI8Type()),
-              allocate(MatrixState::kCount, e.builder.getIndexType()),
-              allocate(MatrixState::kCount, e.builder.getIndexType())};
-  for (int64_t i = 0; i < MatrixState::kCount; ++i)
+              allocate(matrix::kRegisters, e.builder.getIndexType()),
+              allocate(matrix::kRegisters, e.builder.getIndexType())};
+  for (int64_t i = 0; i < matrix::kRegisters; ++i)
     for (Value memref : {matrices->rows, matrices->rowBytes})
       memref::StoreOp::create(e.builder, e.loc, e.cst(0), memref, e.cst(i));
   return *matrices;
@@ -278,8 +276,8 @@ Value Emulation::matrixOf(LLVM::CallIntrinsicOp op, int64_t operand) {
 }
 
 void Emulation::clear(Value matrix) {
-  auto type = VectorType::get({MatrixState::kRowBytes}, e.builder.getI8Type());
-  e.loop(e.cst(0), e.cst(MatrixState::kRows),
+  auto type = VectorType::get({matrix::kRowBytes}, e.builder.getI8Type());
+  e.loop(e.cst(0), e.cst(matrix::kRows),
          [&](Value row) { storeRow(matrix, row, e.zero(type)); });
 }
 
@@ -300,17 +298,17 @@ Value Emulation::configureMatrices(LLVM::CallIntrinsicOp op) {
   requireByte(0, 1);
   for (int64_t i = 1; i < rowBytesAt; ++i)
     requireByte(i, 0);
-  for (int64_t i = 0; i < 2 * MatrixState::kCount; ++i) {
+  for (int64_t i = 0; i < 2 * matrix::kRegisters; ++i) {
     Value rows = byteAt(rowsAt + i), rowBytes = byteAt(rowBytesAt + 2 * i);
     requireByte(rowBytesAt + 2 * i + 1, 0);
-    if (i >= MatrixState::kCount) {
+    if (i >= matrix::kRegisters) {
       requireByte(rowsAt + i, 0);
       requireByte(rowBytesAt + 2 * i, 0);
       continue;
     }
-    require(e.cmp(arith::CmpIPredicate::ule, rows, e.cst(MatrixState::kRows)));
-    require(e.cmp(arith::CmpIPredicate::ule, rowBytes,
-                  e.cst(MatrixState::kRowBytes)));
+    require(e.cmp(arith::CmpIPredicate::ule, rows, e.cst(matrix::kRows)));
+    require(
+        e.cmp(arith::CmpIPredicate::ule, rowBytes, e.cst(matrix::kRowBytes)));
     // Of words of four bytes; none without rows, and no rows without them.
     require(
         e.cmp(arith::CmpIPredicate::eq, e.rem(rowBytes, e.cst(4)), e.cst(0)));
@@ -326,7 +324,7 @@ Value Emulation::configureMatrices(LLVM::CallIntrinsicOp op) {
 
 /// TILERELEASE
 Value Emulation::releaseMatrices(LLVM::CallIntrinsicOp) {
-  e.loop(e.cst(0), e.cst(MatrixState::kCount), [&](Value matrix) {
+  e.loop(e.cst(0), e.cst(matrix::kRegisters), [&](Value matrix) {
     memref::StoreOp::create(e.builder, e.loc, e.cst(0), state().rows, matrix);
   });
   return nullptr;
@@ -410,7 +408,7 @@ Value Emulation::repeated(Value matrix, Value row, Value k) {
       state().bytes, e.add(rowOffset(matrix, row), e.mul(k, 4)));
   Value scalar = vector::ExtractOp::create(
       e.builder, e.loc, bitcast(word, 1, e.builder.getI32Type()), 0);
-  constexpr int64_t words = MatrixState::kRowBytes / 4;
+  constexpr int64_t words = matrix::kRowBytes / 4;
   return vector::BroadcastOp::create(
       e.builder, e.loc, VectorType::get({words}, e.builder.getI32Type()),
       scalar);
@@ -420,7 +418,7 @@ Value Emulation::repeated(Value matrix, Value row, Value k) {
 Value Emulation::multiplyBytes(LLVM::CallIntrinsicOp op) {
   Value sums = matrixOf(op, 0), left = matrixOf(op, 1), right = matrixOf(op, 2);
   requireProduct(op, sums, left, right);
-  constexpr int64_t bytes = MatrixState::kRowBytes;
+  constexpr int64_t bytes = matrix::kRowBytes;
   Type i8 = e.builder.getI8Type(), i32 = e.builder.getI32Type();
   e.loop(e.cst(0), number(state().rows, sums), [&](Value row) {
     Value sum = bitcast(loadRow(sums, row), bytes / 4, i32);
@@ -438,7 +436,7 @@ Value Emulation::multiplyBytes(LLVM::CallIntrinsicOp op) {
 Value Emulation::multiplyBf16(LLVM::CallIntrinsicOp op) {
   Value sums = matrixOf(op, 0), left = matrixOf(op, 1), right = matrixOf(op, 2);
   requireProduct(op, sums, left, right);
-  constexpr int64_t bytes = MatrixState::kRowBytes;
+  constexpr int64_t bytes = matrix::kRowBytes;
   Type i8 = e.builder.getI8Type(), f32 = e.builder.getF32Type(),
        bf16 = e.builder.getBF16Type();
   e.loop(e.cst(0), number(state().rows, sums), [&](Value row) {

@@ -4,6 +4,7 @@
 #include "passes/Cpu/MatrixTile.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/Emit/KernelTypes.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;
@@ -18,14 +19,12 @@ static Value registerNumber(Emitter &e, int64_t number) {
   return arith::ConstantIntOp::create(e.builder, e.loc, number, 8);
 }
 
-static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
-
 static Value addressOf(Emitter &e, const FlatBuffer &buffer, Value offset) {
   Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.builder, e.loc,
                                                               buffer.memref);
   Value address = arith::IndexCastOp::create(
       e.builder, e.loc, e.builder.getI64Type(),
-      e.add(base, e.mul(offset, bytesOf(buffer.elementType()))));
+      e.add(base, e.mul(offset, bytesOfElement(buffer.elementType()))));
   return LLVM::IntToPtrOp::create(
       e.builder, e.loc, LLVM::LLVMPointerType::get(e.builder.getContext()),
       address);
@@ -34,9 +33,9 @@ static Value addressOf(Emitter &e, const FlatBuffer &buffer, Value offset) {
 /// Loads or stores a register; rows of the matrix are `pitch` elements apart.
 static void move(Emitter &e, StringRef intrinsic, int64_t number,
                  const FlatBuffer &buffer, Value offset, Value pitch) {
-  Value stride =
-      arith::IndexCastOp::create(e.builder, e.loc, e.builder.getI64Type(),
-                                 e.mul(pitch, bytesOf(buffer.elementType())));
+  Value stride = arith::IndexCastOp::create(
+      e.builder, e.loc, e.builder.getI64Type(),
+      e.mul(pitch, bytesOfElement(buffer.elementType())));
   call(e, intrinsic,
        {registerNumber(e, number), addressOf(e, buffer, offset), stride});
 }
@@ -53,7 +52,7 @@ MatrixRegisters::MatrixRegisters(const MicroKernel &form,
       matrices(llvm::divideCeil(shape.rows, matrix::kRows)),
       vectors(shape.vectors), accumulator(types.accumulator),
       hasWhole(count >= form.depth()),
-      restBytes(count % form.depth() * bytesOf(types.rhs)) {}
+      restBytes(count % form.depth() * bytesOfElement(types.rhs)) {}
 
 bool MatrixRegisters::fit() const {
   int64_t operands = int64_t(hasWhole) + (restBytes != 0);

@@ -194,7 +194,7 @@ static constexpr MicroKernel kTable[] = {
     // subnormal numbers count as 0.
     {"matrix_bytes",
      [](const CpuMachine &machine, const ProductTypes &types) {
-       return machine.hasByteTile() && hasMatrixColumns(machine) &&
+       return machine.hasByteMatrix() && hasMatrixColumns(machine) &&
               isOfBytes(types) && types.isConvertible;
      },
      wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/0,
@@ -202,7 +202,7 @@ static constexpr MicroKernel kTable[] = {
      "llvm.x86.tdpbusd"},
     {"matrix_bf16",
      [](const CpuMachine &machine, const ProductTypes &types) {
-       return machine.hasBf16Tile() && machine.hasBf16Dot() &&
+       return machine.hasBf16Matrix() && machine.hasBf16Dot() &&
               hasMatrixColumns(machine) && isOfPairs(types) &&
               isRoundable(types) && types.isConvertible;
      },

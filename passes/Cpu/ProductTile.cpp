@@ -2,9 +2,20 @@
 // What tiles of sums have in common.
 #include "passes/Cpu/ProductTile.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/Cpu/MatrixTile.h"
+#include "passes/Cpu/RegisterTile.h"
 
 using namespace mlir;
 using namespace hone;
+
+std::unique_ptr<ProductTile>
+hone::makeTile(Emitter &e, const CpuMachine &machine, const MicroKernel &form,
+               const std::optional<MatrixRegisters> &registers,
+               Type accumulator, TileShape shape) {
+  if (registers)
+    return std::make_unique<MatrixTile>(e, form, *registers, shape);
+  return std::make_unique<RegisterTile>(e, machine, form, accumulator, shape);
+}
 
 void hone::forbidUnrolling(Emitter &e) {
   Block *block = e.builder.getInsertionBlock();

@@ -66,6 +66,15 @@ protected:
   ProductTile(TileShape shape, int64_t lanes) : shape(shape), lanes(lanes) {}
 };
 
+class MatrixRegisters;
+struct MicroKernel;
+
+/// A tile of the form's registers: of `registers` if these are matrices.
+std::unique_ptr<ProductTile>
+makeTile(Emitter &e, const CpuMachine &machine, const MicroKernel &form,
+         const std::optional<MatrixRegisters> &registers,
+         mlir::Type accumulator, TileShape shape);
+
 /// For the loop just emitted, if it is one. LLVM would fully unroll short loops
 /// along K, share elements common to iterations, and keep them on the stack.
 void forbidUnrolling(Emitter &e);

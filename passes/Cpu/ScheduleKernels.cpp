@@ -241,8 +241,15 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
   return llvm::alignTo(llvm::divideCeil(shape.k, chunks), unit);
 }
 
-/// Tiles of columns in a block whose rows are converted for all of them: fewer
-/// if batches and rows provide few blocks.
+/// Of `tiles` of columns, those in a block whose rows are converted for all of
+/// them: fewer if `others`, the blocks along all other dimensions, are few.
+static int64_t chooseColumnTiles(const CpuMachine &machine, int64_t tiles,
+                                 int64_t others) {
+  int64_t wanted = llvm::divideCeil(tuning::balancedBlocks(machine),
+                                    std::max<int64_t>(others, 1));
+  return std::clamp<int64_t>(tiles / wanted, 1, tuning::kConvertedTiles);
+}
+
 static int64_t chooseColumnTiles(const CpuMachine &machine,
                                  const ProductShape &shape, int64_t columns) {
   int64_t tiles = llvm::divideCeil(
@@ -252,11 +259,9 @@ static int64_t chooseColumnTiles(const CpuMachine &machine,
   int64_t others = isKnown(shape.m)
                        ? llvm::divideCeil(shape.m, tuning::kMinBlockRows)
                        : balancedBlocks;
-  others =
-      estimateProduct(others, estimateProduct(shape.batch, balancedBlocks));
-  int64_t wanted =
-      llvm::divideCeil(balancedBlocks, std::max<int64_t>(others, 1));
-  return std::clamp<int64_t>(tiles / wanted, 1, tuning::kConvertedTiles);
+  return chooseColumnTiles(
+      machine, tiles,
+      estimateProduct(others, estimateProduct(shape.batch, balancedBlocks)));
 }
 
 /// Tiles of rows in a block: as many as the L2 cache holds, in equal blocks,
@@ -398,18 +403,14 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
   int64_t fitting = std::clamp<int64_t>(
       tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
 
-  // Rows are converted for several tiles of channels.
-  int64_t columnTiles = 1;
+  int64_t tiles = llvm::divideCeil(known(groupOut, 64), columns);
   if (plan.tile.form->hasMatrices()) {
-    int64_t all = llvm::divideCeil(known(groupOut, 64), columns);
-    int64_t others = estimateProduct(group, rows);
-    int64_t wanted = llvm::divideCeil(tuning::balancedBlocks(machine),
-                                      std::max<int64_t>(others, 1));
-    columnTiles = std::clamp<int64_t>(all / wanted, 1, tuning::kConvertedTiles);
+    int64_t columnTiles =
+        chooseColumnTiles(machine, tiles, estimateProduct(group, rows));
     plan.blockColumns = columnTiles * columns;
+    tiles = llvm::divideCeil(tiles, columnTiles);
   }
-  int64_t tiles = estimateProduct(
-      group, llvm::divideCeil(known(groupOut, 64), columnTiles * columns));
+  tiles = estimateProduct(tiles, group);
   int64_t work =
       estimateProduct(estimateProduct(known(out.getDimSize(last), 16), columns),
                       channels) /

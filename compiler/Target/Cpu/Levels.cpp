@@ -88,10 +88,10 @@ static void readCaches(CpuMachine &machine) {
 }
 
 /// Whether processors of this name have AMX, even if a virtual machine hides
-/// it. Those multiply bf16 in tiles; their dot products of vectors are for
+/// it. Those multiply matrices of bf16; their dot products of vectors are for
 /// compatibility, half as fast as multiply-adds of f32.
-static bool hasTiles(const Target &target, const Triple &triple,
-                     StringRef cpu) {
+static bool hasMatrices(const Target &target, const Triple &triple,
+                        StringRef cpu) {
   std::unique_ptr<MCSubtargetInfo> info(
       target.createMCSubtargetInfo(triple, cpu, ""));
   return info && info->checkFeatures("+amx-bf16");
@@ -148,9 +148,9 @@ static Expected<CpuLevel> parseLevel(StringRef name) {
   level.machine.bytePermute =
       level.machine.vectorBits == 512 && has(HONE_CPU_AVX512VBMI);
   if (level.machine.vectorBits == 512 && has(HONE_CPU_AVX512BF16))
-    level.machine.bf16Dot = hasTiles(*target, triple, level.cpu) ? 4 : 1;
-  level.machine.byteTile = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_INT8);
-  level.machine.bf16Tile = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_BF16);
+    level.machine.bf16Dot = hasMatrices(*target, triple, level.cpu) ? 4 : 1;
+  level.machine.byteMatrix = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_INT8);
+  level.machine.bf16Matrix = has(HONE_CPU_AMX_TILE | HONE_CPU_AMX_BF16);
   if (name == "native")
     readCaches(level.machine);
   return level;

@@ -1,7 +1,7 @@
 // RUN: hone-opt %s --split-input-file --verify-diagnostics | FileCheck %s
 
 // Omitted fields are those of x86-64-v3.
-// CHECK: #hone_machine.cpu<"some", vector_bits = 128, vector_registers = 16, fma = 0, byte_dot = 0, byte_permute = 0, bf16_dot = 0, byte_tile = 0, bf16_tile = 0, emulated = 0, fma_ports = 2, fma_latency = 4, load_ports = 2, l1_bytes = 32768, l1_ways = 8, l2_bytes = 1048576, threads = 4>
+// CHECK: #hone_machine.cpu<"some", vector_bits = 128, vector_registers = 16, fma = 0, byte_dot = 0, byte_permute = 0, bf16_dot = 0, byte_matrix = 0, bf16_matrix = 0, emulated = 0, fma_ports = 2, fma_latency = 4, load_ports = 2, l1_bytes = 32768, l1_ways = 8, l2_bytes = 1048576, threads = 4>
 module attributes {hone_machine.cpu = #hone_machine.cpu<"some", vector_bits = 128, fma = 0, threads = 4>} {
 }
 

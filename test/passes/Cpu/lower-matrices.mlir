@@ -2,7 +2,7 @@
 // RUN: hone-opt %s --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-contractions,hone-lower-convolutions))' | FileCheck %s
 // RUN: hone-opt %s --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-convolutions))' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
-module attributes {hone_machine.cpu = #hone_machine.cpu<"tiles", vector_bits = 512, vector_registers = 32, byte_dot = 1, bf16_dot = 4, byte_tile = 1, bf16_tile = 1>} {
+module attributes {hone_machine.cpu = #hone_machine.cpu<"tiles", vector_bits = 512, vector_registers = 32, byte_dot = 1, bf16_dot = 4, byte_matrix = 1, bf16_matrix = 1>} {
 // Registers are configured once for a block, whose rows are copied; sums go through memory to the epilogue, which takes
 // a few rows at a time. The last 8 rows have two matrices less.
 // CHECK-LABEL: func.func @product(

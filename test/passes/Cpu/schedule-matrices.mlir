@@ -1,7 +1,7 @@
 // Products of matrices (AMX): which tiles have them.
 // RUN: hone-opt %s --pass-pipeline='builtin.module(func.func(hone-schedule-kernels))' | FileCheck %s
 
-module attributes {hone_machine.cpu = #hone_machine.cpu<"tiles", vector_bits = 512, vector_registers = 32, byte_dot = 1, bf16_dot = 4, byte_tile = 1, bf16_tile = 1>} {
+module attributes {hone_machine.cpu = #hone_machine.cpu<"tiles", vector_bits = 512, vector_registers = 32, byte_dot = 1, bf16_dot = 4, byte_matrix = 1, bf16_matrix = 1>} {
 // Four matrices of sums and their operands take all registers.
 // CHECK-LABEL: func.func @many_rows(
 // CHECK:         form = "matrix_bytes", tileRows = 32, tileVectors = 2
