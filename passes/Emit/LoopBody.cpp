@@ -78,6 +78,7 @@ Value LoopBody::load(unsigned operand, Value iv, int64_t lanes, Value mask) {
   auto type = VectorType::get(lanes, access.elementType());
   if (nest.stride(operand, 0) == 1)
     return loadVector(e, type, access.flat, offset, mask);
+  assert(!mask && "lanes past the end would be read");
   SmallVector<Value> elements;
   for (int64_t lane = 0; lane < lanes; ++lane) {
     elements.push_back(

@@ -200,7 +200,8 @@ VectorCost hone::vectorCost(const LoopNest &nest, unsigned dim) {
       return cost;
     cost.width =
         std::max(cost.width, access.elementType().getIntOrFloatBitWidth());
-    cost.maskable &= access.repeat == 1 && nest.stride(i, dim) <= 1 &&
+    std::optional<int64_t> stride = nest.stride(i, dim);
+    cost.maskable &= access.repeat == 1 && (stride == 0 || stride == 1) &&
                      isMaskableElement(access.elementType());
     if (isOutput && nest.isReduced(i - nest.numInputs()) &&
         nest.dims[dim].reduction) {

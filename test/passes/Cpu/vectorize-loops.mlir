@@ -465,3 +465,24 @@ func.func private @not_masked(%x: memref<20xf32>, %y: memref<20xf32>, %o: memref
   }
   return
 }
+
+// -----
+
+// What lies at a stride that is not known is read element by element: nothing past the end.
+// WIDE-LABEL: func.func private @not_masked_at_a_stride(
+// WIDE-NOT:     vector.create_mask
+// WIDE:         vector.from_elements
+// WIDE-NOT:     vector.create_mask
+// WIDE:         return
+func.func private @not_masked_at_a_stride(%x: memref<?x?x?xf32>, %y: memref<?x?xf32>, %o: memref<?xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0, d0)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x, %y : memref<?x?x?xf32>, memref<?x?xf32>) outs(%o : memref<?xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %p = math.exp %a : f32
+    %q = arith.mulf %p, %b : f32
+    %s = arith.addf %acc, %q : f32
+    linalg.yield %s : f32
+  }
+  return
+}
