@@ -41,13 +41,11 @@ public:
   }
 
   Value constant(float value) {
-    Builder builder(type.getContext());
-    return splat(rewriter, loc, type, builder.getF32FloatAttr(value));
+    return splat(rewriter, loc, type, rewriter.getF32FloatAttr(value));
   }
   Value integer(int32_t value) {
-    Builder builder(type.getContext());
     return splat(rewriter, loc, integerType(),
-                 builder.getI32IntegerAttr(value));
+                 rewriter.getI32IntegerAttr(value));
   }
   Type integerType() {
     Type i32 = IntegerType::get(type.getContext(), 32);
@@ -366,10 +364,8 @@ struct ExpandExtremumOfLanes : OpRewritePattern<vector::ReductionOp> {
         !llvm::isPowerOf2_64(lanes))
       return rewriter.notifyMatchFailure(op, "not an extremum of floats");
     Location loc = op.getLoc();
-    auto combine = [&](Value a, Value b) -> Value {
-      if (kind == vector::CombiningKind::MAXIMUMF)
-        return arith::MaximumFOp::create(rewriter, loc, a, b);
-      return arith::MinimumFOp::create(rewriter, loc, a, b);
+    auto combine = [&](Value a, Value b) {
+      return vector::makeArithReduction(rewriter, loc, kind, a, b);
     };
     Value rest = op.getVector();
     for (; lanes > 1; lanes /= 2) {

@@ -254,14 +254,14 @@ private:
     Value times = inner.dims[repeated].extent;
     Value some = e.cmp(arith::CmpIPredicate::sgt, times, e.cst(0));
     high = e.builder.createOrFold<arith::SelectOp>(e.loc, some, high, low);
-    vectorLoops(low, high, [&](Value iv, Step step, Value mask) {
+    // What gathers has no masks.
+    vectorLoops(low, high, [&](Value iv, Step step, Value) {
       e.loop(e.cst(0), times, [&](Value number) {
         LoopNest fixed = inner;
         fixed.fix(e, repeated, number);
         withOthersFixed(fixed, dim - (repeated < dim), [&](LoopNest &last) {
           for (int64_t i = 0; i < step.count; ++i)
-            LoopBody(e, last).emit(e.add(iv, i * step.width), step.width, {},
-                                   nullptr, mask);
+            LoopBody(e, last).emit(e.add(iv, i * step.width), step.width, {});
         });
       });
       hoistInvariant(
@@ -333,14 +333,7 @@ private:
       return vector::BroadcastOp::create(e.builder, e.loc, type, init);
     }
     NestAccess &access = inner.output(i);
-    Value offset = offsetOf(access, dim, iv);
-    if (width == 1)
-      return memref::LoadOp::create(e.builder, e.loc, access.flat, offset);
-    auto type = VectorType::get(width, access.elementType());
-    if (mask)
-      return vector::MaskedLoadOp::create(e.builder, e.loc, type, access.flat,
-                                          offset, mask, e.zero(type));
-    return vector::LoadOp::create(e.builder, e.loc, type, access.flat, offset);
+    return access.load(e, offsetOf(access, dim, iv), width, mask);
   }
 
   Value offsetOf(NestAccess &access, int dim, Value iv) {
@@ -351,14 +344,7 @@ private:
   void storeOutput(LoopNest &inner, unsigned i, int dim, Value iv, Value value,
                    Value mask = nullptr) {
     NestAccess &access = inner.output(i);
-    Value offset = offsetOf(access, dim, iv);
-    if (mask)
-      vector::MaskedStoreOp::create(e.builder, e.loc, access.flat, offset, mask,
-                                    value);
-    else if (isa<VectorType>(value.getType()))
-      vector::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
-    else
-      memref::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
+    access.store(e, offsetOf(access, dim, iv), value, mask);
   }
 
   /// Vectors of adjacent results; reduction loops run inside.

@@ -246,21 +246,8 @@ Value FlatBuffer::load(Emitter &e, Value offset, int64_t lanes, Value mask,
                                       mask, e.zero(type));
 }
 
-/// Whether a mask is known to have the first lane alone.
-static bool isFirstLane(Value mask) {
-  auto made = mask.getDefiningOp<vector::CreateMaskOp>();
-  return made && made.getOperands().size() == 1 &&
-         constantOf(made.getOperands().front()) == 1;
-}
-
 void FlatBuffer::store(Emitter &e, Value offset, Value value, Value mask,
                        int64_t alignment) const {
-  // LLVM 22 would do the same, but forgets a truncation of `value` and stores
-  // too many bytes.
-  if (mask && isFirstLane(mask)) {
-    value = vector::ExtractOp::create(e.builder, e.loc, value, 0);
-    mask = nullptr;
-  }
   if (!isa<VectorType>(value.getType()))
     memref::StoreOp::create(e.builder, e.loc, value, memref, offset);
   else if (mask)

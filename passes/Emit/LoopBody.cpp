@@ -73,11 +73,8 @@ Value LoopBody::load(unsigned operand, Value iv, int64_t lanes, Value mask) {
   Value offset = access.base;
   if (iv && !nest.dims.empty())
     offset = e.add(offset, e.mul(iv, access.strides[0]));
-  if (lanes == 1)
-    return memref::LoadOp::create(e.builder, e.loc, access.flat, offset);
-  auto type = VectorType::get(lanes, access.elementType());
-  if (nest.stride(operand, 0) == 1)
-    return loadVector(e, type, access.flat, offset, mask);
+  if (lanes == 1 || nest.stride(operand, 0) == 1)
+    return access.load(e, offset, lanes, mask);
   assert(!mask && "lanes past the end would be read");
   SmallVector<Value> elements;
   for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -85,7 +82,8 @@ Value LoopBody::load(unsigned operand, Value iv, int64_t lanes, Value mask) {
         memref::LoadOp::create(e.builder, e.loc, access.flat, offset));
     offset = e.add(offset, access.strides[0]);
   }
-  return vector::FromElementsOp::create(e.builder, e.loc, type, elements);
+  return vector::FromElementsOp::create(
+      e.builder, e.loc, VectorType::get(lanes, access.elementType()), elements);
 }
 
 /// Repeats each element of a vector, or a scalar, `times` times.
@@ -107,13 +105,7 @@ void LoopBody::store(unsigned output, Value iv, Value value, Value mask) {
     offset = e.add(offset, e.mul(iv, access.strides[0]));
   if (access.repeat > 1)
     value = repeated(e, value, access.repeat);
-  if (mask)
-    vector::MaskedStoreOp::create(e.builder, e.loc, access.flat, offset, mask,
-                                  value);
-  else if (isa<VectorType>(value.getType()))
-    vector::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
-  else
-    memref::StoreOp::create(e.builder, e.loc, value, access.flat, offset);
+  access.store(e, offset, value, mask);
 }
 
 Value LoopBody::scalar(Instance &instance, Value value) {

@@ -15,6 +15,21 @@ Type NestAccess::elementType() const {
   return source.getType();
 }
 
+Value NestAccess::load(Emitter &e, Value offset, int64_t lanes,
+                       Value mask) const {
+  FlatBuffer buffer;
+  buffer.memref = flat;
+  return lanes == 1 ? buffer.load(e, offset)
+                    : buffer.load(e, offset, lanes, mask);
+}
+
+void NestAccess::store(Emitter &e, Value offset, Value value,
+                       Value mask) const {
+  FlatBuffer buffer;
+  buffer.memref = flat;
+  buffer.store(e, offset, value, mask);
+}
+
 Value hone::rootOf(Value memref) {
   while (Operation *op = memref.getDefiningOp()) {
     if (auto view = dyn_cast<ViewLikeOpInterface>(op))

@@ -31,6 +31,12 @@ struct NestAccess {
 
   bool isScalar() const { return !flat; }
   mlir::Type elementType() const;
+  /// Adjacent elements: a vector if there are several.
+  mlir::Value load(Emitter &e, mlir::Value offset, int64_t lanes,
+                   mlir::Value mask) const;
+  /// A scalar, or a vector of adjacent elements.
+  void store(Emitter &e, mlir::Value offset, mlir::Value value,
+             mlir::Value mask) const;
 };
 
 class LoopNest {

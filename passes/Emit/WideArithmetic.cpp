@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/Emit.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -28,13 +29,6 @@ Type WideArithmetic::integerType() {
   if (auto vector = dyn_cast<VectorType>(type))
     return vector.clone(rewriter.getI64Type());
   return rewriter.getI64Type();
-}
-
-static Value splat(OpBuilder &builder, Location loc, Type type,
-                   TypedAttr value) {
-  if (auto vector = dyn_cast<VectorType>(type))
-    value = DenseElementsAttr::get(vector, Attribute(value));
-  return arith::ConstantOp::create(builder, loc, value);
 }
 
 Value WideArithmetic::constant(double value) {

@@ -31,9 +31,7 @@ Value WindowReduction::neutral(Emitter &e, Type type) const {
   else
     least = e.builder.getIntegerAttr(
         element, APInt::getSignedMinValue(element.getIntOrFloatBitWidth()));
-  if (auto vector = dyn_cast<VectorType>(type))
-    least = DenseElementsAttr::get(vector, Attribute(least));
-  return arith::ConstantOp::create(e.builder, e.loc, least);
+  return e.splat(type, least);
 }
 
 Value WindowReduction::combine(Emitter &e, Value sum, Value input,

@@ -344,7 +344,7 @@ private:
   /// The map that is computed before the movement, if there is one.
   static MapOp mapBehind(ConvTransposeOp op) {
     MapOp map = firstMapOn(op.getResult());
-    if (!map || map->getBlock() != op->getBlock())
+    if (!map)
       return {};
     if (Fusion fusion = planPartialEpilogue(op.getResult(), map, 1); !fusion) {
       remarkApart(op, map, "decompose-conv-transpose", fusion);

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Emit/Emit.h"
 #include "passes/Emit/WideFunctions.h"
 #include "passes/Gpu/Math/DoubleMath.h"
 
@@ -74,11 +75,10 @@ struct ExpandClass : OpRewritePattern<OpTy> {
     Location loc = op.getLoc();
     Type type = op.getOperand().getType();
     auto element = cast<FloatType>(getElementTypeOrSelf(type));
-    TypedAttr infinity = rewriter.getFloatAttr(
-        element, APFloat::getInf(element.getFloatSemantics()));
-    if (auto vector = dyn_cast<VectorType>(type))
-      infinity = DenseElementsAttr::get(vector, Attribute(infinity));
-    Value limit = arith::ConstantOp::create(rewriter, loc, infinity);
+    Value limit =
+        splat(rewriter, loc, type,
+              rewriter.getFloatAttr(
+                  element, APFloat::getInf(element.getFloatSemantics())));
     Value size = math::AbsFOp::create(rewriter, loc, op.getOperand());
     rewriter.replaceOpWithNewOp<arith::CmpFOp>(op, predicate, size, limit);
     return success();
