@@ -18,6 +18,7 @@ from hone.quantization.graph import Graph
 from hone.quantization.layers import Plan, find_layers
 from hone.quantization.observers import BINS, observe_histograms, observe_ranges
 from hone.quantization.samples import load_samples
+from hone.quantization.smoothing import smooth
 
 gain.SECONDS = 0.02  # Times are not compared here.
 DIGITS = pathlib.Path(__file__).resolve().parent.parent / "data" / "digits"
@@ -418,6 +419,26 @@ class WrittenTest(unittest.TestCase):
                 tensor.CopyFrom(numpy_helper.from_array(weight, "w0"))
         rough, smooth = (quantize(model, rows(), method="minmax", only="up", smooth=strength) for strength in (None, 0.5))
         self.assertGreater(smooth.layers[0].signal_to_noise, rough.layers[0].signal_to_noise + 10)
+
+    def test_smoothing_of_shared_values(self):
+        """A normalization that two products read, one of them behind a Relu, is not divided for one of them."""
+        nodes = [
+            helper.make_node("LayerNormalization", ["x", "gamma", "beta"], ["a"], name="norm"),
+            helper.make_node("MatMul", ["a", "w1"], ["m1"], name="first"),
+            helper.make_node("Relu", ["a"], ["r"], name="relu"),
+            helper.make_node("MatMul", ["r", "w2"], ["m2"], name="second"),
+            helper.make_node("Add", ["m1", "m2"], ["y"], name="sum"),
+        ]
+        constants = dict(gamma=np.exp(floats(16, seed=1)), beta=floats(16, seed=2), w1=floats(16, 8, seed=3), w2=floats(16, 8, seed=4))
+        model = model_of(nodes, dict(x=(TensorProto.FLOAT, ["rows", 16])), dict(y=(TensorProto.FLOAT, ["rows", 8])), constants)
+        graph = Graph.load(model)
+        layers = find_layers(graph)
+        statistics = observe_ranges(graph, Plan(graph, layers), load_samples(graph, rows()), {}, lambda *_: None)
+        smoothed = smooth(graph, layers, statistics, 0.5).model
+        onnx.checker.check_model(smoothed)
+        for sample in rows():
+            want, got = (ReferenceEvaluator(each).run(None, sample)[0] for each in (model, smoothed))
+            np.testing.assert_allclose(got, want, atol=1e-4)
 
     def test_equalization(self):
         """Channels that a convolution makes large are divided by it, behind a Relu and for several readers; nothing is added to the graph."""

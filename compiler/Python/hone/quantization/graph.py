@@ -13,7 +13,8 @@ class QuantizationError(Exception):
 
 
 class Graph:
-    """Owns its model: rewrites change `model`, and call `index` when they are done."""
+    """Owns its model: rewrites change `model`, and call `index` when they are done. Until then producers and consumers are
+    those before the rewrite; initializers that were added are known."""
 
     def __init__(self, model, name):
         self.model = model
@@ -119,14 +120,16 @@ class Graph:
 
     def add_constant(self, name, array):
         """An initializer; returns its name."""
-        name = self.fresh(name)
-        self.model.graph.initializer.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
-        return name
+        return self._add_initializer(name, numpy_helper.from_array(np.asarray(array, order="C")))
 
     def add_raw_constant(self, name, elem_type, shape, data):
-        name = self.fresh(name)
-        tensor = TensorProto(name=name, data_type=elem_type, dims=shape, raw_data=data)
+        return self._add_initializer(name, TensorProto(data_type=elem_type, dims=shape, raw_data=data))
+
+    def _add_initializer(self, name, tensor):
+        tensor.name = name = self.fresh(name)
         self.model.graph.initializer.append(tensor)
+        # The model's own, not the one that it copied.
+        self.initializers[name] = self.model.graph.initializer[-1]
         return name
 
     def remove_dead(self):

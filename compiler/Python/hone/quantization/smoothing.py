@@ -25,7 +25,7 @@ def smooth(graph, layers, statistics, strength):
         if factor is None:
             continue
         smoothed = value
-        if not _divide(made, nodes, every, value, {layer.node for layer in readers}, factor):
+        if not _divide(made, every, value, {layer.node for layer in readers}, factor):
             if any(layer.channel_axis != -1 for layer in readers):
                 continue
             smoothed = made.fresh(f"{value}_smoothed")
@@ -71,10 +71,9 @@ def _scaled(weight, layer, factor):
 
 def _replace(made, node, index, array):
     node.input[index] = made.add_constant(f"{node.input[index]}_smoothed", array.astype(np.float32))
-    made.index()
 
 
-def _divide(made, nodes, every, value, readers, factor):
+def _divide(made, every, value, readers, factor):
     """Whether what makes a value, which nothing else reads, could be divided by the factors."""
     allowed = readers
     while True:
