@@ -290,11 +290,11 @@ class WeightsTest(unittest.TestCase):
                 for per_channel in True, False:
                     for search in True, False:
                         made = weights.quantize_weight(layer, weight, symmetric=symmetric, per_channel=per_channel, search=search)
-                        error = np.abs(made.values() - weight)
+                        error = np.abs(made.values - weight)
                         scale = layer.per_channel(made.scale, weight.ndim) if per_channel else made.scale
                         plain = weights.quantize_weight(layer, weight, symmetric=symmetric, per_channel=per_channel)
                         if search:
-                            self.assertLessEqual(np.sum(error**2), np.sum((plain.values() - weight) ** 2) * 1.000001)
+                            self.assertLessEqual(np.sum(error**2), np.sum((plain.values - weight) ** 2) * 1.000001)
                         else:
                             self.assertTrue((error <= scale * (0.5001 if symmetric else 1.001)).all())
 
@@ -305,7 +305,7 @@ class WeightsTest(unittest.TestCase):
                 made = weights.quantize_groups(layer, weight, bits, 16, symmetric=symmetric, search=False)
                 self.assertEqual(made.scale.shape, (3, 16))
                 scale = np.repeat(made.scale, 16, 0)[:40]
-                self.assertTrue((np.abs(made.values() - weight) <= scale * (0.5001 if symmetric else 1.001)).all())
+                self.assertTrue((np.abs(made.values - weight) <= scale * (0.5001 if symmetric else 1.001)).all())
 
     def test_mean_error(self):
         """Where inputs are constant inside the image, the correction is what the layer loses there."""
@@ -313,7 +313,7 @@ class WeightsTest(unittest.TestCase):
             layer, weight = self.layer(residual_model(), node)
             made = weights.quantize_weight(layer, weight, per_channel=False)
             mean = np.arange(8.0)
-            lost = weight - made.values()
+            lost = weight - made.values
             channels = [[o] for o in range(8)] if node == "right" else [range(8)] * 8
             want = [sum(lost[o, i].sum() * mean[c] for i, c in enumerate(channels[o])) for o in range(8)]
             np.testing.assert_allclose(weights.mean_error(layer, weight, made, mean), want, rtol=1e-4, atol=1e-5)

@@ -87,7 +87,7 @@ class Simulation:
             feeds[self._inputs["layer_on"]] = np.array([layer in layers for layer in self._layer_number])
         for layer in layers:
             weight, bias = self._parameters[layer]
-            feeds[weight] = recipe.weights[layer].values()
+            feeds[weight] = recipe.weights[layer].values
             if bias and layer in recipe.biases:
                 feeds[bias] = recipe.biases[layer]
         return run(self._model, feeds, where)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Weights as integers: per tensor, per channel or in groups; and the correction of what that changes on average."""
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -20,7 +21,9 @@ class QuantizedWeight:
     bits: int
     group_size: int = 0
 
+    @functools.cached_property
     def values(self):
+        """What the codes stand for."""
         scale, zero = self._spread(self.scale), 0 if self.zero is None else self._spread(self.zero).astype(np.float32)
         return (self.codes.astype(np.float32) - zero) * scale
 
@@ -114,7 +117,7 @@ def least_scales(bias, input_scale):
 
 def mean_error(layer, weight, quantized, channel_mean):
     """What a layer's results lose on average, for each output channel, as far as inputs have the mean of their channel everywhere."""
-    lost = weight.astype(np.float64) - quantized.values().astype(np.float64)
+    lost = weight.astype(np.float64) - quantized.values.astype(np.float64)
     if layer.op == "MatMul" and lost.ndim > 2:
         return None
     if layer.op != "Conv":
