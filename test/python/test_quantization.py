@@ -503,6 +503,22 @@ class StateTest(unittest.TestCase):
             quantize(residual_model(), images(seed=99), state=state, progress=lambda stage, *_: stages.append(stage))
             self.assertIn("ranges", stages)
 
+    def test_kept_choices(self):
+        """What does not depend on a budget is not computed again for another one, and times are of a set of layers."""
+        with tempfile.TemporaryDirectory() as folder:
+            stages = []
+
+            def stages_of(**options):
+                stages.clear()
+                quantize(residual_model(), images(), state=f"{folder}/state.json", progress=lambda stage, *_: stages.append(stage), **options)
+                return {stage.split(" by ")[0] for stage in stages}
+
+            self.assertLessEqual({"compare ranges", "quantize each layer alone"}, stages_of(sensitivity=True))
+            self.assertFalse({"compare ranges", "quantize each layer alone"} & stages_of(min_snr=1.0))
+            for only, measured in ("left", True), ("right", True), ("left", False):
+                found = stages_of(method="minmax", correct_biases=False, measure=True, only=only)
+                self.assertEqual("measure" in found, measured, only)
+
     def test_bad_state(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             for text in "{", "[]", '{"hone_tuning": 1}':

@@ -24,6 +24,9 @@ from .weights import check_weight, least_scales, mean_error, quantize_groups, qu
 # Samples that choices are compared on; statistics are of all of them.
 COMPARED = 32
 
+# Options that no recipe depends on: budgets, and what else is to be measured.
+MEASURING = {"min_snr", "max_drop", "max_ms", "min_gain", "measure", "sensitivity", "threads"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -137,6 +140,10 @@ class Quantizer:
     def _key(self, *more):
         return hashlib.sha256(json.dumps([self._identity, self.options.smooth, *more]).encode()).hexdigest()
 
+    def _how(self):
+        """The options that choices depend on."""
+        return {name: value for name, value in dataclasses.asdict(self.options).items() if name not in MEASURING}
+
     def _plan(self, layers):
         if not self.options.weight_only:
             return Plan(self.graph, layers)
@@ -217,7 +224,7 @@ class Quantizer:
         corrections = (False, True) if options.correct_biases is None else (options.correct_biases,)
         if len(methods) == 1 and len(corrections) == 1:
             return methods[0], corrections[0]
-        key = self._key("choice", dataclasses.asdict(options) | {"threads": 0, "measure": True})
+        key = self._key("choice", self._how())
 
         def compute():
             scores = []
@@ -270,10 +277,7 @@ class Quantizer:
                 found[layer.node] = self._score(self.recipe, [layer], samples=8)[0]
             return found
 
-        self.own = self._state.get("alone", self._key("alone", self._choice()), compute)
-
-    def _choice(self):
-        return dataclasses.asdict(self.options) | {"threads": 0, "measure": True, "chosen": [self.method, self.corrected], "max_ms": None, "min_gain": None}
+        self.own = self._state.get("alone", self._key("alone", self._how(), self.method, self.corrected), compute)
 
     def _drop(self, names, reason):
         for name in names:
@@ -318,7 +322,9 @@ class Quantizer:
             return {"float": before.seconds, "quantized": after.seconds, "float_layers": before.by_layer(every, {}),
                     "quantized_layers": after.by_layer(every, gain.helpers_of(self.graph, plan, quantized))}  # fmt: skip
 
-        return self._state.get(f"times of {len(names)} layers", self._key("times", self._choice(), names, self.options.threads), compute)
+        # A search measures several sets of layers.
+        key = self._key("times", self._how(), self.method, self.corrected, names, self.options.threads)
+        return self._state.get(f"times {key}", key, compute)
 
     def _measure(self):
         options = self.options
