@@ -4,8 +4,6 @@ import time
 
 import numpy as np
 
-import hone
-
 ROUNDS = 5
 SECONDS = 0.3  # For each round of each model, approximately.
 
@@ -13,8 +11,8 @@ SECONDS = 0.3  # For each round of each model, approximately.
 class Timed:
     """A compiled model with inputs."""
 
-    def __init__(self, graph, arrays, dims, threads):
-        self._model = hone.compile(graph.serialized(), dims=dims, threads=threads)
+    def __init__(self, model, arrays):
+        self._model = model
         self._arrays = arrays
         self._model.run(arrays)
         begin = time.perf_counter()
@@ -51,12 +49,9 @@ class Timed:
         return least
 
 
-def measure(graphs, arrays, dims, threads, progress):
-    """A Timed of each graph; they run in turn."""
-    timed = []
-    for number, graph in enumerate(graphs):
-        progress("compile to measure", number, len(graphs))
-        timed.append(Timed(graph, arrays, dims, threads))
+def measure(models, arrays, progress):
+    """A Timed of each compiled model; they run in turn."""
+    timed = [Timed(model, arrays) for model in models]
     for number in range(ROUNDS):
         progress("measure", number, ROUNDS)
         for each in timed:
@@ -64,7 +59,7 @@ def measure(graphs, arrays, dims, threads, progress):
     return timed
 
 
-def helpers_of(graph, plan, quantized):
+def helpers_of(plan, quantized):
     """The layers that each conversion of `quantized` is for."""
     names = {layer.node for layer in plan.layers}
     layers_of = {}
