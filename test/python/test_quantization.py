@@ -3,6 +3,7 @@
 ONNX's checker and its evaluator, what it costs in accuracy, and bad models and data."""
 import json
 import pathlib
+import pickle
 import tempfile
 import unittest
 
@@ -131,6 +132,7 @@ class DigitsTest(unittest.TestCase):
             self.assertGreater(layer.quantized_seconds, 0)
         self.assertIn("conv2 (Conv)", str(report))
         self.assertEqual(json.loads(json.dumps(report.as_json()))["bytes"], len(report.model))
+        self.assertEqual(pickle.loads(pickle.dumps(report)), report)
 
     def test_budget_of_accuracy(self):
         noisy = quantize(self.path, self.tested, sensitivity=True)

@@ -19,7 +19,7 @@ __all__ = ["CompileError", "DeviceTensor", "Model", "Peak", "Profile", "RunError
 
 def __getattr__(name):
     """Quantization needs the onnx package, and is loaded when it is asked for."""
-    if name in ("QuantizationError", "quantize"):
+    if name in ("LayerReport", "QuantizationError", "Report", "quantize"):
         from . import quantization
 
         return getattr(quantization, name)
