@@ -563,6 +563,13 @@ class RefusedTest(unittest.TestCase):
             for name in "bad.npy", "bad.npz":
                 (pathlib.Path(folder) / name).write_bytes(b"junk")
                 self.refuses(f"{name}: cannot be read", model, f"{folder}/{name}")
+            np.savez_compressed(f"{folder}/whole.npz", x=good)
+            whole = (pathlib.Path(folder) / "whole.npz").read_bytes()
+            method = whole.index(b"PK\x01\x02") + 10
+            # Cut off, with a damaged stream, with a method of compression that there is not, and encrypted.
+            for damaged in whole[:-30], whole[:60] + bytes(20) + whole[80:], whole[:method] + b"\x63" + whole[method + 1 :], whole[: method - 2] + b"\1" + whole[method - 1 :]:
+                (pathlib.Path(folder) / "bad.npz").write_bytes(damaged)
+                self.refuses("bad.npz: cannot be read", model, f"{folder}/bad.npz")
 
     def test_files(self):
         with tempfile.TemporaryDirectory() as folder:

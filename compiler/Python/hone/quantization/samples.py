@@ -3,12 +3,17 @@
 import hashlib
 import os
 import pathlib
+import zipfile
+import zlib
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from .graph import QuantizationError
+
+# What NumPy raises for files that are damaged. RuntimeError is zipfile's for what it does not support.
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Samples:
@@ -85,7 +90,7 @@ class Samples:
                 if len(self._declared) != 1:
                     raise QuantizationError(f"{path}: a .npy file is for models with one input; put {', '.join(self._declared)} in a .npz file")
                 return self.add({next(iter(self._declared)): np.load(path)}, str(path))
-        except (OSError, ValueError, EOFError) as error:
+        except UNREADABLE as error:
             reason = getattr(error, "strerror", None) or error
             raise QuantizationError(f"{path}: cannot be read: {reason}") from None
         raise QuantizationError(f"{path}: data are .npz or .npy files, or folders of input_N.pb files")
@@ -145,7 +150,7 @@ class Samples:
             else:
                 lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
                 labels = np.array([int(line.split()[-1]) for line in lines if line.strip()])
-        except (OSError, ValueError, EOFError) as error:
+        except UNREADABLE as error:
             raise QuantizationError(f"{path}: cannot be read as labels: {getattr(error, 'strerror', None) or error}") from None
         self.add_labels(labels, str(path))
 
