@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Quantization of models in float: what is observed and chosen against a second way to compute it, what is written against
 ONNX's checker and its evaluator, what it costs in accuracy, and bad models and data."""
+import contextlib
+import io
 import json
 import pathlib
 import pickle
 import tempfile
 import unittest
+import unittest.mock
 
 import numpy as np
 import onnx
@@ -15,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 
 import hone
 from hone.quantization import gain, ranges, weights
+from hone.quantization.command import main
 from hone.quantization.graph import Graph
 from hone.quantization.layers import Plan, find_layers
 from hone.quantization.observers import BINS, observe_histograms, observe_ranges
@@ -530,6 +534,29 @@ class StateTest(unittest.TestCase):
                 file.flush()
                 with self.assertRaisesRegex(hone.QuantizationError, "state"):
                     quantize(residual_model(), images(), state=file.name)
+
+
+class CommandTest(unittest.TestCase):
+    def fails(self, *arguments):
+        """The exit code and the message of `hone quantize`."""
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            code = main([str(DIGITS / "model.onnx"), "--random", "1", "--no-measure", *arguments])
+        return code, told.getvalue()
+
+    def test_cannot_write(self):
+        """The message is about the file that could not be written."""
+        with tempfile.TemporaryDirectory() as folder:
+            output, missing = f"{folder}/out.onnx", f"{folder}/missing/file"
+            self.assertEqual(self.fails("-o", output, "--state", missing), (74, f"error: cannot write '{missing}': No such file or directory\n"))
+            self.assertEqual(self.fails("-o", missing), (74, f"error: cannot write '{missing}': there is no such folder\n"))
+            self.assertEqual(self.fails("-o", folder), (74, f"error: cannot write '{folder}': it is a folder\n"))
+            full = OSError("error: '/tmp/model.so': No space left on device")
+            with unittest.mock.patch("hone.compile", side_effect=full):
+                self.assertEqual(self.fails("-o", output), (74, "error: '/tmp/model.so': No space left on device\n"))
+            full = OSError(28, "No space left on device")
+            with unittest.mock.patch("os.replace", side_effect=full):
+                self.assertEqual(self.fails("-o", output), (74, f"error: cannot write '{output}': No space left on device\n"))
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
 
 
 class RefusedTest(unittest.TestCase):

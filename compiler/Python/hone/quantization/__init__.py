@@ -37,5 +37,7 @@ def quantize(model, data=None, output=None, *, random=0, labels=None, metric=Non
         options[name] = (value,) if isinstance(value, str) else tuple(value)
     report = Quantizer(model, data, Options(**options), random=random, labels=labels, metric=metric, dims=dims, state=state, progress=progress).quantize()
     if output is not None:
+        if progress is not None:
+            progress("write", 0, 1)
         write_file(output, report.model)
     return report

@@ -8,7 +8,6 @@ import sys
 import hone
 
 from . import QuantizationError, quantize
-from .graph import write_file
 from .ranges import METHODS, PERCENTILE
 
 
@@ -86,10 +85,8 @@ def main(arguments=None):
     try:
         folder = os.path.dirname(os.path.realpath(output))
         if os.path.isdir(output) or not os.path.isdir(folder):
-            raise OSError(0, "it is a folder" if os.path.isdir(output) else "there is no such folder")
-        report = quantize(options.pop("model"), options.pop("data"), progress=progress, **options)
-        progress("write", 0, 1)
-        write_file(output, report.model)
+            raise OSError(0, "it is a folder" if os.path.isdir(output) else "there is no such folder", output)
+        report = quantize(options.pop("model"), options.pop("data"), output, progress=progress, **options)
         progress.end()
         print(json.dumps(report.as_json()) if as_json else f"{report}\n{output}: for hone compile, and other engines")
         return 0
@@ -101,7 +98,9 @@ def main(arguments=None):
     except MemoryError:
         code, message = 1, "out of memory"
     except OSError as error:
-        code, message = 74, f"cannot write '{output}': {error.strerror}"
+        # The output, the state, or what the compiler writes; its messages name the file.
+        reason = error.strerror or str(error).removeprefix("error: ")
+        code, message = 74, f"cannot write '{error.filename}': {reason}" if error.filename else reason
     except KeyboardInterrupt:
         code, message = 130, "stopped"
     progress.end()

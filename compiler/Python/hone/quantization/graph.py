@@ -222,10 +222,15 @@ def _read(model):
 
 
 def write_file(path, data):
-    """Writes a file as a whole or not at all."""
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
-    handle, beside = tempfile.mkstemp(prefix=".hone-", suffix=".tmp", dir=folder)
+    """Writes a file as a whole or not at all; an OSError names `path`."""
+    try:
+        _replace_file(os.path.realpath(path), data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+def _replace_file(path, data):
+    handle, beside = tempfile.mkstemp(prefix=".hone-", suffix=".tmp", dir=os.path.dirname(path))
     try:
         mask = os.umask(0)
         os.umask(mask)
