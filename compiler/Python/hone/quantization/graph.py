@@ -32,10 +32,7 @@ class Graph:
             name, model = _read(model)
         if not model.graph.node:
             raise QuantizationError(f"{name}: there are no nodes")
-        taken = {node.name for node in model.graph.node}
-        for number, node in enumerate(model.graph.node):
-            if not node.name:
-                node.name = _fresh(f"{node.op_type}_{number}", taken)
+        _name_nodes(model)
         graph = cls(model, name)
         quantized = [node for node in graph.nodes if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear")]
         if quantized:
@@ -56,23 +53,14 @@ class Graph:
         for node in graph.node:
             for value in dict.fromkeys(node.input):
                 self.consumers.setdefault(value, []).append(node)
-            for attribute in node.attribute:
-                for body in [attribute.g, *attribute.graphs]:
-                    self._captured(body)
+            for body in _bodies(node):
+                self.inner |= _reads(body)
         self.initializers = {tensor.name: tensor for tensor in graph.initializer}
         self.outputs = [value.name for value in graph.output]
         # An initializer that is also an input is only a default.
         self.inputs = [value.name for value in graph.input if value.name not in self.initializers]
         self.overridable = {value.name for value in graph.input if value.name in self.initializers}
         self.names = {node.name for node in graph.node} | set(self.producers) | set(self.initializers) | {value.name for value in graph.input}
-
-    def _captured(self, body):
-        for node in body.node:
-            self.inner.update(node.input)
-            for attribute in node.attribute:
-                for nested in [attribute.g, *attribute.graphs]:
-                    self._captured(nested)
-        self.inner.update(value.name for value in body.output)
 
     def opset(self, domain=""):
         return next((entry.version for entry in self.model.opset_import if (entry.domain or "") in ((domain, "ai.onnx") if not domain else (domain,))), 0)
@@ -87,10 +75,7 @@ class Graph:
         except Exception as error:  # Of many types.
             raise QuantizationError(f"{self.name}: what is to be written needs opset {version}, and the model, of opset {before}, cannot be converted; export it again. ONNX's converter says: {error}") from None
         self.model.ir_version = max(self.model.ir_version, 10 if version >= 21 else 7)
-        taken = {node.name for node in self.model.graph.node}
-        for number, node in enumerate(self.model.graph.node):
-            if not node.name:
-                node.name = _fresh(f"{node.op_type}_{number}", taken)
+        _name_nodes(self.model)
         self.index()
 
     def constant(self, value):
@@ -132,6 +117,13 @@ class Graph:
         self.initializers[name] = self.model.graph.initializer[-1]
         return name
 
+    def add_output(self, value, elem_type=TensorProto.FLOAT):
+        """Makes a value an output as well."""
+        output = helper.make_empty_tensor_value_info(value)
+        output.type.tensor_type.elem_type = elem_type
+        self.model.graph.output.append(output)
+        self.outputs.append(value)
+
     def remove_dead(self):
         """Constants, and nodes that make them, that nothing reads any more."""
         graph = self.model.graph
@@ -157,9 +149,8 @@ class Graph:
             left = []
             for node in waiting:
                 reads = set(node.input)
-                for attribute in node.attribute:
-                    for body in [attribute.g, *attribute.graphs]:
-                        reads |= _reads(body) & inside
+                for body in _bodies(node):
+                    reads |= _reads(body) & inside
                 if reads <= made:
                     placed.append(node)
                     made.update(node.output)
@@ -180,14 +171,27 @@ class Graph:
             raise QuantizationError(f"{self.name}: models above 2 GB are not supported") from None
 
 
+def _bodies(node):
+    """The graphs inside of a node."""
+    return [body for attribute in node.attribute for body in (attribute.g, *attribute.graphs)]
+
+
 def _reads(body):
+    """The values that a body reads or gives, its own as well as those from outside."""
     reads = {value.name for value in body.output}
     for node in body.node:
         reads.update(node.input)
-        for attribute in node.attribute:
-            for nested in [attribute.g, *attribute.graphs]:
-                reads |= _reads(nested)
+        for nested in _bodies(node):
+            reads |= _reads(nested)
     return reads
+
+
+def _name_nodes(model):
+    """Gives a name to each node without one."""
+    taken = {node.name for node in model.graph.node}
+    for number, node in enumerate(model.graph.node):
+        if not node.name:
+            node.name = _fresh(f"{node.op_type}_{number}", taken)
 
 
 def _fresh(name, taken):

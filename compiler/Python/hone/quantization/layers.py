@@ -66,12 +66,17 @@ def find_layers(graph):
             layer.update(_added_bias(graph, node, channels))
         elif len(node.input) > 2 and node.input[2]:
             bias = graph.constant(node.input[2])
-            if bias is not None and bias.dtype == np.float32 and bias.size == channels and bias.shape[-1:] == (channels,):
+            if _is_per_channel(bias, channels):
                 layer.update(bias_node=node.name, bias_index=2, bias=node.input[2])
             else:
                 layer.update(plain=False)
         layers.append(Layer(**layer))
     return layers
+
+
+def _is_per_channel(bias, channels):
+    """Whether a constant is one number for each channel, the last axis."""
+    return bias is not None and bias.dtype == np.float32 and bias.size == channels and bias.shape[-1:] == (channels,)
 
 
 def _added_bias(graph, node, channels):
@@ -82,7 +87,7 @@ def _added_bias(graph, node, channels):
     add = readers[0]
     for index in (0, 1):
         bias = graph.constant(add.input[index])
-        if bias is not None and bias.dtype == np.float32 and bias.size == channels and bias.shape[-1:] == (channels,):
+        if _is_per_channel(bias, channels):
             return dict(bias_node=add.name, bias_index=index, bias=add.input[index])
     return {}
 

@@ -58,9 +58,7 @@ class _Observed:
         return self.node(op, inputs, name, **attributes)
 
     def output(self, value, elem_type=TensorProto.FLOAT):
-        output = helper.make_empty_tensor_value_info(value)
-        output.type.tensor_type.elem_type = elem_type
-        self.model.graph.output.append(output)
+        self.graph.add_output(value, elem_type)
         return value
 
     def compile(self, dims):

@@ -78,7 +78,7 @@ class Quantizer:
         options.check()
         self.options = options
         self.dims = dict(dims or {})
-        self._wanted = {}
+        self._wanted, self._bytes_by_method = {}, {}
         self._progress = progress or (lambda stage, done, total: None)
         self.graph = Graph.load(model)
         self.float_bytes = len(self.graph.serialized())
@@ -123,7 +123,7 @@ class Quantizer:
         if self.options.smooth is not None:
             self._smooth()
         self.plan = self._plan(self.layers)
-        self.statistics, self.histograms = {}, {}
+        self.statistics, self.ranges, self.histograms = {}, {}, {}
         if not self.options.weight_only:
             self._observe()
         self.simulation = Simulation(self.graph, self.plan, self.samples, self.dims) if self.samples.runs else None
@@ -171,7 +171,6 @@ class Quantizer:
     def _observe(self):
         self.statistics = self._ranges(self.plan, "ranges")
         # Values that share a scale share a range.
-        self.ranges = {}
         for value, group in self.plan.group.items():
             low, high = self.ranges.get(group, (np.inf, -np.inf))
             self.ranges[group] = (min(low, self.statistics[value].low), max(high, self.statistics[value].high))
@@ -188,17 +187,21 @@ class Quantizer:
 
     # Choices.
 
+    def _bytes(self, method):
+        """How each value becomes bytes; the search for ranges is kept, since several recipes have the same."""
+        if method not in self._bytes_by_method:
+            options, chosen = self.options, {}
+            signed = options.activations == "s8"
+            for group, (low, high) in self.ranges.items():
+                if method != "minmax":
+                    low, high = choose_range(method, self.histograms[group], low, high, signed, options.symmetric_activations, options.percentile)
+                chosen[group] = make_bytes(low, high, signed, options.symmetric_activations)
+            self._bytes_by_method[method] = {value: chosen[group] for value, group in self.plan.group.items()}
+        return self._bytes_by_method[method]
+
     def _recipe(self, method, corrected):
         options = self.options
-        bytes_of, weights, biases = {}, {}, {}
-        chosen = {}
-        for group, (low, high) in self.ranges.items() if not options.weight_only else ():
-            signed = options.activations == "s8"
-            if method != "minmax":
-                low, high = choose_range(method, self.histograms[group], low, high, signed, options.symmetric_activations, options.percentile)
-            chosen[group] = make_bytes(low, high, signed, options.symmetric_activations)
-        for value, group in self.plan.group.items():
-            bytes_of[value] = chosen[group]
+        bytes_of, weights, biases = self._bytes(method), {}, {}
         for layer in self.layers:
             weight = self.graph.constant(layer.weight)
             bias = self.graph.constant(layer.bias) if layer.bias else None

@@ -60,9 +60,7 @@ class Simulation:
                 by_name[layer.bias_node].input[layer.bias_index] = bias
             self._parameters[layer.node] = (weight, bias)
             if layer.output not in self.outputs:
-                output = helper.make_empty_tensor_value_info(layer.output)
-                output.type.tensor_type.elem_type = TensorProto.FLOAT
-                model.graph.output.append(output)
+                copy.add_output(layer.output)
         copy.nodes.extend(added)
         copy.remove_dead()
         copy.sort()
