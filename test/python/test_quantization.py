@@ -395,6 +395,10 @@ class WrittenTest(unittest.TestCase):
         self.assertIn("w0", initializers(report.model))
         report = quantize(residual_model(), images(), only="left")
         self.assertEqual([layer.node for layer in report.layers if layer.quantized], ["left"])
+        brackets = residual_model()
+        brackets.graph.node[0].name = "blocks[0]/stem"
+        report = quantize(brackets, images(), only="blocks[0]/stem")
+        self.assertEqual([layer.node for layer in report.layers if layer.quantized], ["blocks[0]/stem"])
         with self.assertRaisesRegex(hone.QuantizationError, "no layer has the name or operator 'lft'; layers are stem"):
             quantize(residual_model(), images(), only="lft")
 

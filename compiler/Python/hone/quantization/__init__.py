@@ -25,8 +25,8 @@ def quantize(model, data=None, output=None, *, random=0, labels=None, metric=Non
     `method`: "auto", "minmax", "percentile", "entropy" or "mse", for the ranges of activations; `percentile`.
     `activations`: "u8" or "s8"; `symmetric_activations`, `symmetric_weights`, `per_channel`, `search_weights`: booleans.
     `weight_only`: 4 or 8 bits in groups of `group_size` for the weights of matrix products alone, which needs no data.
-    `smooth`: from 0 to 1. `correct_biases`: True, False, or None for what is better.
-    `skip`, `only`: names of layers, with * for any characters, or operators.
+    `smooth`: between 0 and 1, both excluded. `correct_biases`: True, False, or None for what is better.
+    `skip`, `only`: names of layers, patterns of names with *, ? and [...], or operators.
     `min_snr` in dB, `max_drop` of the metric, `max_ms`, `min_gain` in per cent: budgets, for which layers stay in float.
     `measure`: whether to measure times, with `threads`; `sensitivity`: whether to quantize each layer alone.
 

@@ -140,7 +140,7 @@ class Graph:
         self.index()
 
     def sort(self):
-        """Puts every node behind those it reads from, and changes the order of no others."""
+        """Puts every node behind those it reads from. Where all are, their order stays."""
         made = {value.name for value in self.model.graph.input} | {tensor.name for tensor in self.model.graph.initializer}
         made |= {tensor.values.name for tensor in self.model.graph.sparse_initializer} | {""}
         inside = {value for node in self.nodes for value in node.output}

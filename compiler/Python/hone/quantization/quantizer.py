@@ -440,4 +440,5 @@ class Quantizer:
 
 
 def _named(layer, pattern):
-    return fnmatch.fnmatchcase(layer.node, pattern) or layer.op == pattern
+    # Names may hold the brackets of a pattern.
+    return pattern in (layer.node, layer.op) or fnmatch.fnmatchcase(layer.node, pattern)
