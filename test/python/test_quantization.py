@@ -439,8 +439,21 @@ class WrittenTest(unittest.TestCase):
             helper.make_node("MatMul", ["r", "w2"], ["m2"], name="second"),
             helper.make_node("Add", ["m1", "m2"], ["y"], name="sum"),
         ]
-        constants = dict(gamma=np.exp(floats(16, seed=1)), beta=floats(16, seed=2), w1=floats(16, 8, seed=3), w2=floats(16, 8, seed=4))
-        model = model_of(nodes, dict(x=(TensorProto.FLOAT, ["rows", 16])), dict(y=(TensorProto.FLOAT, ["rows", 8])), constants)
+        self.check_smoothing(nodes, 8)
+
+    def test_smoothing_of_a_value_read_twice(self):
+        """A normalization that a product reads as its operand, and again as what it adds, is not divided either."""
+        self.check_smoothing([
+            helper.make_node("LayerNormalization", ["x", "gamma", "beta"], ["a"], name="norm"),
+            helper.make_node("Gemm", ["a", "w1", "a"], ["y"], name="product"),
+        ], 16)
+
+    def check_smoothing(self, nodes, columns):
+        shapes = dict(w1=(16, columns), w2=(16, columns))
+        read = {name for node in nodes for name in node.input}
+        constants = dict(gamma=np.exp(floats(16, seed=1)), beta=floats(16, seed=2))
+        constants |= {name: floats(*shape, seed=seed) for seed, (name, shape) in enumerate(shapes.items(), 3) if name in read}
+        model = model_of(nodes, dict(x=(TensorProto.FLOAT, ["rows", 16])), dict(y=(TensorProto.FLOAT, ["rows", columns])), constants)
         graph = Graph.load(model)
         layers = find_layers(graph)
         statistics = observe_ranges(graph, Plan(graph, layers), load_samples(graph, rows()), {}, lambda *_: None)

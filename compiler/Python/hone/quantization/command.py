@@ -94,7 +94,7 @@ def main(arguments=None):
         progress.end()
         parser.error(str(error))
     except (QuantizationError, hone.CompileError, hone.RunError) as error:
-        code, message = 1, str(error)
+        code, message = 1, str(error).removeprefix("error: ")
     except MemoryError:
         code, message = 1, "out of memory"
     except OSError as error:

@@ -74,11 +74,12 @@ def _replace(made, node, index, array):
 
 
 def _divide(made, every, value, readers, factor):
-    """Whether what makes a value, which nothing else reads, could be divided by the factors."""
+    """Whether what makes a value could be divided by the factors: nothing else reads it, and each reader once."""
     allowed = readers
     while True:
         node = made.producers.get(value)
-        if node is None or value in made.outputs or value in made.inner or any(reader.name not in allowed for reader in made.consumers.get(value, [])):
+        others = any(reader.name not in allowed or list(reader.input).count(value) > 1 for reader in made.consumers.get(value, []))
+        if node is None or others or value in made.outputs or value in made.inner:
             return False
         if node.op_type not in HOMOGENEOUS or len(node.output) > 1:
             break
