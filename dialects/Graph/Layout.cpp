@@ -108,8 +108,14 @@ void MapOp::useChannelsLast() {
 //===-- Windows -----------------------------------------------------------===//
 
 LayoutRole ConvOp::getLayoutRole(DimBuilder &) {
-  return getChannelsLast() || !hasChannelsLast(getInput())
-             ? LayoutRole::Fixed
+  if (getChannelsLast() || !hasChannelsLast(getInput()))
+    return LayoutRole::Fixed;
+  // Vectors along a row of outputs multiply by one number. A product with more
+  // channels has panels instead, and products of bytes have no masks.
+  bool isDepthwise = getGroup() > 1 && getFilter().getType().getDimSize(1) == 1;
+  bool isWide = typeOf(getInput()).getElementTypeBitWidth() >= 32;
+  return isDepthwise && isWide && getStrides().back() <= 2
+             ? LayoutRole::BetterChannelsLast
              : LayoutRole::ChannelsLast;
 }
 

@@ -62,6 +62,11 @@ struct CpuMachine {
   int64_t lanes(int64_t elementBits) const {
     return std::max<int64_t>(vectorBits / elementBits, 1);
   }
+  /// Whether an instruction accesses any lanes of a vector: AVX-512, and AVX
+  /// for elements of 32 bits or more.
+  bool hasMasks(int64_t elementBits) const {
+    return vectorBits >= 512 || (vectorBits >= 256 && elementBits >= 32);
+  }
 
   bool operator==(const CpuMachine &other) const;
 

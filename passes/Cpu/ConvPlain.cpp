@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Convolution and transposed convolution with any layout and attributes, as
-// plain loops, vectorized if the last dimension is contiguous and has stride 1.
+// plain loops, vectorized along the last dimension if that is contiguous.
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/Convolution.h"
+#include "passes/Cpu/WindowRow.h"
 #include "passes/Emit/ConvPoint.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -13,7 +15,6 @@ void hone::emitPlainConvolution(Emitter &e, const CpuMachine &machine,
                                 KernelConvOp op) {
   ConvPoint point(e, op, machine.hasFma());
   const Window &window = point.getWindow();
-  size_t last = window.spatial() - 1;
   int64_t lanes = lanesOf(machine, op.getAccumulatorType());
   SmallVector<Value> sizes = {window.batch, point.sizes()[window.channelDim()]};
   llvm::append_range(sizes, ArrayRef(window.out).drop_back());
@@ -23,23 +24,19 @@ void hone::emitPlainConvolution(Emitter &e, const CpuMachine &machine,
   emitForall(e, count, [&](Value index) {
     SmallVector<Value> outer = e.delinearize(index, sizes);
     point.enter(outer[0], outer[1]);
-    auto emitAt = [&](Value pixel, int64_t pixels) {
+    auto placeOf = [&](Value pixel) {
       SmallVector<Value> place(outer.begin() + 2, outer.end());
       place.push_back(pixel);
-      point.emit(place, pixels);
+      return place;
     };
-    Value zero = e.cst(0), pixels = window.out[last];
-    auto scalar = [&](Value pixel) { emitAt(pixel, 0); };
-    if (op.getTransposed() || window.channelsLast || window.strides[last] != 1)
-      return e.loop(zero, pixels, scalar);
-    auto [low, high] = window.interior(e, last);
-    Value inner = e.sub(high, low);
-    Value end = e.add(low, e.sub(inner, e.rem(inner, e.cst(lanes))));
-    e.loop(zero, low, scalar);
-    e.loop(low, end, lanes, {}, [&](Value pixel, ValueRange) {
-      emitAt(pixel, lanes);
-      return SmallVector<Value>();
-    });
-    e.loop(end, pixels, scalar);
+    auto scalar = [&](Value pixel) { point.emit(placeOf(pixel)); };
+    if (!point.hasVectors())
+      return e.loop(e.cst(0), window.out.back(), scalar);
+    auto vectors = [&](Value pixel, int64_t count, Value remaining) {
+      point.emit(placeOf(pixel), lanes, count, remaining);
+    };
+    emitWindowRow(
+        e, machine, window,
+        {lanes, tuning::kRowVectors, point.inputType(), vectors, scalar});
   });
 }

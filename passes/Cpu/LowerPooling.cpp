@@ -6,6 +6,7 @@
 #include "passes/Cpu/ChannelWindow.h"
 #include "passes/Cpu/Contraction.h"
 #include "passes/Cpu/ContractionPasses.h"
+#include "passes/Cpu/WindowRow.h"
 #include "passes/Emit/PoolPoint.h"
 
 namespace hone {
@@ -34,23 +35,19 @@ static void emitPlainPooling(Emitter &e, const CpuMachine &machine,
       point.emit(place, lanes, remaining);
     };
     auto scalar = [&](Value inner) { emitAt(inner, 0, nullptr); };
-    Value size = point.sizes().back();
     if (!point.hasVectors())
-      return e.loop(e.cst(0), size, scalar);
-    const Window &window = point.getWindow();
+      return e.loop(e.cst(0), point.sizes().back(), scalar);
     int64_t lanes = lanesOf(machine, op.getAccumulatorType());
-    auto [low, high] = window.interior(e, window.spatial() - 1);
-    Value inner = e.sub(high, low);
-    Value end = e.add(low, e.sub(inner, e.rem(inner, e.cst(lanes))));
-    e.loop(e.cst(0), low, scalar);
-    e.loop(low, end, lanes, {}, [&](Value at, ValueRange) {
-      emitAt(at, lanes, nullptr);
-      return SmallVector<Value>();
-    });
-    Value left = e.sub(high, end);
-    e.branch(e.cmp(arith::CmpIPredicate::sgt, left, e.cst(0)),
-             [&] { emitAt(end, lanes, left); });
-    e.loop(high, size, scalar);
+    if (point.hasRows())
+      point.enterRow(
+          coordinates, lanes,
+          machine.hasMasks(point.sourceType().getIntOrFloatBitWidth()));
+    auto vectors = [&](Value first, int64_t, Value remaining) {
+      emitAt(first, lanes, remaining);
+    };
+    emitWindowRow(
+        e, machine, point.getWindow(),
+        {lanes, /*maxVectors=*/1, point.sourceType(), vectors, scalar});
   });
 }
 

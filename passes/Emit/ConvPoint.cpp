@@ -27,9 +27,11 @@ void ConvPoint::enter(Value batch, Value channel) {
   channelInGroup = e.rem(channel, groupOut);
 }
 
-void ConvPoint::emit(ArrayRef<Value> place, int64_t lanes) {
+void ConvPoint::emit(ArrayRef<Value> place, int64_t lanes, int64_t vectors,
+                     Value remaining) {
   out = llvm::to_vector(place);
   this->lanes = lanes;
+  atBorder = remaining != nullptr;
   Type type = accumulator;
   if (lanes)
     type = VectorType::get({lanes}, accumulator);
@@ -40,14 +42,14 @@ void ConvPoint::emit(ArrayRef<Value> place, int64_t lanes) {
                            ? e.add(e.mul(firstIn, filter.strides[0]),
                                    e.mul(channelInGroup, filter.strides[1]))
                            : e.mul(channel, filter.strides[0]);
-  Value sum = e.zero(type);
+  Sums sums(vectors, e.zero(type));
   if (transposed)
-    sum = emitTransposed(0, inOffset, filterOffset, sum);
+    sums = emitTransposed(0, inOffset, filterOffset, sums);
   else
-    sum = emitChannels(inOffset, filterOffset, sum,
-                       [&](Value in, Value taps, Value carried) {
-                         return emitTerms(0, in, taps, carried);
-                       });
+    sums = emitChannels(inOffset, filterOffset, sums,
+                        [&](Value in, Value taps, ValueRange carried) {
+                          return emitTerms(0, in, taps, nullptr, carried);
+                        });
   SmallVector<Value> coordinates = {batch};
   if (!window.channelsLast)
     coordinates.push_back(channel);
@@ -56,73 +58,90 @@ void ConvPoint::emit(ArrayRef<Value> place, int64_t lanes) {
     coordinates.push_back(channel);
   Epilogue::Cursor cursor = epilogue.at(coordinates);
   if (lanes)
-    epilogue.emitTile(cursor, 0, 1, 1, {{sum}}, nullptr);
+    epilogue.emitTile(cursor, 0, 1, vectors, {sums}, remaining);
   else
-    epilogue.emitScalar(cursor, sum);
+    epilogue.emitScalar(cursor, sums);
 }
 
 /// Loops over the input channels of the group.
-Value ConvPoint::emitChannels(Value inOffset, Value filterOffset, Value sum,
-                              function_ref<Value(Value, Value, Value)> inner) {
+ConvPoint::Sums
+ConvPoint::emitChannels(Value inOffset, Value filterOffset, ValueRange sums,
+                        function_ref<Sums(Value, Value, ValueRange)> inner) {
   Value inStride = input.strides[window.channelDim()];
   Value filterStride = filter.strides[transposed ? 0 : 1];
-  return e.loop(e.cst(0), groupIn, 1, sum,
-                [&](Value c, ValueRange carried) -> SmallVector<Value> {
-                  return {inner(e.add(inOffset, e.mul(c, inStride)),
-                                e.add(filterOffset, e.mul(c, filterStride)),
-                                carried[0])};
-                })[0];
+  return e.loop(e.cst(0), groupIn, 1, sums, [&](Value c, ValueRange carried) {
+    return inner(e.add(inOffset, e.mul(c, inStride)),
+                 e.add(filterOffset, e.mul(c, filterStride)), carried);
+  });
 }
 
-Value ConvPoint::emitProduct(Value inOffset, Value filterOffset, Value sum) {
+/// The terms of one kernel element; `at` is the position of the first output's
+/// along the last dimension.
+ConvPoint::Sums ConvPoint::emitProducts(Value inOffset, Value filterOffset,
+                                        Value at, ValueRange sums) {
   Value tap = filter.extend(e, filter.load(e, filterOffset), accumulator);
-  auto vector = dyn_cast<VectorType>(sum.getType());
-  Value in = vector ? input.load(e, inOffset, lanes) : input.load(e, inOffset);
-  in = input.extend(e, in, accumulator);
-  if (!vector)
-    return e.sum(sum, e.product(in, tap));
-  tap = vector::BroadcastOp::create(e.builder, e.loc, vector, tap);
-  if (fma && isa<FloatType>(accumulator))
-    return vector::FMAOp::create(e.builder, e.loc, in, tap, sum);
-  return e.sum(sum, e.product(in, tap));
+  if (!lanes) {
+    Value in = input.extend(e, input.load(e, inOffset), accumulator);
+    return {e.sum(sums[0], e.product(in, tap))};
+  }
+  auto type = VectorType::get({lanes}, accumulator);
+  tap = vector::BroadcastOp::create(e.builder, e.loc, type, tap);
+  Value outside;
+  if (atBorder)
+    outside = e.zero(VectorType::get({lanes}, input.elementType()));
+  Sums results;
+  for (auto [v, sum] : llvm::enumerate(sums)) {
+    Value step = e.cst(v * lanes * window.strides[last]);
+    Value in = window.load(e, input, e.add(inOffset, step), e.add(at, step),
+                           lanes, outside);
+    in = input.extend(e, in, accumulator);
+    if (fma && isa<FloatType>(accumulator))
+      results.push_back(vector::FMAOp::create(e.builder, e.loc, in, tap, sum));
+    else
+      results.push_back(e.sum(sum, e.product(in, tap)));
+  }
+  return results;
 }
 
-/// Loops over the kernel elements inside the input, from dimension `d` on.
-Value ConvPoint::emitTerms(size_t d, Value inOffset, Value filterOffset,
-                           Value sum) {
+/// Loops over the kernel elements inside the input, from dimension `d` on; `at`
+/// is the position in the dimension before.
+ConvPoint::Sums ConvPoint::emitTerms(size_t d, Value inOffset,
+                                     Value filterOffset, Value at,
+                                     ValueRange sums) {
   if (d == window.spatial())
-    return emitProduct(inOffset, filterOffset, sum);
+    return emitProducts(inOffset, filterOffset, at, sums);
   Value start = window.start(e, d, out[d]);
-  // A vector of pixels is in the interior.
+  // The loads of a vector take care of its dimension.
   std::pair<Value, Value> range = {e.cst(0), e.cst(window.kernel[d])};
-  if (d != last || !isa<VectorType>(sum.getType()))
+  if (d != last || !lanes)
     range = window.kernelRange(e, d, start);
-  return e.loop(
-      range.first, range.second, 1, sum,
-      [&](Value k, ValueRange carried) -> SmallVector<Value> {
-        Value position = e.add(start, e.mul(k, window.dilations[d]));
-        Value in = e.add(inOffset,
-                         e.mul(position, input.strides[window.bufferDim(d)]));
-        Value taps = e.add(filterOffset, e.mul(k, filter.strides[d + 2]));
-        return {emitTerms(d + 1, in, taps, carried[0])};
-      })[0];
+  auto emitElement = [&](Value k, ValueRange carried) {
+    Value position = e.add(start, e.mul(k, window.dilations[d]));
+    Value in =
+        e.add(inOffset, e.mul(position, input.strides[window.bufferDim(d)]));
+    Value taps = e.add(filterOffset, e.mul(k, filter.strides[d + 2]));
+    return emitTerms(d + 1, in, taps, position, carried);
+  };
+  if (d == last && lanes)
+    return Window::forElements(e, range.first, range.second, sums, emitElement);
+  return e.loop(range.first, range.second, 1, sums, emitElement);
 }
 
 /// Loops over the kernel elements from dimension `d` on; one counts if out +
 /// pad - k * dilation is a multiple of the stride and inside the input.
-Value ConvPoint::emitTransposed(size_t d, Value inOffset, Value filterOffset,
-                                Value sum) {
+ConvPoint::Sums ConvPoint::emitTransposed(size_t d, Value inOffset,
+                                          Value filterOffset, ValueRange sums) {
   if (d == window.spatial())
-    return emitChannels(inOffset, filterOffset, sum,
-                        [&](Value in, Value taps, Value carried) {
-                          return emitProduct(in, taps, carried);
+    return emitChannels(inOffset, filterOffset, sums,
+                        [&](Value in, Value taps, ValueRange carried) {
+                          return emitProducts(in, taps, nullptr, carried);
                         });
   using arith::CmpIPredicate;
   Value zero = e.cst(0), stride = e.cst(window.strides[d]);
   Value reach = e.add(out[d], window.pads[d]);
   return e.loop(
-      zero, e.cst(window.kernel[d]), 1, sum,
-      [&](Value k, ValueRange carried) -> SmallVector<Value> {
+      zero, e.cst(window.kernel[d]), 1, sums,
+      [&](Value k, ValueRange carried) -> Sums {
         Value distance = e.sub(reach, e.mul(k, window.dilations[d]));
         Value notNegative = e.cmp(CmpIPredicate::sge, distance, zero);
         Value position = e.div(distance, stride);
@@ -134,14 +153,14 @@ Value ConvPoint::emitTransposed(size_t d, Value inOffset, Value filterOffset,
         };
         Value counts = both(both(notNegative, multiple), inside);
         return e.select(
-            counts, sum.getType(),
-            [&]() -> SmallVector<Value> {
+            counts, accumulator,
+            [&]() -> Sums {
               Value in =
                   e.add(inOffset,
                         e.mul(position, input.strides[window.bufferDim(d)]));
               Value taps = e.add(filterOffset, e.mul(k, filter.strides[d + 2]));
-              return {emitTransposed(d + 1, in, taps, carried[0])};
+              return emitTransposed(d + 1, in, taps, carried);
             },
-            [&]() -> SmallVector<Value> { return {carried[0]}; });
-      })[0];
+            [&]() -> Sums { return llvm::to_vector(carried); });
+      });
 }

@@ -17,24 +17,33 @@ public:
   llvm::ArrayRef<mlir::Value> sizes() const { return epilogue.sizes; }
   /// Selects the output channel.
   void enter(mlir::Value batch, mlir::Value channel);
-  /// Computes and stores the element at spatial coordinates `place`, or `lanes`
-  /// elements from there along the last dimension, whose windows must be inside
-  /// the input. That requires channels that are not last and stride 1.
-  void emit(llvm::ArrayRef<mlir::Value> place, int64_t lanes = 0);
+  /// Computes and stores the element at spatial coordinates `place`, or
+  /// `vectors` vectors of `lanes` elements from there along the last dimension.
+  /// With `remaining`, only so many of those exist, and their windows may leave
+  /// the input along that dimension.
+  void emit(llvm::ArrayRef<mlir::Value> place, int64_t lanes = 0,
+            int64_t vectors = 1, mlir::Value remaining = nullptr);
+  /// Whether adjacent outputs along the last dimension can be computed as
+  /// vectors.
+  bool hasVectors() const {
+    return !transposed && !window.channelsLast && window.strides[last] <= 2;
+  }
 
   const Window &getWindow() const { return window; }
+  mlir::Type inputType() const { return input.elementType(); }
 
 private:
-  mlir::Value emitTerms(size_t d, mlir::Value inOffset,
-                        mlir::Value filterOffset, mlir::Value sum);
-  mlir::Value emitChannels(
-      mlir::Value inOffset, mlir::Value filterOffset, mlir::Value sum,
-      llvm::function_ref<mlir::Value(mlir::Value, mlir::Value, mlir::Value)>
+  using Sums = llvm::SmallVector<mlir::Value>;
+  Sums emitTerms(size_t d, mlir::Value inOffset, mlir::Value filterOffset,
+                 mlir::Value at, mlir::ValueRange sums);
+  Sums emitChannels(
+      mlir::Value inOffset, mlir::Value filterOffset, mlir::ValueRange sums,
+      llvm::function_ref<Sums(mlir::Value, mlir::Value, mlir::ValueRange)>
           inner);
-  mlir::Value emitProduct(mlir::Value inOffset, mlir::Value filterOffset,
-                          mlir::Value sum);
-  mlir::Value emitTransposed(size_t d, mlir::Value inOffset,
-                             mlir::Value filterOffset, mlir::Value sum);
+  Sums emitProducts(mlir::Value inOffset, mlir::Value filterOffset,
+                    mlir::Value at, mlir::ValueRange sums);
+  Sums emitTransposed(size_t d, mlir::Value inOffset, mlir::Value filterOffset,
+                      mlir::ValueRange sums);
 
   Emitter &e;
   FlatBuffer input, filter;
@@ -45,10 +54,11 @@ private:
   mlir::Value groupIn, groupOut; ///< Channels of a group.
   size_t last;                   ///< The last spatial dimension.
 
-  // Of the current element:
+  // Of the current elements:
   mlir::Value batch, channel, group, channelInGroup;
   llvm::SmallVector<mlir::Value> out; ///< Spatial coordinates.
   int64_t lanes = 0;
+  bool atBorder = false; ///< Windows of lanes may leave the input.
 };
 
 } // namespace hone

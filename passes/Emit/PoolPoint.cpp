@@ -2,6 +2,8 @@
 // One element of a pooling of any layout, or several adjacent ones.
 #include "passes/Emit/PoolPoint.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Machine/Estimate.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -11,63 +13,126 @@ bool PoolPoint::hasVectors() {
          window.strides[window.spatial() - 1] <= 2;
 }
 
+bool PoolPoint::hasRows() {
+  size_t last = window.spatial() - 1;
+  std::optional<int64_t> length = constantOf(window.in[last]);
+  int64_t elementBytes =
+      llvm::divideCeil(accumulator.getIntOrFloatBitWidth(), 8);
+  return hasVectors() && last > 0 &&
+         estimateProduct(window.kernel) >= tuning::kMinReducedWindow &&
+         window.kernel[last] > window.strides[last] && length &&
+         *length <= tuning::kStackBuffer / elementBytes;
+}
+
+void PoolPoint::enterRow(ArrayRef<Value> coordinates, int64_t lanes,
+                         bool masks) {
+  size_t last = window.spatial() - 1;
+  if (!row)
+    row = makeScratch(e, std::max<int64_t>(*constantOf(window.in[last]), 1),
+                      accumulator);
+  starts.clear();
+  for (size_t d = 0; d < last; ++d)
+    starts.push_back(window.start(e, d, coordinates[window.bufferDim(d)]));
+  Value offset = offsetOf(coordinates);
+  auto reduceAt = [&](Value at, int64_t width, Value mask) {
+    this->lanes = width;
+    Type type = accumulator;
+    if (width)
+      type = VectorType::get({width}, accumulator);
+    Value sum =
+        reduceColumn(0, e.add(offset, at), reduction.neutral(e, type), mask);
+    row->store(e, at, sum, mask);
+  };
+  if (masks)
+    return forVectors(e, window.in[last], lanes,
+                      [&](Value at, Value mask) { reduceAt(at, lanes, mask); });
+  Value rest = e.rem(window.in[last], e.cst(lanes));
+  Value whole = e.sub(window.in[last], rest);
+  forVectors(e, whole, lanes,
+             [&](Value at, Value) { reduceAt(at, lanes, nullptr); });
+  e.loop(whole, window.in[last], [&](Value at) { reduceAt(at, 0, nullptr); });
+}
+
+/// Loops over the window from dimension `d` on, except for the last.
+Value PoolPoint::reduceColumn(size_t d, Value offset, Value sum, Value mask) {
+  if (d + 1 == window.spatial()) {
+    Value element =
+        lanes ? input.load(e, offset, lanes, mask) : input.load(e, offset);
+    return reduction.combine(e, sum, e.extend(element, accumulator), nullptr);
+  }
+  Value stride = input.strides[window.bufferDim(d)];
+  auto [low, high] = window.kernelRange(e, d, starts[d]);
+  return e.loop(low, high, 1, sum,
+                [&](Value k, ValueRange inner) -> SmallVector<Value> {
+                  Value at = e.add(starts[d], e.mul(k, window.dilations[d]));
+                  return {reduceColumn(d + 1, e.add(offset, e.mul(at, stride)),
+                                       inner[0], mask)};
+                })[0];
+}
+
+Value PoolPoint::offsetOf(ArrayRef<Value> coordinates) const {
+  size_t channelDim = window.channelDim();
+  return e.add(e.mul(coordinates[0], input.strides[0]),
+               e.mul(coordinates[channelDim], input.strides[channelDim]));
+}
+
 void PoolPoint::emit(ArrayRef<Value> coordinates, int64_t lanes,
                      Value remaining) {
   this->lanes = lanes;
-  size_t channelDim = window.channelDim(), last = window.spatial() - 1;
   Type type = accumulator;
   if (lanes)
     type = VectorType::get({lanes}, accumulator);
-  masks.assign(2, nullptr);
-  if (remaining) {
-    // The elements to read, from the first; see `load`.
-    Value read = remaining;
-    if (window.strides[last] == 2)
-      read = e.sub(e.mul(remaining, 2), e.cst(1));
-    masks = {makeMask(e, read, e.cst(0), lanes),
-             makeMask(e, read, e.cst(lanes - 1), lanes)};
-  }
+  atBorder = remaining != nullptr;
   starts.clear();
   for (size_t d = 0; d < window.spatial(); ++d)
     starts.push_back(window.start(e, d, coordinates[window.bufferDim(d)]));
-  Value offset =
-      e.add(e.mul(coordinates[0], input.strides[0]),
-            e.mul(coordinates[channelDim], input.strides[channelDim]));
+  Value offset = row ? e.cst(0) : offsetOf(coordinates);
   SmallVector<Value> carried = {reduction.neutral(e, type)};
   if (op.getIndices())
     carried.push_back(e.cst(-1));
-  carried = emitWindow(0, offset, offset, carried);
+  carried = emitWindow(row ? window.spatial() - 1 : 0, offset, offset, nullptr,
+                       carried);
   if (op.getIndices())
     carried[1] = arith::IndexCastOp::create(e.builder, e.loc,
                                             e.builder.getI64Type(), carried[1]);
-  if (reduction.kind == WindowReduction::Average) {
-    Value count = e.cst(1);
-    for (size_t d = 0; d < window.spatial(); ++d)
-      count = e.mul(count, lanes && d == last
-                               ? e.cst(window.kernel[d])
-                               : reduction.divisor(e, window, d, starts[d]));
-    carried[0] = WindowReduction::divide(e, carried[0], count);
-  }
+  if (reduction.kind == WindowReduction::Average)
+    carried[0] = WindowReduction::divide(e, carried[0], divisor());
   if (lanes)
     epilogue.emitTile(epilogue.at(coordinates), 0, 1, 1, {carried}, remaining);
   else
     epilogue.emitScalar(epilogue.at(coordinates), carried);
 }
 
-/// The input of the current outputs, for one window element.
-Value PoolPoint::load(Value offset) const {
+/// The number of elements that an average divides by: of all lanes, or of each.
+Value PoolPoint::divisor() const {
+  size_t last = window.spatial() - 1;
+  Value count = e.cst(1);
+  for (size_t d = 0; d < last; ++d)
+    count = e.mul(count, reduction.divisor(e, window, d, starts[d]));
   if (!lanes)
-    return input.load(e, offset);
-  Value first = input.load(e, offset, lanes, masks[0]);
-  if (window.strides[window.spatial() - 1] == 1)
-    return first;
-  // Every second element. The upper half is loaded from one element earlier, so
-  // that nothing past the last is read.
-  Value second = input.load(e, e.add(offset, lanes - 1), lanes, masks[1]);
-  SmallVector<int64_t> places;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    places.push_back(2 * lane < lanes ? 2 * lane : 2 * lane + 1);
-  return vector::ShuffleOp::create(e.builder, e.loc, first, second, places);
+    return e.mul(count, reduction.divisor(e, window, last, starts[last]));
+  if (!atBorder)
+    return e.mul(count, window.kernel[last]);
+  SmallVector<Value> counts;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    Value start = e.add(starts[last], lane * window.strides[last]);
+    Value inside = reduction.divisor(e, window, last, start);
+    // Lanes that do not exist have no elements, but divide as well.
+    counts.push_back(e.mul(count, e.max(inside, e.cst(1))));
+  }
+  return vector::FromElementsOp::create(
+      e.builder, e.loc, VectorType::get({lanes}, e.builder.getIndexType()),
+      counts);
+}
+
+/// The input of the current outputs, for one window element; `at` is its
+/// position along the last dimension.
+Value PoolPoint::load(Value offset, Value at) const {
+  if (!lanes)
+    return source().load(e, offset);
+  auto type = VectorType::get({lanes}, source().elementType());
+  return window.load(e, source(), offset, at, lanes,
+                     atBorder ? reduction.neutral(e, type) : nullptr);
 }
 
 /// Of equal elements the first wins; NaN wins over numbers.
@@ -85,11 +150,11 @@ Value PoolPoint::isLarger(Value candidate, Value best) {
 }
 
 /// Loops over the window from dimension `d` on. `position` is the index
-/// reported for a maximum.
+/// reported for a maximum, `at` the coordinate in the dimension before.
 SmallVector<Value> PoolPoint::emitWindow(size_t d, Value offset, Value position,
-                                         ValueRange carried) {
+                                         Value at, ValueRange carried) {
   if (d == window.spatial()) {
-    Value element = e.extend(load(offset), accumulator);
+    Value element = e.extend(load(offset, at), accumulator);
     if (!op.getIndices())
       return {reduction.combine(e, carried[0], element, nullptr)};
     Value first = e.cmp(arith::CmpIPredicate::eq, carried[1], e.cst(-1));
@@ -108,14 +173,17 @@ SmallVector<Value> PoolPoint::emitWindow(size_t d, Value offset, Value position,
     reported = d + 1 == spatial ? e.mul(input.strides[window.bufferDim(d)],
                                         window.in[spatial - 2])
                                 : input.strides[window.bufferDim(spatial - 1)];
-  // A vector of outputs is in the interior.
+  // The loads of a vector take care of its dimension.
   std::pair<Value, Value> range = {e.cst(0), e.cst(window.kernel[d])};
   if (!lanes || d + 1 < spatial)
     range = window.kernelRange(e, d, starts[d]);
-  return e.loop(
-      range.first, range.second, 1, carried, [&](Value k, ValueRange inner) {
-        Value at = e.add(starts[d], e.mul(k, window.dilations[d]));
-        return emitWindow(d + 1, e.add(offset, e.mul(at, stride)),
-                          e.add(position, e.mul(at, reported)), inner);
-      });
+  auto emitElement = [&](Value k, ValueRange inner) {
+    Value at = e.add(starts[d], e.mul(k, window.dilations[d]));
+    return emitWindow(d + 1, e.add(offset, e.mul(at, stride)),
+                      e.add(position, e.mul(at, reported)), at, inner);
+  };
+  if (lanes && d + 1 == spatial)
+    return Window::forElements(e, range.first, range.second, carried,
+                               emitElement);
+  return e.loop(range.first, range.second, 1, carried, emitElement);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sizes and clamped ranges of sliding windows, for convolution and pooling.
 #include "passes/Emit/Window.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Machine/Tuning.h"
 
 using namespace mlir;
 using namespace hone;
@@ -65,4 +67,50 @@ std::pair<Value, Value> Window::interior(Emitter &e, size_t d) const {
   int64_t reach = (kernel[d] - 1) * dilations[d] - pads[d];
   Value high = e.ceilDiv(e.max(e.sub(in[d], e.cst(reach)), e.cst(0)), stride);
   return {low, e.max(e.min(high, out[d]), low)};
+}
+
+SmallVector<Value> Window::forElements(Emitter &e, Value low, Value high,
+                                       ValueRange init,
+                                       Emitter::LoopBody body) {
+  std::optional<int64_t> first = constantOf(low), end = constantOf(high);
+  if (!first || !end || *end - *first > tuning::kMaxUnrolledKernel)
+    return e.loop(low, high, 1, init, body);
+  SmallVector<Value> carried(init);
+  for (int64_t k = *first; k < *end; ++k)
+    carried = body(e.cst(k), carried);
+  return carried;
+}
+
+Value Window::load(Emitter &e, const FlatBuffer &input, Value offset, Value at,
+                   int64_t lanes, Value outside) const {
+  size_t last = spatial() - 1;
+  auto type = VectorType::get({lanes}, input.elementType());
+  auto mask = VectorType::get({lanes}, e.builder.getI1Type());
+  // The lanes of a vector from `first` on that are before `end`.
+  auto before = [&](Value first, Value end) -> Value {
+    return vector::CreateMaskOp::create(e.builder, e.loc, mask,
+                                        e.sub(end, first));
+  };
+  auto loadFrom = [&](int64_t lane) -> Value {
+    Value place = e.add(offset, lane);
+    if (!outside)
+      return input.load(e, place, lanes);
+    Value first = e.add(at, lane), inside = before(first, in[last]);
+    if (pads[last] > 0)
+      inside = arith::SelectOp::create(
+          e.builder, e.loc, before(first, e.cst(0)),
+          e.splat(mask, e.builder.getBoolAttr(false)), inside);
+    return vector::MaskedLoadOp::create(e.builder, e.loc, type, input.memref,
+                                        place, inside, outside);
+  };
+  Value low = loadFrom(0);
+  if (strides[last] == 1)
+    return low;
+  // Every second element. The upper half is loaded from one element earlier, so
+  // that nothing past the last is read.
+  Value high = loadFrom(lanes - 1);
+  SmallVector<int64_t> places;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    places.push_back(2 * lane < lanes ? 2 * lane : 2 * lane + 1);
+  return vector::ShuffleOp::create(e.builder, e.loc, low, high, places);
 }

@@ -48,6 +48,19 @@ struct Window {
   /// Whether no window leaves the input along `d`, as far as is known.
   bool neverLeaves(size_t d) const;
 
+  /// A loop over kernel elements [low, high) of the last dimension for vectors
+  /// of outputs: unrolled if they are few, so that their masks are constants.
+  static llvm::SmallVector<mlir::Value> forElements(Emitter &e, mlir::Value low,
+                                                    mlir::Value high,
+                                                    mlir::ValueRange init,
+                                                    Emitter::LoopBody body);
+  /// What one window element of `lanes` adjacent outputs along the last
+  /// dimension reads, for strides of 1 and 2. The first is at `offset`, and at
+  /// position `at` in that dimension. If not null, `outside` stands for
+  /// elements that are not in the input.
+  mlir::Value load(Emitter &e, const FlatBuffer &input, mlir::Value offset,
+                   mlir::Value at, int64_t lanes, mlir::Value outside) const;
+
   bool channelsLast = false;
   llvm::SmallVector<int64_t> kernel, strides, dilations, pads;
   mlir::Value batch, channels;

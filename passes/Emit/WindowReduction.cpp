@@ -65,15 +65,16 @@ Value WindowReduction::divisor(Emitter &e, const Window &window, size_t d,
 
 Value WindowReduction::divide(Emitter &e, Value sum, Value count) {
   Type element = getElementTypeOrSelf(sum);
-  Value integer = arith::IndexCastOp::create(e.builder, e.loc,
-                                             e.builder.getI64Type(), count);
-  Value divisor;
+  auto like = [&](Type type) -> Type {
+    auto vector = dyn_cast<VectorType>(count.getType());
+    return vector ? vector.clone(type) : type;
+  };
+  Value divisor = arith::IndexCastOp::create(
+      e.builder, e.loc, like(e.builder.getI64Type()), count);
   if (isa<FloatType>(element))
-    divisor = arith::SIToFPOp::create(e.builder, e.loc, element, integer);
+    divisor = arith::SIToFPOp::create(e.builder, e.loc, like(element), divisor);
   else if (element.getIntOrFloatBitWidth() < 64)
-    divisor = arith::TruncIOp::create(e.builder, e.loc, element, integer);
-  else
-    divisor = integer;
+    divisor = arith::TruncIOp::create(e.builder, e.loc, like(element), divisor);
   if (isa<VectorType>(sum.getType()))
     divisor =
         vector::BroadcastOp::create(e.builder, e.loc, sum.getType(), divisor);

@@ -27,7 +27,7 @@ struct WindowReduction {
   /// The number of elements that an average divides by along dimension `d`.
   mlir::Value divisor(Emitter &e, const Window &window, size_t d,
                       mlir::Value start) const;
-  /// Divides a sum by a number of elements.
+  /// Divides a sum by a number of elements, or a vector of sums by one each.
   static mlir::Value divide(Emitter &e, mlir::Value sum, mlir::Value count);
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Chooses the order of dimensions in which each operation works: as in the
-// model, or with channels last. Convolutions and pools need channels last; many
+// model, or with channels last. Convolutions need channels last, except for
+// depthwise ones with long rows, which like pools are only better so; many
 // operations are indifferent, and take the order for which the fewest bytes are
 // transposed in the whole function. That choice is a minimum cut: operations
 // are nodes, a value is an edge that costs its size when producer and a
@@ -9,6 +10,7 @@
 #include "passes/Graph/MinCut.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Machine/Estimate.h"
+#include "passes/Machine/Tuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_CHOOSELAYOUTPASS
@@ -19,19 +21,15 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Assumed size of a free dimension in comparisons.
-static constexpr int64_t typicalDim = 64;
-/// The cost of an additional kernel, in bytes moved.
-static constexpr int64_t kernelBytes = 16 * 1024;
-
 /// Cost of transposing `type`: almost nothing if that only moves dimensions of
 /// size 1, but neighbours should still agree.
 static int64_t transposeCost(RankedTensorType type, ArrayRef<int64_t> order) {
   if (movesOnlyUnits(type.getShape(), order))
     return 1;
-  return estimateProduct(estimateProduct(type.getShape(), typicalDim),
-                         std::max(1u, elementBytes(type.getElementType()))) +
-         kernelBytes;
+  return estimateProduct(
+             estimateProduct(type.getShape(), tuning::kTypicalLength),
+             std::max(1u, elementBytes(type.getElementType()))) +
+         tuning::kKernelBytes;
 }
 
 namespace {
@@ -87,10 +85,17 @@ void LayoutProblem::addOperation(Operation *op) {
   unsigned node = network.addNode();
   flexible[op] = node;
   if (role == LayoutRole::BetterChannelsLast) {
-    // Ends of rows and rows of few outputs are not vectorized: about a sweep.
+    // Accesses along rows are not aligned, and their last vectors not full:
+    // about a sweep. Short rows leave most of a vector empty.
     auto type = cast<RankedTensorType>(op->getOperand(0).getType());
-    network.addEdge(MinCut::source, node,
-                    transposeCost(type, channelsLastOrder(type.getRank())));
+    int64_t length = type.getShape().back();
+    bool isShort = isa<ConvOp>(op) && !ShapedType::isDynamic(length) &&
+                   length < tuning::kMinDepthwiseRow;
+    convolutions |= isShort;
+    network.addEdge(
+        MinCut::source, node,
+        isShort ? MinCut::never
+                : transposeCost(type, channelsLastOrder(type.getRank())));
     return;
   }
   // Operands of lower rank have no order of their own here: they are brought to

@@ -279,6 +279,8 @@ static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs,
   auto type = cast<RankedTensorType>(conv.getFilter().getType());
   if (conv.getPacked() || conv.getDepthwise())
     return rewriter.notifyMatchFailure(conv, "packed already");
+  if (!conv.getChannelsLast() && isDepthwise(conv))
+    return rewriter.notifyMatchFailure(conv, "a kernel element is one number");
   if (!conv.getChannelsLast())
     return notPacked(conv, "channels are not last");
   bool isOfBytes =

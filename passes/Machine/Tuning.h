@@ -73,6 +73,34 @@ inline int64_t collidingBytes(const CpuMachine &machine) {
   return machine.l1Bytes / machine.l1Ways / 4;
 }
 
+//===-- Kernels -----------------------------------------------------------===//
+
+/// Maximum size of a fused map: registers are few.
+inline constexpr size_t kMaxBodyOps = 160, kMaxMapInputs = 16;
+/// Shorter rows are not worth vectorizing.
+inline constexpr int64_t kMinRowLength = 4;
+/// Cost of a table lookup, in additions of vectors of eight elements: without
+/// an instruction for it, each element costs four.
+inline constexpr int64_t kLookupCost = 32;
+/// Constants up to this size become part of the kernel; larger ones are
+/// arguments.
+inline constexpr int64_t kInlineConstantBytes = 64;
+/// From this number of slices on, kernels that differ only in where theirs
+/// start are merged, with the start as an argument.
+inline constexpr int64_t kManySlices = 64;
+/// Kernels on at most this many elements are shape arithmetic if only the host
+/// reads their results.
+inline constexpr int64_t kMaxShapeElements = 1024;
+
+//===-- Layout ------------------------------------------------------------===//
+
+/// Assumed size of a free dimension where transpositions are compared.
+inline constexpr int64_t kTypicalLength = 64;
+/// The cost of an additional kernel, in bytes moved.
+inline constexpr int64_t kKernelBytes = 16 << 10;
+/// Shorter rows of depthwise convolutions leave too much of their vectors empty.
+inline constexpr int64_t kMinDepthwiseRow = 24;
+
 //===-- Register tiles ----------------------------------------------------===//
 
 /// Accumulators that hide the latency of a multiply-add.
@@ -137,6 +165,13 @@ inline constexpr int64_t kConvertedTiles = 8;
 /// Maximum elements of a block that wait in scratch memory.
 inline constexpr int64_t kMaxScratchElements = 16 << 20;
 
+/// Register tiles of an operation that are measured, and the cycles, in those
+/// of the best, from which one is not.
+inline constexpr size_t kMaxMeasuredTiles = 10;
+inline constexpr double kHopelessTile = 1.75;
+/// Minimum length of K chunks.
+inline constexpr int64_t kMinChunk = 64;
+
 //===-- Convolutions and windows ------------------------------------------===//
 
 /// With at least this many pixels an image is a matrix of its own if the number
@@ -153,6 +188,12 @@ inline constexpr int64_t kMaxPaddedElements = 2 * kMaxConvertedElements;
 inline constexpr int64_t kMaxUnrolledKernel = 16;
 /// Taps per iteration of that loop: they stay in registers beside the sums.
 inline constexpr int64_t kUnrolledTaps = 4;
+/// Elements of a window from which pooling reduces rows of the input first: what
+/// that stores is read before it has reached the cache.
+inline constexpr int64_t kMinReducedWindow = 16;
+/// Vectors of outputs along a row that share each kernel element, and of a row
+/// up to which there is code for each.
+inline constexpr int64_t kRowVectors = 4, kMaxUnrolledVectors = 16;
 /// Pixels of a smaller tile, for the remainder of a row of unknown size.
 inline constexpr int64_t kFewPixels = 2;
 
@@ -172,6 +213,14 @@ inline constexpr int64_t kAttentionKeys = 512;
 inline constexpr int64_t kSoftmaxChains = 4;
 /// Fewer tiles of rows do not pay for the packing.
 inline constexpr int64_t kMinAttentionTiles = 4;
+
+//===-- Sorting -----------------------------------------------------------===//
+
+/// The best of a line are found by insertion up to this number of them, and up
+/// to this length of the line.
+inline constexpr int64_t kMaxInserted = 32, kMaxInsertedLine = 32;
+/// Elements that are sorted at once, if there are as many.
+inline constexpr int64_t kMinSorted = 256;
 
 //===-- Elementwise loops and reductions ----------------------------------===//
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Pools against ONNX Runtime: windows that extend past the input in ceil mode, or exceed all of it, and rows with vectors."""
+"""Pools against ONNX Runtime: windows that extend past the input in ceil mode, or exceed all of it, and rows with vectors.
+
+Rows of other types, and levels without masks, are compared with rows of f32."""
 import unittest
 
 import numpy as np
@@ -33,10 +35,10 @@ def draw_rows(rng):
     return op, attributes, rng.standard_normal([2, 3, *sizes]).astype(np.float32)
 
 
-def model(op, attributes, shape):
+def model(op, attributes, shape, element=TensorProto.FLOAT):
     node = helper.make_node(op, ["x"], ["y"], name="node", **attributes)
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
-    graph = helper.make_graph([node], "one", [x], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(shape))])
+    x = helper.make_tensor_value_info("x", element, shape)
+    graph = helper.make_graph([node], "one", [x], [helper.make_tensor_value_info("y", element, [None] * len(shape))])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9).SerializeToString()
 
 
@@ -46,6 +48,30 @@ class Windows(unittest.TestCase):
 
     def test_rows(self):
         self.compare(draw_rows)
+
+    def test_types_and_levels(self):
+        """Small integers, which all types hold exactly, also in sums."""
+        types = [(TensorProto.UINT8, np.uint8), (TensorProto.INT8, np.int8), (TensorProto.FLOAT16, np.float16), (TensorProto.DOUBLE, np.float64)]
+        for seed in range(16):
+            rng = np.random.default_rng(seed)
+            op, attributes, x = draw_rows(rng)
+            reach = [d * (k - 1) + 1 for k, d in zip(attributes["kernel_shape"], attributes.get("dilations", [1] * 3))]
+            padded = np.array(x.shape[2:]) + np.reshape(attributes["pads"], (2, -1)).sum(0)
+            if op == "LpPool" or (padded < reach).any():
+                continue
+            x = np.round(x * 4 + 12).clip(0, 24).astype(np.float32)
+            want = hone.compile(model(op, attributes, x.shape)).run({"x": x})["y"]
+            finite = np.isfinite(want)
+            for element, dtype in types:
+                if op == "AveragePool" and not issubclass(dtype, np.floating):
+                    continue
+                with self.subTest(seed=seed, op=op, x=x.shape, dtype=dtype, **attributes):
+                    got = hone.compile(model(op, attributes, x.shape, element)).run({"x": x.astype(dtype)})["y"]
+                    np.testing.assert_allclose(got[finite].astype(np.float64), want[finite], rtol=1e-3 if dtype == np.float16 else 1e-6)
+            for cpu in "x86-64-v2", "x86-64-v3":
+                with self.subTest(seed=seed, op=op, x=x.shape, cpu=cpu, **attributes):
+                    got = hone.compile(model(op, attributes, x.shape), cpu=cpu).run({"x": x})["y"]
+                    np.testing.assert_array_equal(got, want)
 
     def compare(self, draw):
         quiet = ort.SessionOptions()

@@ -71,19 +71,65 @@ func.func @far_apart(%x: memref<1x2x4294967296x8xf32>, %out: memref<1x1x42949672
 
 // -----
 
-// Channels first: vectors of outputs where windows lie inside the input. With a
-// stride of 2 they are every second element of two that overlap.
+// Channels first: large windows reduce a row along the other dimensions first, and then what that gives, with masks
+// where windows leave the input. With a stride of 2 they are every second element of two vectors that overlap.
 // CHECK-LABEL: func.func @rows(
+// CHECK:         %[[ROW:.+]] = memref.alloca() {{.*}} : memref<20xf32>
 // CHECK:         scf.forall
-// CHECK:           %[[LOW:.+]] = vector.load %{{.+}} : memref<420xf32>, vector<8xf32>
-// CHECK:           %[[HIGH:.+]] = vector.load %{{.+}} : memref<420xf32>, vector<8xf32>
-// CHECK:           %[[IN:.+]] = vector.shuffle %[[LOW]], %[[HIGH]] [0, 2, 4, 6, 9, 11, 13, 15]
-// CHECK:           arith.maximumf %{{.+}}, %[[IN]] : vector<8xf32>
+// CHECK:           vector.load %{{.+}} : memref<420xf32>, vector<8xf32>
+// CHECK:           arith.maximumf
+// CHECK:           vector.store %{{.+}}, %[[ROW]]
+// CHECK:           vector.maskedload %[[ROW]]{{.+}} : memref<20xf32>, vector<8xi1>, vector<8xf32> into vector<8xf32>
+// CHECK:           %[[IN:.+]] = vector.shuffle %{{.+}}, %{{.+}} [0, 2, 4, 6, 9, 11, 13, 15]
+// CHECK:           arith.maximumf {{.*}}%[[IN]]{{.*}} : vector<8xf32>
 func.func @rows(%x: memref<1x3x7x20xf32>, %out: memref<1x3x4x10xf32>) {
   hone.kernel.pool max ins(%x : memref<1x3x7x20xf32>) maps [] outs(%out : memref<1x3x4x10xf32>)
-      kernel [3, 3] strides [2, 2] dilations [1, 1] pads [1, 1, 1, 1] {
+      kernel [4, 4] strides [2, 2] dilations [1, 1] pads [1, 1, 2, 2] {
   ^bb0(%acc: f32):
     hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A row of unknown length: a masked vector at its start, others inside, masked ones at its end. There is a number to
+// divide by for each of their lanes.
+// CHECK-LABEL: func.func @free_row(
+// CHECK-NOT:     memref.alloca
+// CHECK:           vector.maskedload
+// CHECK:           arith.divf {{.*}} : vector<8xf32>
+// CHECK:           vector.maskedstore
+// CHECK:           scf.for
+// CHECK:             vector.load
+// CHECK:             vector.store
+// CHECK:           scf.for
+// CHECK:             vector.maskedload
+// CHECK:             vector.from_elements
+// CHECK:             vector.maskedstore
+func.func @free_row(%x: memref<1x3x7x?xf32>, %out: memref<1x3x7x?xf32>) {
+  hone.kernel.pool average ins(%x : memref<1x3x7x?xf32>) maps [] outs(%out : memref<1x3x7x?xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Elements of which there are no masks: one by one at the borders.
+// CHECK-LABEL: func.func @bytes(
+// CHECK-NOT:     vector.masked
+// CHECK:         arith.maxsi {{.*}} : i8
+// CHECK:         arith.maxsi {{.*}} : vector<{{.+}}xi8>
+// CHECK:         arith.maxsi {{.*}} : i8
+// CHECK-NOT:     vector.masked
+func.func @bytes(%x: memref<1x3x7x?xi8>, %out: memref<1x3x7x?xi8>) {
+  hone.kernel.pool max ins(%x : memref<1x3x7x?xi8>) maps [] outs(%out : memref<1x3x7x?xi8>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] {
+  ^bb0(%acc: i8):
+    hone.kernel.yield %acc : i8
   }
   return
 }

@@ -195,3 +195,43 @@ func.func @pools(%x: tensor<1x8x9x9xf32>, %y: tensor<1x8x9x9xf32>) ->
     : tensor<1x8x9x9xf32> -> tensor<1x8x4x4xf32>
   return %p, %q, %r : tensor<1x8x4x4xf32>, tensor<1x8x3x3xf32>, tensor<1x8x4x4xf32>
 }
+
+// -----
+
+// Nor does a depthwise convolution with long rows need channels last; but it follows its neighbours.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK-NOT:     hone.transpose
+// CHECK:         hone.conv %{{.+}} group 8 : tensor<1x8x9x32xf32>
+// CHECK:         return
+func.func @depthwise(%x: tensor<1x8x9x32xf32>, %f: tensor<8x1x3x3xf32>) -> tensor<1x8x9x32xf32> {
+  %c = hone.conv %x, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8
+      : tensor<1x8x9x32xf32>, tensor<8x1x3x3xf32> -> tensor<1x8x9x32xf32>
+  return %c : tensor<1x8x9x32xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @short_rows(
+// CHECK:         hone.transpose
+// CHECK:         hone.conv {{.+}} group 8 channels_last
+// CHECK:         hone.transpose
+func.func @short_rows(%x: tensor<1x8x9x9xf32>, %f: tensor<8x1x3x3xf32>) -> tensor<1x8x9x9xf32> {
+  %c = hone.conv %x, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8
+      : tensor<1x8x9x9xf32>, tensor<8x1x3x3xf32> -> tensor<1x8x9x9xf32>
+  return %c : tensor<1x8x9x9xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @behind_pointwise(
+// CHECK-COUNT-1: hone.transpose
+// CHECK:         hone.conv {{.+}} group 1 channels_last
+// CHECK:         hone.conv {{.+}} group 8 channels_last
+// CHECK-COUNT-1: hone.transpose
+func.func @behind_pointwise(%x: tensor<1x8x9x32xf32>, %w: tensor<8x8x1x1xf32>, %f: tensor<8x1x3x3xf32>) -> tensor<1x8x9x32xf32> {
+  %p = hone.conv %x, %w kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
+      : tensor<1x8x9x32xf32>, tensor<8x8x1x1xf32> -> tensor<1x8x9x32xf32>
+  %c = hone.conv %p, %f kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 8
+      : tensor<1x8x9x32xf32>, tensor<8x1x3x3xf32> -> tensor<1x8x9x32xf32>
+  return %c : tensor<1x8x9x32xf32>
+}
