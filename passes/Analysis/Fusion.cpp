@@ -19,11 +19,6 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Maximum size of a map: registers are few.
-static constexpr size_t kMaxBodyOps = 160, kMaxInputs = 16;
-/// Shorter rows are not worth vectorizing.
-static constexpr int64_t kMinRowLength = 4;
-
 void hone::remarkApart(Operation *producer, Operation *consumer,
                        StringLiteral pass, Fusion fusion) {
   if (!consumer->getContext()->getRemarkEngine())
@@ -62,7 +57,7 @@ int64_t hone::costOf(Operation *op) {
           math::FloorOp, math::CeilOp, math::RoundEvenOp, math::TruncOp>(op))
     return 1;
   if (isa<LookupOp>(op))
-    return kLookupCost;
+    return tuning::kLookupCost;
   // Functions, checks, and reads at computed places.
   return 16;
 }
@@ -95,7 +90,7 @@ static Operation *contractionBehind(Value value) {
   llvm::SetVector<Value> behind;
   behind.insert(value);
   Operation *last = nullptr;
-  for (size_t i = 0; i < behind.size() && i < kMaxInputs; ++i) {
+  for (size_t i = 0; i < behind.size() && i < tuning::kMaxMapInputs; ++i) {
     Operation *op = behind[i].getDefiningOp();
     if (auto map = dyn_cast_or_null<MapOp>(op))
       behind.insert(map.getInputs().begin(), map.getInputs().end());
@@ -179,8 +174,9 @@ Fusion hone::planMaps(MapOp producer, MapOp consumer) {
     return Fusion::no("the producer reads tensors by itself");
   if (storesBytes(producer, consumer))
     return Fusion::no("what reads the result reads the bytes instead");
-  if (bodySize(producer) + bodySize(consumer) > kMaxBodyOps ||
-      producer.getInputs().size() + consumer.getInputs().size() > kMaxInputs)
+  if (bodySize(producer) + bodySize(consumer) > tuning::kMaxBodyOps ||
+      producer.getInputs().size() + consumer.getInputs().size() >
+          tuning::kMaxMapInputs)
     return Fusion::no("the body would be too large");
   if (hasUnknownBroadcast(producer))
     return Fusion::no("an input is not known to be broadcast");
@@ -307,7 +303,8 @@ std::optional<Rows> hone::rowsOf(ReduceOp reduce) {
                  ? ShapedType::kDynamic
                  : length * type.getDimSize(axis);
   }
-  bool isShort = !ShapedType::isDynamic(length) && length < kMinRowLength;
+  bool isShort =
+      !ShapedType::isDynamic(length) && length < tuning::kMinRowLength;
   if (isShort || llvm::all_of(type.getShape().take_front(leading),
                               [](int64_t size) { return size == 1; }))
     return std::nullopt;
@@ -349,11 +346,17 @@ Fusion hone::planRow(Operation *op, const Rows &rows, DimBuilder &dims,
   return {FusionKind::Move};
 }
 
-Fusion hone::planFormula(MapOp map) {
-  if (map->getNumResults() != 1 || !map->hasOneUse())
+Fusion hone::planFormula(MapOp map, function_ref<bool(Operation *)> isInside) {
+  if (map->getNumResults() != 1 || !llvm::all_of(map->getUsers(), isInside))
     return Fusion::no("others need the result");
   if (!isElementwise(map))
     return Fusion::no("it is more than arithmetic on elements");
+  return {FusionKind::Move};
+}
+
+Fusion hone::planSiblings(ReduceOp reduce, ReduceOp sibling) {
+  if (reduce.getAxes() != sibling.getAxes())
+    return Fusion::no("it reduces along other axes");
   return {FusionKind::Move};
 }
 
@@ -525,4 +528,29 @@ Fusion hone::planLoops(linalg::GenericOp producer, OpOperand *operand) {
   if (costOf(*producer.getBody()) <= tuning::kRecomputedCost)
     return {FusionKind::Repeat};
   return Fusion::no("others need the result, and it is not cheap");
+}
+
+Fusion hone::planSiblings(linalg::GenericOp first, linalg::GenericOp second) {
+  if (first.getNumReductionLoops() == 0 ||
+      first.getIteratorTypesArray() != second.getIteratorTypesArray())
+    return Fusion::no("they reduce along other axes");
+  // An input that both read element by element has the sizes of all loops.
+  bool sharesInput =
+      llvm::any_of(first.getDpsInputOperands(), [&](OpOperand *mine) {
+        return first.getMatchingIndexingMap(mine).isIdentity() &&
+               llvm::any_of(
+                   second.getDpsInputOperands(), [&](OpOperand *other) {
+                     return other->get() == mine->get() &&
+                            second.getMatchingIndexingMap(other).isIdentity();
+                   });
+      });
+  if (!sharesInput)
+    return Fusion::no("they read different inputs");
+  bool isEarlier = llvm::all_of(first->getUsers(), [&](Operation *user) {
+    Operation *here = second->getBlock()->findAncestorOpInBlock(*user);
+    return here && second->isBeforeInBlock(here);
+  });
+  if (!isEarlier)
+    return Fusion::no("the result of the first is needed before the second");
+  return {FusionKind::Move};
 }

@@ -44,8 +44,6 @@ bool isElementwise(mlir::Operation &op);
 /// Rough cost of an operation in a body, in additions of vectors of eight
 /// elements.
 int64_t costOf(mlir::Operation *op);
-/// Of a table lookup: without an instruction for it, each element costs four.
-inline constexpr int64_t kLookupCost = 32;
 /// Of one element.
 int64_t costOf(mlir::Block &body);
 
@@ -91,9 +89,13 @@ std::optional<Rows> rowsOf(graph::ReduceOp reduce);
 Fusion planRow(mlir::Operation *op, const Rows &rows, graph::DimBuilder &dims,
                llvm::function_ref<bool(mlir::Value)> isInside);
 
-/// Whether a reduction without rows consumes each element of `map`, its input,
-/// where it is computed.
-Fusion planFormula(graph::MapOp map);
+/// Whether reductions without rows consume each element of `map`, their input,
+/// where it is computed; `isInside` tells which operations are in their kernel.
+Fusion planFormula(graph::MapOp map,
+                   llvm::function_ref<bool(mlir::Operation *)> isInside);
+
+/// Whether a sweep over the input of two reductions computes both.
+Fusion planSiblings(graph::ReduceOp reduce, graph::ReduceOp sibling);
 
 /// Whether slices that `op` reads can be views in its kernel, unless that is
 /// the kernel of a contraction.
@@ -116,6 +118,10 @@ RowChain planRowChain(graph::ConvOp depthwise);
 
 /// Of `producer` into the loop that has the operand, a result of it.
 Fusion planLoops(mlir::linalg::GenericOp producer, mlir::OpOperand *operand);
+
+/// Of two loops that reduce the same input, the first into the second.
+Fusion planSiblings(mlir::linalg::GenericOp first,
+                    mlir::linalg::GenericOp second);
 
 } // namespace hone
 

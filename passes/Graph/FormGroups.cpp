@@ -61,6 +61,7 @@ private:
 
   void growRows(ReduceOp reduce);
   void takeProducer(ReduceOp reduce);
+  void takeSiblings(ReduceOp reduce);
   void takeSlices(Operation *op);
 
   Block &block;
@@ -164,24 +165,45 @@ void GroupBuilder::followContraction(Operation *op) {
   }
 }
 
-/// A formula before a reduction without rows: each of its elements is consumed
+/// A formula before reductions without rows: each of its elements is consumed
 /// where it is computed.
 void GroupBuilder::takeProducer(ReduceOp reduce) {
   auto map = reduce.getInput().getDefiningOp<MapOp>();
   if (!isFree(map))
     return;
-  Fusion fusion = planFormula(map);
-  if (fusion && !tryAdd(begin(reduce), map))
+  unsigned group = groupOf.at(reduce);
+  Fusion fusion = planFormula(map, [&](Operation *user) {
+    auto it = groupOf.find(user);
+    return it != groupOf.end() && it->second == group;
+  });
+  if (fusion && !tryAdd(group, map))
     fusion = Fusion::no(kRefused);
   if (!fusion)
     remarkApart(map, reduce, "form-groups", fusion);
 }
 
+/// Other reductions of the same input, which is then read once.
+void GroupBuilder::takeSiblings(ReduceOp reduce) {
+  for (Operation *user : reduce.getInput().getUsers()) {
+    auto sibling = dyn_cast<ReduceOp>(user);
+    if (!sibling || sibling == reduce || !isFree(sibling))
+      continue;
+    Fusion fusion = planSiblings(reduce, sibling);
+    if (fusion && !tryAdd(groupOf.at(reduce), sibling))
+      fusion = Fusion::no(kRefused);
+    if (!fusion)
+      remarkApart(reduce, sibling, "form-groups", fusion);
+  }
+}
+
 /// Maps and reductions around `reduce` that run row by row with it.
 void GroupBuilder::growRows(ReduceOp reduce) {
   std::optional<Rows> rows = rowsOf(reduce);
-  if (!rows)
+  if (!rows) {
+    begin(reduce);
+    takeSiblings(reduce);
     return takeProducer(reduce);
+  }
   unsigned group = begin(reduce);
   auto isInside = [&](Value value) {
     Operation *producer = value.getDefiningOp();

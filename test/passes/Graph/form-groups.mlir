@@ -213,3 +213,26 @@ func.func @left_alone(%x: tensor<8x2xf32>, %y: tensor<8x16xf32>, %z: tensor<1x16
   }
   return %b, %d, %g : tensor<8x1xf32>, tensor<1x16xf32>, tensor<1x1xf32>
 }
+
+// -----
+
+// Reductions of one input along the same axes sweep it once, and what precedes both of them is not stored.
+// CHECK-LABEL: func.func @siblings(
+// CHECK:         hone.map {{.*}} attributes {hone.group = 0 : i64}
+// CHECK:         hone.reduce min {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.reduce max {{.+}} {hone.group = 0 : i64}
+// CHECK:         hone.reduce sum %{{.+}} axes [0] : tensor
+// CHECK:         hone.reduce sum %{{.+}} axes [1] : tensor
+// REMARK: Reason="it reduces along other axes"
+func.func @siblings(%x: tensor<64x32xf32>) -> (tensor<f32>, tensor<f32>, tensor<32xf32>, tensor<64xf32>) {
+  %y = hone.map ins(%x : tensor<64x32xf32>) -> tensor<64x32xf32> {
+  ^bb0(%e: f32):
+    %0 = math.exp %e : f32
+    hone.yield %0 : f32
+  }
+  %a = hone.reduce min %y axes [0, 1] : tensor<64x32xf32> -> tensor<f32>
+  %b = hone.reduce max %y axes [0, 1] : tensor<64x32xf32> -> tensor<f32>
+  %s = hone.reduce sum %x axes [0] : tensor<64x32xf32> -> tensor<32xf32>
+  %t = hone.reduce sum %x axes [1] : tensor<64x32xf32> -> tensor<64xf32>
+  return %a, %b, %s, %t : tensor<f32>, tensor<f32>, tensor<32xf32>, tensor<64xf32>
+}
