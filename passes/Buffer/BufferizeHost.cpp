@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Rebuilds the host function on buffers, in one sweep. Later passes share
 // memory between them.
-#include "passes/Buffer/HostBufferizer.h"
+#include "passes/Buffer/Host/HostBufferizer.h"
 #include "passes/Buffer/Passes.h"
 #include "llvm/ADT/TypeSwitch.h"
 

@@ -3,8 +3,9 @@
 // read later, so every result gets its own buffer and no analysis is needed:
 // results of the kernel are written to arguments, reshapes and slices are
 // views, and the rest are temporaries.
-#include "passes/Buffer/KernelEmission.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
 #include "passes/Buffer/Passes.h"
+#include "passes/Buffer/Teams/TeamEmission.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"

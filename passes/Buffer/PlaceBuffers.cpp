@@ -8,6 +8,7 @@
 #include "passes/Analysis/LiveRanges.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Buffer/Passes.h"
+#include "passes/Machine/Tuning.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace hone {
@@ -19,10 +20,6 @@ using namespace mlir;
 using namespace hone;
 
 namespace {
-
-/// Kernels on at most this many elements are shape arithmetic if only the host
-/// reads their results.
-constexpr int64_t kShapeElements = 1024;
 
 bool isBuffer(Value value) { return isa<MemRefType>(value.getType()); }
 
@@ -174,7 +171,7 @@ private:
         isRead = true;
       }
     }
-    return isRead && elements <= kShapeElements;
+    return isRead && elements <= tuning::kMaxShapeElements;
   }
 
   /// From the readers back to their sources. A kernel goes to the host with the

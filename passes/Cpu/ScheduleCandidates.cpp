@@ -9,13 +9,6 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Maximum number of register tiles of an operation that are measured.
-static constexpr size_t kMostTiles = 10;
-/// A tile that takes so many times the cycles of the best is not.
-static constexpr double kHopeless = 1.75;
-/// Minimum length of K chunks.
-static constexpr int64_t kLeastChunk = 64;
-
 namespace {
 /// The sizes of an operation's loops; kDynamic if unknown.
 struct LoopSizes {
@@ -112,7 +105,8 @@ SmallVector<ScheduleAttr> hone::tileCandidates(ScheduledOpInterface op,
     best = std::min(best, ranks.front().first);
   SmallVector<ScheduleAttr> schedules;
   for (const auto &[time, place] : ranks)
-    if (time <= kHopeless * best && schedules.size() < kMostTiles)
+    if (time <= tuning::kHopelessTile * best &&
+        schedules.size() < tuning::kMaxMeasuredTiles)
       schedules.push_back(found[place]);
   return schedules;
 }
@@ -167,7 +161,7 @@ SmallVector<ScheduleAttr> hone::blockCandidates(ScheduledOpInterface op,
     return found;
   int64_t all = orMany(sizes.k), chunk = k ? k : all;
   int64_t half = llvm::alignTo(chunk / 2, std::max(kPanelWidth, form->depth()));
-  if (half >= kLeastChunk && half < chunk)
+  if (half >= tuning::kMinChunk && half < chunk)
     add(rows, columns, half, packed);
   if (k)
     add(rows, columns, 2 * k < all ? 2 * k : 0, packed);

@@ -32,13 +32,6 @@ using namespace hone::graph;
 
 namespace {
 
-/// Constants up to this size become part of the kernel; larger ones are
-/// arguments.
-constexpr int64_t kInlineConstantBytes = 64;
-/// From this number of slices on, kernels that differ only in where theirs
-/// start are merged, with the start as an argument.
-constexpr int64_t kManySlices = 64;
-
 using Group = SmallVector<Operation *, 4>;
 
 /// Operations that stay on the host, or belong to another one.
@@ -180,7 +173,7 @@ LogicalResult findBoundary(const Group &group, Boundary &boundary) {
           constant &&
           elements(value.getType()) *
                   int64_t(elementBytes(constant.getType().getElementType())) <=
-              kInlineConstantBytes;
+              tuning::kInlineConstantBytes;
       if (small && elementBytes(constant.getType().getElementType()) != 0)
         boundary.constants.insert(value);
       else
@@ -223,7 +216,7 @@ public:
     });
     int64_t slices = 0;
     host.walk([&](SliceOp) { ++slices; });
-    placesAreArguments = slices >= kManySlices;
+    placesAreArguments = slices >= tuning::kManySlices;
     for (Block *block : blocks)
       if (failed(outlineBlock(*block, dims)))
         status = failure();

@@ -9,6 +9,7 @@
 #include "passes/Analysis/Fusion.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
+#include "passes/Machine/Tuning.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace hone {
@@ -131,7 +132,7 @@ static Value replacementFor(Value value, const Functions &functions,
   for (Operation *op : operations)
     cost += costOf(op);
   // Functions that cost less are computed.
-  if (cost < kLookupCost)
+  if (cost < tuning::kLookupCost)
     return {};
   OpBuilder b(value.getContext());
   b.setInsertionPointAfterValue(value);

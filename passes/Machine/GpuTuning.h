@@ -68,6 +68,35 @@ inline int64_t rowBytes(const GpuMachine &machine) {
 /// many of them.
 inline constexpr int64_t kLongRow = 1 << 14, kFewLongRows = 64;
 
+//===-- Transpositions ----------------------------------------------------===//
+
+/// Rows and columns of a tile, and the rows that a block does at once.
+inline constexpr int64_t kTransposedTile = 32, kTransposedRows = 8;
+/// Shorter dimensions leave too much of a tile empty.
+inline constexpr int64_t kMinTransposed = 16;
+
+//===-- Sorting, running sums and scatters --------------------------------===//
+
+/// Elements of a line that a team sorts at once, and those that a thread sorts
+/// alone.
+inline constexpr int64_t kMinTeamSorted = 64, kMaxTeamSorted = 2048;
+inline constexpr int64_t kMaxThreadSorted = 16;
+/// Lines this few and this long are sorted in parts, by a team each.
+inline constexpr int64_t kFewSortedLines = 64,
+                         kLongSortedLine = 2 * kMaxTeamSorted;
+/// The sums of a shorter line are computed by one thread, and so are those of
+/// adjacent lines if there are many.
+inline constexpr int64_t kMinTeamLine = 32, kManyLines = 1024;
+/// Updates that a team scans together.
+inline constexpr int64_t kScannedUpdates = 256;
+/// Teams of a scatter that keep a device busy; elements of a slice that are
+/// worth a team, and the maximum number of teams per slice.
+inline constexpr int64_t kManyTeams = 1024, kSlicePart = 1024,
+                         kMaxSliceParts = 64;
+/// With this many lists of updates, or short lists, each is the work of one
+/// thread.
+inline constexpr int64_t kManyLists = 1024, kShortList = 16;
+
 } // namespace hone::tuning
 
 #endif // HONE_PASSES_MACHINE_GPUTUNING_H

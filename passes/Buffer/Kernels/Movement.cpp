@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Views, copies, slices, concatenation and padding on buffers.
-#include "passes/Buffer/KernelEmission.h"
-#include "passes/Buffer/TeamLoops.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
+#include "passes/Buffer/Kernels/KernelLoops.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

@@ -1,34 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Running sums of a line by a team: each thread sums some elements, the totals
 // are scanned in shared memory, and the next part of the line follows.
-#include "passes/Buffer/KernelEmission.h"
-#include "passes/Buffer/TeamLoops.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
+#include "passes/Buffer/Teams/TeamEmission.h"
+#include "passes/Buffer/Teams/TeamLoops.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
 
-/// Elements per thread.
-static constexpr int64_t kElements = 4;
-static constexpr int64_t kMostThreads = 256;
 /// Banks of shared memory: one element is skipped after this many, so that
 /// threads a few elements apart use different banks.
 static constexpr int64_t kBanks = 32;
-/// Shorter lines are computed by one thread each, and so are adjacent ones if
-/// there are many.
-static constexpr int64_t kShortLine = 32;
-static constexpr int64_t kManyLines = 1024;
-
 static bool wantsTeams(const Lines &lines) {
   std::optional<int64_t> length = getConstantIntValue(lines.length);
-  if (length && *length < kShortLine)
+  if (length && *length < tuning::kMinTeamLine)
     return false;
   std::optional<int64_t> inner = getConstantIntValue(lines.inner);
   if (inner == 1)
     return true;
   std::optional<int64_t> outer = getConstantIntValue(lines.outer);
-  return inner && outer && *inner * *outer < kManyLines;
+  return inner && outer && *inner * *outer < tuning::kManyLines;
 }
 
 void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
@@ -41,12 +35,12 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
     return emitScalarCumulate(builder, op, from, to);
   Type wide = sumType(type);
   bool narrow = wide != type;
-  int64_t threads = kMostThreads;
+  int64_t threads = tuning::kGpuThreads;
   if (std::optional<int64_t> known = getConstantIntValue(from.length))
     threads = std::clamp<int64_t>(
-        llvm::PowerOf2Ceil(llvm::divideCeil(*known, kElements)), kBanks,
-        threads);
-  int64_t chunk = threads * kElements;
+        llvm::PowerOf2Ceil(llvm::divideCeil(*known, tuning::kThreadElements)),
+        kBanks, threads);
+  int64_t chunk = threads * tuning::kThreadElements;
   Value length = getValueOrCreateConstantIndexOp(builder, e.loc, from.length);
   auto add = [&](Value a, Value b) {
     return accumulate(builder, e.loc, op.getKind(), a, b);
@@ -82,8 +76,8 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
       });
       emitStep(e, threads, [&](Value thread) {
         Value sum = neutral;
-        for (int64_t n = 0; n < kElements; ++n) {
-          Value place = slot(e.add(e.mul(thread, kElements), n));
+        for (int64_t n = 0; n < tuning::kThreadElements; ++n) {
+          Value place = slot(e.add(e.mul(thread, tuning::kThreadElements), n));
           Value next = add(sum, load(e, sums, place));
           store(e, op.getExclusive() ? sum : next, sums, place);
           sum = next;
@@ -110,7 +104,7 @@ void hone::buffer::emitTeamCumulate(OpBuilder &builder, CumulateOp op,
       emitStep(e, chunk, [&](Value i) {
         Value position = e.add(first, i);
         e.branch(isInside(position), [&] {
-          Value thread = e.div(i, e.cst(kElements));
+          Value thread = e.div(i, e.cst(tuning::kThreadElements));
           Value sum =
               e.select(
                    e.cmp(arith::CmpIPredicate::sgt, thread, e.cst(0)), wide,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Running sums along one axis. Lines along the axis are independent.
-#include "passes/Buffer/KernelEmission.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
 #include "passes/Emit/Emit.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

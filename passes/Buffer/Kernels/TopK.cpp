@@ -2,8 +2,9 @@
 // The k best elements along an axis. For small k they are inserted into a
 // sorted list; for large k they are sorted by the digits of keys, as many at a
 // time as there is room for beside the best so far.
-#include "passes/Buffer/KernelEmission.h"
-#include "passes/Buffer/TeamLoops.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
+#include "passes/Buffer/Kernels/KernelLoops.h"
+#include "passes/Machine/Tuning.h"
 
 #include "dialects/Machine/Machine.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -13,12 +14,6 @@ using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
 
-/// Up to this k, elements are inserted.
-static constexpr int64_t kFewBest = 32;
-/// Lines up to this length are inserted as a whole.
-static constexpr int64_t kShortLine = 32;
-/// Elements that are sorted at once, if there are as many.
-static constexpr int64_t kLeastSorted = 256;
 /// Keys are sorted by digits of this many bits.
 static constexpr int64_t kDigitBits = 8;
 static constexpr int64_t kDigits = 1 << kDigitBits;
@@ -122,7 +117,8 @@ private:
     Value wanted =
         getValueOrCreateConstantIndexOp(e.builder, e.loc, lines.best.length);
     Value best = e.min(wanted, lines.length);
-    return e.min(lines.length, e.max(e.mul(best, 2), e.cst(kLeastSorted)));
+    return e.min(lines.length,
+                 e.max(e.mul(best, 2), e.cst(tuning::kMinSorted)));
   }
 
   Value allocate(Value size, IntegerType type) {
@@ -472,8 +468,8 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
                : std::optional(type.getDimSize(op.getAxis()));
   };
   std::optional<int64_t> given = size(source), wanted = size(values);
-  bool isShort = given && *given <= kShortLine;
-  if (isShort || (wanted && *wanted <= kFewBest))
+  bool isShort = given && *given <= tuning::kMaxInsertedLine;
+  if (isShort || (wanted && *wanted <= tuning::kMaxInserted))
     return emitInsertedTopK(builder, op, source, values, indices,
                             /*hasVectors=*/!isShort);
   Emitter e(builder, op.getLoc());
@@ -481,7 +477,7 @@ void hone::buffer::emitTopK(OpBuilder &builder, TopKOp op, Value source,
   RadixSorter sorter(e, op, lines);
   emitForall(e, {lines.from.outer, lines.from.inner}, [&](ValueRange line) {
     e.branch(
-        e.cmp(arith::CmpIPredicate::ule, lines.k, e.cst(kFewBest)),
+        e.cmp(arith::CmpIPredicate::ule, lines.k, e.cst(tuning::kMaxInserted)),
         [&] { emitInsertion(e, op, lines, line, comparedLanes(op, lines)); },
         [&] { sorter.emit(line); });
   });

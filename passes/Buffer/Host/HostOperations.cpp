@@ -2,7 +2,7 @@
 // Operations of the host function that have no regions.
 #include "dialects/Graph/Constants.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "passes/Buffer/HostBufferizer.h"
+#include "passes/Buffer/Host/HostBufferizer.h"
 
 using namespace mlir;
 using namespace hone;

@@ -2,7 +2,7 @@
 // Branches and loops of the host function: carried values are stored in places
 // or passed on in blocks.
 #include "passes/Analysis/ParallelMoves.h"
-#include "passes/Buffer/HostBufferizer.h"
+#include "passes/Buffer/Host/HostBufferizer.h"
 
 using namespace mlir;
 using namespace hone;

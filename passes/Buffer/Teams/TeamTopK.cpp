@@ -2,23 +2,15 @@
 // The k best elements of a line by a team: a bitonic sort in shared memory. If
 // a line does not fit, the best elements so far stay and the others are
 // replaced by the next ones.
-#include "passes/Buffer/KernelEmission.h"
-#include "passes/Buffer/TeamLoops.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
+#include "passes/Buffer/Teams/TeamEmission.h"
+#include "passes/Buffer/Teams/TeamLoops.h"
+#include "passes/Machine/GpuTuning.h"
 
 using namespace mlir;
 using namespace hone;
 using namespace hone::buffer;
 using namespace hone::graph;
-
-/// Elements that are sorted at once.
-static constexpr int64_t kMostSorted = 2048;
-static constexpr int64_t kLeastSorted = 64;
-/// Lines up to this length are handled by one thread.
-static constexpr int64_t kShortLine = 16;
-
-/// Lines this few and this long are sorted in parts, by a team each.
-static constexpr int64_t kFewLines = 64;
-static constexpr int64_t kLongLine = 2 * kMostSorted;
 
 namespace {
 /// An element and its position in its line.
@@ -155,12 +147,14 @@ void hone::buffer::emitTeamTopK(OpBuilder &builder, TopKOp op, Value source,
   Lines places(builder, e.loc, indices, op.getAxis());
   std::optional<int64_t> given = getConstantIntValue(from.length);
   std::optional<int64_t> wanted = getConstantIntValue(best.length);
-  int64_t size = kMostSorted;
+  int64_t size = tuning::kMaxTeamSorted;
   if (given)
-    size = std::clamp<int64_t>(llvm::PowerOf2Ceil(*given), kLeastSorted, size);
+    size = std::clamp<int64_t>(llvm::PowerOf2Ceil(*given),
+                               tuning::kMinTeamSorted, size);
   bool fits = given && *given <= size;
   int64_t kept = wanted ? llvm::PowerOf2Ceil(*wanted) : size;
-  if ((given && *given <= kShortLine) || (!fits && kept > size / 2))
+  if ((given && *given <= tuning::kMaxThreadSorted) ||
+      (!fits && kept > size / 2))
     return emitInsertedTopK(builder, op, source, values, indices,
                             /*hasVectors=*/false);
   Value k = checkedCount(builder, op, from, best);
@@ -183,8 +177,8 @@ void hone::buffer::emitTeamTopK(OpBuilder &builder, TopKOp op, Value source,
     return Candidate{load(e, from.view, at), sorter.asNumber(position)};
   };
   int64_t parts = 1;
-  if (given && *given > kLongLine && outer && inner &&
-      *outer * *inner <= kFewLines)
+  if (given && *given > tuning::kLongSortedLine && outer && inner &&
+      *outer * *inner <= tuning::kFewSortedLines)
     parts = std::min<int64_t>(llvm::divideCeil(*given, size), size / kept);
   if (parts < 3) {
     emitForall(e, {from.outer, from.inner}, [&](ValueRange line) {

@@ -2,8 +2,10 @@
 // Scatter by teams. The input is copied in a separate step. Each part of the
 // result belongs to one team, which scans all updates in order and applies
 // those to its part: no update overtakes another, whatever the indices.
-#include "passes/Buffer/KernelEmission.h"
-#include "passes/Buffer/TeamLoops.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
+#include "passes/Buffer/Teams/TeamEmission.h"
+#include "passes/Buffer/Teams/TeamLoops.h"
+#include "passes/Machine/GpuTuning.h"
 #include <functional>
 
 using namespace mlir;
@@ -12,18 +14,6 @@ using namespace hone::buffer;
 using namespace hone::graph;
 
 namespace {
-/// Updates that a team scans together.
-constexpr int64_t kLooked = 256;
-/// Teams that keep a device busy, and elements of a slice that are worth a
-/// team.
-constexpr int64_t kManyTeams = 1024;
-constexpr int64_t kSlicePart = 1024;
-constexpr int64_t kMostSliceParts = 64;
-/// With this many lists of updates, or short lists, there is an iteration for
-/// each list.
-constexpr int64_t kManyLists = 1024;
-constexpr int64_t kShortList = 16;
-
 /// Lists of updates to disjoint places, and how to apply one.
 struct Updates {
   SmallVector<OpFoldResult> lists;
@@ -43,12 +33,13 @@ void emitOwners(Emitter &e, const Updates &updates) {
   for (OpFoldResult size : updates.lists)
     lists *= getConstantIntValue(size).value_or(1);
   std::optional<int64_t> width = getConstantIntValue(updates.width);
-  int64_t parts = std::clamp<int64_t>(
-      width.value_or(kSlicePart * 16) / kSlicePart, 1, kMostSliceParts);
+  int64_t parts = std::clamp<int64_t>(width.value_or(tuning::kSlicePart * 16) /
+                                          tuning::kSlicePart,
+                                      1, tuning::kMaxSliceParts);
   Value slices =
       getValueOrCreateConstantIndexOp(e.builder, e.loc, updates.slices);
-  int64_t most =
-      std::max<int64_t>(1, kManyTeams / std::max<int64_t>(1, lists * parts));
+  int64_t most = std::max<int64_t>(1, tuning::kManyTeams /
+                                          std::max<int64_t>(1, lists * parts));
   Value owners = e.min(slices, e.cst(most));
   Value count =
       getValueOrCreateConstantIndexOp(e.builder, e.loc, updates.count);
@@ -68,12 +59,12 @@ void emitOwners(Emitter &e, const Updates &updates) {
     Value own = e.max(e.sub(end, begin), e.cst(0));
     // While some threads still read one row, others fill the other.
     Type i64 = e.builder.getI64Type();
-    Value looked = teamBuffer(e, {2, kLooked}, i64);
+    Value looked = teamBuffer(e, {2, tuning::kScannedUpdates}, i64);
     e.loop(
-        e.cst(0), count, kLooked, e.cst(0),
+        e.cst(0), count, tuning::kScannedUpdates, e.cst(0),
         [&](Value first, ValueRange carried) {
           Value row = carried[0];
-          emitStep(e, kLooked, [&](Value i) {
+          emitStep(e, tuning::kScannedUpdates, [&](Value i) {
             Value number = e.add(first, i);
             e.branch(e.cmp(arith::CmpIPredicate::slt, number, count), [&] {
               Value slice = arith::IndexCastOp::create(
@@ -81,7 +72,8 @@ void emitOwners(Emitter &e, const Updates &updates) {
               store(e, slice, looked, {row, i});
             });
           });
-          Value last = e.min(e.sub(count, first), e.cst(kLooked));
+          Value last =
+              e.min(e.sub(count, first), e.cst(tuning::kScannedUpdates));
           e.loop(e.cst(0), last, [&](Value i) {
             Value slice = arith::IndexCastOp::create(e.builder, e.loc,
                                                      e.builder.getIndexType(),
@@ -153,8 +145,8 @@ void emitElements(Emitter &e, ScatterOp op, int64_t axis, Value indices,
     lists *= number.value_or(1);
   }
   std::optional<int64_t> count = getConstantIntValue(all.count);
-  bool isShort = count && *count <= kShortList;
-  if (all.lists.empty() || (known && lists < kManyLists && !isShort))
+  bool isShort = count && *count <= tuning::kShortList;
+  if (all.lists.empty() || (known && lists < tuning::kManyLists && !isShort))
     emitOwners(e, all);
   else
     emitLists(e, all);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Finds the tensors that have the same sizes in all iterations of a loop.
-#include "passes/Buffer/HostBufferizer.h"
+#include "passes/Buffer/Host/HostBufferizer.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;

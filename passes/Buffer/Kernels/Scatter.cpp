@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Scatter on buffers: updates are applied in order, so one iteration of the
 // parallel loop does everything.
-#include "passes/Buffer/KernelEmission.h"
+#include "passes/Buffer/Kernels/KernelEmission.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

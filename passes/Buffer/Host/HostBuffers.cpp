@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Memory of the host function: where tensors are stored, their sizes, and which
 // buffers may alias.
-#include "passes/Buffer/HostBufferizer.h"
+#include "passes/Buffer/Host/HostBufferizer.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 

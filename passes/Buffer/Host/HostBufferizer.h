@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Rebuilds the host function on buffers: the implementation of
 // hone-bufferize-host.
-#ifndef HONE_PASSES_BUFFER_HOSTBUFFERIZER_H
-#define HONE_PASSES_BUFFER_HOSTBUFFERIZER_H
+#ifndef HONE_PASSES_BUFFER_HOST_HOSTBUFFERIZER_H
+#define HONE_PASSES_BUFFER_HOST_HOSTBUFFERIZER_H
 
 #include "dialects/Graph/DimBuilder.h"
 #include "dialects/Graph/Graph.h"
@@ -202,4 +202,4 @@ private:
 
 } // namespace hone
 
-#endif // HONE_PASSES_BUFFER_HOSTBUFFERIZER_H
+#endif // HONE_PASSES_BUFFER_HOST_HOSTBUFFERIZER_H

@@ -2,8 +2,8 @@
 // Loops for the operations of a kernel that write parts of their result or
 // whose steps depend on each other, on buffers. Every emitted loop is inside a
 // top-level scf.forall; loops over one row stay linalg.generic.
-#ifndef HONE_PASSES_BUFFER_KERNELEMISSION_H
-#define HONE_PASSES_BUFFER_KERNELEMISSION_H
+#ifndef HONE_PASSES_BUFFER_KERNELS_KERNELEMISSION_H
+#define HONE_PASSES_BUFFER_KERNELS_KERNELEMISSION_H
 
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -55,18 +55,6 @@ void emitInsertedTopK(mlir::OpBuilder &builder, graph::TopKOp op,
 void emitElementPad(mlir::OpBuilder &builder, graph::PadOp op,
                     mlir::Value source, mlir::Value target);
 
-// The same for teams: an iteration of the top-level scf.forall is executed by
-// threads that share what it allocates (memref.alloca) and divide each
-// scf.forall inside it, with a barrier at its end. Where that would not pay
-// off, an iteration is one thread's work and there are more of them.
-void emitTeamScatter(mlir::OpBuilder &builder, graph::ScatterOp op,
-                     mlir::Value input, mlir::Value indices,
-                     mlir::Value updates, mlir::Value target);
-void emitTeamCumulate(mlir::OpBuilder &builder, graph::CumulateOp op,
-                      mlir::Value source, mlir::Value target);
-void emitTeamTopK(mlir::OpBuilder &builder, graph::TopKOp op,
-                  mlir::Value source, mlir::Value values, mlir::Value indices);
-
 /// A buffer as [outer, axis, inner].
 struct Lines {
   Lines(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value buffer,
@@ -102,4 +90,4 @@ mlir::Value checkedIndex(mlir::OpBuilder &builder, graph::ScatterOp op,
 
 } // namespace hone::buffer
 
-#endif // HONE_PASSES_BUFFER_KERNELEMISSION_H
+#endif // HONE_PASSES_BUFFER_KERNELS_KERNELEMISSION_H
