@@ -98,7 +98,8 @@ inline constexpr int64_t kMaxShapeElements = 1024;
 inline constexpr int64_t kTypicalLength = 64;
 /// The cost of an additional kernel, in bytes moved.
 inline constexpr int64_t kKernelBytes = 16 << 10;
-/// Shorter rows of depthwise convolutions leave too much of their vectors empty.
+/// Shorter rows of depthwise convolutions leave too much of their vectors
+/// empty.
 inline constexpr int64_t kMinDepthwiseRow = 24;
 
 //===-- Register tiles ----------------------------------------------------===//
@@ -188,8 +189,8 @@ inline constexpr int64_t kMaxPaddedElements = 2 * kMaxConvertedElements;
 inline constexpr int64_t kMaxUnrolledKernel = 16;
 /// Taps per iteration of that loop: they stay in registers beside the sums.
 inline constexpr int64_t kUnrolledTaps = 4;
-/// Elements of a window from which pooling reduces rows of the input first: what
-/// that stores is read before it has reached the cache.
+/// Elements of a window from which pooling reduces rows of the input first:
+/// what that stores is read before it has reached the cache.
 inline constexpr int64_t kMinReducedWindow = 16;
 /// Vectors of outputs along a row that share each kernel element, and of a row
 /// up to which there is code for each.
