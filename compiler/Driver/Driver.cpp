@@ -19,6 +19,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Cpu/ContractionPasses.h"
+#include "runtime/loader/ArithmeticSummary.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -433,6 +434,29 @@ Outcome Compile::writeWeights() {
   return status();
 }
 
+/// FLOP of one launch; -1 if they depend on sizes.
+static int64_t knownFlop(const KernelInfo &kernel) {
+  if (!kernel.flop)
+    return -1;
+  int64_t sum = 0;
+  for (const std::vector<int64_t> &term : *kernel.flop) {
+    if (term.size() > 1)
+      return -1;
+    sum += term.front();
+  }
+  return sum;
+}
+
+/// What the kernels of a level compute with.
+static std::string summary(const ModelInfo &info, const LevelInfo &level) {
+  ArithmeticSummary summary;
+  for (const StepInfo &step : info.steps)
+    if (step.kernel >= 0 && info.kernels[step.kernel].onCpu)
+      summary.add(step.kernel, level.arithmetic[step.kernel],
+                  knownFlop(info.kernels[step.kernel]));
+  return summary.text();
+}
+
 Outcome Compile::compileKernels() {
   if (!session.begin("kernels", 0.3))
     return Outcome::Cancelled;
@@ -446,6 +470,8 @@ Outcome Compile::compileKernels() {
     return internal(result.problem);
   llvm::append_range(objects, result.objects);
   assembly += result.assembly;
+  for (const LevelInfo &level : info.levels)
+    session.stats.arithmetic.push_back({level.name, summary(info, level)});
   return outcome == Outcome::Done ? status() : outcome;
 }
 

@@ -65,6 +65,8 @@ struct CompileStats {
   int64_t deviceArenaBytes = -1;
   std::vector<std::string> hostKernels; ///< that the device does not run
   std::vector<DeviceFunctionStats> functions;
+  /// What the kernels of each CPU level compute with: its name, and a summary.
+  std::vector<std::pair<std::string, std::string>> arithmetic;
 };
 
 struct CompileCallbacks {

@@ -39,6 +39,7 @@ void hone::buildKernelBufferPipeline(OpPassManager &pm) {
   pm.addPass(createBufferizeKernelsPass());
   OpPassManager &kernel = pm.nest<func::FuncOp>();
   kernel.addPass(createScheduleKernelsPass());
+  kernel.addPass(createNameArithmeticPass());
   kernel.addPass(createLowerContractionsPass());
   kernel.addPass(createLowerAttentionPass());
   kernel.addPass(createLowerConvolutionsPass());

@@ -307,6 +307,10 @@ void Model::runSession(hone_session *session, Call &call) {
   }
 }
 
+static nb::object orNone(int64_t number) {
+  return number < 0 ? nb::none() : nb::cast(number);
+}
+
 nb::dict Model::stats() {
   hone_session *session = takeSession();
   hone_session_stats stats = {};
@@ -331,6 +335,30 @@ nb::dict Model::stats() {
   return result;
 }
 
+nb::list Model::kernels() {
+  hone_session *session = takeSession();
+  hone_session_stats stats = {};
+  model->api->stats(session, &stats);
+  giveSession(session);
+  int64_t level = 0;
+  while (level < model->level_count && stats.level &&
+         strcmp(model->levels[level].name, stats.level) != 0)
+    ++level;
+  nb::list kernels;
+  for (int64_t step = 0; step < model->step_count; ++step) {
+    const char *arithmetic = hone_step_arithmetic(model, level, step);
+    if (!arithmetic)
+      continue;
+    nb::list nodes;
+    for (int32_t i = 0; const char *node = hone_step_node(model, step, i); ++i)
+      nodes.append(node);
+    kernels.append(nb::make_tuple(hone_step_name(model, step), nb::tuple(nodes),
+                                  arithmetic,
+                                  orNone(hone_step_flop(model, step))));
+  }
+  return kernels;
+}
+
 /// Peak rates with this many threads, as the package takes them.
 static std::optional<hone_peak> measurePeak(int32_t threads) {
   hone_peak peak;
@@ -346,10 +374,6 @@ static std::optional<hone_peak> measurePeak(int32_t threads) {
   if (status != HONE_OK)
     throw RunError("out of memory for measuring the machine's peak");
   return peak;
-}
-
-static nb::object orNone(int64_t number) {
-  return number < 0 ? nb::none() : nb::cast(number);
 }
 
 static const char *const stepKinds[] = {"kernel", "library", "copy"};

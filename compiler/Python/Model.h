@@ -32,6 +32,8 @@ public:
                      nanobind::dict out);
   const hone_descriptor &descriptor() const { return *model; }
   nanobind::dict stats();
+  /// Name, nodes, arithmetic and FLOP of each kernel of the level in use.
+  nanobind::list kernels();
   /// Profiles this many runs with these inputs, after an unprofiled one;
   /// `events`: room for the activity of each thread. Returns everything
   /// recorded, as the package takes it.

@@ -103,6 +103,7 @@ NB_MODULE(_hone, m) {
       .def("run", &Model::run, nb::arg("inputs"), nb::arg("on_device").none(),
            nb::arg("out"))
       .def("stats", &Model::stats)
+      .def("kernels", &Model::kernels)
       .def("profile", &Model::profile, nb::arg("inputs"), nb::arg("runs"),
            nb::arg("events"))
       .def_prop_ro("inputs",

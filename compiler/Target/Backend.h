@@ -50,6 +50,7 @@ struct KernelJob {
 /// Facts about its code.
 struct KernelReport {
   int64_t scratchBytes = 0;                 ///< per thread
+  std::string arithmetic;                   ///< as in hone_level
   DeviceKernelInfo device;                  ///< where it is for one
   std::vector<FunctionResources> resources; ///< if an assembler reports it
   std::vector<std::string> notes;           ///< for the user

@@ -80,6 +80,7 @@ struct LevelInfo {
   std::string name;
   uint64_t features = 0;
   int64_t scratchBytes = 0;
+  std::vector<std::string> arithmetic = {}; ///< of each kernel; may be empty
 };
 
 struct ModelInfo {

@@ -8,6 +8,9 @@
 
 namespace hone {
 
+/// On kernels: what they compute with, as text.
+inline constexpr llvm::StringLiteral kArithmeticAttr = "hone.arithmetic";
+
 #define GEN_PASS_DECL
 #include "passes/Cpu/ContractionPasses.h.inc"
 

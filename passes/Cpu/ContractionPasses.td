@@ -29,6 +29,15 @@ def ScheduleKernelsPass : Pass<"hone-schedule-kernels", "::mlir::func::FuncOp"> 
   }];
 }
 
+def NameArithmeticPass : Pass<"hone-name-arithmetic", "::mlir::func::FuncOp"> {
+  let summary = "say what a kernel computes with";
+  let description = [{
+    Before: schedules are chosen. The function gets `hone.arithmetic`, a text for those who ask a library about its kernels:
+    how each product or convolution is multiplied, by the name of its microkernel, with the types of its operands and sums;
+    without any, the types of other arithmetic. "" if nothing is computed.
+  }];
+}
+
 def LowerContractionsPass : KernelEmitterPass<"hone-lower-contractions"> {
   let summary = "emit the loop nest of each hone.kernel.matmul";
   let description = [{

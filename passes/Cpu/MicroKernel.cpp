@@ -192,7 +192,7 @@ static constexpr MicroKernel kTable[] = {
     // lie evenly. Of bf16 the first and the second elements of pairs have sums
     // of their own, which are then added; each step rounds to nearest even, and
     // subnormal numbers count as 0.
-    {"matrix_bytes",
+    {"matrix_bytes", "AMX-INT8",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasByteMatrix() && hasMatrixColumns(machine) &&
               isOfBytes(types) && types.isConvertible;
@@ -200,7 +200,7 @@ static constexpr MicroKernel kTable[] = {
      wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/0,
      /*cost=*/nullptr, storedType, nullptr, nullptr, nullptr,
      "llvm.x86.tdpbusd"},
-    {"matrix_bf16",
+    {"matrix_bf16", "AMX-BF16",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasBf16Matrix() && machine.hasBf16Dot() &&
               hasMatrixColumns(machine) && isOfPairs(types) &&
@@ -211,7 +211,7 @@ static constexpr MicroKernel kTable[] = {
      "llvm.x86.tdpbf16ps"},
     // Fused multiply-add of floats; narrower operands are widened as they are
     // loaded.
-    {"fma",
+    {"fma", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasFma() && isa<FloatType>(types.accumulator) &&
               isElementwise(types);
@@ -221,7 +221,7 @@ static constexpr MicroKernel kTable[] = {
     // The same with half vectors, for results of few columns. They have as many
     // registers, and pipelines that are narrower than a vector take half as
     // long for them.
-    {"fma_half",
+    {"fma_half", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasFma() && machine.vectorBits == 512 &&
               isa<FloatType>(types.accumulator) && isElementwise(types);
@@ -231,7 +231,7 @@ static constexpr MicroKernel kTable[] = {
     // AVX512-BF16: two products are added to a sum, the second first. Each step
     // rounds to nearest even, and subnormal numbers, on both sides and in
     // sums, count as 0.
-    {"dot_bf16",
+    {"dot_bf16", "AVX512-BF16",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasBf16Dot() && machine.vectorBits == 512 &&
               isOfPairs(types) && isRoundable(types);
@@ -240,20 +240,20 @@ static constexpr MicroKernel kTable[] = {
      costOfPairs, pairedType, repeatLeft<2>, loadRight<2>, dotPairs},
     // Without it, or where it is slower, the elements of pairs on the right are
     // widened: an operation each, and no rounding.
-    {"fma_pairs",
+    {"fma_pairs", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasFma() && isOfPairs(types);
      },
      wholeVector, /*kr=*/2, /*instructions=*/2, /*parts=*/1, /*temporaries=*/2,
      /*cost=*/nullptr, accumulatorType, broadcastLeft, extendPairs, fuse},
-    {"fma_pairs_half",
+    {"fma_pairs_half", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasFma() && machine.vectorBits == 512 && isOfPairs(types);
      },
      halfVector, /*kr=*/2, /*instructions=*/2, /*parts=*/1, /*temporaries=*/2,
      /*cost=*/nullptr, accumulatorType, broadcastLeft, extendPairs, fuse},
     // VNNI: four products of an unsigned and a signed byte are added to a sum.
-    {"dot_bytes",
+    {"dot_bytes", "VNNI",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.hasByteDot() && isOfBytes(types);
      },
@@ -261,7 +261,7 @@ static constexpr MicroKernel kTable[] = {
      /*cost=*/nullptr, storedType, repeatLeft<4>, loadRight<4>, dotBytes},
     // Without it bytes are widened, and a column has two sums, of the first and
     // the last two of four products.
-    {"add_pairs",
+    {"add_pairs", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return isOfBytes(types);
      },
@@ -269,7 +269,7 @@ static constexpr MicroKernel kTable[] = {
      /*cost=*/nullptr, halfWordType, repeatHalfWords, extendBytes, addPairs},
     // Floats without FMA, and integers. A product overwrites a copy of a
     // factor.
-    {"mul_add",
+    {"mul_add", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return (!machine.hasFma() || !isa<FloatType>(types.accumulator)) &&
               isElementwise(types);
@@ -277,7 +277,7 @@ static constexpr MicroKernel kTable[] = {
      wholeVector, /*kr=*/1, /*instructions=*/1, /*parts=*/1, /*temporaries=*/3,
      /*cost=*/nullptr, accumulatorType, broadcastLeft, extendRight,
      multiplyThenAdd},
-    {"mul_add_pairs",
+    {"mul_add_pairs", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return !machine.hasFma() && isOfPairs(types);
      },

@@ -26,6 +26,9 @@ inline constexpr int64_t kMaxTileRows = (kRegisters - 1) / 2 * kRows;
 struct MicroKernel {
   /// Its name in schedules.
   llvm::StringLiteral name;
+  /// The extension of the instruction set that has its instructions; "" if
+  /// its name says that, or there is none.
+  llvm::StringLiteral extension;
   /// Whether a machine has its instructions, for products of these types.
   bool (*fits)(const CpuMachine &machine, const ProductTypes &types);
   /// Bits of its vectors.

@@ -45,6 +45,15 @@ int64_t hone::now() {
   return int64_t(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
+int64_t hone::knownFlop(const hone_descriptor &model, int64_t kernel) {
+  const hone_work &work = model.kernel_work[kernel];
+  const hone_term *terms = model.work_terms + work.first_term;
+  for (int16_t i = 0; i < work.flop_terms; ++i)
+    if (terms[i].numbers[0] >= 0)
+      return -1;
+  return evaluate(terms, work.flop_terms, nullptr);
+}
+
 int64_t Profile::bytesFor(const hone_descriptor &model, int64_t events) {
   int64_t bytes = int64_t(sizeof(Profile)) +
                   model.step_count * int64_t(sizeof(hone_profile_row)),

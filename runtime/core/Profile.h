@@ -45,6 +45,9 @@ private:
   std::atomic<int64_t> eventCount{0};
 };
 
+/// FLOP of one launch of a kernel; -1: not known before a run.
+int64_t knownFlop(const hone_descriptor &model, int64_t kernel);
+
 /// Functions of hone_core_api.
 int32_t startProfile(hone_session *session, int64_t events);
 int32_t stopProfile(hone_session *session);

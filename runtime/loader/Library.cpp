@@ -4,6 +4,7 @@
 #include "hone/runtime.h"
 #include "runtime/core/CpuLevel.h"
 #include "runtime/core/Pool.h"
+#include "runtime/core/Profile.h"
 #include "runtime/core/Status.h"
 #include "runtime/core/Types.h"
 #include "runtime/core/Weights.h"
@@ -480,6 +481,29 @@ const char *hone_step_node_op(const hone_descriptor *model, int64_t step,
                               int32_t index) {
   const hone_node *node = nodeOf(model, step, index);
   return node ? model->texts + node->op : nullptr;
+}
+
+/// The kernel of a step; -1: there is none.
+static int64_t kernelOf(const hone_descriptor *model, int64_t step) {
+  return model && step >= 0 && step < model->step_count
+             ? model->steps[step].kernel
+             : -1;
+}
+
+const char *hone_step_arithmetic(const hone_descriptor *model, int64_t level,
+                                 int64_t step) {
+  int64_t kernel = kernelOf(model, step);
+  if (kernel < 0 || level < 0 || level >= model->level_count)
+    return nullptr;
+  const hone_level &table = model->levels[level];
+  if (!table.arithmetic || !table.kernels[kernel])
+    return nullptr;
+  return model->texts + table.arithmetic[kernel];
+}
+
+int64_t hone_step_flop(const hone_descriptor *model, int64_t step) {
+  int64_t kernel = kernelOf(model, step);
+  return kernel < 0 ? -1 : knownFlop(*model, kernel);
 }
 
 int32_t hone_type_bits(int32_t type) { return typeBits(type); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Times and sizes of a compilation, as text.
 #include "tools/hone-compile/Stats.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -33,6 +34,21 @@ static void showDeviceStats(const CompileStats &stats) {
         int(function.sharedBytes), int(function.spillBytes));
 }
 
+/// One line if it is the same for all levels.
+static void showArithmetic(const CompileStats &stats) {
+  bool same = llvm::all_equal(llvm::make_second_range(stats.arithmetic));
+  for (const auto &[level, summary] : stats.arithmetic) {
+    if (summary.empty())
+      continue;
+    llvm::outs() << "arithmetic ";
+    if (!same)
+      llvm::outs() << "at " << level << ": ";
+    llvm::outs() << summary << "\n";
+    if (same)
+      break;
+  }
+}
+
 void hone::showStats(const CompileStats &stats) {
   for (const auto &[phase, seconds] : stats.seconds)
     llvm::outs() << llvm::format("%-10s %8.3f s\n", phase.c_str(), seconds);
@@ -44,6 +60,7 @@ void hone::showStats(const CompileStats &stats) {
   llvm::outs() << "\nweights    " << stats.weightBytes << " bytes\ncode       "
                << stats.codeBytes << " bytes\n"
                << "library    " << stats.outputBytes << " bytes\n";
+  showArithmetic(stats);
   if (stats.deviceArenaBytes >= 0 || stats.deviceKernels > 0)
     showDeviceStats(stats);
   llvm::outs().flush();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone info`: what a model takes, returns and needs.
+#include "runtime/loader/ArithmeticSummary.h"
 #include "tools/hone-run/Model.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 using namespace hone::run;
@@ -115,11 +117,68 @@ Json deviceJson(const hone_descriptor &model) {
   return json;
 }
 
-/// The type of weights in products of f32.
+/// The types of weights in products of f32 that were rounded; "f32" if none
+/// was.
 static const char *precisionOf(const hone_descriptor &model) {
-  return model.plan & HONE_PLAN_BF16  ? "bf16"
-         : model.plan & HONE_PLAN_F16 ? "f16"
-                                      : "f32";
+  bool bf16 = model.plan & HONE_PLAN_BF16, f16 = model.plan & HONE_PLAN_F16;
+  return bf16 && f16 ? "bf16 and f16" : bf16 ? "bf16" : f16 ? "f16" : "f32";
+}
+
+/// The kernels of a level; those that run on a device alone are left out.
+Json kernelsJson(const hone_descriptor &model, int64_t level) {
+  Json kernels = Json::array();
+  for (int64_t step = 0; step < model.step_count; ++step) {
+    const char *arithmetic = hone_step_arithmetic(&model, level, step);
+    if (!arithmetic)
+      continue;
+    Json &kernel = kernels.emplace_back();
+    kernel["name"] = hone_step_name(&model, step);
+    kernel["arithmetic"] = arithmetic;
+    int64_t flop = hone_step_flop(&model, step);
+    kernel["flop"] = flop < 0 ? Json() : Json(flop);
+    kernel["nodes"] = Json::array();
+    for (int32_t i = 0; const char *node = hone_step_node(&model, step, i); ++i)
+      kernel["nodes"].push_back(node);
+  }
+  return kernels;
+}
+
+/// A line about the kernels of each level, or one if it is the same for all.
+void printArithmetic(const hone_descriptor &model) {
+  std::vector<std::string> summaries;
+  for (int64_t level = 0; level < model.level_count; ++level) {
+    hone::ArithmeticSummary summary;
+    for (int64_t step = 0; step < model.step_count; ++step)
+      if (const char *arithmetic = hone_step_arithmetic(&model, level, step))
+        summary.add(model.steps[step].kernel, arithmetic,
+                    hone_step_flop(&model, step));
+    summaries.push_back(summary.text());
+  }
+  bool same = std::adjacent_find(summaries.begin(), summaries.end(),
+                                 std::not_equal_to<>()) == summaries.end();
+  for (size_t level = 0; level < (same ? 1 : summaries.size()); ++level)
+    if (!summaries[level].empty())
+      printf("arithmetic%s%s: %s\n", same ? "" : " of ",
+             same ? "" : model.levels[level].name,
+             shown(summaries[level]).c_str());
+}
+
+void printKernels(const hone_descriptor &model) {
+  for (int64_t level = 0; level < model.level_count; ++level) {
+    printf("kernels of %s:\n", model.levels[level].name);
+    for (const Json &kernel : kernelsJson(model, level)) {
+      auto text = [&](const char *key) {
+        return shown(kernel[key].get<std::string>());
+      };
+      printf("  %-24s %-40s", text("name").c_str(), text("arithmetic").c_str());
+      const char *separator = " ";
+      for (const Json &node : kernel["nodes"]) {
+        printf("%s%s", separator, shown(node.get<std::string>()).c_str());
+        separator = ", ";
+      }
+      printf("\n");
+    }
+  }
 }
 
 Json infoJson(const hone_descriptor &model) {
@@ -155,10 +214,11 @@ Json infoJson(const hone_descriptor &model) {
   json["levels"] = Json::array();
   for (int64_t i = 0; i < model.level_count; ++i) {
     const hone_level &level = model.levels[i];
-    json["levels"].push_back({{"name", level.name},
-                              {"scratch_bytes_per_thread", level.scratch_bytes},
-                              {"fits_this_processor",
-                               (level.features & ~hone_cpu_features()) == 0}});
+    json["levels"].push_back(
+        {{"name", level.name},
+         {"scratch_bytes_per_thread", level.scratch_bytes},
+         {"fits_this_processor", (level.features & ~hone_cpu_features()) == 0},
+         {"kernels", kernelsJson(model, i)}});
   }
   return json;
 }
@@ -221,5 +281,8 @@ int hone::run::showInfo(const Options &options) {
            (model.levels[i].features & ~hone_cpu_features()) ? " (not here)"
                                                              : "");
   printf("\n");
+  printArithmetic(model);
+  if (options.kernels)
+    printKernels(model);
   return 0;
 }

@@ -21,7 +21,8 @@ struct Options {
   const hone_pool *pool = nullptr; ///< null: the model's own
   double seconds = 3;
   uint64_t seed = 0;
-  bool random = false, json = false, verify = false, profile = false;
+  bool random = false, json = false, verify = false, profile = false,
+       kernels = false;
   std::string trace; ///< file for a trace; empty: none
 };
 

@@ -75,6 +75,8 @@ int main(int argc, char **argv) {
 
   CLI::App *info = addCommand(app, options, "info", "describe a model");
   info->add_flag("--json", options.json, "print one JSON object");
+  info->add_flag("--kernels", options.kernels,
+                 "also list the kernels with their arithmetic and nodes");
   info->add_flag("--verify", options.verify,
                  "also read the weights and check them");
 

@@ -14,7 +14,7 @@ import tempfile
 from . import _hone
 from ._hone import CompileError, DeviceTensor, RunError
 
-__all__ = ["CompileError", "DeviceTensor", "Model", "Peak", "Profile", "RunError", "Step", "Value", "check", "compile", "compile_library", "load"]
+__all__ = ["CompileError", "DeviceTensor", "Kernel", "Model", "Peak", "Profile", "RunError", "Step", "Value", "check", "compile", "compile_library", "load"]
 
 
 def __getattr__(name):
@@ -41,6 +41,11 @@ the ONNX nodes that it comes from and `ops` their operators. `launches`, `second
 two, and is None where it is not known, as `bytes` is: read and written, each operand once. `bound` is
 "compute" or "memory", whichever limits more, and `of_bound` the share of the machine's peak that was
 reached: above 1 where data came from caches, or where elements are narrower than f32. None on a device."""
+
+Kernel = collections.namedtuple("Kernel", "name nodes arithmetic flop")
+Kernel.__doc__ = """A kernel of a model, with the names of the ONNX nodes that it comes from. `arithmetic` says how its products
+are multiplied and the types of their operands and sums, as in "dot_bytes (VNNI) u8 x s8 -> s32", or the types of other
+arithmetic; "" if it only moves or compares. `flop` counts what the model asks for, and is None where only a run knows."""
 
 Peak = collections.namedtuple("Peak", "flop_per_second bytes_per_second threads vector_bits")
 Peak.__doc__ = """What the machine was measured to do: multiply-adds of f32 in vectors of so many bits, and reading from memory, by
@@ -146,6 +151,11 @@ class Model:
         """Bytes of arena, blocks and weights, the thread count, the CPU level and the device in
         use; device_note is why a model for a device runs on the CPU."""
         return self._library.stats()
+
+    def kernels(self):
+        """What the kernels of the CPU level in use compute with: a list of Kernel in the order of the run. Those that run on a
+        device alone are left out."""
+        return [Kernel(*kernel) for kernel in self._library.kernels()]
 
 
 # Room for events in a trace: 32 bytes each.

@@ -5,6 +5,7 @@
 #include "compiler/Target/Cpu/Descriptor.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "passes/Cpu/ContractionPasses.h"
 #include "llvm/IR/LLVMContext.h"
 
 using namespace mlir;
@@ -59,6 +60,8 @@ llvm::Error CpuBackend::compile(const KernelJob &job,
     return failed("has no code after lowering");
   if (auto scratch = function->getAttrOfType<IntegerAttr>("hone.scratch"))
     report.scratchBytes = scratch.getInt();
+  if (auto arithmetic = function->getAttrOfType<StringAttr>(kArithmeticAttr))
+    report.arithmetic = arithmetic.str();
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated =
       translateModuleToLLVMIR(*module, context, name);
@@ -82,15 +85,17 @@ llvm::Error CpuBackend::compile(const KernelJob &job,
 
 void CpuBackend::describe(ModelInfo &info) const {
   for (const CpuLevel &level : levels)
-    info.levels.push_back({level.name, level.required, 0});
+    info.levels.push_back({level.name, level.required});
 }
 
 void CpuBackend::describeKernel(size_t kernel, size_t variant,
                                 const KernelReport &report,
                                 ModelInfo &info) const {
   info.kernels[kernel].onCpu = true;
-  int64_t &most = info.levels[variant].scratchBytes;
-  most = std::max(most, report.scratchBytes);
+  LevelInfo &level = info.levels[variant];
+  level.scratchBytes = std::max(level.scratchBytes, report.scratchBytes);
+  level.arithmetic.resize(info.kernels.size());
+  level.arithmetic[kernel] = report.arithmetic;
 }
 
 llvm::Error CpuBackend::emitHost(llvm::Module &module, CodeForm form,

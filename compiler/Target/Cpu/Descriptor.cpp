@@ -235,7 +235,9 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
   for (const KernelInfo &kernel : info.kernels)
     pieces.push_back(kernel.pieces);
   for (auto [index, level] : enumerate(info.levels)) {
-    SmallVector<Constant *> kernels;
+    SmallVector<Constant *> kernels, arithmetic;
+    for (const std::string &text : level.arithmetic)
+      arithmetic.push_back(b.i32(b.text(text)));
     for (const KernelInfo &kernel : info.kernels)
       kernels.push_back(
           kernel.onCpu
@@ -243,7 +245,8 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
               : b.null());
     levels.push_back(
         b.structure({b.string(level.name), b.i64(level.features),
-                     b.table(kernels, "kernels"), b.i64(level.scratchBytes)},
+                     b.table(kernels, "kernels"), b.i64(level.scratchBytes),
+                     b.table(arithmetic, "arithmetic")},
                     sizeof(hone_level)));
   }
   for (const SlotInfo &slot : info.slots) {

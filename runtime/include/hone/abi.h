@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 6u
+#define HONE_ABI_VERSION 7u
 
 /* The oldest glibc that models and libhone_runtime support. */
 #define HONE_OLDEST_GLIBC "2.28"
@@ -327,6 +327,9 @@ typedef struct hone_level {
   uint64_t features;             /*  8 */
   const hone_kernel_fn *kernels; /* 16: kernel_count entries */
   int64_t scratch_bytes;         /* 24: per thread */
+  const uint32_t *arithmetic; /* 32: of each kernel, for information: in texts:
+                                 "dot_bytes (VNNI) u8 x s8 -> s32"; "" if it
+                                 computes nothing. May be NULL */
 } hone_level;
 
 /* What a device image holds. */
@@ -902,10 +905,11 @@ HONE_ASSERT(sizeof(hone_slot) == 24);
 HONE_ASSERT_OFFSET(hone_slot, alignment, 8);
 HONE_ASSERT_OFFSET(hone_slot, place, 12);
 HONE_ASSERT_OFFSET(hone_slot, bytes, 16);
-HONE_ASSERT(sizeof(hone_level) == 32);
+HONE_ASSERT(sizeof(hone_level) == 40);
 HONE_ASSERT_OFFSET(hone_level, features, 8);
 HONE_ASSERT_OFFSET(hone_level, kernels, 16);
 HONE_ASSERT_OFFSET(hone_level, scratch_bytes, 24);
+HONE_ASSERT_OFFSET(hone_level, arithmetic, 32);
 HONE_ASSERT(sizeof(hone_device_image) == 48);
 HONE_ASSERT_OFFSET(hone_device_image, data, 8);
 HONE_ASSERT_OFFSET(hone_device_image, bytes, 16);

@@ -135,6 +135,15 @@ HONE_EXPORT const char *hone_step_node(const hone_descriptor *model,
                                        int64_t step, int32_t index);
 HONE_EXPORT const char *hone_step_node_op(const hone_descriptor *model,
                                           int64_t step, int32_t index);
+/* What a kernel computes with at a CPU level, by the level's number: how its
+ * products are multiplied and the types of operands and sums, as in "fma f32 x
+ * f32 -> f32", or the types of other arithmetic. "" if there is none; NULL if
+ * the step is no kernel of the level, or this is not known. */
+HONE_EXPORT const char *hone_step_arithmetic(const hone_descriptor *model,
+                                             int64_t level, int64_t step);
+/* FLOP of one launch, as hone_work counts them; -1 if there is no such kernel
+ * or only a run knows. */
+HONE_EXPORT int64_t hone_step_flop(const hone_descriptor *model, int64_t step);
 
 /* The measured peak rates of a pool's threads, all running at the same time. */
 typedef struct hone_peak {

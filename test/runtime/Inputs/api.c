@@ -83,7 +83,11 @@ static void checkNulls(const char *path, hone_library *library) {
       !hone_step_name(NULL, 0) && !hone_step_name(model, -1) &&
       !hone_step_name(model, 3) && !hone_step_node(NULL, 0, 0) &&
       !hone_step_node(model, 0, 1) && !hone_step_node(model, 0, -1) &&
-      !hone_step_node_op(model, 3, 0);
+      !hone_step_node_op(model, 3, 0) && !hone_step_arithmetic(NULL, 0, 0) &&
+      !hone_step_arithmetic(model, 0, 3) &&
+      !hone_step_arithmetic(model, -1, 0) &&
+      !hone_step_arithmetic(model, 99, 0) && hone_step_flop(NULL, 0) == -1 &&
+      hone_step_flop(model, 3) == -1;
   hone_library_close(NULL);
   hone_runner_destroy(NULL);
   hone_pool_destroy(NULL);

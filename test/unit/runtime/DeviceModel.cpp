@@ -200,7 +200,7 @@ onDevice::Model::Model(bool mixesPlaces)
       cpuKernels{twiceKernel, pickKernel, totalKernel} {
   device = {HONE_FAKE_DRIVER,   images, 5, stubs, firstFunction, functionNames,
             &hone_rt_device_api};
-  level = {"x86-64", 0, cpuKernels, 0};
+  level = {"x86-64", 0, cpuKernels, 0, nullptr};
   descriptor = {};
   descriptor.abi_version = HONE_ABI_VERSION;
   descriptor.size = sizeof(descriptor);

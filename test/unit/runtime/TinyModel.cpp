@@ -170,8 +170,8 @@ const hone_value_info outputs[] = {
 const hone_slot slots[] = {{0, 3, 64, HONE_PLACE_HOST, -1},
                            {1, 2, 64, HONE_PLACE_HOST, 1}};
 const hone_level levels[] = {
-    {"x86-64", 0, kernels, 64},
-    {"never", 1ull << 63, kernels, 64},
+    {"x86-64", 0, kernels, 64, nullptr},
+    {"never", 1ull << 63, kernels, 64, nullptr},
 };
 
 const hone_descriptor model = {
