@@ -19,6 +19,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Cpu/ContractionPasses.h"
+#include "passes/Graph/Passes.h"
 #include "runtime/loader/ArithmeticSummary.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -83,6 +84,7 @@ private:
   Phase last;
   const Backend *texts;
   Tuning tuning;
+  uint32_t roundedWeights = 0; ///< HONE_PLAN_*
   OwningOpRef<ModuleOp> module;
   ModelInfo info;
   OutputPlace place, headerPlace;
@@ -199,6 +201,7 @@ Outcome Compile::lowerGraph() {
   (*module)->setAttr(machine.getName(), machine.getValue());
   GraphOptions graph;
   graph.precision = precision;
+  graph.fastBf16 = targets.host().hasFastBf16();
   graph.cpuLayouts = targets.all().size() == 1;
   graph.place = [&](OpPassManager &pm) {
     for (const Backend *backend : targets.all())
@@ -207,8 +210,14 @@ Outcome Compile::lowerGraph() {
   if (failed(runPhase(
           *module, [&](OpPassManager &pm) { buildGraphPipeline(pm, graph); })))
     return internal("the graph phase failed");
-  for (auto function : module->getOps<func::FuncOp>())
+  for (auto function : module->getOps<func::FuncOp>()) {
     session.stats.kernels += function->hasAttr(rt::kKernelAttr);
+    if (auto formats = function->getAttrOfType<ArrayAttr>(kRoundedWeightsAttr))
+      for (auto format : formats.getAsValueRange<StringAttr>())
+        roundedWeights |= format == "bf16" ? HONE_PLAN_BF16 : HONE_PLAN_F16;
+  }
+  if (precision != Precision::F32 && !roundedWeights)
+    session.note("all weights are left in f32: --explain says why");
   module->walk([&](rt::CallOp) { ++session.stats.calls; });
   return status();
 }
@@ -261,10 +270,7 @@ Outcome Compile::planHost() {
   if (failed(runPhase(*module, buildHostBufferPipeline)))
     return internal("the memory of the model could not be planned");
   info = readModelInfo(*module);
-  if (precision == Precision::Bf16)
-    info.plan |= HONE_PLAN_BF16;
-  if (precision == Precision::F16)
-    info.plan |= HONE_PLAN_F16;
+  info.plan |= roundedWeights;
   info.symbol = options.symbol;
   info.name = llvm::sys::path::stem(options.input).str();
   info.producer = "hone " HONE_VERSION;
@@ -579,7 +585,7 @@ Outcome hone::compile(const CompileOptions &options,
   std::optional<Precision> precision = parsePrecision(options.precision);
   if (!precision) {
     session.error("unknown precision '" + options.precision +
-                  "'; there are f32, bf16 and f16");
+                  "'; there are f32, bf16, f16 and auto");
     return Outcome::WrongUsage;
   }
   llvm::Expected<Targets> targets =

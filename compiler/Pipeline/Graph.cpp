@@ -39,8 +39,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createFuseMapsPass());
   graph.addPass(createTabulateFunctionsPass());
   if (options.precision != Precision::F32)
-    graph.addPass(
-        createLowerPrecisionPass({precisionName(options.precision).str()}));
+    graph.addPass(createLowerPrecisionPass(
+        {precisionName(options.precision).str(), options.fastBf16}));
   graph.addPass(createPackWeightsPass({options.cpuLayouts}));
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());

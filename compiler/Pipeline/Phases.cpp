@@ -44,7 +44,8 @@ StringRef hone::phaseName(Phase phase) {
 }
 
 /// In the order of `Precision`.
-static constexpr StringLiteral kPrecisionNames[] = {"f32", "bf16", "f16"};
+static constexpr StringLiteral kPrecisionNames[] = {"f32", "bf16", "f16",
+                                                    "auto"};
 
 std::optional<Phase> hone::parsePhase(StringRef name) {
   for (auto [index, candidate] : llvm::enumerate(kPhaseNames))

@@ -20,13 +20,15 @@ llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 /// The arithmetic of products whose right-hand side is known and of f32.
-enum class Precision { F32, Bf16, F16 };
+enum class Precision { F32, Bf16, F16, Auto };
 
 std::optional<Precision> parsePrecision(llvm::StringRef name);
 llvm::StringRef precisionName(Precision precision);
 
 struct GraphOptions {
   Precision precision = Precision::F32;
+  /// Every machine multiplies bf16 in less time than f32.
+  bool fastBf16 = false;
   /// Stop before kernels are outlined.
   bool outline = true;
   /// Only CPUs run the model: weights may have layouts that no other target

@@ -12,6 +12,10 @@ class RewritePatternSet;
 
 namespace hone {
 
+/// On functions: the types that `hone-lower-precision` rounded weights to.
+inline constexpr llvm::StringLiteral kRoundedWeightsAttr =
+    "hone.rounded_weights";
+
 #define GEN_PASS_DECL
 #include "passes/Graph/Passes.h.inc"
 

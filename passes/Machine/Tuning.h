@@ -39,6 +39,12 @@ inline int64_t piecesOfUnknownWork(const CpuMachine &machine) {
   return machine.threads == 1 ? 1 : 2 * balancedBlocks(machine);
 }
 
+//===-- Memory ------------------------------------------------------------===//
+
+/// Rows of a product that take less time than reading its weights, if these
+/// are so large that they come from memory, or a cache that is shared.
+inline constexpr int64_t kStreamedRows = 8, kStreamedBytes = 256 << 10;
+
 //===-- Caches ------------------------------------------------------------===//
 
 /// Rows of a product's left-hand side that stay in the L2 cache while the

@@ -149,10 +149,35 @@ class PrecisionTest(unittest.TestCase):
             for level in names:
                 np.testing.assert_array_equal(hone.load(path, cpu=level).run({"a": a})["y"], a @ b)
 
+    def test_auto(self):
+        """Each product gets what is faster; weights that 16 bits hold exactly give exact sums, whatever the type."""
+        rng = np.random.default_rng(5)
+        for cpu in levels():
+            for m, exact in ((1, True), (1, False), (40, True), (40, False)):
+                with self.subTest(cpu=cpu, m=m, exact=exact):
+                    a, b, c = draw(rng, (m, 257), exact), draw(rng, (257, 300), exact), draw(rng, (300, 270), exact)
+                    nodes = [helper.make_node("MatMul", ["a", "b"], ["t"]), helper.make_node("Clip", ["t", "low", "high"], ["u"]), helper.make_node("MatMul", ["u", "c"], ["y"])]
+                    limits = np.array(-2, np.float32), np.array(2, np.float32)
+                    model = make_model(nodes, {"a": (a, a.shape)}, {"b": b, "c": c, "low": limits[0], "high": limits[1]})
+                    compiled = hone.compile(model, cpu=cpu, precision="auto")
+                    got = compiled.run({"a": a})["y"].astype(np.float64)
+                    middle = np.clip(a.astype(np.float64) @ b, *limits)
+                    # One row reads weights of memory, in whichever type loses less; sums before the limits round as well.
+                    f16 = m == 1
+                    sixteen = f16 or cpu.endswith(("cooperlake", "sapphirerapids"))
+                    products = [k.arithmetic for k in compiled.kernels() if " x " in k.arithmetic]
+                    if cpu != "native":
+                        self.assertEqual({(" x f16 " in text, " x bf16 " in text) for text in products}, {(f16, sixteen and not f16)}, products)
+                    if exact:
+                        np.testing.assert_array_equal(got, middle @ c)
+                    else:
+                        error = 2.02 * ROUNDING["f16" if f16 else "bf16"] * (abs(a) @ abs(b).astype(np.float64)) @ abs(c)
+                        self.assertLessEqual(np.max(abs(got - middle @ c) - error - abs(middle) @ abs(c) * 2.02 * ROUNDING["bf16"]), 0)
+
     def test_refused(self):
         model = make_model([helper.make_node("Relu", ["a"], ["y"])], {"a": (np.zeros(3, np.float32), (3,))}, {})
         with tempfile.TemporaryDirectory() as folder:
-            for options, words in (({"precision": "f8"}, "there are f32, bf16 and f16"), ({"cpu": "x86-64-v3,x86-64-v2"}, "x86-64-v2"),
+            for options, words in (({"precision": "f8"}, "there are f32, bf16, f16 and auto"), ({"cpu": "x86-64-v3,x86-64-v2"}, "x86-64-v2"),
                                    ({"target": "cuda"}, "--target=cuda")):
                 with self.assertRaisesRegex(ValueError, words):
                     hone.compile_library(model, os.path.join(folder, "m.so"), **{"precision": "bf16", **options})

@@ -65,8 +65,9 @@ static cl::opt<std::string>
             cl::value_desc("LEVEL,..."), cl::init("native")));
 static cl::opt<std::string> precision(
     "precision",
-    COMPILE_OPTION(cl::desc("Type of f32 weights in products: f32, bf16 or "
-                            "f16; sums are f32"),
+    COMPILE_OPTION(cl::desc("Type of f32 weights in products: f32, bf16, f16, "
+                            "or auto: for each the one that is faster at all "
+                            "CPU levels and loses little; sums are f32"),
                    cl::value_desc("TYPE"), cl::init("f32")));
 static cl::opt<int64_t>
     threads("threads",

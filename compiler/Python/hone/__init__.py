@@ -238,7 +238,8 @@ def compile_library(model, output, *, target="cpu", cpu="native", gpu=None, dims
     comma-separated list of CPU levels or names, as in `hone compile --cpu`, and `gpu` one of
     chips (None: those that the target has of itself, for cuda sm_80 and sm_90a); `dims` fixes free dimensions ({"n": 1}); `overrides` are the names of initializers that become
     inputs with a default value (None: those that the model lists as inputs, where they are small); `precision` is "f32",
-    or "bf16" or "f16", which round the weights of products to these types and sum in f32; `threads`, 0 for one per processor, is what
+    or "bf16" or "f16", which round the weights of products to these types and sum in f32, or "auto", which does so where it is faster at all
+    CPU levels and loses little; `threads`, 0 for one per processor, is what
     the model is compiled for; `tuned` is a file that `hone tune` wrote, or a list of them.
 
     Raises CompileError when the model cannot be compiled, ValueError for a wrong option and

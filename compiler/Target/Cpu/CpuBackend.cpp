@@ -28,6 +28,12 @@ CpuBackend::create(const TargetOptions &options) {
   return std::unique_ptr<CpuBackend>(new CpuBackend(std::move(*levels)));
 }
 
+bool CpuBackend::hasFastBf16() const {
+  return llvm::all_of(levels, [](const CpuLevel &level) {
+    return level.machine.hasBf16Matrix() || level.machine.bf16Dot == 1;
+  });
+}
+
 NamedAttribute CpuBackend::machine(MLIRContext *context, size_t variant) const {
   return {StringAttr::get(context, kCpuAttr),
           machine::CpuAttr::get(context, levels[variant].machine)};

@@ -17,6 +17,9 @@ public:
   static llvm::Expected<std::unique_ptr<CpuBackend>>
   create(const TargetOptions &options);
 
+  /// Whether products of bf16 take less time than those of f32 at all levels.
+  bool hasFastBf16() const;
+
   bool runs(mlir::func::FuncOp) const override { return true; }
   mlir::NamedAttribute machine(mlir::MLIRContext *context,
                                size_t variant) const override;

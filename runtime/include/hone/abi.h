@@ -368,8 +368,8 @@ typedef struct hone_device {
   1u                      /* reads no data on the host, runs no kernel there,   \
                              uses no blocks: with equal dimensions and pointers \
                              it always issues the same device work */
-#define HONE_PLAN_BF16 2u /* weights of products were rounded to bf16 */
-#define HONE_PLAN_F16 4u  /* or to f16 */
+#define HONE_PLAN_BF16 2u /* some weights of products were rounded to bf16 */
+#define HONE_PLAN_F16 4u  /* some to f16 */
 
 /* Kinds of memory that a model uses. */
 #define HONE_MEMORY_PLANNED 1u /* sizes are functions of the dimensions */

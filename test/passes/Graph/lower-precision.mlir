@@ -4,7 +4,7 @@
 // RUN: hone-opt %s --split-input-file --hone-lower-precision=format=f16 | FileCheck %s --check-prefix=F16
 // RUN: hone-opt %s --split-input-file --hone-lower-precision=format=f16 --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK16
 // RUN: not hone-opt %s --split-input-file --hone-lower-precision=format=f8 -o /dev/null 2>&1 | FileCheck %s --check-prefix=UNKNOWN
-// UNKNOWN: error: there is no format 'f8'; there are bf16 and f16
+// UNKNOWN: error: there is no format 'f8'; there are bf16, f16 and auto
 
 // To nearest, halves to even; infinity and NaN stay.
 // CHECK-LABEL: func.func @values(
