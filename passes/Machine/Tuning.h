@@ -123,6 +123,9 @@ inline constexpr int64_t kMaxUnrolledTerms = 28;
 /// tile, instead of for each accumulator.
 inline constexpr int64_t kMaxUnrolledEpilogue = 14;
 
+/// Bytes of panels that arrive from the L2 cache in a cycle.
+inline constexpr double kL2BytesPerCycle = 28;
+
 /// Cycles until a product of matrices (AMX) can be added to (Intel 64 and IA-32
 /// Architectures Optimization Reference Manual, "Intel AMX"), and those that it
 /// takes to clear, store and read again the sums of one.
