@@ -311,9 +311,7 @@ double MicroKernel::stepCycles(const CpuMachine &machine, int64_t rows,
     work += instructions * vectors;
   double compute = double(work) / machine.fmaPorts;
   double loads = double(instructions * rows + vectors) / machine.loadPorts;
-  double panels =
-      double(vectors * vectorBits(machine) / 8) / tuning::kL2BytesPerCycle;
-  return std::max({compute, loads, panels}) + 0.1;
+  return std::max(compute, loads) + 0.1;
 }
 
 const MicroKernel *MicroKernel::elementwise() const {

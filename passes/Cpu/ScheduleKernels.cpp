@@ -57,6 +57,17 @@ struct Depth {
   int64_t segments, elements;
 };
 
+/// The cycles in which the panels for a step of a tile arrive, if the L1 cache
+/// does not keep them from one tile of rows to the next.
+static double panelCycles(const CpuMachine &machine, const MicroKernel &form,
+                          int64_t vectors, Depth depth) {
+  double bytes = double(vectors * form.vectorBits(machine) / 8);
+  if (isKnown(depth.elements) &&
+      bytes * depth.segments * depth.elements / form.kr <= machine.l1Bytes / 2)
+    return 0;
+  return bytes / tuning::kL2BytesPerCycle;
+}
+
 /// The tile of matrices of a form with the fewest cycles, for a step of `kr`
 /// elements, and these; none if K is not known.
 static std::pair<FormedTile, double>
@@ -79,8 +90,9 @@ chooseMatrices(const CpuMachine &machine, const MicroKernel &form,
       shape.rows = std::max<int64_t>(m, 1);
     auto cost = [&](int64_t rows) {
       int64_t matrices = llvm::divideCeil(rows, matrix::kRows) * vectors;
-      return form.stepCycles(machine, rows, vectors) * matrix::kDepth *
-                 products * depth.segments +
+      return std::max(form.stepCycles(machine, rows, vectors),
+                      panelCycles(machine, form, vectors, depth)) *
+                 matrix::kDepth * products * depth.segments +
              matrices * tuning::kMatrixOverhead;
     };
     double column = m / shape.rows * cost(shape.rows);
@@ -123,10 +135,12 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
       return;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
-      double small =
-          split.small ? inTile.stepCycles(machine, split.rows - 1, width) : 0;
-      return split.large * inTile.stepCycles(machine, split.rows, width) +
-             split.small * small;
+      double panels = panelCycles(machine, inTile, width, depth);
+      auto cycles = [&](int64_t rows) {
+        return std::max(inTile.stepCycles(machine, rows, width), panels);
+      };
+      double small = split.small ? cycles(split.rows - 1) : 0;
+      return split.large * cycles(split.rows) + split.small * small;
     };
     int64_t whole = columns / (vectors * lanes);
     int64_t left = columns % (vectors * lanes);
