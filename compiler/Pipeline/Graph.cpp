@@ -49,9 +49,11 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(createFuseAttentionPass());
   // After the last pass that makes types static.
   graph.addPass(createSplitConcatsPass());
-  // The caches are those of a CPU.
-  if (options.cpuLayouts)
+  // The caches and threads are those of a CPU.
+  if (options.cpuLayouts) {
     graph.addPass(createSplitRowsPass());
+    graph.addPass(createSplitReductionsPass());
+  }
   graph.addPass(createFormGroupsPass());
   graph.addPass(createVerifyGraphPass());
   if (!options.outline)

@@ -198,13 +198,11 @@ void GroupBuilder::takeSiblings(ReduceOp reduce) {
 
 /// Maps and reductions around `reduce` that run row by row with it.
 void GroupBuilder::growRows(ReduceOp reduce) {
-  std::optional<Rows> rows = rowsOf(reduce);
-  if (!rows) {
-    begin(reduce);
-    takeSiblings(reduce);
-    return takeProducer(reduce);
-  }
   unsigned group = begin(reduce);
+  takeSiblings(reduce);
+  std::optional<Rows> rows = rowsOf(reduce);
+  if (!rows)
+    return takeProducer(reduce);
   auto isInside = [&](Value value) {
     Operation *producer = value.getDefiningOp();
     auto it = producer ? groupOf.find(producer) : groupOf.end();

@@ -157,6 +157,16 @@ def SplitRowsPass : Pass<"hone-split-rows", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def SplitReductionsPass : Pass<"hone-split-reductions", "::mlir::func::FuncOp"> {
+  let summary = "divide reductions with few results among threads";
+  let description = [{
+    A reduction of at least 2^17 elements whose result is one element, or few that lie together, reduces equal parts,
+    and then their results. A formula before it that nothing else reads follows. Left alone: unknown sizes, sums of
+    narrow floats, whose results between would be rounded, and sizes without suitable divisors.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect"];
+}
+
 def SplitConcatsPass : Pass<"hone-split-concats", "::mlir::func::FuncOp"> {
   let summary = "turn concatenations of very many tensors into trees of short ones";
   let description = [{

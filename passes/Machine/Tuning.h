@@ -45,6 +45,9 @@ inline int64_t piecesOfUnknownWork(const CpuMachine &machine) {
 /// are so large that they come from memory, or a cache that is shared.
 inline constexpr int64_t kStreamedRows = 8, kStreamedBytes = 256 << 10;
 
+/// Elements of a reduction with few results that are worth dividing.
+inline constexpr int64_t kMinSplitElements = 4 * kPieceElements;
+
 //===-- Caches ------------------------------------------------------------===//
 
 /// Rows of a product's left-hand side that stay in the L2 cache while the
