@@ -539,8 +539,8 @@ void ContractionEmitter::convert(Value kStart, Value kCount) {
                                                  : e.mul(row, problem.k));
     Value target = e.mul(e.sub(row, firstRow), convertedPitch);
     // Rows have room for an extra vector.
-    emitConversion(e, form, problem.shape.types, lanes, problem.a, source,
-                   converted, target, kCount);
+    emitConversion(e, machine, form, problem.shape.types, lanes, problem.a,
+                   source, converted, target, kCount);
   });
 }
 

@@ -114,10 +114,10 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   shape = {schedule.getTileRows(), schedule.getTileVectors()};
   columns = shape.vectors * lanes;
   columnTiles = 1;
-  if (form.hasMatrices())
-    columnTiles = std::max<int64_t>(schedule.getBlockColumns() / columns, 1);
   blockRows = schedule.getBlockRows();
   packs = schedule.getPacked();
+  if (!packs)
+    columnTiles = std::max<int64_t>(schedule.getBlockColumns() / columns, 1);
   depth = panelRows(op);
   if (packs)
     wide = makeScratch(e, depth * columns, accumulator);
@@ -154,19 +154,28 @@ void PanelEmitter::emit() {
     inputChannel = e.mul(place[1], groupIn);
     Value low = e.mul(place[0], blockRows);
     Value high = e.min(e.add(low, blockRows), rows);
-    if (registers) {
-      registers->configure(e);
-      clearPadding();
+    // Converted rows serve several tiles of columns.
+    if (registers || columnTiles > 1) {
+      if (registers) {
+        registers->configure(e);
+        clearPadding();
+      }
       Value firstTile = e.mul(place[2], columnTiles);
       Value lastTile = e.min(e.add(firstTile, columnTiles), tilesPerGroup);
       e.loop(low, high, [&](Value row) {
         setRow(row);
         e.loop(firstTile, lastTile, [&](Value tile) {
-          atColumnTile(place[1], tile,
-                       [&](Value remaining) { emitRowOfMatrices(remaining); });
+          atColumnTile(place[1], tile, [&](Value remaining) {
+            if (registers)
+              emitRowOfMatrices(remaining);
+            else
+              emitRow(remaining);
+          });
         });
       });
-      return registers->release(e);
+      if (registers)
+        registers->release(e);
+      return;
     }
     atColumnTile(place[1], place[2], [&](Value remaining) {
       if (packs)
@@ -303,7 +312,8 @@ void PanelEmitter::convertRows(size_t d, Value source, Value tap) {
     });
   }
   auto convertRun = [&](Value from, Value to, Value count) {
-    emitConversion(e, form, types, lanes, input, from, converted, to, count);
+    emitConversion(e, machine, form, types, lanes, input, from, converted, to,
+                   count);
   };
   Value target = e.add(e.mul(tap, rowPitch), e.mul(groupIn, padded.before));
   if (group == 1)

@@ -40,15 +40,31 @@ void hone::emitWidening(Emitter &e, const MicroKernel &form, Type accumulator,
   });
 }
 
-void hone::emitConversion(Emitter &e, const MicroKernel &form,
-                          const ProductTypes &types, int64_t lanes,
-                          const FlatBuffer &from, Value source,
+void hone::emitConversion(Emitter &e, const CpuMachine &machine,
+                          const MicroKernel &form, const ProductTypes &types,
+                          int64_t lanes, const FlatBuffer &from, Value source,
                           const FlatBuffer &to, Value target, Value count) {
+  Type type = form.leftType(types);
   // For matrices, elements that have the type are copied by whole vectors.
-  if (form.hasMatrices() && types.lhs == form.leftType(types))
+  if (form.hasMatrices() && types.lhs == type)
     lanes = form.depth();
-  forVectors(e, count, lanes, [&](Value i, Value mask) {
-    Value values = from.load(e, e.add(source, i), lanes, mask);
+  auto convert = [&](Value i, int64_t width, Value mask) {
+    Value values = from.load(e, e.add(source, i), width, mask);
     to.store(e, e.add(target, i), form.convertLeft(e, from, values, types));
+  };
+  // Widened bytes fill vectors that are longer than those of sums.
+  int64_t longer = lanes;
+  if (isa<IntegerType>(type) && !form.hasMatrices())
+    longer = form.vectorBits(machine) / type.getIntOrFloatBitWidth();
+  Value whole = e.cst(0);
+  if (longer > lanes) {
+    whole = e.sub(count, e.rem(count, e.cst(longer)));
+    e.loop(e.cst(0), whole, longer, {}, [&](Value i, ValueRange) {
+      convert(i, longer, nullptr);
+      return SmallVector<Value>();
+    });
+  }
+  forVectors(e, e.sub(count, whole), lanes, [&](Value i, Value mask) {
+    convert(e.add(whole, i), lanes, mask);
   });
 }

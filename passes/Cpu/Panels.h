@@ -28,11 +28,11 @@ void emitWidening(Emitter &e, const MicroKernel &form, mlir::Type accumulator,
                   const FlatBuffer &wide, int64_t pitch);
 
 /// to[target + i] = from[source + i] for i in [0, count), in the type in which
-/// the form reads the left-hand side. A last, incomplete vector is stored
-/// whole.
-void emitConversion(Emitter &e, const MicroKernel &form,
-                    const ProductTypes &types, int64_t lanes,
-                    const FlatBuffer &from, mlir::Value source,
+/// the form reads the left-hand side. A last, incomplete vector of `lanes` is
+/// stored whole.
+void emitConversion(Emitter &e, const CpuMachine &machine,
+                    const MicroKernel &form, const ProductTypes &types,
+                    int64_t lanes, const FlatBuffer &from, mlir::Value source,
                     const FlatBuffer &to, mlir::Value target,
                     mlir::Value count);
 

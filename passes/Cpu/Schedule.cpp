@@ -56,8 +56,7 @@ bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
   ProductTypes types = ProductTypes::of(op);
   if (form.hasMatrices())
     return true;
-  return types.lhs != form.leftType(types) && isa<FloatType>(types.lhs) &&
-         types.isConvertible;
+  return types.lhs != form.leftType(types) && types.isConvertible;
 }
 
 int64_t hone::panelRows(KernelConvOp op) {

@@ -28,8 +28,8 @@ bool isReadInPlace(const ProductShape &shape);
 /// Whether the left-hand side of a block is first converted to the type that
 /// the form reads, and not by each tile for each of its elements.
 bool isConverted(const ProductShape &shape, const MicroKernel &form);
-/// The same for the input of a convolution that is not a product: of floats,
-/// and for matrices always.
+/// The same for the input of a convolution that is not a product; for matrices
+/// always.
 bool isConverted(graph::KernelConvOp op, const MicroKernel &form);
 
 /// Elements of a column in the panels of a filter.

@@ -356,8 +356,7 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
                                    widensPanels(*plan.tile.form, shape.types));
   int64_t columns = plan.tile.columns(machine, shape.types);
   plan.blockK = chooseChunk(machine, shape, plan, columns);
-  if (isConverted(shape, *plan.tile.form) &&
-      (isa<FloatType>(shape.types.lhs) || plan.tile.form->hasMatrices()))
+  if (isConverted(shape, *plan.tile.form))
     plan.blockColumns = columns * chooseColumnTiles(machine, shape, columns);
   plan.blockRows =
       plan.tile.rows * chooseRowTiles(machine, shape, plan,
@@ -418,9 +417,17 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
       tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
 
   int64_t tiles = llvm::divideCeil(known(groupOut, 64), columns);
-  if (plan.tile.form->hasMatrices()) {
+  bool isOfWidenedBytes =
+      isConverted(op, *plan.tile.form) && isa<IntegerType>(types.lhs);
+  if (plan.tile.form->hasMatrices() || isOfWidenedBytes) {
     int64_t columnTiles =
         chooseColumnTiles(machine, tiles, estimateProduct(group, rows));
+    // Their filters pass by for each row.
+    int64_t filterBytes =
+        std::max<int64_t>(estimateProduct(panelRows(op), columns), 1);
+    if (isOfWidenedBytes)
+      columnTiles = std::clamp<int64_t>(
+          tuning::convolutionBlockBytes(machine) / filterBytes, 1, columnTiles);
     plan.blockColumns = columnTiles * columns;
     tiles = llvm::divideCeil(tiles, columnTiles);
   }
