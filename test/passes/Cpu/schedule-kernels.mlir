@@ -175,7 +175,7 @@ func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: mem
 // CHECK-LABEL: func.func @strided_point(
 // CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2,
 // WIDE-LABEL:  func.func @strided_point(
-// WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5,
+// WIDE:        schedule <form = "fma", tileRows = 6, tileVectors = 4,
 func.func @strided_point(%in: memref<1x28x28x512xf32>, %filter: memref<64x1x1x512x16xf32>, %out: memref<1x14x14x1024xf32>) {
   hone.kernel.conv ins(%in, %filter : memref<1x28x28x512xf32>, memref<64x1x1x512x16xf32>) maps []
       outs(%out : memref<1x14x14x1024xf32>) kernel [1, 1] strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
