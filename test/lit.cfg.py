@@ -41,6 +41,7 @@ with tempfile.TemporaryDirectory() as folder:
         config.available_features.add("tmpfs")
 
 config.substitutions += [
+    ("%venv_bin", os.path.dirname(config.hone_python)),
     ("%python", config.hone_python),
     ("%cmake", config.hone_cmake),
     ("%cxx", config.hone_cxx),

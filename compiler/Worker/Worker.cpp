@@ -332,7 +332,7 @@ static std::string findProgram() {
   if (!dladdr(reinterpret_cast<void *>(&findProgram), &info))
     return "";
   fs::path place = fs::canonical(info.dli_fname, ignored);
-  for (int level = 0; level < 4 && place.has_relative_path(); ++level) {
+  for (int level = 0; level < 6 && place.has_relative_path(); ++level) {
     place = place.parent_path();
     for (const fs::path &program :
          {place / "hone-compile", place / "bin" / "hone-compile"})
