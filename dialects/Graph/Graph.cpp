@@ -68,11 +68,13 @@ bool PackedAttr::isFor(Type element) const {
 
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                      int64_t block, Type scale, std::optional<int64_t> zero) {
-  if (block < 1 || block % kQuantizedBlockAlignment != 0 || block > INT32_MAX)
-    return emitError() << "blocks have a multiple of "
-                       << kQuantizedBlockAlignment << " elements, not "
-                       << block;
+                      int64_t block, Type scale, std::optional<int64_t> zero,
+                      DenseF32ArrayAttr table) {
+  if (block < 1 || block > INT32_MAX)
+    return emitError() << "blocks have elements, not " << block;
+  if (table && (table.size() != kCodeTableSize || zero != 0))
+    return emitError() << "a table has " << kCodeTableSize
+                       << " values, and no zero point";
   if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
     return emitError() << "scales are f32, f16 or bf16, not " << scale;
   if (zero && (*zero < -kMaxDistance || *zero > kMaxDistance))
@@ -83,9 +85,11 @@ QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 bool QuantizedAttr::isLayoutOf(ShapedType type, PackedAttr packed, int64_t k,
                                int64_t n) const {
-  return packed && packed.getKr() >= 4 && type.getElementType().isInteger(32) &&
-         type.hasStaticShape() && type.getRank() == 3 &&
-         !ShapedType::isDynamic(k) && type.getDimSize(1) == blocks(k) &&
+  return packed && packed.getKr() >= 4 && getBlock() % packed.getKr() == 0 &&
+         (!getTable() || packed.getKr() == 8) &&
+         type.getElementType().isInteger(32) && type.hasStaticShape() &&
+         type.getRank() == 3 && !ShapedType::isDynamic(k) &&
+         type.getDimSize(1) == blocks(k) &&
          (ShapedType::isDynamic(n) || type.getDimSize(0) == packed.panels(n)) &&
          type.getDimSize(2) == blockWords(packed);
 }

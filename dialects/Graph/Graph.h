@@ -30,8 +30,8 @@ namespace hone::graph {
 
 /// Columns of a panel of packed weights.
 inline constexpr int64_t kPanelWidth = 16;
-/// Blocks of a quantized operand are a multiple of so many elements.
-inline constexpr int64_t kQuantizedBlockAlignment = 16;
+/// Values that codes of 4 bits stand for, where a table says so.
+inline constexpr int64_t kCodeTableSize = 16;
 /// The largest distance of a byte from its zero point.
 inline constexpr int64_t kMaxDistance = 255;
 

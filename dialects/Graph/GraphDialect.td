@@ -101,9 +101,11 @@ def Graph_QuantizedAttr : AttrDef<Graph_Dialect, "Quantized"> {
     elements of K fill a word of 32 bits, the first in its lowest bits, where `packed<nr, kr>` is the layout of the panels.
     A panel is a sequence of blocks, each of them the scales of its `nr` columns, their zero points in the same type where
     `zero` does not give one for all, and the codes, so that a product reads one stream of memory. As a tensor of words, a
-    K x N matrix is [ceil(N/nr), ceil(K/block), words of a block].
+    K x N matrix is [ceil(N/nr), ceil(K/block), words of a block]. With `table` codes have 4 bits, and an element is
+    table[code] * scale.
   }];
-  let parameters = (ins "int64_t":$block, "::mlir::Type":$scale, OptionalParameter<"std::optional<int64_t>">:$zero);
+  let parameters = (ins "int64_t":$block, "::mlir::Type":$scale, OptionalParameter<"std::optional<int64_t>">:$zero,
+    OptionalParameter<"::mlir::DenseF32ArrayAttr">:$table);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{

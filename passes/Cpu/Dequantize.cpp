@@ -4,6 +4,7 @@
 // has a code in bits 23 - e and up is 2^e + code. So that the codes of a word
 // mostly stay where they are, e differs between them.
 #include "passes/Cpu/Dequantize.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Machine/Tuning.h"
 #include <numeric>
@@ -24,19 +25,24 @@ public:
   BlockReader(Emitter &e, const QuantizedPanels &panels,
               const PanelPlace &columns, int64_t lanes)
       : e(e), panels(panels), columns(columns),
+        machine(CpuMachine::of(e.builder.getInsertionBlock()->getParentOp())),
         wordType(VectorType::get({lanes}, e.builder.getI32Type())),
         realType(VectorType::get({lanes}, e.builder.getF32Type())) {}
 
   /// Loads the scales and zero points of the block of element `k` of K.
   void enter(Value k);
-  /// Differences of codes and zero points, times 2^-8: of a word's elements of
-  /// K, which begin with `k` of the block entered.
+  /// Differences of codes and zero points, or what a table has for the codes,
+  /// times 2^-8: of a word's elements of K, which begin with `k` of the block
+  /// entered.
   SmallVector<Value> differences(Value k) const;
   /// Times 2^8.
   Value getScales() const { return scales; }
 
 private:
   Value parameters(Value offset) const;
+  /// Of the table, from `first` on, times 2^-8.
+  Value tablePart(int64_t first, int64_t count) const;
+  SmallVector<Value> fromTable(Value word) const;
   Value words(uint32_t word) const {
     return e.splat(wordType,
                    e.builder.getI32IntegerAttr(static_cast<int32_t>(word)));
@@ -48,6 +54,7 @@ private:
   Emitter &e;
   const QuantizedPanels &panels;
   const PanelPlace &columns;
+  const CpuMachine &machine;
   VectorType wordType, realType;
   Value codes; ///< Offset of the first word of the block.
   Value scales, zeros;
@@ -80,6 +87,69 @@ void BlockReader::enter(Value k) {
   codes = e.add(e.add(start, quantized.headWords(packed)), columns.column);
 }
 
+Value BlockReader::tablePart(int64_t first, int64_t count) const {
+  SmallVector<float> values;
+  for (float value :
+       panels.quantized.getTable().asArrayRef().slice(first, count))
+    values.push_back(std::ldexp(value, -kCodeBits));
+  auto type = VectorType::get({count}, e.builder.getF32Type());
+  return arith::ConstantOp::create(
+      e.builder, e.loc, DenseElementsAttr::get(type, ArrayRef<float>(values)));
+}
+
+/// By permutations of registers that hold the table or a half of it, where the
+/// machine has them; they read the low bits of words and ignore the others.
+SmallVector<Value> BlockReader::fromTable(Value word) const {
+  OpBuilder &b = e.builder;
+  constexpr int64_t bits = 4;
+  int64_t lanes = wordType.getNumElements();
+  // Fused multiply-add comes with AVX2.
+  bool permutes = machine.hasFma() && !machine.isEmulated();
+  auto permute = [&](StringRef intrinsic, ValueRange operands) -> Value {
+    return LLVM::CallIntrinsicOp::create(b, e.loc, realType,
+                                         b.getStringAttr(intrinsic), operands)
+        .getResult(0);
+  };
+  auto hasBit = [&](int64_t bit) -> Value {
+    Value masked = arith::AndIOp::create(b, e.loc, word, words(1u << bit));
+    return arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::ne, masked,
+                                 words(0));
+  };
+  SmallVector<Value> values;
+  for (int64_t place = 0; place < 32; place += bits) {
+    Value code = word;
+    if (place != 0 && permutes)
+      code = arith::ShRUIOp::create(b, e.loc, word, words(place));
+    if (permutes && lanes == kCodeTableSize) {
+      values.push_back(permute("llvm.x86.avx512.permvar.sf.512",
+                               {tablePart(0, kCodeTableSize), code}));
+      continue;
+    }
+    SmallVector<Value> candidates;
+    int64_t known = 0; // bits of the code that they have in common
+    if (permutes && lanes == kCodeTableSize / 2) {
+      for (int64_t half = 0; half < 2; ++half)
+        candidates.push_back(permute("llvm.x86.avx2.permps",
+                                     {tablePart(half * lanes, lanes), code}));
+      known = bits - 1;
+    } else {
+      for (float value : panels.quantized.getTable().asArrayRef())
+        candidates.push_back(reals(std::ldexp(value, -kCodeBits)));
+    }
+    // Of pairs of neighbours the lowest bit that is not yet known chooses.
+    for (; candidates.size() > 1; ++known) {
+      Value isOdd = hasBit(place + known);
+      SmallVector<Value> chosen;
+      for (size_t i = 0; i < candidates.size(); i += 2)
+        chosen.push_back(arith::SelectOp::create(
+            b, e.loc, isOdd, candidates[i + 1], candidates[i]));
+      candidates = std::move(chosen);
+    }
+    values.push_back(candidates.front());
+  }
+  return values;
+}
+
 SmallVector<Value> BlockReader::differences(Value k) const {
   OpBuilder &b = e.builder;
   int64_t bits = 32 / panels.packed.getKr();
@@ -88,6 +158,8 @@ SmallVector<Value> BlockReader::differences(Value k) const {
   Value word =
       panels.words.load(e, e.add(codes, e.mul(step, panels.packed.getNr())),
                         wordType.getNumElements());
+  if (panels.quantized.getTable())
+    return fromTable(word);
   SmallVector<Value> differences;
   int64_t shifted = 0;
   for (int64_t first = 0; first < 32; first += bits) {

@@ -64,6 +64,7 @@ struct QuantizedMatrix {
   bool columnsFirst; ///< Codes are [n, k].
   Parameters scales, zeros;
   Type scaleType;
+  DenseF32ArrayAttr table = {}; ///< Null: there is none.
 
   int code(int64_t row, int64_t column) const {
     return columnsFirst ? codes.at(column, row) : codes.at(row, column);
@@ -85,17 +86,18 @@ static std::optional<QuantizedMatrix>
 matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   int64_t k = shape[columnsFirst ? 1 : 0], n = shape[columnsFirst ? 0 : 1];
+  // One block may have any size; 16 codes of 2 bits fill a word.
   int64_t block = op.getBlock();
   if (block >= k)
-    block = llvm::alignTo(k, kQuantizedBlockAlignment);
+    block = llvm::alignTo(k, 16);
   auto no = [&](StringRef reason) {
     problem = reason;
     return std::nullopt;
   };
   if (static_cast<int64_t>(op.getAxis()) != (columnsFirst ? 1 : 0))
     return no("blocks of the weights lie along N");
-  if (block % kQuantizedBlockAlignment != 0)
-    return no("blocks of the weights are no multiple of 16 elements");
+  if (block % 4 != 0)
+    return no("blocks of the weights are no multiple of 4 elements");
   std::optional<ConstantBytes> bytes = knownBytes(op.getCodes());
   std::optional<SmallVector<float>> scales = constantFloats(op.getScales());
   if (!bytes || !scales)
@@ -135,7 +137,8 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
                          columnsFirst,
                          inBlocks(op.getScales(), *scales),
                          zeros,
-                         storedType(op.getScales())};
+                         storedType(op.getScales()),
+                         op.getTableAttr()};
 }
 
 /// Parameters of columns that a map has: one, or one for each.
@@ -197,9 +200,12 @@ struct Packed {
 using PackedMatrices = std::array<llvm::DenseMap<Value, Packed>, 2>;
 } // namespace
 
-/// The lowest code, and the bits that hold the distances of all from it.
+/// The lowest code, and the bits that hold the distances of all from it, where
+/// whole words are in a block.
 static std::pair<int, int64_t> rangeOf(MLIRContext *context,
                                        const QuantizedMatrix &matrix) {
+  if (matrix.table)
+    return {0, 4};
   int64_t rows = matrix.columnsFirst ? matrix.n : matrix.k,
           columns = matrix.columnsFirst ? matrix.k : matrix.n;
   SmallVector<std::pair<int, int>> ranges(rows);
@@ -217,8 +223,10 @@ static std::pair<int, int64_t> rangeOf(MLIRContext *context,
     low = std::min(low, rowLow);
     high = std::max(high, rowHigh);
   }
-  int difference = high - low;
-  return {low, difference < 4 ? 2 : difference < 16 ? 4 : 8};
+  int64_t difference = high - low, bits = 2;
+  while (difference >> bits || matrix.block % (32 / bits) != 0)
+    bits *= 2;
+  return {low, bits};
 }
 
 static APFloat rounded(FloatType type, double value, bool &losesInfo) {
@@ -262,7 +270,8 @@ static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
       for (int64_t block = 0; block < blocks; ++block)
         if (!isExactIn(scaleType, matrix.zeros.at(block, column) - low))
           return no("zero points are not exact in the type of the scales");
-  auto quantized = QuantizedAttr::get(context, matrix.block, scaleType, zero);
+  auto quantized =
+      QuantizedAttr::get(context, matrix.block, scaleType, zero, matrix.table);
   if (layout.panels(matrix.n) * blocks * quantized.blockWords(layout) >=
       matrix.k * matrix.n)
     return no("the weights take no more memory as floats");
@@ -309,6 +318,13 @@ static void decompose(DequantizeOp op) {
   OpBuilder b(op);
   int64_t bits = op.getBits(), block = op.getBlock();
   bool isUnsigned = op.getIsUnsigned();
+  Value table;
+  if (DenseF32ArrayAttr values = op.getTableAttr())
+    table = ConstantOp::create(
+        b, op.getLoc(),
+        DenseElementsAttr::get(
+            RankedTensorType::get(values.size(), b.getF32Type()),
+            values.asArrayRef()));
   auto map = MapOp::create(
       b, op.getLoc(), TypeRange(op.getType()), ValueRange(), ValueRange(),
       [&](OpBuilder &b, Location loc, ValueRange) {
@@ -322,10 +338,10 @@ static void decompose(DequantizeOp op) {
           return arith::SIToFPOp::create(b, loc, f32, code);
         };
         // Element `at` of codes, several of which may lie in a byte.
-        auto code = [&](Value tensor, ArrayRef<Value> at) -> Value {
+        auto bitsOf = [&](Value tensor, ArrayRef<Value> at) -> Value {
           int64_t each = 8 / bits;
           if (each == 1)
-            return convert(tensor::ExtractOp::create(b, loc, tensor, at));
+            return tensor::ExtractOp::create(b, loc, tensor, at);
           Value byte = tensor::ExtractOp::create(
               b, loc, tensor,
               ValueRange{at[0],
@@ -336,8 +352,11 @@ static void decompose(DequantizeOp op) {
               arith::MulIOp::create(b, loc, place, index(bits)));
           Value mask = arith::ConstantOp::create(
               b, loc, b.getI8IntegerAttr((1 << bits) - 1));
-          return convert(arith::AndIOp::create(
-              b, loc, arith::ShRUIOp::create(b, loc, byte, shift), mask));
+          return arith::AndIOp::create(
+              b, loc, arith::ShRUIOp::create(b, loc, byte, shift), mask);
+        };
+        auto code = [&](Value tensor, ArrayRef<Value> at) {
+          return convert(bitsOf(tensor, at));
         };
         auto real = [&](Value tensor, ArrayRef<Value> at) -> Value {
           Value number = tensor::ExtractOp::create(b, loc, tensor, at);
@@ -350,6 +369,15 @@ static void decompose(DequantizeOp op) {
         SmallVector<Value> inBlocks = at;
         Value &along = inBlocks[op.getAxis()];
         along = arith::DivUIOp::create(b, loc, along, index(block));
+        if (table) {
+          Value place = arith::IndexCastUIOp::create(b, loc, b.getIndexType(),
+                                                     bitsOf(op.getCodes(), at));
+          Value value = tensor::ExtractOp::create(b, loc, table, place);
+          Value scaled = arith::MulFOp::create(b, loc, value,
+                                               real(op.getScales(), inBlocks));
+          YieldOp::create(b, loc, scaled);
+          return;
+        }
         Value zero;
         if (Value zeros = op.getZeros())
           zero = getElementTypeOrSelf(zeros).isInteger(8)
@@ -368,6 +396,58 @@ static void decompose(DequantizeOp op) {
   op.erase();
 }
 
+//===-- Products of 16 bits -----------------------------------------------===//
+
+/// A map that converts elements to `element`.
+static Value convertElements(OpBuilder &b, Value tensor, Type element,
+                             ValueRange sizes) {
+  Location loc = tensor.getLoc();
+  bool isWider = element.getIntOrFloatBitWidth() >
+                 getElementTypeOrSelf(tensor).getIntOrFloatBitWidth();
+  return MapOp::create(
+             b, loc, TypeRange(tensorType(tensor).clone(element)), tensor,
+             sizes,
+             [&](OpBuilder &b, Location loc, ValueRange args) {
+               Value result =
+                   isWider
+                       ? Value(arith::ExtFOp::create(b, loc, element, args[0]))
+                       : Value(
+                             arith::TruncFOp::create(b, loc, element, args[0]));
+               YieldOp::create(b, loc, result);
+             })
+      .getResult(0);
+}
+
+/// What a map rounds to 16 bits and does nothing else with.
+static DequantizeOp roundedMatrix(Value tensor) {
+  auto map = tensor.getDefiningOp<MapOp>();
+  if (!map || map.getInputs().size() != 1 || map.getNumResults() != 1)
+    return {};
+  Value yielded = map.getBody().front().getTerminator()->getOperand(0);
+  auto rounding = yielded.getDefiningOp<arith::TruncFOp>();
+  if (!rounding || rounding.getIn() != map.getBody().getArgument(0))
+    return {};
+  return map.getInputs()[0].getDefiningOp<DequantizeOp>();
+}
+
+/// The product in f32, of what is not rounded before it.
+static MatmulOp widenProduct(MatmulOp op) {
+  OpBuilder b(op);
+  DimBuilder dims = dimsOf(op);
+  Value lhs = op.getLhs();
+  Type f32 = b.getF32Type();
+  lhs = convertElements(b, lhs, f32, dynamicSizes(b, op.getLoc(), dims, lhs));
+  auto wide = MatmulOp::create(b, op.getLoc(), op.getType().clone(f32), lhs,
+                               op.getRhs(), op.getDims(), op.getTransposeRhs(),
+                               PackedAttr(), QuantizedAttr());
+  Value result = wide.getResult();
+  if (Type element = op.getType().getElementType(); element != f32)
+    result = convertElements(b, result, element, op.getDims());
+  op.replaceAllUsesWith(result);
+  op.erase();
+  return wide;
+}
+
 //===-- The pass ----------------------------------------------------------===//
 
 static LogicalResult leaveAsIs(Operation *op, StringRef reason) {
@@ -384,10 +464,12 @@ struct KeepQuantizedWeightsPass
     SmallVector<MatmulOp> products;
     getOperation().walk([&](MatmulOp op) { products.push_back(op); });
     PackedMatrices made;
-    for (MatmulOp op : products)
+    for (MatmulOp op : products) {
+      Location loc = op.getLoc();
       if (succeeded(keep(op, readable, made)))
-        remark::passed(op.getLoc(), remark::RemarkOpts::name("quantized")
-                                        .category("keep-quantized-weights"));
+        remark::passed(loc, remark::RemarkOpts::name("quantized")
+                                .category("keep-quantized-weights"));
+    }
     SmallVector<DequantizeOp> rest;
     getOperation().walk([&](DequantizeOp op) { rest.push_back(op); });
     for (DequantizeOp op : rest) {
@@ -411,7 +493,13 @@ struct KeepQuantizedWeightsPass
       rhs = transpose.getInput();
       columnsFirst = !columnsFirst;
     }
-    auto dequantize = rhs.getDefiningOp<DequantizeOp>();
+    // Products of 16 bits are summed in f32 as well.
+    DequantizeOp dequantize = roundedMatrix(rhs);
+    bool isNarrow = dequantize != nullptr;
+    if (isNarrow)
+      rhs = dequantize.getResult();
+    else
+      dequantize = rhs.getDefiningOp<DequantizeOp>();
     std::optional<Dequantized> map;
     if (!dequantize)
       map = matchDequantized(rhs);
@@ -422,7 +510,8 @@ struct KeepQuantizedWeightsPass
     RankedTensorType lhs = op.getLhs().getType();
     if (!isa<FloatType>(lhs.getElementType()))
       return failure(); // Integers are hone-form-byte-products' part.
-    if (!lhs.getElementType().isF32() || !op.getType().getElementType().isF32())
+    if (!isNarrow && (!lhs.getElementType().isF32() ||
+                      !op.getType().getElementType().isF32()))
       return leaveAsIs(op, "the product is not of f32");
     if (ShapedType::isDynamic(lhs.getShape().back()))
       return leaveAsIs(op, "K is not known");
@@ -444,6 +533,8 @@ struct KeepQuantizedWeightsPass
     }
     if (!packed.words)
       return leaveAsIs(op, packed.problem);
+    if (isNarrow)
+      op = widenProduct(op);
     op.getRhsMutable().assign(packed.words);
     op.setTransposeRhs(false);
     op.setPackedAttr(packed.layout);

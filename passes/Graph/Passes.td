@@ -46,9 +46,11 @@ def KeepQuantizedWeightsPass : Pass<"hone-keep-quantized-weights", "::mlir::func
   let description = [{
     A matrix product with a constant right-hand side of `hone.dequantize`, or of a map that computes (byte - zero point) *
     scale with scales per tensor or per column, reads panels of codes (`#hone.quantized`) and never the floats, which are
-    up to 16 times as large. Codes take as many bits as their values need. Each other `hone.dequantize` becomes a map.
-    Left alone: products of other types than f32, blocks along N or of no multiple of 16, zero points that are not exact
-    in the type of the scales, and weights that floats take no more memory for.
+    up to 16 times as large. Codes take as many bits as their values need, and fill words of 32 bits in each block. A
+    product of f16 or bf16 becomes one of f32 that is rounded at its end, and whose weights are not rounded to 16 bits
+    first. Each other `hone.dequantize` becomes a map. Left alone: products of other types, blocks along N or of no
+    multiple of 4, zero points that are not exact in the type of the scales, and weights that floats take no more memory
+    for.
   }];
   let options = [Option<"readable", "readable", "bool", "true",
                         "products of all targets can read quantized weights">];

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Weights of com.microsoft in few bits, and its quantized LSTM, against ONNX Runtime."""
+import pathlib
+import tempfile
 import unittest
 
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
 import hone
-from beside import BesideTest, node_model
+from beside import BesideTest, node_model, ways
 
 
 class Blocks(BesideTest):
@@ -50,6 +54,76 @@ class Blocks(BesideTest):
         ):  # fmt: skip
             with self.subTest(reason):
                 self.refuses("MatMulBnb4", right | changes, reason, **(sizes | attributes))
+
+    def stored(self, op, inputs, *, constants, tolerance=1e-4, **attributes):
+        """With weights in the file, as models have them: those stay in few bits."""
+        model = node_model(op, inputs, **attributes)
+        feeds = {name: x for name, x in inputs.items() if x is not None and name not in constants}
+        for name in constants:
+            model.graph.initializer.append(numpy_helper.from_array(inputs[name], name))
+        kept = [value for value in model.graph.input if value.name not in constants]
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+        self.beside(model, feeds, tolerance=tolerance, only=("given", "free"))
+
+    def test_stored(self):
+        """Products and rows of constant weights, of which none is ever a float in memory."""
+        n = 48
+        for k, block in ((64, 16), (160, 32), (100, 32)):
+            blocks = -(-k // block)
+            for rows in (1, 3, 40):
+                a = self.floats(rows, k)
+                for bits in (2, 4, 8):
+                    weights = dict(b=self.bytes(n, blocks, block * bits // 8), s=self.floats(n, blocks), z=self.bytes(n, -(-blocks * bits // 8)))
+                    attributes = dict(K=k, N=n, bits=bits, block_size=block)
+                    self.stored("MatMulNBits", dict(a=a, **weights), constants="bsz", **attributes)
+                    self.stored("MatMulNBits", dict(a=a, **dict(weights, z=None)), constants="bs", **attributes)
+                four = dict(b=self.bytes(n, blocks, block // 2), s=self.floats(n, blocks), z=None)
+                for groups in (self.random.permutation(np.arange(k) // block), np.arange(k) // block, self.random.integers(0, blocks, k)):
+                    self.stored("MatMulNBits", dict(a=a, **four, g=groups.astype(np.int32)), constants="bsg", K=k, N=n, bits=4, block_size=block)
+                for kind in (0, 1):
+                    weights = dict(b=self.bytes(n * k // 2), most=self.random.random(-(-k * n // block)).astype(np.float32))
+                    self.stored("MatMulBnb4", dict(a=a, **weights), constants=["b", "most"], K=k, N=n, block_size=block, quant_type=kind)
+        indices = np.array([[0, 3, -1], [2, 2, -5]], np.int64)
+        for bits in (4, 8):
+            table = dict(x=self.bytes(5, 40 * bits // 8), i=indices, s=self.floats(5, 3), z=self.bytes(5, -(-3 * bits // 8)))
+            for dtype in (np.float32, np.float16):
+                table["s"] = table["s"].astype(dtype)
+                self.stored("GatherBlockQuantized", table, constants="xsz", tolerance=1e-3, bits=bits, block_size=16, quantize_axis=1)
+
+    def test_gather_of_integers(self):
+        """int4 and uint4, along either dimension."""
+        for elem, low in ((TensorProto.INT4, -8), (TensorProto.UINT4, 0)):
+            for axis, gathered in ((1, 0), (0, 1), (0, 0)):
+                shape = (5, 32) if axis else (32, 5)
+                blocks = (5, 2) if axis else (2, 5)
+                scales = self.floats(*blocks)
+                constants = [numpy_helper.from_array(scales, "s")]
+                for name, size in (("x", shape), ("z", blocks)):
+                    constants.append(helper.make_tensor(name, elem, size, self.random.integers(low, low + 16, size).ravel().tolist()))
+                indices = np.array([[0, 3, -1], [2, 2, 4]], np.int64)
+                node = helper.make_node("GatherBlockQuantized", ["x", "i", "s", "z"], ["y"], domain="com.microsoft", block_size=16, quantize_axis=axis, gather_axis=gathered)
+                graph = helper.make_graph([node], "g", [helper.make_tensor_value_info("i", TensorProto.INT64, indices.shape)],
+                                          [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+                model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
+                self.beside(model, {"i": indices}, only=("given", "free"))
+
+    def test_rows_stay_packed(self):
+        """The library has the bytes of an embedding, and its scales, not its floats."""
+        inputs = dict(x=self.bytes(3000, 128), i=np.array([1, 2, 2999]), s=self.floats(3000, 8))
+        for free in (False, True):
+            model = node_model("GatherBlockQuantized", inputs, block_size=32, bits=4, quantize_axis=1)
+            for name in "xs":
+                model.graph.initializer.append(numpy_helper.from_array(inputs[name], name))
+            kept = [value for value in model.graph.input if value.name == "i"]
+            del model.graph.input[:]
+            model.graph.input.extend(kept)
+            if free:
+                model = ways.with_free_dims(model)
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder) / "m.so"
+                hone.compile_library(model.SerializeToString(), path)
+                self.assertLess(path.stat().st_size, inputs["x"].nbytes + inputs["s"].nbytes + 100_000)
 
     def test_gather(self):
         indices = np.array([[0, 3, -1], [2, 2, -5]], np.int64)

@@ -9,16 +9,18 @@ import pathlib
 import tempfile
 import unittest
 
+import ml_dtypes
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 import hone
 from test_byte_products import levels
 
+BF16 = np.dtype(ml_dtypes.bfloat16)
 INTEGERS = {"u4": (TensorProto.UINT4, 0, 15), "s4": (TensorProto.INT4, -8, 7), "u8": (TensorProto.UINT8, 0, 255), "s8": (TensorProto.INT8, -128, 127)}
 
 
-def check(test, x, shape, weights, nodes, constants, cpu, domains=()):
+def check(test, x, shape, weights, nodes, constants, cpu, domains=(), rounded=False, inexact=False):
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(x.dtype), shape)],
         [helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(x.dtype), None)], constants)
@@ -27,9 +29,12 @@ def check(test, x, shape, weights, nodes, constants, cpu, domains=()):
     got = np.asarray(model.run({"x": x})["y"], np.float64)
     wide = x.astype(np.float64)
     want, size = wide @ weights, np.abs(wide) @ np.abs(weights)
-    rounding = {2: 2.0 ** -11, 4: 2.0 ** -24}[x.dtype.itemsize]
+    rounding = 2.0 ** -8 if x.dtype == BF16 else {2: 2.0 ** -11, 4: 2.0 ** -24}[x.dtype.itemsize]
     test.assertEqual(got.shape, want.shape)
-    test.assertLessEqual(np.max(np.abs(got - want) - size * (2.0 ** -24 * (x.shape[-1] + 2)) - np.abs(want) * rounding, initial=-1), 1e-30)
+    # Of each product: that of its sum, of an element of weights, and of what is narrower.
+    relative = 2.0 ** -24 * (x.shape[-1] + 2 + 2 * inexact) + rounding * rounded
+    limit = size * relative + np.abs(want) * rounding + 2.0 ** -24 * (x.dtype == np.float16)
+    test.assertLessEqual(np.max(np.abs(got - want) - limit, initial=-1), 1e-30)
 
 
 def pack_bits(codes, bits):
@@ -81,11 +86,11 @@ class QuantizedWeightsTest(unittest.TestCase):
 
     def test_dequantize_linear(self):
         rng = np.random.default_rng(6)
-        for number in range(50):
+        for number in range(80):
             kind = ["u4", "s4", "u8", "s8"][rng.integers(4)]
             elem, low, high = INTEGERS[kind]
             n, k = int(rng.choice([1, 16, 40, 97])), int(rng.choice([32, 96, 160, 700]))
-            block = int(rng.choice([0, 8, 16, 32, 160]))
+            block = int(rng.choice([0, 4, 8, 12, 16, 20, 24, 10, 32, 160]))
             transposed, axis = bool(rng.integers(2)), int(rng.integers(2))
             x, shape = draw_rows(rng, k)
             sizes = (n, k) if transposed else (k, n)
@@ -121,6 +126,89 @@ class QuantizedWeightsTest(unittest.TestCase):
                     nodes.append(helper.make_node("Transpose", ["d"], ["t"], perm=[1, 0]))
                 nodes.append(helper.make_node("MatMul", ["x", "t" if transposed else "d"], ["y"]))
                 check(self, x, shape, weights.T if transposed else weights, nodes, constants, cpu)
+
+    def test_halves(self):
+        """Blocks that dequantize to f16 or bf16: weights are not rounded to these before they are multiplied."""
+        rng = np.random.default_rng(10)
+        for number in range(36):
+            kind = ["u4", "s4", "u8", "s8"][rng.integers(4)]
+            elem, low, high = INTEGERS[kind]
+            dtype = [np.float16, BF16][rng.integers(2)]
+            n, k, block = (int(rng.choice(sizes)) for sizes in ([1, 16, 40, 97], [32, 96, 160, 700], [4, 16, 24, 32, 160]))
+            transposed = bool(rng.integers(2))
+            x, shape = draw_rows(rng, k, dtype)
+            sizes, axis = ((n, k), 1) if transposed else ((k, n), 0)
+            blocks = list(sizes)
+            blocks[axis] = -(-k // block)
+            cpu = levels()[number % len(levels())]
+            with self.subTest(kind=kind, type=dtype, n=n, k=k, block=block, transposed=transposed, x=x.shape, shape=shape, cpu=cpu):
+                codes, zeros = (rng.integers(low, high, s, endpoint=True) for s in (sizes, blocks))
+                scales = (rng.standard_normal(blocks) * 0.1).astype(dtype)
+                constants = [helper.make_tensor("s", helper.np_dtype_to_tensor_dtype(scales.dtype), blocks, scales.tobytes(), raw=True)]
+                inputs = ["w", "s"] + ["z"] * bool(rng.integers(2))
+                for name, value in (("w", codes), ("z", zeros))[: len(inputs) - 1]:
+                    constants.append(helper.make_tensor(name, elem, np.shape(value), np.ravel(value).tolist()))
+                spread = [np.take(np.repeat(v.astype(np.float64), block, axis), np.arange(k), axis) for v in (zeros, scales)]
+                weights = (codes - spread[0] * (len(inputs) > 2)) * spread[1]
+                nodes = [helper.make_node("DequantizeLinear", inputs, ["d"], axis=axis, block_size=block)]
+                if transposed:
+                    nodes.append(helper.make_node("Transpose", ["d"], ["t"], perm=[1, 0]))
+                nodes.append(helper.make_node("MatMul", ["x", "t" if transposed else "d"], ["y"]))
+                # Where the floats take as much memory, they are rounded after all.
+                check(self, x, shape, weights.T if transposed else weights, nodes, constants, cpu, rounded=n < 16 or block < 16)
+
+    def test_groups_in_any_order(self):
+        """g_idx: elements of K that share a scale do not follow each other; the activations are brought into their order."""
+        rng = np.random.default_rng(11)
+        for number in range(30):
+            bits, block = int(rng.choice([2, 4, 4, 8])), int(rng.choice([16, 32, 64]))
+            n, k = int(rng.choice([1, 16, 40, 97])), int(rng.choice([16, 31, 96, 160, 700]))
+            blocks = -(-k // block)
+            x, shape = draw_rows(rng, k, [np.float32, np.float16][rng.integers(2)])
+            codes = rng.integers(0, 2 ** bits, (n, blocks * block), np.uint8)
+            scales = (rng.standard_normal((n, blocks)) * 0.1).astype(x.dtype)
+            zero_codes = rng.integers(0, 2 ** bits, (n, blocks), np.uint8)
+            # As many as a block has; in order; or any, of which some are empty.
+            kind = ["permuted", "permuted", "sorted", "any"][rng.integers(4)]
+            groups = np.arange(k) // block
+            if kind == "permuted":
+                groups = rng.permutation(groups)
+            elif kind == "any":
+                groups = rng.integers(0, blocks, k)
+            cpu = levels()[number % len(levels())]
+            with self.subTest(bits=bits, block=block, n=n, k=k, x=x.shape, shape=shape, type=x.dtype, kind=kind, cpu=cpu):
+                weights = ((codes[:, :k].astype(np.float64) - zero_codes[:, groups]) * scales.astype(np.float64)[:, groups]).T
+                constants = [numpy_helper.from_array(pack_bits(codes, bits).reshape(n, blocks, -1), "w"), numpy_helper.from_array(scales, "s"),
+                             numpy_helper.from_array(pack_bits(zero_codes, bits), "z"), numpy_helper.from_array(groups.astype(np.int32), "g")]
+                node = helper.make_node("MatMulNBits", ["x", "w", "s", "z", "g"], ["y"], K=k, N=n, bits=bits, block_size=block, domain="com.microsoft")
+                check(self, x, shape, weights, [node], constants, cpu, ["com.microsoft"])
+
+    def test_tables(self):
+        """MatMulBnb4: each of the 16 codes stands for a float. Blocks that end inside of a row are dequantized in the run."""
+        rng = np.random.default_rng(12)
+        fp4 = np.array([0, 0.0052083333, 2 / 3, 1, 1 / 3, 1 / 2, 1 / 6, 1 / 4], np.float32)
+        nf4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+               0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0]
+        tables = [np.concatenate([fp4, -fp4]).astype(np.float64), np.array(nf4, np.float32).astype(np.float64)]
+        for number in range(40):
+            kind, block = int(rng.integers(2)), int(rng.choice([16, 32, 64]))
+            n, k = int(rng.choice([1, 16, 40, 97])), int(rng.choice([32, 64, 192, 200, 704]))
+            transposed = bool(rng.integers(4))
+            x, shape = draw_rows(rng, k if transposed else n, [np.float32, np.float16][rng.integers(2)])
+            codes = rng.integers(0, 16, n * k, np.uint8)
+            if number < 4:
+                codes[:16] = np.arange(16)
+            most = rng.random(-(-n * k // block)).astype(np.float32)
+            cpu = levels()[number % len(levels())]
+            with self.subTest(kind=kind, block=block, n=n, k=k, x=x.shape, shape=shape, transposed=transposed, type=x.dtype, cpu=cpu):
+                weights = (tables[kind][codes] * np.repeat(most.astype(np.float64), block)[: n * k]).reshape(n, k)
+                packed = (codes[0::2] << 4 | codes[1::2]).astype(np.uint8)
+                constants = [numpy_helper.from_array(packed, "w"), numpy_helper.from_array(most.astype(x.dtype) if x.dtype == np.float16 else most, "m")]
+                if x.dtype == np.float16:
+                    weights = (tables[kind][codes] * np.repeat(most.astype(np.float16).astype(np.float64), block)[: n * k]).reshape(n, k)
+                node = helper.make_node("MatMulBnb4", ["x", "w", "m"], ["y"], K=k, N=n, block_size=block, quant_type=kind, transB=int(transposed), domain="com.microsoft")
+                # The table is of f32, and elements are no longer exact.
+                check(self, x, shape, weights.T if transposed else weights, [node], constants, cpu, ["com.microsoft"], inexact=True)
 
     def test_long_columns(self):
         """More elements of K than scratch memory could hold floats of, with one scale for all of them."""

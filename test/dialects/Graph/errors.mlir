@@ -263,9 +263,33 @@ func.func @matmul_c2_quantized(%x: tensor<3x40xf16>, %y: tensor<1x2x80xi32>) {
 
 // -----
 
-func.func @quantized_block(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
-  // expected-error @+1 {{blocks have a multiple of 16 elements, not 24}}
-  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 24, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+func.func @quantized_block(%x: tensor<3x40xf32>, %y: tensor<1x2x48xi32>) {
+  // expected-error @+1 {{words do not have the layout of the quantized operand}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 20, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x48xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_no_block(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
+  // expected-error @+1 {{blocks have elements, not 0}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 0, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_table(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
+  // expected-error @+1 {{a table has 16 values, and no zero point}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 32, scale = f32, zero = 0, table = [1.0, 2.0]> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c4(%c: tensor<6x16xi8>, %s: tensor<6x1xf32>) {
+  // expected-error @+1 {{needs codes of 4 bits without zero points for a table of 16 elements}}
+  %w = hone.dequantize %c, %s bits 4 block 32 axis 1 unsigned table [1.0, 2.0] : tensor<6x16xi8>, tensor<6x1xf32> -> tensor<6x32xf32>
   return
 }
 
@@ -288,7 +312,7 @@ func.func @quantized_zero(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
 // -----
 
 func.func @quantized_huge_block(%x: tensor<3x40xf32>, %y: tensor<1x1x16xi32>) {
-  // expected-error @+1 {{blocks have a multiple of 16 elements, not 4611686018427387904}}
+  // expected-error @+1 {{blocks have elements, not 4611686018427387904}}
   %r = hone.matmul %x, %y packed <16, 4> quantized <block = 4611686018427387904, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x1x16xi32> -> tensor<3x6xf32>
   return
 }

@@ -93,3 +93,59 @@ func.func @others(%x: tensor<3x2xf32>) -> (tensor<3x16xf32>, tensor<2x16xf32>) {
   %y = hone.matmul %x, %w : tensor<3x2xf32>, tensor<2x16xf32> -> tensor<3x16xf32>
   return %y, %w : tensor<3x16xf32>, tensor<2x16xf32>
 }
+
+// -----
+
+// Codes of 2 bits would not fill words in blocks of 8: they take 4.
+// CHECK-LABEL: func.func @short_blocks(
+// CHECK:         hone.constant {{.+}} : tensor<1x2x32xi32>
+// CHECK:         hone.matmul {{.+}} packed <16, 8> quantized <block = 8, scale = f32, zero = 0>
+func.func @short_blocks(%x: tensor<3x16xf32>) -> tensor<3x16xf32> {
+  %codes = hone.constant dense<7> : tensor<16x16xi8>
+  %scales = hone.constant dense<1.0> : tensor<2x16xf32>
+  %w = hone.dequantize %codes, %scales bits 8 block 8 axis 0 zero 7 : tensor<16x16xi8>, tensor<2x16xf32> -> tensor<16x16xf32>
+  %y = hone.matmul %x, %w : tensor<3x16xf32>, tensor<16x16xf32> -> tensor<3x16xf32>
+  return %y : tensor<3x16xf32>
+}
+
+// -----
+
+// Weights that would be rounded to 16 bits are multiplied in f32, and the result is rounded.
+// CHECK-LABEL: func.func @half(
+// CHECK:         %[[X:.+]] = hone.map ins(%{{.+}} : tensor<?x16xf16>) dims(%{{.+}}) -> tensor<?x16xf32>
+// CHECK:         %[[Y:.+]] = hone.matmul %[[X]], {{.+}} quantized <block = 16, scale = f16, zero = 0> : {{.+}} -> tensor<?x16xf32>
+// CHECK:         hone.map ins(%[[Y]] : tensor<?x16xf32>) dims(%{{.+}}) -> tensor<?x16xf16>
+// FLOATS-LABEL: func.func @half(
+// FLOATS:         hone.matmul {{.+}} : tensor<?x16xf16>, tensor<16x16xf16> -> tensor<?x16xf16>
+func.func @half(%x: tensor<?x16xf16>, %n: index) -> tensor<?x16xf16> {
+  %codes = hone.constant dense<7> : tensor<16x16xi8>
+  %scales = hone.constant dense<1.0> : tensor<1x16xf16>
+  %w = hone.dequantize %codes, %scales bits 8 block 16 axis 0 zero 7 : tensor<16x16xi8>, tensor<1x16xf16> -> tensor<16x16xf32>
+  %h = hone.map ins(%w : tensor<16x16xf32>) -> tensor<16x16xf16> {
+  ^bb0(%e: f32):
+    %r = arith.truncf %e : f32 to f16
+    hone.yield %r : f16
+  }
+  %y = hone.matmul %x, %h dims(%n) : tensor<?x16xf16>, tensor<16x16xf16> -> tensor<?x16xf16>
+  return %y : tensor<?x16xf16>
+}
+
+// -----
+
+// A table says what codes stand for: they keep their values.
+// CHECK-LABEL: func.func @table(
+// CHECK:         hone.matmul {{.+}} packed <16, 8> quantized <block = 16, scale = f32, zero = 0, table = [0.000000e+00, 5.000000e-01
+// FLOATS-LABEL: func.func @table(
+// FLOATS:         hone.constant dense<[0.000000e+00, 5.000000e-01, {{.+}}> : tensor<16xf32>
+// FLOATS:         hone.map
+// FLOATS-COUNT-3: tensor.extract
+// FLOATS-NOT:     arith.subf
+func.func @table(%x: tensor<3x16xf32>) -> tensor<3x16xf32> {
+  %codes = hone.constant dense<0x11> : tensor<16x8xi8>
+  %scales = hone.constant dense<1.0> : tensor<16x1xf32>
+  %w = hone.dequantize %codes, %scales bits 4 block 16 axis 1 unsigned
+    table [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]
+    : tensor<16x8xi8>, tensor<16x1xf32> -> tensor<16x16xf32>
+  %y = hone.matmul %x, %w transpose_rhs : tensor<3x16xf32>, tensor<16x16xf32> -> tensor<3x16xf32>
+  return %y : tensor<3x16xf32>
+}

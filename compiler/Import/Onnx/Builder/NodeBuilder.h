@@ -303,6 +303,7 @@ public:
   struct BlockQuantization {
     int64_t bits, block, axis, zero;
     bool isUnsigned;
+    llvm::ArrayRef<float> table = {}; ///< Empty: there is none.
   };
   /// The matrix of these static sizes that `codes` stand for. Null `zeros`: all
   /// are `zero`.

@@ -90,7 +90,10 @@ Val NodeBuilder::dequantizeBlocks(Val codes, Val scales, Val zeros,
   return {graph::DequantizeOp::create(
               b, loc, tensorType(ElementType::Float, sizes), codes.value,
               scales.value, zeros.value, quantization.bits, quantization.block,
-              quantization.axis, quantization.zero, quantization.isUnsigned),
+              quantization.axis, quantization.zero, quantization.isUnsigned,
+              quantization.table.empty()
+                  ? nullptr
+                  : b.getDenseF32ArrayAttr(quantization.table)),
           ElementType::Float};
 }
 

@@ -298,10 +298,10 @@ LogicalResult importDequantize(NodeBuilder &n) {
   ElementType elem = typeAttr(n, "output_dtype").value_or(scale.elem);
   if (!isFloat(elem))
     return n.error("dequantizes to " + elementTypeName(elem));
-  if (elem == ElementType::Float)
+  if (elem != ElementType::Double && !isSmallFloat(elem))
     if (std::optional<Val> matrix =
             dequantizedMatrix(n, x, scale, zeroPoint, axis, block))
-      return n.out(*matrix);
+      return n.out(n.cast(*matrix, elem));
   scale = quantizationParameter(n, scale, x, axis, block);
   if (zeroPoint)
     zeroPoint = quantizationParameter(n, zeroPoint, x, axis, block);

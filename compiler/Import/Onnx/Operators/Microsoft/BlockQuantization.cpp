@@ -3,8 +3,11 @@
 // block of successive ones.
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Operators/Attention.h"
+#include "dialects/Graph/Constants.h"
+#include <numeric>
 
 using namespace mlir;
+using namespace hone;
 using namespace hone::onnx;
 using Args = ArrayRef<Scalar>;
 
@@ -30,8 +33,62 @@ Scalar packedValue(ScalarBuilder &s, Val bytes, SmallVector<Scalar> row,
 
 bool isPowerOf2(int64_t size) { return size > 0 && (size & (size - 1)) == 0; }
 
-/// The weights [N, K] of a node, as f32.
-std::optional<Val> blockedWeights(NodeBuilder &n) {
+/// A constant of uint8 whose bytes are those of `bytes` after `change`; none if
+/// they are not known.
+std::optional<Val>
+changedBytes(NodeBuilder &n, Val bytes, ArrayRef<int64_t> shape,
+             llvm::function_ref<void(const graph::ConstantBytes &,
+                                     MutableArrayRef<char>)>
+                 change) {
+  std::optional<graph::ConstantBytes> known = graph::constantBytes(bytes.value);
+  if (!known)
+    return std::nullopt;
+  graph::ConstantBuffer buffer(
+      RankedTensorType::get(shape, bytes.type().getElementType()));
+  change(*known, buffer.data());
+  return Val{graph::ConstantOp::create(n.b, n.loc, buffer.finish("codes")),
+             ElementType::Uint8};
+}
+
+/// An order of K in which the elements of each group follow each other, and
+/// groups each other; none if groups are not known or not whole blocks.
+std::optional<Ints> orderByGroup(NodeBuilder &n, Val groups, int64_t k,
+                                 int64_t block) {
+  std::optional<Ints> known = n.knownInts(groups);
+  if (!known || static_cast<int64_t>(known->size()) < k)
+    return std::nullopt;
+  known->resize(k);
+  Ints order(k);
+  std::iota(order.begin(), order.end(), 0);
+  llvm::stable_sort(
+      order, [&](int64_t a, int64_t b) { return (*known)[a] < (*known)[b]; });
+  for (int64_t i = 0; i < k; ++i)
+    if ((*known)[order[i]] != i / block)
+      return std::nullopt;
+  return order;
+}
+
+/// Rows of codes in another order of K.
+std::optional<Val> reordered(NodeBuilder &n, Val bytes, ArrayRef<int64_t> order,
+                             int64_t rows, int64_t rowBytes, int64_t bits) {
+  return changedBytes(
+      n, bytes, {rows, rowBytes},
+      [&](const graph::ConstantBytes &from, MutableArrayRef<char> to) {
+        std::fill(to.begin(), to.end(), 0);
+        int64_t each = 8 / bits, mask = (1 << bits) - 1;
+        for (int64_t row = 0; row < rows; ++row)
+          for (auto [place, k] : llvm::enumerate(order)) {
+            int64_t byte = *from.element(row * rowBytes + k / each);
+            int64_t code = byte >> (k % each * bits) & mask;
+            to[row * rowBytes + place / each] |=
+                static_cast<char>(code << (place % each * bits));
+          }
+      });
+}
+
+/// The weights [N, K] of a node, as f32. Those of several groups are in an
+/// order of K that `x`, the left-hand side of their product, gets as well.
+std::optional<Val> blockedWeights(NodeBuilder &n, Val &x) {
   Val bytes = n.in(1), scales = n.in(2), zeros = n.in(3), groups = n.in(4);
   int64_t k = n.intAttr("K"), rows = n.intAttr("N"),
           bits = n.intAttr("bits", 4), block = n.intAttr("block_size");
@@ -79,8 +136,23 @@ std::optional<Val> blockedWeights(NodeBuilder &n) {
   }
   if (n.failed())
     return std::nullopt;
+  int64_t rowBytes = blocks * block * bits / 8;
+  if (groups)
+    if (std::optional<Ints> order = orderByGroup(n, groups, k, block))
+      if (std::optional<Val> sorted =
+              reordered(n, bytes, *order, rows, rowBytes, bits)) {
+        bytes = *sorted;
+        groups = Val();
+        if (!llvm::is_sorted(*order)) {
+          x = n.withSize(x, x.rank() - 1, n.index(k),
+                         "the inner sizes of the product");
+          if (n.failed())
+            return std::nullopt;
+          x = n.gather(x, n.constantInts(*order), x.rank() - 1);
+        }
+      }
   if (!groups) {
-    bytes = n.reshape(bytes, n.sizes({rows, blocks * block * bits / 8}));
+    bytes = n.reshape(bytes, n.sizes({rows, rowBytes}));
     return n.dequantizeBlocks(bytes, scales, zeros, n.sizes({rows, k}),
                               {bits, block, /*axis=*/1, 1 << (bits - 1),
                                /*isUnsigned=*/true});
@@ -112,7 +184,7 @@ LogicalResult importMatMulNBits(NodeBuilder &n) {
   if (bias && (bias.rank() != 1 || !isPlainFloat(bias)))
     return n.error("has a bias that is no float vector");
   Val x = n.widened(a);
-  std::optional<Val> weights = blockedWeights(n);
+  std::optional<Val> weights = blockedWeights(n, x);
   if (!weights)
     return failure();
   bool row = a.rank() == 1;
@@ -131,25 +203,62 @@ LogicalResult importMatMulNBits(NodeBuilder &n) {
 /// What the 16 values of 4 bits stand for: floats of a sign, two bits of
 /// exponent and one of mantissa as their authors number them, and the quantiles
 /// of a normal distribution.
-constexpr double kFp4[] = {
+constexpr float kFp4[] = {
     0, 1. / 192,  2. / 3,  1,  1. / 3,  1. / 2,  1. / 6,  1. / 4,
     0, -1. / 192, -2. / 3, -1, -1. / 3, -1. / 2, -1. / 6, -1. / 4};
-constexpr double kNf4[] = {-1.0,
-                           -0.6961928009986877,
-                           -0.5250730514526367,
-                           -0.39491748809814453,
-                           -0.28444138169288635,
-                           -0.18477343022823334,
-                           -0.09105003625154495,
-                           0.0,
-                           0.07958029955625534,
-                           0.16093020141124725,
-                           0.24611230194568634,
-                           0.33791524171829224,
-                           0.44070982933044434,
-                           0.5626170039176941,
-                           0.7229568362236023,
-                           1.0};
+constexpr float kNf4[] = {-1.0,
+                          -0.6961928009986877,
+                          -0.5250730514526367,
+                          -0.39491748809814453,
+                          -0.28444138169288635,
+                          -0.18477343022823334,
+                          -0.09105003625154495,
+                          0.0,
+                          0.07958029955625534,
+                          0.16093020141124725,
+                          0.24611230194568634,
+                          0.33791524171829224,
+                          0.44070982933044434,
+                          0.5626170039176941,
+                          0.7229568362236023,
+                          1.0};
+
+/// The weights [N, K] of 4 bits of a node, as f32.
+Val weightsFromTable(NodeBuilder &n, Val bytes, Val largest, int64_t rows,
+                     int64_t k, int64_t block, ArrayRef<float> table) {
+  if (k % block == 0) {
+    auto swapHalves = [](const graph::ConstantBytes &from,
+                         MutableArrayRef<char> to) {
+      for (auto [i, byte] : llvm::enumerate(to)) {
+        auto both = static_cast<uint8_t>(*from.element(i));
+        byte = static_cast<char>(both << 4 | both >> 4);
+      }
+    };
+    if (std::optional<Val> codes =
+            changedBytes(n, bytes, {rows, k / 2}, swapHalves))
+      return n.dequantizeBlocks(*codes,
+                                n.reshape(largest, n.sizes({rows, k / block})),
+                                Val(), n.sizes({rows, k}),
+                                {/*bits=*/4, block, /*axis=*/1, /*zero=*/0,
+                                 /*isUnsigned=*/true, table});
+  }
+  SmallVector<double> numbers(table.begin(), table.end());
+  Val values = n.constant(ElementType::Float, {graph::kCodeTableSize}, numbers);
+  return n.compute(
+      n.sizes({rows, k}), ElementType::Float, [&](ScalarBuilder &s) {
+        Scalar place = s.index(0) * s.indexConstant(k) + s.index(1),
+               two = s.indexConstant(2),
+               base = s.indexConstant(graph::kCodeTableSize);
+        Scalar byte = s.toIndex(
+            s.element(bytes.value, bytes.elem, {floorDiv(place, two)}));
+        Scalar low = ne(truncMod(place, two), 0);
+        Scalar code = select(low, truncMod(byte, base), floorDiv(byte, base));
+        Scalar value = s.element(values.value, values.elem, {code});
+        Scalar most = s.element(largest.value, largest.elem,
+                                {floorDiv(place, s.indexConstant(block))});
+        return value * s.toFloat(most, value.type());
+      });
+}
 
 /// A product with weights [N, K] of 4 bits, which lie in one row, the first of
 /// two in the high bits, with the largest absolute value of each block.
@@ -177,19 +286,8 @@ LogicalResult importMatMulBnb4(NodeBuilder &n) {
   if (n.failed())
     return failure();
   Val x = n.widened(a);
-  Val table = n.constant(x.elem, {16}, kind == 0 ? kFp4 : kNf4);
-  Val weights = n.compute(n.sizes({rows, k}), x.elem, [&](ScalarBuilder &s) {
-    Scalar place = s.index(0) * s.indexConstant(k) + s.index(1),
-           two = s.indexConstant(2), base = s.indexConstant(16);
-    Scalar byte =
-        s.toIndex(s.element(bytes.value, bytes.elem, {floorDiv(place, two)}));
-    Scalar low = ne(truncMod(place, two), 0);
-    Scalar code = select(low, truncMod(byte, base), floorDiv(byte, base));
-    Scalar value = s.element(table.value, table.elem, {code});
-    Scalar most = s.element(largest.value, largest.elem,
-                            {floorDiv(place, s.indexConstant(block))});
-    return value * s.toFloat(most, value.type());
-  });
+  Val weights = weightsFromTable(n, bytes, largest, rows, k, block,
+                                 kind == 0 ? ArrayRef(kFp4) : ArrayRef(kNf4));
   bool row = a.rank() == 1;
   Val product = n.matmul(row ? n.unsqueeze(x, {0}) : x, weights, transposed);
   if (n.failed())
