@@ -95,11 +95,8 @@ public:
 
   /// exp(x) within 1 ulp.
   Value exp(Value x) {
-    // At the lower limit the result is 0, at the upper one infinite. NaN
-    // propagates.
-    Value low = constant(-104.0f), high = constant(89.0f);
-    x = select(less(x, low), low, x);
-    x = select(less(high, x), high, x);
+    // At the upper limit the result is infinite. NaN propagates.
+    Value high = constant(89.0f), limited = select(less(high, x), high, x);
     const float coefficients[] = {0x1.6a243ap-10f,
                                   0x1.1239ep-7f,
                                   0x1.5558f2p-5f,
@@ -107,13 +104,19 @@ public:
                                   0x1.fffffcp-2f,
                                   1.0f,
                                   1.0f};
+    // Masked scores are far below where the result is 0. It must not be the
+    // instructions that round it to 0: processors need hundreds of cycles then.
     if (scales) {
-      Reduced reduced = reduceExponent(x, 0);
-      return scale(polynomial(reduced.r, coefficients), reduced.n);
+      Reduced reduced = reduceExponent(limited, 0);
+      Value y = scale(polynomial(reduced.r, coefficients), reduced.n);
+      return select(less(x, constant(-104.0f)), constant(0), y);
     }
     // 2^n is split into two powers, both normal numbers: their exponents add up
-    // to n, each biased by 127. So results may be subnormal.
-    Reduced reduced = reduceExponent(x, 254);
+    // to n, each biased by 127. So results may be subnormal. At the lower limit
+    // both powers are 0.
+    Value low = constant(-176.0f);
+    limited = select(less(limited, low), low, limited);
+    Reduced reduced = reduceExponent(limited, 254);
     Value sum = bits(reduced.t),
           half = arith::ShRUIOp::create(rewriter, loc, sum, integer(1));
     Value y = polynomial(reduced.r, coefficients);

@@ -185,3 +185,32 @@ func.func @strided_point(%in: memref<1x28x28x512xf32>, %filter: memref<64x1x1x51
   }
   return
 }
+
+// -----
+
+// Without dot products of bytes, rows are widened for several tiles of columns.
+// CHECK-LABEL: func.func @widened_bytes(
+// CHECK:       schedule <form = "add_pairs", tileRows = 6, tileVectors = 2, blockRows = {{[0-9]+}}, blockColumns = 64,
+func.func @widened_bytes(%a: memref<126x1024xi8>, %b: memref<64x256x16x4xi8>, %out: memref<126x1024xi32>) {
+  hone.kernel.matmul ins(%a, %b : memref<126x1024xi8>, memref<64x256x16x4xi8>) maps []
+      outs(%out : memref<126x1024xi32>) packed <16, 4> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
+
+// -----
+
+// So are rows of a convolution.
+// CHECK-LABEL: func.func @widened_rows(
+// CHECK:       schedule <form = "add_pairs", tileRows = {{[0-9]+}}, tileVectors = 2, blockRows = {{[0-9]+}}, blockColumns = {{[1-9][0-9]+}},
+func.func @widened_rows(%in: memref<1x56x56x64xi8>, %filter: memref<4x3x3x16x16x4xi8>, %out: memref<1x56x56x64xi32>) {
+  hone.kernel.conv ins(%in, %filter : memref<1x56x56x64xi8>, memref<4x3x3x16x16x4xi8>) maps []
+      outs(%out : memref<1x56x56x64xi32>) kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1
+      channels_last packed <16, 4> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
