@@ -214,6 +214,13 @@ Fusion hone::planMaps(MapOp producer, MapOp consumer) {
 
 //===----------------------------------------------------------------------===//
 
+bool hone::isPointwise(ConvOp conv) {
+  auto isOne = [](int64_t size) { return size == 1; };
+  return conv.getGroup() == 1 && llvm::all_of(conv.getKernel(), isOne) &&
+         llvm::all_of(conv.getStrides(), isOne) &&
+         llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
+}
+
 bool hone::hasEpilogue(Operation *op) {
   return isa<EpilogueOpInterface>(op) && op->getNumResults() == 1;
 }
@@ -394,13 +401,6 @@ static Fusion planBand(Operation *op) {
   if (!isBanded(conv.getInput()))
     return Fusion::no("it reads what is no single image of known size");
   return {FusionKind::Move};
-}
-
-static bool isPointwise(ConvOp conv) {
-  auto isOne = [](int64_t size) { return size == 1; };
-  return conv.getGroup() == 1 && llvm::all_of(conv.getKernel(), isOne) &&
-         llvm::all_of(conv.getStrides(), isOne) &&
-         llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
 }
 
 /// The pointwise convolution behind an input of a map of the same shape, which

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Chooses the order of dimensions in which each operation works: as in the
 // model, or with channels last. Convolutions need channels last, except for
-// depthwise ones with long rows, which like pools are only better so; many
+// depthwise ones with long rows and products of one image, which like pools are
+// only better so; many
 // operations are indifferent, and take the order for which the fewest bytes are
 // transposed in the whole function. That choice is a minimum cut: operations
 // are nodes, a value is an edge that costs its size when producer and a
 // consumer disagree, however many consumers there are.
+#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/ChannelsLast.h"
 #include "passes/Graph/MinCut.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/Simplify.h"
 #include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
@@ -73,9 +76,24 @@ LayoutProblem::LayoutProblem(func::FuncOp function) : dims(function) {
   });
 }
 
+/// The one image of a pointwise convolution whose pixels, in the order of the
+/// model, are the rows of a matrix; none if they are few, or not all floats.
+static bool isMatrixOfPixels(ConvOp conv) {
+  RankedTensorType type = conv.getInput().getType();
+  return isPointwise(conv) && !conv.getChannelsLast() &&
+         type.hasStaticShape() && type.getDimSize(0) == 1 &&
+         isConstant(conv.getFilter()) && type.getElementType().isF32() &&
+         conv.getType().getElementType().isF32() &&
+         estimateProduct(type.getShape().drop_front(2)) >=
+             tuning::kMinMatrixPixels;
+}
+
 void LayoutProblem::addOperation(Operation *op) {
   auto layout = dyn_cast<LayoutOpInterface>(op);
   LayoutRole role = layout ? layout.getLayoutRole(dims) : LayoutRole::Fixed;
+  if (auto conv = dyn_cast<ConvOp>(op);
+      conv && role == LayoutRole::ChannelsLast && isMatrixOfPixels(conv))
+    role = LayoutRole::BetterChannelsLast;
   if (role == LayoutRole::ChannelsLast) {
     convolutions = true;
     flexible[op] = MinCut::source;
@@ -85,11 +103,14 @@ void LayoutProblem::addOperation(Operation *op) {
   unsigned node = network.addNode();
   flexible[op] = node;
   if (role == LayoutRole::BetterChannelsLast) {
-    // Accesses along rows are not aligned, and their last vectors not full:
-    // about a sweep. Short rows leave most of a vector empty.
+    // Accesses along rows are not aligned, and their last vectors not full;
+    // pixels are not packed: about a sweep. Short rows leave most of a vector
+    // empty.
     auto type = cast<RankedTensorType>(op->getOperand(0).getType());
     int64_t length = type.getShape().back();
-    bool isShort = isa<ConvOp>(op) && !ShapedType::isDynamic(length) &&
+    auto conv = dyn_cast<ConvOp>(op);
+    bool isShort = conv && conv.getGroup() > 1 &&
+                   !ShapedType::isDynamic(length) &&
                    length < tuning::kMinDepthwiseRow;
     convolutions |= isShort;
     network.addEdge(
@@ -181,6 +202,27 @@ DenseSet<Operation *> LayoutProblem::solve() {
   return chosen;
 }
 
+/// A pointwise convolution in the order of the model as a product.
+static void makeMatmul(ConvOp conv) {
+  OpBuilder b(conv);
+  RankedTensorType in = conv.getInput().getType(), out = conv.getType();
+  int64_t pixels = estimateProduct(in.getShape().drop_front(2));
+  auto matrix = [&](Value value, int64_t rows, int64_t columns) -> Value {
+    return ReshapeOp::create(b, conv.getLoc(),
+                             tensorType(value).clone({rows, columns}), value,
+                             ValueRange());
+  };
+  Value product = MatmulOp::create(
+      b, conv.getLoc(), out.clone({out.getDimSize(1), pixels}),
+      matrix(conv.getFilter(), out.getDimSize(1), in.getDimSize(1)),
+      matrix(conv.getInput(), in.getDimSize(1), pixels), ValueRange(),
+      /*transposeRhs=*/false, PackedAttr(), QuantizedAttr());
+  Value result =
+      ReshapeOp::create(b, conv.getLoc(), out, product, ValueRange());
+  conv.replaceAllUsesWith(result);
+  conv.erase();
+}
+
 namespace {
 struct ChooseLayoutPass : hone::impl::ChooseLayoutPassBase<ChooseLayoutPass> {
   using Base::Base;
@@ -190,9 +232,12 @@ struct ChooseLayoutPass : hone::impl::ChooseLayoutPassBase<ChooseLayoutPass> {
     if (function.isExternal())
       return;
     LayoutProblem problem(function);
-    if (!problem.hasConvolutions())
-      return;
-    applyChannelsLast(function, problem.solve());
+    if (problem.hasConvolutions())
+      applyChannelsLast(function, problem.solve());
+    function.walk([](ConvOp conv) {
+      if (isMatrixOfPixels(conv))
+        makeMatmul(conv);
+    });
   }
 };
 } // namespace

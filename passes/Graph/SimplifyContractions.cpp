@@ -2,6 +2,7 @@
 // Simplification of matrix products and convolutions with neighbouring
 // operations.
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Graph/Simplify.h"
 
@@ -158,14 +159,23 @@ struct SinkReshape : OpRewritePattern<MapOp> {
            dims.sameSize(source, narrowRank - 1 - shared, reshape.getResult(),
                          wideRank - 1 - shared))
       ++shared;
+    SmallVector<ReassociationIndices> groups = groupsOf(reshape);
     for (Value input : map.getInputs())
-      if (!canMove(input, reshape, shared))
+      if (!canMove(input, reshape, shared) &&
+          !movedShape(input, reshape, groups))
         return rewriter.notifyMatchFailure(map, "an input is broadcast");
     SmallVector<OpFoldResult> narrow = dims.dims(rewriter, loc, source);
     SmallVector<Value> inputs;
-    for (Value input : map.getInputs())
-      inputs.push_back(
-          moveInput(input, reshape, narrow, shared, dims, rewriter));
+    for (Value input : map.getInputs()) {
+      if (canMove(input, reshape, shared))
+        inputs.push_back(
+            moveInput(input, reshape, narrow, shared, dims, rewriter));
+      else
+        inputs.push_back(ReshapeOp::create(
+            rewriter, loc,
+            tensorType(input).clone(*movedShape(input, reshape, groups)), input,
+            ValueRange()));
+    }
     SmallVector<int64_t> shape;
     SmallVector<Value> dynamic;
     dims.split(rewriter, loc, narrow, shape, dynamic);
@@ -210,6 +220,42 @@ private:
     return type.getRank() <= shared ||
            llvm::all_of(type.getShape().drop_back(shared),
                         [](int64_t size) { return size == 1; });
+  }
+
+  /// For each dimension before the reshape, those that it is split into; none
+  /// if sizes are unknown.
+  static SmallVector<ReassociationIndices> groupsOf(ReshapeOp reshape) {
+    RankedTensorType narrow = tensorType(reshape.getInput()),
+                     wide = reshape.getType();
+    if (!narrow.hasStaticShape() || !wide.hasStaticShape())
+      return {};
+    return getReassociationIndicesForReshape(wide, narrow)
+        .value_or(SmallVector<ReassociationIndices>());
+  }
+
+  /// The shape before the reshape of an input that is broadcast along all
+  /// dimensions of some groups, and none of others.
+  static std::optional<SmallVector<int64_t>>
+  movedShape(Value input, ReshapeOp reshape,
+             ArrayRef<ReassociationIndices> groups) {
+    ArrayRef<int64_t> wide = reshape.getType().getShape(),
+                      own = tensorType(input).getShape();
+    SmallVector<int64_t> aligned(wide.size() - own.size(), 1), shape;
+    llvm::append_range(aligned, own);
+    for (const ReassociationIndices &group : groups) {
+      auto hasSize = [&](int64_t dim) { return aligned[dim] == wide[dim]; };
+      auto isOne = [&](int64_t dim) { return aligned[dim] == 1; };
+      if (llvm::all_of(group, isOne))
+        shape.push_back(1);
+      else if (llvm::all_of(group, hasSize))
+        shape.push_back(
+            tensorType(reshape.getInput()).getDimSize(shape.size()));
+      else
+        return std::nullopt;
+    }
+    if (groups.empty())
+      return std::nullopt;
+    return shape;
   }
 
   /// `input` for the map on the shape before the reshape.

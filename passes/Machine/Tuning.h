@@ -110,6 +110,8 @@ inline constexpr int64_t kKernelBytes = 16 << 10;
 /// Shorter rows of depthwise convolutions leave too much of their vectors
 /// empty.
 inline constexpr int64_t kMinDepthwiseRow = 24;
+/// Pixels from which the last columns of a product of them do not matter.
+inline constexpr int64_t kMinMatrixPixels = 512;
 
 //===-- Register tiles ----------------------------------------------------===//
 

@@ -4,7 +4,7 @@ import unittest
 
 import numpy as np
 import onnxruntime as ort
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 import hone
 
@@ -99,6 +99,35 @@ class Convolutions(unittest.TestCase):
                     with self.subTest(shapes=shapes, cpu=cpu, **attributes):
                         got = hone.compile(model("Conv", attributes, values, shapes), cpu=cpu).run({"x": values["x"]})["y"]
                         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+    def test_pointwise(self):
+        """One image and others, with maps behind: of channels, of rows, and of the whole image."""
+        rng = np.random.default_rng(5)
+        nodes = [
+            helper.make_node("Conv", ["x", "w", "b"], ["c"]),
+            helper.make_node("PRelu", ["c", "slope"], ["p"]),
+            helper.make_node("Add", ["p", "row"], ["r"]),
+            helper.make_node("Mul", ["r", "c"], ["y"]),
+        ]
+        for batch, channels, outputs, size in [(1, 5, 7, (23, 29)), (1, 64, 3, (1024,)), (1, 1, 16, (9, 8, 9)), (2, 5, 7, (23, 29)), (1, 8, 8, (5, 5))]:
+            ones = [1] * len(size)
+            values = dict(w=(outputs, channels, *ones), b=(outputs,), slope=(outputs, *ones), row=size)
+            values = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in values.items()}
+            x = rng.standard_normal((batch, channels, *size)).astype(np.float32)
+            graph = helper.make_graph(
+                nodes,
+                "pointwise",
+                [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+                [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "ycp"],
+                [numpy_helper.from_array(value, name) for name, value in values.items()],
+            )
+            made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+            want = ort.InferenceSession(made).run(None, {"x": x})
+            for target in {}, {"target": "cuda-emulated"}:
+                with self.subTest(x=x.shape, **target):
+                    got = hone.compile(made, **target).run({"x": x})
+                    for name, value in zip("ycp", want):
+                        np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-4)
 
     def test_windows_that_do_not_fit(self):
         values = dict(x=np.zeros((1, 2, 4), np.float32), w=np.zeros((3, 2, 5), np.float32), b=np.zeros(3, np.float32))

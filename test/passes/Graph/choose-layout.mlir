@@ -235,3 +235,19 @@ func.func @behind_pointwise(%x: tensor<1x8x9x32xf32>, %w: tensor<8x8x1x1xf32>, %
       : tensor<1x8x9x32xf32>, tensor<8x1x3x3xf32> -> tensor<1x8x9x32xf32>
   return %c : tensor<1x8x9x32xf32>
 }
+
+// -----
+
+// The pixels of one image, in the order of the model, are the rows of a matrix.
+// CHECK-LABEL: func.func @matrix_of_pixels(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x8x32x32xf32>)
+// CHECK-DAG:     %[[W:.+]] = hone.reshape %{{.+}} : tensor<4x8x1x1xf32> -> tensor<4x8xf32>
+// CHECK-DAG:     %[[P:.+]] = hone.reshape %[[X]] : tensor<1x8x32x32xf32> -> tensor<8x1024xf32>
+// CHECK:         %[[Y:.+]] = hone.matmul %[[W]], %[[P]]
+// CHECK:         hone.reshape %[[Y]] : tensor<4x1024xf32> -> tensor<1x4x32x32xf32>
+func.func @matrix_of_pixels(%x: tensor<1x8x32x32xf32>) -> tensor<1x4x32x32xf32> {
+  %w = hone.constant dense<1.0> : tensor<4x8x1x1xf32>
+  %c = hone.conv %x, %w kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1
+      : tensor<1x8x32x32xf32>, tensor<4x8x1x1xf32> -> tensor<1x4x32x32xf32>
+  return %c : tensor<1x4x32x32xf32>
+}

@@ -415,3 +415,41 @@ func.func @empty_weights(%x: tensor<3x4xf32>) -> tensor<3x0xf32> {
   }
   return %y : tensor<3x0xf32>
 }
+
+// -----
+
+// A map of an image of products follows the matrix of its pixels, with what it reads for each channel.
+// CHECK-LABEL: func.func @map_of_pixels(
+// CHECK:         %[[M:.+]] = hone.matmul
+// CHECK-DAG:     %[[B:.+]] = hone.reshape %{{.+}} : tensor<4x1x1xf32> -> tensor<4x1xf32>
+// CHECK-DAG:     %[[R:.+]] = hone.reshape %{{.+}} : tensor<1x4x32x32xf32> -> tensor<4x1024xf32>
+// CHECK:         %[[Y:.+]] = hone.map ins(%[[M]], %[[B]], %[[R]] : {{.+}}) -> tensor<4x1024xf32>
+// CHECK:         hone.reshape %[[Y]] : tensor<4x1024xf32> -> tensor<1x4x32x32xf32>
+func.func @map_of_pixels(%w: tensor<4x8xf32>, %x: tensor<8x1024xf32>, %b: tensor<4x1x1xf32>, %r: tensor<1x4x32x32xf32>) -> tensor<1x4x32x32xf32> {
+  %m = hone.matmul %w, %x : tensor<4x8xf32>, tensor<8x1024xf32> -> tensor<4x1024xf32>
+  %i = hone.reshape %m : tensor<4x1024xf32> -> tensor<1x4x32x32xf32>
+  %y = hone.map ins(%i, %b, %r : tensor<1x4x32x32xf32>, tensor<4x1x1xf32>, tensor<1x4x32x32xf32>) -> tensor<1x4x32x32xf32> {
+  ^bb0(%e: f32, %f: f32, %g: f32):
+    %0 = arith.addf %e, %f : f32
+    %1 = arith.addf %0, %g : f32
+    hone.yield %1 : f32
+  }
+  return %y : tensor<1x4x32x32xf32>
+}
+
+// -----
+
+// What varies along a part of them stays with the image.
+// CHECK-LABEL: func.func @map_of_rows(
+// CHECK:         %[[I:.+]] = hone.reshape %{{.+}} -> tensor<1x4x32x32xf32>
+// CHECK:         hone.map ins(%[[I]], %{{.+}} : tensor<1x4x32x32xf32>, tensor<32x1xf32>)
+func.func @map_of_rows(%w: tensor<4x8xf32>, %x: tensor<8x1024xf32>, %b: tensor<32x1xf32>) -> tensor<1x4x32x32xf32> {
+  %m = hone.matmul %w, %x : tensor<4x8xf32>, tensor<8x1024xf32> -> tensor<4x1024xf32>
+  %i = hone.reshape %m : tensor<4x1024xf32> -> tensor<1x4x32x32xf32>
+  %y = hone.map ins(%i, %b : tensor<1x4x32x32xf32>, tensor<32x1xf32>) -> tensor<1x4x32x32xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %0 = arith.addf %e, %f : f32
+    hone.yield %0 : f32
+  }
+  return %y : tensor<1x4x32x32xf32>
+}
