@@ -64,7 +64,8 @@ def LowerConvolutionsPass : KernelEmitterPass<"hone-lower-convolutions"> {
     Before: bufferized functions. Filters in panels give register tiles of output pixels along the last spatial
     dimension x 16 channels; border pixels have separate tiles that omit the kernel columns outside, and rows clamp the
     range of kernel rows. A kernel of one element with stride 1 is a matrix product. Depthwise filters become vectors of
-    channels. All others, and transposed convolutions, are plain loops. Left alone: operands that are tensors.
+    channels. All others, and transposed convolutions, are plain loops; with channels first and a last stride of 1 or 2
+    these have vectors of outputs, with masks where windows leave the input. Left alone: operands that are tensors.
   }];
 }
 
@@ -72,8 +73,8 @@ def LowerPoolingPass : KernelEmitterPass<"hone-lower-pooling"> {
   let summary = "emit the loop nest of each hone.kernel.pool";
   let description = [{
     Before: bufferized functions. With channels last, vectors of channels; with channels first and a last stride of 1 or
-    2, vectors of outputs where windows are inside the input; otherwise plain loops. Windows are clamped to the input,
-    so no element is read outside. Left alone: operands that are tensors.
+    2, vectors of outputs, with masks where windows leave the input; otherwise plain loops. Large windows reduce each
+    row along the other dimensions first. No element is read outside the input. Left alone: operands that are tensors.
   }];
 }
 

@@ -107,9 +107,11 @@ def ChooseLayoutPass : Pass<"hone-choose-layout", "::mlir::func::FuncOp"> {
   let summary = "run convolutions, pools and operations between them with channels last";
   let description = [{
     Every operation that can work in either order of dimensions gets the one for which the fewest bytes are transposed
-    in the whole function (a minimum cut); convolutions and pools always get channels last. Transposes of the model
-    count as changes of the order. Left alone: operations whose meaning depends on the order, like reshapes that mix
-    dimensions.
+    in the whole function (a minimum cut). Convolutions need channels last. Depthwise ones with long rows, pools, and
+    pointwise convolutions of one image are only better so, by about a sweep over their input: if no neighbour has
+    channels last they keep the order of the model, in which a pointwise one is a `hone.matmul` of the filter and the
+    pixels. Transposes of the model count as changes of the order. Left alone: operations whose meaning depends on the
+    order, like reshapes that mix dimensions.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
@@ -217,8 +219,8 @@ def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
   let description = [{
     Sets `hone.group` on operations that will share a kernel: a contraction or pool with the maps that follow on its own
     shape; maps and reductions over trailing axes that share their leading dimensions (softmax, normalisation); any
-    other reduction with the formula before it; maps with the data movement that feeds them. No path leaves a group and
-    enters it again.
+    other reduction with the formula before it; reductions of one input along the same axes; maps with the data movement
+    that feeds them. No path leaves a group and enters it again.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect"];
 }

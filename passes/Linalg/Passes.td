@@ -31,10 +31,10 @@ def ConvertToLinalgPass : Pass<"hone-convert-to-linalg", "::mlir::func::FuncOp">
 def FuseLoopsPass : Pass<"hone-fuse-loops", "::mlir::func::FuncOp"> {
   let summary = "fuse elementwise linalg.generic into its consumers, and reductions of one input";
   let description = [{
-    Reductions of the same input along the same axes become one loop, unless one needs the other's result.
-    A producer moves into its only user, reductions included. With several users it is recomputed if that is cheap;
-    otherwise the first user, if it reads each element once, computes it and keeps the result for the others. Splat
-    constants become scalars. Left alone: tensors that a region reads at computed indices.
+    Reductions of the same input along the same axes become one loop, unless one needs the other's result. A producer
+    moves into its only user, reductions included. With several users it is recomputed if that is cheap; otherwise the
+    first user, if it reads each element once, computes it and keeps the result for the others. Splat constants become
+    scalars. Left alone: tensors that a region reads at computed indices.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
