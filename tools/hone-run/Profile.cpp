@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone bench --profile`: where the time of runs goes.
 #include "tools/hone-run/Profile.h"
+#include "runtime/loader/ArithmeticSummary.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 using namespace hone::run;
@@ -67,8 +69,12 @@ Profile::Profile(Model &loaded, double seconds, const std::string &trace)
     : model(loaded.descriptor()) {
   hone_session_stats stats = loaded.stats();
   threads = stats.threads;
-  if (!stats.device)
+  if (!stats.device) {
     measurePeak();
+    for (int64_t i = 0; i < model.level_count; ++i)
+      if (stats.level && strcmp(model.levels[i].name, stats.level) == 0)
+        level = i;
+  }
   profileRuns(loaded, seconds);
   if (!trace.empty()) {
     loaded.startProfile(std::min(
@@ -198,6 +204,8 @@ Json Profile::json() const {
     for (int32_t i = 0; const char *op = hone_step_node_op(&model, row.step, i);
          ++i)
       step["ops"].push_back(op);
+    const char *arithmetic = arithmeticOf(row.step);
+    step["arithmetic"] = arithmetic ? Json(arithmetic) : Json();
     step["launches"] = row.launches;
     step["ms"] = row.seconds * 1e3;
     step["min_launch_ms"] = row.leastSeconds * 1e3;
@@ -252,6 +260,12 @@ void Profile::print() const {
   rest = std::max(runSeconds - stepSeconds, 0.0);
   printf("%11.2f %5.1f %% %43s%s\n", rest * 1e6, share(rest), "",
          "outside steps");
+  hone::ArithmeticSummary arithmetic;
+  for (const Row &row : rows)
+    if (const char *text = arithmeticOf(row.step))
+      arithmetic.add(model.steps[row.step].kernel, text, int64_t(row.flop));
+  if (std::string text = arithmetic.text(); !text.empty())
+    printf("arithmetic: %s\n", shown(text).c_str());
 }
 
 void Profile::writeTrace(Model &loaded, const std::string &path) {

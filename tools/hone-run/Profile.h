@@ -40,6 +40,10 @@ private:
   void addRow(int64_t step, const hone_profile_row &counted,
               const hone_profile_row &all);
   void writeTrace(Model &model, const std::string &path);
+  /// What a kernel computes with; null if that is not known.
+  const char *arithmeticOf(int64_t step) const {
+    return hone_step_arithmetic(&model, level, step);
+  }
   std::vector<std::string> nodesOf(int64_t step) const;
   std::string nodesText(int64_t step) const;
 
@@ -47,6 +51,7 @@ private:
   std::optional<hone_peak> peak;
   std::vector<Row> rows;
   int64_t runs = 0, allRuns = 0, threads = 1;
+  int64_t level = -1;     ///< the CPU level in use; -1: runs on a device
   double runSeconds = 0;  ///< of one run
   double stepSeconds = 0; ///< of all its steps
 };

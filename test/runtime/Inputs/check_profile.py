@@ -12,6 +12,7 @@ assert twice["nodes"] == ["double"] and twice["ops"] == ["Mul"] and twice["kind"
 assert hand_over["nodes"] == ["pick", "join"] and hand_over["ops"] == ["Gather", "Concat"], hand_over
 assert twice["flop"] == 4000 and twice["bytes"] == 32004, twice
 assert hand_over["flop"] is None and hand_over["gflops"] is None and hand_over["gbps"] > 0, hand_over
+assert [step["arithmetic"] for step in (twice, hand_over, pick)] == [None] * 3, steps
 assert pick["flop"] == 0 and pick["bound"] == "memory", pick
 peak = profile["peak"]
 assert peak["threads"] == 2 and peak["gflops"] > 0 and peak["gbps"] > 0, peak
