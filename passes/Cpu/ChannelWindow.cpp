@@ -5,14 +5,16 @@
 #include "passes/Cpu/ChannelWindow.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
+#include "passes/Cpu/MicroKernel.h"
 #include "passes/Machine/Tuning.h"
 #include <map>
 
 using namespace mlir;
 using namespace hone;
 
-/// Products of bytes are added as f32, which is exact for so many and faster:
-/// there is no multiplication of i32 as fast as that of f32.
+/// Without dot products, products of bytes are added as f32, which is exact for
+/// so many and faster: there is no multiplication of i32 as fast as that of
+/// f32.
 static constexpr int64_t kMaxExactTaps = (1 << 24) / (255 * 128);
 
 namespace {
@@ -27,9 +29,12 @@ public:
         epilogue(epilogue), fill(fill), lanes(lanesOf(machine, accumulator)),
         last(window.spatial() - 1) {
     int64_t count = ShapedType::getNumElements(window.kernel);
-    if (taps && count <= kMaxExactTaps &&
-        graph::isByteProduct(input.elementType(), accumulator))
-      sum = e.builder.getF32Type();
+    if (taps && graph::isByteProduct(input.elementType(), accumulator)) {
+      if (machine.hasByteDot())
+        dot = findMicroKernel("dot_bytes");
+      else if (count <= kMaxExactTaps)
+        sum = e.builder.getF32Type();
+    }
     int64_t size = window.kernel[last];
     if (size > tuning::kMaxUnrolledKernel)
       size = tuning::kUnrolledTaps;
@@ -75,6 +80,8 @@ private:
     return input.extend(e, input.load(e, offset, lanes, mask), sum);
   }
   Value padding() const;
+  /// Adds an element of the window, times its tap if there is one.
+  Value combine(Value value, Value element, Value tap) const;
 
   Emitter &e;
   const CpuMachine &machine;
@@ -83,6 +90,7 @@ private:
   const Window &window;
   const WindowReduction &reduction;
   Type accumulator, sum; ///< What the epilogue takes, and what is added.
+  const MicroKernel *dot = nullptr; ///< Of bytes that are widened to a sum's.
   Epilogue &epilogue;
   int64_t fill; ///< What padding reads as.
   int64_t lanes, tilePixels = 1;
@@ -261,6 +269,17 @@ Value ChannelEmitter::padding() const {
   return e.splat(VectorType::get({lanes}, sum), number);
 }
 
+Value ChannelEmitter::combine(Value value, Value element, Value tap) const {
+  if (!dot)
+    return reduction.combine(e, value, element, tap);
+  // Of four products the last three have a factor of 0 on the left.
+  auto bytes = VectorType::get({4 * lanes}, e.builder.getI8Type());
+  auto asBytes = [&](Value wide) -> Value {
+    return vector::BitCastOp::create(e.builder, e.loc, bytes, wide);
+  };
+  return dot->multiplyAdd(e, asBytes(element), asBytes(tap), value);
+}
+
 /// Adds the kernel elements [low, high) of dimension `d`, and all of those
 /// after it, of padding.
 SmallVector<Value> ChannelEmitter::emitPadding(size_t d, Value low, Value high,
@@ -277,8 +296,7 @@ SmallVector<Value> ChannelEmitter::emitPadding(size_t d, Value low, Value high,
                   SmallVector<Value> values;
                   Value tap = tapAt(offset, mask);
                   for (Value value : carried)
-                    values.push_back(
-                        reduction.combine(e, value, padding(), tap));
+                    values.push_back(combine(value, padding(), tap));
                   return values;
                 });
 }
@@ -384,7 +402,7 @@ ChannelEmitter::emitElements(Value offset, Value tapOffset,
     for (auto [p, k] : pixels) {
       if (taps && !loadedTaps[k])
         loadedTaps[k] = tapAt(e.add(tapOffset, k), mask);
-      values[p] = reduction.combine(e, values[p], loaded, loadedTaps[k]);
+      values[p] = combine(values[p], loaded, loadedTaps[k]);
     }
   }
   if (fill == 0)
@@ -392,9 +410,9 @@ ChannelEmitter::emitElements(Value offset, Value tapOffset,
   for (auto [p, elements] : llvm::enumerate(inside))
     for (auto [k, isInside] : llvm::enumerate(elements))
       if (!isInside)
-        values[p] = reduction.combine(
-            e, values[p], padding(),
-            loadedTaps[k] ? loadedTaps[k] : tapAt(e.add(tapOffset, k), mask));
+        values[p] = combine(values[p], padding(),
+                            loadedTaps[k] ? loadedTaps[k]
+                                          : tapAt(e.add(tapOffset, k), mask));
   return values;
 }
 

@@ -1,4 +1,5 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-schedule-kernels,hone-lower-convolutions,canonicalize,cse))' | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-convolutions,canonicalize,cse))' | FileCheck %s --check-prefix=VNNI
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-lower-convolutions))' --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // REMARK: {{.Missed.}} slow | Category:lower-convolutions | Reason="a convolution whose channels come first is computed in plain loops", work=4860
 
@@ -120,6 +121,27 @@ func.func @depthwise(%x: memref<1x10x10x8xf32>, %f: memref<3x3x8xf32>, %out: mem
     hone.kernel.yield %acc : f32
   }
   return
+}
+
+// -----
+
+// Bytes are widened, and dot products multiply one of four; without them, floats do.
+// CHECK-LABEL: func.func @depthwise_bytes(
+// CHECK:         arith.uitofp
+// CHECK:         vector.fma
+// VNNI-LABEL: func.func @depthwise_bytes(
+// VNNI:         %[[X:.+]] = arith.extui {{.*}} : vector<16xi8> to vector<16xi32>
+// VNNI:         %[[LEFT:.+]] = vector.bitcast %[[X]] : vector<16xi32> to vector<64xi8>
+// VNNI:         llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.+}}, %[[LEFT]], %{{.+}})
+module attributes {hone_machine.cpu = #hone_machine.cpu<"dots", vector_bits = 512, vector_registers = 32, byte_dot = 1>} {
+func.func @depthwise_bytes(%x: memref<1x10x10x16xi8>, %f: memref<3x3x16xi8>, %out: memref<1x8x8x16xi32>) {
+  hone.kernel.conv ins(%x, %f : memref<1x10x10x16xi8>, memref<3x3x16xi8>) maps [] outs(%out : memref<1x8x8x16xi32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 16 channels_last depthwise {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
 }
 
 // -----
