@@ -176,9 +176,15 @@ LogicalResult KernelMatmulOp::verify() {
 }
 
 LogicalResult KernelConvOp::verify() {
-  if (failed(verifyEpilogue(*this))) // C2
+  if (failed(verifyEpilogue(*this)) || // C2
+      failed(verifyWindow(*this)))     // C1
     return failure();
-  return verifyWindow(*this); // C1
+  int64_t channels = cast<ShapedType>(getInput().getType()).getShape().back();
+  std::optional<PackedAttr> packed = getPacked();
+  if (packed && !ShapedType::isDynamic(channels) && getGroup() > 0 &&
+      channels / getGroup() % packed->getKr() != 0) // C3
+    return emitOpError("channels of a group are no multiple of kr");
+  return success();
 }
 
 LogicalResult KernelPoolOp::verify() {

@@ -71,6 +71,7 @@ def Graph_KernelConvOp : Graph_KernelOp<"kernel.conv", [Graph_Scheduled<["takesS
     Operands and attributes are as for `hone.conv`, with `transposed` as for `hone.conv_transpose`.
     - (C1) attributes have one entry per spatial dimension, `pads` two
     - (C2) region arguments, maps and yielded values fit the operands
+    - (C3) with `packed`, the channels of a group are a multiple of `kr`
   }];
   let arguments = (ins Graph_Buffer:$input, Graph_Buffer:$filter, Variadic<Graph_Buffer>:$extras,
     Variadic<Graph_Buffer>:$outs, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,

@@ -91,32 +91,41 @@ private:
     return type.getNumElements() * bytesOfElement(type.getElementType());
   }
 
-  bool needsScratch() {
-    bool needs = false;
+  /// Bytes on the stack so far: emitters have placed their small scratch there.
+  int64_t stackInUse() {
     int64_t stack = 0;
-    for (auto alloc : body->getOps<memref::AllocOp>()) {
-      std::optional<int64_t> bytes = staticBytes(alloc.getType());
-      if (bytes && *bytes <= tuning::kStackBuffer &&
-          stack + *bytes <= tuning::kStackTotal)
-        stack += *bytes;
-      else
-        needs = true;
-    }
-    return needs;
+    body->walk([&](memref::AllocaOp alloca) {
+      stack += staticBytes(alloca.getType()).value_or(0);
+    });
+    return stack;
+  }
+
+  /// Whether a buffer has room on the stack, of which it then takes its part.
+  static bool takeStack(memref::AllocOp alloc, int64_t &stack) {
+    std::optional<int64_t> bytes = staticBytes(alloc.getType());
+    if (!bytes || *bytes > tuning::kStackBuffer ||
+        stack + *bytes > tuning::kStackTotal)
+      return false;
+    stack += *bytes;
+    return true;
+  }
+
+  bool needsScratch() {
+    int64_t stack = stackInUse();
+    return !llvm::all_of(
+        body->getOps<memref::AllocOp>(),
+        [&](memref::AllocOp alloc) { return takeStack(alloc, stack); });
   }
 
   LogicalResult placeBuffers() {
     SmallVector<memref::AllocOp> large;
-    int64_t stack = 0;
+    int64_t stack = stackInUse();
     for (auto alloc :
          llvm::make_early_inc_range(body->getOps<memref::AllocOp>())) {
-      std::optional<int64_t> bytes = staticBytes(alloc.getType());
-      if (!bytes || *bytes > tuning::kStackBuffer ||
-          stack + *bytes > tuning::kStackTotal) {
+      if (!takeStack(alloc, stack)) {
         large.push_back(alloc);
         continue;
       }
-      stack += *bytes;
       builder.setInsertionPointAfter(afterPrologue);
       Value buffer =
           memref::AllocaOp::create(builder, alloc.getLoc(), alloc.getType(),

@@ -57,6 +57,18 @@ func.func @kernel_conv_c1(%x: memref<1x4x9xf32>, %f: memref<4x4x3xf32>, %o: memr
 
 // -----
 
+func.func @kernel_conv_c3(%x: memref<1x9x6xi8>, %f: memref<1x3x2x16x4xi8>, %o: memref<1x7x16xi32>) {
+  // expected-error @+1 {{channels of a group are no multiple of kr}}
+  hone.kernel.conv ins(%x, %f : memref<1x9x6xi8>, memref<1x3x2x16x4xi8>) maps [] outs(%o : memref<1x7x16xi32>)
+      kernel [3] strides [1] dilations [1] pads [0, 0] group 1 channels_last packed <16, 4> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
+
+// -----
+
 func.func @kernel_pool_indices(%x: memref<1x4x9xf32>, %o: memref<1x4x3xf32>, %i: memref<1x4x3xi64>) {
   // expected-error @+1 {{only a maximum has indices}}
   hone.kernel.pool sum ins(%x : memref<1x4x9xf32>) maps [] outs(%o, %i : memref<1x4x3xf32>, memref<1x4x3xi64>)
