@@ -33,21 +33,20 @@ Scalar packedValue(ScalarBuilder &s, Val bytes, SmallVector<Scalar> row,
 
 bool isPowerOf2(int64_t size) { return size > 0 && (size & (size - 1)) == 0; }
 
-/// A constant of uint8 whose bytes are those of `bytes` after `change`; none if
-/// they are not known.
-std::optional<Val>
-changedBytes(NodeBuilder &n, Val bytes, ArrayRef<int64_t> shape,
-             llvm::function_ref<void(const graph::ConstantBytes &,
-                                     MutableArrayRef<char>)>
-                 change) {
-  std::optional<graph::ConstantBytes> known = graph::constantBytes(bytes.value);
+/// A constant of the type of `given` with other elements, which `change` makes
+/// from those of `given`; none if they are not known.
+std::optional<Val> changed(NodeBuilder &n, Val given, ArrayRef<int64_t> shape,
+                           llvm::function_ref<void(const graph::ConstantBytes &,
+                                                   MutableArrayRef<char>)>
+                               change) {
+  std::optional<graph::ConstantBytes> known = graph::constantBytes(given.value);
   if (!known)
     return std::nullopt;
   graph::ConstantBuffer buffer(
-      RankedTensorType::get(shape, bytes.type().getElementType()));
+      RankedTensorType::get(shape, given.type().getElementType()));
   change(*known, buffer.data());
-  return Val{graph::ConstantOp::create(n.b, n.loc, buffer.finish("codes")),
-             ElementType::Uint8};
+  return Val{graph::ConstantOp::create(n.b, n.loc, buffer.finish("weights")),
+             given.elem};
 }
 
 /// An order of K in which the elements of each group follow each other, and
@@ -71,7 +70,7 @@ std::optional<Ints> orderByGroup(NodeBuilder &n, Val groups, int64_t k,
 /// Rows of codes in another order of K.
 std::optional<Val> reordered(NodeBuilder &n, Val bytes, ArrayRef<int64_t> order,
                              int64_t rows, int64_t rowBytes, int64_t bits) {
-  return changedBytes(
+  return changed(
       n, bytes, {rows, rowBytes},
       [&](const graph::ConstantBytes &from, MutableArrayRef<char> to) {
         std::fill(to.begin(), to.end(), 0);
@@ -226,22 +225,29 @@ constexpr float kNf4[] = {-1.0,
 /// The weights [N, K] of 4 bits of a node, as f32.
 Val weightsFromTable(NodeBuilder &n, Val bytes, Val largest, int64_t rows,
                      int64_t k, int64_t block, ArrayRef<float> table) {
-  if (k % block == 0) {
-    auto swapHalves = [](const graph::ConstantBytes &from,
-                         MutableArrayRef<char> to) {
-      for (auto [i, byte] : llvm::enumerate(to)) {
-        auto both = static_cast<uint8_t>(*from.element(i));
-        byte = static_cast<char>(both << 4 | both >> 4);
-      }
-    };
-    if (std::optional<Val> codes =
-            changedBytes(n, bytes, {rows, k / 2}, swapHalves))
-      return n.dequantizeBlocks(*codes,
-                                n.reshape(largest, n.sizes({rows, k / block})),
-                                Val(), n.sizes({rows, k}),
-                                {/*bits=*/4, block, /*axis=*/1, /*zero=*/0,
-                                 /*isUnsigned=*/true, table});
-  }
+  // Blocks that end inside of a row are divided: parts have the same scale.
+  int64_t part = std::gcd(k, block);
+  auto swapHalves = [](const graph::ConstantBytes &from,
+                       MutableArrayRef<char> to) {
+    for (auto [i, byte] : llvm::enumerate(to)) {
+      auto both = static_cast<uint8_t>(*from.element(i));
+      byte = static_cast<char>(both << 4 | both >> 4);
+    }
+  };
+  auto repeat = [&](const graph::ConstantBytes &from,
+                    MutableArrayRef<char> to) {
+    for (int64_t i = 0; i < rows * k / part; ++i)
+      std::memcpy(to.data() + i * from.width, from.element(i * part / block),
+                  from.width);
+  };
+  // The codes of a part fill words of 32 bits.
+  if (part % 8 == 0)
+    if (std::optional<Val> codes = changed(n, bytes, {rows, k / 2}, swapHalves))
+      if (std::optional<Val> scales =
+              changed(n, largest, {rows, k / part}, repeat))
+        return n.dequantizeBlocks(*codes, *scales, Val(), n.sizes({rows, k}),
+                                  {/*bits=*/4, part, /*axis=*/1, /*zero=*/0,
+                                   /*isUnsigned=*/true, table});
   SmallVector<double> numbers(table.begin(), table.end());
   Val values = n.constant(ElementType::Float, {graph::kCodeTableSize}, numbers);
   return n.compute(
