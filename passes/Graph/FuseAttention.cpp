@@ -8,6 +8,7 @@
 #include "passes/Analysis/Fusion.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
+#include "passes/Machine/Tuning.h"
 
 namespace hone {
 #define GEN_PASS_DEF_FUSEATTENTIONPASS
@@ -17,11 +18,6 @@ namespace hone {
 using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
-
-/// Limit of what the kernels of all targets keep in registers or near them.
-static constexpr int64_t maxDepth = 256, maxWidth = 128;
-/// This few rows do not pay for a kernel that works on blocks of them.
-static constexpr int64_t minRows = 5;
 
 namespace {
 
@@ -210,10 +206,10 @@ const char *SoftmaxProduct::matchScores() {
     return !ShapedType::isDynamic(size) && size > 0 && size <= limit;
   };
   int64_t rows = query.getDimSize(rank - 2);
-  if (!within(key.getDimSize(rank - 1), maxDepth) ||
-      !within(value.getDimSize(rank - 1), maxWidth))
+  if (!within(key.getDimSize(rank - 1), tuning::kMaxAttentionDepth) ||
+      !within(value.getDimSize(rank - 1), tuning::kMaxAttentionWidth))
     return "keys or values are too long";
-  if (!ShapedType::isDynamic(rows) && rows < minRows)
+  if (!ShapedType::isDynamic(rows) && rows < tuning::kMinAttentionRows)
     return "there are few rows";
   return nullptr;
 }

@@ -214,6 +214,10 @@ inline constexpr int64_t kFewPixels = 2;
 
 //===-- Attention ---------------------------------------------------------===//
 
+/// Elements of a query and of a value that kernels of all targets keep in
+/// registers or near them; so few rows do not pay for blocks of them.
+inline constexpr int64_t kMaxAttentionDepth = 256, kMaxAttentionWidth = 128;
+inline constexpr int64_t kMinAttentionRows = 5;
 /// Vectors of a register tile.
 inline constexpr int64_t kAttentionVectors = 2;
 /// Overhead of a tile in cycles per step of a product: the loop's, and its
