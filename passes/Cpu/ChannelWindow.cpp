@@ -5,7 +5,6 @@
 #include "passes/Cpu/ChannelWindow.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Contraction.h"
-#include "passes/Cpu/MicroKernel.h"
 #include "passes/Machine/Tuning.h"
 #include <map>
 
@@ -16,6 +15,15 @@ using namespace hone;
 /// so many and faster: there is no multiplication of i32 as fast as that of
 /// f32.
 static constexpr int64_t kMaxExactTaps = (1 << 24) / (255 * 128);
+
+ByteSums hone::byteSums(const CpuMachine &machine, ArrayRef<int64_t> kernel,
+                        Type accumulator) {
+  if (machine.hasByteDot())
+    return {findMicroKernel("dot_bytes"), accumulator};
+  if (ShapedType::getNumElements(kernel) <= kMaxExactTaps)
+    return {nullptr, Float32Type::get(accumulator.getContext())};
+  return {nullptr, accumulator};
+}
 
 namespace {
 class ChannelEmitter {
@@ -28,12 +36,10 @@ public:
         reduction(reduction), accumulator(accumulator), sum(accumulator),
         epilogue(epilogue), fill(fill), lanes(lanesOf(machine, accumulator)),
         last(window.spatial() - 1) {
-    int64_t count = ShapedType::getNumElements(window.kernel);
     if (taps && graph::isByteProduct(input.elementType(), accumulator)) {
-      if (machine.hasByteDot())
-        dot = findMicroKernel("dot_bytes");
-      else if (count <= kMaxExactTaps)
-        sum = e.builder.getF32Type();
+      ByteSums sums = byteSums(machine, window.kernel, accumulator);
+      dot = sums.dot;
+      sum = sums.type;
     }
     int64_t size = window.kernel[last];
     if (size > tuning::kMaxUnrolledKernel)

@@ -4,10 +4,19 @@
 #ifndef HONE_PASSES_CPU_CHANNELWINDOW_H
 #define HONE_PASSES_CPU_CHANNELWINDOW_H
 
+#include "passes/Cpu/MicroKernel.h"
 #include "passes/Emit/Epilogue.h"
 #include "passes/Emit/WindowReduction.h"
 
 namespace hone {
+
+/// How products of bytes are added up over a window.
+struct ByteSums {
+  const MicroKernel *dot; ///< Null: the machine has no dot products of bytes.
+  mlir::Type type;        ///< Of the sums.
+};
+ByteSums byteSums(const CpuMachine &machine, llvm::ArrayRef<int64_t> kernel,
+                  mlir::Type accumulator);
 
 /// Emits one `scf.forall` over rows and blocks of channels. `taps` is
 /// [kernel.., channels], for `Weighted`; then padding reads as `fill`.

@@ -3,8 +3,8 @@
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/Cpu/ChannelWindow.h"
 #include "passes/Cpu/ContractionPasses.h"
-#include "passes/Cpu/MicroKernel.h"
 
 namespace hone {
 #define GEN_PASS_DEF_NAMEARITHMETICPASS
@@ -51,6 +51,13 @@ struct Factors {
 
 } // namespace
 
+static std::string nameOf(const MicroKernel &form) {
+  std::string name = form.name.str();
+  if (!form.extension.empty())
+    name += (" (" + form.extension + ")").str();
+  return name;
+}
+
 /// Of an operation that a schedule's form computes.
 static std::string arithmeticOf(ScheduledOpInterface op,
                                 const MicroKernel &form) {
@@ -64,24 +71,25 @@ static std::string arithmeticOf(ScheduledOpInterface op,
       matmul && matmul.getQuantized())
     factors.right =
         std::to_string(32 / matmul.getPackedAttr().getKr()) + " bits";
-  std::string name = form.name.str();
-  if (!form.extension.empty())
-    name += (" (" + form.extension + ")").str();
-  return factors.after(name);
+  return factors.after(nameOf(form));
 }
 
-/// Of a convolution without a schedule: bytes are multiplied as floats.
+/// Of a convolution without a schedule.
 static std::string arithmeticOf(KernelConvOp op, const CpuMachine &machine) {
   Type left = getElementTypeOrSelf(op.getInput()),
        right = getElementTypeOrSelf(op.getFilter()),
        sum = cast<KernelOpInterface>(*op).getAccumulatorType();
   Factors factors(left, right, sum);
-  bool isFloat = isa<FloatType>(sum);
   if (op.getDepthwise() && isByteProduct(left, sum)) {
-    factors.sum = "f32";
-    isFloat = true;
+    ByteSums sums = byteSums(machine, op.getKernel(), sum);
+    if (sums.dot)
+      return factors.after(nameOf(*sums.dot));
+    sum = sums.type;
+    if (sum.isF32())
+      factors.sum = "f32";
   }
-  return factors.after(isFloat && machine.hasFma() ? "fma" : "mul_add");
+  bool isFused = isa<FloatType>(sum) && machine.hasFma();
+  return factors.after(isFused ? "fma" : "mul_add");
 }
 
 /// The type of other arithmetic on elements; null for what only converts,

@@ -1,6 +1,8 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v3},func.func(hone-schedule-kernels,hone-name-arithmetic))' | FileCheck %s
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v2},func.func(hone-schedule-kernels,hone-name-arithmetic))' | FileCheck %s --check-prefix=OLD
 
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-name-arithmetic))' | FileCheck %s --check-prefix=DOT
+
 // A kernel is named after its products.
 // CHECK-LABEL: func.func @product(
 // CHECK-SAME:  hone.arithmetic = "fma f32 x f32 -> f32"
@@ -31,9 +33,12 @@ func.func @bytes(%a: memref<64x64xi8>, %b: memref<4x16x16x4xi8>, %out: memref<64
 
 // -----
 
-// Depthwise convolutions of bytes are summed in f32.
+// Without dot products, depthwise convolutions of bytes are summed in f32.
 // CHECK-LABEL: func.func @depthwise(
 // CHECK-SAME:  hone.arithmetic = "fma u8 x s8 -> f32"
+// DOT-LABEL:   func.func @depthwise(
+// DOT-SAME:    hone.arithmetic = "dot_bytes (VNNI) u8 x s8 -> s32"
+module attributes {hone_machine.cpu = #hone_machine.cpu<"dots", vector_bits = 512, vector_registers = 32, byte_dot = 1>} {
 func.func @depthwise(%x: memref<1x8x8x16xi8>, %w: memref<3x3x16xi8>, %out: memref<1x6x6x16xi32>) {
   hone.kernel.conv ins(%x, %w : memref<1x8x8x16xi8>, memref<3x3x16xi8>) maps [] outs(%out : memref<1x6x6x16xi32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 16 channels_last depthwise {
@@ -41,6 +46,7 @@ func.func @depthwise(%x: memref<1x8x8x16xi8>, %w: memref<3x3x16xi8>, %out: memre
     hone.kernel.yield %acc : i32
   }
   return
+}
 }
 
 // -----
