@@ -44,6 +44,21 @@ Tensor Tensor::random(std::vector<int64_t> shape, unsigned seed) {
   return tensor;
 }
 
+namespace {
+/// Frees the scratch of a kernel before it returns: there is no context that
+/// keeps it.
+struct FreeScratchPass
+    : PassWrapper<FreeScratchPass, OperationPass<func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(FreeScratchPass)
+  void runOnOperation() override {
+    Block &body = getOperation().getBody().front();
+    OpBuilder builder(body.getTerminator());
+    for (auto alloc : body.getOps<memref::AllocOp>())
+      memref::DeallocOp::create(builder, alloc.getLoc(), alloc);
+  }
+};
+} // namespace
+
 static void buildPipeline(PassManager &manager) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
   functions.addPass(hone::createScheduleKernelsPass());
@@ -51,6 +66,7 @@ static void buildPipeline(PassManager &manager) {
   functions.addPass(hone::createLowerConvolutionsPass());
   functions.addPass(hone::createLowerPoolingPass());
   functions.addPass(createForallToForLoopPass());
+  functions.addPass(std::make_unique<FreeScratchPass>());
   functions.addPass(createCanonicalizerPass());
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createConvertVectorToLLVMPass());
