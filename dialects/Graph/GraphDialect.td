@@ -86,6 +86,10 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
       if (getKr() != 1)
         shape.push_back(getKr());
     }
+    /// Whether each of `group` parts of the channels, if known, is whole steps.
+    bool divides(int64_t channels, int64_t group) const {
+      return ::mlir::ShapedType::isDynamic(channels) || channels / group % getKr() == 0;
+    }
     /// Whether panels of this type are multiplied in such steps.
     bool isFor(::mlir::Type element) const;
     /// How many dimensions these are.

@@ -181,8 +181,7 @@ LogicalResult KernelConvOp::verify() {
     return failure();
   int64_t channels = cast<ShapedType>(getInput().getType()).getShape().back();
   std::optional<PackedAttr> packed = getPacked();
-  if (packed && !ShapedType::isDynamic(channels) && getGroup() > 0 &&
-      channels / getGroup() % packed->getKr() != 0) // C3
+  if (packed && getGroup() > 0 && !packed->divides(channels, getGroup())) // C3
     return emitOpError("channels of a group are no multiple of kr");
   return success();
 }

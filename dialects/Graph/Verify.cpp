@@ -376,8 +376,7 @@ LogicalResult ConvOp::verify() {
       (!ShapedType::isDynamic(outputs) && outputs % group)) // C2
     return emitOpError("channels must be multiples of the group count ")
            << group;
-  if (packed && !ShapedType::isDynamic(channels) &&
-      channels / group % packed->getKr() != 0) // C6
+  if (packed && !packed->divides(channels, group)) // C6
     return emitOpError("channels of a group are no multiple of kr");
   if (!packed && !getDepthwise()) {
     if (filter.getRank() != rank || differ(filter.getDimSize(0), outputs) ||
