@@ -15,7 +15,7 @@ ConvPoint::ConvPoint(Emitter &e, KernelConvOp op, bool fma)
       epilogue(e, op, SmallVector<int64_t>(input.sizes.size(), 1)),
       window(Window::get(e, op, input, epilogue.sizes)),
       accumulator(op.getAccumulatorType()), transposed(op.getTransposed()),
-      fma(fma), last(window.spatial() - 1) {
+      reduction{WindowReduction::Weighted, fma}, last(window.spatial() - 1) {
   groupIn = e.div(window.channels, e.cst(op.getGroup()));
   groupOut = e.div(epilogue.sizes[window.channelDim()], e.cst(op.getGroup()));
 }
@@ -82,7 +82,7 @@ ConvPoint::Sums ConvPoint::emitProducts(Value inOffset, Value filterOffset,
   Value tap = filter.extend(e, filter.load(e, filterOffset), accumulator);
   if (!lanes) {
     Value in = input.extend(e, input.load(e, inOffset), accumulator);
-    return {e.sum(sums[0], e.product(in, tap))};
+    return {reduction.combine(e, sums[0], in, tap)};
   }
   auto type = VectorType::get({lanes}, accumulator);
   tap = vector::BroadcastOp::create(e.builder, e.loc, type, tap);
@@ -95,10 +95,7 @@ ConvPoint::Sums ConvPoint::emitProducts(Value inOffset, Value filterOffset,
     Value in = window.load(e, input, e.add(inOffset, step), e.add(at, step),
                            lanes, outside);
     in = input.extend(e, in, accumulator);
-    if (fma && isa<FloatType>(accumulator))
-      results.push_back(vector::FMAOp::create(e.builder, e.loc, in, tap, sum));
-    else
-      results.push_back(e.sum(sum, e.product(in, tap)));
+    results.push_back(reduction.combine(e, sum, in, tap));
   }
   return results;
 }

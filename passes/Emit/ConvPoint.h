@@ -5,7 +5,7 @@
 #define HONE_PASSES_EMIT_CONVPOINT_H
 
 #include "passes/Emit/Epilogue.h"
-#include "passes/Emit/Window.h"
+#include "passes/Emit/WindowReduction.h"
 
 namespace hone {
 
@@ -50,7 +50,8 @@ private:
   Epilogue epilogue;
   Window window;
   mlir::Type accumulator;
-  bool transposed, fma;
+  bool transposed;
+  WindowReduction reduction;
   mlir::Value groupIn, groupOut; ///< Channels of a group.
   size_t last;                   ///< The last spatial dimension.
 

@@ -2,6 +2,7 @@
 // Sizes and clamped ranges of sliding windows, for convolution and pooling.
 #include "passes/Emit/Window.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/Epilogue.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;
@@ -85,21 +86,15 @@ Value Window::load(Emitter &e, const FlatBuffer &input, Value offset, Value at,
                    int64_t lanes, Value outside) const {
   size_t last = spatial() - 1;
   auto type = VectorType::get({lanes}, input.elementType());
-  auto mask = VectorType::get({lanes}, e.builder.getI1Type());
-  // The lanes of a vector from `first` on that are before `end`.
-  auto before = [&](Value first, Value end) -> Value {
-    return vector::CreateMaskOp::create(e.builder, e.loc, mask,
-                                        e.sub(end, first));
-  };
   auto loadFrom = [&](int64_t lane) -> Value {
     Value place = e.add(offset, lane);
     if (!outside)
       return input.load(e, place, lanes);
-    Value first = e.add(at, lane), inside = before(first, in[last]);
+    Value first = e.add(at, lane), inside = makeMask(e, in[last], first, lanes);
     if (pads[last] > 0)
       inside = arith::SelectOp::create(
-          e.builder, e.loc, before(first, e.cst(0)),
-          e.splat(mask, e.builder.getBoolAttr(false)), inside);
+          e.builder, e.loc, makeMask(e, e.cst(0), first, lanes),
+          e.splat(inside.getType(), e.builder.getBoolAttr(false)), inside);
     return vector::MaskedLoadOp::create(e.builder, e.loc, type, input.memref,
                                         place, inside, outside);
   };
