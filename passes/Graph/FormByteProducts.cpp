@@ -492,8 +492,7 @@ static Value alignChannels(OpBuilder &b, Value tensor, int64_t spatial) {
     shape.push_back(type.getNumElements());
     shape.append(spatial, 1);
   }
-  return ReshapeOp::create(b, tensor.getLoc(), type.clone(shape), tensor,
-                           ValueRange());
+  return reshapeTo(b, tensor.getLoc(), tensor, shape);
 }
 
 static LogicalResult formConvolution(ConvOp op, const Dequantized &left,

@@ -52,6 +52,10 @@ private:
   bool isFree(Operation *op) const {
     return op && op->getBlock() == &block && !groupOf.count(op);
   }
+  bool isIn(unsigned group, Operation *op) const {
+    auto it = groupOf.find(op);
+    return it != groupOf.end() && it->second == group;
+  }
   /// Adds `op` unless that would make the group depend on itself.
   bool tryAdd(unsigned group, Operation *op);
   bool dependsOnItself(const Group &group);
@@ -172,10 +176,8 @@ void GroupBuilder::takeProducer(ReduceOp reduce) {
   if (!isFree(map))
     return;
   unsigned group = groupOf.at(reduce);
-  Fusion fusion = planFormula(map, [&](Operation *user) {
-    auto it = groupOf.find(user);
-    return it != groupOf.end() && it->second == group;
-  });
+  Fusion fusion =
+      planFormula(map, [&](Operation *user) { return isIn(group, user); });
   if (fusion && !tryAdd(group, map))
     fusion = Fusion::no(kRefused);
   if (!fusion)
@@ -204,9 +206,7 @@ void GroupBuilder::growRows(ReduceOp reduce) {
   if (!rows)
     return takeProducer(reduce);
   auto isInside = [&](Value value) {
-    Operation *producer = value.getDefiningOp();
-    auto it = producer ? groupOf.find(producer) : groupOf.end();
-    return it != groupOf.end() && it->second == group;
+    return isIn(group, value.getDefiningOp());
   };
   auto consider = [&](Operation *producer, Operation *consumer, Operation *op) {
     if (!isFree(op) || !isa<MapOp, ReduceOp>(op))
@@ -222,10 +222,8 @@ void GroupBuilder::growRows(ReduceOp reduce) {
     for (Value operand : op->getOperands()) {
       auto map = operand.getDefiningOp<MapOp>();
       if (map && map->getNumResults() == 1 &&
-          llvm::all_of(map->getUsers(), [&](Operation *user) {
-            auto it = groupOf.find(user);
-            return it != groupOf.end() && it->second == group;
-          }))
+          llvm::all_of(map->getUsers(),
+                       [&](Operation *user) { return isIn(group, user); }))
         consider(map, op, map);
     }
   };

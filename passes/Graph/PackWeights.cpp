@@ -195,8 +195,8 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
   Location loc = job.source.getLoc();
   int64_t outputs = type.getDimSize(0), channels = type.getDimSize(1),
           taps = ShapedType::getNumElements(type.getShape().drop_front(2));
-  auto reshape = [&](Value v, ArrayRef<int64_t> shape) -> Value {
-    return ReshapeOp::create(b, loc, type.clone(shape), v, ValueRange());
+  auto reshape = [&](Value v, ArrayRef<int64_t> shape) {
+    return reshapeTo(b, loc, v, shape);
   };
   auto transpose = [&](Value v, ArrayRef<int64_t> shape,
                        ArrayRef<int64_t> order) -> Value {

@@ -27,6 +27,10 @@ graph::MapOp createMap(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::TypeRange results, mlir::ValueRange inputs,
                        mlir::ValueRange dims, mlir::Region &body);
 
+/// `value` with another static shape; itself if it has that.
+mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::Value value, llvm::ArrayRef<int64_t> shape);
+
 /// `value` with other sizes; itself if they are those it has.
 mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Location loc,
                       graph::DimBuilder &dims, mlir::Value value,

@@ -10,6 +10,15 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
+Value hone::reshapeTo(OpBuilder &builder, Location loc, Value value,
+                      ArrayRef<int64_t> shape) {
+  RankedTensorType type = tensorType(value);
+  if (type.getShape() == shape)
+    return value;
+  return ReshapeOp::create(builder, loc, type.clone(shape), value,
+                           ValueRange());
+}
+
 Value hone::reshapeTo(OpBuilder &builder, Location loc, DimBuilder &dims,
                       Value value, ArrayRef<OpFoldResult> sizes) {
   SmallVector<int64_t> shape;

@@ -26,6 +26,13 @@ namespace {
 struct ReducedView {
   int64_t reduced = 1, inner = 1;
 };
+
+/// Reductions of one value along the same axes, and how they are divided.
+struct Division {
+  SmallVector<ReduceOp> siblings;
+  ReducedView view;
+  int64_t parts = 1;
+};
 } // namespace
 
 /// Nothing if sizes are unknown, or if there are results for rows, which
@@ -79,14 +86,6 @@ static int64_t choosePartsOf(ReduceOp reduce, const ReducedView &view) {
   return 1;
 }
 
-static Value reshaped(OpBuilder &b, Location loc, Value value,
-                      ArrayRef<int64_t> shape) {
-  RankedTensorType type = tensorType(value);
-  if (type.getShape() == shape)
-    return value;
-  return ReshapeOp::create(b, loc, type.clone(shape), value, ValueRange());
-}
-
 /// The value with another shape. A formula that only `siblings` read is
 /// computed in that shape.
 static Value viewInput(OpBuilder &b, Value value,
@@ -105,22 +104,22 @@ static Value viewInput(OpBuilder &b, Value value,
   };
   if (!map || !planFormula(map, isSibling) ||
       !llvm::all_of(map.getInputs(), canView))
-    return reshaped(b, loc, value, shape);
+    return reshapeTo(b, loc, value, shape);
   IRMapping mapping;
   SmallVector<int64_t> one(shape.size(), 1);
   for (Value input : map.getInputs())
     if (!mapping.contains(input))
-      mapping.map(input, reshaped(b, loc, input,
-                                  tensorType(input).getNumElements() == 1
-                                      ? ArrayRef<int64_t>(one)
-                                      : shape));
+      mapping.map(input, reshapeTo(b, loc, input,
+                                   tensorType(input).getNumElements() == 1
+                                       ? ArrayRef<int64_t>(one)
+                                       : shape));
   Operation *viewed = b.clone(*map, mapping);
   viewed->getResult(0).setType(tensorType(value).clone(shape));
   return viewed->getResult(0);
 }
 
-static void split(MutableArrayRef<ReduceOp> siblings, const ReducedView &view,
-                  int64_t parts) {
+static void divide(Division &division) {
+  auto &[siblings, view, parts] = division;
   OpBuilder b(siblings.front());
   SmallVector<int64_t> shape = {parts, view.reduced / parts};
   if (view.inner > 1)
@@ -137,7 +136,7 @@ static void split(MutableArrayRef<ReduceOp> siblings, const ReducedView &view,
     };
     Value result = reduceAlong(reduceAlong(input, 1), 0);
     reduce.replaceAllUsesWith(
-        reshaped(b, reduce.getLoc(), result, type.getShape()));
+        reshapeTo(b, reduce.getLoc(), result, type.getShape()));
   }
   for (ReduceOp reduce : siblings)
     reduce.erase();
@@ -152,21 +151,20 @@ struct SplitReductionsPass
 
   void runOnOperation() override {
     using Key = std::tuple<Value, Attribute, Block *>;
-    llvm::MapVector<Key, std::pair<SmallVector<ReduceOp>, int64_t>> reductions;
+    llvm::MapVector<Key, Division> divisions;
     getOperation().walk([&](ReduceOp reduce) {
       std::optional<ReducedView> view = viewOf(reduce);
       int64_t parts = view ? choosePartsOf(reduce, *view) : 1;
       if (parts == 1)
         return;
-      auto &[siblings, common] = reductions[{
-          reduce.getInput(), reduce.getAxesAttr(), reduce->getBlock()}];
-      siblings.push_back(reduce);
-      common = parts;
+      Division &division = divisions[{reduce.getInput(), reduce.getAxesAttr(),
+                                      reduce->getBlock()}];
+      division.siblings.push_back(reduce);
+      division.view = *view;
+      division.parts = parts;
     });
-    for (auto &[key, found] : reductions) {
-      auto &[siblings, parts] = found;
-      split(siblings, *viewOf(siblings.front()), parts);
-    }
+    for (auto &[key, division] : divisions)
+      divide(division);
   }
 };
 } // namespace
