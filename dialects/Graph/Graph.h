@@ -49,6 +49,21 @@ llvm::SmallVector<T> headMajor(llvm::ArrayRef<T> values, bool byRow) {
 /// left, signed on the right.
 bool isByteProduct(mlir::Type operand, mlir::Type sum);
 
+/// Whether each output channel of a convolution, whose filter is not packed,
+/// reads one of several input channels.
+template <typename OpTy> bool isChannelwise(OpTy conv) {
+  return conv.getGroup() > 1 &&
+         mlir::cast<mlir::ShapedType>(conv.getFilter().getType())
+                 .getDimSize(1) == 1;
+}
+
+/// Whether a convolution multiplies its filter and its pixels.
+bool isPointwise(ConvOp conv);
+
+/// Whether the pixels of one image of f32, in the order of the model, are the
+/// rows of a matrix that a constant filter is multiplied by.
+bool isMatrixOfPixels(ConvOp conv);
+
 } // namespace hone::graph
 
 #endif // HONE_DIALECTS_GRAPH_GRAPH_H

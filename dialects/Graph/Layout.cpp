@@ -107,16 +107,31 @@ void MapOp::useChannelsLast() {
 
 //===-- Windows -----------------------------------------------------------===//
 
+bool hone::graph::isPointwise(ConvOp conv) {
+  auto isOne = [](int64_t size) { return size == 1; };
+  return conv.getGroup() == 1 && llvm::all_of(conv.getKernel(), isOne) &&
+         llvm::all_of(conv.getStrides(), isOne) &&
+         llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
+}
+
+bool hone::graph::isMatrixOfPixels(ConvOp conv) {
+  RankedTensorType type = typeOf(conv.getInput());
+  return isPointwise(conv) && !conv.getChannelsLast() &&
+         type.hasStaticShape() && type.getDimSize(0) == 1 &&
+         conv.getFilter().getDefiningOp<ConstantOp>() &&
+         type.getElementType().isF32() &&
+         conv.getType().getElementType().isF32();
+}
+
 LayoutRole ConvOp::getLayoutRole(DimBuilder &) {
   if (getChannelsLast() || !hasChannelsLast(getInput()))
     return LayoutRole::Fixed;
   // Vectors along a row of outputs multiply by one number. A product with more
   // channels has panels instead, and products of bytes have no masks.
-  bool isDepthwise = getGroup() > 1 && getFilter().getType().getDimSize(1) == 1;
   bool isWide = typeOf(getInput()).getElementTypeBitWidth() >= 32;
-  return isDepthwise && isWide && getStrides().back() <= 2
-             ? LayoutRole::BetterChannelsLast
-             : LayoutRole::ChannelsLast;
+  bool hasRows = isChannelwise(*this) && isWide && getStrides().back() <= 2;
+  return hasRows || isMatrixOfPixels(*this) ? LayoutRole::BetterChannelsLast
+                                            : LayoutRole::ChannelsLast;
 }
 
 void ConvOp::useChannelsLast() {

@@ -214,13 +214,6 @@ Fusion hone::planMaps(MapOp producer, MapOp consumer) {
 
 //===----------------------------------------------------------------------===//
 
-bool hone::isPointwise(ConvOp conv) {
-  auto isOne = [](int64_t size) { return size == 1; };
-  return conv.getGroup() == 1 && llvm::all_of(conv.getKernel(), isOne) &&
-         llvm::all_of(conv.getStrides(), isOne) &&
-         llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
-}
-
 bool hone::hasEpilogue(Operation *op) {
   return isa<EpilogueOpInterface>(op) && op->getNumResults() == 1;
 }

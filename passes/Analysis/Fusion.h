@@ -54,9 +54,6 @@ Fusion planMaps(graph::MapOp producer, graph::MapOp consumer);
 
 //===-- Maps into the epilogues of contractions and windows ---------------===//
 
-/// Whether a convolution is a product of its filter and its pixels.
-bool isPointwise(graph::ConvOp conv);
-
 /// Whether an operation has an epilogue for maps of its result.
 bool hasEpilogue(mlir::Operation *op);
 

@@ -47,8 +47,8 @@ static std::function<Value(Value)> strideOverPixels(Emitter &e, KernelConvOp op,
 /// Plain loops have vectors along a row of pixels at best.
 static void remarkPlain(KernelConvOp op) {
   auto filter = cast<ShapedType>(op.getFilter().getType());
-  if (!op.getTransposed() && !op.getChannelsLast() && op.getGroup() > 1 &&
-      filter.getDimSize(1) == 1 && op.getStrides().back() <= 2)
+  if (!op.getTransposed() && !op.getChannelsLast() && isChannelwise(op) &&
+      op.getStrides().back() <= 2)
     return; // Its vectors are as long.
   StringRef reason =
       op.getTransposed()

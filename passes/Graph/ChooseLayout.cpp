@@ -7,7 +7,6 @@
 // transposed in the whole function. That choice is a minimum cut: operations
 // are nodes, a value is an edge that costs its size when producer and a
 // consumer disagree, however many consumers there are.
-#include "passes/Analysis/Fusion.h"
 #include "passes/Graph/ChannelsLast.h"
 #include "passes/Graph/MinCut.h"
 #include "passes/Graph/Passes.h"
@@ -76,24 +75,22 @@ LayoutProblem::LayoutProblem(func::FuncOp function) : dims(function) {
   });
 }
 
-/// The one image of a pointwise convolution whose pixels, in the order of the
-/// model, are the rows of a matrix; none if they are few, or not all floats.
-static bool isMatrixOfPixels(ConvOp conv) {
-  RankedTensorType type = conv.getInput().getType();
-  return isPointwise(conv) && !conv.getChannelsLast() &&
-         type.hasStaticShape() && type.getDimSize(0) == 1 &&
-         isConstant(conv.getFilter()) && type.getElementType().isF32() &&
-         conv.getType().getElementType().isF32() &&
-         estimateProduct(type.getShape().drop_front(2)) >=
-             tuning::kMinMatrixPixels;
+/// Whether a convolution would leave much of its vectors empty in the order of
+/// the model.
+static bool isShort(ConvOp conv) {
+  ArrayRef<int64_t> pixels = conv.getInput().getType().getShape().drop_front(2);
+  if (isMatrixOfPixels(conv))
+    return estimateProduct(pixels) < tuning::kMinMatrixPixels;
+  return !ShapedType::isDynamic(pixels.back()) &&
+         pixels.back() < tuning::kMinDepthwiseRow;
 }
 
 void LayoutProblem::addOperation(Operation *op) {
   auto layout = dyn_cast<LayoutOpInterface>(op);
   LayoutRole role = layout ? layout.getLayoutRole(dims) : LayoutRole::Fixed;
   if (auto conv = dyn_cast<ConvOp>(op);
-      conv && role == LayoutRole::ChannelsLast && isMatrixOfPixels(conv))
-    role = LayoutRole::BetterChannelsLast;
+      conv && role == LayoutRole::BetterChannelsLast && isShort(conv))
+    role = LayoutRole::ChannelsLast;
   if (role == LayoutRole::ChannelsLast) {
     convolutions = true;
     flexible[op] = MinCut::source;
@@ -104,19 +101,10 @@ void LayoutProblem::addOperation(Operation *op) {
   flexible[op] = node;
   if (role == LayoutRole::BetterChannelsLast) {
     // Accesses along rows are not aligned, and their last vectors not full;
-    // pixels are not packed: about a sweep. Short rows leave most of a vector
-    // empty.
+    // pixels are not packed: about a sweep.
     auto type = cast<RankedTensorType>(op->getOperand(0).getType());
-    int64_t length = type.getShape().back();
-    auto conv = dyn_cast<ConvOp>(op);
-    bool isShort = conv && conv.getGroup() > 1 &&
-                   !ShapedType::isDynamic(length) &&
-                   length < tuning::kMinDepthwiseRow;
-    convolutions |= isShort;
-    network.addEdge(
-        MinCut::source, node,
-        isShort ? MinCut::never
-                : transposeCost(type, channelsLastOrder(type.getRank())));
+    network.addEdge(MinCut::source, node,
+                    transposeCost(type, channelsLastOrder(type.getRank())));
     return;
   }
   // Operands of lower rank have no order of their own here: they are brought to
@@ -207,19 +195,14 @@ static void makeMatmul(ConvOp conv) {
   OpBuilder b(conv);
   RankedTensorType in = conv.getInput().getType(), out = conv.getType();
   int64_t pixels = estimateProduct(in.getShape().drop_front(2));
-  auto matrix = [&](Value value, int64_t rows, int64_t columns) -> Value {
-    return ReshapeOp::create(b, conv.getLoc(),
-                             tensorType(value).clone({rows, columns}), value,
-                             ValueRange());
-  };
+  Location loc = conv.getLoc();
+  Value filter = reshapeTo(b, loc, conv.getFilter(),
+                           {out.getDimSize(1), in.getDimSize(1)});
+  Value matrix = reshapeTo(b, loc, conv.getInput(), {in.getDimSize(1), pixels});
   Value product = MatmulOp::create(
-      b, conv.getLoc(), out.clone({out.getDimSize(1), pixels}),
-      matrix(conv.getFilter(), out.getDimSize(1), in.getDimSize(1)),
-      matrix(conv.getInput(), in.getDimSize(1), pixels), ValueRange(),
-      /*transposeRhs=*/false, PackedAttr(), QuantizedAttr());
-  Value result =
-      ReshapeOp::create(b, conv.getLoc(), out, product, ValueRange());
-  conv.replaceAllUsesWith(result);
+      b, loc, out.clone({out.getDimSize(1), pixels}), filter, matrix,
+      ValueRange(), /*transposeRhs=*/false, PackedAttr(), QuantizedAttr());
+  conv.replaceAllUsesWith(reshapeTo(b, loc, product, out.getShape()));
   conv.erase();
 }
 

@@ -11,10 +11,8 @@ using namespace hone;
 using namespace hone::graph;
 
 bool hone::isDepthwise(ConvOp conv) {
-  RankedTensorType filter = conv.getFilter().getType();
-  int64_t group = conv.getGroup();
-  return group > 1 && filter.getDimSize(0) == group &&
-         filter.getDimSize(1) == 1;
+  return isChannelwise(conv) && conv.getFilter().getType().getDimSize(0) ==
+                                    static_cast<int64_t>(conv.getGroup());
 }
 
 namespace {
@@ -160,22 +158,20 @@ struct SinkReshape : OpRewritePattern<MapOp> {
                          wideRank - 1 - shared))
       ++shared;
     SmallVector<ReassociationIndices> groups = groupsOf(reshape);
-    for (Value input : map.getInputs())
-      if (!canMove(input, reshape, shared) &&
-          !movedShape(input, reshape, groups))
+    SmallVector<std::optional<SmallVector<int64_t>>> shapes;
+    for (Value input : map.getInputs()) {
+      bool isAligned = canMove(input, reshape, shared);
+      shapes.push_back(isAligned ? std::nullopt
+                                 : movedShape(input, reshape, groups));
+      if (!isAligned && !shapes.back())
         return rewriter.notifyMatchFailure(map, "an input is broadcast");
+    }
     SmallVector<OpFoldResult> narrow = dims.dims(rewriter, loc, source);
     SmallVector<Value> inputs;
-    for (Value input : map.getInputs()) {
-      if (canMove(input, reshape, shared))
-        inputs.push_back(
-            moveInput(input, reshape, narrow, shared, dims, rewriter));
-      else
-        inputs.push_back(ReshapeOp::create(
-            rewriter, loc,
-            tensorType(input).clone(*movedShape(input, reshape, groups)), input,
-            ValueRange()));
-    }
+    for (auto [input, moved] : llvm::zip_equal(map.getInputs(), shapes))
+      inputs.push_back(
+          moved ? reshapeTo(rewriter, loc, input, *moved)
+                : moveInput(input, reshape, narrow, shared, dims, rewriter));
     SmallVector<int64_t> shape;
     SmallVector<Value> dynamic;
     dims.split(rewriter, loc, narrow, shape, dynamic);
