@@ -117,8 +117,11 @@ Value PoolPoint::divisor() const {
   for (int64_t lane = 0; lane < lanes; ++lane) {
     Value start = e.add(starts[last], lane * window.strides[last]);
     Value inside = reduction.divisor(e, window, last, start);
-    // Lanes that do not exist have no elements, but divide as well.
-    counts.push_back(e.mul(count, e.max(inside, e.cst(1))));
+    // Lanes that do not exist have no elements, and an integer cannot be
+    // divided by their number.
+    if (!isa<FloatType>(accumulator))
+      inside = e.max(inside, e.cst(1));
+    counts.push_back(e.mul(count, inside));
   }
   return vector::FromElementsOp::create(
       e.builder, e.loc, VectorType::get({lanes}, e.builder.getIndexType()),
