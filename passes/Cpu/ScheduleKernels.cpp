@@ -135,12 +135,11 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
       return;
     RowSplit split = splitRows(std::max<int64_t>(rowsOfM, 1), maxRows);
     auto cost = [&](int64_t width) {
-      double panels = panelCycles(machine, inTile, width, depth);
-      auto cycles = [&](int64_t rows) {
-        return std::max(inTile.stepCycles(machine, rows, width), panels);
-      };
-      double small = split.small ? cycles(split.rows - 1) : 0;
-      return split.large * cycles(split.rows) + split.small * small;
+      double small =
+          split.small ? inTile.stepCycles(machine, split.rows - 1, width) : 0;
+      double large = std::max(inTile.stepCycles(machine, split.rows, width),
+                              panelCycles(machine, inTile, width, depth));
+      return split.large * large + split.small * small;
     };
     int64_t whole = columns / (vectors * lanes);
     int64_t left = columns % (vectors * lanes);
@@ -148,6 +147,10 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     if (left)
       total += cost((left + lanes - 1) / lanes);
     total *= form.kr / inTile.kr;
+    // Of tiles that are as fast, those of one kind: with two, the code is twice
+    // as large, and LLVM hoists what both have out of the loops around them.
+    if (split.small)
+      total *= 1 + tuning::kSecondTileCost;
     // Of forms that need as many instructions, the narrower.
     total += 1e-3 * form.vectorBits(machine) / machine.vectorBits;
     // Few rows stream the right-hand side: the wider tile has more streams.

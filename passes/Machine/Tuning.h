@@ -128,6 +128,8 @@ inline constexpr int64_t kMaxUnrolledTerms = 28;
 /// tile, instead of for each accumulator.
 inline constexpr int64_t kMaxUnrolledEpilogue = 14;
 
+/// What a second number of rows of tiles costs, of all cycles.
+inline constexpr double kSecondTileCost = 5e-4;
 /// Bytes of panels that arrive from the L2 cache in a cycle.
 inline constexpr double kL2BytesPerCycle = 28;
 
