@@ -202,6 +202,7 @@ Outcome Compile::lowerGraph() {
   GraphOptions graph;
   graph.precision = precision;
   graph.fastBf16 = targets.host().hasFastBf16();
+  graph.orderBytes = targets.host().multipliesOrderedBytes();
   graph.cpuLayouts = targets.all().size() == 1;
   graph.place = [&](OpPassManager &pm) {
     for (const Backend *backend : targets.all())

@@ -41,7 +41,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   if (options.precision != Precision::F32)
     graph.addPass(createLowerPrecisionPass(
         {precisionName(options.precision).str(), options.fastBf16}));
-  graph.addPass(createPackWeightsPass({options.cpuLayouts}));
+  graph.addPass(createPackWeightsPass(
+      {options.cpuLayouts, options.cpuLayouts && options.orderBytes}));
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createInferShapesPass());

@@ -29,6 +29,8 @@ struct GraphOptions {
   Precision precision = Precision::F32;
   /// Every machine multiplies bf16 in less time than f32.
   bool fastBf16 = false;
+  /// Every machine adds products of two bytes up in 16 bits.
+  bool orderBytes = false;
   /// Stop before kernels are outlined.
   bool outline = true;
   /// Only CPUs run the model: weights may have layouts that no other target

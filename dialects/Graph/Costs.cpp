@@ -117,6 +117,9 @@ SizeExpr ConvOp::getMultiplyAdds() {
   std::optional<PackedAttr> packed = getPacked();
   if (!packed)
     return sums * SizeExpr::size(getFilter(), 1);
+  if (packed->isOrdered())
+    return sums *
+           SizeExpr::size(getInput(), getInput().getType().getRank() - 1);
   int64_t steps = getFilter().getType().getRank() - 1 - packed->stepRank();
   return sums * SizeExpr::size(getFilter(), steps) * packed->getKr();
 }

@@ -49,7 +49,8 @@ bool hone::graph::isByteProduct(Type operand, Type sum) {
 }
 
 LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 int64_t nr, int64_t kr) {
+                                 int64_t nr, int64_t kr,
+                                 std::optional<int64_t> corrections) {
   // Other widths would be read past by the tiles of an emitter.
   if (nr != kPanelWidth)
     return emitError() << "panels have " << kPanelWidth << " columns, not "
@@ -58,6 +59,8 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!llvm::is_contained({1, 2, 4, 8, 16}, kr))
     return emitError() << "1, 2, 4, 8 or 16 elements of K lie together, not "
                        << kr;
+  if (corrections && (kr != 4 || *corrections < 0 || *corrections > INT32_MAX))
+    return emitError() << "corrections are of bytes, and not " << *corrections;
   return success();
 }
 

@@ -72,14 +72,39 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
     Panels of `nr` columns hold `kr` successive elements of K of each column together: `packed<16, 4>` of a K x N matrix is
     [ceil(N/16), ceil(K/4), 16, 4]. The last dimension is left out where `kr` is 1. What has no column or no element of K
     is zero. Microkernels read `nr * kr` elements in a step (`passes/Cpu/MicroKernel.h`).
+
+    With `corrections` bytes are in such an order that two adjacent ones of a column can be multiplied by unsigned bytes and
+    added up in 16 bits. Each `half` of a panel, 8 columns, has its own order in each block of 16 elements of K. Where no
+    order will do, an element lies closer to zero, and what it lacks is one of the `corrections` of its half. A panel is a
+    sequence of whole steps: its elements, those of the filter of a convolution by position and channel; for each
+    correction a step in which one element of K in a column is not zero; for each of them and half the position in that
+    step's place, as four i32: position in the kernel's rows, in a row, first of four channels or elements of K, and 0; and
+    for each half the place of every element within its block.
   }];
-  let parameters = (ins "int64_t":$nr, "int64_t":$kr);
-  let assemblyFormat = "`<` $nr `,` $kr `>`";
+  let parameters = (ins "int64_t":$nr, "int64_t":$kr, OptionalParameter<"std::optional<int64_t>">:$corrections);
+  let builders = [AttrBuilder<(ins "int64_t":$nr, "int64_t":$kr), [{ return $_get($_ctxt, nr, kr, std::nullopt); }]>];
+  let assemblyFormat = "`<` $nr `,` $kr (`,` `corrections` `=` $corrections^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// Elements of K that are in an order of their own, and columns with one order.
+    static constexpr int64_t kOrderedBlock = 16, kHalf = 8;
+    /// Bytes of a correction's position.
+    static constexpr int64_t kPositionBytes = 16;
+    bool isOrdered() const { return getCorrections().has_value(); }
+
     /// Of a matrix of `k` x `n`.
     int64_t panels(int64_t n) const { return ::llvm::divideCeil(n, getNr()); }
-    int64_t steps(int64_t k) const { return ::llvm::divideCeil(k, getKr()); }
+    int64_t steps(int64_t k) const {
+      if (!isOrdered())
+        return ::llvm::divideCeil(k, getKr());
+      return ::llvm::divideCeil(orders(k) + getNr() / kHalf * k, getNr() * getKr());
+    }
+    /// Of an ordered panel, where corrections, their positions and orders begin.
+    int64_t corrections(int64_t k) const { return k * getNr(); }
+    int64_t positions(int64_t k) const { return corrections(k) + *getCorrections() * getNr() * getKr(); }
+    int64_t orders(int64_t k) const {
+      return positions(k) + ::llvm::alignTo(*getCorrections() * (getNr() / kHalf) * kPositionBytes, getNr() * getKr());
+    }
     /// Appends the dimensions of a panel's step: [nr] or [nr, kr].
     void appendStep(::llvm::SmallVectorImpl<int64_t> &shape) const {
       shape.push_back(getNr());

@@ -162,6 +162,11 @@ LogicalResult KernelMatmulOp::verify() {
       return emitOpError(
           "words do not have the layout of the quantized operand");
     rhsK = k;
+  } else if (packed && packed->isOrdered()) {
+    if (ShapedType::isDynamic(k) || k % PackedAttr::kOrderedBlock != 0 ||
+        rhsK != packed->steps(k)) // C1
+      return emitOpError("ordered panels have another K");
+    rhsK = k;
   } else if (packed && !ShapedType::isDynamic(rhsK)) {
     rhsK *= packed->getKr();
   }
@@ -183,6 +188,15 @@ LogicalResult KernelConvOp::verify() {
   std::optional<PackedAttr> packed = getPacked();
   if (packed && getGroup() > 0 && !packed->divides(channels, getGroup())) // C3
     return emitOpError("channels of a group are no multiple of kr");
+  if (packed && packed->isOrdered()) {
+    auto filter = cast<ShapedType>(getFilter().getType());
+    int64_t taps = ShapedType::getNumElements(getKernel());
+    if (getGroup() != 1 || getKernel().size() > 2 || filter.getRank() != 4 ||
+        ShapedType::isDynamic(channels) ||
+        channels % PackedAttr::kOrderedBlock != 0 ||
+        filter.getDimSize(1) != packed->steps(taps * channels)) // C3
+      return emitOpError("ordered panels have other channels");
+  }
   return success();
 }
 

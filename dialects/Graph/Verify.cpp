@@ -205,8 +205,14 @@ LogicalResult MatmulOp::verify() {
         (!quantized && !hasPackedShape(rhs, *packed, /*outer=*/2))) // C1
       return emitOpError("panels must be of shape [ceil(N/nr), ceil(K/kr), nr, "
                          "kr]");
-    rhsInner =
-        quantized ? inner : timesOrDynamic(rhs.getDimSize(1), packed->getKr());
+    if (packed->isOrdered() &&
+        (ShapedType::isDynamic(inner) ||
+         inner % PackedAttr::kOrderedBlock != 0 ||
+         rhs.getDimSize(1) != packed->steps(inner))) // C1
+      return emitOpError("ordered panels need whole blocks of K, and orders");
+    rhsInner = quantized || packed->isOrdered()
+                   ? inner
+                   : timesOrDynamic(rhs.getDimSize(1), packed->getKr());
     rhsColumns = rhs.getDimSize(0);
     if (!ShapedType::isDynamic(columns))
       columns = packed->panels(columns);
@@ -334,6 +340,12 @@ static SmallVector<int64_t> packedFilterShape(ConvOp op, int64_t channels,
     shape.push_back(ShapedType::isDynamic(outputs)
                         ? ShapedType::kDynamic
                         : group * packed->panels(outputs / group));
+  if (packed && packed->isOrdered()) {
+    int64_t taps = ShapedType::getNumElements(op.getKernel());
+    shape.push_back(packed->steps(taps * channels));
+    packed->appendStep(shape);
+    return shape;
+  }
   llvm::append_range(shape, op.getKernel());
   if (!packed) {
     shape.push_back(outputs);
@@ -378,6 +390,11 @@ LogicalResult ConvOp::verify() {
            << group;
   if (packed && !packed->divides(channels, group)) // C6
     return emitOpError("channels of a group are no multiple of kr");
+  if (packed && packed->isOrdered() &&
+      (group != 1 || ShapedType::isDynamic(channels) ||
+       channels % PackedAttr::kOrderedBlock != 0 || spatial > 2)) // C6
+    return emitOpError("ordered panels need whole blocks of the channels of "
+                       "one group, and at most two dimensions");
   if (!packed && !getDepthwise()) {
     if (filter.getRank() != rank || differ(filter.getDimSize(0), outputs) ||
         (!ShapedType::isDynamic(channels) &&

@@ -58,6 +58,11 @@ struct CpuMachine {
   bool hasByteMatrix() const { return byteMatrix != 0; }
   bool hasBf16Matrix() const { return bf16Matrix != 0; }
   bool isEmulated() const { return emulated != 0; }
+  /// Whether bytes are multiplied best in pairs whose sums fit in 16 bits: of
+  /// the columns of a vector, which are as many as have one order.
+  bool multipliesOrderedBytes() const {
+    return vectorBits == 256 && !hasByteDot();
+  }
   /// Elements of a vector register.
   int64_t lanes(int64_t elementBits) const {
     return std::max<int64_t>(vectorBits / elementBits, 1);

@@ -84,6 +84,7 @@ private:
   bool isOfPanels() const { return problem.shape.layout == RhsLayout::Packed; }
   QuantizedPanels quantizedPanels() const;
   SmallVector<PanelPlace> quantizedColumns(Value remaining) const;
+  OrderedPanels orderedPanels() const;
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
   PanelPlace panelPlace(int64_t vector, Value remaining) const;
   Value panelOffset(int64_t vector, Value kStart, Value remaining) const;
@@ -117,7 +118,7 @@ private:
   Rows split;
   bool chunked = false, packs = false, converts = false;
   int64_t convertedPitch = 0; ///< Of a row in `converted`.
-  FlatBuffer packed, converted, partial;
+  FlatBuffer packed, converted, partial, ordered;
 
   // Of the current block:
   SmallVector<Value> batch;
@@ -159,6 +160,8 @@ void ContractionEmitter::emit() {
                             form.leftType(problem.shape.types));
     converted.isUnsigned = problem.a.isUnsigned;
   }
+  if (form.isOrdered)
+    ordered = makeOrdered(e, split.rows);
   if (chunked)
     partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
                           problem.shape.types.accumulator);
@@ -328,8 +331,19 @@ void ContractionEmitter::emitEpilogue(const TileRows &rows, Value first,
 void ContractionEmitter::emitWholeK(Value remaining) {
   forEachTile([&](const TileRows &rows) {
     std::unique_ptr<ProductTile> tile = tileOf(rows.count);
-    SmallVector<Value> sums = tile->accumulate(
-        segmentOf(rows, e.cst(0), problem.k, remaining), tile->zeros());
+    ProductTile::Segment segment =
+        segmentOf(rows, e.cst(0), problem.k, remaining);
+    SmallVector<Value> sums = tile->accumulate(segment, tile->zeros());
+    if (form.isOrdered)
+      sums = emitCorrections(
+          e, *tile, problem.a, orderedPanels(), panelPlace(0, remaining),
+          [&](ArrayRef<Value> position) {
+            SmallVector<Value> offsets;
+            for (Value row : segment.aOffsets)
+              offsets.push_back(e.add(row, position[2]));
+            return offsets;
+          },
+          sums);
     tile->useSums(
         sums, rows.existing,
         [&](Value first, int64_t count, ValueRange sums, Value existing) {
@@ -427,6 +441,10 @@ ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
     segment.bOffsets.push_back(panelOffset(v, kStart, remaining));
     segment.bStep = e.cst(graph::kPanelWidth);
   }
+  if (form.isOrdered) {
+    segment.order = orderedPanels().order(e, panelPlace(0, remaining));
+    segment.ordered = &ordered;
+  }
   return segment;
 }
 
@@ -439,11 +457,17 @@ PanelPlace ContractionEmitter::panelPlace(int64_t vector,
       remaining ? e.ceilDiv(problem.n, graph::kPanelWidth) : Value());
 }
 
+OrderedPanels ContractionEmitter::orderedPanels() const {
+  return {problem.b, problem.shape.packed, *constantOf(problem.k)};
+}
+
 /// Where its elements begin.
 Value ContractionEmitter::panelOffset(int64_t vector, Value kStart,
                                       Value remaining) const {
   PanelPlace place = panelPlace(vector, remaining);
-  Value start = e.mul(place.panel, e.mul(problem.k, graph::kPanelWidth));
+  Value start = form.isOrdered
+                    ? orderedPanels().start(e, place)
+                    : e.mul(place.panel, e.mul(problem.k, graph::kPanelWidth));
   return e.add(e.add(start, e.mul(place.column, form.kr)),
                e.mul(kStart, graph::kPanelWidth));
 }

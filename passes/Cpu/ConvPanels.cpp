@@ -54,6 +54,8 @@ private:
   void emitTile(int64_t rows, Value firstPixel, ArrayRef<KernelRun> runs,
                 Value low, Value high, Value remaining,
                 Value existing = nullptr);
+  SmallVector<Value> correct(const ProductTile &tile, Value firstPixel,
+                             ValueRange sums);
   SmallVector<Value> emitKernel(const ProductTile &tile, size_t d,
                                 Value aOffset, Value bOffset,
                                 ArrayRef<KernelRun> runs, Value low, Value high,
@@ -81,6 +83,8 @@ private:
   int64_t depth;       ///< Elements of a column.
   bool packs;          ///< Panels are widened first.
   FlatBuffer wide;     ///< [kernel element, channel][column of the tile]
+  FlatBuffer ordered;  ///< Of a form that copies rows in the order of panels.
+  graph::PackedAttr layout;
   /// [kernel element of the outer dimensions][pixel][channel of the group]: the
   /// rows of the input that a row of the output reads, if they are converted.
   FlatBuffer converted;
@@ -94,6 +98,7 @@ private:
   Value firstChannel, inputChannel;
   int64_t vectors = 0;             ///< Fewer in the last tile of a group.
   SmallVector<Value> panelOffsets; ///< One for each vector.
+  PanelPlace place;                ///< Of the first.
   SmallVector<Value> outer;        ///< Output coordinates except the last two.
 };
 } // namespace
@@ -121,6 +126,9 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   depth = panelRows(op);
   if (packs)
     wide = makeScratch(e, depth * columns, accumulator);
+  layout = op.getPackedAttr();
+  if (form.isOrdered)
+    ordered = makeOrdered(e, shape.rows);
   converts = isConverted(op, form);
   pixelPitch = converts ? groupIn : input.strides[window.bufferDim(last)];
   if (!converts)
@@ -195,6 +203,8 @@ void PanelEmitter::atColumnTile(Value inGroups, Value tile, ColumnBody body) {
   Value panelSize = e.mul(groupIn, graph::kPanelWidth);
   for (int64_t size : window.kernel)
     panelSize = e.mul(panelSize, size);
+  if (form.isOrdered)
+    panelSize = filter.strides.front();
   Value panelsPerGroup = e.ceilDiv(groupOut, graph::kPanelWidth);
   auto emitColumns = [&](int64_t width, Value remaining) {
     vectors = width;
@@ -204,6 +214,8 @@ void PanelEmitter::atColumnTile(Value inGroups, Value tile, ColumnBody body) {
           e, columns, e.mul(tile, columns / graph::kPanelWidth), column,
           v * lanes, remaining ? panelsPerGroup : Value());
       Value panel = e.add(inGroup.panel, e.mul(inGroups, panelsPerGroup));
+      if (v == 0)
+        place = {panel, inGroup.column};
       panelOffsets.push_back(
           e.add(e.mul(panel, panelSize), e.mul(inGroup.column, form.kr)));
     }
@@ -386,6 +398,8 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
   aOffset = e.add(aOffset, e.mul(start, pixelPitch));
   SmallVector<Value> sums =
       emitKernel(*tile, 0, aOffset, e.cst(0), runs, low, high, tile->zeros());
+  if (form.isOrdered)
+    sums = correct(*tile, firstPixel, sums);
   tile->useSums(
       sums, existing,
       [&](Value first, int64_t count, ValueRange sums, Value existing) {
@@ -396,6 +410,48 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
                           vectors, {llvm::to_vector(sums)}, remaining,
                           existing);
       });
+}
+
+/// Where a window may leave the input, what it reads is copied, or is 0.
+SmallVector<Value> PanelEmitter::correct(const ProductTile &tile,
+                                         Value firstPixel, ValueRange sums) {
+  bool leaves = false;
+  for (size_t d = 0; d <= last; ++d)
+    leaves |= !window.neverLeaves(d);
+  // Along dimension `d`, from the first element of a window on.
+  auto along = [&](size_t d, Value coordinate, Value tap, Value &inside) {
+    Value at =
+        e.add(window.start(e, d, coordinate), e.mul(tap, window.dilations[d]));
+    if (!leaves)
+      return at;
+    Value isInside = e.cmp(arith::CmpIPredicate::ult, at, window.in[d]);
+    inside = inside ? arith::AndIOp::create(e.builder, e.loc, inside, isInside)
+                    : isInside;
+    return e.min(e.max(at, e.cst(0)), e.sub(window.in[d], e.cst(1)));
+  };
+  auto rowsAt = [&](ArrayRef<Value> position) {
+    Value inImage;
+    Value offset = e.add(e.mul(outer[0], input.strides[0]), position[2]);
+    if (last > 0)
+      offset = e.add(offset, e.mul(along(0, outer[1], position[0], inImage),
+                                   input.strides[window.bufferDim(0)]));
+    SmallVector<Value> rows;
+    for (int64_t p = 0; p < tile.shape.rows; ++p) {
+      Value inside = inImage;
+      Value x = along(last, e.add(firstPixel, p), position[1], inside);
+      rows.push_back(e.add(offset, e.mul(x, pixelPitch)));
+      if (!leaves)
+        continue;
+      Value loaded = input.load(e, rows[p], form.kr);
+      rows[p] = e.cst(p * form.kr);
+      ordered.store(e, rows[p],
+                    arith::SelectOp::create(e.builder, e.loc, inside, loaded,
+                                            e.zero(loaded.getType())));
+    }
+    return rows;
+  };
+  return emitCorrections(e, tile, leaves ? ordered : input,
+                         {filter, layout, depth}, place, rowsAt, sums);
 }
 
 /// Loops over the kernel's dimensions from `d` on. `bOffset` counts the
@@ -453,12 +509,19 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const ProductTile &tile,
     Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), bPitch);
     for (auto [v, panel] : llvm::enumerate(panelOffsets))
       segment.bOffsets.push_back(e.add(packs ? e.cst(v * lanes) : panel, b));
+    if (form.isOrdered) {
+      OrderedPanels panels = {filter, layout, depth};
+      segment.order =
+          e.add(panels.order(e, place), e.mul(e.add(bOffset, k), groupIn));
+      segment.ordered = &ordered;
+    }
     return segment;
   };
   // Adjacent kernel elements read adjacent inputs: one loop for all of them.
-  if (window.dilations[last] == 1 && (group == 1 || converts))
-    return tile.accumulate(segmentAt(low, e.mul(e.sub(high, low), groupIn)),
-                           accumulators);
+  Value count = e.mul(e.sub(high, low), groupIn);
+  if (window.dilations[last] == 1 && (group == 1 || converts) &&
+      (!form.isOrdered || constantOf(count)))
+    return tile.accumulate(segmentAt(low, count), accumulators);
   return e.loop(low, high, 1, accumulators, [&](Value k, ValueRange carried) {
     return tile.accumulate(segmentAt(k, groupIn), carried);
   });

@@ -138,7 +138,8 @@ static int64_t costOfPairs(const CpuMachine &machine) {
 //===-- Dot products of four bytes ----------------------------------------===//
 
 static bool isOfBytes(const ProductTypes &types) {
-  return types.kr == 4 && graph::isByteProduct(types.lhs, types.accumulator);
+  return types.kr == 4 && graph::isByteProduct(types.lhs, types.accumulator) &&
+         !types.isOrdered;
 }
 
 static Value dotBytes(Emitter &e, Value left, Value right, Value sum) {
@@ -177,6 +178,18 @@ static Value addPairs(Emitter &e, Value left, Value right, Value sum) {
   Value pairs =
       callBySize(e, names, cast<VectorType>(sum.getType()), {left, right});
   return e.sum(sum, pairs);
+}
+
+//===-- Pairs of bytes ----------------------------------------------------===//
+
+/// Sums of two products fit in 16 bits, for which there is an order.
+static Value addBytes(Emitter &e, Value left, Value right, Value sum) {
+  auto type = cast<VectorType>(sum.getType());
+  auto halfWords = VectorType::get({2 * type.getNumElements()},
+                                   e.builder.getIntegerType(16));
+  Value pairs = call(e, "llvm.x86.avx2.pmadd.ub.sw", halfWords, {left, right});
+  Value ones = e.splat(halfWords, e.builder.getI16IntegerAttr(1));
+  return e.sum(sum, call(e, "llvm.x86.avx2.pmadd.wd", type, {pairs, ones}));
 }
 
 //===-- Matrices ----------------------------------------------------------===//
@@ -259,7 +272,17 @@ static constexpr MicroKernel kTable[] = {
      },
      wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
      /*cost=*/nullptr, storedType, repeatLeft<4>, loadRight<4>, dotBytes},
-    // Without it bytes are widened, and a column has two sums, of the first and
+    // Without it, where two products fit in 16 bits, they are added there;
+    // those
+    // sums are then added in pairs.
+    {"pair_bytes", "",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.multipliesOrderedBytes() && types.isOrdered;
+     },
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/2,
+     /*cost=*/nullptr, storedType, repeatLeft<4>, loadRight<4>, addBytes,
+     /*matrixProduct=*/"", /*isOrdered=*/true},
+    // Elsewhere bytes are widened, and a column has two sums, of the first and
     // the last two of four products.
     {"add_pairs", "",
      [](const CpuMachine &machine, const ProductTypes &types) {

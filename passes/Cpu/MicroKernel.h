@@ -66,6 +66,9 @@ struct MicroKernel {
   /// registers of their own: a form that has one leaves out the functions
   /// above, and `MatrixTile` emits its tiles. "": sums are vectors.
   llvm::StringLiteral matrixProduct = "";
+  /// Whether the panels are in an order of their own, in which the left-hand
+  /// side is copied for a tile.
+  bool isOrdered = false;
 
   bool hasMatrices() const { return !matrixProduct.empty(); }
   /// Elements of K that an instruction takes at most.

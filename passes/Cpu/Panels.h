@@ -5,6 +5,7 @@
 #define HONE_PASSES_CPU_PANELS_H
 
 #include "passes/Cpu/MicroKernel.h"
+#include "passes/Cpu/ProductTile.h"
 
 namespace hone {
 
@@ -35,6 +36,41 @@ void emitConversion(Emitter &e, const CpuMachine &machine,
                     int64_t lanes, const FlatBuffer &from, mlir::Value source,
                     const FlatBuffer &to, mlir::Value target,
                     mlir::Value count);
+
+/// Elements of a row that are put in order at a time, of `count`: so few that
+/// the next are copied while these are multiplied.
+int64_t orderedWidth(int64_t count);
+/// Room for those of a tile.
+FlatBuffer makeOrdered(Emitter &e, int64_t rows);
+
+/// to[i * width + k] = from[sources[i] + the place of k], for k in [0, width),
+/// if there is a source: in its block, the place that is at `order` in
+/// `orders`.
+void emitOrdering(Emitter &e, const FlatBuffer &from,
+                  llvm::ArrayRef<mlir::Value> sources, const FlatBuffer &orders,
+                  mlir::Value order, int64_t width, const FlatBuffer &to);
+
+/// An ordered right-hand side of `k` elements in a column.
+struct OrderedPanels {
+  const FlatBuffer &buffer;
+  graph::PackedAttr layout;
+  int64_t k;
+
+  mlir::Value start(Emitter &e, const PanelPlace &place) const {
+    return e.mul(place.panel, buffer.strides.front());
+  }
+  /// Where the order of a half is.
+  mlir::Value order(Emitter &e, const PanelPlace &place) const;
+};
+
+/// Adds the corrections of a tile's columns to its sums. `rowsAt` says where in
+/// `a` the elements are that a position means, for each row.
+using RowsAt = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+    llvm::ArrayRef<mlir::Value> position)>;
+llvm::SmallVector<mlir::Value>
+emitCorrections(Emitter &e, const ProductTile &tile, const FlatBuffer &a,
+                const OrderedPanels &panels, const PanelPlace &place,
+                RowsAt rowsAt, mlir::ValueRange sums);
 
 } // namespace hone
 

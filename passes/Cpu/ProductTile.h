@@ -29,6 +29,10 @@ public:
     mlir::Value aPitch, bStep;
     mlir::Value count;
     llvm::SmallVector<mlir::Value> bMasks; ///< Empty: all columns exist.
+    /// For panels in an order of their own: where in `b` that of the first
+    /// element is, and what rows of `a` are copied to. The count is constant.
+    mlir::Value order;
+    const FlatBuffer *ordered = nullptr;
   };
 
   /// Sums in memory: those of a row follow each other, rows are `pitch`

@@ -2,6 +2,7 @@
 // The register kernel: a tile of accumulators that lives in vector registers
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
+#include "passes/Cpu/Panels.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
 
@@ -123,8 +124,36 @@ void RegisterTile::step(const Segment &segment, Value k, int64_t set,
   }
 }
 
+/// Rows are copied in the order of the panel first, a vector at a time.
+SmallVector<Value>
+RegisterTile::accumulateOrdered(const Segment &segment,
+                                ValueRange accumulators) const {
+  int64_t width = orderedWidth(*constantOf(segment.count));
+  SmallVector<Value> sums = e.loop(
+      e.cst(0), segment.count, width, accumulators,
+      [&](Value k, ValueRange carried) {
+        Segment part(*segment.ordered, segment.b);
+        part.count = e.cst(width);
+        part.bStep = segment.bStep;
+        SmallVector<Value> sources;
+        for (auto [r, offset] : llvm::enumerate(segment.aOffsets)) {
+          sources.push_back(offset ? e.add(offset, k) : offset);
+          part.aOffsets.push_back(offset ? e.cst(r * width) : offset);
+        }
+        for (Value offset : segment.bOffsets)
+          part.bOffsets.push_back(e.add(offset, e.mul(k, segment.bStep)));
+        emitOrdering(e, segment.a, sources, segment.b, e.add(segment.order, k),
+                     width, *segment.ordered);
+        return accumulate(part, carried);
+      });
+  forbidUnrolling(e);
+  return sums;
+}
+
 SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
                                             ValueRange accumulators) const {
+  if (segment.ordered)
+    return accumulateOrdered(segment, accumulators);
   SmallVector<Value> values = llvm::to_vector(accumulators);
   std::optional<int64_t> count = constantOf(segment.count);
   auto steps = [&](Value k, int64_t n, ValueRange carried) {

@@ -43,6 +43,9 @@ public:
                UseSums use) const override;
 
 private:
+  llvm::SmallVector<mlir::Value>
+  accumulateOrdered(const Segment &segment,
+                    mlir::ValueRange accumulators) const;
   llvm::SmallVector<mlir::Value> load(const SumsInMemory &sums) const;
   mlir::Value offsetOf(const SumsInMemory &sums, int64_t i) const;
   void step(const Segment &segment, mlir::Value k, int64_t set,

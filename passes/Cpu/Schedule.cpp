@@ -61,6 +61,10 @@ bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
 
 int64_t hone::panelRows(KernelConvOp op) {
   auto filter = cast<ShapedType>(op.getFilter().getType());
+  if (op.getPackedAttr().isOrdered())
+    return estimateProduct(
+        estimateProduct(op.getKernel()),
+        cast<ShapedType>(op.getInput().getType()).getShape().back());
   return estimateProduct(filter.getShape().drop_front()) / kPanelWidth;
 }
 
@@ -117,6 +121,9 @@ static std::string problemOfAll(ScheduleAttr schedule,
   if (columns % kPanelWidth != 0 && kPanelWidth % columns != 0)
     return llvm::formatv("tiles of {0} columns, but panels of {1}", columns,
                          kPanelWidth);
+  if (form->isOrdered && columns != PackedAttr::kHalf)
+    return llvm::formatv("tiles of {0} columns, but {1} with one order",
+                         columns, PackedAttr::kHalf);
   // The vectors of a tile with one row are used once, from memory.
   const MicroKernel &inTile = tileForm(*form, schedule.getPacked());
   int64_t fitting = rows == 1 && !form->hasMatrices()
@@ -176,6 +183,8 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   if (shape.layout == RhsLayout::Packed && schedule.getPacked() &&
       !widensPanels(form, shape.types))
     return kPlainCopy.str();
+  if (form.isOrdered && schedule.getBlockK() != 0)
+    return "chunks of K, but corrections for all of it";
   if (schedule.getBlockK() % form.depth() != 0)
     return llvm::formatv("chunks of {0} elements of K, which come in steps of "
                          "{1}",

@@ -123,6 +123,8 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
   double bestCost = std::numeric_limits<double>::infinity();
   auto consider = [&](const MicroKernel &form, int64_t vectors) {
     int64_t lanes = form.lanes(machine, types.accumulator);
+    if (form.isOrdered && vectors * lanes != PackedAttr::kHalf)
+      return;
     int64_t perPanel = kPanelWidth / lanes;
     if (vectors % perPanel != 0 && perPanel % vectors != 0)
       return;
@@ -223,7 +225,7 @@ static int64_t chooseQuantizedChunk(const CpuMachine &machine,
 /// are equal, but for quantized weights.
 static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
                            const Plan &plan, int64_t columns) {
-  if (isReadInPlace(shape) || shape.k == 0)
+  if (isReadInPlace(shape) || shape.k == 0 || plan.tile.form->isOrdered)
     return 0;
   bool isWidened = shape.layout == RhsLayout::Packed && plan.packed;
   if (!isKnown(shape.k))
@@ -548,8 +550,14 @@ struct ScheduleKernelsPass
   void runOnOperation() override {
     const CpuMachine &machine = CpuMachine::of(getOperation());
     getOperation().walk([&](ScheduledOpInterface op) {
-      if (op.takesSchedule() && !op.getScheduleAttr())
-        op.setScheduleAttr(chooseSchedule(op, machine));
+      if (!op.takesSchedule() || op.getScheduleAttr())
+        return;
+      if (ProductTypes::of(op).isOrdered && !machine.multipliesOrderedBytes()) {
+        op->emitError("has panels in an order that ")
+            << machine.name << " does not multiply";
+        return signalPassFailure();
+      }
+      op.setScheduleAttr(chooseSchedule(op, machine));
     });
   }
 };

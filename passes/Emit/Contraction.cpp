@@ -73,9 +73,12 @@ ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
     return {getElementTypeOrSelf(lhs), accumulator, accumulator, /*kr=*/1,
             /*isConvertible=*/true};
   auto conv = dyn_cast<KernelConvOp>(*op);
-  return {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs), accumulator,
+  return {getElementTypeOrSelf(lhs),
+          getElementTypeOrSelf(rhs),
+          accumulator,
           packed ? packed.getKr() : 1,
-          conv ? canConvertInput(conv) : isa<KernelMatmulOp>(*op)};
+          conv ? canConvertInput(conv) : isa<KernelMatmulOp>(*op),
+          packed && packed.isOrdered()};
 }
 
 /// The sizes of the product whose output dimensions are divided into `groups`.

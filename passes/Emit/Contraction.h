@@ -26,6 +26,8 @@ struct ProductTypes {
   /// Whether the left-hand side can be converted before it is multiplied, in
   /// pieces that fit in scratch memory.
   bool isConvertible = false;
+  /// Whether the right-hand side is in an order of its own (`#hone.packed`).
+  bool isOrdered = false;
 };
 
 /// The left-hand operand of a product with such sums.

@@ -9,6 +9,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Threading.h"
 #include "passes/Analysis/Remarks.h"
+#include "passes/Graph/ByteOrder.h"
 #include "passes/Graph/ConstantUsers.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/Simplify.h"
@@ -28,6 +29,9 @@ namespace {
 /// Panels that are mostly padding are made only up to this size.
 constexpr int64_t maxPaddedBytes = 128 * 1024;
 
+/// Fewer rows do not pay for putting those of the other side in order.
+constexpr int64_t minOrderedRows = 8;
+
 /// Fewer elements of K are not padded to pairs.
 constexpr int64_t minPaddedK = 16;
 
@@ -44,13 +48,15 @@ struct PackJob {
   WeightKind kind;
   int64_t group;
   int64_t kr;
+  bool ordered = false; ///< If few corrections will do.
+  std::optional<int64_t> corrections = std::nullopt;
 
   PackedAttr layout() const {
-    return PackedAttr::get(source.getContext(), kPanelWidth, kr);
+    return PackedAttr::get(source.getContext(), kPanelWidth, kr, corrections);
   }
   bool operator==(const PackJob &other) const {
     return source == other.source && kind == other.kind &&
-           group == other.group && kr == other.kr;
+           group == other.group && kr == other.kr && ordered == other.ordered;
   }
 };
 
@@ -67,7 +73,7 @@ template <> struct llvm::DenseMapInfo<PackJob> {
   }
   static unsigned getHashValue(const PackJob &job) {
     return hash_combine(job.source, static_cast<int>(job.kind), job.group,
-                        job.kr);
+                        job.kr, job.ordered);
   }
   static bool isEqual(const PackJob &a, const PackJob &b) { return a == b; }
 };
@@ -122,6 +128,10 @@ static Type packedType(const PackJob &job) {
     appendMatrix(shape.back(), shape[shape.size() - 2]);
     break;
   case WeightKind::ConvPanels:
+    if (layout.isOrdered()) {
+      appendMatrix(ShapedType::getNumElements(shape.drop_front()), shape[0]);
+      break;
+    }
     packed.push_back(job.group * layout.panels(shape[0] / job.group));
     llvm::append_range(packed, shape.drop_front(2));
     packed.push_back(layout.steps(shape[1]));
@@ -189,6 +199,58 @@ static ElementsAttr pack(const PackJob &job, const ConstantBytes &source,
   return buffer.finish(name);
 }
 
+static ByteMatrix matrixOf(const PackJob &job, const ConstantBytes &source) {
+  ArrayRef<int64_t> shape = cast<ShapedType>(job.source.getType()).getShape();
+  int64_t last = shape.back(), before = shape[shape.size() - 2];
+  if (job.kind == WeightKind::MatmulPanels)
+    return {source, 1, before, last, 0, last, 1, 1};
+  if (job.kind == WeightKind::TransposedMatmulPanels)
+    return {source, 1, last, before, 0, 1, last, 1};
+  int64_t channels = shape[1],
+          taps = ShapedType::getNumElements(shape.drop_front(2));
+  return {source, taps, channels, shape[0], 1, taps, channels * taps, last};
+}
+
+/// Fills panels whose halves are in an order of their own.
+static ElementsAttr packOrdered(const PackJob &job, const ByteMatrix &matrix,
+                                ArrayRef<OrderedHalf> halves, StringRef name) {
+  ConstantBuffer buffer(cast<RankedTensorType>(packedType(job)));
+  MutableArrayRef<char> out = buffer.data();
+  llvm::fill(out, 0);
+  PackedAttr layout = job.layout();
+  int64_t rows = matrix.rows(), nr = layout.getNr(), kr = layout.getKr();
+  int64_t perPanel = nr / OrderedHalf::columns;
+  int64_t panelBytes = layout.steps(rows) * nr * kr;
+  parallelFor(job.source.getContext(), 0, halves.size(), [&](size_t index) {
+    const OrderedHalf &half = halves[index];
+    char *panel = out.data() + index / perPanel * panelBytes;
+    int64_t inPanel = index % perPanel;
+    auto write = [&](char *steps, int64_t place, const OrderedHalf::Row &row) {
+      for (auto [c, value] : llvm::enumerate(row)) {
+        int64_t column = inPanel * OrderedHalf::columns + c;
+        steps[(place / kr * nr + column) * kr + place % kr] = value;
+      }
+    };
+    for (auto [place, row] : llvm::enumerate(half.rows))
+      write(panel, place, row);
+    for (auto [i, correction] : llvm::enumerate(half.corrections)) {
+      for (auto [place, row] : llvm::enumerate(correction.rows))
+        write(panel + layout.corrections(rows) + i * nr * kr, place, row);
+      int64_t tap = correction.first / matrix.channels;
+      int32_t position[] = {int32_t(tap / matrix.tapsInRow),
+                            int32_t(tap % matrix.tapsInRow),
+                            int32_t(correction.first % matrix.channels), 0};
+      static_assert(sizeof(position) == PackedAttr::kPositionBytes);
+      std::memcpy(panel + layout.positions(rows) +
+                      (i * perPanel + inPanel) * sizeof(position),
+                  position, sizeof(position));
+    }
+    std::memcpy(panel + layout.orders(rows) + inPanel * rows,
+                half.places.data(), rows);
+  });
+  return buffer.finish(name);
+}
+
 /// Movements that pack a filter at run time.
 static Value packInRun(const PackJob &job, OpBuilder &b) {
   auto type = cast<RankedTensorType>(job.source.getType());
@@ -227,14 +289,40 @@ static Value packInRun(const PackJob &job, OpBuilder &b) {
   return reshape(filter, cast<RankedTensorType>(packedType(job)).getShape());
 }
 
+/// Puts bytes in order if that is wanted and possible.
+static ElementsAttr packConstant(PackJob &job, const ConstantBytes &source,
+                                 StringRef name) {
+  if (!job.ordered)
+    return pack(job, source, name);
+  ByteMatrix matrix = matrixOf(job, source);
+  std::optional<std::vector<OrderedHalf>> halves =
+      orderBytes(job.source.getContext(), matrix);
+  if (!halves)
+    return pack(job, source, name);
+  size_t corrections = 0;
+  for (const OrderedHalf &half : *halves)
+    corrections = std::max(corrections, half.corrections.size());
+  job.corrections = corrections;
+  return packOrdered(job, matrix, *halves, name);
+}
+
 static LogicalResult notPacked(Operation *op, StringRef reason) {
   hone::remarkSlow(op, "pack-weights", reason);
   return failure();
 }
 
+/// Whether weights of bytes are put in order, if they can be: that takes whole
+/// blocks of K, and must be repeated for each row of the other side.
+static bool mayOrder(Value weights, int64_t k, ArrayRef<int64_t> rows) {
+  return constantBytes(weights) && getElementTypeOrSelf(weights).isInteger(8) &&
+         k % PackedAttr::kOrderedBlock == 0 &&
+         (ShapedType::isDynamicShape(rows) ||
+          ShapedType::getNumElements(rows) >= minOrderedRows);
+}
+
 /// The job for the right operand of `matmul`, unless it cannot or should not be
 /// packed.
-static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs,
+static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs, bool orders,
                                  RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(matmul.getRhs().getType());
   if (matmul.getPacked())
@@ -270,11 +358,13 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs,
   return PackJob{matmul.getRhs(),
                  matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
                                           : WeightKind::MatmulPanels,
-                 1, stepOf(matmul.getRhs(), rows, pairs, isKnown)};
+                 1, stepOf(matmul.getRhs(), rows, pairs, isKnown),
+                 orders && mayOrder(matmul.getRhs(), rows,
+                                    matmul.getType().getShape().drop_back())};
 }
 
 /// The job for the filter of `conv`, unless it cannot or should not be packed.
-static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs,
+static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs, bool orders,
                                  RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(conv.getFilter().getType());
   if (conv.getPacked() || conv.getDepthwise())
@@ -304,7 +394,10 @@ static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs,
                  depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels,
                  group,
                  stepOf(conv.getFilter(), type.getDimSize(1), pairs,
-                        isKnown && group == 1)};
+                        isKnown && group == 1),
+                 orders && !depthwise && group == 1 && type.getRank() <= 4 &&
+                     mayOrder(conv.getFilter(), type.getDimSize(1),
+                              conv.getType().getShape().drop_back())};
 }
 
 namespace {
@@ -322,9 +415,9 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
         users.add(constant);
       FailureOr<PackJob> job = failure();
       if (auto matmul = dyn_cast<MatmulOp>(op))
-        job = jobFor(matmul, pairs, rewriter);
+        job = jobFor(matmul, pairs, orderBytes, rewriter);
       else if (auto conv = dyn_cast<ConvOp>(op))
-        job = jobFor(conv, pairs, rewriter);
+        job = jobFor(conv, pairs, orderBytes, rewriter);
       if (succeeded(job))
         jobs[*job].push_back(op);
     });
@@ -341,7 +434,12 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
       }
       auto constant = job.source.getDefiningOp<ConstantOp>();
       ElementsAttr value =
-          pack(job, *bytes, "packed_" + std::to_string(number));
+          packConstant(job, *bytes, "packed_" + std::to_string(number));
+      if (job.ordered && !job.corrections)
+        for (Operation *reader : readers)
+          hone::remarkSlow(
+              reader, "pack-weights",
+              "too many pairs of weights exceed 16 bits in any order");
       rewriter.setInsertionPointAfter(constant);
       Value packed = ConstantOp::create(rewriter, constant.getLoc(), value);
       for (Operation *reader : readers)

@@ -142,10 +142,14 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
     A constant right operand of `hone.matmul` becomes `panels` of 16 columns; the filter of a `hone.conv` with channels
     last becomes `panels`, or `depthwise` if each channel has its own filter, by movements at run time if it is not a
     constant. A weight with several users is packed once; a source without remaining uses is freed. Four bytes of a
-    column, or two bf16, lie together, and K is padded to whole groups of them. Left alone: other integer weights,
+    column, or two bf16, lie together, and K is padded to whole groups of them. With `order-bytes` those of many rows,
+    and whole blocks of K, are put in order, unless too many do not fit in any. Left alone: other integer weights,
     filters of unknown shape, batched right operands, and products so narrow that panels would mostly be padding.
   }];
-  let options = [Option<"pairs", "pairs", "bool", "true", "keep two bf16 of a column together, as CPUs multiply them">];
+  let options = [Option<"pairs", "pairs", "bool", "true", "keep two bf16 of a column together, as CPUs multiply them">,
+                 Option<"orderBytes", "order-bytes", "bool", "false",
+                        "put bytes in an order in which sums of two products fit in 16 bits, for CPUs with vectors of 256 "
+                        "bits without dot products of bytes">];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 

@@ -161,6 +161,76 @@ class IntegerTest(unittest.TestCase):
                 np.testing.assert_array_equal(got, convolve(x.astype(np.int64) - zx, w.astype(np.int64), stride, pads, channels))
 
 
+def draw_pairs(rng, k, n, kind):
+    """Weights, of blocks of 16 along K. "bound": each has a partner in its block with which it makes 128 or -128, or the
+    sign of which differs. "lacking": nine of a block are so large that no two of them go together. "wide": most are."""
+    if kind == "normal":
+        return np.clip(np.round(rng.standard_normal((k, n)) * 32), -128, 127).astype(INT8)
+    if kind == "wide":
+        return rng.choice(np.array([-128, 127], INT8), (k, n))
+    w = np.zeros((k, n), np.int64)
+    for block in range(0, k, 16):
+        for half in range(0, n, 8):
+            part = w[block:block + 16, half:half + 8]
+            order = rng.permutation(16)
+            first = rng.integers(-128, 128, (8, part.shape[1]))
+            second = np.where(first > 0, 128, -128) - first
+            part[order[:8]] = first
+            part[order[8:]] = np.where(rng.integers(3, size=first.shape) > 0, second, np.where(first > 0, -128, 127))
+    if kind == "lacking":
+        block = 16 * rng.integers(k // 16)
+        large = rng.permutation(16)[:9]
+        w[block:block + 16] //= 4
+        w[block + large, rng.integers(n)] = rng.choice([65, 127]) if rng.integers(2) else rng.choice([-65, -128])
+    return w.astype(INT8)
+
+
+class PairsTest(unittest.TestCase):
+    """Weights of which two products are added in 16 bits, which must not saturate: in an order, and with corrections."""
+
+    kinds = {"normal": None, "bound": "pair_bytes", "lacking": "pair_bytes", "wide": "add_pairs"}
+
+    def left(self, rng, shape):
+        return [lambda: np.full(shape, 255, UINT8), lambda: rng.choice(np.array([0, 255], UINT8), shape),
+                lambda: rng.integers(0, 256, shape, UINT8)][rng.integers(3)]()
+
+    def check(self, model, feeds, want, kind):
+        np.testing.assert_array_equal(model.run(feeds)["y"], want)
+        if "avx2" in pathlib.Path("/proc/cpuinfo").read_text() and self.kinds[kind]:
+            self.assertTrue(any(kernel.arithmetic.startswith(self.kinds[kind]) for kernel in model.kernels()), model.kernels())
+
+    def test_matmul(self):
+        rng = np.random.default_rng(8)
+        for number in range(60):
+            kind = list(self.kinds)[number % 4]
+            m, n = int(rng.choice([8, 9, 33, 130])), int(rng.choice([1, 7, 8, 16, 20, 33, 72]))
+            k = int(rng.choice([96, 112, 384, 592, 1040, 2048]))
+            a, b, free = self.left(rng, (m, k)), draw_pairs(rng, k, n, kind), bool(rng.integers(2))
+            za = np.array(rng.choice([0, 255, 100]), UINT8)
+            with self.subTest(m=m, n=n, k=k, kind=kind, free=free):
+                model = compile_nodes([helper.make_node("MatMulInteger", ["a", "b", "za"], ["y"])], {"a": (a, ["m", k] if free else a.shape)},
+                                      {"b": b, "za": za}, {"y": 6}, "x86-64-v3")
+                self.check(model, {"a": a}, (a.astype(np.int64) - za) @ b.astype(np.int64), kind)
+
+    def test_convolution(self):
+        rng = np.random.default_rng(9)
+        for number in range(60):
+            kind = list(self.kinds)[number % 4]
+            channels, outputs = int(rng.choice([96, 112, 192])), int(rng.choice([1, 8, 12, 40]))
+            kernel, stride, pads = int(rng.choice([1, 2, 3])), int(rng.integers(1, 3)), int(rng.integers(0, 3))
+            dilation = int(rng.choice([1, 1, 2])) if stride == 1 and pads == 2 and kernel == 3 else 1
+            x = self.left(rng, (int(rng.integers(1, 3)), channels, 9, int(rng.choice([7, 30]))))
+            w = draw_pairs(rng, channels * kernel * kernel, outputs, kind)
+            w = np.ascontiguousarray(w.reshape(kernel, kernel, channels, outputs).transpose(3, 2, 0, 1))
+            zx, free = np.array(rng.choice([0, 0, 100]), UINT8), bool(rng.integers(2))
+            with self.subTest(x=x.shape, w=w.shape, stride=stride, pads=pads, dilation=dilation, zx=zx, free=free, kind=kind):
+                node = helper.make_node("ConvInteger", ["x", "w", "zx"], ["y"], strides=[stride] * 2, pads=[pads] * 4, dilations=[dilation] * 2)
+                model = compile_nodes([node], {"x": (x, ["n", channels, "h", "w"] if free else x.shape)}, {"w": w, "zx": zx}, {"y": 6}, "x86-64-v3")
+                spread = np.zeros((*w.shape[:2], *((kernel - 1) * dilation + 1,) * 2), np.int64)
+                spread[:, :, ::dilation, ::dilation] = w
+                self.check(model, {"x": x}, convolve(x.astype(np.int64) - zx, spread, stride, pads, 1), kind)
+
+
 class QuantizedTest(unittest.TestCase):
     """A product between DequantizeLinear and QuantizeLinear."""
 

@@ -34,6 +34,12 @@ bool CpuBackend::hasFastBf16() const {
   });
 }
 
+bool CpuBackend::multipliesOrderedBytes() const {
+  return llvm::all_of(levels, [](const CpuLevel &level) {
+    return level.machine.multipliesOrderedBytes();
+  });
+}
+
 NamedAttribute CpuBackend::machine(MLIRContext *context, size_t variant) const {
   return {StringAttr::get(context, kCpuAttr),
           machine::CpuAttr::get(context, levels[variant].machine)};

@@ -19,6 +19,8 @@ public:
 
   /// Whether products of bf16 take less time than those of f32 at all levels.
   bool hasFastBf16() const;
+  /// Whether all levels multiply bytes best in pairs that fit in 16 bits.
+  bool multipliesOrderedBytes() const;
 
   bool runs(mlir::func::FuncOp) const override { return true; }
   mlir::NamedAttribute machine(mlir::MLIRContext *context,

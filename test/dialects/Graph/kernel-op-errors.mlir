@@ -69,6 +69,30 @@ func.func @kernel_conv_c3(%x: memref<1x9x6xi8>, %f: memref<1x3x2x16x4xi8>, %o: m
 
 // -----
 
+func.func @kernel_matmul_c1_orders(%x: memref<8x16xi8>, %y: memref<1x4x16x4xi8>, %o: memref<8x16xi32>) {
+  // expected-error @+1 {{ordered panels have another K}}
+  hone.kernel.matmul ins(%x, %y : memref<8x16xi8>, memref<1x4x16x4xi8>) maps [] outs(%o : memref<8x16xi32>)
+      packed <16, 4, corrections = 0> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
+
+// -----
+
+func.func @kernel_conv_c3_orders(%x: memref<1x9x16xi8>, %f: memref<1x3x4x16x4xi8>, %o: memref<1x7x16xi32>) {
+  // expected-error @+1 {{ordered panels have other channels}}
+  hone.kernel.conv ins(%x, %f : memref<1x9x16xi8>, memref<1x3x4x16x4xi8>) maps [] outs(%o : memref<1x7x16xi32>)
+      kernel [3] strides [1] dilations [1] pads [0, 0] group 1 channels_last packed <16, 4, corrections = 0> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
+
+// -----
+
 func.func @kernel_pool_indices(%x: memref<1x4x9xf32>, %o: memref<1x4x3xf32>, %i: memref<1x4x3xi64>) {
   // expected-error @+1 {{only a maximum has indices}}
   hone.kernel.pool sum ins(%x : memref<1x4x9xf32>) maps [] outs(%o, %i : memref<1x4x3xf32>, memref<1x4x3xi64>)
