@@ -72,7 +72,11 @@ bool PackedAttr::isFor(Type element) const {
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                       int64_t block, Type scale, std::optional<int64_t> zero,
-                      DenseF32ArrayAttr table) {
+                      DenseF32ArrayAttr table, bool bytes) {
+  if (bytes && (table || block % kPanelWidth != 0 || block > kMaxBlockOfBytes))
+    return emitError() << "bytes are multiplied by codes, in blocks of a "
+                          "multiple of "
+                       << kPanelWidth << " up to " << kMaxBlockOfBytes;
   if (block < 1 || block > INT32_MAX)
     return emitError() << "blocks have elements, not " << block;
   if (table && (table.size() != kCodeTableSize || zero != 0))

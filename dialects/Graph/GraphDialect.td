@@ -127,17 +127,31 @@ def Graph_QuantizedAttr : AttrDef<Graph_Dialect, "Quantized"> {
   let summary = "a packed right-hand side of a product that is quantized in blocks along K";
   let description = [{
     An element is (code - zero point) * scale, with a scale for each column and `block` elements of K. The codes of `kr`
-    elements of K fill a word of 32 bits, the first in its lowest bits, where `packed<nr, kr>` is the layout of the panels.
+    elements of K fill a word of 32 bits, where `packed<nr, kr>` is the layout of the panels: code i lies in byte i % 4, and
+    is number i / 4 of that byte's codes, from the lowest bits up. A shift and a mask thus leave four successive codes in
+    the bytes of the word, as dot products of bytes take them.
     A panel is a sequence of blocks, each of them the scales of its `nr` columns, their zero points in the same type where
     `zero` does not give one for all, and the codes, so that a product reads one stream of memory. As a tensor of words, a
     K x N matrix is [ceil(N/nr), ceil(K/block), words of a block]. With `table` codes have 4 bits, and an element is
     table[code] * scale.
+
+    With `bytes` the left-hand side is rounded to signed bytes and multiplied by the codes, with sums of a block in i32.
+    Elements of a row and a block have a scale s / 127, where s is the largest of their magnitudes or at least 2^-119, and x
+    becomes x * (127 / s), rounded to the nearest integer, ties to even. The results of a row with an element that is
+    infinite or not a number are not numbers.
   }];
   let parameters = (ins "int64_t":$block, "::mlir::Type":$scale, OptionalParameter<"std::optional<int64_t>">:$zero,
-    OptionalParameter<"::mlir::DenseF32ArrayAttr">:$table);
+    OptionalParameter<"::mlir::DenseF32ArrayAttr">:$table, DefaultValuedParameter<"bool", "false">:$bytes);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// Of a block whose sums of bytes times codes do not overflow.
+    static constexpr int64_t kMaxBlockOfBytes = 1 << 15;
+    /// Bits of a code.
+    static int64_t codeBits(PackedAttr packed) { return 32 / packed.getKr(); }
+    /// Where the code of element `i` of a word begins.
+    static int64_t codePlace(PackedAttr packed, int64_t i) { return i % 4 * 8 + i / 4 * codeBits(packed); }
+
     /// Words of the scales of a block's columns, or of their zero points.
     int64_t parameterWords(PackedAttr packed) const {
       return packed.getNr() * getScale().getIntOrFloatBitWidth() / 32;

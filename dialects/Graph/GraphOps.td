@@ -230,11 +230,12 @@ def Graph_DequantizeOp : Graph_TensorOp<"dequantize", [Graph_DerivedSizes, Graph
     An element is (code - zero point) * scale, in f32. `scales` has an element for each block of `block` along `axis`, and
     so has `zeros`; zero points are `zero` without it. `codes` are integers of 8 bits; where `bits` is less, as many as
     fit lie in a byte along the last dimension, the first in its lowest bits, and are unsigned. Zero points are floats, or
-    stored like codes. With `table` an element is table[code] * scale. `hone-keep-quantized-weights` replaces it.
+    stored like codes. With `table` an element is table[code] * scale. With `bytes` products may round their other operand
+    to bytes, as in `#hone.quantized`. `hone-keep-quantized-weights` replaces it.
     - (C1) all types are static and of two dimensions
     - (C2) `bits` is 2, 4 or 8, and codes of fewer bits are unsigned
     - (C3) sizes agree; only the last block of a row or column may be incomplete
-    - (C4) a table has 16 elements, for codes of 4 bits without zero points
+    - (C4) a table has 16 elements, for codes of 4 bits without zero points, and not for `bytes`
     ```mlir
     %w = hone.dequantize %codes, %scales bits 4 block 32 axis 1 zero 8 unsigned
       : tensor<64x48xi8>, tensor<64x3xf32> -> tensor<64x96xf32>
@@ -242,11 +243,11 @@ def Graph_DequantizeOp : Graph_TensorOp<"dequantize", [Graph_DerivedSizes, Graph
   }];
   let arguments = (ins Graph_Tensor:$codes, Graph_Tensor:$scales, Optional<Graph_Tensor>:$zeros, I64Attr:$bits,
     I64Attr:$block, I64Attr:$axis, DefaultValuedAttr<I64Attr, "0">:$zero, UnitAttr:$isUnsigned,
-    OptionalAttr<DenseF32ArrayAttr>:$table);
+    OptionalAttr<DenseF32ArrayAttr>:$table, UnitAttr:$bytes);
   let results = (outs Graph_Tensor:$result);
   let assemblyFormat = [{
     $codes `,` $scales (`zeros` $zeros^)? `bits` $bits `block` $block `axis` $axis (`zero` $zero^)?
-    (`unsigned` $isUnsigned^)? (`table` $table^)? attr-dict
+    (`unsigned` $isUnsigned^)? (`table` $table^)? (`bytes` $bytes^)? attr-dict
     `:` type($codes) `,` type($scales) (`,` type($zeros)^)? `->` type($result)
   }];
 }

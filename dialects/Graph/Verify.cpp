@@ -158,9 +158,9 @@ LogicalResult DequantizeOp::verify() {
       (bits != 8 && !getIsUnsigned())) // C2
     return emitOpError("needs codes of 2, 4 or 8 bits, unsigned below 8");
   if (getTable() && (getTable()->size() != kCodeTableSize || bits != 4 ||
-                     getZero() != 0 || getZeros())) // C4
-    return emitOpError("needs codes of 4 bits without zero points for a table "
-                       "of 16 elements");
+                     getZero() != 0 || getZeros() || getBytes())) // C4
+    return emitOpError("needs codes of 4 bits, without zero points or products "
+                       "of bytes, for a table of 16 elements");
   if (getAxis() > 1 || block < 1) // C3
     return emitOpError("needs blocks of rows or columns");
   SmallVector<int64_t> shape(getType().getShape()), blocks = shape;

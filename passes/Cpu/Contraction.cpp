@@ -77,6 +77,15 @@ private:
   void emitUnpackedRows(const TileRows &rows, Value remaining);
   Value rowOfTile(Value tile);
   void convert(Value kStart, Value kCount);
+  void makeRowsOfBytes(bool inChunks, int64_t k);
+  void quantize(const QuantizedRows &rows, Value kStart, Value kCount);
+  /// Where the sums of a tile are.
+  using SumsOf = std::function<ProductTile::SumsInMemory(const TileRows &rows)>;
+  /// Adds the products of a chunk to the sums of a tile of columns.
+  void multiplyCodes(Value kStart, Value kCount, Value remaining,
+                     const SumsOf &sumsOf);
+  /// The bytes of a tile's rows.
+  LeftRows bytesOf(const QuantizedRows &quantized, const TileRows &rows) const;
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
   void widenPanels(Value kStart, Value kCount, Value remaining);
@@ -117,7 +126,12 @@ private:
   int64_t rowTiles, columnTiles;            ///< Of a block.
   Rows split;
   bool chunked = false, packs = false, converts = false;
+  int64_t chunk = 0;          ///< Elements of K; 0: all.
   int64_t convertedPitch = 0; ///< Of a row in `converted`.
+  /// The left-hand side of a product with codes, for a chunk of K or, of few
+  /// rows, all of it.
+  std::optional<QuantizedRows> rowsOfChunk, wholeRows;
+  Type sumType; ///< Between chunks, and of the epilogue.
   FlatBuffer packed, converted, partial, ordered;
 
   // Of the current block:
@@ -139,8 +153,17 @@ void ContractionEmitter::emit() {
   bool inPlace = isReadInPlace(problem.shape);
   packs = schedule.getPacked() && !inPlace;
   converts = isConverted(problem.shape, form);
-  int64_t chunk = schedule.getBlockK();
+  chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !inPlace;
+  sumType = problem.shape.types.accumulator;
+  if (problem.shape.types.codeBits) {
+    // Scaled sums are in memory in any case.
+    chunked = !inPlace;
+    sumType = e.builder.getF32Type();
+    int64_t whole = llvm::alignTo(*k, problem.shape.quantized.getBlock());
+    if (chunk == 0 || chunk > whole)
+      chunk = whole;
+  }
   if (packs) {
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
     // Of a last block all is unpacked.
@@ -150,7 +173,9 @@ void ContractionEmitter::emit() {
                          isOfPanels() ? problem.shape.types.accumulator
                                       : problem.shape.types.rhs);
   }
-  if (converts) {
+  if (problem.shape.types.codeBits) {
+    makeRowsOfBytes(!inPlace, *k);
+  } else if (converts) {
     // A multiple of 4 KiB between rows would map them to one set of the L1
     // cache.
     int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
@@ -163,8 +188,8 @@ void ContractionEmitter::emit() {
   if (form.isOrdered)
     ordered = makeOrdered(e, split.rows);
   if (chunked)
-    partial = makeScratch(e, columnTiles * rowTiles * split.rows * columns,
-                          problem.shape.types.accumulator);
+    partial =
+        makeScratch(e, columnTiles * rowTiles * split.rows * columns, sumType);
 
   size_t batchRank = epilogue.rank() - 2;
   SmallVector<Value> sizes(epilogue.sizes.begin(),
@@ -267,11 +292,17 @@ void ContractionEmitter::emitBlock() {
   if (isDotProduct(problem.shape))
     return emitDotTiles(firstTile, lastTile);
   bool isQuantized = problem.shape.layout == RhsLayout::Quantized;
-  if (isUnpackedInRegisters(problem.shape))
+  auto quantizeAll = [&] {
+    if (wholeRows)
+      quantize(*wholeRows, e.cst(0), problem.k);
+  };
+  if (isUnpackedInRegisters(problem.shape)) {
+    quantizeAll();
     return forEachColumnTile([&](Value remaining) {
       forEachTile(
           [&](const TileRows &rows) { emitUnpackedRows(rows, remaining); });
     });
+  }
   if ((problem.shape.layout != RhsLayout::Transposed && !isQuantized) ||
       constantOf(problem.m))
     return emitTiles();
@@ -279,6 +310,7 @@ void ContractionEmitter::emitBlock() {
   auto emitFew = [&] {
     if (!isQuantized)
       return emitDotTiles(e.cst(0), problem.m);
+    quantizeAll();
     forEachColumnTile([&](Value remaining) {
       e.loop(rowOfTile(firstTile), rowOfTile(lastTile), [&](Value row) {
         emitUnpackedRows({1, row, nullptr, nullptr}, remaining);
@@ -293,12 +325,22 @@ void ContractionEmitter::emitBlock() {
 
 void ContractionEmitter::emitUnpackedRows(const TileRows &rows,
                                           Value remaining) {
-  SmallVector<Value> aOffsets;
-  for (int64_t r = 0; r < rows.count; ++r)
-    aOffsets.push_back(e.add(aBase, e.mul(e.add(rows.first, r), problem.k)));
-  SmallVector<Value> sums = multiplyQuantized(
-      e, machine, form, quantizedPanels(), quantizedColumns(remaining), lanes,
-      problem.a, aOffsets, *constantOf(problem.k));
+  auto multiply = [&](const LeftRows &left, int64_t count) {
+    return multiplyQuantized(e, machine, form, quantizedPanels(),
+                             quantizedColumns(remaining), lanes, left, count);
+  };
+  auto floats = [&] {
+    LeftRows left{problem.a, {}};
+    for (int64_t r = 0; r < rows.count; ++r)
+      left.offsets.push_back(
+          e.add(aBase, e.mul(e.add(rows.first, r), problem.k)));
+    return left;
+  };
+  int64_t k = *constantOf(problem.k);
+  SmallVector<Value> sums =
+      wholeRows ? multiply(bytesOf(*wholeRows, rows),
+                           llvm::alignTo(k, problem.shape.quantized.getBlock()))
+                : multiply(floats(), k);
   epilogue.emitTile(cursorAt(rows.first), epilogue.rank() - 2, rows.count,
                     vectors, {sums}, remaining);
 }
@@ -354,24 +396,28 @@ void ContractionEmitter::emitWholeK(Value remaining) {
 
 /// The sums of a block are kept in scratch memory between chunks of K.
 void ContractionEmitter::emitChunks() {
-  int64_t blockRows = rowTiles * split.rows, chunk = schedule.getBlockK();
-  auto sumsOf = [&](const TileRows &rows) -> ProductTile::SumsInMemory {
+  int64_t blockRows = rowTiles * split.rows;
+  SumsOf sumsOf = [&](const TileRows &rows) {
     Value tileStart = e.mul(e.sub(firstColumn, blockColumn), blockRows);
-    return {partial, e.add(tileStart, e.mul(rows.inBlock, columns)), columns};
+    return ProductTile::SumsInMemory{
+        partial, e.add(tileStart, e.mul(rows.inBlock, columns)), columns};
   };
-  Value zero =
-      e.zero(VectorType::get({lanes}, problem.shape.types.accumulator));
+  Value zero = e.zero(VectorType::get({lanes}, sumType));
   e.loop(e.cst(0), partial.sizes[0], lanes, {}, [&](Value i, ValueRange) {
     partial.store(e, i, zero);
     return SmallVector<Value>();
   });
   e.loop(e.cst(0), problem.k, chunk, {}, [&](Value kStart, ValueRange) {
     Value kCount = e.min(e.cst(chunk), e.sub(problem.k, kStart));
-    if (converts)
+    if (rowsOfChunk)
+      quantize(*rowsOfChunk, kStart, kCount);
+    else if (converts)
       convert(kStart, kCount);
     forEachColumnTile([&](Value remaining) {
       if (packs)
         pack(kStart, kCount, remaining);
+      if (rowsOfChunk)
+        return multiplyCodes(kStart, kCount, remaining, sumsOf);
       forEachTile([&](const TileRows &rows) {
         tileOf(rows.count)
             ->accumulateIn(sumsOf(rows),
@@ -424,7 +470,8 @@ ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
   for (int64_t v = 0; v < vectors; ++v) {
     Value column = e.cst(v * lanes);
     if (packs) {
-      segment.bOffsets.push_back(column);
+      // Elements that lie together are not widened ones.
+      segment.bOffsets.push_back(e.mul(column, rowsOfChunk ? form.kr : 1));
       segment.bStep = e.cst(columns);
       continue;
     }
@@ -568,6 +615,67 @@ void ContractionEmitter::convert(Value kStart, Value kCount) {
   });
 }
 
+void ContractionEmitter::makeRowsOfBytes(bool inChunks, int64_t k) {
+  graph::QuantizedAttr quantized = problem.shape.quantized;
+  int64_t rows = rowTiles * split.rows;
+  if (inChunks) {
+    rowsOfChunk = QuantizedRows::make(e, quantized, rows, chunk);
+    converted = rowsOfChunk->bytes;
+    convertedPitch = rowsOfChunk->pitch;
+    rows = tuning::kMaxRepeatedUnpacking;
+  }
+  if (!inChunks || !constantOf(problem.m))
+    wholeRows = QuantizedRows::make(e, quantized, rows, k);
+}
+
+/// The same to bytes.
+void ContractionEmitter::quantize(const QuantizedRows &rows, Value kStart,
+                                  Value kCount) {
+  firstRow = rowOfTile(firstTile);
+  Value base = e.add(aBase, kStart);
+  e.loop(firstRow, rowOfTile(lastTile), [&](Value row) {
+    quantizeRow(e, machine, problem.shape.quantized, problem.a,
+                e.add(base, e.mul(row, problem.k)), kCount, problem.shape.k,
+                rows, e.sub(row, firstRow));
+  });
+}
+
+/// All rows meet a block before the next one: in a loop over the blocks of a
+/// tile LLVM would keep all sums in registers, beside those of the block.
+void ContractionEmitter::multiplyCodes(Value kStart, Value kCount,
+                                       Value remaining, const SumsOf &sumsOf) {
+  int64_t size = problem.shape.quantized.getBlock();
+  SmallVector<PanelPlace> places = quantizedColumns(remaining);
+  e.loop(e.cst(0), e.ceilDiv(kCount, size), [&](Value number) {
+    Value first = e.mul(number, size);
+    forEachTile([&](const TileRows &rows) {
+      ProductTile::Segment segment =
+          segmentOf(rows, kStart, e.cst(size), remaining);
+      for (Value &offset : segment.aOffsets)
+        offset = e.add(offset, first);
+      for (Value &offset : segment.bOffsets)
+        offset = e.add(offset, e.mul(first, segment.bStep));
+      RegisterTile tile(e, machine, form, problem.shape.types.accumulator,
+                        {rows.count, vectors});
+      accumulateBlock(e, tile, form, quantizedPanels(), places,
+                      bytesOf(*rowsOfChunk, rows), e.add(kStart, first), number,
+                      segment, sumsOf(rows));
+    });
+  });
+}
+
+LeftRows ContractionEmitter::bytesOf(const QuantizedRows &quantized,
+                                     const TileRows &rows) const {
+  LeftRows left{quantized.bytes, {}, &quantized};
+  Value first = e.sub(rows.first, firstRow);
+  for (int64_t r = 0; r < rows.count; ++r) {
+    Value number = e.add(first, rows.offset(e, r));
+    left.numbers.push_back(number);
+    left.offsets.push_back(e.mul(number, quantized.pitch));
+  }
+  return left;
+}
+
 void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
   switch (problem.shape.layout) {
   case RhsLayout::Packed:
@@ -596,10 +704,14 @@ ContractionEmitter::quantizedColumns(Value remaining) const {
 
 void ContractionEmitter::packQuantized(Value kStart, Value kCount,
                                        Value remaining) {
+  QuantizedRange range{kStart, kCount, chunked ? chunk : 0};
   for (auto [v, place] : llvm::enumerate(quantizedColumns(remaining)))
-    dequantize(e, quantizedPanels(), place, lanes,
-               {kStart, kCount, chunked ? schedule.getBlockK() : 0}, packed,
-               v * lanes, columns);
+    if (rowsOfChunk)
+      unpackCodes(e, quantizedPanels(), place, lanes, range, packed,
+                  v * lanes * form.kr, columns);
+    else
+      dequantize(e, quantizedPanels(), place, lanes, range, packed, v * lanes,
+                 columns);
 }
 
 void ContractionEmitter::widenPanels(Value kStart, Value kCount,

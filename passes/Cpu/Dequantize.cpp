@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Unpacks the quantized right-hand side of a product. A code is converted by
-// the bits of a float: below the exponent of 2^e, a mantissa of 23 bits that
-// has a code in bits 23 - e and up is 2^e + code. So that the codes of a word
-// mostly stay where they are, e differs between them.
+// Unpacks the quantized right-hand side of a product, and scales the sums of
+// its blocks. For a product of floats a code is converted by the bits of one:
+// below the exponent of 2^e, a mantissa of 23 bits that has a code in bits
+// 23 - e and up is 2^e + code. So that the codes of a word mostly stay where
+// they are, e differs between them.
 #include "passes/Cpu/Dequantize.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -14,9 +15,17 @@ using namespace hone;
 using namespace hone::graph;
 
 static constexpr int64_t kMantissaBits = 23, kExponentBias = 127;
-/// Codes are multiplied by 2^-8 and scales by 2^8: sums that are scaled
-/// afterwards stay below those of the left-hand side.
+/// Codes are multiplied by 2^-8 and scales by 2^8, where floats are multiplied:
+/// sums that are scaled afterwards stay below those of the left-hand side.
 static constexpr int64_t kCodeBits = 8;
+
+/// The element of a word whose code begins at bit `place`.
+static int64_t elementAt(PackedAttr packed, int64_t place) {
+  int64_t i = 0;
+  while (QuantizedAttr::codePlace(packed, i) != place)
+    ++i;
+  return i;
+}
 
 namespace {
 /// Reads blocks of a vector of columns.
@@ -27,18 +36,37 @@ public:
       : e(e), panels(panels), columns(columns),
         machine(CpuMachine::of(e.builder.getInsertionBlock()->getParentOp())),
         wordType(VectorType::get({lanes}, e.builder.getI32Type())),
-        realType(VectorType::get({lanes}, e.builder.getF32Type())) {}
+        realType(VectorType::get({lanes}, e.builder.getF32Type())),
+        exponent(panels.quantized.getBytes() ? 0 : kCodeBits) {}
 
   /// Loads the scales and zero points of the block of element `k` of K.
   void enter(Value k);
+  /// What the form multiplies by, for a word's elements of K, which begin with
+  /// `k` of the block entered: codes as bytes, or `differences`.
+  SmallVector<Value> factors(Value k) const {
+    return panels.quantized.getBytes() ? bytes(k) : differences(k);
+  }
+  /// The codes of a word: of each column four successive ones, as bytes.
+  SmallVector<Value> bytes(Value k) const;
   /// Differences of codes and zero points, or what a table has for the codes,
   /// times 2^-8: of a word's elements of K, which begin with `k` of the block
   /// entered.
   SmallVector<Value> differences(Value k) const;
   /// Times 2^8.
   Value getScales() const { return scales; }
+  /// Where the sums of the block entered begin, number `block` of `left`, for
+  /// its row `r`.
+  Value start(VectorType type, const LeftRows &left, int64_t r,
+              Value block) const;
+  /// The total, and the sum of that block times its scales.
+  Value addScaled(const MicroKernel &form, const LeftRows &left, int64_t r,
+                  Value block, Value sum, Value total) const;
 
 private:
+  Value word(Value k) const;
+  /// Broadcast from the place of a row and a block.
+  Value parameterOf(const FlatBuffer &buffer, const LeftRows &left, int64_t r,
+                    Value block, VectorType type) const;
   Value parameters(Value offset) const;
   /// Of the table, from `first` on, times 2^-8.
   Value tablePart(int64_t first, int64_t count) const;
@@ -56,7 +84,8 @@ private:
   const PanelPlace &columns;
   const CpuMachine &machine;
   VectorType wordType, realType;
-  Value codes; ///< Offset of the first word of the block.
+  int64_t exponent; ///< Scales are multiplied by two to this power.
+  Value codes;      ///< Offset of the first word of the block.
   Value scales, zeros;
 };
 } // namespace
@@ -78,12 +107,13 @@ void BlockReader::enter(Value k) {
   Value block = e.div(k, e.cst(quantized.getBlock()));
   Value start = e.add(e.mul(columns.panel, panels.words.strides[0]),
                       e.mul(block, quantized.blockWords(packed)));
-  float power = 1 << kCodeBits;
-  scales = e.product(parameters(start), reals(power));
+  auto timesPower = [&](Value values, int64_t power) {
+    return power ? e.product(values, reals(std::ldexp(1.0f, power))) : values;
+  };
+  scales = timesPower(parameters(start), exponent);
   if (!quantized.getZero())
-    zeros =
-        e.product(parameters(e.add(start, quantized.parameterWords(packed))),
-                  reals(1 / power));
+    zeros = timesPower(
+        parameters(e.add(start, quantized.parameterWords(packed))), -exponent);
   codes = e.add(e.add(start, quantized.headWords(packed)), columns.column);
 }
 
@@ -115,14 +145,15 @@ SmallVector<Value> BlockReader::fromTable(Value word) const {
     return arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::ne, masked,
                                  words(0));
   };
-  SmallVector<Value> values;
+  SmallVector<Value> values(panels.packed.getKr());
   for (int64_t place = 0; place < 32; place += bits) {
+    Value &value = values[elementAt(panels.packed, place)];
     Value code = word;
     if (place != 0 && permutes)
       code = arith::ShRUIOp::create(b, e.loc, word, words(place));
     if (permutes && lanes == kCodeTableSize) {
-      values.push_back(permute("llvm.x86.avx512.permvar.sf.512",
-                               {tablePart(0, kCodeTableSize), code}));
+      value = permute("llvm.x86.avx512.permvar.sf.512",
+                      {tablePart(0, kCodeTableSize), code});
       continue;
     }
     SmallVector<Value> candidates;
@@ -145,22 +176,43 @@ SmallVector<Value> BlockReader::fromTable(Value word) const {
             b, e.loc, isOdd, candidates[i + 1], candidates[i]));
       candidates = std::move(chosen);
     }
-    values.push_back(candidates.front());
+    value = candidates.front();
   }
   return values;
 }
 
-SmallVector<Value> BlockReader::differences(Value k) const {
-  OpBuilder &b = e.builder;
-  int64_t bits = 32 / panels.packed.getKr();
+Value BlockReader::word(Value k) const {
   Value inBlock = e.rem(k, e.cst(panels.quantized.getBlock()));
   Value step = e.div(inBlock, e.cst(panels.packed.getKr()));
-  Value word =
-      panels.words.load(e, e.add(codes, e.mul(step, panels.packed.getNr())),
-                        wordType.getNumElements());
+  return panels.words.load(e, e.add(codes, e.mul(step, panels.packed.getNr())),
+                           wordType.getNumElements());
+}
+
+SmallVector<Value> BlockReader::bytes(Value k) const {
+  OpBuilder &b = e.builder;
+  int64_t bits = QuantizedAttr::codeBits(panels.packed);
+  auto type = VectorType::get({4 * wordType.getNumElements()}, b.getI8Type());
+  Value all = word(k);
+  SmallVector<Value> bytes;
+  for (int64_t place = 0; place < 8; place += bits) {
+    Value part = all;
+    if (place != 0)
+      part = arith::ShRUIOp::create(b, e.loc, part, words(place));
+    if (bits < 8)
+      part = arith::AndIOp::create(b, e.loc, part,
+                                   words(((1u << bits) - 1) * 0x01010101u));
+    bytes.push_back(vector::BitCastOp::create(b, e.loc, type, part));
+  }
+  return bytes;
+}
+
+SmallVector<Value> BlockReader::differences(Value k) const {
+  OpBuilder &b = e.builder;
+  int64_t bits = QuantizedAttr::codeBits(panels.packed);
+  Value word = this->word(k);
   if (panels.quantized.getTable())
     return fromTable(word);
-  SmallVector<Value> differences;
+  SmallVector<Value> differences(panels.packed.getKr());
   int64_t shifted = 0;
   for (int64_t first = 0; first < 32; first += bits) {
     if (first - shifted + bits > kMantissaBits) {
@@ -181,9 +233,58 @@ SmallVector<Value> BlockReader::differences(Value k) const {
         reals(std::ldexp(static_cast<float>(subtracted), -kCodeBits)));
     if (zeros)
       difference = arith::SubFOp::create(b, e.loc, difference, zeros);
-    differences.push_back(difference);
+    differences[elementAt(panels.packed, first)] = difference;
   }
   return differences;
+}
+
+Value BlockReader::parameterOf(const FlatBuffer &buffer, const LeftRows &left,
+                               int64_t r, Value block, VectorType type) const {
+  Value place = left.quantized->place(e, left.numbers[r], block);
+  return vector::BroadcastOp::create(e.builder, e.loc, type,
+                                     buffer.load(e, place));
+}
+
+Value BlockReader::start(VectorType type, const LeftRows &left, int64_t r,
+                         Value block) const {
+  if (!left.quantized || zeros || !left.quantized->corrections.memref)
+    return e.zero(type);
+  return parameterOf(left.quantized->corrections, left, r, block, type);
+}
+
+Value BlockReader::addScaled(const MicroKernel &form, const LeftRows &left,
+                             int64_t r, Value block, Value sum,
+                             Value total) const {
+  if (!left.quantized)
+    return form.multiplyAdd(e, scales, sum, total);
+  Value real =
+      arith::SIToFPOp::create(e.builder, e.loc, realType, sum).getResult();
+  if (zeros)
+    real = e.sum(real, e.product(zeros, parameterOf(left.quantized->corrections,
+                                                    left, r, block, realType)));
+  Value scale = parameterOf(left.quantized->scales, left, r, block, realType);
+  return e.sum(total, e.product(e.product(real, scales), scale));
+}
+
+void hone::unpackCodes(Emitter &e, const QuantizedPanels &panels,
+                       const PanelPlace &columns, int64_t lanes,
+                       const QuantizedRange &range, const FlatBuffer &target,
+                       int64_t offset, int64_t pitch) {
+  int64_t block = panels.quantized.getBlock();
+  BlockReader reader(e, panels, columns, lanes);
+  e.loop(e.cst(0), range.count, block, {}, [&](Value first, ValueRange) {
+    reader.enter(e.add(range.firstK, first));
+    e.loop(e.cst(0), e.cst(block), panels.packed.getKr(), {},
+           [&](Value inBlock, ValueRange) {
+             Value i = e.add(first, inBlock);
+             Value place = e.add(e.mul(i, pitch), offset);
+             for (auto [j, codes] :
+                  llvm::enumerate(reader.bytes(e.add(range.firstK, i))))
+               target.store(e, e.add(place, j * 4 * pitch), codes);
+             return SmallVector<Value>();
+           });
+    return SmallVector<Value>();
+  });
 }
 
 void hone::dequantize(Emitter &e, const QuantizedPanels &panels,
@@ -209,13 +310,16 @@ void hone::dequantize(Emitter &e, const QuantizedPanels &panels,
   });
 }
 
-SmallVector<Value> hone::multiplyQuantized(
-    Emitter &e, const CpuMachine &machine, const MicroKernel &form,
-    const QuantizedPanels &panels, ArrayRef<PanelPlace> columns, int64_t lanes,
-    const FlatBuffer &a, ArrayRef<Value> aOffsets, int64_t count) {
+SmallVector<Value>
+hone::multiplyQuantized(Emitter &e, const CpuMachine &machine,
+                        const MicroKernel &form, const QuantizedPanels &panels,
+                        ArrayRef<PanelPlace> columns, int64_t lanes,
+                        const LeftRows &left, int64_t count) {
   int64_t kr = panels.packed.getKr(), block = panels.quantized.getBlock();
-  int64_t rows = aOffsets.size(), vectors = columns.size();
+  int64_t rows = left.offsets.size(), vectors = columns.size();
   auto type = VectorType::get({lanes}, e.builder.getF32Type());
+  VectorType sumType =
+      left.quantized ? type.clone(e.builder.getI32Type()) : type;
   SmallVector<BlockReader> readers;
   for (const PanelPlace &place : columns)
     readers.emplace_back(e, panels, place, lanes);
@@ -230,20 +334,24 @@ SmallVector<Value> hone::multiplyQuantized(
                           MutableArrayRef<Value> sums) {
     SmallVector<SmallVector<Value>> right;
     for (const BlockReader &reader : readers)
-      right.push_back(reader.differences(k));
-    for (int64_t j = 0; j < elements; ++j)
+      right.push_back(reader.factors(k));
+    for (int64_t j = 0; j < elements / form.kr; ++j)
       for (int64_t r = 0; r < rows; ++r) {
-        Value left = form.loadLeft(e, a, e.add(aOffsets[r], e.add(k, j)), type);
+        Value place = e.add(left.offsets[r], e.add(k, j * form.kr));
+        Value factor = form.loadLeft(e, left.buffer, place, sumType);
         for (int64_t v = 0; v < vectors; ++v) {
           Value &sum = sums[j % sets * one + r * vectors + v];
-          sum = form.multiplyAdd(e, left, right[v][j], sum);
+          sum = form.multiplyAdd(e, factor, right[v][j], sum);
         }
       }
   };
   auto multiplyBlock = [&](Value first, int64_t elements, ValueRange totals) {
+    Value number = e.div(first, e.cst(block));
     for (BlockReader &reader : readers)
       reader.enter(first);
-    SmallVector<Value> sums(sets * one, e.zero(type));
+    SmallVector<Value> sums(sets * one, e.zero(sumType));
+    for (int64_t i = 0; i < one; ++i)
+      sums[i] = readers[i % vectors].start(sumType, left, i / vectors, number);
     int64_t unroll = std::min(elements, tuning::kUnrolledElements) / kr * kr;
     int64_t whole = unroll ? elements / unroll * unroll : 0;
     sums = e.loop(e.cst(0), e.cst(whole), std::max(unroll, kr), sums,
@@ -258,8 +366,8 @@ SmallVector<Value> hone::multiplyQuantized(
     SmallVector<Value> result = llvm::to_vector(totals);
     for (int64_t i = 0; i < one; ++i) {
       Value sum = sets == 2 ? e.sum(sums[i], sums[one + i]) : sums[i];
-      result[i] =
-          form.multiplyAdd(e, readers[i % vectors].getScales(), sum, result[i]);
+      result[i] = readers[i % vectors].addScaled(form, left, i / vectors,
+                                                 number, sum, result[i]);
     }
     return result;
   };
@@ -272,4 +380,30 @@ SmallVector<Value> hone::multiplyQuantized(
   if (whole < count)
     totals = multiplyBlock(e.cst(whole), count - whole, totals);
   return totals;
+}
+
+void hone::accumulateBlock(Emitter &e, const RegisterTile &tile,
+                           const MicroKernel &form,
+                           const QuantizedPanels &panels,
+                           ArrayRef<PanelPlace> columns, const LeftRows &left,
+                           Value firstK, Value number,
+                           const ProductTile::Segment &segment,
+                           const ProductTile::SumsInMemory &sums) {
+  int64_t lanes = tile.lanes, vectors = tile.shape.vectors;
+  int64_t one = tile.shape.rows * vectors;
+  auto sumType = VectorType::get({lanes}, e.builder.getI32Type());
+  SmallVector<BlockReader> readers;
+  for (const PanelPlace &place : columns)
+    readers.emplace_back(e, panels, place, lanes).enter(firstK);
+  SmallVector<Value> start = tile.zeros();
+  for (int64_t i = 0; i < one; ++i)
+    start[i] = readers[i % vectors].start(sumType, left, i / vectors, number);
+  SmallVector<Value> added = tile.finish(tile.accumulate(segment, start));
+  for (auto [i, sum] : llvm::enumerate(added)) {
+    int64_t r = i / vectors, v = i % vectors;
+    Value place = e.add(sums.offset, r * sums.pitch + v * lanes);
+    Value total = sums.buffer.load(e, place, lanes);
+    sums.buffer.store(e, place,
+                      readers[v].addScaled(form, left, r, number, sum, total));
+  }
 }

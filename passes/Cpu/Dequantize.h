@@ -3,8 +3,9 @@
 #ifndef HONE_PASSES_CPU_DEQUANTIZE_H
 #define HONE_PASSES_CPU_DEQUANTIZE_H
 
-#include "dialects/Graph/Graph.h"
 #include "passes/Cpu/Panels.h"
+#include "passes/Cpu/QuantizedRows.h"
+#include "passes/Cpu/RegisterTile.h"
 
 namespace hone {
 
@@ -29,15 +30,41 @@ void dequantize(Emitter &e, const QuantizedPanels &panels,
                 const QuantizedRange &range, const FlatBuffer &target,
                 int64_t offset, int64_t pitch);
 
-/// Sums over k in [0, count) of a[aOffsets[r] + k] * element (k, columns[v]),
-/// at [r * columns.size() + v]. Elements exist in registers alone, and sums of
-/// a block are scaled, not its elements.
+/// The same with codes, as bytes: four successive ones of a column are together
+/// at offset + i * pitch + c * 4.
+void unpackCodes(Emitter &e, const QuantizedPanels &panels,
+                 const PanelPlace &columns, int64_t lanes,
+                 const QuantizedRange &range, const FlatBuffer &target,
+                 int64_t offset, int64_t pitch);
+
+/// Rows of the left-hand side in the type in which they are multiplied.
+struct LeftRows {
+  const FlatBuffer &buffer;
+  llvm::SmallVector<mlir::Value> offsets;
+  /// Null for floats. Otherwise `buffer` has their bytes, and `numbers` says
+  /// which rows are meant.
+  const QuantizedRows *quantized = nullptr;
+  llvm::SmallVector<mlir::Value> numbers = {};
+};
+
+/// Sums over k in [0, count) of left row r * element (k, columns[v]), at
+/// [r * columns.size() + v], as f32. Elements exist in registers alone, and
+/// sums of a block are scaled, not its elements.
 llvm::SmallVector<mlir::Value>
 multiplyQuantized(Emitter &e, const CpuMachine &machine,
                   const MicroKernel &form, const QuantizedPanels &panels,
                   llvm::ArrayRef<PanelPlace> columns, int64_t lanes,
-                  const FlatBuffer &a, llvm::ArrayRef<mlir::Value> aOffsets,
-                  int64_t count);
+                  const LeftRows &left, int64_t count);
+
+/// Adds the products of a segment, scaled, to sums in memory, of f32: bytes
+/// times codes of one block, which is number `number` of `left` and begins with
+/// element `firstK` on the right.
+void accumulateBlock(Emitter &e, const RegisterTile &tile,
+                     const MicroKernel &form, const QuantizedPanels &panels,
+                     llvm::ArrayRef<PanelPlace> columns, const LeftRows &left,
+                     mlir::Value firstK, mlir::Value number,
+                     const ProductTile::Segment &segment,
+                     const ProductTile::SumsInMemory &sums);
 
 } // namespace hone
 

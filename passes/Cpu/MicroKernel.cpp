@@ -182,15 +182,50 @@ static Value addPairs(Emitter &e, Value left, Value right, Value sum) {
 
 //===-- Pairs of bytes ----------------------------------------------------===//
 
-/// Sums of two products fit in 16 bits, for which there is an order.
+/// Sums of two products, of unsigned and signed bytes, fit in 16 bits.
 static Value addBytes(Emitter &e, Value left, Value right, Value sum) {
-  auto type = cast<VectorType>(sum.getType());
-  auto halfWords = VectorType::get({2 * type.getNumElements()},
-                                   e.builder.getIntegerType(16));
-  Value pairs = call(e, "llvm.x86.avx2.pmadd.ub.sw", halfWords, {left, right});
+  static constexpr StringLiteral names[] = {"llvm.x86.ssse3.pmadd.ub.sw.128",
+                                            "llvm.x86.avx2.pmadd.ub.sw",
+                                            "llvm.x86.avx512.pmaddubs.w.512"};
+  auto halfWords =
+      VectorType::get({2 * cast<VectorType>(sum.getType()).getNumElements()},
+                      e.builder.getIntegerType(16));
+  Value pairs = callBySize(e, names, halfWords, {left, right});
   Value ones = e.splat(halfWords, e.builder.getI16IntegerAttr(1));
-  return e.sum(sum, call(e, "llvm.x86.avx2.pmadd.wd", type, {pairs, ones}));
+  return addPairs(e, pairs, ones, sum);
 }
+
+//===-- Signed bytes times codes ------------------------------------------===//
+
+static bool isOfCodes(const ProductTypes &types) { return types.codeBits != 0; }
+
+static Value dotCodes(Emitter &e, Value left, Value right, Value sum) {
+  return dotBytes(e, right, left, sum);
+}
+
+/// Those of few bits.
+static Value addCodePairs(Emitter &e, Value left, Value right, Value sum) {
+  return addBytes(e, right, left, sum);
+}
+
+/// The first bytes of pairs are multiplied apart from the second.
+static Value addWidenedCodes(Emitter &e, Value left, Value right, Value sum) {
+  OpBuilder &b = e.builder;
+  int64_t lanes = cast<VectorType>(sum.getType()).getNumElements();
+  Type i16 = b.getIntegerType(16);
+  auto type = VectorType::get({2 * lanes}, i16);
+  Value bits = e.splat(type, b.getIntegerAttr(i16, 8));
+  Value low = e.splat(type, b.getIntegerAttr(i16, 255));
+  left = bitcast(e, left, 2 * lanes, i16);
+  right = bitcast(e, right, 2 * lanes, i16);
+  Value first = arith::ShRSIOp::create(
+      b, e.loc, arith::ShLIOp::create(b, e.loc, left, bits), bits);
+  sum = addPairs(e, first, arith::AndIOp::create(b, e.loc, right, low), sum);
+  return addPairs(e, arith::ShRSIOp::create(b, e.loc, left, bits),
+                  arith::ShRUIOp::create(b, e.loc, right, bits), sum);
+}
+
+static Type byteType(const ProductTypes &types) { return types.rhs; }
 
 //===-- Matrices ----------------------------------------------------------===//
 
@@ -290,6 +325,26 @@ static constexpr MicroKernel kTable[] = {
      },
      wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/2, /*temporaries=*/2,
      /*cost=*/nullptr, halfWordType, repeatHalfWords, extendBytes, addPairs},
+    // The same for bytes and codes. The instruction takes the unsigned operand
+    // first.
+    {"dot_codes", "VNNI",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return machine.hasByteDot() && isOfCodes(types);
+     },
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
+     /*cost=*/nullptr, byteType, repeatLeft<4>, loadRight<4>, dotCodes},
+    {"add_code_pairs", "",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return !machine.hasByteDot() && isOfCodes(types) && types.codeBits <= 4;
+     },
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/3,
+     /*cost=*/nullptr, byteType, repeatLeft<4>, loadRight<4>, addCodePairs},
+    {"add_widened_codes", "",
+     [](const CpuMachine &machine, const ProductTypes &types) {
+       return !machine.hasByteDot() && isOfCodes(types) && types.codeBits > 4;
+     },
+     wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/4,
+     /*cost=*/nullptr, byteType, repeatLeft<4>, loadRight<4>, addWidenedCodes},
     // Floats without FMA, and integers. A product overwrites a copy of a
     // factor.
     {"mul_add", "",

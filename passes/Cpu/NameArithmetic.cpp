@@ -67,10 +67,16 @@ static std::string arithmeticOf(ScheduledOpInterface op,
   if (multiplied.getIntOrFloatBitWidth() < left.getIntOrFloatBitWidth())
     left = multiplied;
   Factors factors(left, types.rhs, types.accumulator);
-  if (auto matmul = dyn_cast<KernelMatmulOp>(*op);
-      matmul && matmul.getQuantized())
+  if (types.codeBits) {
+    factors.left = "s8";
+    factors.right = "u" + std::to_string(types.codeBits);
+    factors.sum = "s32";
+  } else if (auto matmul = dyn_cast<KernelMatmulOp>(*op);
+             matmul && matmul.getQuantized()) {
     factors.right =
-        std::to_string(32 / matmul.getPackedAttr().getKr()) + " bits";
+        std::to_string(QuantizedAttr::codeBits(matmul.getPackedAttr())) +
+        " bits";
+  }
   return factors.after(nameOf(form));
 }
 

@@ -43,13 +43,11 @@ bool hone::isReadInPlace(const ProductShape &shape) {
 
 bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
   Type from = shape.types.lhs, to = form.leftType(shape.types);
-  if (form.hasMatrices())
-    return true;
-  if (from == to || isReadInPlace(shape))
-    return false;
   bool mustBe = to.getIntOrFloatBitWidth() < from.getIntOrFloatBitWidth();
-  return mustBe || (!shape.fewRows && (ShapedType::isDynamic(shape.m) ||
-                                       shape.m >= tuning::kMinWidenedRows));
+  if (form.hasMatrices() || mustBe)
+    return true;
+  return from != to && !isReadInPlace(shape) && !shape.fewRows &&
+         (ShapedType::isDynamic(shape.m) || shape.m >= tuning::kMinWidenedRows);
 }
 
 bool hone::isConverted(KernelConvOp op, const MicroKernel &form) {
@@ -201,6 +199,11 @@ static std::string problemOfProduct(ScheduleAttr schedule,
     return llvm::formatv("chunks of {0} elements of K, of which {1} are in a "
                          "word",
                          schedule.getBlockK(), shape.packed.getKr());
+  if (shape.types.codeBits &&
+      schedule.getBlockK() % shape.quantized.getBlock() != 0)
+    return llvm::formatv("chunks of {0} elements of K, which have scales for "
+                         "each {1}",
+                         schedule.getBlockK(), shape.quantized.getBlock());
   int64_t k = schedule.getBlockK() ? schedule.getBlockK() : shape.k;
   int64_t columns =
       schedule.getTileVectors() * form.lanes(machine, shape.types.accumulator);

@@ -217,6 +217,8 @@ static int64_t chooseQuantizedChunk(const CpuMachine &machine,
                                 (columns * bytesOf(shape.types.rhs)));
   limit =
       std::max<int64_t>(llvm::bit_floor<uint64_t>(limit), shape.packed.getKr());
+  if (shape.types.codeBits) // Blocks are whole.
+    limit = llvm::alignTo(limit, shape.quantized.getBlock());
   return limit >= shape.k ? 0 : limit;
 }
 
@@ -263,24 +265,27 @@ static int64_t chooseChunk(const CpuMachine &machine, const ProductShape &shape,
 /// Of `tiles` of columns, those in a block whose rows are converted for all of
 /// them: fewer if `others`, the blocks along all other dimensions, are few.
 static int64_t chooseColumnTiles(const CpuMachine &machine, int64_t tiles,
-                                 int64_t others) {
+                                 int64_t others,
+                                 int64_t most = tuning::kConvertedTiles) {
   int64_t wanted = llvm::divideCeil(tuning::balancedBlocks(machine),
                                     std::max<int64_t>(others, 1));
-  return std::clamp<int64_t>(tiles / wanted, 1, tuning::kConvertedTiles);
+  return std::clamp<int64_t>(tiles / wanted, 1, most);
 }
 
 static int64_t chooseColumnTiles(const CpuMachine &machine,
                                  const ProductShape &shape, int64_t columns) {
+  int64_t most =
+      shape.types.codeBits ? tuning::kQuantizedTiles : tuning::kConvertedTiles;
   int64_t tiles = llvm::divideCeil(
-      std::max<int64_t>(sizeOr(shape.n, tuning::kConvertedTiles * columns), 1),
-      columns);
+      std::max<int64_t>(sizeOr(shape.n, most * columns), 1), columns);
   int64_t balancedBlocks = tuning::balancedBlocks(machine);
   int64_t others = isKnown(shape.m)
                        ? llvm::divideCeil(shape.m, tuning::kMinBlockRows)
                        : balancedBlocks;
   return chooseColumnTiles(
       machine, tiles,
-      estimateProduct(others, estimateProduct(shape.batch, balancedBlocks)));
+      estimateProduct(others, estimateProduct(shape.batch, balancedBlocks)),
+      most);
 }
 
 /// Tiles of rows in a block: as many as the L2 cache holds, in equal blocks,
@@ -293,6 +298,8 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
   int64_t bytesPerTile =
       estimateProduct(plan.blockK ? plan.blockK : typicalK,
                       rows * tiledLhsBytes(shape, *plan.tile.form));
+  if (shape.types.codeBits) // And their sums.
+    bytesPerTile += rows * columns * static_cast<int64_t>(sizeof(float));
   int64_t fitting = std::max<int64_t>(tuning::productBlockBytes(machine) /
                                           std::max<int64_t>(bytesPerTile, 1),
                                       1);
@@ -310,8 +317,9 @@ static int64_t chooseRowTiles(const CpuMachine &machine,
   int64_t least = std::clamp<int64_t>(
       tuning::kMinBlockMacs / std::max<int64_t>(workPerTile, 1), 1, perBlock);
   if (shape.quantized) {
-    int64_t tilesPerUnpacking =
-        llvm::divideCeil(tuning::kMinRowsPerUnpacking, rows);
+    int64_t wantedRows = shape.types.codeBits ? tuning::kMinRowsPerCodes
+                                              : tuning::kMinRowsPerUnpacking;
+    int64_t tilesPerUnpacking = llvm::divideCeil(wantedRows, rows);
     least = std::max(least, std::min(tilesPerUnpacking, perBlock));
   }
   int64_t blocks = llvm::divideCeil(tiles, perBlock);

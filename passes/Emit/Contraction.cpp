@@ -68,8 +68,18 @@ ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
   auto [lhs, rhs] = op.getFactors();
   graph::PackedAttr packed = op.getPackedAttr();
   Type accumulator = cast<graph::KernelOpInterface>(*op).getAccumulatorType();
-  if (auto matmul = dyn_cast<KernelMatmulOp>(*op);
-      matmul && matmul.getQuantized())
+  auto matmul = dyn_cast<KernelMatmulOp>(*op);
+  if (matmul && matmul.getQuantized() && matmul.getQuantized()->getBytes()) {
+    Builder b(op->getContext());
+    return {getElementTypeOrSelf(lhs),
+            b.getI8Type(),
+            b.getI32Type(),
+            /*kr=*/4,
+            /*isConvertible=*/true,
+            /*isOrdered=*/false,
+            graph::QuantizedAttr::codeBits(packed)};
+  }
+  if (matmul && matmul.getQuantized())
     return {getElementTypeOrSelf(lhs), accumulator, accumulator, /*kr=*/1,
             /*isConvertible=*/true};
   auto conv = dyn_cast<KernelConvOp>(*op);

@@ -28,6 +28,9 @@ struct ProductTypes {
   bool isConvertible = false;
   /// Whether the right-hand side is in an order of its own (`#hone.packed`).
   bool isOrdered = false;
+  /// Bits of the codes by which the bytes of a left-hand side that is rounded
+  /// are multiplied; 0: there are none.
+  int64_t codeBits = 0;
 };
 
 /// The left-hand operand of a product with such sums.

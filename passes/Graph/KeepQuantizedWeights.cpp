@@ -65,6 +65,7 @@ struct QuantizedMatrix {
   Parameters scales, zeros;
   Type scaleType;
   DenseF32ArrayAttr table = {}; ///< Null: there is none.
+  bool bytes = false; ///< Whether products may round their other operand.
 
   int code(int64_t row, int64_t column) const {
     return columnsFirst ? codes.at(column, row) : codes.at(row, column);
@@ -138,7 +139,8 @@ matrixOf(DequantizeOp op, bool columnsFirst, StringRef &problem) {
                          inBlocks(op.getScales(), *scales),
                          zeros,
                          storedType(op.getScales()),
-                         op.getTableAttr()};
+                         op.getTableAttr(),
+                         op.getBytes()};
 }
 
 /// Parameters of columns that a map has: one, or one for each.
@@ -251,6 +253,12 @@ static void writeFloat(char *out, int64_t i, FloatType type, double value) {
   std::memcpy(out + i * width, &bits, width);
 }
 
+/// Whether bytes are multiplied, and not floats.
+static bool multipliesBytes(const QuantizedMatrix &matrix) {
+  return matrix.bytes && !matrix.table && matrix.block % kPanelWidth == 0 &&
+         matrix.block <= QuantizedAttr::kMaxBlockOfBytes;
+}
+
 static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
                    StringRef name) {
   auto no = [](StringRef reason) { return Packed{{}, reason, {}, {}}; };
@@ -270,8 +278,8 @@ static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
       for (int64_t block = 0; block < blocks; ++block)
         if (!isExactIn(scaleType, matrix.zeros.at(block, column) - low))
           return no("zero points are not exact in the type of the scales");
-  auto quantized =
-      QuantizedAttr::get(context, matrix.block, scaleType, zero, matrix.table);
+  auto quantized = QuantizedAttr::get(context, matrix.block, scaleType, zero,
+                                      matrix.table, multipliesBytes(matrix));
   if (layout.panels(matrix.n) * blocks * quantized.blockWords(layout) >=
       matrix.k * matrix.n)
     return no("the weights take no more memory as floats");
@@ -300,7 +308,8 @@ static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
         int64_t count = std::min(matrix.block, matrix.k - firstK);
         for (int64_t i = 0; i < count; ++i) {
           uint32_t code = matrix.code(firstK + i, column) - first;
-          words[i / kr * nr + c] |= code << (i % kr * (32 / kr));
+          words[i / kr * nr + c] |= code
+                                    << QuantizedAttr::codePlace(layout, i % kr);
         }
       }
       std::memcpy(place + quantized.headWords(layout) * 4, words.data(),
@@ -533,6 +542,10 @@ struct KeepQuantizedWeightsPass
     }
     if (!packed.words)
       return leaveAsIs(op, packed.problem);
+    if (dequantize && dequantize.getBytes() && !packed.quantized.getBytes())
+      remarkSlow(op, "keep-quantized-weights",
+                 "floats are multiplied, though bytes may be: sums of such "
+                 "blocks do not fit in 32 bits");
     if (isNarrow)
       op = widenProduct(op);
     op.getRhsMutable().assign(packed.words);

@@ -157,6 +157,8 @@ inline constexpr int64_t kMaxDotRows = 4;
 inline constexpr int64_t kMaxUnpackingRows = 8, kMaxRepeatedUnpacking = 2;
 /// Rows of a block that pay for unpacking quantized weights to memory.
 inline constexpr int64_t kMinRowsPerUnpacking = 32;
+/// The same to bytes, four of which are multiplied at a time.
+inline constexpr int64_t kMinRowsPerCodes = 128;
 /// Elements of K in an iteration of the loop that unpacks in registers.
 inline constexpr int64_t kUnrolledElements = 32;
 /// Vectors of a tile of one row that unpacks in registers.
@@ -178,6 +180,8 @@ inline constexpr int64_t kTypicalK = 1024;
 
 /// Tiles of columns that a block of converted rows is for.
 inline constexpr int64_t kConvertedTiles = 8;
+/// The same for rows that are quantized, which takes longer.
+inline constexpr int64_t kQuantizedTiles = 32;
 
 /// Maximum elements of a block that wait in scratch memory.
 inline constexpr int64_t kMaxScratchElements = 16 << 20;

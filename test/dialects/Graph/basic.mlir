@@ -55,12 +55,16 @@ func.func @reductions(%x: tensor<4x5xf32>, %k: index) {
 // CHECK:         hone.dequantize {{.+}} zeros {{.+}} bits 8 block 20 axis 0 : tensor<40x6xi8>, tensor<2x6xf16>, tensor<2x6xi8> -> tensor<40x6xf32>
 // CHECK:         hone.matmul {{.+}} packed <16, 8> quantized <block = 32, scale = f32, zero = 8> :
 // CHECK:         hone.matmul {{.+}} packed <16, 8> quantized <block = 32, scale = f16> :
+// CHECK:         hone.dequantize {{.+}} bits 4 block 32 axis 1 unsigned bytes :
+// CHECK:         hone.matmul {{.+}} packed <16, 8> quantized <block = 32, scale = f32, zero = 8, bytes = true> :
 func.func @quantized(%x: tensor<3x40xf32>, %c: tensor<6x20xi8>, %s: tensor<6x2xf32>, %b: tensor<40x6xi8>,
                      %t: tensor<2x6xf16>, %z: tensor<2x6xi8>, %p: tensor<1x2x80xi32>) {
   %d = hone.dequantize %c, %s bits 4 block 32 axis 1 zero 8 unsigned : tensor<6x20xi8>, tensor<6x2xf32> -> tensor<6x40xf32>
   %e = hone.dequantize %b, %t zeros %z bits 8 block 20 axis 0 : tensor<40x6xi8>, tensor<2x6xf16>, tensor<2x6xi8> -> tensor<40x6xf32>
   %y = hone.matmul %x, %p packed <16, 8> quantized <block = 32, scale = f32, zero = 8> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
   %w = hone.matmul %x, %p packed <16, 8> quantized <block = 32, scale = f16> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
+  %f = hone.dequantize %c, %s bits 4 block 32 axis 1 unsigned bytes : tensor<6x20xi8>, tensor<6x2xf32> -> tensor<6x40xf32>
+  %v = hone.matmul %x, %p packed <16, 8> quantized <block = 32, scale = f32, zero = 8, bytes = true> : tensor<3x40xf32>, tensor<1x2x80xi32> -> tensor<3x6xf32>
   return
 }
 

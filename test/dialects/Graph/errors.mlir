@@ -322,8 +322,16 @@ func.func @quantized_table(%x: tensor<3x40xf32>, %y: tensor<1x2x80xi32>) {
 // -----
 
 func.func @dequantize_c4(%c: tensor<6x16xi8>, %s: tensor<6x1xf32>) {
-  // expected-error @+1 {{needs codes of 4 bits without zero points for a table of 16 elements}}
+  // expected-error @+1 {{needs codes of 4 bits, without zero points or products of bytes, for a table of 16 elements}}
   %w = hone.dequantize %c, %s bits 4 block 32 axis 1 unsigned table [1.0, 2.0] : tensor<6x16xi8>, tensor<6x1xf32> -> tensor<6x32xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_bytes(%x: tensor<3x40xf32>, %y: tensor<1x5x32xi32>) {
+  // expected-error @+1 {{bytes are multiplied by codes, in blocks of a multiple of 16 up to 32768}}
+  %r = hone.matmul %x, %y packed <16, 8> quantized <block = 8, scale = f32, zero = 8, bytes = true> : tensor<3x40xf32>, tensor<1x5x32xi32> -> tensor<3x6xf32>
   return
 }
 

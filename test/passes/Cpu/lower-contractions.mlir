@@ -107,6 +107,57 @@ func.func @quantized_few(%a: memref<1x68xf32>, %b: memref<1x3x80xi32>, %out: mem
 
 // -----
 
+// Rounded to bytes, rows have scales, and what the zero point adds to the sums of a block, which begin with it. Codes are
+// unpacked as bytes, and sums are scaled in memory.
+// CHECK-LABEL: func.func @bytes(
+// CHECK-DAG:     %[[BYTES:.+]] = memref.alloc{{a?}}() {{.*}} : memref<14400xi8>
+// CHECK-DAG:     %[[CORRECTIONS:.+]] = memref.alloc{{a?}}() {{.*}} : memref<400xi32>
+// CHECK:         vector.reduction <maxsi>
+// CHECK:         arith.divf
+// CHECK:         arith.trunci %{{.+}} : vector<8xi32> to vector<8xi8>
+// CHECK:         vector.reduction <add>
+// CHECK:         memref.store %{{.+}}, %[[CORRECTIONS]]
+// CHECK:         %[[WORDS:.+]] = vector.load %{{.+}} : memref<2560xi32>, vector<8xi32>
+// CHECK-NEXT:    arith.andi %[[WORDS]]
+// CHECK:         %[[SHIFTED:.+]] = arith.shrui %[[WORDS]]
+// CHECK:         arith.andi %[[SHIFTED]]
+// CHECK:         memref.load %[[CORRECTIONS]]
+// CHECK:         "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK:         "llvm.x86.avx2.pmadd.wd"
+// CHECK:         arith.sitofp
+func.func @bytes(%a: memref<24x512xf32>, %b: memref<2x16x80xi32>, %out: memref<24x32xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<24x512xf32>, memref<2x16x80xi32>) maps [] outs(%out : memref<24x32xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8, bytes = true> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Few rows multiply codes in registers. Of the last block four elements exist, and bytes for all: 96 and some more. A zero
+// point of 0 adds nothing.
+// CHECK-LABEL: func.func @bytes_few(
+// CHECK:         memref.alloca() {{.*}} : memref<3xf32>
+// CHECK:         memref.alloca() {{.*}} : memref<160xi8>
+// CHECK-NOT:     memref.alloc
+// CHECK:         vector.maskedload
+// CHECK:         scf.for {{.+}} step %c32 iter_args
+// CHECK:           "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK:           arith.sitofp
+// CHECK-NOT:     "llvm.x86.avx2.pmadd.ub.sw"
+func.func @bytes_few(%a: memref<1x68xf32>, %b: memref<1x3x80xi32>, %out: memref<1x8xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<1x68xf32>, memref<1x3x80xi32>) maps [] outs(%out : memref<1x8xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 0, bytes = true> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // A transposed operand is packed in squares; batches that the operands share are part of the parallel loop.
 // CHECK-LABEL: func.func @transposed(
 // CHECK:         %[[SCRATCH:.+]] = memref.alloca() {{.*}} : memref<1024xf32>

@@ -33,6 +33,30 @@ func.func @bytes(%a: memref<64x64xi8>, %b: memref<4x16x16x4xi8>, %out: memref<64
 
 // -----
 
+// Codes are multiplied by floats, or by what these are rounded to.
+// CHECK-LABEL: func.func @codes(
+// CHECK-SAME:  hone.arithmetic = "fma f32 x 4 bits -> f32, add_code_pairs s8 x u4 -> s32, add_widened_codes s8 x u8 -> s32"
+func.func @codes(%a: memref<2x64xf32>, %b: memref<1x2x80xi32>, %c: memref<1x2x144xi32>, %out: memref<2x16xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<2x64xf32>, memref<1x2x80xi32>) maps [] outs(%out : memref<2x16xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  hone.kernel.matmul ins(%a, %b : memref<2x64xf32>, memref<1x2x80xi32>) maps [] outs(%out : memref<2x16xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8, bytes = true> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  hone.kernel.matmul ins(%a, %c : memref<2x64xf32>, memref<1x2x144xi32>) maps [] outs(%out : memref<2x16xf32>)
+      packed <16, 4> quantized <block = 32, scale = f32, zero = 8, bytes = true> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // Without dot products, depthwise convolutions of bytes are summed in f32.
 // CHECK-LABEL: func.func @depthwise(
 // CHECK-SAME:  hone.arithmetic = "fma u8 x s8 -> f32"

@@ -105,3 +105,16 @@ func.func @tile(%a: memref<8x8xf32>, %b: memref<8x16xf32>, %out: memref<8x16xf32
   }
   return
 }
+
+// -----
+
+func.func @parts_of_blocks(%a: memref<24x512xf32>, %b: memref<2x4x272xi32>, %out: memref<24x32xf32>) {
+  // expected-error @below {{has chunks of 64 elements of K, which have scales for each 128}}
+  hone.kernel.matmul ins(%a, %b : memref<24x512xf32>, memref<2x4x272xi32>) maps [] outs(%out : memref<24x32xf32>)
+      packed <16, 8> quantized <block = 128, scale = f32, zero = 8, bytes = true>
+      schedule <form = "add_code_pairs", tileRows = 4, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 64, packed = true> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}

@@ -2,10 +2,10 @@
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-keep-quantized-weights{readable=false}))' | FileCheck %s --check-prefix=FLOATS
 
 // Columns in rows: the words of a panel are 16 scales and, for each 8 elements of K, 16 words of codes. Codes 1 to 8 lie 1
-// above the lowest, as does the zero point.
+// above the lowest, as does the zero point; the fifth is above the first, in the lowest byte.
 // CHECK-LABEL: func.func @blocks(
 // CHECK-SAME:    %[[X:.+]]: tensor<?x32xf32>
-// CHECK:         %[[W:.+]] = hone.constant dense<{{\[\[\[}}1065353216, 1077936128, {{.+}}, 1985229328, 1732584193, 1985229328, {{.+}}> : tensor<1x2x48xi32>
+// CHECK:         %[[W:.+]] = hone.constant dense<{{\[\[\[}}1065353216, 1077936128, {{.+}}, 1935823168, 1651720273, 1935823168, {{.+}}> : tensor<1x2x48xi32>
 // CHECK:         hone.matmul %[[X]], %[[W]] dims(%{{.+}}) packed <16, 8> quantized <block = 16, scale = f32, zero = 7>
 // CHECK-SAME:      : tensor<?x32xf32>, tensor<1x2x48xi32> -> tensor<?x16xf32>
 // A transpose is taken in, and the second product reads the same words.
@@ -43,6 +43,26 @@ func.func @zero_points(%x: tensor<3x16xf32>) -> tensor<3x16xf32> {
   %w = hone.dequantize %codes, %scales zeros %zeros bits 8 block 16 axis 0 unsigned : tensor<16x16xi8>, tensor<1x16xf16>, tensor<1x16xi8> -> tensor<16x16xf32>
   %y = hone.matmul %x, %w : tensor<3x16xf32>, tensor<16x16xf32> -> tensor<3x16xf32>
   return %y : tensor<3x16xf32>
+}
+
+// -----
+
+// The left-hand side may be rounded to bytes, unless a block's sums of their products with codes could overflow.
+// CHECK-LABEL: func.func @bytes(
+// CHECK:         hone.matmul {{.+}} packed <16, 16> quantized <block = 16, scale = f32, zero = 8, bytes = true>
+// CHECK:         hone.matmul {{.+}} packed <16, 16> quantized <block = 65536, scale = f32, zero = 8>
+// FLOATS-LABEL: func.func @bytes(
+// FLOATS-COUNT-2: hone.matmul {{.+}} transpose_rhs :
+func.func @bytes(%x: tensor<3x32xf32>, %z: tensor<3x65536xf32>) -> (tensor<3x16xf32>, tensor<3x16xf32>) {
+  %codes = hone.constant dense<0> : tensor<16x16xi8>
+  %scales = hone.constant dense<2.0> : tensor<16x2xf32>
+  %w = hone.dequantize %codes, %scales bits 4 block 16 axis 1 zero 8 unsigned bytes : tensor<16x16xi8>, tensor<16x2xf32> -> tensor<16x32xf32>
+  %y = hone.matmul %x, %w transpose_rhs : tensor<3x32xf32>, tensor<16x32xf32> -> tensor<3x16xf32>
+  %long_codes = hone.constant dense<0> : tensor<16x32768xi8>
+  %scale = hone.constant dense<2.0> : tensor<16x1xf32>
+  %v = hone.dequantize %long_codes, %scale bits 4 block 65536 axis 1 zero 8 unsigned bytes : tensor<16x32768xi8>, tensor<16x1xf32> -> tensor<16x65536xf32>
+  %u = hone.matmul %z, %v transpose_rhs : tensor<3x65536xf32>, tensor<16x65536xf32> -> tensor<3x16xf32>
+  return %y, %u : tensor<3x16xf32>, tensor<3x16xf32>
 }
 
 // -----

@@ -304,6 +304,8 @@ public:
     int64_t bits, block, axis, zero;
     bool isUnsigned;
     llvm::ArrayRef<float> table = {}; ///< Empty: there is none.
+    /// Whether products may round their other operand.
+    bool bytes = false;
   };
   /// The matrix of these static sizes that `codes` stand for. Null `zeros`: all
   /// are `zero`.

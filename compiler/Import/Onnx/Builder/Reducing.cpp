@@ -93,7 +93,8 @@ Val NodeBuilder::dequantizeBlocks(Val codes, Val scales, Val zeros,
               quantization.axis, quantization.zero, quantization.isUnsigned,
               quantization.table.empty()
                   ? nullptr
-                  : b.getDenseF32ArrayAttr(quantization.table)),
+                  : b.getDenseF32ArrayAttr(quantization.table),
+              quantization.bytes),
           ElementType::Float};
 }
 

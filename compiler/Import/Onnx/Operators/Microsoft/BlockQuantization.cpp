@@ -85,6 +85,9 @@ std::optional<Val> reordered(NodeBuilder &n, Val bytes, ArrayRef<int64_t> order,
       });
 }
 
+/// The `accuracy_level` at which activations may be rounded to bytes.
+constexpr int64_t kBytesAllowed = 4;
+
 /// The weights [N, K] of a node, as f32. Those of several groups are in an
 /// order of K that `x`, the left-hand side of their product, gets as well.
 std::optional<Val> blockedWeights(NodeBuilder &n, Val &x) {
@@ -152,9 +155,10 @@ std::optional<Val> blockedWeights(NodeBuilder &n, Val &x) {
       }
   if (!groups) {
     bytes = n.reshape(bytes, n.sizes({rows, rowBytes}));
-    return n.dequantizeBlocks(bytes, scales, zeros, n.sizes({rows, k}),
-                              {bits, block, /*axis=*/1, 1 << (bits - 1),
-                               /*isUnsigned=*/true});
+    return n.dequantizeBlocks(
+        bytes, scales, zeros, n.sizes({rows, k}),
+        {bits, block, /*axis=*/1, 1 << (bits - 1), /*isUnsigned=*/true,
+         /*table=*/{}, n.intAttr("accuracy_level") == kBytesAllowed});
   }
   return n.compute(
       n.sizes({rows, k}), ElementType::Float, [&](ScalarBuilder &s) {
