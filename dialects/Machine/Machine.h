@@ -101,6 +101,9 @@ llvm::hash_code hash_value(const GpuMachine &machine);
 /// level have at least. None for other names.
 std::optional<CpuMachine> machineOfLevel(llvm::StringRef name);
 
+/// A line of the cache, on every x86-64 processor.
+inline constexpr int64_t kCacheLineBytes = 64;
+
 /// The maximum number of threads in a description.
 inline constexpr int64_t kMaxThreads = 1 << 16;
 

@@ -97,6 +97,8 @@ private:
   SmallVector<Value> columnSources(Value kStart, Value remaining) const;
   PanelPlace panelPlace(int64_t vector, Value remaining) const;
   Value panelOffset(int64_t vector, Value kStart, Value remaining) const;
+  ProductTile::Prefetch nextPanels(const TileRows &rows, Value kStart,
+                                   Value kCount) const;
 
   using TileBody = function_ref<void(const TileRows &rows)>;
   void forEachTile(TileBody body);
@@ -127,6 +129,8 @@ private:
   Rows split;
   bool chunked = false, packs = false, converts = false;
   int64_t chunk = 0;          ///< Elements of K; 0: all.
+  int64_t sharingTiles = 0;   ///< Of rows, of what is prefetched.
+  int64_t prefetched = 0;     ///< Elements of panels, by each step of a tile.
   int64_t convertedPitch = 0; ///< Of a row in `converted`.
   /// The left-hand side of a product with codes, for a chunk of K or, of few
   /// rows, all of it.
@@ -153,6 +157,14 @@ void ContractionEmitter::emit() {
   bool inPlace = isReadInPlace(problem.shape);
   packs = schedule.getPacked() && !inPlace;
   converts = isConverted(problem.shape, form);
+  if (isOfPanels() && !packs && (!m || *m > tuning::kStreamedRows)) {
+    std::optional<int64_t> tiles = constantOf(split.tiles);
+    sharingTiles =
+        tiles ? std::min(rowTiles, *tiles) : tuning::kDynamicPrefetchingTiles;
+    prefetched = prefetchedElements(
+        machine, form, problem.shape.types,
+        {sharingTiles, columns, problem.shape.k, problem.shape.n});
+  }
   chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !inPlace;
   sumType = problem.shape.types.accumulator;
@@ -492,7 +504,22 @@ ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
     segment.order = orderedPanels().order(e, panelPlace(0, remaining));
     segment.ordered = &ordered;
   }
+  if (prefetched && (constantOf(problem.m) || rows.count == split.rows))
+    segment.prefetch = nextPanels(rows, kStart, kCount);
   return segment;
+}
+
+/// Of the panels of the next tile of columns, which follow in memory, the share
+/// of a tile of rows.
+ProductTile::Prefetch ContractionEmitter::nextPanels(const TileRows &rows,
+                                                     Value kStart,
+                                                     Value kCount) const {
+  Value next =
+      e.add(panelOffset(0, kStart, nullptr), e.mul(problem.k, columns));
+  Value tile =
+      e.rem(e.div(rows.inBlock, e.cst(split.rows)), e.cst(sharingTiles));
+  Value share = e.mul(e.mul(tile, kCount), prefetched);
+  return {e.add(next, share), prefetched};
 }
 
 /// Where a vector of the tile begins.

@@ -38,12 +38,13 @@ public:
   void emit();
 
 private:
+  void planPrefetching();
   /// The tiles of a row; none if sizes are free or there are too many kinds.
   std::optional<SmallVector<TileRun>> planStaticRow() const;
   /// Sets what belongs to a tile of columns in its group, and runs `body`.
   using ColumnBody = function_ref<void(Value remaining)>;
   void atColumnTile(Value group, Value tile, ColumnBody body);
-  void setRow(Value row);
+  void setRow(Value row, Value firstRow);
   void emitRow(Value remaining);
   void clearPadding();
   void convertRows(size_t d, Value source, Value tap);
@@ -77,13 +78,15 @@ private:
   Value groupIn, groupOut; ///< Channels of a group.
   size_t last;             ///< The last spatial dimension.
   TileShape shape;
-  int64_t columns;     ///< Of a whole tile.
-  int64_t columnTiles; ///< Of a block.
-  int64_t blockRows;   ///< Image rows.
-  int64_t depth;       ///< Elements of a column.
-  bool packs;          ///< Panels are widened first.
-  FlatBuffer wide;     ///< [kernel element, channel][column of the tile]
-  FlatBuffer ordered;  ///< Of a form that copies rows in the order of panels.
+  int64_t columns;                      ///< Of a whole tile.
+  int64_t columnTiles;                  ///< Of a block.
+  int64_t blockRows;                    ///< Image rows.
+  int64_t depth;                        ///< Elements of a column.
+  int64_t rowTiles = 0, tilePixels = 0; ///< Of an image row, if that is known.
+  int64_t prefetched = 0; ///< Elements of panels, by each step of a tile.
+  bool packs;             ///< Panels are widened first.
+  FlatBuffer wide;        ///< [kernel element, channel][column of the tile]
+  FlatBuffer ordered; ///< Of a form that copies rows in the order of panels.
   graph::PackedAttr layout;
   /// [kernel element of the outer dimensions][pixel][channel of the group]: the
   /// rows of the input that a row of the output reads, if they are converted.
@@ -100,6 +103,8 @@ private:
   SmallVector<Value> panelOffsets; ///< One for each vector.
   PanelPlace place;                ///< Of the first.
   SmallVector<Value> outer;        ///< Output coordinates except the last two.
+  Value rowInBlock;                ///< An image row.
+  Value prefetchOffset;            ///< Of what the tile prefetches.
 };
 } // namespace
 
@@ -129,6 +134,7 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   layout = op.getPackedAttr();
   if (form.isOrdered)
     ordered = makeOrdered(e, shape.rows);
+  planPrefetching();
   converts = isConverted(op, form);
   pixelPitch = converts ? groupIn : input.strides[window.bufferDim(last)];
   if (!converts)
@@ -145,6 +151,19 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
       e, taps * *constantOf(rowPitch) + std::max(lanes, form.depth()),
       form.leftType(types));
   converted.isUnsigned = input.isUnsigned;
+}
+
+void PanelEmitter::planPrefetching() {
+  std::optional<int64_t> pixels = constantOf(window.out[last]),
+                         channels = constantOf(groupOut);
+  if (packs || columnTiles > 1 || !pixels || !channels)
+    return;
+  RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), shape.rows);
+  tilePixels = split.rows;
+  rowTiles = split.large + split.small;
+  prefetched = prefetchedElements(
+      machine, form, types,
+      {estimateProduct(blockRows, rowTiles), columns, depth, *channels});
 }
 
 void PanelEmitter::emit() {
@@ -171,7 +190,7 @@ void PanelEmitter::emit() {
       Value firstTile = e.mul(place[2], columnTiles);
       Value lastTile = e.min(e.add(firstTile, columnTiles), tilesPerGroup);
       e.loop(low, high, [&](Value row) {
-        setRow(row);
+        setRow(row, low);
         e.loop(firstTile, lastTile, [&](Value tile) {
           atColumnTile(place[1], tile, [&](Value remaining) {
             if (registers)
@@ -190,7 +209,7 @@ void PanelEmitter::emit() {
         emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
                      e.cst(depth), wide, columns);
       e.loop(low, high, [&](Value row) {
-        setRow(row);
+        setRow(row, low);
         emitRow(remaining);
       });
     });
@@ -269,7 +288,8 @@ std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
   return tiles;
 }
 
-void PanelEmitter::setRow(Value row) {
+void PanelEmitter::setRow(Value row, Value firstRow) {
+  rowInBlock = e.sub(row, firstRow);
   outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
   if (converts)
     convertRows(0, e.add(e.mul(outer[0], input.strides[0]), inputChannel),
@@ -396,6 +416,14 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
     aOffset = e.add(e.mul(outer[0], input.strides[0]), inputChannel);
   Value start = e.add(window.start(e, last, firstPixel), padded.before);
   aOffset = e.add(aOffset, e.mul(start, pixelPitch));
+  if (prefetched) {
+    // Of the panels of the next tile of columns, which follow in memory, the
+    // share of this tile.
+    Value inBlock = e.add(e.mul(rowInBlock, rowTiles),
+                          e.div(firstPixel, e.cst(tilePixels)));
+    Value next = e.add(panelOffsets.front(), depth * columns);
+    prefetchOffset = e.add(next, e.mul(inBlock, depth * prefetched));
+  }
   SmallVector<Value> sums =
       emitKernel(*tile, 0, aOffset, e.cst(0), runs, low, high, tile->zeros());
   if (form.isOrdered)
@@ -506,7 +534,11 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const ProductTile &tile,
       segment.aOffsets.push_back(
           pixels[p] ? e.add(a, e.mul(pixelPitch, p * window.strides[last]))
                     : Value());
-    Value b = e.mul(e.mul(e.add(bOffset, k), groupIn), bPitch);
+    Value elements = e.mul(e.add(bOffset, k), groupIn);
+    if (prefetched)
+      segment.prefetch = {e.add(prefetchOffset, e.mul(elements, prefetched)),
+                          prefetched};
+    Value b = e.mul(elements, bPitch);
     for (auto [v, panel] : llvm::enumerate(panelOffsets))
       segment.bOffsets.push_back(e.add(packs ? e.cst(v * lanes) : panel, b));
     if (form.isOrdered) {

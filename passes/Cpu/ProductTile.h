@@ -17,6 +17,14 @@ class ProductTile {
 public:
   virtual ~ProductTile() = default;
 
+  /// What is read later: its lines are brought to the L2 cache meanwhile, for
+  /// each k those of `advance` elements of the right-hand side, from `offset`
+  /// on.
+  struct Prefetch {
+    mlir::Value offset;
+    int64_t advance;
+  };
+
   /// For k in [0, count): row r adds a[aOffsets[r] + k] * b[bOffsets[v] + k *
   /// bStep]. A row without an offset is left out. Of `kr` elements of K that
   /// lie together the first is meant; `count` is a multiple of it.
@@ -33,6 +41,7 @@ public:
     /// element is, and what rows of `a` are copied to. The count is constant.
     mlir::Value order;
     const FlatBuffer *ordered = nullptr;
+    std::optional<Prefetch> prefetch;
   };
 
   /// Sums in memory: those of a row follow each other, rows are `pitch`

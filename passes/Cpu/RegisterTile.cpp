@@ -150,6 +150,15 @@ RegisterTile::accumulateOrdered(const Segment &segment,
   return sums;
 }
 
+void RegisterTile::prefetch(const Segment &segment, Value k) const {
+  auto [offset, advance] = *segment.prefetch;
+  int64_t bytes = segment.b.elementType().getIntOrFloatBitWidth() / 8;
+  int64_t perLine = kCacheLineBytes / bytes;
+  Value first = e.add(offset, e.mul(k, advance));
+  for (int64_t i = 0; i < unroll * form.kr * advance; i += perLine)
+    segment.b.prefetch(e, e.add(first, i));
+}
+
 SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
                                             ValueRange accumulators) const {
   if (segment.ordered)
@@ -167,9 +176,12 @@ SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
   Value whole =
       count ? e.cst(*count / iteration * iteration)
             : e.sub(segment.count, e.rem(segment.count, e.cst(iteration)));
-  values = e.loop(
-      e.cst(0), whole, iteration, values,
-      [&](Value k, ValueRange carried) { return steps(k, unroll, carried); });
+  values = e.loop(e.cst(0), whole, iteration, values,
+                  [&](Value k, ValueRange carried) {
+                    if (segment.prefetch)
+                      prefetch(segment, k);
+                    return steps(k, unroll, carried);
+                  });
   forbidUnrolling(e);
   if (count)
     return steps(whole, *count % iteration / form.kr, values);

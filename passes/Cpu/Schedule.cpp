@@ -104,6 +104,25 @@ const MicroKernel &hone::tileForm(const MicroKernel &form, bool packed) {
   return elementwise ? *elementwise : form;
 }
 
+int64_t hone::prefetchedElements(const CpuMachine &machine,
+                                 const MicroKernel &form,
+                                 const ProductTypes &types,
+                                 const PassingPanels &panels) {
+  auto [rowTiles, columns, k, n] = panels;
+  int64_t share = llvm::divideCeil(columns, rowTiles);
+  if (form.hasMatrices() || form.isOrdered || columns % kPanelWidth != 0 ||
+      rowTiles > tuning::kMaxPrefetchingTiles)
+    return 0;
+  int64_t bytes = types.rhs.getIntOrFloatBitWidth() / 8;
+  auto bytesOf = [&](int64_t columns) {
+    bool isKnown = !ShapedType::isDynamic(k) && !ShapedType::isDynamic(columns);
+    return isKnown ? estimateProduct(estimateProduct(k, columns), bytes)
+                   : kMaxEstimate;
+  };
+  bool fits = bytesOf(columns) <= tuning::prefetchedBytes(machine);
+  return fits && bytesOf(n) >= tuning::kStreamedBytes ? share : 0;
+}
+
 /// Constraints on all schedules.
 static std::string problemOfAll(ScheduleAttr schedule,
                                 const CpuMachine &machine,

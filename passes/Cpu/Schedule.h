@@ -52,6 +52,19 @@ bool widensPanels(const MicroKernel &form, const ProductTypes &types);
 /// once for all rows of a block, if the form does so at all.
 const MicroKernel &tileForm(const MicroKernel &form, bool packed);
 
+/// Panels of the right-hand side that pass by a block's tiles of rows.
+struct PassingPanels {
+  int64_t rowTiles; ///< Of a block.
+  int64_t columns;  ///< Of a tile.
+  int64_t k, n;
+};
+/// Elements of the panels of the next tile of columns that each tile of rows
+/// prefetches, for each element of K, so that they arrive while all of them
+/// multiply; 0: that does not pay.
+int64_t prefetchedElements(const CpuMachine &machine, const MicroKernel &form,
+                           const ProductTypes &types,
+                           const PassingPanels &panels);
+
 /// A register tile and its microkernel.
 struct FormedTile {
   const MicroKernel *form = nullptr;

@@ -258,6 +258,12 @@ void FlatBuffer::store(Emitter &e, Value offset, Value value, Value mask,
                             /*nontemporal=*/false, maybeAligned(alignment));
 }
 
+void FlatBuffer::prefetch(Emitter &e, Value offset) const {
+  memref::PrefetchOp::create(e.builder, e.loc, memref, offset,
+                             /*isWrite=*/false, /*localityHint=*/2,
+                             /*isDataCache=*/true);
+}
+
 FlatBuffer hone::makeScratch(Emitter &e, int64_t size, Type elementType) {
   OpBuilder::InsertionGuard guard(e.builder);
   Operation *parent = e.builder.getInsertionBlock()->getParentOp();

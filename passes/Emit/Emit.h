@@ -95,6 +95,8 @@ struct FlatBuffer {
                    mlir::Value mask = nullptr, int64_t alignment = 0) const;
   void store(Emitter &e, mlir::Value offset, mlir::Value scalarOrVector,
              mlir::Value mask = nullptr, int64_t alignment = 0) const;
+  /// Brings the line of an element, which need not exist, to the L2 cache.
+  void prefetch(Emitter &e, mlir::Value offset) const;
   /// Converts what was loaded to a type that is as wide or wider.
   mlir::Value extend(Emitter &e, mlir::Value loaded, mlir::Type type) const {
     return e.extend(loaded, type, isUnsigned);

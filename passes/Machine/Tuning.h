@@ -64,6 +64,10 @@ inline int64_t convolutionBlockBytes(const CpuMachine &machine) {
 inline int64_t widenedBytes(const CpuMachine &machine) {
   return machine.l2Bytes / 4;
 }
+/// Panels of the next tile that are prefetched, in addition to either.
+inline int64_t prefetchedBytes(const CpuMachine &machine) {
+  return machine.l2Bytes / 4;
+}
 /// Scores of attention, in addition to the keys and values of a block.
 inline int64_t scoresBytes(const CpuMachine &machine) {
   return machine.l2Bytes / 8;
@@ -137,6 +141,12 @@ inline constexpr double kL2BytesPerCycle = 28;
 /// Architectures Optimization Reference Manual, "Intel AMX"), and those that it
 /// takes to clear, store and read again the sums of one.
 inline constexpr double kMatrixLatency = 52, kMatrixOverhead = 48;
+
+/// Tiles of rows that share the prefetching of panels: to more it matters
+/// little when these arrive.
+inline constexpr int64_t kMaxPrefetchingTiles = 32;
+/// Assumed number of them if the number of rows is unknown.
+inline constexpr int64_t kDynamicPrefetchingTiles = 4;
 
 /// Rows of such sums that an epilogue takes at a time.
 inline constexpr int64_t kRowsOfSums = 4;

@@ -252,3 +252,45 @@ func.func @half(%a: memref<12x64xf16>, %b: memref<2x64x16xf16>, %out: memref<12x
   }
   return
 }
+
+// -----
+
+// While five tiles of rows multiply a panel, each prefetches a fifth of the next one: 7 of 32 elements for each step.
+// WIDE-LABEL: func.func @prefetched(
+// WIDE:         scf.for {{.*}} iter_args
+// WIDE-COUNT-1:   memref.prefetch {{.*}}, read, locality<2>, data
+// WIDE-NOT:       memref.prefetch
+// WIDE:           vector.fma
+func.func @prefetched(%a: memref<64x256xf32>, %b: memref<32x256x16xf32>, %out: memref<64x512xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<64x256xf32>, memref<32x256x16xf32>) maps [] outs(%out : memref<64x512xf32>) packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Few rows wait for the panels anyway.
+// WIDE-LABEL: func.func @streamed(
+// WIDE-NOT:     memref.prefetch
+func.func @streamed(%a: memref<8x256xf32>, %b: memref<32x256x16xf32>, %out: memref<8x512xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<8x256xf32>, memref<32x256x16xf32>) maps [] outs(%out : memref<8x512xf32>) packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// The panels are in the L2 cache since the last block.
+// WIDE-LABEL: func.func @cached(
+// WIDE-NOT:     memref.prefetch
+func.func @cached(%a: memref<64x256xf32>, %b: memref<8x256x16xf32>, %out: memref<64x128xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<64x256xf32>, memref<8x256x16xf32>) maps [] outs(%out : memref<64x128xf32>) packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}

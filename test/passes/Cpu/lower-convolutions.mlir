@@ -216,3 +216,18 @@ func.func @long_row(%x: memref<1x4294967298x32xf32>, %f: memref<1x3x32x16xf32>, 
   }
   return
 }
+
+// -----
+
+// The filters of the next channels are prefetched by the tiles of an image's 14 rows.
+// VNNI-LABEL: func.func @prefetched(
+// VNNI:         memref.prefetch
+// VNNI:         vector.fma
+func.func @prefetched(%x: memref<1x14x14x128xf32>, %f: memref<4x3x3x128x16xf32>, %out: memref<1x14x14x64xf32>) {
+  hone.kernel.conv ins(%x, %f : memref<1x14x14x128xf32>, memref<4x3x3x128x16xf32>) maps [] outs(%out : memref<1x14x14x64xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
