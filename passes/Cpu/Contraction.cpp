@@ -378,8 +378,8 @@ void ContractionEmitter::emitEpilogue(const TileRows &rows, Value first,
                                       int64_t count, ValueRange sums,
                                       Value existing, Value remaining) {
   epilogue.emitTile(cursorAt(e.add(rows.first, first)), epilogue.rank() - 2,
-                    count, vectors, {llvm::to_vector(sums)}, remaining,
-                    existing);
+                    count, sums.size() / count, {llvm::to_vector(sums)},
+                    remaining, existing);
 }
 
 void ContractionEmitter::emitWholeK(Value remaining) {

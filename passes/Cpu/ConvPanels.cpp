@@ -435,8 +435,8 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
         coordinates.push_back(e.add(firstPixel, first));
         coordinates.push_back(firstChannel);
         epilogue.emitTile(epilogue.at(coordinates), epilogue.rank() - 2, count,
-                          vectors, {llvm::to_vector(sums)}, remaining,
-                          existing);
+                          sums.size() / count, {llvm::to_vector(sums)},
+                          remaining, existing);
       });
 }
 

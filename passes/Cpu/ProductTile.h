@@ -61,8 +61,8 @@ public:
                             const Segment &segment) const = 0;
 
   /// Code for the sums of `count` rows from the `first` of the tile on, a
-  /// vector after the other. Null `existing`: all rows exist; otherwise that
-  /// many do, at least one.
+  /// vector after the other, which may be longer than those of the tile. Null
+  /// `existing`: all rows exist; otherwise that many do, at least one.
   using UseSums =
       llvm::function_ref<void(mlir::Value first, int64_t count,
                               mlir::ValueRange sums, mlir::Value existing)>;

@@ -2,6 +2,7 @@
 // The register kernel: a tile of accumulators that lives in vector registers
 // over a loop along K.
 #include "passes/Cpu/RegisterTile.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Cpu/Panels.h"
 #include "passes/Machine/Tuning.h"
 #include "llvm/ADT/bit.h"
@@ -20,7 +21,9 @@ RegisterTile::RegisterTile(Emitter &e, const CpuMachine &machine,
                            const MicroKernel &form, Type accumulator,
                            TileShape shape)
     : ProductTile(shape, form.lanes(machine, accumulator)), e(e), form(form),
-      sumType(VectorType::get({lanes * form.parts}, accumulator)), sets(1) {
+      sumType(VectorType::get({lanes * form.parts}, accumulator)), sets(1),
+      joins(form.parts == 2 && shape.vectors % 2 == 0 &&
+            machine.vectorBits <= 256) {
   int64_t one = shape.rows * shape.vectors;
   // LLVM keeps the right operands of several instructions for each set, and
   // another vector.
@@ -45,16 +48,38 @@ SmallVector<Value> RegisterTile::zeros() const {
   return SmallVector<Value>(sets * shape.rows * shape.vectors, e.zero(sumType));
 }
 
-SmallVector<Value> RegisterTile::finish(ValueRange accumulators) const {
+SmallVector<Value> RegisterTile::addSets(ValueRange accumulators) const {
   SmallVector<Value> values = llvm::to_vector(accumulators);
   size_t one = shape.rows * shape.vectors;
   for (int64_t half = sets / 2; half > 0; half /= 2)
     for (size_t i = 0; i < half * one; ++i)
       values[i] = e.sum(values[i], values[i + half * one]);
   values.resize(one);
+  return values;
+}
+
+SmallVector<Value> RegisterTile::finish(ValueRange accumulators) const {
+  SmallVector<Value> values = addSets(accumulators);
   for (Value &value : values)
     value = form.finish(e, value);
   return values;
+}
+
+SmallVector<Value> RegisterTile::join(ValueRange accumulators) const {
+  if (!joins)
+    return finish(accumulators);
+  SmallVector<Value> values = addSets(accumulators), joined;
+  for (size_t i = 0; i < values.size(); i += 2) {
+    auto part = [&](int64_t first) -> Value {
+      SmallVector<int64_t> elements;
+      for (int64_t column = 0; column < 2 * lanes; ++column)
+        elements.push_back(2 * column + first);
+      return vector::ShuffleOp::create(e.builder, e.loc, values[i],
+                                       values[i + 1], elements);
+    };
+    joined.push_back(e.sum(part(0), part(1)));
+  }
+  return joined;
 }
 
 SmallVector<Value> RegisterTile::accumulateOnto(const Segment &segment,
@@ -92,7 +117,7 @@ void RegisterTile::accumulateIn(const SumsInMemory &sums,
 
 void RegisterTile::useSums(ValueRange accumulators, Value existing,
                            UseSums use) const {
-  use(e.cst(0), shape.rows, finish(accumulators), existing);
+  use(e.cst(0), shape.rows, join(accumulators), existing);
 }
 
 void RegisterTile::useSums(const SumsInMemory &sums, Value existing,

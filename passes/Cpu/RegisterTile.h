@@ -46,6 +46,9 @@ private:
   llvm::SmallVector<mlir::Value>
   accumulateOrdered(const Segment &segment,
                     mlir::ValueRange accumulators) const;
+  /// The sums of the columns in longer vectors, if they can be.
+  llvm::SmallVector<mlir::Value> join(mlir::ValueRange accumulators) const;
+  llvm::SmallVector<mlir::Value> addSets(mlir::ValueRange accumulators) const;
   llvm::SmallVector<mlir::Value> load(const SumsInMemory &sums) const;
   mlir::Value offsetOf(const SumsInMemory &sums, int64_t i) const;
   void prefetch(const Segment &segment, mlir::Value k) const;
@@ -56,6 +59,7 @@ private:
   const MicroKernel &form;
   mlir::VectorType sumType; ///< Of an accumulator.
   int64_t sets, unroll;
+  bool joins; ///< Two accumulators with parts make a vector of sums.
 };
 
 } // namespace hone

@@ -12,8 +12,8 @@ using namespace hone;
 using Row = OrderedHalf::Row;
 static constexpr int64_t kBlock = graph::PackedAttr::kOrderedBlock;
 static constexpr int kMostOfPair = 128;
-/// Steps of a column from which a correction pays off.
-static constexpr int64_t kStepsPerCorrection = 6;
+/// Steps of a column for each correction that pays off; few pay off for any.
+static constexpr int64_t kStepsPerCorrection = 6, kFewCorrections = 2;
 /// Partial matchings that are tried for a block.
 static constexpr int64_t kMaxTrials = 256;
 
@@ -138,7 +138,8 @@ hone::orderBytes(MLIRContext *context, const ByteMatrix &matrix) {
   int64_t panels = llvm::divideCeil(matrix.columns, graph::kPanelWidth);
   std::vector<OrderedHalf> halves(panels * graph::kPanelWidth /
                                   OrderedHalf::columns);
-  size_t most = matrix.rows() / 4 / kStepsPerCorrection;
+  size_t most =
+      std::max(matrix.rows() / 4 / kStepsPerCorrection, kFewCorrections);
   std::atomic<bool> tooMany = false;
   parallelFor(context, 0, halves.size(), [&](size_t i) {
     if (tooMany)
