@@ -64,16 +64,25 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+bool PackedAttr::canOrder(int64_t k, Type operand, Type sum) {
+  return !ShapedType::isDynamic(k) && k % kOrderedBlock == 0 &&
+         isByteProduct(operand, sum);
+}
+
 bool PackedAttr::isFor(Type element) const {
   return getKr() == 1 || (getKr() == 2 && element.isBF16()) ||
          (getKr() == 4 && element.isInteger(8));
+}
+
+bool QuantizedAttr::canMultiplyBytes(int64_t block) {
+  return block % kPanelWidth == 0 && block <= kMaxBlockOfBytes;
 }
 
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                       int64_t block, Type scale, std::optional<int64_t> zero,
                       DenseF32ArrayAttr table, bool bytes) {
-  if (bytes && (table || block % kPanelWidth != 0 || block > kMaxBlockOfBytes))
+  if (bytes && (table || !canMultiplyBytes(block)))
     return emitError() << "bytes are multiplied by codes, in blocks of a "
                           "multiple of "
                        << kPanelWidth << " up to " << kMaxBlockOfBytes;

@@ -77,7 +77,7 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
     added up in 16 bits. Each `half` of a panel, 8 columns, has its own order in each block of 16 elements of K. Where no
     order will do, an element lies closer to zero, and what it lacks is one of the `corrections` of its half. A panel is a
     sequence of whole steps: its elements, those of the filter of a convolution by position and channel; for each
-    correction a step in which one element of K in a column is not zero; for each of them and half the position in that
+    correction a step of up to four elements of K in a column, whose pairs fit as well; for each of them and half the position in that
     step's place, as four i32: position in the kernel's rows, in a row, first of four channels or elements of K, and 0; and
     for each half the place of every element within its block.
   }];
@@ -91,6 +91,8 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
     /// Bytes of a correction's position.
     static constexpr int64_t kPositionBytes = 16;
     bool isOrdered() const { return getCorrections().has_value(); }
+    /// Whether K, or the channels of a convolution, can be in order.
+    static bool canOrder(int64_t k, ::mlir::Type operand, ::mlir::Type sum);
 
     /// Of a matrix of `k` x `n`.
     int64_t panels(int64_t n) const { return ::llvm::divideCeil(n, getNr()); }
@@ -147,6 +149,8 @@ def Graph_QuantizedAttr : AttrDef<Graph_Dialect, "Quantized"> {
   let extraClassDeclaration = [{
     /// Of a block whose sums of bytes times codes do not overflow.
     static constexpr int64_t kMaxBlockOfBytes = 1 << 15;
+    /// Whether codes in blocks of this size can be multiplied by bytes: of whole words, however many bits they have.
+    static bool canMultiplyBytes(int64_t block);
     /// Bits of a code.
     static int64_t codeBits(PackedAttr packed) { return 32 / packed.getKr(); }
     /// Where the code of element `i` of a word begins.

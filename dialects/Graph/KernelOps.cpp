@@ -163,9 +163,9 @@ LogicalResult KernelMatmulOp::verify() {
           "words do not have the layout of the quantized operand");
     rhsK = k;
   } else if (packed && packed->isOrdered()) {
-    if (ShapedType::isDynamic(k) || k % PackedAttr::kOrderedBlock != 0 ||
+    if (!PackedAttr::canOrder(k, lhs.getElementType(), getAccumulatorType()) ||
         rhsK != packed->steps(k)) // C1
-      return emitOpError("ordered panels have another K");
+      return emitOpError("ordered panels are of bytes and whole blocks of K");
     rhsK = k;
   } else if (packed && !ShapedType::isDynamic(rhsK)) {
     rhsK *= packed->getKr();
@@ -191,9 +191,9 @@ LogicalResult KernelConvOp::verify() {
   if (packed && packed->isOrdered()) {
     auto filter = cast<ShapedType>(getFilter().getType());
     int64_t taps = ShapedType::getNumElements(getKernel());
+    Type operand = getElementTypeOrSelf(getInput().getType());
     if (getGroup() != 1 || getKernel().size() > 2 || filter.getRank() != 4 ||
-        ShapedType::isDynamic(channels) ||
-        channels % PackedAttr::kOrderedBlock != 0 ||
+        !PackedAttr::canOrder(channels, operand, getAccumulatorType()) ||
         filter.getDimSize(1) != packed->steps(taps * channels)) // C3
       return emitOpError("ordered panels have other channels");
   }

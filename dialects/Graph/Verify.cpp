@@ -206,10 +206,10 @@ LogicalResult MatmulOp::verify() {
       return emitOpError("panels must be of shape [ceil(N/nr), ceil(K/kr), nr, "
                          "kr]");
     if (packed->isOrdered() &&
-        (ShapedType::isDynamic(inner) ||
-         inner % PackedAttr::kOrderedBlock != 0 ||
+        (!PackedAttr::canOrder(inner, lhs.getElementType(),
+                               result.getElementType()) ||
          rhs.getDimSize(1) != packed->steps(inner))) // C1
-      return emitOpError("ordered panels need whole blocks of K, and orders");
+      return emitOpError("ordered panels are of bytes and whole blocks of K");
     rhsInner = quantized || packed->isOrdered()
                    ? inner
                    : timesOrDynamic(rhs.getDimSize(1), packed->getKr());
@@ -391,10 +391,11 @@ LogicalResult ConvOp::verify() {
   if (packed && !packed->divides(channels, group)) // C6
     return emitOpError("channels of a group are no multiple of kr");
   if (packed && packed->isOrdered() &&
-      (group != 1 || ShapedType::isDynamic(channels) ||
-       channels % PackedAttr::kOrderedBlock != 0 || spatial > 2)) // C6
-    return emitOpError("ordered panels need whole blocks of the channels of "
-                       "one group, and at most two dimensions");
+      (group != 1 || spatial > 2 ||
+       !PackedAttr::canOrder(channels, input.getElementType(),
+                             result.getElementType()))) // C6
+    return emitOpError("ordered panels are of bytes, whole blocks of the "
+                       "channels of one group, and at most two dimensions");
   if (!packed && !getDepthwise()) {
     if (filter.getRank() != rank || differ(filter.getDimSize(0), outputs) ||
         (!ShapedType::isDynamic(channels) &&

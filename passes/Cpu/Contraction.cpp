@@ -157,14 +157,6 @@ void ContractionEmitter::emit() {
   bool inPlace = isReadInPlace(problem.shape);
   packs = schedule.getPacked() && !inPlace;
   converts = isConverted(problem.shape, form);
-  if (isOfPanels() && !packs && (!m || *m > tuning::kStreamedRows)) {
-    std::optional<int64_t> tiles = constantOf(split.tiles);
-    sharingTiles =
-        tiles ? std::min(rowTiles, *tiles) : tuning::kDynamicPrefetchingTiles;
-    prefetched = prefetchedElements(
-        machine, form, problem.shape.types,
-        {sharingTiles, columns, problem.shape.k, problem.shape.n});
-  }
   chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !inPlace;
   sumType = problem.shape.types.accumulator;
@@ -196,6 +188,15 @@ void ContractionEmitter::emit() {
     converted = makeScratch(e, rowTiles * split.rows * convertedPitch,
                             form.leftType(problem.shape.types));
     converted.isUnsigned = problem.a.isUnsigned;
+  }
+  if (isOfPanels() && !packs && (!m || *m > tuning::kStreamedRows)) {
+    std::optional<int64_t> tiles = constantOf(split.tiles);
+    sharingTiles =
+        tiles ? std::min(rowTiles, *tiles) : tuning::kDynamicPrefetchingTiles;
+    int64_t elements = chunked ? chunk : problem.shape.k;
+    prefetched = prefetchedElements(
+        machine, form, problem.shape.types,
+        {sharingTiles, columns, elements, problem.shape.k, problem.shape.n});
   }
   if (form.isOrdered)
     ordered = makeOrdered(e, split.rows);
@@ -510,16 +511,21 @@ ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
 }
 
 /// Of the panels of the next tile of columns, which follow in memory, the share
-/// of a tile of rows.
+/// of a tile of rows. Chunks of two panels do not follow each other.
 ProductTile::Prefetch ContractionEmitter::nextPanels(const TileRows &rows,
                                                      Value kStart,
                                                      Value kCount) const {
-  Value next =
-      e.add(panelOffset(0, kStart, nullptr), e.mul(problem.k, columns));
+  int64_t streams = chunked ? columns / graph::kPanelWidth : 1;
+  int64_t advance = llvm::divideCeil(prefetched, streams);
   Value tile =
       e.rem(e.div(rows.inBlock, e.cst(split.rows)), e.cst(sharingTiles));
-  Value share = e.mul(e.mul(tile, kCount), prefetched);
-  return {e.add(next, share), prefetched};
+  Value start =
+      e.add(e.mul(problem.k, columns), e.mul(e.mul(tile, kCount), advance));
+  ProductTile::Prefetch prefetch{{}, advance};
+  for (int64_t i = 0; i < streams; ++i)
+    prefetch.offsets.push_back(e.add(
+        panelOffset(i * graph::kPanelWidth / lanes, kStart, nullptr), start));
+  return prefetch;
 }
 
 /// Where a vector of the tile begins.

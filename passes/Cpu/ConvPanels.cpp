@@ -29,6 +29,7 @@ struct KernelRun {
 /// Consecutive equal tiles.
 struct TileRun {
   int64_t rows, firstPixel, count;
+  int64_t number; ///< Of the first in its row.
   SmallVector<KernelRun> kernel;
 };
 
@@ -78,11 +79,11 @@ private:
   Value groupIn, groupOut; ///< Channels of a group.
   size_t last;             ///< The last spatial dimension.
   TileShape shape;
-  int64_t columns;                      ///< Of a whole tile.
-  int64_t columnTiles;                  ///< Of a block.
-  int64_t blockRows;                    ///< Image rows.
-  int64_t depth;                        ///< Elements of a column.
-  int64_t rowTiles = 0, tilePixels = 0; ///< Of an image row, if that is known.
+  int64_t columns;        ///< Of a whole tile.
+  int64_t columnTiles;    ///< Of a block.
+  int64_t blockRows;      ///< Image rows.
+  int64_t depth;          ///< Elements of a column.
+  int64_t rowTiles = 0;   ///< Of an image row, if prefetching.
   int64_t prefetched = 0; ///< Elements of panels, by each step of a tile.
   bool packs;             ///< Panels are widened first.
   FlatBuffer wide;        ///< [kernel element, channel][column of the tile]
@@ -103,8 +104,8 @@ private:
   SmallVector<Value> panelOffsets; ///< One for each vector.
   PanelPlace place;                ///< Of the first.
   SmallVector<Value> outer;        ///< Output coordinates except the last two.
-  Value rowInBlock;                ///< An image row.
-  Value prefetchOffset;            ///< Of what the tile prefetches.
+  Value rowInBlock, tileInRow;
+  Value prefetchOffset; ///< Of what the tile prefetches.
 };
 } // namespace
 
@@ -156,14 +157,13 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
 void PanelEmitter::planPrefetching() {
   std::optional<int64_t> pixels = constantOf(window.out[last]),
                          channels = constantOf(groupOut);
-  if (packs || columnTiles > 1 || !pixels || !channels)
+  if (packs || columnTiles > 1 || !pixels || !channels || !planStaticRow())
     return;
   RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), shape.rows);
-  tilePixels = split.rows;
   rowTiles = split.large + split.small;
   prefetched = prefetchedElements(
       machine, form, types,
-      {estimateProduct(blockRows, rowTiles), columns, depth, *channels});
+      {estimateProduct(blockRows, rowTiles), columns, depth, depth, *channels});
 }
 
 void PanelEmitter::emit() {
@@ -177,9 +177,9 @@ void PanelEmitter::emit() {
   Value count = e.mul(e.mul(sizes[0], sizes[1]), sizes[2]);
 
   emitForall(e, count, [&](Value index) {
-    SmallVector<Value> place = e.delinearize(index, sizes);
-    inputChannel = e.mul(place[1], groupIn);
-    Value low = e.mul(place[0], blockRows);
+    SmallVector<Value> block = e.delinearize(index, sizes);
+    inputChannel = e.mul(block[1], groupIn);
+    Value low = e.mul(block[0], blockRows);
     Value high = e.min(e.add(low, blockRows), rows);
     // Converted rows serve several tiles of columns.
     if (registers || columnTiles > 1) {
@@ -187,12 +187,12 @@ void PanelEmitter::emit() {
         registers->configure(e);
         clearPadding();
       }
-      Value firstTile = e.mul(place[2], columnTiles);
+      Value firstTile = e.mul(block[2], columnTiles);
       Value lastTile = e.min(e.add(firstTile, columnTiles), tilesPerGroup);
       e.loop(low, high, [&](Value row) {
         setRow(row, low);
         e.loop(firstTile, lastTile, [&](Value tile) {
-          atColumnTile(place[1], tile, [&](Value remaining) {
+          atColumnTile(block[1], tile, [&](Value remaining) {
             if (registers)
               emitRowOfMatrices(remaining);
             else
@@ -204,7 +204,7 @@ void PanelEmitter::emit() {
         registers->release(e);
       return;
     }
-    atColumnTile(place[1], place[2], [&](Value remaining) {
+    atColumnTile(block[1], block[2], [&](Value remaining) {
       if (packs)
         emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
                      e.cst(depth), wide, columns);
@@ -263,7 +263,7 @@ std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
   size_t loops = 0;
   for (int64_t i = 0, first = 0; first < *pixels;) {
     bool large = i < split.large;
-    TileRun tile{large ? split.rows : split.rows - 1, first, 1, {}};
+    TileRun tile{large ? split.rows : split.rows - 1, first, 1, i, {}};
     tile.count = window.tilesAlike(last, first, tile.rows,
                                    split.large + (large ? 0 : split.small) - i);
     for (int64_t k = 0; k < window.kernel[last]; ++k) {
@@ -303,6 +303,7 @@ void PanelEmitter::emitRow(Value remaining) {
   for (const TileRun &run : *plan)
     e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
       Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
+      tileInRow = e.add(i, run.number);
       emitTile(run.rows, pixel, run.kernel, nullptr, nullptr, remaining);
     });
 }
@@ -419,8 +420,7 @@ void PanelEmitter::emitTile(int64_t rows, Value firstPixel,
   if (prefetched) {
     // Of the panels of the next tile of columns, which follow in memory, the
     // share of this tile.
-    Value inBlock = e.add(e.mul(rowInBlock, rowTiles),
-                          e.div(firstPixel, e.cst(tilePixels)));
+    Value inBlock = e.add(e.mul(rowInBlock, rowTiles), tileInRow);
     Value next = e.add(panelOffsets.front(), depth * columns);
     prefetchOffset = e.add(next, e.mul(inBlock, depth * prefetched));
   }
@@ -455,7 +455,7 @@ SmallVector<Value> PanelEmitter::correct(const ProductTile &tile,
     Value isInside = e.cmp(arith::CmpIPredicate::ult, at, window.in[d]);
     inside = inside ? arith::AndIOp::create(e.builder, e.loc, inside, isInside)
                     : isInside;
-    return e.min(e.max(at, e.cst(0)), e.sub(window.in[d], e.cst(1)));
+    return at;
   };
   auto rowsAt = [&](ArrayRef<Value> position) {
     Value inImage;
@@ -470,11 +470,14 @@ SmallVector<Value> PanelEmitter::correct(const ProductTile &tile,
       rows.push_back(e.add(offset, e.mul(x, pixelPitch)));
       if (!leaves)
         continue;
-      Value loaded = input.load(e, rows[p], form.kr);
+      Value source = rows[p];
       rows[p] = e.cst(p * form.kr);
       ordered.store(e, rows[p],
-                    arith::SelectOp::create(e.builder, e.loc, inside, loaded,
-                                            e.zero(loaded.getType())));
+                    e.zero(VectorType::get({form.kr}, ordered.elementType())));
+      // Nothing outside of the input exists, and an empty one has no inside.
+      e.branch(inside, [&] {
+        ordered.store(e, rows[p], input.load(e, source, form.kr));
+      });
     }
     return rows;
   };
@@ -536,7 +539,7 @@ SmallVector<Value> PanelEmitter::emitKernelRow(const ProductTile &tile,
                     : Value());
     Value elements = e.mul(e.add(bOffset, k), groupIn);
     if (prefetched)
-      segment.prefetch = {e.add(prefetchOffset, e.mul(elements, prefetched)),
+      segment.prefetch = {{e.add(prefetchOffset, e.mul(elements, prefetched))},
                           prefetched};
     Value b = e.mul(elements, bPitch);
     for (auto [v, panel] : llvm::enumerate(panelOffsets))

@@ -308,8 +308,7 @@ static constexpr MicroKernel kTable[] = {
      wholeVector, /*kr=*/4, /*instructions=*/1, /*parts=*/1, /*temporaries=*/1,
      /*cost=*/nullptr, storedType, repeatLeft<4>, loadRight<4>, dotBytes},
     // Without it, where two products fit in 16 bits, they are added there;
-    // those
-    // sums are then added in pairs.
+    // those sums are then added in pairs.
     {"pair_bytes", "",
      [](const CpuMachine &machine, const ProductTypes &types) {
        return machine.multipliesOrderedBytes() && types.isOrdered;

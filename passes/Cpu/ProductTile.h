@@ -18,11 +18,11 @@ public:
   virtual ~ProductTile() = default;
 
   /// What is read later: its lines are brought to the L2 cache meanwhile, for
-  /// each k those of `advance` elements of the right-hand side, from `offset`
-  /// on.
+  /// each k those of `advance` elements of the right-hand side, from each of
+  /// `offsets` on.
   struct Prefetch {
-    mlir::Value offset;
-    int64_t advance;
+    llvm::SmallVector<mlir::Value> offsets;
+    int64_t advance = 0;
   };
 
   /// For k in [0, count): row r adds a[aOffsets[r] + k] * b[bOffsets[v] + k *
@@ -41,7 +41,7 @@ public:
     /// element is, and what rows of `a` are copied to. The count is constant.
     mlir::Value order;
     const FlatBuffer *ordered = nullptr;
-    std::optional<Prefetch> prefetch;
+    Prefetch prefetch;
   };
 
   /// Sums in memory: those of a row follow each other, rows are `pitch`

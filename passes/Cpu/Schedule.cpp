@@ -108,19 +108,21 @@ int64_t hone::prefetchedElements(const CpuMachine &machine,
                                  const MicroKernel &form,
                                  const ProductTypes &types,
                                  const PassingPanels &panels) {
-  auto [rowTiles, columns, k, n] = panels;
-  int64_t share = llvm::divideCeil(columns, rowTiles);
+  auto [rowTiles, columns, chunk, k, n] = panels;
   if (form.hasMatrices() || form.isOrdered || columns % kPanelWidth != 0 ||
       rowTiles > tuning::kMaxPrefetchingTiles)
     return 0;
-  int64_t bytes = types.rhs.getIntOrFloatBitWidth() / 8;
-  auto bytesOf = [&](int64_t columns) {
-    bool isKnown = !ShapedType::isDynamic(k) && !ShapedType::isDynamic(columns);
-    return isKnown ? estimateProduct(estimateProduct(k, columns), bytes)
-                   : kMaxEstimate;
+  int64_t share = llvm::divideCeil(columns, rowTiles);
+  auto bytesOf = [&](int64_t k, int64_t columns) {
+    if (ShapedType::isDynamic(k) || ShapedType::isDynamic(columns))
+      return kMaxEstimate;
+    return estimateProduct(estimateProduct(k, columns),
+                           types.rhs.getIntOrFloatBitWidth() / 8);
   };
-  bool fits = bytesOf(columns) <= tuning::prefetchedBytes(machine);
-  return fits && bytesOf(n) >= tuning::kStreamedBytes ? share : 0;
+  // Shares are rounded up.
+  bool fits =
+      bytesOf(chunk, share * rowTiles) <= tuning::prefetchedBytes(machine);
+  return fits && bytesOf(k, n) >= tuning::kStreamedBytes ? share : 0;
 }
 
 /// Constraints on all schedules.

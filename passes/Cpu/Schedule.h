@@ -56,6 +56,7 @@ const MicroKernel &tileForm(const MicroKernel &form, bool packed);
 struct PassingPanels {
   int64_t rowTiles; ///< Of a block.
   int64_t columns;  ///< Of a tile.
+  int64_t chunk;    ///< Elements of K that pass by at a time.
   int64_t k, n;
 };
 /// Elements of the panels of the next tile of columns that each tile of rows

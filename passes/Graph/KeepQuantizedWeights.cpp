@@ -255,8 +255,8 @@ static void writeFloat(char *out, int64_t i, FloatType type, double value) {
 
 /// Whether bytes are multiplied, and not floats.
 static bool multipliesBytes(const QuantizedMatrix &matrix) {
-  return matrix.bytes && !matrix.table && matrix.block % kPanelWidth == 0 &&
-         matrix.block <= QuantizedAttr::kMaxBlockOfBytes;
+  return matrix.bytes && !matrix.table &&
+         QuantizedAttr::canMultiplyBytes(matrix.block);
 }
 
 static Packed pack(const QuantizedMatrix &matrix, OpBuilder &b, Location loc,
@@ -544,8 +544,11 @@ struct KeepQuantizedWeightsPass
       return leaveAsIs(op, packed.problem);
     if (dequantize && dequantize.getBytes() && !packed.quantized.getBytes())
       remarkSlow(op, "keep-quantized-weights",
-                 "floats are multiplied, though bytes may be: sums of such "
-                 "blocks do not fit in 32 bits");
+                 packed.quantized.getBlock() > QuantizedAttr::kMaxBlockOfBytes
+                     ? "floats are multiplied, though bytes may be: sums of "
+                       "such blocks do not fit in 32 bits"
+                     : "floats are multiplied, though bytes may be: blocks are "
+                       "not made of whole words");
     if (isNarrow)
       op = widenProduct(op);
     op.getRhsMutable().assign(packed.words);

@@ -311,13 +311,23 @@ static LogicalResult notPacked(Operation *op, StringRef reason) {
   return failure();
 }
 
-/// Whether weights of bytes are put in order, if they can be: that takes whole
-/// blocks of K, and must be repeated for each row of the other side.
-static bool mayOrder(Value weights, int64_t k, ArrayRef<int64_t> rows) {
-  return constantBytes(weights) && getElementTypeOrSelf(weights).isInteger(8) &&
-         k % PackedAttr::kOrderedBlock == 0 &&
-         (ShapedType::isDynamicShape(rows) ||
-          ShapedType::getNumElements(rows) >= minOrderedRows);
+/// Whether the weights of a byte product are put in order, if they can be. That
+/// must be repeated for each row of the other side.
+static bool shouldOrder(Operation *op, Value weights, int64_t k) {
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  ArrayRef<int64_t> rows = result.getShape().drop_back();
+  Type element = getElementTypeOrSelf(weights);
+  if (!constantBytes(weights) ||
+      !isByteProduct(element, result.getElementType()) ||
+      !(ShapedType::isDynamicShape(rows) ||
+        ShapedType::getNumElements(rows) >= minOrderedRows))
+    return false;
+  if (PackedAttr::canOrder(k, element, result.getElementType()))
+    return true;
+  hone::remarkSlow(op, "pack-weights",
+                   "bytes are widened: there are no whole blocks of 16 "
+                   "elements of K, or channels");
+  return false;
 }
 
 /// The job for the right operand of `matmul`, unless it cannot or should not be
@@ -359,8 +369,7 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs, bool orders,
                  matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
                                           : WeightKind::MatmulPanels,
                  1, stepOf(matmul.getRhs(), rows, pairs, isKnown),
-                 orders && mayOrder(matmul.getRhs(), rows,
-                                    matmul.getType().getShape().drop_back())};
+                 orders && shouldOrder(matmul, matmul.getRhs(), rows)};
 }
 
 /// The job for the filter of `conv`, unless it cannot or should not be packed.
@@ -396,8 +405,7 @@ static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs, bool orders,
                  stepOf(conv.getFilter(), type.getDimSize(1), pairs,
                         isKnown && group == 1),
                  orders && !depthwise && group == 1 && type.getRank() <= 4 &&
-                     mayOrder(conv.getFilter(), type.getDimSize(1),
-                              conv.getType().getShape().drop_back())};
+                     shouldOrder(conv, conv.getFilter(), type.getDimSize(1))};
 }
 
 namespace {
@@ -439,7 +447,8 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
         for (Operation *reader : readers)
           hone::remarkSlow(
               reader, "pack-weights",
-              "too many pairs of weights exceed 16 bits in any order");
+              "bytes are widened: too many pairs of weights exceed 16 bits in "
+              "any order");
       rewriter.setInsertionPointAfter(constant);
       Value packed = ConstantOp::create(rewriter, constant.getLoc(), value);
       for (Operation *reader : readers)

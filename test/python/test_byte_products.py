@@ -230,6 +230,15 @@ class PairsTest(unittest.TestCase):
                 spread[:, :, ::dilation, ::dilation] = w
                 self.check(model, {"x": x}, convolve(x.astype(np.int64) - zx, spread, stride, pads, 1), kind)
 
+    def test_empty_image(self):
+        w = draw_pairs(np.random.default_rng(10), 192, 8, "lacking").T.reshape(8, 192, 1, 1)
+        zero, shape = np.array(0, UINT8), ["n", 192, "h", "w"]
+        node = helper.make_node("ConvInteger", ["x", "w", "zx"], ["y"], pads=[1] * 4)
+        for height, width in (0, 5), (5, 0), (0, 0):
+            x = np.zeros((1, 192, height, width), UINT8)
+            model = compile_nodes([node], {"x": (x, shape)}, {"w": np.ascontiguousarray(w), "zx": zero}, {"y": 6}, "x86-64-v3")
+            self.check(model, {"x": x}, np.zeros((1, 8, height + 2, width + 2)), "lacking")
+
 
 class QuantizedTest(unittest.TestCase):
     """A product between DequantizeLinear and QuantizeLinear."""

@@ -239,7 +239,7 @@ func.func @matmul_c1_steps(%x: tensor<3x6xi8>, %y: tensor<1x2x16x4xi8>) {
 // -----
 
 func.func @matmul_c1_blocks(%x: tensor<3x8xi8>, %y: tensor<1x3x16x4xi8>) {
-  // expected-error @+1 {{ordered panels need whole blocks of K}}
+  // expected-error @+1 {{ordered panels are of bytes and whole blocks of K}}
   %r = hone.matmul %x, %y packed <16, 4, corrections = 0> : tensor<3x8xi8>, tensor<1x3x16x4xi8> -> tensor<3x6xi32>
   return
 }
@@ -248,7 +248,7 @@ func.func @matmul_c1_blocks(%x: tensor<3x8xi8>, %y: tensor<1x3x16x4xi8>) {
 
 // Four steps, and one of orders.
 func.func @matmul_c1_orders(%x: tensor<3x16xi8>, %y: tensor<1x4x16x4xi8>) {
-  // expected-error @+1 {{ordered panels need whole blocks of K, and orders}}
+  // expected-error @+1 {{ordered panels are of bytes and whole blocks of K}}
   %r = hone.matmul %x, %y packed <16, 4, corrections = 0> : tensor<3x16xi8>, tensor<1x4x16x4xi8> -> tensor<3x6xi32>
   return
 }
@@ -264,7 +264,7 @@ func.func @packed_corrections(%x: tensor<3x16xf32>, %y: tensor<1x4x16xf32>) {
 // -----
 
 func.func @conv_c6_blocks(%x: tensor<1x9x8xi8>, %f: tensor<1x7x16x4xi8>) {
-  // expected-error @+1 {{ordered panels need whole blocks of the channels}}
+  // expected-error @+1 {{ordered panels are of bytes, whole blocks of the channels}}
   %r = hone.conv %x, %f kernel [3] strides [1] dilations [1] pads [0, 0] group 1 channels_last packed <16, 4, corrections = 0>
     : tensor<1x9x8xi8>, tensor<1x7x16x4xi8> -> tensor<1x7x6xi32>
   return

@@ -70,11 +70,23 @@ func.func @kernel_conv_c3(%x: memref<1x9x6xi8>, %f: memref<1x3x2x16x4xi8>, %o: m
 // -----
 
 func.func @kernel_matmul_c1_orders(%x: memref<8x16xi8>, %y: memref<1x4x16x4xi8>, %o: memref<8x16xi32>) {
-  // expected-error @+1 {{ordered panels have another K}}
+  // expected-error @+1 {{ordered panels are of bytes and whole blocks of K}}
   hone.kernel.matmul ins(%x, %y : memref<8x16xi8>, memref<1x4x16x4xi8>) maps [] outs(%o : memref<8x16xi32>)
       packed <16, 4, corrections = 0> {
   ^bb0(%acc: i32):
     hone.kernel.yield %acc : i32
+  }
+  return
+}
+
+// -----
+
+func.func @kernel_matmul_c1_orders_of_floats(%x: memref<8x16xi8>, %y: memref<1x5x16x4xi8>, %o: memref<8x16xf32>) {
+  // expected-error @+1 {{ordered panels are of bytes and whole blocks of K}}
+  hone.kernel.matmul ins(%x, %y : memref<8x16xi8>, memref<1x5x16x4xi8>) maps [] outs(%o : memref<8x16xf32>)
+      packed <16, 4, corrections = 0> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
   }
   return
 }

@@ -271,6 +271,22 @@ func.func @prefetched(%a: memref<64x256xf32>, %b: memref<32x256x16xf32>, %out: m
 
 // -----
 
+// With K in two chunks those of four panels are in four places.
+// WIDE-LABEL: func.func @prefetched_chunks(
+// WIDE:         scf.for {{.*}} iter_args
+// WIDE-COUNT-4:   memref.prefetch
+// WIDE-NOT:       memref.prefetch
+// WIDE:           vector.fma
+func.func @prefetched_chunks(%a: memref<128x2048xf32>, %b: memref<4x2048x16xf32>, %out: memref<128x64xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<128x2048xf32>, memref<4x2048x16xf32>) maps [] outs(%out : memref<128x64xf32>) packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // Few rows wait for the panels anyway.
 // WIDE-LABEL: func.func @streamed(
 // WIDE-NOT:     memref.prefetch

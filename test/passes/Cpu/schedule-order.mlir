@@ -22,7 +22,8 @@ func.func @ordered_bytes(%a: memref<126x1024xi8>, %b: memref<64x288x16x4xi8>, %o
 // CODE:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 // CODE:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
 // CODE:         arith.cmpi ult
-// CODE:         arith.select
+// CODE:         vector.store
+// CODE:         scf.if
 // CODE:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 func.func @ordered_rows(%in: memref<1x8x8x64xi8>, %filter: memref<1x165x16x4xi8>, %out: memref<1x8x8x16xi32>) {
   hone.kernel.conv ins(%in, %filter : memref<1x8x8x64xi8>, memref<1x165x16x4xi8>) maps []

@@ -1,6 +1,6 @@
 // RUN: hone-opt %s --split-input-file --hone-pack-weights=order-bytes --mlir-print-elementsattrs-with-hex-if-larger=-1 | FileCheck %s
 // RUN: hone-opt %s --split-input-file --hone-pack-weights=order-bytes --remarks-filter-missed=.* -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
-// REMARK: Category:pack-weights | Reason="too many pairs of weights exceed 16 bits in any order"
+// REMARK: Category:pack-weights | Reason="bytes are widened: too many pairs of weights exceed 16 bits in any order"
 
 // 100 and -100, or 28, go together; so the rows 0 to 7 have the partners 8 to 15.
 // CHECK-LABEL: func.func @matmul(
