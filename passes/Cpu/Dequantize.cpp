@@ -263,7 +263,9 @@ Value BlockReader::addScaled(const MicroKernel &form, const LeftRows &left,
     real = e.sum(real, e.product(zeros, parameterOf(left.quantized->corrections,
                                                     left, r, block, realType)));
   Value scale = parameterOf(left.quantized->scales, left, r, block, realType);
-  return e.sum(total, e.product(e.product(real, scales), scale));
+  // A row's own scale first: the product may be in range where that of large
+  // scales with a sum of bytes is not.
+  return e.sum(total, e.product(e.product(real, scale), scales));
 }
 
 void hone::unpackCodes(Emitter &e, const QuantizedPanels &panels,
