@@ -99,13 +99,13 @@ def Graph_PackedAttr : AttrDef<Graph_Dialect, "Packed"> {
     int64_t steps(int64_t k) const {
       if (!isOrdered())
         return ::llvm::divideCeil(k, getKr());
-      return ::llvm::divideCeil(orders(k) + getNr() / kHalf * k, getNr() * getKr());
+      return ::llvm::divideCeil(ordersOffset(k) + getNr() / kHalf * k, getNr() * getKr());
     }
     /// Of an ordered panel, where corrections, their positions and orders begin.
-    int64_t corrections(int64_t k) const { return k * getNr(); }
-    int64_t positions(int64_t k) const { return corrections(k) + *getCorrections() * getNr() * getKr(); }
-    int64_t orders(int64_t k) const {
-      return positions(k) + ::llvm::alignTo(*getCorrections() * (getNr() / kHalf) * kPositionBytes, getNr() * getKr());
+    int64_t correctionsOffset(int64_t k) const { return k * getNr(); }
+    int64_t positionsOffset(int64_t k) const { return correctionsOffset(k) + *getCorrections() * getNr() * getKr(); }
+    int64_t ordersOffset(int64_t k) const {
+      return positionsOffset(k) + ::llvm::alignTo(*getCorrections() * (getNr() / kHalf) * kPositionBytes, getNr() * getKr());
     }
     /// Appends the dimensions of a panel's step: [nr] or [nr, kr].
     void appendStep(::llvm::SmallVectorImpl<int64_t> &shape) const {

@@ -127,8 +127,11 @@ private:
   int64_t lanes, columns;                   ///< Of a whole tile.
   int64_t rowTiles, columnTiles;            ///< Of a block.
   Rows split;
-  bool chunked = false, packs = false, converts = false;
-  int64_t chunk = 0;          ///< Elements of K; 0: all.
+  bool packs = false, converts = false;
+  /// K passes by in chunks, between which sums are in memory; products with
+  /// codes keep them there for a single one, too.
+  bool chunked = false;
+  int64_t chunk = 0;          ///< Elements of K in one.
   int64_t sharingTiles = 0;   ///< Of rows, of what is prefetched.
   int64_t prefetched = 0;     ///< Elements of panels, by each step of a tile.
   int64_t convertedPitch = 0; ///< Of a row in `converted`.
@@ -483,8 +486,7 @@ ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
   for (int64_t v = 0; v < vectors; ++v) {
     Value column = e.cst(v * lanes);
     if (packs) {
-      // Elements that lie together are not widened ones.
-      segment.bOffsets.push_back(e.mul(column, rowsOfChunk ? form.kr : 1));
+      segment.bOffsets.push_back(e.mul(column, tileForm(form, packs).kr));
       segment.bStep = e.cst(columns);
       continue;
     }
@@ -739,12 +741,8 @@ void ContractionEmitter::packQuantized(Value kStart, Value kCount,
                                        Value remaining) {
   QuantizedRange range{kStart, kCount, chunked ? chunk : 0};
   for (auto [v, place] : llvm::enumerate(quantizedColumns(remaining)))
-    if (rowsOfChunk)
-      unpackCodes(e, quantizedPanels(), place, lanes, range, packed,
-                  v * lanes * form.kr, columns);
-    else
-      dequantize(e, quantizedPanels(), place, lanes, range, packed, v * lanes,
-                 columns);
+    unpack(e, quantizedPanels(), place, lanes, range, packed,
+           v * lanes * form.kr, columns);
 }
 
 void ContractionEmitter::widenPanels(Value kStart, Value kCount,

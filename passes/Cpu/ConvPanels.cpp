@@ -83,11 +83,13 @@ private:
   int64_t columnTiles;    ///< Of a block.
   int64_t blockRows;      ///< Image rows.
   int64_t depth;          ///< Elements of a column.
-  int64_t rowTiles = 0;   ///< Of an image row, if prefetching.
+  int64_t rowTiles = 0;   ///< Of a row whose tiles prefetch.
   int64_t prefetched = 0; ///< Elements of panels, by each step of a tile.
   bool packs;             ///< Panels are widened first.
   FlatBuffer wide;        ///< [kernel element, channel][column of the tile]
   FlatBuffer ordered; ///< Of a form that copies rows in the order of panels.
+  /// The tiles of a row, if they are known.
+  std::optional<SmallVector<TileRun>> staticRow;
   graph::PackedAttr layout;
   /// [kernel element of the outer dimensions][pixel][channel of the group]: the
   /// rows of the input that a row of the output reads, if they are converted.
@@ -135,6 +137,8 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
   layout = op.getPackedAttr();
   if (form.isOrdered)
     ordered = makeOrdered(e, shape.rows);
+  if (!form.hasMatrices())
+    staticRow = planStaticRow();
   planPrefetching();
   converts = isConverted(op, form);
   pixelPitch = converts ? groupIn : input.strides[window.bufferDim(last)];
@@ -155,12 +159,10 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
 }
 
 void PanelEmitter::planPrefetching() {
-  std::optional<int64_t> pixels = constantOf(window.out[last]),
-                         channels = constantOf(groupOut);
-  if (packs || columnTiles > 1 || !pixels || !channels || !planStaticRow())
+  std::optional<int64_t> channels = constantOf(groupOut);
+  if (packs || columnTiles > 1 || !channels || !staticRow || staticRow->empty())
     return;
-  RowSplit split = splitRows(std::max<int64_t>(*pixels, 1), shape.rows);
-  rowTiles = split.large + split.small;
+  rowTiles = staticRow->back().number + staticRow->back().count;
   prefetched = prefetchedElements(
       machine, form, types,
       {estimateProduct(blockRows, rowTiles), columns, depth, depth, *channels});
@@ -297,10 +299,9 @@ void PanelEmitter::setRow(Value row, Value firstRow) {
 }
 
 void PanelEmitter::emitRow(Value remaining) {
-  std::optional<SmallVector<TileRun>> plan = planStaticRow();
-  if (!plan)
+  if (!staticRow)
     return emitDynamicRow(remaining);
-  for (const TileRun &run : *plan)
+  for (const TileRun &run : *staticRow)
     e.loop(e.cst(0), e.cst(run.count), [&](Value i) {
       Value pixel = e.add(e.mul(i, run.rows), run.firstPixel);
       tileInRow = e.add(i, run.number);

@@ -268,32 +268,12 @@ Value BlockReader::addScaled(const MicroKernel &form, const LeftRows &left,
   return e.sum(total, e.product(e.product(real, scale), scales));
 }
 
-void hone::unpackCodes(Emitter &e, const QuantizedPanels &panels,
-                       const PanelPlace &columns, int64_t lanes,
-                       const QuantizedRange &range, const FlatBuffer &target,
-                       int64_t offset, int64_t pitch) {
-  int64_t block = panels.quantized.getBlock();
-  BlockReader reader(e, panels, columns, lanes);
-  e.loop(e.cst(0), range.count, block, {}, [&](Value first, ValueRange) {
-    reader.enter(e.add(range.firstK, first));
-    e.loop(e.cst(0), e.cst(block), panels.packed.getKr(), {},
-           [&](Value inBlock, ValueRange) {
-             Value i = e.add(first, inBlock);
-             Value place = e.add(e.mul(i, pitch), offset);
-             for (auto [j, codes] :
-                  llvm::enumerate(reader.bytes(e.add(range.firstK, i))))
-               target.store(e, e.add(place, j * 4 * pitch), codes);
-             return SmallVector<Value>();
-           });
-    return SmallVector<Value>();
-  });
-}
-
-void hone::dequantize(Emitter &e, const QuantizedPanels &panels,
-                      const PanelPlace &columns, int64_t lanes,
-                      const QuantizedRange &range, const FlatBuffer &target,
-                      int64_t offset, int64_t pitch) {
+void hone::unpack(Emitter &e, const QuantizedPanels &panels,
+                  const PanelPlace &columns, int64_t lanes,
+                  const QuantizedRange &range, const FlatBuffer &target,
+                  int64_t offset, int64_t pitch) {
   int64_t kr = panels.packed.getKr();
+  bool isOfBytes = panels.quantized.getBytes();
   // Whole blocks, or an equal part of one.
   int64_t step = std::gcd(range.chunk, panels.quantized.getBlock());
   BlockReader reader(e, panels, columns, lanes);
@@ -302,10 +282,12 @@ void hone::dequantize(Emitter &e, const QuantizedPanels &panels,
     e.loop(e.cst(0), e.cst(step), kr, {}, [&](Value inStep, ValueRange) {
       Value i = e.add(first, inStep);
       Value place = e.add(e.mul(i, pitch), offset);
-      for (auto [j, difference] :
-           llvm::enumerate(reader.differences(e.add(range.firstK, i))))
-        target.store(e, e.add(place, j * pitch),
-                     e.product(difference, reader.getScales()));
+      SmallVector<Value> factors = reader.factors(e.add(range.firstK, i));
+      int64_t together = kr / static_cast<int64_t>(factors.size());
+      for (auto [j, factor] : llvm::enumerate(factors))
+        target.store(e, e.add(place, j * together * pitch),
+                     isOfBytes ? factor
+                               : e.product(factor, reader.getScales()));
       return SmallVector<Value>();
     });
     return SmallVector<Value>();

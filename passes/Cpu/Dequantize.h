@@ -24,18 +24,13 @@ struct QuantizedRange {
 
 /// target[offset + i * pitch + c] = element (firstK + i, columns.column + c)
 /// for c in [0, lanes) and i from 0 to at least `count`: up to the next
-/// multiple of the chunk or, if there is none, of the block.
-void dequantize(Emitter &e, const QuantizedPanels &panels,
-                const PanelPlace &columns, int64_t lanes,
-                const QuantizedRange &range, const FlatBuffer &target,
-                int64_t offset, int64_t pitch);
-
-/// The same with codes, as bytes: four successive ones of a column are together
-/// at offset + i * pitch + c * 4.
-void unpackCodes(Emitter &e, const QuantizedPanels &panels,
-                 const PanelPlace &columns, int64_t lanes,
-                 const QuantizedRange &range, const FlatBuffer &target,
-                 int64_t offset, int64_t pitch);
+/// multiple of the chunk or, if there is none, of the block. Where bytes are
+/// multiplied, codes instead of elements, of which four successive ones of a
+/// column lie together at offset + i * pitch + c * 4.
+void unpack(Emitter &e, const QuantizedPanels &panels,
+            const PanelPlace &columns, int64_t lanes,
+            const QuantizedRange &range, const FlatBuffer &target,
+            int64_t offset, int64_t pitch);
 
 /// Rows of the left-hand side in the type in which they are multiplied.
 struct LeftRows {

@@ -102,7 +102,7 @@ void hone::emitOrdering(Emitter &e, const FlatBuffer &from,
 
 Value OrderedPanels::order(Emitter &e, const PanelPlace &place) const {
   Value half = e.div(place.column, e.cst(graph::PackedAttr::kHalf));
-  return e.add(e.add(start(e, place), layout.orders(k)), e.mul(half, k));
+  return e.add(e.add(start(e, place), layout.ordersOffset(k)), e.mul(half, k));
 }
 
 SmallVector<Value> hone::emitCorrections(Emitter &e, const ProductTile &tile,
@@ -116,9 +116,9 @@ SmallVector<Value> hone::emitCorrections(Emitter &e, const ProductTile &tile,
   int64_t halves = layout.getNr() / graph::PackedAttr::kHalf;
   Value start = panels.start(e, place);
   Value half = e.div(place.column, e.cst(graph::PackedAttr::kHalf));
-  Value positions = e.add(e.add(start, layout.positions(panels.k)),
+  Value positions = e.add(e.add(start, layout.positionsOffset(panels.k)),
                           e.mul(half, positionBytes));
-  Value factors = e.add(e.add(start, layout.corrections(panels.k)),
+  Value factors = e.add(e.add(start, layout.correctionsOffset(panels.k)),
                         e.mul(place.column, layout.getKr()));
   auto words = VectorType::get({positionBytes / 4}, e.builder.getI32Type());
   return e.loop(

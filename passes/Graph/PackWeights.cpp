@@ -235,17 +235,17 @@ static ElementsAttr packOrdered(const PackJob &job, const ByteMatrix &matrix,
       write(panel, place, row);
     for (auto [i, correction] : llvm::enumerate(half.corrections)) {
       for (auto [place, row] : llvm::enumerate(correction.rows))
-        write(panel + layout.corrections(rows) + i * nr * kr, place, row);
+        write(panel + layout.correctionsOffset(rows) + i * nr * kr, place, row);
       int64_t tap = correction.first / matrix.channels;
       int32_t position[] = {int32_t(tap / matrix.tapsInRow),
                             int32_t(tap % matrix.tapsInRow),
                             int32_t(correction.first % matrix.channels), 0};
       static_assert(sizeof(position) == PackedAttr::kPositionBytes);
-      std::memcpy(panel + layout.positions(rows) +
+      std::memcpy(panel + layout.positionsOffset(rows) +
                       (i * perPanel + inPanel) * sizeof(position),
                   position, sizeof(position));
     }
-    std::memcpy(panel + layout.orders(rows) + inPanel * rows,
+    std::memcpy(panel + layout.ordersOffset(rows) + inPanel * rows,
                 half.places.data(), rows);
   });
   return buffer.finish(name);

@@ -48,10 +48,10 @@ def KeepQuantizedWeightsPass : Pass<"hone-keep-quantized-weights", "::mlir::func
     scale with scales per tensor or per column, reads panels of codes (`#hone.quantized`) and never the floats, which are
     up to 16 times as large. Codes take as many bits as their values need, and fill words of 32 bits in each block. A
     product of f16 or bf16 becomes one of f32 that is rounded at its end, and whose weights are not rounded to 16 bits
-    first. Where the `hone.dequantize` allows it, the product rounds its left-hand side to bytes, unless a block is so long
-    that its sums do not fit in i32. Each other `hone.dequantize` becomes a map. Left alone: products of other types, blocks along N or of no
-    multiple of 4, zero points that are not exact in the type of the scales, and weights that floats take no more memory
-    for.
+    first. Where the `hone.dequantize` allows it, the product rounds its left-hand side to bytes, unless a block is so
+    long that its sums do not fit in i32, or is not made of whole words. Each other `hone.dequantize` becomes a map. Left
+    alone: products of other types, blocks along N or of no multiple of 4, zero points that are not exact in the type of
+    the scales, and weights that floats take no more memory for.
   }];
   let options = [Option<"readable", "readable", "bool", "true",
                         "products of all targets can read quantized weights">];
