@@ -3,6 +3,8 @@
 // at once, then park in a futex. A job is open while its caller works on it;
 // workers join an open job. Once no piece is left, the caller closes it and
 // waits only for those that joined, so a worker that comes late costs nothing.
+// Each thread begins with pieces of its own, the same part of every job: what
+// one kernel writes is in the cache of the thread that reads it in the next.
 #include "runtime/core/Pool.h"
 #include "runtime/core/CpuLevel.h"
 
@@ -38,18 +40,20 @@ constexpr int jobShift = 32;
 
 struct Pool;
 
-struct Worker {
-  Pool *pool;
-  pthread_t handle;
-  int64_t thread;
+/// A thread of the pool; the first is whoever calls.
+struct alignas(64) Worker {
+  /// Its pieces that nobody has taken yet, in units: from the lower half of the
+  /// word up to the higher.
+  std::atomic<uint64_t> range{0};
+  Pool *pool = nullptr;
+  pthread_t handle = {};
+  int64_t thread = 0;
 };
 
 struct Pool {
   alignas(64) std::atomic<uint64_t> gate{0};
-  /// The next piece to hand out.
-  alignas(64) std::atomic<int64_t> next{0};
   /// Result of the first task that failed.
-  std::atomic<int32_t> result{0};
+  alignas(64) std::atomic<int32_t> result{0};
   /// Number of workers in the futex, and the word they sleep on.
   alignas(64) std::atomic<uint32_t> parked{0};
   std::atomic<uint32_t> wakeWord{0};
@@ -57,6 +61,7 @@ struct Pool {
   std::atomic<uint32_t> stop{0};
   // The job. Written while the gate is closed.
   alignas(64) int64_t pieces = 0;
+  uint64_t unit = 1; ///< Pieces that are taken together at least.
   hone_task_fn function = nullptr;
   void *task = nullptr;
   int64_t threads = 1;
@@ -81,24 +86,56 @@ std::atomic<uint32_t> *lowWord(std::atomic<uint64_t> &gate) {
   return reinterpret_cast<std::atomic<uint32_t> *>(&gate);
 }
 
-/// Takes ranges of pieces until none is left. They shrink towards the end, so
-/// that threads finish together; neighbouring pieces stay on one thread.
+uint64_t rangeOf(uint64_t begin, uint64_t end) { return end << 32 | begin; }
+
+/// Takes half of a range, from its start if it is the thread's own, or from its
+/// end, and returns it; 0: nothing is left.
+uint64_t take(std::atomic<uint64_t> &range, bool own) {
+  uint64_t left = range.load(std::memory_order_relaxed);
+  for (;;) {
+    uint64_t begin = uint32_t(left), end = left >> 32;
+    if (begin >= end)
+      return 0;
+    uint64_t half = (end - begin + 1) / 2;
+    uint64_t rest =
+        own ? rangeOf(begin + half, end) : rangeOf(begin, end - half);
+    if (range.compare_exchange_weak(left, rest, std::memory_order_relaxed))
+      return own ? rangeOf(begin, begin + half) : rangeOf(end - half, end);
+  }
+}
+
+/// Runs the pieces of a thread, then what others have left. Ranges shrink
+/// towards the end, so that threads finish together; neighbouring pieces stay
+/// on one thread.
 void work(Pool &pool, int64_t thread) {
-  int64_t pieces = pool.pieces;
-  int64_t begin = pool.next.load(std::memory_order_relaxed);
-  while (begin < pieces) {
-    int64_t length = (pieces - begin) / (2 * pool.threads);
-    int64_t end = begin + (length > 1 ? length : 1);
-    if (!pool.next.compare_exchange_weak(begin, end, std::memory_order_relaxed))
-      continue;
-    int32_t result = pool.function(pool.task, begin, end, thread);
-    if (result != 0) {
+  for (int64_t i = 0; i < pool.threads; ++i) {
+    Worker &owner = pool.workers[(thread + i) % pool.threads];
+    while (uint64_t taken = take(owner.range, i == 0)) {
+      uint64_t begin = uint32_t(taken) * pool.unit,
+               end = (taken >> 32) * pool.unit, pieces = pool.pieces;
+      int32_t result =
+          pool.function(pool.task, begin, end < pieces ? end : pieces, thread);
+      if (result == 0)
+        continue;
       int32_t none = 0;
       pool.result.compare_exchange_strong(none, result);
-      pool.next.store(pieces, std::memory_order_relaxed);
+      for (int64_t t = 0; t < pool.threads; ++t)
+        pool.workers[t].range.store(0, std::memory_order_relaxed);
       return;
     }
-    begin = pool.next.load(std::memory_order_relaxed);
+  }
+}
+
+/// Gives each thread an equal part of the pieces. All ranges are empty before.
+void divide(Pool &pool) {
+  pool.unit = pool.pieces / UINT32_MAX + 1;
+  uint64_t units = (uint64_t(pool.pieces) + pool.unit - 1) / pool.unit;
+  uint64_t threads = pool.threads;
+  uint64_t each = units / threads, rest = units % threads;
+  for (uint64_t t = 0, begin = 0; t < threads && begin < units; ++t) {
+    uint64_t end = begin + each + (t < rest);
+    pool.workers[t].range.store(rangeOf(begin, end), std::memory_order_relaxed);
+    begin = end;
   }
 }
 
@@ -186,7 +223,7 @@ int32_t run(void *self, int64_t pieces, hone_task_fn function, void *task) {
   pool.function = function;
   pool.task = task;
   pool.result.store(0, std::memory_order_relaxed);
-  pool.next.store(0, std::memory_order_relaxed);
+  divide(pool);
   // Job numbers are never 0, the initial value of a worker's last job.
   uint64_t job = (pool.gate.load(std::memory_order_relaxed) >> jobShift) + 1;
   job = job > UINT32_MAX ? 1 : job;
@@ -212,13 +249,16 @@ int32_t hone::createPool(int32_t threads, hone_pool *table) {
     threads = usableProcessors();
   threads = threads > maxThreads ? maxThreads : threads;
   void *memory = aligned_alloc(alignof(Pool), sizeof(Pool));
-  auto *workers = static_cast<Worker *>(calloc(threads, sizeof(Worker)));
-  if (!memory || !workers) {
+  void *workerMemory = aligned_alloc(alignof(Worker), threads * sizeof(Worker));
+  if (!memory || !workerMemory) {
     free(memory);
-    free(workers);
+    free(workerMemory);
     return HONE_OUT_OF_MEMORY;
   }
   Pool *pool = new (memory) Pool;
+  auto *workers = static_cast<Worker *>(workerMemory);
+  for (int32_t i = 0; i < threads; ++i)
+    new (&workers[i]) Worker;
   pool->workers = workers;
   pool->spin = threads <= usableProcessors();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Pool.h"
 
+#include <array>
 #include <atomic>
 #include <gtest/gtest.h>
 #include <memory>
@@ -42,6 +43,44 @@ TEST(Pool, EachPieceRunsOnce) {
       for (auto &count : counts)
         ASSERT_EQ(count.load(), 1) << threads << " threads";
     }
+  }
+}
+
+TEST(Pool, ThreadsBeginWithTheSamePieces) {
+  constexpr int64_t threads = 3, pieces = 12;
+  TestPool pool(threads);
+  for (int job = 0; job < 20; ++job) {
+    std::array<std::atomic<int64_t>, threads> first;
+    for (auto &piece : first)
+      piece = -1;
+    std::atomic<int> started{0};
+    pool.run(pieces, [&](int64_t begin, int64_t, int64_t thread) {
+      int64_t none = -1;
+      // Nobody takes what is left of another's pieces before all are here.
+      if (first[thread].compare_exchange_strong(none, begin)) {
+        started.fetch_add(1);
+        while (started.load() < threads)
+          std::this_thread::yield();
+      }
+      return 0;
+    });
+    for (int64_t thread = 0; thread < threads; ++thread)
+      EXPECT_EQ(first[thread].load(), thread * (pieces / threads));
+  }
+}
+
+TEST(Pool, MorePiecesThanWordsCount) {
+  TestPool pool(2);
+  for (int64_t pieces : {int64_t(UINT32_MAX), int64_t(UINT32_MAX) + 1,
+                         int64_t(1) << 40, INT64_MAX}) {
+    std::atomic<uint64_t> sum{0};
+    pool.run(pieces, [&](int64_t begin, int64_t end, int64_t) {
+      EXPECT_LT(begin, end);
+      EXPECT_LE(end, pieces);
+      sum.fetch_add(end - begin);
+      return 0;
+    });
+    EXPECT_EQ(sum.load(), uint64_t(pieces));
   }
 }
 
