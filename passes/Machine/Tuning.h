@@ -28,9 +28,11 @@ inline int64_t balancedIterations(const CpuMachine &machine) {
   return 4 * balancedBlocks(machine);
 }
 
-/// The work of a piece of a kernel that is worth waking a thread for.
-inline constexpr int64_t kPieceElements = 32 << 10;
-inline constexpr int64_t kPieceMacs = 128 << 10;
+/// The work of a piece of a kernel that is worth waking a thread for: some
+/// microseconds. Larger pieces would leave small kernels between divided ones
+/// to one thread, which fetches what the others have in their caches.
+inline constexpr int64_t kPieceElements = 16 << 10;
+inline constexpr int64_t kPieceMacs = 64 << 10;
 /// Pieces of a kernel: at most, and if its size is unknown.
 inline int64_t maxPieces(const CpuMachine &machine) {
   return 4 * balancedBlocks(machine);
@@ -46,7 +48,7 @@ inline int64_t piecesOfUnknownWork(const CpuMachine &machine) {
 inline constexpr int64_t kStreamedRows = 8, kStreamedBytes = 256 << 10;
 
 /// Elements of a reduction with few results that are worth dividing.
-inline constexpr int64_t kMinSplitElements = 4 * kPieceElements;
+inline constexpr int64_t kMinSplitElements = 8 * kPieceElements;
 
 //===-- Caches ------------------------------------------------------------===//
 

@@ -103,7 +103,7 @@ func.func @nested(%x: tensor<512x512xf32>, %n: index) -> tensor<512x512xf32> {
 // Scores are as many as keys, also where these are not the last dimension but one: 2 x 32 of 128 rows, for 128 keys.
 // CHECK-LABEL: func.func @attention_by_row
 // CHECK:       func.func private @k0_attention
-// CHECK-SAME:    hone.pieces = 16 : i64
+// CHECK-SAME:    hone.pieces = 32 : i64
 func.func @attention_by_row(%q: tensor<1x128x2x32xf32>, %k: tensor<1x128x2x32xf32>, %v: tensor<1x128x2x32xf32>) -> tensor<1x128x2x32xf32> {
   %0 = hone.attention %q, %k, %v query_by_row key_by_row value_by_row result_by_row : tensor<1x128x2x32xf32>, tensor<1x128x2x32xf32>, tensor<1x128x2x32xf32> -> tensor<1x128x2x32xf32> {
   ^bb0(%p: f32, %row: index, %column: index):
