@@ -227,6 +227,13 @@ inline constexpr int64_t kMinReducedWindow = 16;
 /// Vectors of outputs along a row that share each kernel element, and of a row
 /// up to which there is code for each.
 inline constexpr int64_t kRowVectors = 4, kMaxUnrolledVectors = 16;
+/// Rows of so many vectors of outputs that share the rows of the input: their
+/// sums stay in registers, beside a vector of the input and a kernel element
+/// for each row. More than four save few loads.
+inline int64_t sharedRows(const CpuMachine &machine, int64_t vectors) {
+  int64_t registers = machine.vectorRegisters - 2 - vectors;
+  return std::clamp<int64_t>(registers / (vectors + 1), 1, 4);
+}
 /// Pixels of a smaller tile, for the remainder of a row of unknown size.
 inline constexpr int64_t kFewPixels = 2;
 

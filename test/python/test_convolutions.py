@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Convolutions and transposed ones with constant and run-time weights, groups and free sizes, against ONNX Runtime."""
+import itertools
 import unittest
 
 import numpy as np
@@ -98,6 +99,32 @@ class Convolutions(unittest.TestCase):
                 for shapes, cpu in [({"x": shape}, "native"), (free, "native"), ({"x": shape}, "x86-64-v2"), (free, "x86-64-v3")]:
                     with self.subTest(shapes=shapes, cpu=cpu, **attributes):
                         got = hone.compile(model("Conv", attributes, values, shapes), cpu=cpu).run({"x": values["x"]})["y"]
+                        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+    def test_shared_rows(self):
+        """Rows that are computed together, of windows that leave the input, with infinities that no other row may see."""
+        rng = np.random.default_rng(5)
+        levels = itertools.cycle(["native", "x86-64-v2", "native", "x86-64-v3"])
+        for kernel, stride, spatial in itertools.product((2, 3, 5, 7), (1, 2), (2, 3)):
+            if kernel <= stride:
+                continue
+            for height in (1, 2, 4, 7, 9, 14):
+                width, group, inner = int(rng.integers(1, 70)), int(rng.integers(1, 4)), int(rng.integers(1, 3))
+                pads = [int(rng.integers(0, kernel)) for _ in range(2)] + [int(rng.integers(0, 2)) for _ in range(2)]
+                if height + pads[0] + pads[1] < kernel or width + pads[2] + pads[3] < 3:
+                    continue
+                depth = [2] * (spatial - 2)
+                attributes = dict(kernel_shape=[*(1 for _ in depth), kernel, 3], strides=[*(1 for _ in depth), stride, int(rng.integers(1, 3))], group=group,
+                                  pads=[*(0 for _ in depth), pads[0], pads[2], *(0 for _ in depth), pads[1], pads[3]])
+                shape = (2, group * inner, *depth, height, width)
+                x, w = (rng.standard_normal(s).astype(np.float32) for s in (shape, (2 * group, inner, *attributes["kernel_shape"])))
+                x[..., rng.integers(0, height), :] = np.inf
+                values = {"x": x, "w": w, "b": rng.standard_normal(2 * group).astype(np.float32)}
+                want = ort.InferenceSession(model("Conv", attributes, values, {"x": shape})).run(None, {"x": x})[0]
+                for dims in (shape, ["n", shape[1], *depth, "h", "k"]):
+                    cpu = next(levels)
+                    with self.subTest(shape=shape, dims=dims, cpu=cpu, **attributes):
+                        got = hone.compile(model("Conv", attributes, values, {"x": dims}), cpu=cpu).run({"x": x})["y"]
                         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
     def test_pointwise(self):

@@ -185,13 +185,22 @@ func.func @free_depthwise(%x: memref<1x10x?x8xf32>, %f: memref<3x3x8xf32>, %out:
 
 // -----
 
-// A filter that is not packed: vectors of pixels, with masks where windows leave the input.
+// A filter that is not packed: vectors of pixels, with masks where windows leave the input. Two rows share the rows of
+// the input, of which the first and the last belong to one of them, if they exist.
 // CHECK-LABEL: func.func @plain(
 // CHECK:         scf.forall
-// CHECK:           %[[TAP:.+]] = vector.broadcast %{{.+}} : f32 to vector<8xf32>
-// CHECK:           %[[IN:.+]] = vector.maskedload
-// CHECK:           vector.fma %[[IN]], %[[TAP]], %{{.+}} : vector<8xf32>
-// CHECK-COUNT-2:   vector.fma {{.+}}, %[[TAP]], %{{.+}} : vector<8xf32>
+// CHECK:           scf.if {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>) {
+// CHECK:             %[[TAP:.+]] = vector.broadcast %{{.+}} : f32 to vector<8xf32>
+// CHECK:             %[[IN:.+]] = vector.maskedload
+// CHECK:             vector.fma %[[IN]], %[[TAP]], %{{.+}} : vector<8xf32>
+// CHECK-COUNT-2:     vector.fma {{.+}}, %[[TAP]], %{{.+}} : vector<8xf32>
+// CHECK:           scf.for
+// CHECK:             %[[LATER:.+]] = vector.broadcast %{{.+}} : f32 to vector<8xf32>
+// CHECK:             %[[EARLIER:.+]] = vector.broadcast %{{.+}} : f32 to vector<8xf32>
+// CHECK:             %[[SHARED:.+]] = vector.maskedload
+// CHECK:             vector.fma %[[SHARED]], %[[LATER]], %{{.+}} : vector<8xf32>
+// CHECK:             vector.fma %[[SHARED]], %[[EARLIER]], %{{.+}} : vector<8xf32>
+// CHECK:           scf.if {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>) {
 func.func @plain(%x: memref<1x2x9x20xf32>, %f: memref<3x2x3x3xf32>, %out: memref<1x3x9x20xf32>) {
   hone.kernel.conv ins(%x, %f : memref<1x2x9x20xf32>, memref<3x2x3x3xf32>) maps [] outs(%out : memref<1x3x9x20xf32>)
       kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 {
