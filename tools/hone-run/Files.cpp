@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Files that are written as a whole or not at all, and standard output.
+// Files that are read as far as they go, or written as a whole or not at all,
+// and standard output.
 #include "tools/hone-run/Files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -37,6 +39,49 @@ void write(FILE *file, const std::string &path,
 }
 
 } // namespace
+
+FileSource::FileSource(const std::string &path)
+    : path(path), file(fopen(path.c_str(), "rb"), fclose) {
+  if (!file)
+    throw Failure{1, path + ": " + strerror(errno)};
+}
+
+size_t FileSource::read(char *to, size_t size) {
+  size_t count = fread(to, 1, size, file.get());
+  if (count < size && ferror(file.get()))
+    throw Failure{1, path + ": " + strerror(errno)};
+  return count;
+}
+
+std::optional<uint64_t> FileSource::left() {
+  struct stat status;
+  if (fstat(fileno(file.get()), &status) != 0 || !S_ISREG(status.st_mode))
+    return std::nullopt;
+  return uint64_t(std::max<int64_t>(status.st_size - ftell(file.get()), 0));
+}
+
+bool hone::run::readBytes(ByteSource &source, size_t size, Bytes &bytes) {
+  constexpr size_t kLeastPiece = size_t(16) << 20;
+  std::optional<uint64_t> left = source.left();
+  if (left && *left < size)
+    return false;
+  while (bytes.size() < size) {
+    size_t before = bytes.size();
+    size_t piece =
+        std::min(size - before, left ? size : std::max(before, kLeastPiece));
+    bytes.resize(before + piece);
+    if (source.read(&bytes[before], piece) != piece)
+      return false;
+  }
+  return true;
+}
+
+bool hone::run::isFolder(const std::string &path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0)
+    throw Failure{1, path + ": " + strerror(errno)};
+  return S_ISDIR(status.st_mode);
+}
 
 void hone::run::writeFile(const std::string &path,
                           const std::vector<std::string_view> &pieces) {

@@ -13,27 +13,12 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-const char *kindText(int32_t kind) {
-  switch (kind) {
-  case HONE_KIND_TENSOR:
-    return "tensor";
-  case HONE_KIND_SEQUENCE:
-    return "sequence";
-  case HONE_KIND_OPTIONAL:
-    return "optional";
-  case HONE_KIND_MAP:
-    return "map";
-  default:
-    return "none";
-  }
-}
-
 Json valueJson(const hone_descriptor &model, const hone_value_info &info) {
   Json json;
   json["name"] = info.name;
-  json["kind"] = kindText(info.kind);
+  json["kind"] = kindName(info.kind);
   if (info.element_kind != HONE_KIND_NONE)
-    json["element_kind"] = kindText(info.element_kind);
+    json["element_kind"] = kindName(info.element_kind);
   if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
     json["key_type"] = hone_type_name(info.key_type);
   json["type"] = hone_type_name(info.type);
@@ -54,23 +39,9 @@ Json valueJson(const hone_descriptor &model, const hone_value_info &info) {
 }
 
 void printValue(const hone_descriptor &model, const hone_value_info &info) {
-  std::string text = hone_type_name(info.type);
-  if (info.rank >= 0) {
-    text += '[';
-    for (int32_t d = 0; d < info.rank; ++d)
-      text += (d ? "," : "") + dimText(model, info, d);
-    text += ']';
-  }
-  if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
-    text =
-        std::string("map(") + hone_type_name(info.key_type) + ", " + text + ")";
-  if (info.element_kind == HONE_KIND_SEQUENCE)
-    text = "sequence(" + text + ")";
-  if (info.kind == HONE_KIND_SEQUENCE || info.kind == HONE_KIND_OPTIONAL)
-    text = std::string(kindText(info.kind)) + "(" + text + ")";
-  if (info.has_default)
-    text += " = a default value";
-  printf("  %s: %s\n", shown(info.name).c_str(), shown(text).c_str());
+  printf("  %s: %s%s\n", shown(info.name).c_str(),
+         shown(typeText(model, info)).c_str(),
+         info.has_default ? " = a default value" : "");
 }
 
 Json memoryJson(const hone_descriptor &model) {

@@ -2,8 +2,10 @@
 // Loads a model and makes its inputs, from files or from a seeded generator.
 #include "tools/hone-run/Model.h"
 #include "runtime/core/Printable.h"
+#include "tools/hone-run/OnnxValue.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,82 +14,18 @@ using namespace hone::run;
 
 namespace {
 
-/// SplitMix64: the same numbers on every machine.
-struct Random {
-  uint64_t state;
-  uint64_t next() {
-    uint64_t z = state += 0x9E3779B97F4A7C15ull;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-    return z ^ z >> 31;
-  }
-  /// In [-1, 1).
-  double real() { return double(int64_t(next()) >> 11) * 0x1p-52; }
-};
-
-template <typename T, typename Make> void fill(Array &array, Make make) {
-  for (size_t i = 0; i + sizeof(T) <= array.data.size(); i += sizeof(T)) {
-    T value = make();
-    memcpy(&array.data[i], &value, sizeof(T));
-  }
-}
-
-/// Numbers that most models accept: reals in [-1, 1), integers 0 and 1, which
-/// are valid indices into any table of two rows.
-void fillRandom(Array &array, Random random) {
-  auto bit = [&] { return random.next() >> 63; };
-  switch (array.type) {
-  case HONE_TYPE_FLOAT:
-  case HONE_TYPE_COMPLEX64:
-    return fill<float>(array, [&] { return float(random.real()); });
-  case HONE_TYPE_DOUBLE:
-  case HONE_TYPE_COMPLEX128:
-    return fill<double>(array, [&] { return random.real(); });
-  case HONE_TYPE_FLOAT16: // exponents -4 to -1
-    return fill<uint16_t>(array, [&] {
-      uint64_t r = random.next();
-      return uint16_t((r & 0x8000) | (0x2c00 + (r & 0xfff)));
-    });
-  case HONE_TYPE_BFLOAT16:
-    return fill<uint16_t>(array, [&] {
-      uint64_t r = random.next();
-      return uint16_t((r & 0x8000) | (0x3d80 + (r & 0x1ff)));
-    });
-  case HONE_TYPE_FLOAT8E4M3FN:
-  case HONE_TYPE_FLOAT8E4M3FNUZ:
-  case HONE_TYPE_FLOAT8E5M2:
-  case HONE_TYPE_FLOAT8E5M2FNUZ:
-    return fill<uint8_t>(array, [&] {
-      uint64_t r = random.next();
-      return uint8_t((r & 0x80) | (0x20 + (r & 0x1f)));
-    });
-  case HONE_TYPE_FLOAT8E8M0:
-    return fill<uint8_t>(array, [&] { return uint8_t(127 - bit()); });
-  case HONE_TYPE_UINT4:
-  case HONE_TYPE_INT4:
-  case HONE_TYPE_FLOAT4E2M1:
-    return fill<uint8_t>(array, [&] { return uint8_t(random.next() & 0x11); });
-  case HONE_TYPE_UINT2:
-  case HONE_TYPE_INT2:
-    return fill<uint8_t>(array, [&] { return uint8_t(random.next() & 0x55); });
-  case HONE_TYPE_STRING:
-    return fill<hone_string>(array,
-                             [&] { return hone_string{bit() ? "b" : "a", 1}; });
-  default:
-    break;
-  }
-  switch (hone_type_bits(array.type)) {
-  case 8:
-    return fill<uint8_t>(array, [&] { return uint8_t(bit()); });
-  case 16:
-    return fill<uint16_t>(array, [&] { return uint16_t(bit()); });
-  case 32:
-    return fill<uint32_t>(array, [&] { return uint32_t(bit()); });
-  case 64:
-    return fill<uint64_t>(array, [&] { return uint64_t(bit()); });
-  default:
-    return;
-  }
+/// "LOW..HIGH", or one number.
+bool parseRange(const std::string &text, Range &range) {
+  auto parse = [](const std::string &part, Number &number) {
+    char *end = nullptr;
+    number = strtold(part.c_str(), &end);
+    return !part.empty() && !*end && std::isfinite(number);
+  };
+  size_t dots = text.find("..");
+  if (dots == std::string::npos)
+    return parse(text, range.low) && parse(text, range.high);
+  return parse(text.substr(0, dots), range.low) &&
+         parse(text.substr(dots + 2), range.high) && range.low <= range.high;
 }
 
 /// Lists the valid names.
@@ -150,89 +88,135 @@ void Model::readDims(const Options &options) {
 }
 
 void Model::readInputs(const Options &options) {
-  for (const std::string &text : options.inputs) {
-    // Names may contain '=': the longest prefix that is a name counts.
-    const hone_value_info *info = nullptr;
-    size_t equals = text.size();
-    while (!info && equals > 0 &&
-           (equals = text.rfind('=', equals - 1)) != std::string::npos)
-      info = hone_library_input(library, text.substr(0, equals).c_str());
-    if (!info) {
-      equals = text.find('=');
-      if (equals == std::string::npos)
-        throw Failure{2, "--input wants NAME=FILE.npy, not '" + text + "'"};
-      throw Failure{1, path + ": the model has no input '" +
-                           text.substr(0, equals) + "'"};
+  const hone_descriptor &model = descriptor();
+  Side side = {model.inputs, model.input_count, "input", "--input", path};
+  std::map<int32_t, std::map<std::string, GivenFile>> files;
+  for (const std::string &text : options.inputs)
+    for (GivenFile &file : resolveFiles(text, side)) {
+      const hone_value_info &info = model.inputs[file.index];
+      std::map<std::string, GivenFile> &parts = files[file.index];
+      if (file.part.empty() && !file.isOnnx &&
+          presentKind(info) == HONE_KIND_SEQUENCE)
+        file.part = std::to_string(parts.size());
+      if (!parts.insert({file.part, std::move(file)}).second)
+        throw Failure{1, path + ": input '" + info.name + "' is given twice"};
     }
-    arrays.push_back(readNpy(text.substr(equals + 1), info->type));
-    const Array &array = arrays.back();
-    given[info->name].push_back(arrays.back().value());
+  for (const auto &[index, parts] : files) {
+    const hone_value_info &info = model.inputs[index];
+    const hone_value &value = given[index] = readInput(info, parts);
     // Random inputs take the dimensions of the given ones.
-    bool isTensor = info->kind == HONE_KIND_TENSOR;
-    for (int32_t d = 0; isTensor && d < info->rank; ++d)
-      if (d < int32_t(array.dims.size()) && info->dims[d] < 0)
-        freeDims[HONE_DIM_FREE_INDEX(info->dims[d])] = array.dims[d];
+    for (int32_t d = 0; info.kind == HONE_KIND_TENSOR && d < info.rank; ++d)
+      if (d < value.as.tensor.rank && info.dims[d] < 0)
+        freeDims[HONE_DIM_FREE_INDEX(info.dims[d])] = value.as.tensor.dims[d];
   }
 }
 
-hone_value Model::sequenceOf(std::vector<hone_value> values) {
-  elements.push_back(std::move(values));
-  sequences.push_back(
-      {elements.back().data(), int64_t(elements.back().size()), nullptr});
-  hone_value value = {};
-  value.kind = HONE_KIND_SEQUENCE;
-  value.as.sequence = &sequences.back();
-  return value;
+hone_value Model::readInput(const hone_value_info &info,
+                            const std::map<std::string, GivenFile> &parts) {
+  auto fail = [&](const std::string &why) {
+    return Failure{1, path + ": input '" + info.name + "' " + why};
+  };
+  auto part = [&](const std::string &name, int32_t type) {
+    auto found = parts.find(name);
+    if (found == parts.end())
+      throw fail("lacks its part '" + name + "', in a file or array '" +
+                 info.name + "." + name + "'");
+    return found->second.read(type);
+  };
+  if (const GivenFile &first = parts.begin()->second; first.isOnnx) {
+    if (parts.size() > 1)
+      throw fail("is given twice");
+    return readOnnxValue(first.path, info, store);
+  }
+  std::vector<hone_value> elements;
+  switch (presentKind(info)) {
+  case HONE_KIND_SEQUENCE:
+    for (size_t i = 0; i < parts.size(); ++i)
+      elements.push_back(store.add(part(std::to_string(i), info.type)).value());
+    return store.sequence(std::move(elements));
+  case HONE_KIND_MAP: {
+    Array keys = part("keys", info.key_type);
+    return store.map(std::move(keys), part("values", info.type));
+  }
+  default:
+    return store.add(part("", info.type)).value();
+  }
 }
 
-hone_value Model::randomValue(const hone_value_info &info, int32_t kind,
-                              uint64_t seed) {
-  hone_value value = {};
+hone_value Model::randomValue(int32_t index, int32_t kind, uint64_t seed) {
+  const hone_value_info &info = descriptor().inputs[index];
+  auto random = [&](int32_t type, std::vector<int64_t> dims) {
+    Array array;
+    array.type = type;
+    array.dims = std::move(dims);
+    int64_t bytes =
+        hone_tensor_bytes(type, int32_t(array.dims.size()), array.dims.data());
+    if (bytes < 0 || bytes > (int64_t(1) << 40))
+      throw Failure{1, path + ": input '" + info.name + "' is too large"};
+    array.data.resize(bytes);
+    if (auto range = ranges.find(index); range != ranges.end())
+      fillRandom(array, seed, range->second);
+    else
+      fillRandom(array, seed);
+    return array;
+  };
   switch (kind) {
   case HONE_KIND_SEQUENCE:
-    return sequenceOf({randomValue(info, HONE_KIND_TENSOR, seed)});
+    return store.sequence({randomValue(index, HONE_KIND_TENSOR, seed)});
   case HONE_KIND_MAP:
-    value.kind = HONE_KIND_MAP;
-    for (int32_t type : {info.key_type, info.type}) {
-      arrays.emplace_back();
-      arrays.back().type = type;
-      arrays.back().dims = {1};
-      arrays.back().data.resize(
-          hone_tensor_bytes(type, 1, arrays.back().dims.data()));
-      fillRandom(arrays.back(), {seed});
-      tensors.push_back(arrays.back().value().as.tensor);
-    }
-    value.as.map = {&tensors[tensors.size() - 2], &tensors.back()};
-    return value;
-  case HONE_KIND_OPTIONAL:
-    value.kind = HONE_KIND_OPTIONAL;
-    return value;
+    return store.map(random(info.key_type, {1}), random(info.type, {1}));
+  case HONE_KIND_OPTIONAL: {
+    hone_value absent = {};
+    absent.kind = HONE_KIND_OPTIONAL;
+    return absent;
+  }
   default:
     break;
   }
-  arrays.emplace_back();
-  Array &array = arrays.back();
-  array.type = info.type;
+  std::vector<int64_t> dims;
   for (int32_t d = 0; d < std::max(info.rank, 0); ++d) {
     int64_t dim = info.dims[d];
     if (dim < 0)
       dim = std::max<int64_t>(
           dim == HONE_DIM_UNKNOWN ? 1 : freeDims[HONE_DIM_FREE_INDEX(dim)], -1);
-    array.dims.push_back(dim == -1 ? 1 : dim);
+    dims.push_back(dim == -1 ? 1 : dim);
   }
-  int64_t bytes = hone_tensor_bytes(info.type, int32_t(array.dims.size()),
-                                    array.dims.data());
-  if (bytes < 0 || bytes > (int64_t(1) << 40))
-    throw Failure{1, path + ": input '" + info.name + "' is too large"};
-  array.data.resize(bytes);
-  fillRandom(array, {seed});
-  return array.value();
+  return store.add(random(info.type, std::move(dims))).value();
+}
+
+void Model::readRanges(const Options &options) {
+  const hone_descriptor &model = descriptor();
+  for (const std::string &text : options.ranges) {
+    size_t equals = text.rfind('=');
+    std::string name = text.substr(0, equals);
+    Range range;
+    if (equals == std::string::npos ||
+        !parseRange(text.substr(equals + 1), range))
+      throw Failure{2, "--range wants NAME=LOW..HIGH, not '" + text + "'"};
+    int32_t i = 0;
+    while (i < model.input_count && name != model.inputs[i].name)
+      ++i;
+    if (i == model.input_count)
+      throw Failure{1, path + ": the model has no input '" + name + "'"};
+    auto fail = [&](const std::string &why) {
+      return Failure{1, path + ": input '" + name + "' " + why};
+    };
+    if (given.count(i))
+      throw fail("has a file, and needs no --range");
+    if (presentKind(model.inputs[i]) == HONE_KIND_MAP)
+      throw fail("is a map, which --range does not make");
+    if (std::string why = misfitOf(range, model.inputs[i].type); !why.empty())
+      throw fail(why);
+    if (!ranges.insert({i, range}).second)
+      throw fail("has two ranges");
+  }
 }
 
 void Model::setInputs(const Options &options) {
   const hone_descriptor &model = descriptor();
   readInputs(options);
   readDims(options);
+  readRanges(options);
   hone_session_options session = {};
   session.size = sizeof(session);
   session.threads = options.threads;
@@ -253,33 +237,29 @@ void Model::setInputs(const Options &options) {
     fprintf(stderr, "hone: note: %s runs on the CPU: %s\n", shown(path).c_str(),
             shown(note).c_str());
 
+  std::string missing;
   for (int32_t i = 0; i < model.input_count; ++i) {
     const hone_value_info &info = model.inputs[i];
-    auto found = given.find(info.name);
-    int32_t inner =
-        info.kind == HONE_KIND_OPTIONAL ? info.element_kind : info.kind;
+    uint64_t seed = options.seed * 0x9E3779B97F4A7C15ull + i;
     hone_value value = {};
-    if (found != given.end() && inner == HONE_KIND_SEQUENCE)
-      value = sequenceOf(found->second);
-    else if (found != given.end() && inner == HONE_KIND_TENSOR &&
-             found->second.size() == 1)
-      value = found->second[0];
-    else if (found != given.end())
-      throw Failure{1, path + ": input '" + info.name + "' is " +
-                           (inner == HONE_KIND_MAP
-                                ? "a map, which no file can hold"
-                                : "given twice")};
+    if (auto found = given.find(i); found != given.end())
+      value = found->second;
+    else if (ranges.count(i))
+      value = randomValue(i, presentKind(info), seed);
     else if (info.kind == HONE_KIND_OPTIONAL || info.has_default)
       ; // absent
     else if (options.random)
-      value = randomValue(info, info.kind,
-                          options.seed * 0x9E3779B97F4A7C15ull + i);
+      value = randomValue(i, info.kind, seed);
     else
-      throw Failure{1, path + ": input '" + info.name +
-                           "' is missing; give --input '" + info.name +
-                           "=FILE.npy' or --random"};
-    check(hone_runner_set_input(runner, info.name, &value));
+      missing += std::string(missing.empty() ? "'" : ", '") + info.name +
+                 "' (" + typeText(model, info) + ")";
+    if (missing.empty())
+      check(hone_runner_set_input(runner, info.name, &value));
   }
+  if (!missing.empty())
+    throw Failure{1, path + ": inputs are missing: " + missing +
+                         "; give --input NAME=FILE for each, a folder or a "
+                         ".npz file with all of them, or --random"};
 }
 
 int64_t Model::prepare() {
@@ -331,4 +311,38 @@ std::string hone::run::dimText(const hone_descriptor &model,
   if (info.dims[dim] != HONE_DIM_UNKNOWN)
     return model.free_dim_names[HONE_DIM_FREE_INDEX(info.dims[dim])];
   return info.dim_names && info.dim_names[dim] ? info.dim_names[dim] : "?";
+}
+
+const char *hone::run::kindName(int32_t kind) {
+  switch (kind) {
+  case HONE_KIND_TENSOR:
+    return "tensor";
+  case HONE_KIND_SEQUENCE:
+    return "sequence";
+  case HONE_KIND_OPTIONAL:
+    return "optional";
+  case HONE_KIND_MAP:
+    return "map";
+  default:
+    return "none";
+  }
+}
+
+std::string hone::run::typeText(const hone_descriptor &model,
+                                const hone_value_info &info) {
+  std::string text = hone_type_name(info.type);
+  if (info.rank >= 0) {
+    text += '[';
+    for (int32_t d = 0; d < info.rank; ++d)
+      text += (d ? "," : "") + dimText(model, info, d);
+    text += ']';
+  }
+  if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
+    text =
+        std::string("map(") + hone_type_name(info.key_type) + ", " + text + ")";
+  if (info.element_kind == HONE_KIND_SEQUENCE)
+    text = "sequence(" + text + ")";
+  if (info.kind == HONE_KIND_SEQUENCE || info.kind == HONE_KIND_OPTIONAL)
+    text = std::string(kindName(info.kind)) + "(" + text + ")";
+  return text;
 }

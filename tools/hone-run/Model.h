@@ -4,9 +4,9 @@
 #define HONE_TOOLS_RUN_MODEL_H
 
 #include "hone/runtime.h"
-#include "tools/hone-run/Npy.h"
+#include "tools/hone-run/GivenFiles.h"
+#include "tools/hone-run/Random.h"
 
-#include <deque>
 #include <map>
 
 namespace hone::run {
@@ -14,8 +14,9 @@ namespace hone::run {
 /// The command line.
 struct Options {
   std::string model, symbol, outputDir;
-  std::vector<std::string> inputs; ///< NAME=FILE
+  std::vector<std::string> inputs; ///< as resolveFiles takes them
   std::vector<std::string> dims;   ///< NAME=N
+  std::vector<std::string> ranges; ///< NAME=LOW..HIGH
   std::string device; ///< a number or "cpu"; empty: the model chooses
   int threads = 0;
   const hone_pool *pool = nullptr; ///< null: the model's own
@@ -58,24 +59,28 @@ private:
   void check(int32_t status);
   void readInputs(const Options &options);
   void readDims(const Options &options);
-  hone_value randomValue(const hone_value_info &info, int32_t kind,
-                         uint64_t seed);
-  hone_value sequenceOf(std::vector<hone_value> elements);
+  void readRanges(const Options &options);
+  hone_value randomValue(int32_t index, int32_t kind, uint64_t seed);
+  hone_value readInput(const hone_value_info &info,
+                       const std::map<std::string, GivenFile> &parts);
 
   std::string path;
   hone_library *library = nullptr;
   hone_runner *runner = nullptr;
-  std::deque<Array> arrays; ///< what input values point to
-  std::deque<std::vector<hone_value>> elements;
-  std::deque<hone_sequence> sequences;
-  std::deque<hone_tensor> tensors;
-  std::map<std::string, std::vector<hone_value>> given;
-  std::vector<int64_t> freeDims; ///< -1: unknown
+  ValueStore store;                    ///< what input values point to
+  std::map<int32_t, hone_value> given; ///< by the input's index
+  std::map<int32_t, Range> ranges;     ///< as well
+  std::vector<int64_t> freeDims;       ///< -1: unknown
 };
 
 /// The dimensions of an input or output as text: "2", "batch", "?".
 std::string dimText(const hone_descriptor &model, const hone_value_info &info,
                     int32_t dim);
+
+/// "tensor", "sequence", ...
+const char *kindName(int32_t kind);
+/// "float[batch,384]", "sequence(float)"
+std::string typeText(const hone_descriptor &model, const hone_value_info &info);
 
 int runModel(const Options &options);
 int benchModel(const Options &options);

@@ -4,13 +4,7 @@
 #include "hone/runtime.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fcntl.h>
-#include <memory>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace hone::run;
 
@@ -92,7 +86,7 @@ bool parseDescr(const std::string &descr, Header &header) {
   header.kind = descr[at++];
   Parser digits{descr, at};
   if (!digits.number(header.itemBytes) || digits.at != descr.size() ||
-      header.itemBytes > (int64_t(1) << 40))
+      header.itemBytes == 0 || header.itemBytes > (int64_t(1) << 40))
     return false;
   if (header.kind == 'U')
     header.itemBytes *= 4;
@@ -249,7 +243,7 @@ bool decodeUtf8(const hone_string &text, std::vector<uint32_t> &result) {
 /// Fixed-width strings of a file to hone_strings; trailing NULs are padding.
 void takeStrings(Array &array, const Bytes &raw, const Header &header,
                  int64_t count) {
-  std::vector<hone_string> views;
+  std::deque<std::string> texts;
   for (int64_t i = 0; i < count; ++i) {
     const char *item = raw.data() + i * header.itemBytes;
     std::string text;
@@ -264,11 +258,9 @@ void takeStrings(Array &array, const Bytes &raw, const Header &header,
       text.assign(item, header.itemBytes);
       text.erase(text.find_last_not_of('\0') + 1);
     }
-    array.strings.push_back(std::move(text));
-    views.push_back({array.strings.back().data(), array.strings.back().size()});
+    texts.push_back(std::move(text));
   }
-  const char *bytes = reinterpret_cast<const char *>(views.data());
-  array.data.assign(bytes, bytes + views.size() * sizeof(hone_string));
+  array.setStrings(std::move(texts));
 }
 
 std::string descrOf(int32_t type) {
@@ -314,48 +306,39 @@ std::string unpack(const hone_tensor &tensor, int64_t count) {
 
 } // namespace
 
-hone_value Array::value() {
-  hone_value value = {};
-  value.kind = HONE_KIND_TENSOR;
-  value.as.tensor = {data.data(), dims.data(), int32_t(dims.size()), type};
-  // An empty tensor's data pointer is never dereferenced, but must not be null.
-  static int64_t nothing;
-  if (data.empty())
-    value.as.tensor.data = &nothing;
-  if (dims.empty())
-    value.as.tensor.dims = &nothing;
-  return value;
+Array hone::run::readNpy(const std::string &path, int32_t type) {
+  FileSource file(path);
+  return readNpy(file, path, type);
 }
 
-Array hone::run::readNpy(const std::string &path, int32_t type) {
+Array hone::run::readNpy(ByteSource &source, const std::string &name,
+                         int32_t type) {
   auto fail = [&](const std::string &why) -> Failure {
-    return {1, path + ": " + why};
+    return {1, name + ": " + why};
   };
-  std::unique_ptr<FILE, int (*)(FILE *)> file(fopen(path.c_str(), "rb"),
-                                              fclose);
-  if (!file)
-    throw fail(strerror(errno));
+  auto read = [&](void *to, size_t size) {
+    return source.read(static_cast<char *>(to), size) == size;
+  };
   uint8_t start[12] = {};
-  if (fread(start, 1, 10, file.get()) != 10 ||
-      memcmp(start, "\x93NUMPY", 6) != 0)
+  if (!read(start, 10) || memcmp(start, "\x93NUMPY", 6) != 0)
     throw fail("not a .npy file");
   size_t length = start[8] | start[9] << 8;
   if (start[6] > 1) {
-    if (fread(start + 10, 1, 2, file.get()) != 2)
+    if (!read(start + 10, 2))
       throw fail("the file ends within its header");
     length |= size_t(start[10]) << 16 | size_t(start[11]) << 24;
   }
   if (length > (1u << 20))
     throw fail("the header is too long");
   std::string text(length, 0);
-  if (fread(text.data(), 1, length, file.get()) != length)
+  if (!read(text.data(), length))
     throw fail("the file ends within its header");
   Header header;
   if (!parseHeader(text, header))
     throw fail("not a plain array of numbers or strings: " +
                text.substr(0, text.find_last_not_of(" \n") + 1));
   if (!fits(header, type))
-    throw fail(std::string("the model wants ") + hone_type_name(type) +
+    throw fail(std::string("the model has ") + hone_type_name(type) +
                ", the file holds '" + header.kind +
                std::to_string(header.itemBytes) + "'");
 
@@ -363,17 +346,13 @@ Array hone::run::readNpy(const std::string &path, int32_t type) {
   for (int64_t dim : header.dims)
     if (__builtin_mul_overflow(count, dim, &count))
       throw fail("the shape is too large");
-  struct stat status;
-  long position = ftell(file.get());
-  if (__builtin_mul_overflow(count, header.itemBytes, &bytes) ||
-      fstat(fileno(file.get()), &status) != 0 ||
-      (S_ISREG(status.st_mode) && status.st_size - position < bytes))
-    throw fail("the file is shorter than its shape says");
+  if (__builtin_mul_overflow(count, header.itemBytes, &bytes))
+    throw fail("the shape is too large");
   Array array;
   array.type = type;
   array.dims = header.dims;
-  Bytes raw(bytes);
-  if (fread(raw.data(), 1, bytes, file.get()) != size_t(bytes))
+  Bytes raw;
+  if (!readBytes(source, size_t(bytes), raw))
     throw fail("the file is shorter than its shape says");
   swapBytes(raw, header);
   if (header.fortran && header.dims.size() > 1)
@@ -388,14 +367,12 @@ Array hone::run::readNpy(const std::string &path, int32_t type) {
 }
 
 void hone::run::writeNpy(const std::string &path, const hone_tensor &tensor) {
-  int64_t count = 1;
+  int64_t count = elementCount(tensor);
   std::string shape = "(";
-  for (int32_t i = 0; i < tensor.rank; ++i) {
-    count *= tensor.dims[i];
+  for (int32_t i = 0; i < tensor.rank; ++i)
     shape += std::to_string(tensor.dims[i]) + (i + 1 < tensor.rank ? ", "
                                                : tensor.rank == 1  ? ","
                                                                    : "");
-  }
   shape += ")";
   std::string descr = descrOf(tensor.type), converted;
   const char *data = static_cast<const char *>(tensor.data);
@@ -417,12 +394,4 @@ void hone::run::writeNpy(const std::string &path, const hone_tensor &tensor) {
   start[9] = char(header.size() >> 8);
 
   writeFile(path, {{start, sizeof(start)}, header, {data, bytes}});
-}
-
-std::string hone::run::describe(const hone_tensor &tensor) {
-  std::string text = hone_type_name(tensor.type);
-  text += '[';
-  for (int32_t i = 0; i < tensor.rank; ++i)
-    text += (i ? "," : "") + std::to_string(tensor.dims[i]);
-  return text + ']';
 }

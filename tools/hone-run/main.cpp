@@ -35,11 +35,19 @@ void addInputs(CLI::App *command, Options &options) {
   command->add_option("--device", options.device,
                       "for models with device code: a number, or 'cpu'");
   command->add_option("--input", options.inputs,
-                      "NAME=FILE.npy; several for a sequence");
+                      "NAME=FILE: .npy, .npz or ONNX's .pb, several for a "
+                      "sequence; or a .npz file, or a folder of .npy files or "
+                      "of input_N.pb, with the inputs that have its names");
   command->add_option("--dim", options.dims,
                       "NAME=N: a free dimension of random inputs");
   command->add_flag("--random", options.random,
-                    "generate the inputs that are not given");
+                    "generate the inputs that are not given: reals from -1 "
+                    "to 1, integers and booleans of 0 and 1");
+  command
+      ->add_option("--range", options.ranges,
+                   "NAME=LOW..HIGH, or NAME=NUMBER: generate this input, "
+                   "integers including HIGH")
+      ->allow_extra_args(false);
   command->add_option("--seed", options.seed, "of --random");
 }
 

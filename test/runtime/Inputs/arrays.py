@@ -21,6 +21,15 @@ arrays = {
 }
 for name, array in arrays.items():
     np.save(os.path.join(folder, name + ".npy"), array)
+parts = {"x": arrays["x"], "index": arrays["index"], "table.0": arrays["scalar"], "table.1": arrays["x"]}
+np.savez(os.path.join(folder, "all.npz"), **parts)
+np.savez_compressed(os.path.join(folder, "deflated.npz"), **parts)
+np.savez(os.path.join(folder, "one.npz"), arrays["x"])
+np.savez(os.path.join(folder, "gap.npz"), **{"table.0": arrays["scalar"], "table.2": arrays["scalar"]})
+with open(os.path.join(folder, "all.npz"), "rb") as file:
+    whole = file.read()
+with open(os.path.join(folder, "cut.npz"), "wb") as file:
+    file.write(whole[:-200])
 with open(os.path.join(folder, "x.npy"), "rb") as file:
     whole = file.read()
 damaged = {

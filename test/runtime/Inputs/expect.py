@@ -22,7 +22,10 @@ def call(arguments, code, message, command="run", env=None):
 call([], 2, "MODEL is required")
 call(TINY + ["--frobnicate"], 2, "--frobnicate")
 call(TINY + ["--random", "--threads", "0"], 2, "--threads")
-call(TINY + ["--input", "x.npy"], 2, "--input wants NAME=FILE.npy, not 'x.npy'")
+call(TINY + ["--input", "x.npy"], 2, "--input wants NAME=FILE, not 'x.npy'; the names are 'x', 'index', 'table', 'extra'")
+call(TINY + ["--random", "--range", "x"], 2, "--range wants NAME=LOW..HIGH, not 'x'")
+for wrong in ("x=", "x=..", "x=1..", "x=2..1", "x=nan", "x=0..inf", "x=0..1..2", "x=a..b"):
+    call(TINY + ["--random", "--range", wrong], 2, f"--range wants NAME=LOW..HIGH, not '{wrong}'")
 call(TINY + ["--random", "--dim", "b"], 2, "--dim wants NAME=N, not 'b'")
 call(TINY + ["--random", "--dim", "b=-1"], 2, "--dim wants NAME=N, not 'b=-1'")
 
@@ -38,13 +41,18 @@ call(TINY + ["--random", "--device", "0"], 1, "the model has code for the CPU on
 call(TINY + ["--random"], 1, "the model has no CPU level 'z80'; it has 'x86-64', 'never'", env={"HONE_CPU": "z80"})
 
 # Inputs
-call(TINY, 1, "input 'x' is missing; give --input 'x=FILE.npy' or --random")
-call(TINY + ["--input", "y=x.npy"], 1, "the model has no input 'y'")
+call(
+    TINY + ["--input", "index=index.npy"],
+    1,
+    "inputs are missing: 'x' (float[b,4]), 'table' (sequence(float)); give --input NAME=FILE for each, "
+    "a folder or a .npz file with all of them, or --random",
+)
+call(TINY + ["--input", "y=x.npy"], 1, "the model has no input 'y'; it has 'x', 'index', 'table', 'extra'")
 call(TINY + ["--random", "--dim", "q=3"], 1, "the model has no free dimension 'q'; it has 'b', 'n'")
 call(TINY + ["--input", "x=no.npy"], 1, "no.npy: No such file or directory")
-call(TINY + ["--input", "x=double.npy"], 1, "double.npy: the model wants float, the file holds 'f8'")
+call(TINY + ["--input", "x=double.npy"], 1, "double.npy: the model has float, the file holds 'f8'")
 call(TINY + ["--input", "x=structured.npy"], 1, "structured.npy: not a plain array of numbers or strings")
-call(TINY + ["--input", "x=text.npy"], 1, "text.npy: not a .npy file")
+call(TINY + ["--input", "x=text.npy"], 1, "text.npy: not a .npy, .npz or .pb file")
 call(TINY + ["--input", "x=headerless.npy"], 1, "headerless.npy: the file ends within its header")
 call(TINY + ["--input", "x=short.npy"], 1, "short.npy: the file is shorter than its shape says")
 call(TINY + ["--input", "x=huge.npy"], 1, "huge.npy: ")
@@ -58,6 +66,28 @@ call(
     1,
     "node 'pick' (Gather): index 99 is out of range for a size of 8",
 )
+
+
+# Files with several inputs
+call(TINY + ["--random", "--input", "cut.npz"], 1, "cut.npz: not a .npz file, or truncated: its directory cannot be read")
+call(TINY + ["--random", "--input", "one.npz"], 1, "one.npz: it holds 'arr_0', and the model's inputs are 'x', 'index'")
+call(TINY + ["--random", "--input", "index=gap.npz"], 1, "gap.npz: it holds 'table.0', 'table.2', and nothing for 'index'")
+call(TINY + ["--random", "--input", "gap.npz"], 1, "input 'table' lacks its part '1', in a file or array 'table.1'")
+call(TINY + ["--random", "--input", "index=one.npz"], 1, "one.npz: 'arr_0': the model has int64, the file holds 'f4'")
+call(TINY + ["--random", "--input", "all.npz", "--input", "x=x.npy"], 1, "input 'x' is given twice")
+call(TINY + ["--random", "--input", "x=set"], 1, "set: a folder has the names of values in its files; give it without 'x='")
+call(TINY + ["--random", "--input", "empty"], 1, "empty: no file in it is for an input of the model; it should have input_0.pb")
+call(TINY + ["--random", "--input", "many"], 1, "many/input_4.pb: the model's last input is number 3")
+call(TINY + ["--random", "--input", "table=set/input_0.pb"], 1, "set/input_0.pb: its elements are not what the model has")
+call(TINY + ["--random", "--input", "index=set/input_0.pb"], 1, "set/input_0.pb: the model has int64, the file holds float")
+call(TINY + ["--random", "--input", "x=text.pb"], 1, "text.pb: not an ONNX value, or truncated: ")
+
+# Ranges
+call(TINY + ["--random", "--range", "y=1..2"], 1, "the model has no input 'y'")
+call(TINY + ["--random", "--range", "index=0..0.5"], 1, "input 'index' has whole numbers: int64")
+call(TINY + ["--random", "--range", "x=0..1e39"], 1, "input 'x' holds -3.4028234663852885981e+38 to 3.4")
+call(TINY + ["--random", "--range", "x=1", "--range", "x=2"], 1, "input 'x' has two ranges")
+call(TINY + ["--random", "--range", "x=1", "--input", "x=x.npy"], 1, "input 'x' has a file, and needs no --range")
 
 # Outputs
 call(TINY + ["--random", "--dim", "b=2", "--output-dir", "/proc/nowhere"], 74, "cannot make the folder '/proc/nowhere'")

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Makes folders of ONNX's .pb files for these tests: onnx_values.py FOLDER."""
+import os
+import sys
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def write(name, value):
+    path = os.path.join(sys.argv[1], name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(value if isinstance(value, bytes) else value.SerializeToString())
+
+
+x = (np.arange(8).reshape(2, 4) - 2).astype(np.float32)
+write("set/input_0.pb", numpy_helper.from_array(x))
+write("set/input_1.pb", numpy_helper.from_array(np.array([1, 0, 7])))
+write("set/input_2.pb", numpy_helper.from_list([x[0], x]))
+write("set/input_3.pb", numpy_helper.from_optional(x[1]))
+write("absent/input_3.pb", numpy_helper.from_optional(None, dtype=onnx.OptionalProto.TENSOR))
+write("many/input_4.pb", numpy_helper.from_array(x))
+write("empty/model.onnx", b"")
+write("text.pb", b"text")
