@@ -170,25 +170,7 @@ std::vector<GivenFile> filesOfNpz(const std::string &path, const Side &side,
   return files;
 }
 
-} // namespace
-
-Array GivenFile::read(int32_t type) const {
-  return npz ? npz->read(entry, type) : readNpy(path, type);
-}
-
-int32_t hone::run::presentKind(const hone_value_info &info) {
-  return info.kind == HONE_KIND_OPTIONAL ? info.element_kind : info.kind;
-}
-
-std::string hone::run::fileName(std::string name) {
-  for (char &c : name)
-    if (c == '/' || c == '\0')
-      c = '_';
-  return name;
-}
-
-std::vector<GivenFile> hone::run::resolveFiles(const std::string &text,
-                                               const Side &side) {
+std::vector<GivenFile> resolve(const std::string &text, const Side &side) {
   // Names may contain '=': the longest prefix that is a name counts.
   int32_t index = -1;
   size_t equals = text.size();
@@ -226,4 +208,41 @@ std::vector<GivenFile> hone::run::resolveFiles(const std::string &text,
   file.path = path;
   file.isOnnx = format == Format::Onnx;
   return {file};
+}
+
+} // namespace
+
+Array GivenFile::read(int32_t type) const {
+  return npz ? npz->read(entry, type) : readNpy(path, type);
+}
+
+int32_t hone::run::presentKind(const hone_value_info &info) {
+  return info.kind == HONE_KIND_OPTIONAL ? info.element_kind : info.kind;
+}
+
+std::string hone::run::fileName(std::string name) {
+  for (char &c : name)
+    if (c == '/' || c == '\0')
+      c = '_';
+  return name;
+}
+
+std::map<int32_t, GivenParts>
+hone::run::resolveFiles(const std::vector<std::string> &texts,
+                        const Side &side) {
+  std::map<int32_t, GivenParts> files;
+  for (const std::string &text : texts)
+    for (GivenFile &file : resolve(text, side)) {
+      const hone_value_info &info = side.values[file.index];
+      GivenParts &parts = files[file.index];
+      if (file.part.empty() && !file.isOnnx &&
+          presentKind(info) == HONE_KIND_SEQUENCE)
+        file.part = std::to_string(parts.size());
+      bool isSecond =
+          !parts.empty() && (file.isOnnx || parts.begin()->second.isOnnx);
+      if (isSecond || !parts.insert({file.part, file}).second)
+        throw Failure{1, side.model + ": " + side.word + " '" + info.name +
+                             "' is given twice"};
+    }
+  return files;
 }

@@ -33,9 +33,14 @@ struct GivenFile {
 /// The kind of a value that is present: that of an optional is its element's.
 int32_t presentKind(const hone_value_info &info);
 
+/// The files of a value, by part.
+using GivenParts = std::map<std::string, GivenFile>;
+
 /// Resolves NAME=FILE, or the name of a file or folder with several values:
-/// .npz, or NAME.npy or input_N.pb in a folder. Throws Failure.
-std::vector<GivenFile> resolveFiles(const std::string &text, const Side &side);
+/// .npz, or NAME.npy or input_N.pb in a folder. The files, by the value's
+/// index. Throws Failure.
+std::map<int32_t, GivenParts>
+resolveFiles(const std::vector<std::string> &texts, const Side &side);
 
 /// The name of a value in names of files.
 std::string fileName(std::string name);

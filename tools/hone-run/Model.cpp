@@ -90,18 +90,7 @@ void Model::readDims(const Options &options) {
 void Model::readInputs(const Options &options) {
   const hone_descriptor &model = descriptor();
   Side side = {model.inputs, model.input_count, "input", "--input", path};
-  std::map<int32_t, std::map<std::string, GivenFile>> files;
-  for (const std::string &text : options.inputs)
-    for (GivenFile &file : resolveFiles(text, side)) {
-      const hone_value_info &info = model.inputs[file.index];
-      std::map<std::string, GivenFile> &parts = files[file.index];
-      if (file.part.empty() && !file.isOnnx &&
-          presentKind(info) == HONE_KIND_SEQUENCE)
-        file.part = std::to_string(parts.size());
-      if (!parts.insert({file.part, std::move(file)}).second)
-        throw Failure{1, path + ": input '" + info.name + "' is given twice"};
-    }
-  for (const auto &[index, parts] : files) {
+  for (const auto &[index, parts] : resolveFiles(options.inputs, side)) {
     const hone_value_info &info = model.inputs[index];
     const hone_value &value = given[index] = readInput(info, parts);
     // Random inputs take the dimensions of the given ones.
@@ -112,7 +101,7 @@ void Model::readInputs(const Options &options) {
 }
 
 hone_value Model::readInput(const hone_value_info &info,
-                            const std::map<std::string, GivenFile> &parts) {
+                            const GivenParts &parts) {
   auto fail = [&](const std::string &why) {
     return Failure{1, path + ": input '" + info.name + "' " + why};
   };
@@ -123,11 +112,8 @@ hone_value Model::readInput(const hone_value_info &info,
                  info.name + "." + name + "'");
     return found->second.read(type);
   };
-  if (const GivenFile &first = parts.begin()->second; first.isOnnx) {
-    if (parts.size() > 1)
-      throw fail("is given twice");
+  if (const GivenFile &first = parts.begin()->second; first.isOnnx)
     return readOnnxValue(first.path, info, store);
-  }
   std::vector<hone_value> elements;
   switch (presentKind(info)) {
   case HONE_KIND_SEQUENCE:

@@ -14,16 +14,18 @@ namespace hone::run {
 /// The command line.
 struct Options {
   std::string model, symbol, outputDir;
-  std::vector<std::string> inputs; ///< as resolveFiles takes them
-  std::vector<std::string> dims;   ///< NAME=N
-  std::vector<std::string> ranges; ///< NAME=LOW..HIGH
+  std::vector<std::string> inputs;  ///< as resolveFiles takes them
+  std::vector<std::string> dims;    ///< NAME=N
+  std::vector<std::string> ranges;  ///< NAME=LOW..HIGH
+  std::vector<std::string> expect;  ///< as resolveFiles takes them
+  std::optional<double> rtol, atol; ///< nothing: by type
   std::string device; ///< a number or "cpu"; empty: the model chooses
   int threads = 0;
   const hone_pool *pool = nullptr; ///< null: the model's own
   double seconds = 3;
   uint64_t seed = 0;
   bool random = false, json = false, verify = false, profile = false,
-       kernels = false;
+       kernels = false, print = false;
   std::string trace; ///< file for a trace; empty: none
 };
 
@@ -61,8 +63,7 @@ private:
   void readDims(const Options &options);
   void readRanges(const Options &options);
   hone_value randomValue(int32_t index, int32_t kind, uint64_t seed);
-  hone_value readInput(const hone_value_info &info,
-                       const std::map<std::string, GivenFile> &parts);
+  hone_value readInput(const hone_value_info &info, const GivenParts &parts);
 
   std::string path;
   hone_library *library = nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// `hone run`: one run, outputs to .npy files.
-#include "tools/hone-run/Model.h"
+// `hone run`: one run, whose outputs are printed, written and compared.
+#include "tools/hone-run/Expectations.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -21,63 +21,52 @@ void makeFolders(const std::string &path) {
 }
 
 /// Gives every output a file name of its own.
-struct Writer {
-  std::string folder;
-  std::set<std::string> taken;
+class Writer {
+public:
+  explicit Writer(std::string folder) : folder(std::move(folder)) {
+    makeFolders(this->folder);
+  }
 
-  std::string pathFor(std::string name) {
-    for (char &c : name)
-      if (c == '/' || c == '\0')
-        c = '_';
-    std::string unique = name;
+  /// Returns the file's path.
+  std::string write(const OutputTensor &output) {
+    std::string name = fileName(output.name), unique = name;
     for (int i = 1; !taken.insert(unique).second; ++i)
       unique = name + "." + std::to_string(i);
-    return folder + "/" + unique + ".npy";
+    std::string path = folder + "/" + unique + ".npy";
+    writeNpy(path, *output.tensor);
+    return path;
   }
 
-  void writeTensor(const std::string &name, const hone_tensor &tensor) {
-    if (folder.empty()) {
-      printf("%s: %s\n", shown(name).c_str(), describe(tensor).c_str());
-      return;
-    }
-    std::string path = pathFor(name);
-    writeNpy(path, tensor);
-    printf("%s: %s -> %s\n", shown(name).c_str(), describe(tensor).c_str(),
-           shown(path).c_str());
-  }
-
-  void write(const std::string &name, const hone_value &value) {
-    switch (value.kind) {
-    case HONE_KIND_TENSOR:
-      return writeTensor(name, value.as.tensor);
-    case HONE_KIND_SEQUENCE:
-      for (int64_t i = 0; i < value.as.sequence->count; ++i)
-        write(name + "." + std::to_string(i), value.as.sequence->elements[i]);
-      return;
-    case HONE_KIND_OPTIONAL:
-      if (value.as.optional.value)
-        write(name, *value.as.optional.value);
-      return;
-    case HONE_KIND_MAP:
-      writeTensor(name + ".keys", *value.as.map.keys);
-      writeTensor(name + ".values", *value.as.map.values);
-      return;
-    default:
-      return;
-    }
-  }
+private:
+  std::string folder;
+  std::set<std::string> taken;
 };
 
 } // namespace
 
 int hone::run::runModel(const Options &options) {
   Model model(options);
+  Expectations expectations(options, model.descriptor());
   model.setInputs(options);
   model.run();
-  Writer writer{options.outputDir, {}};
-  if (!writer.folder.empty())
-    makeFolders(writer.folder);
-  for (int32_t i = 0; i < model.descriptor().output_count; ++i)
-    writer.write(model.descriptor().outputs[i].name, model.output(i));
+  std::optional<Writer> writer;
+  if (!options.outputDir.empty())
+    writer.emplace(options.outputDir);
+  std::vector<OutputTensor> tensors = tensorsOf(model);
+  for (const OutputTensor &output : tensors) {
+    printf("%s: %s", shown(output.name).c_str(),
+           describe(*output.tensor).c_str());
+    if (writer)
+      printf(" -> %s", shown(writer->write(output)).c_str());
+    printf("\n");
+    if (options.print)
+      printf("%s\n", tableOf(*output.tensor).c_str());
+  }
+  if (options.expect.empty())
+    return 0;
+  if (int32_t different = expectations.compare(tensors))
+    throw Failure{1, options.model + ": " + std::to_string(different) + " of " +
+                         std::to_string(expectations.count()) +
+                         " outputs are not as expected"};
   return 0;
 }

@@ -64,6 +64,25 @@ int main(int argc, char **argv) {
   addInputs(run, options);
   run->add_option("--output-dir", options.outputDir,
                   "folder for NAME.npy of each output");
+  run->add_flag("--print", options.print,
+                "print the outputs; of large ones the first and last elements");
+  CLI::Option *expect =
+      run->add_option(
+             "--expect", options.expect,
+             "compare outputs with NAME=FILE: .npy, .npz or ONNX's .pb; or "
+             "with a .npz file, or a folder of .npy files or of output_N.pb")
+          ->allow_extra_args(false);
+  run->add_option("--rtol", options.rtol,
+                  "how far outputs may be from --expect, relative to it "
+                  "(default: 0.001; 0.02 for floats under 32 bits)")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(expect);
+  run->add_option("--atol", options.atol,
+                  "the same in units, which is added (default: 0.00001; 0.002 "
+                  "for floats under 32 bits); integers may be as far off "
+                  "(default: 0)")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(expect);
 
   CLI::App *bench = addCommand(app, options, "bench", "time a model");
   addInputs(bench, options);
@@ -100,6 +119,7 @@ int main(int argc, char **argv) {
     flushOutput();
     return code;
   } catch (const Failure &failure) {
+    fflush(stdout); // what was printed before comes before
     fprintf(stderr, "hone: %s\n", shown(failure.message).c_str());
     return failure.code;
   } catch (const std::bad_alloc &) {

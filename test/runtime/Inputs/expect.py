@@ -92,6 +92,14 @@ call(TINY + ["--random", "--range", "x=1", "--input", "x=x.npy"], 1, "input 'x' 
 # Outputs
 call(TINY + ["--random", "--dim", "b=2", "--output-dir", "/proc/nowhere"], 74, "cannot make the folder '/proc/nowhere'")
 call(TINY + ["--random", "--dim", "b=2", "--output-dir", "/proc"], 74, "cannot write '/proc/twice.npy'")
+call(TINY + ["--random", "--dim", "b=2", "--expect", "no"], 1, "no: No such file or directory")
+call(TINY + ["--random", "--dim", "b=2", "--expect", "x=x.npy"], 1, "the model has no output 'x'; it has 'twice', 'picked'")
+call(TINY + ["--random", "--dim", "b=2", "--expect", "x.npy"], 2, "--expect wants NAME=FILE, not 'x.npy'")
+call(TINY + ["--random", "--dim", "b=2", "--expect", "all.npz"], 1, "and the model's outputs are 'twice', 'picked'")
+call(TINY + ["--random", "--dim", "b=2", "--expect", "twice=double.npy"], 1, "double.npy: the model has float, the file holds 'f8'")
+call(TINY + ["--random", "--dim", "b=2", "--expect", "empty"], 1, "empty: no file in it is for an output of the model")
+call(TINY + ["--random", "--atol", "1"], 2, "--atol requires --expect")
+call(TINY + ["--random", "--expect", "twice=x.npy", "--rtol", "-1"], 2, "--rtol")
 with open("/dev/full", "w") as full:
     code = subprocess.run([hone, "info"] + TINY, stdout=full, stderr=subprocess.DEVNULL).returncode
 assert code == 74, code
