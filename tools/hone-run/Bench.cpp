@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone bench`: times runs.
 #include "tools/hone-run/Profile.h"
+#include "tools/hone-run/Samples.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdio>
 #include <ctime>
+#include <exception>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <sched.h>
+#include <thread>
 
 using namespace hone::run;
+using Json = nlohmann::ordered_json;
 
 namespace {
 
+/// In milliseconds.
 double now() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -31,72 +39,149 @@ int64_t peakResidentBytes() {
   return kilobytes * 1024;
 }
 
-/// Times of many runs in little memory: once full, every second one is dropped,
-/// and from then on only every second, fourth, ... run is recorded.
-class Samples {
+int processors() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/// The first run touches all memory; the following ones settle the clock.
+void warmUp(Model &model, const Options &options) {
+  if (options.warmup) {
+    for (int64_t i = 0; i < *options.warmup; ++i)
+      model.run();
+    return;
+  }
+  double budget = std::min(options.seconds * 1e2, 200.0), start = now();
+  do
+    model.run();
+  while (now() - start < budget);
+}
+
+Samples measure(Model &model, const Options &options) {
+  Samples samples;
+  double start = now(), before = start;
+  do {
+    model.run();
+    double after = now();
+    samples.add(after - before);
+    before = after;
+  } while (options.runs ? samples.runs() < options.runs
+                        : before - start < options.seconds * 1e3);
+  return samples;
+}
+
+/// The runs of all streams, and how long they took together.
+struct Measured {
+  Samples samples;
+  double milliseconds = 0;
+
+  double runsPerSecond() const {
+    return double(samples.runs()) / milliseconds * 1e3;
+  }
+};
+
+/// Where threads wait for each other, once.
+class StartLine {
 public:
-  Samples() { times.reserve(capacity); }
-  void add(double time) {
-    fastest = runs == 0 ? time : std::min(fastest, time);
-    if (runs++ % stride != 0)
-      return;
-    if (times.size() == capacity) {
-      for (size_t i = 0; i < capacity / 2; ++i)
-        times[i] = times[2 * i];
-      times.resize(capacity / 2);
-      stride *= 2;
+  explicit StartLine(size_t count) : missing(count) {}
+
+  void arrive() {
+    std::lock_guard lock(mutex);
+    if (--missing == 0) {
+      start = now();
+      changed.notify_all();
     }
-    times.push_back(time);
   }
-  double quantile(double q) {
-    std::sort(times.begin(), times.end());
-    return times[std::min(times.size() - 1, size_t(q * double(times.size())))];
+  void arriveAndWait() {
+    arrive();
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return missing == 0; });
   }
-  int64_t runs = 0;
-  double fastest = 0;
+
+  double start = 0; ///< when the last one arrived
 
 private:
-  static constexpr size_t capacity = 1 << 16;
-  int64_t stride = 1;
-  std::vector<double> times;
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t missing;
 };
+
+/// One stream per model, in a thread each. The first is the calling thread's.
+Measured measureStreams(std::vector<Model *> models, const Options &options) {
+  size_t count = models.size();
+  std::vector<Samples> samples(count);
+  std::vector<std::exception_ptr> failures(count);
+  std::vector<double> ends(count);
+  StartLine ready(count);
+  auto stream = [&](size_t i) {
+    try {
+      warmUp(*models[i], options);
+    } catch (...) {
+      failures[i] = std::current_exception();
+      return ready.arrive();
+    }
+    ready.arriveAndWait();
+    try {
+      samples[i] = measure(*models[i], options);
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+    ends[i] = now();
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < count; ++i)
+    threads.emplace_back(stream, i);
+  stream(0);
+  for (std::thread &thread : threads)
+    thread.join();
+  Measured measured;
+  for (size_t i = 0; i < count; ++i) {
+    if (failures[i])
+      std::rethrow_exception(failures[i]);
+    measured.samples.add(samples[i]);
+    measured.milliseconds =
+        std::max(measured.milliseconds, ends[i] - ready.start);
+  }
+  return measured;
+}
+
+void addStatistics(Json &json, Samples &samples) {
+  json["median_ms"] = samples.quantile(0.5);
+  json["min_ms"] = samples.fastest();
+  json["p90_ms"] = samples.quantile(0.9);
+  json["p99_ms"] = samples.quantile(0.99);
+  json["mean_ms"] = samples.mean();
+  json["stddev_ms"] = samples.deviation();
+  json["runs"] = samples.runs();
+}
 
 } // namespace
 
 int hone::run::benchModel(const Options &options) {
   Options chosen = options;
   chosen.random |= options.inputs.empty();
-  Model model(chosen);
-  model.setInputs(chosen);
+  if (chosen.streams > 1 && chosen.threads == 0)
+    chosen.threads = std::max(processors() / chosen.streams, 1);
+  std::deque<Model> models;
+  std::vector<Model *> streams;
+  for (int i = 0; i < chosen.streams; ++i) {
+    streams.push_back(&models.emplace_back(chosen));
+    streams.back()->setInputs(chosen);
+  }
+  Model &model = models.front();
   int64_t arenaBytes = model.prepare();
-
-  // Warm up: the first run touches all memory; the following ones settle the
-  // clock.
-  double budget = chosen.seconds * 1e3, start = now();
-  do
-    model.run();
-  while (now() - start < std::min(budget * 0.1, 200.0));
-
-  Samples samples;
-  start = now();
-  double before = start;
-  do {
-    model.run();
-    double after = now();
-    samples.add(after - before);
-    before = after;
-  } while (before - start < budget);
+  Measured measured = measureStreams(streams, chosen);
+  Samples &samples = measured.samples;
 
   hone_session_stats stats = model.stats();
-  nlohmann::ordered_json json;
-  json["median_ms"] = samples.quantile(0.5);
-  json["min_ms"] = samples.fastest;
-  json["p99_ms"] = samples.quantile(0.99);
-  json["runs"] = samples.runs;
-  json["dims"] = nlohmann::ordered_json::object();
+  Json json;
+  addStatistics(json, samples);
+  json["runs_per_second"] = measured.runsPerSecond();
+  json["dims"] = Json::object();
   for (const auto &[name, size] : model.sizes())
     json["dims"][name] = size;
   json["threads"] = stats.threads;
+  json["streams"] = chosen.streams;
   json["level"] = stats.level;
   json["device"] = nullptr;
   if (stats.device) {
@@ -117,16 +202,23 @@ int hone::run::benchModel(const Options &options) {
   if (chosen.json) {
     if (profile)
       json["profile"] = profile->json();
-    printf("%s\n", json.dump(-1, ' ', false,
-                             nlohmann::ordered_json::error_handler_t::replace)
-                       .c_str());
+    printf("%s\n",
+           json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
   }
-  printf("median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs on %lld "
-         "threads, level %s\n",
-         samples.quantile(0.5), samples.fastest, samples.quantile(0.99),
-         static_cast<long long>(samples.runs),
-         static_cast<long long>(stats.threads), stats.level);
+  std::string streamText =
+      chosen.streams > 1 ? " in " + std::to_string(chosen.streams) + " streams"
+                         : "";
+  printf("median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs%s on %lld "
+         "threads%s, level %s\n",
+         samples.quantile(0.5), samples.fastest(), samples.quantile(0.99),
+         static_cast<long long>(samples.runs()), streamText.c_str(),
+         static_cast<long long>(stats.threads),
+         chosen.streams > 1 ? " each" : "", stats.level);
+  printf("mean %.4f ms, standard deviation %.4f ms, p90 %.4f ms; %.1f runs per "
+         "second\n",
+         samples.mean(), samples.deviation(), samples.quantile(0.9),
+         measured.runsPerSecond());
   const char *separator = "sizes: ";
   for (const auto &[name, size] : model.sizes()) {
     printf("%s%s = %lld", separator, name.c_str(),

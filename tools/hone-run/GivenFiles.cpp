@@ -113,16 +113,22 @@ std::vector<GivenFile> filesOfFolder(const std::string &folder,
                                                closedir);
   if (!listing)
     throw Failure{1, folder + ": " + strerror(errno)};
+  // ONNX's test data counts inputs without a default value.
+  std::vector<int32_t> numbered;
+  for (int32_t i = 0; i < side.count; ++i)
+    if (!side.values[i].has_default)
+      numbered.push_back(i);
   std::vector<GivenFile> files;
   while (const dirent *entry = readdir(listing.get())) {
     std::string name = entry->d_name;
     GivenFile file;
     file.path = folder + "/" + name;
     if (int32_t number = numberOf(name, side); number >= 0) {
-      if (number >= side.count)
-        throw Failure{1, file.path + ": the model's last " + side.word +
-                             " is number " + std::to_string(side.count - 1)};
-      file.index = number;
+      if (size_t(number) >= numbered.size())
+        throw Failure{1, file.path + ": the model has " +
+                             std::to_string(numbered.size()) + " " + side.word +
+                             "s for such files, from number 0"};
+      file.index = numbered[size_t(number)];
       file.isOnnx = true;
       files.push_back(file);
     } else if (endsWith(name, ".npy") &&

@@ -23,6 +23,9 @@ struct Options {
   int threads = 0;
   const hone_pool *pool = nullptr; ///< null: the model's own
   double seconds = 3;
+  int64_t runs = 0;              ///< to measure; 0: for `seconds`
+  std::optional<int64_t> warmup; ///< runs; nothing: for some time
+  int streams = 1;
   uint64_t seed = 0;
   bool random = false, json = false, verify = false, profile = false,
        kernels = false, print = false;

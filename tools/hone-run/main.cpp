@@ -86,13 +86,32 @@ int main(int argc, char **argv) {
 
   CLI::App *bench = addCommand(app, options, "bench", "time a model");
   addInputs(bench, options);
-  bench->add_option("--seconds", options.seconds, "how long to measure")
-      ->check(CLI::Range(0.0, 86400.0))
-      ->capture_default_str();
+  CLI::Option *seconds =
+      bench->add_option("--seconds", options.seconds, "how long to measure")
+          ->check(CLI::Range(0.0, 86400.0))
+          ->capture_default_str();
+  bench
+      ->add_option("--runs", options.runs,
+                   "how many runs to measure, in each stream, instead")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
+      ->excludes(seconds);
+  bench
+      ->add_option("--warmup", options.warmup,
+                   "runs before these (default: a tenth of the time, at most "
+                   "0.2 s)")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 40));
+  CLI::Option *streams =
+      bench
+          ->add_option("--streams", options.streams,
+                       "sessions of the model that run at once, each with "
+                       "--threads (default: all processors, divided among "
+                       "them)")
+          ->check(CLI::Range(1, 1024));
   bench->add_flag("--json", options.json, "print one JSON object");
   CLI::Option *profile = bench->add_flag(
       "--profile", options.profile,
       "show where the time goes, which takes as many seconds again");
+  profile->excludes(streams);
   bench
       ->add_option(
           "--trace", options.trace,

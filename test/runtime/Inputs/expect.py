@@ -77,7 +77,7 @@ call(TINY + ["--random", "--input", "index=one.npz"], 1, "one.npz: 'arr_0': the 
 call(TINY + ["--random", "--input", "all.npz", "--input", "x=x.npy"], 1, "input 'x' is given twice")
 call(TINY + ["--random", "--input", "x=set"], 1, "set: a folder has the names of values in its files; give it without 'x='")
 call(TINY + ["--random", "--input", "empty"], 1, "empty: no file in it is for an input of the model; it should have input_0.pb")
-call(TINY + ["--random", "--input", "many"], 1, "many/input_4.pb: the model's last input is number 3")
+call(TINY + ["--random", "--input", "many"], 1, "many/input_4.pb: the model has 4 inputs for such files, from number 0")
 call(TINY + ["--random", "--input", "table=set/input_0.pb"], 1, "set/input_0.pb: its elements are not what the model has")
 call(TINY + ["--random", "--input", "index=set/input_0.pb"], 1, "set/input_0.pb: the model has int64, the file holds float")
 call(TINY + ["--random", "--input", "x=text.pb"], 1, "text.pb: not an ONNX value, or truncated: ")
