@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone bench`: times runs.
+#include "tools/hone-run/Comparison.h"
 #include "tools/hone-run/Profile.h"
-#include "tools/hone-run/Samples.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdio>
-#include <ctime>
-#include <exception>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <sched.h>
-#include <thread>
 
 using namespace hone::run;
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-/// In milliseconds.
-double now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return double(time.tv_sec) * 1e3 + double(time.tv_nsec) * 1e-6;
-}
 
 /// The highest resident set of this process. (getrusage would count that of the
 /// program before exec, too.)
@@ -44,117 +32,6 @@ int processors() {
   return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/// The first run touches all memory; the following ones settle the clock.
-void warmUp(Model &model, const Options &options) {
-  if (options.warmup) {
-    for (int64_t i = 0; i < *options.warmup; ++i)
-      model.run();
-    return;
-  }
-  double budget = std::min(options.seconds * 1e2, 200.0), start = now();
-  do
-    model.run();
-  while (now() - start < budget);
-}
-
-Samples measure(Model &model, const Options &options) {
-  Samples samples;
-  double start = now(), before = start;
-  do {
-    model.run();
-    double after = now();
-    samples.add(after - before);
-    before = after;
-  } while (options.runs ? samples.runs() < options.runs
-                        : before - start < options.seconds * 1e3);
-  return samples;
-}
-
-/// The runs of all streams, and how long they took together.
-struct Measured {
-  Samples samples;
-  double milliseconds = 0;
-
-  double runsPerSecond() const {
-    return double(samples.runs()) / milliseconds * 1e3;
-  }
-};
-
-/// Where threads wait for each other, once.
-class StartLine {
-public:
-  explicit StartLine(size_t count) : missing(count) {}
-
-  void arrive() {
-    std::lock_guard lock(mutex);
-    if (--missing == 0) {
-      start = now();
-      changed.notify_all();
-    }
-  }
-  void arriveAndWait() {
-    arrive();
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return missing == 0; });
-  }
-
-  double start = 0; ///< when the last one arrived
-
-private:
-  std::mutex mutex;
-  std::condition_variable changed;
-  size_t missing;
-};
-
-/// One stream per model, in a thread each. The first is the calling thread's.
-Measured measureStreams(std::vector<Model *> models, const Options &options) {
-  size_t count = models.size();
-  std::vector<Samples> samples(count);
-  std::vector<std::exception_ptr> failures(count);
-  std::vector<double> ends(count);
-  StartLine ready(count);
-  auto stream = [&](size_t i) {
-    try {
-      warmUp(*models[i], options);
-    } catch (...) {
-      failures[i] = std::current_exception();
-      return ready.arrive();
-    }
-    ready.arriveAndWait();
-    try {
-      samples[i] = measure(*models[i], options);
-    } catch (...) {
-      failures[i] = std::current_exception();
-    }
-    ends[i] = now();
-  };
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < count; ++i)
-    threads.emplace_back(stream, i);
-  stream(0);
-  for (std::thread &thread : threads)
-    thread.join();
-  Measured measured;
-  for (size_t i = 0; i < count; ++i) {
-    if (failures[i])
-      std::rethrow_exception(failures[i]);
-    measured.samples.add(samples[i]);
-    measured.milliseconds =
-        std::max(measured.milliseconds, ends[i] - ready.start);
-  }
-  return measured;
-}
-
-void addStatistics(Json &json, Samples &samples) {
-  json["median_ms"] = samples.quantile(0.5);
-  json["min_ms"] = samples.fastest();
-  json["p90_ms"] = samples.quantile(0.9);
-  json["p99_ms"] = samples.quantile(0.99);
-  json["mean_ms"] = samples.mean();
-  json["stddev_ms"] = samples.deviation();
-  json["runs"] = samples.runs();
-}
-
 } // namespace
 
 int hone::run::benchModel(const Options &options) {
@@ -162,6 +39,9 @@ int hone::run::benchModel(const Options &options) {
   chosen.random |= options.inputs.empty();
   if (chosen.streams > 1 && chosen.threads == 0)
     chosen.threads = std::max(processors() / chosen.streams, 1);
+  std::optional<SharedPool> pool;
+  if (!chosen.compare.empty())
+    chosen.pool = &pool.emplace(chosen.threads).pool;
   std::deque<Model> models;
   std::vector<Model *> streams;
   for (int i = 0; i < chosen.streams; ++i) {
@@ -170,13 +50,16 @@ int hone::run::benchModel(const Options &options) {
   }
   Model &model = models.front();
   int64_t arenaBytes = model.prepare();
-  Measured measured = measureStreams(streams, chosen);
+  std::optional<Comparison> comparison;
+  if (pool)
+    comparison.emplace(model, chosen);
+  Measured measured =
+      comparison ? comparison->measured() : measureStreams(streams, chosen);
   Samples &samples = measured.samples;
 
   hone_session_stats stats = model.stats();
   Json json;
-  addStatistics(json, samples);
-  json["runs_per_second"] = measured.runsPerSecond();
+  measured.addTo(json);
   json["dims"] = Json::object();
   for (const auto &[name, size] : model.sizes())
     json["dims"][name] = size;
@@ -199,6 +82,8 @@ int hone::run::benchModel(const Options &options) {
   std::optional<Profile> profile;
   if (chosen.profile)
     profile.emplace(model, chosen.seconds, chosen.trace);
+  if (comparison)
+    json["compare"] = comparison->json();
   if (chosen.json) {
     if (profile)
       json["profile"] = profile->json();
@@ -238,6 +123,8 @@ int hone::run::benchModel(const Options &options) {
          static_cast<long long>(arenaBytes),
          static_cast<long long>(stats.lower_bound_bytes),
          static_cast<long long>(model.descriptor().weight_bytes));
+  if (comparison)
+    comparison->print();
   if (profile)
     profile->print();
   return 0;

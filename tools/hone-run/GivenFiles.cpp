@@ -136,7 +136,7 @@ std::vector<GivenFile> filesOfFolder(const std::string &folder,
       files.push_back(file);
     }
   }
-  if (files.empty())
+  if (files.empty() && !numbered.empty())
     throw Failure{1, folder + ": no file in it is for an " + side.word +
                          " of the model; it should have " + side.word +
                          "_0.pb, or .npy files with the names " + listed(side)};

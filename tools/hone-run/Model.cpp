@@ -46,6 +46,11 @@ std::string hone::run::shown(const std::string &text) {
   return result;
 }
 
+SharedPool::SharedPool(int threads) {
+  if (hone_pool_create(threads, &pool) != HONE_OK)
+    throw Failure{1, "out of memory for the thread pool"};
+}
+
 Model::Model(const Options &options) : path(options.model) {
   char why[1024];
   int32_t status = hone_library_open(path.c_str(), options.symbol.c_str(),

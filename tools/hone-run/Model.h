@@ -26,6 +26,7 @@ struct Options {
   int64_t runs = 0;              ///< to measure; 0: for `seconds`
   std::optional<int64_t> warmup; ///< runs; nothing: for some time
   int streams = 1;
+  std::string compare; ///< another model; empty: none
   uint64_t seed = 0;
   bool random = false, json = false, verify = false, profile = false,
        kernels = false, print = false;
@@ -34,6 +35,16 @@ struct Options {
 
 /// `text` as a single line without control characters: names come from models.
 std::string shown(const std::string &text);
+
+/// A pool that models share which are measured in turn: its threads spin for
+/// some time after a run, which must not count for the other model.
+struct SharedPool {
+  /// `threads` 0: one per processor. Throws Failure.
+  explicit SharedPool(int threads);
+  ~SharedPool() { hone_pool_destroy(&pool); }
+  SharedPool(const SharedPool &) = delete;
+  hone_pool pool = {};
+};
 
 class Model {
 public:

@@ -113,6 +113,12 @@ int main(int argc, char **argv) {
       "show where the time goes, which takes as many seconds again");
   profile->excludes(streams);
   bench
+      ->add_option("--compare", options.compare,
+                   "another model with the same inputs, to run in turn; says "
+                   "how the times compare, and whether that is noise")
+      ->excludes(streams)
+      ->excludes(profile);
+  bench
       ->add_option(
           "--trace", options.trace,
           "with --profile: a file with each thread's activity in a few "

@@ -50,18 +50,6 @@ private:
   std::string path;
 };
 
-/// A pool that all libraries share: its threads spin for some time after a run,
-/// which must not count for the other library.
-struct Pool {
-  explicit Pool(int threads) {
-    if (hone_pool_create(threads, &pool) != HONE_OK)
-      throw Failure{1, "out of memory for the thread pool"};
-  }
-  ~Pool() { hone_pool_destroy(&pool); }
-  Pool(const Pool &) = delete;
-  hone_pool pool = {};
-};
-
 /// Thrown when a signal asks the program to end.
 struct Stopped {};
 
@@ -116,7 +104,7 @@ private:
 
   const Options &options;
   Folder folder;
-  Pool pool;
+  hone::run::SharedPool pool;
   double begin;
   TuningFile file;
   std::string machine;

@@ -29,3 +29,10 @@ write("absent/input_3.pb", numpy_helper.from_optional(None, dtype=onnx.OptionalP
 write("many/input_4.pb", numpy_helper.from_array(x))
 write("empty/model.onnx", b"")
 write("text.pb", b"text")
+
+# A model without inputs, in a folder as ONNX's test data have them
+y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [2, 4])
+node = onnx.helper.make_node("Constant", [], ["y"], value=numpy_helper.from_array(x))
+opset = onnx.helper.make_opsetid("", 21)
+write("constant/model.onnx", onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], [y]), opset_imports=[opset], ir_version=10))
+write("constant/data/output_0.pb", numpy_helper.from_array(x))
