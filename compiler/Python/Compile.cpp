@@ -3,20 +3,22 @@
 // Ctrl-C.
 #include "compiler/Python/Compile.h"
 
+#include "compiler/Python/Errors.h"
+#include "compiler/Python/Values.h"
 #include "compiler/Worker/Worker.h"
 
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
+#include <string_view>
 
 namespace nb = nanobind;
 using namespace hone;
 using namespace hone::python;
 
 /// A text that is valid on a command line.
-static std::string argument(const std::string &text) {
-  if (text.find('\0') != std::string::npos)
-    throw nb::value_error("embedded null character");
-  return text;
+static std::string argument(nb::handle text) {
+  std::string bytes = bytesOf(text);
+  if (bytes.find('\0') != std::string::npos)
+    throw Error("ArgumentValueError", "embedded null character");
+  return bytes;
 }
 
 /// A call of `command` with `options` for `model`, a file or bytes, and the
@@ -31,35 +33,42 @@ static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
     call.bytes = PyBytes_AS_STRING(model.ptr());
     call.size = PyBytes_GET_SIZE(model.ptr());
   } else {
-    input = nb::cast<std::string>(model);
+    input = argument(model);
   }
   call.arguments = {"hone", command};
-  for (const std::string &option : options)
-    call.arguments.push_back(argument(option));
+  call.arguments.insert(call.arguments.end(), options.begin(), options.end());
   for (auto [name, size] : dims)
-    call.arguments.push_back("--dim=" + argument(nb::cast<std::string>(name)) +
-                             "=" + argument(nb::str(size).c_str()));
+    call.arguments.push_back("--dim=" + argument(name) + "=" +
+                             argument(nb::str(size)));
   if (!overrides.is_none()) {
     call.arguments.push_back("--override=");
     for (nb::handle name : overrides)
-      call.arguments.push_back("--override=" +
-                               argument(nb::cast<std::string>(name)));
+      call.arguments.push_back("--override=" + argument(name));
   }
   call.arguments.push_back("--");
-  call.arguments.push_back(argument(input));
+  call.arguments.push_back(input);
   return call;
 }
 
 /// Runs the worker without the interpreter's lock. Throws KeyboardInterrupt if
-/// Ctrl-C stopped it.
+/// Ctrl-C stopped it, and what `progress` raised.
 static CompileStatus
 run(const WorkerCall &call,
-    const std::function<void(const std::string &)> &message) {
+    const std::function<void(const std::string &)> &message,
+    nb::handle progress) {
   WorkerCallbacks callbacks;
   callbacks.message = message;
-  callbacks.progress = [](const std::string &, double) {
+  callbacks.progress = [&](const std::string &activity, double fraction) {
     nb::gil_scoped_acquire locked;
-    return PyErr_CheckSignals() == 0;
+    if (PyErr_Occurred() || PyErr_CheckSignals() != 0)
+      return false;
+    if (progress.is_none())
+      return true;
+    nb::object text = nb::steal(
+        PyUnicode_DecodeUTF8(activity.data(), activity.size(), "replace"));
+    return nb::steal(PyObject_CallFunction(progress.ptr(), "Od", text.ptr(),
+                                           fraction))
+        .is_valid();
   };
   CompileStatus status;
   {
@@ -75,40 +84,40 @@ run(const WorkerCall &call,
   return status;
 }
 
-void hone::python::compile(nb::object model, const std::string &output,
-                           const std::string &target, const std::string &cpu,
-                           const std::optional<std::string> &gpu, nb::dict dims,
-                           nb::object overrides, const std::string &precision,
-                           int64_t threads, const std::string &symbol,
-                           const std::vector<std::string> &tuned) {
-  std::vector<std::string> options = {"--target=" + target,
-                                      "--cpu=" + cpu,
-                                      "--precision=" + precision,
-                                      "--symbol=" + symbol,
+void hone::python::compile(nb::object model, nb::str output, nb::str target,
+                           nb::str cpu, nb::object gpu, nb::dict dims,
+                           nb::object overrides, nb::str precision,
+                           int64_t threads, nb::str symbol, nb::list tuned,
+                           nb::object progress) {
+  std::vector<std::string> options = {"--target=" + argument(target),
+                                      "--cpu=" + argument(cpu),
+                                      "--precision=" + argument(precision),
+                                      "--symbol=" + argument(symbol),
                                       "--threads=" + std::to_string(threads),
                                       "-o",
-                                      output};
-  if (gpu)
-    options.push_back("--gpu=" + *gpu);
-  for (const std::string &file : tuned)
-    options.push_back("--tuned=" + file);
+                                      argument(output)};
+  if (!gpu.is_none())
+    options.push_back("--gpu=" + argument(gpu));
+  for (nb::handle file : tuned)
+    options.push_back("--tuned=" + argument(file));
   WorkerCall call = makeCall("compile", model, std::move(dims),
                              std::move(overrides), options);
   std::string messages;
-  CompileStatus status = run(call, [&](const std::string &text) {
+  auto addMessage = [&](const std::string &text) {
+    constexpr std::string_view error = "error: ";
     if (!messages.empty())
       messages += '\n';
-    messages += text;
-  });
+    messages += text.rfind(error, 0) == 0 ? text.substr(error.size()) : text;
+  };
+  CompileStatus status = run(call, addMessage, progress);
   switch (status) {
   case CompileStatus::Done:
   case CompileStatus::Cancelled:
     return;
   case CompileStatus::WrongUsage:
-    throw nb::value_error(messages.c_str());
+    throw Error("ArgumentValueError", messages);
   case CompileStatus::CannotWrite:
-    PyErr_SetString(PyExc_OSError, messages.c_str());
-    throw nb::python_error();
+    throw CompileError(messages, "CompileOSError");
   case CompileStatus::UserError:
   case CompileStatus::Internal:
     throw CompileError(messages);
@@ -116,12 +125,13 @@ void hone::python::compile(nb::object model, const std::string &output,
 }
 
 std::vector<std::string> hone::python::check(nb::object model, nb::dict dims,
-                                             nb::object overrides) {
+                                             nb::object overrides,
+                                             nb::object progress) {
   WorkerCall call =
       makeCall("check", model, std::move(dims), std::move(overrides), {});
   std::vector<std::string> messages;
-  CompileStatus status =
-      run(call, [&](const std::string &text) { messages.push_back(text); });
+  auto addMessage = [&](const std::string &text) { messages.push_back(text); };
+  CompileStatus status = run(call, addMessage, progress);
   if (status != CompileStatus::Done && messages.empty())
     throw CompileError("the check ended without a message");
   return messages;

@@ -5,31 +5,26 @@
 
 #include <nanobind/nanobind.h>
 
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace hone::python {
 
-/// Thrown for what becomes hone.CompileError.
-struct CompileError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 /// Compiles the file `model`, or the bytes where it is a bytes object, to the
-/// library `output`, with the schedules of the files `tuned`.
-void compile(nanobind::object model, const std::string &output,
-             const std::string &target, const std::string &cpu,
-             const std::optional<std::string> &gpu, nanobind::dict dims,
-             nanobind::object overrides, const std::string &precision,
-             int64_t threads, const std::string &symbol,
-             const std::vector<std::string> &tuned);
+/// library `output`, with the schedules of the files `tuned`; `gpu` and
+/// `overrides` may be None. `progress` is
+/// None, or called with the current activity and the fraction that is done.
+void compile(nanobind::object model, nanobind::str output, nanobind::str target,
+             nanobind::str cpu, nanobind::object gpu, nanobind::dict dims,
+             nanobind::object overrides, nanobind::str precision,
+             int64_t threads, nanobind::str symbol, nanobind::list tuned,
+             nanobind::object progress);
 
 /// The messages of a check of `model`, given as above: what would not compile.
 /// Empty if everything would.
 std::vector<std::string> check(nanobind::object model, nanobind::dict dims,
-                               nanobind::object overrides);
+                               nanobind::object overrides,
+                               nanobind::object progress);
 
 } // namespace hone::python
 

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Inputs and outputs on a CUDA device, by the DLPack protocol.
+// Inputs and outputs by the DLPack protocol, in host memory and on a CUDA
+// device.
+#include "compiler/Python/Errors.h"
 #include "compiler/Python/Values.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+
+#include <algorithm>
 
 namespace nb = nanobind;
 using namespace hone::python;
 
 namespace {
 
-constexpr int cudaDevice = 2; // kDLCUDA
+// kDLCPU, kDLCUDA and kDLCUDAHost.
+constexpr int cpuDevice = 1, cudaDevice = 2, pinnedDevice = 3;
 
 int32_t typeOf(nb::dlpack::dtype dtype) {
   using Code = nb::dlpack::dtype_code;
@@ -107,45 +112,81 @@ nb::dlpack::dtype dtypeFor(int32_t type) {
   }
 }
 
-/// Names a device array in a value.
+/// Names an array in a value.
 template <typename Array>
-hone_value valueOf(Array array, int64_t device, Keep &keep) {
-  if (device >= 0 && array.device_id() != device)
-    throw RunError("the tensor is on device " +
-                   std::to_string(array.device_id()) +
-                   ", and the model runs on device " + std::to_string(device));
+hone_value valueOf(Array array, int32_t place, Keep &keep) {
   hone_value value = {};
   value.kind = HONE_KIND_TENSOR;
-  value.place = HONE_PLACE_DEVICE;
+  value.place = place;
   std::vector<int64_t> dims(array.shape_ptr(),
                             array.shape_ptr() + array.ndim());
   value.as.tensor.rank = int32_t(dims.size());
   value.as.tensor.dims = keep.vector(std::move(dims));
   value.as.tensor.type = typeOf(array.dtype());
   if (value.as.tensor.type == HONE_TYPE_UNDEFINED)
-    throw RunError("the element type of the tensor has no counterpart in a "
-                   "model");
+    throw runTypeError("the element type of the tensor has no counterpart in "
+                       "a model");
   value.as.tensor.data =
       const_cast<void *>(static_cast<const void *>(array.data()));
   keep.one(std::move(array));
   return value;
 }
 
+template <typename Array>
+hone_value deviceValueOf(Array array, int64_t device, Keep &keep) {
+  if (device >= 0 && array.device_id() != device)
+    throw runValueError(
+        "the tensor is on device " + std::to_string(array.device_id()) +
+        ", and the model runs on device " + std::to_string(device));
+  return valueOf(std::move(array), HONE_PLACE_DEVICE, keep);
+}
+
+/// Whether generated code can access the elements where they lie.
+template <typename Array> bool isAligned(const Array &array) {
+  size_t bytes = std::min<size_t>(array.itemsize(), alignof(double));
+  return bytes == 0 || reinterpret_cast<uintptr_t>(array.data()) % bytes == 0;
+}
+
 /// The owner of a tensor's memory.
 struct Owner {
   hone_device_memory memory;
-  nb::object model; ///< its code releases the memory
+  std::shared_ptr<void> model; ///< its code releases the memory
   ~Owner() { memory.release(&memory); }
 };
 
 } // namespace
 
-bool hone::python::isOnDevice(nb::handle object) {
-  // numpy arrays never do, and take long to say so.
+DlpackPlace hone::python::dlpackPlace(nb::handle object) {
+  // numpy arrays always lie on the host, and take long to say so.
   if (isNumpyArray(object) || !nb::hasattr(object, "__dlpack_device__"))
-    return false;
-  nb::object device = object.attr("__dlpack_device__")();
-  return nb::cast<int>(device[0]) == cudaDevice;
+    return DlpackPlace::None;
+  int kind = 0;
+  try {
+    nb::object device = object.attr("__dlpack_device__")();
+    // PyTorch's is an enumeration of Python.
+    kind = nb::cast<int>(nb::int_(device[0]));
+  } catch (nb::python_error &) {
+  } catch (nb::cast_error &) {
+  }
+  return kind == cpuDevice || kind == pinnedDevice ? DlpackPlace::Host
+         : kind == cudaDevice                      ? DlpackPlace::Device
+                                                   : DlpackPlace::None;
+}
+
+std::optional<hone_value> hone::python::hostTensorFromPython(nb::handle object,
+                                                             Keep &keep) {
+  nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> array;
+  if (!nb::try_cast(object, array, /*convert=*/false) || !isAligned(array))
+    return std::nullopt;
+  return valueOf(std::move(array), HONE_PLACE_HOST, keep);
+}
+
+hone_value hone::python::hostOutputFromPython(nb::handle object, Keep &keep) {
+  nb::ndarray<nb::c_contig, nb::device::cpu> array;
+  if (!nb::try_cast(object, array, /*convert=*/false) || !isAligned(array))
+    throw runValueError("a tensor to be written must be contiguous, aligned "
+                        "and writable through __dlpack__");
+  return valueOf(std::move(array), HONE_PLACE_HOST, keep);
 }
 
 hone_value hone::python::deviceTensorFromPython(nb::handle object,
@@ -154,18 +195,18 @@ hone_value hone::python::deviceTensorFromPython(nb::handle object,
   // default stream, which a session's stream waits for.
   nb::ndarray<nb::ro, nb::c_contig, nb::device::cuda> array;
   if (!nb::try_cast(object, array, /*convert=*/false))
-    throw RunError("a tensor on a device must be contiguous and readable "
-                   "through __dlpack__");
-  return valueOf(std::move(array), device, keep);
+    throw runValueError("a tensor on a device must be contiguous and readable "
+                        "through __dlpack__");
+  return deviceValueOf(std::move(array), device, keep);
 }
 
 hone_value hone::python::deviceOutputFromPython(nb::handle object,
                                                 int64_t device, Keep &keep) {
   nb::ndarray<nb::c_contig, nb::device::cuda> array;
   if (!nb::try_cast(object, array, /*convert=*/false))
-    throw RunError("a tensor on a device must be contiguous and writable "
-                   "through __dlpack__");
-  return valueOf(std::move(array), device, keep);
+    throw runValueError("a tensor on a device must be contiguous and writable "
+                        "through __dlpack__");
+  return deviceValueOf(std::move(array), device, keep);
 }
 
 bool hone::python::isDeviceType(int32_t type) {
@@ -173,8 +214,9 @@ bool hone::python::isDeviceType(int32_t type) {
 }
 
 nb::object hone::python::deviceTensorToPython(const hone_device_memory &memory,
-                                              nb::object owner, int64_t device,
-                                              int32_t type, const int64_t *dims,
+                                              std::shared_ptr<void> owner,
+                                              int64_t device, int32_t type,
+                                              const int64_t *dims,
                                               int32_t rank) {
   std::vector<size_t> sizes(dims, dims + rank);
   nb::capsule kept(

@@ -2,6 +2,7 @@
 // Opens a compiled model and runs it on Python objects.
 #include "compiler/Python/Model.h"
 
+#include "compiler/Python/Errors.h"
 #include "compiler/Python/Values.h"
 
 #include <nanobind/stl/string.h>
@@ -111,6 +112,7 @@ void Model::giveSession(hone_session *session) {
 
 /// One run: what it reads and writes, and its Python results.
 struct Model::Call {
+  explicit Call(bool copies = false) : keep(copies) {}
   nb::object onDevice; ///< names of outputs, or None
   nb::dict out;
   Keep keep;
@@ -127,9 +129,16 @@ static void checkNames(nb::handle names, const hone_value_info *infos,
     bool known = false;
     for (int32_t i = 0; i < count; ++i)
       known |= nb::str(infos[i].name).equal(name);
-    if (!known)
-      throw RunError(std::string("the model has no ") + what + " " +
-                     nb::cast<std::string>(nb::repr(name)));
+    if (known)
+      continue;
+    std::string text =
+        std::string("the model has no ") + what + " " + shown(nb::repr(name));
+    constexpr int32_t most = 8;
+    for (int32_t i = 0; i < std::min(count, most); ++i)
+      text += std::string(i ? ", " : "; it has ") + "'" + infos[i].name + "'";
+    if (count > most)
+      text += " and " + std::to_string(count - most) + " more";
+    throw RunError(text, "RunKeyError");
   }
 }
 
@@ -142,41 +151,59 @@ static bool firstOutput(const hone_descriptor &model, int32_t number) {
 }
 
 void Model::readInputs(nb::dict feeds, Call &call) {
+  checkNames(feeds, model->inputs, model->input_count, "input");
   for (int32_t i = 0; i < model->input_count; ++i) {
     const hone_value_info &info = model->inputs[i];
     nb::object given = nb::none();
     if (feeds.contains(info.name))
       given = feeds[info.name];
     else if (info.kind != HONE_KIND_OPTIONAL && !info.has_default)
-      throw RunError(std::string("input '") + info.name + "' is missing");
+      throw RunError(std::string("input '") + info.name + "' is missing",
+                     "RunKeyError");
     if (given.is_none() && info.has_default) {
       call.inputs.emplace_back();
       continue;
     }
     try {
       call.inputs.push_back(
-          isOnDevice(given)
+          dlpackPlace(given) == DlpackPlace::Device
               ? deviceTensorFromPython(given, deviceNumber, call.keep)
               : fromPython(given, info, call.keep));
     } catch (const RunError &e) {
-      throw RunError(std::string("input '") + info.name + "': " + e.what());
+      throw RunError(std::string("input '") + info.name + "': " + e.what(),
+                     e.name);
     }
   }
-  checkNames(feeds, model->inputs, model->input_count, "input");
 }
 
-nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
-  Call call;
-  readInputs(feeds, call);
+void Model::readOutputs(nb::object onDevice, nb::dict out, Call &call) {
   checkNames(out, model->outputs, model->output_count, "output");
   if (!onDevice.is_none())
     checkNames(onDevice, model->outputs, model->output_count, "output");
   bool wantsDevice = onDevice.is_none() || nb::len(onDevice) > 0;
   if (wantsDevice && deviceNumber < 0)
-    throw RunError("outputs cannot stay on a device: the model runs on the "
-                   "CPU");
+    throw runValueError("outputs cannot stay on a device: the model runs on "
+                        "the CPU");
   call.onDevice = std::move(onDevice);
   call.out = std::move(out);
+}
+
+nb::dict Model::run(nb::dict feeds, nb::object onDevice, nb::dict out) {
+  Call call;
+  readInputs(feeds, call);
+  readOutputs(std::move(onDevice), std::move(out), call);
+  return run(call);
+}
+
+std::shared_ptr<Model::Call> Model::prepare(nb::dict feeds,
+                                            nb::object onDevice) {
+  auto call = std::make_shared<Call>(/*copies=*/true);
+  readInputs(feeds, *call);
+  readOutputs(std::move(onDevice), nb::dict(), *call);
+  return call;
+}
+
+nb::dict Model::run(Call &call) {
   hone_session *session = takeSession();
   try {
     runSession(session, call);
@@ -213,16 +240,21 @@ void Model::placeOutput(hone_session *session, Call &call, int32_t number,
   if (call.out.contains(info.name) && firstOutput(*model, number)) {
     nb::object given = call.out[info.name];
     if (info.kind != HONE_KIND_TENSOR)
-      throw RunError("it is not a tensor, and cannot be written in place");
-    output = isOnDevice(given)
+      throw runTypeError("it is not a tensor, and cannot be written in place");
+    output = dlpackPlace(given) == DlpackPlace::Device
                  ? deviceOutputFromPython(given, deviceNumber, call.keep)
                  : outputFromPython(given, info, call.keep);
+    // Without an address the session would write to memory of its own.
+    const hone_tensor &tensor = output.as.tensor;
+    if (!tensor.data &&
+        hone_tensor_bytes(tensor.type, tensor.rank, tensor.dims) != 0)
+      throw runValueError("it has no data");
     for (const hone_value &input : call.inputs)
       if (overlap(output, input))
-        throw RunError("its memory overlaps an input");
+        throw runValueError("its memory overlaps an input");
     for (int32_t i = 0; i < number; ++i)
       if (overlap(output, call.outputs[i]))
-        throw RunError("its memory overlaps another output");
+        throw runValueError("its memory overlaps another output");
     call.ready[number] = std::move(given);
     return;
   }
@@ -233,9 +265,9 @@ void Model::placeOutput(hone_session *session, Call &call, int32_t number,
   for (int32_t i = 0; known && i < info.rank; ++i)
     known = dims[i] >= 0;
   if (isNamed && (!known || !isDeviceType(info.type)))
-    throw RunError("it cannot stay on the device: only tensors can whose "
-                   "element type DLPack has and whose shape is known before "
-                   "the run");
+    throw runValueError("it cannot stay on the device: only tensors can whose "
+                        "element type DLPack has and whose shape is known "
+                        "before the run");
   if (known && isDeviceType(info.type) &&
       (isNamed || call.onDevice.is_none())) {
     const hone_core_api &api = *model->api;
@@ -251,10 +283,17 @@ void Model::placeOutput(hone_session *session, Call &call, int32_t number,
     output.place = HONE_PLACE_DEVICE;
     output.as.tensor = {memory.data, dims, info.rank, info.type};
     call.ready[number] = deviceTensorToPython(
-        memory, nb::find(this), deviceNumber, info.type, dims, info.rank);
+        memory, shared_from_this(), deviceNumber, info.type, dims, info.rank);
   } else if (known) {
     call.arrays[number] = emptyTensor(info.type, dims, info.rank, output);
   }
+}
+
+/// The error of a call of a session that did not return HONE_OK.
+static RunError failure(const hone_core_api &api, hone_session *session,
+                        int32_t status) {
+  return RunError(api.message(session),
+                  status == HONE_WRONG_CALL ? "RunValueError" : "RunError");
 }
 
 void Model::runSession(hone_session *session, Call &call) {
@@ -265,7 +304,7 @@ void Model::runSession(hone_session *session, Call &call) {
                        &dims);
   });
   if (status != HONE_OK)
-    throw RunError(api.message(session));
+    throw failure(api, session, status);
 
   // Outputs of known shape are written directly to their destination. The
   // dimensions are copied, since the run may move the session's own.
@@ -283,7 +322,8 @@ void Model::runSession(hone_session *session, Call &call) {
     try {
       placeOutput(session, call, i, call.shapes[i].data());
     } catch (const RunError &e) {
-      throw RunError(std::string("output '") + info.name + "': " + e.what());
+      throw RunError(std::string("output '") + info.name + "': " + e.what(),
+                     e.name);
     }
   }
   status = withoutLock([&] {
@@ -291,7 +331,7 @@ void Model::runSession(hone_session *session, Call &call) {
                    call.outputs.data(), call.outputs.size());
   });
   if (status != HONE_OK)
-    throw RunError(api.message(session));
+    throw failure(api, session, status);
   for (size_t i = 0; i < count; ++i) {
     const hone_value_info &info = model->outputs[i];
     nb::object result;
@@ -419,7 +459,7 @@ void Model::profileSession(hone_session *session, Call &call, int runs,
                      call.outputs.data(), call.outputs.size());
     });
     if (status != HONE_OK)
-      throw RunError(api.message(session));
+      throw failure(api, session, status);
     if (PyErr_CheckSignals() != 0)
       throw nb::python_error();
   }

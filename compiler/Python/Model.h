@@ -7,6 +7,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ namespace hone::python {
 
 /// An opened model library. Each thread that runs it gets a session of its own,
 /// and idle sessions are kept for the next run.
-class Model {
+class Model : public std::enable_shared_from_this<Model> {
 public:
   /// Throws RunError if the library cannot be opened or used here. `threads` of
   /// 0 is one per processor; an empty `level` lets the model choose, and so
@@ -30,6 +31,12 @@ public:
   /// all that can. `out`: arrays and tensors that outputs are written to.
   nanobind::dict run(nanobind::dict feeds, nanobind::object onDevice,
                      nanobind::dict out);
+  /// A run to be done later: names and inputs as for `run`, and copies of what
+  /// lies in host memory.
+  struct Call;
+  std::shared_ptr<Call> prepare(nanobind::dict feeds,
+                                nanobind::object onDevice);
+  nanobind::dict run(Call &call);
   const hone_descriptor &descriptor() const { return *model; }
   nanobind::dict stats();
   /// Name, nodes, arithmetic and FLOP of each kernel of the level in use.
@@ -42,8 +49,8 @@ public:
 private:
   hone_session *takeSession();
   void giveSession(hone_session *session);
-  struct Call;
   void readInputs(nanobind::dict feeds, Call &call);
+  void readOutputs(nanobind::object onDevice, nanobind::dict out, Call &call);
   void profileSession(hone_session *session, Call &call, int runs,
                       int64_t events, nanobind::dict &result);
   void runSession(hone_session *session, Call &call);

@@ -2,12 +2,16 @@
 // The extension module behind the Python package: compiles, and runs compiled
 // models.
 #include "compiler/Python/Compile.h"
+#include "compiler/Python/Errors.h"
 #include "compiler/Python/Model.h"
 #include "compiler/Python/Values.h"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <memory>
 
 namespace nb = nanobind;
 using namespace hone::python;
@@ -50,20 +54,87 @@ nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
   return list;
 }
 
+/// What `hone info` shows, apart from inputs and outputs.
+nb::dict describeModel(const hone_descriptor &model) {
+  nb::list memory, precision, levels;
+  nb::dict chips; // several images may be for one
+  if (model.memory & HONE_MEMORY_PLANNED)
+    memory.append("planned");
+  if (model.memory & HONE_MEMORY_BOUNDED)
+    memory.append("bounded");
+  if (model.memory & HONE_MEMORY_UNBOUNDED)
+    memory.append("unbounded");
+  if (model.plan & HONE_PLAN_BF16)
+    precision.append("bf16");
+  if (model.plan & HONE_PLAN_F16)
+    precision.append("f16");
+  for (int64_t i = 0; i < model.level_count; ++i)
+    levels.append(model.levels[i].name);
+  for (int64_t i = 0; model.device && i < model.device->image_count; ++i)
+    chips[model.device->images[i].chip] = nb::none();
+  nb::dict info;
+  info["name"] = nb::steal(PyUnicode_DecodeFSDefault(model.name));
+  info["producer"] = model.producer;
+  info["memory"] = nb::tuple(memory);
+  info["arena_bytes"] =
+      model.slot_offsets ? nb::cast(model.arena_bytes) : nb::none();
+  info["weight_bytes"] = model.weight_bytes;
+  info["rounded_to"] = nb::tuple(precision);
+  info["levels"] = nb::tuple(levels);
+  info["chips"] = nb::tuple(chips.keys());
+  return info;
+}
+
+/// A model until it is closed. Runs and results on a device keep it open.
+class ModelHandle {
+public:
+  explicit ModelHandle(std::shared_ptr<Model> model)
+      : model(std::move(model)) {}
+  std::shared_ptr<Model> get() const {
+    if (!model)
+      throw runValueError("the model is closed");
+    return model;
+  }
+  bool isClosed() const { return !model; }
+  void close() { model.reset(); }
+
+private:
+  std::shared_ptr<Model> model;
+};
+
+/// A run to be done, on any thread, whether or not the model is closed by then.
+struct PreparedRun {
+  std::shared_ptr<Model> model;
+  std::shared_ptr<Model::Call> call;
+};
+
+/// Raises C++ exceptions as those of hone.errors.
+void raiseError(const std::exception_ptr &thrown, void *) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const Error &e) {
+    nb::object type = nb::module_::import_("hone.errors").attr(e.name);
+    nb::object text = nb::steal(
+        PyUnicode_DecodeUTF8(e.what(), std::strlen(e.what()), "replace"));
+    PyErr_SetObject(type.ptr(), text.ptr());
+  }
+}
+
 } // namespace
 
 NB_MODULE(_hone, m) {
   // A daemon thread may hold a model when the interpreter ends.
   nb::set_leak_warnings(false);
-  nb::exception<CompileError>(m, "CompileError", PyExc_RuntimeError);
-  nb::exception<RunError>(m, "RunError", PyExc_RuntimeError);
+  nb::register_exception_translator(raiseError);
+  m.attr("__version__") = HONE_VERSION;
 
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
-        nb::arg("target"), nb::arg("cpu"), nb::arg("gpu"), nb::arg("dims"),
-        nb::arg("overrides").none(), nb::arg("precision"), nb::arg("threads"),
-        nb::arg("symbol"), nb::arg("tuned"));
+        nb::arg("target"), nb::arg("cpu"), nb::arg("gpu").none(),
+        nb::arg("dims"), nb::arg("overrides").none(), nb::arg("precision"),
+        nb::arg("threads"), nb::arg("symbol"), nb::arg("tuned"),
+        nb::arg("progress").none());
   m.def("check", &check, nb::arg("model"), nb::arg("dims"),
-        nb::arg("overrides").none());
+        nb::arg("overrides").none(), nb::arg("progress").none());
 
   nb::class_<DeviceTensor>(
       m, "DeviceTensor",
@@ -81,10 +152,11 @@ NB_MODULE(_hone, m) {
                    [](const DeviceTensor &self) {
                      return self.array.attr("__dlpack_device__")()[1];
                    })
-      .def("__dlpack__",
-           [](const DeviceTensor &self, nb::kwargs options) {
-             return self.array.attr("__dlpack__")(**options);
-           })
+      .def(
+          "__dlpack__",
+          [](const DeviceTensor &self, nb::args arguments, nb::kwargs options) {
+            return self.array.attr("__dlpack__")(*arguments, **options);
+          })
       .def("__dlpack_device__",
            [](const DeviceTensor &self) {
              return self.array.attr("__dlpack_device__")();
@@ -95,24 +167,62 @@ NB_MODULE(_hone, m) {
                     self.array.attr("__dlpack_device__")()[1]);
       });
 
-  nb::class_<Model>(m, "Model")
-      .def(nb::init<const std::string &, const std::string &, int,
-                    const std::string &, int, bool>(),
-           nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
-           nb::arg("level"), nb::arg("device"), nb::arg("verify"))
-      .def("run", &Model::run, nb::arg("inputs"), nb::arg("on_device").none(),
-           nb::arg("out"))
-      .def("stats", &Model::stats)
-      .def("kernels", &Model::kernels)
-      .def("profile", &Model::profile, nb::arg("inputs"), nb::arg("runs"),
-           nb::arg("events"))
+  nb::class_<PreparedRun>(m, "PreparedRun").def("run", [](PreparedRun &self) {
+    return self.model->run(*self.call);
+  });
+
+  nb::class_<ModelHandle>(m, "Model")
+      .def(
+          "__init__",
+          [](ModelHandle *self, nb::str path, nb::str symbol, int threads,
+             nb::str level, int device, bool verify) {
+            new (self) ModelHandle(
+                std::make_shared<Model>(bytesOf(path), bytesOf(symbol), threads,
+                                        bytesOf(level), device, verify));
+          },
+          nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
+          nb::arg("level"), nb::arg("device"), nb::arg("verify"))
+      .def(
+          "run",
+          [](const ModelHandle &self, nb::dict inputs, nb::object onDevice,
+             nb::dict out) {
+            return self.get()->run(std::move(inputs), std::move(onDevice),
+                                   std::move(out));
+          },
+          nb::arg("inputs"), nb::arg("on_device").none(), nb::arg("out"))
+      .def(
+          "prepare",
+          [](const ModelHandle &self, nb::dict inputs, nb::object onDevice) {
+            std::shared_ptr<Model> model = self.get();
+            auto call = model->prepare(std::move(inputs), std::move(onDevice));
+            return PreparedRun{std::move(model), std::move(call)};
+          },
+          nb::arg("inputs"), nb::arg("on_device").none())
+      .def("close", &ModelHandle::close)
+      .def_prop_ro("closed", &ModelHandle::isClosed)
+      .def("stats", [](const ModelHandle &self) { return self.get()->stats(); })
+      .def("kernels",
+           [](const ModelHandle &self) { return self.get()->kernels(); })
+      .def(
+          "profile",
+          [](const ModelHandle &self, nb::dict inputs, int runs,
+             int64_t events) {
+            return self.get()->profile(std::move(inputs), runs, events);
+          },
+          nb::arg("inputs"), nb::arg("runs"), nb::arg("events"))
+      .def("info",
+           [](const ModelHandle &self) {
+             return describeModel(self.get()->descriptor());
+           })
       .def_prop_ro("inputs",
-                   [](const Model &self) {
-                     const hone_descriptor &model = self.descriptor();
+                   [](const ModelHandle &self) {
+                     std::shared_ptr<Model> open = self.get();
+                     const hone_descriptor &model = open->descriptor();
                      return describeAll(model, model.inputs, model.input_count);
                    })
-      .def_prop_ro("outputs", [](const Model &self) {
-        const hone_descriptor &model = self.descriptor();
+      .def_prop_ro("outputs", [](const ModelHandle &self) {
+        std::shared_ptr<Model> open = self.get();
+        const hone_descriptor &model = open->descriptor();
         return describeAll(model, model.outputs, model.output_count);
       });
 }

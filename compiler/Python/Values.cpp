@@ -2,10 +2,15 @@
 // Values of a compiled model from and to Python objects.
 #include "compiler/Python/Values.h"
 
+#include "compiler/Python/Errors.h"
+#include "hone/runtime.h"
+
 #include <nanobind/stl/string.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <unordered_map>
 
 namespace nb = nanobind;
@@ -54,7 +59,7 @@ const std::array<TypeInfo, HONE_TYPE_COUNT> types = {{
 /// What is needed of numpy, looked up once and never released: Python may be
 /// gone when static objects are destroyed.
 struct Numpy {
-  nb::object array, asarray, empty, packedByte;
+  nb::object array, asarray, fromDlpack, empty, packedByte;
   std::array<nb::object, HONE_TYPE_COUNT> dtypes;
   std::unordered_map<int, int32_t> typeOfNumber;
 
@@ -62,6 +67,7 @@ struct Numpy {
     nb::module_ numpy = nb::module_::import_("numpy");
     array = numpy.attr("ndarray");
     asarray = numpy.attr("asarray");
+    fromDlpack = numpy.attr("from_dlpack");
     empty = numpy.attr("empty");
     packedByte = numpy.attr("dtype")("uint8");
     nb::object more = nb::none();
@@ -138,8 +144,8 @@ hone_string stringOf(nb::handle element, Keep &keep) {
   if (PyUnicode_Check(text.ptr()))
     text = text.attr("encode")("utf-8", "surrogateescape");
   if (!PyBytes_Check(text.ptr()))
-    throw RunError("a string tensor has an element that is neither str nor "
-                   "bytes");
+    throw runTypeError("a string tensor has an element that is neither str "
+                       "nor bytes");
   hone_string result = {PyBytes_AS_STRING(text.ptr()),
                         static_cast<size_t>(PyBytes_GET_SIZE(text.ptr()))};
   keep.object(std::move(text));
@@ -171,12 +177,37 @@ void unpack(const uint8_t *bytes, uint8_t *elements, int64_t count,
   }
 }
 
-hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
+/// An exception in one line.
+std::string describe(const nb::python_error &error) {
+  std::string text = shown(error.type().attr("__name__"));
+  nb::object message = nb::steal(PyObject_Str(error.value().ptr()));
+  if (message.is_valid())
+    return text + ": " + shown(message);
+  PyErr_Clear();
+  return text;
+}
+
+void checkType(int32_t type, int32_t declared) {
+  if (type != declared)
+    throw runTypeError(std::string("the elements must have type ") +
+                       typeName(declared) + ", not " + typeName(type));
+}
+
+hone_value tensorFromPython(nb::handle given, int32_t declared, Keep &keep) {
   Numpy &numpy = Numpy::get();
-  nb::object array;
+  nb::object object = nb::borrow(given), array;
+  bool isDlpack = dlpackPlace(object) == DlpackPlace::Host;
+  if (isDlpack)
+    if (std::optional<hone_value> value = hostTensorFromPython(object, keep)) {
+      checkType(value->as.tensor.type, declared);
+      keep.copyElements(value->as.tensor);
+      return *value;
+    }
   try {
+    if (isDlpack && !nb::hasattr(object, "__array__"))
+      object = numpy.fromDlpack(object);
     array = numpy.asarray(object, nb::arg("order") = "C");
-    if (!nb::isinstance(object, numpy.array)) {
+    if (!isDlpack && !nb::isinstance(object, numpy.array)) {
       // Python numbers take the declared type, but are never truncated for it.
       auto kindOf = [](nb::handle dtype) {
         return nb::cast<std::string>(dtype.attr("kind"));
@@ -186,7 +217,8 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
                        std::string::npos &&
                    std::string("biu").find(kindOf(dtype)) != std::string::npos;
       if (isCut && nb::cast<int64_t>(array.attr("size")) > 0)
-        throw RunError("floats were given for a tensor of integers or bools");
+        throw runTypeError("floats were given for a tensor of integers or "
+                           "bools");
       array = numpy.asarray(object, dtype, nb::arg("order") = "C");
     }
     if (!nb::cast<bool>(array.attr("dtype").attr("isnative")))
@@ -195,17 +227,19 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
     if (!nb::cast<bool>(array.attr("flags").attr("aligned")))
       array = array.attr("copy")();
   } catch (nb::python_error &e) {
-    throw RunError(std::string("not a tensor: ") + e.what());
+    if (!e.matches(PyExc_Exception) || e.matches(PyExc_MemoryError))
+      throw;
+    throw runTypeError("not a tensor: " + describe(e));
   }
   int32_t type = typeOf(array.attr("dtype"));
   // Without ml_dtypes a plain numpy dtype stands for more than one type.
   if (type != declared && numpy.dtypes[declared].equal(array.attr("dtype")))
     type = declared;
   if (type == HONE_TYPE_UNDEFINED)
-    throw RunError(
-        "arrays of dtype " +
-        nb::cast<std::string>(array.attr("dtype").attr("__str__")()) +
-        " have no counterpart in a model");
+    throw runTypeError("arrays of dtype " +
+                       shown(array.attr("dtype").attr("__str__")()) +
+                       " have no counterpart in a model");
+  checkType(type, declared);
 
   hone_value value = {};
   value.kind = HONE_KIND_TENSOR;
@@ -230,6 +264,7 @@ hone_value tensorFromPython(nb::handle object, int32_t declared, Keep &keep) {
     value.as.tensor.data = keep.vector(std::move(bytes));
   } else {
     value.as.tensor.data = dataOf(array);
+    keep.copyElements(value.as.tensor);
   }
   keep.object(std::move(array));
   return value;
@@ -265,7 +300,7 @@ hone_value fromPython(nb::handle object, int32_t kind, int32_t elementKind,
   case HONE_KIND_SEQUENCE: {
     std::vector<hone_value> elements;
     if (!PyList_Check(object.ptr()) && !PyTuple_Check(object.ptr()))
-      throw RunError("a sequence is given as a list");
+      throw runTypeError("a sequence is given as a list");
     for (nb::handle element : object)
       elements.push_back(
           ::fromPython(element, elementKind ? elementKind : HONE_KIND_TENSOR, 0,
@@ -284,7 +319,7 @@ hone_value fromPython(nb::handle object, int32_t kind, int32_t elementKind,
     return value;
   case HONE_KIND_MAP: {
     if (!PyDict_Check(object.ptr()))
-      throw RunError("a map is given as a dict");
+      throw runTypeError("a map is given as a dict");
     nb::dict map = nb::borrow<nb::dict>(object);
     hone_value keys =
         tensorFromPython(nb::list(map.keys()), info.key_type, keep);
@@ -301,6 +336,34 @@ hone_value fromPython(nb::handle object, int32_t kind, int32_t elementKind,
 
 } // namespace
 
+std::string hone::python::bytesOf(nb::handle text) {
+  nb::bytes bytes = nb::steal<nb::bytes>(PyUnicode_EncodeFSDefault(text.ptr()));
+  if (!bytes.is_valid())
+    throw nb::python_error();
+  return {bytes.c_str(), bytes.size()};
+}
+
+std::string hone::python::shown(nb::handle text) {
+  nb::bytes bytes = nb::steal<nb::bytes>(
+      PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
+  if (!bytes.is_valid())
+    throw nb::python_error();
+  return {bytes.c_str(), bytes.size()};
+}
+
+void Keep::copyElements(hone_tensor &tensor) {
+  int64_t bytes = hone_tensor_bytes(tensor.type, tensor.rank, tensor.dims);
+  if (!copies || bytes <= 0 || !tensor.data)
+    return;
+  constexpr int64_t alignment = 64;
+  void *copy =
+      std::aligned_alloc(alignment, (bytes + alignment - 1) & -alignment);
+  if (!copy)
+    throw std::bad_alloc();
+  owned.emplace_back(copy, std::free);
+  tensor.data = std::memcpy(copy, tensor.data, bytes);
+}
+
 hone_value hone::python::fromPython(nb::handle object,
                                     const hone_value_info &info, Keep &keep) {
   return ::fromPython(object, info.kind, info.element_kind, info, keep);
@@ -309,17 +372,24 @@ hone_value hone::python::fromPython(nb::handle object,
 hone_value hone::python::outputFromPython(nb::handle object,
                                           const hone_value_info &info,
                                           Keep &keep) {
-  Numpy &numpy = Numpy::get();
-  if (!nb::isinstance(object, numpy.array))
-    throw RunError("an output is written to a numpy array or to a tensor "
-                   "on the device that the model runs on");
+  if (dlpackPlace(object) == DlpackPlace::Host) {
+    hone_value value = hostOutputFromPython(object, keep);
+    checkType(value.as.tensor.type, info.type);
+    return value;
+  }
+  if (!isNumpyArray(object))
+    throw runTypeError("an output is written to a numpy array or a tensor with "
+                       "__dlpack__, in host memory or on the device that the "
+                       "model runs on");
   nb::object flags = object.attr("flags");
   for (const char *flag : {"c_contiguous", "writeable", "aligned"})
     if (!nb::cast<bool>(flags.attr(flag)))
-      throw RunError(std::string("an array to be written must be ") + flag);
+      throw runValueError(std::string("an array to be written must be ") +
+                          flag);
   if (info.type == HONE_TYPE_STRING || isPacked(info.type) ||
       !nb::cast<bool>(object.attr("dtype").attr("isnative")))
-    throw RunError("arrays of this element type cannot be written in place");
+    throw runTypeError("arrays of this element type cannot be written in "
+                       "place");
   return tensorFromPython(object, info.type, keep);
 }
 

@@ -10,20 +10,20 @@
 #include <nanobind/nanobind.h>
 
 #include <memory>
-#include <stdexcept>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hone::python {
 
-/// Thrown for what becomes hone.RunError.
-struct RunError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 /// Owns the memory that a hone_value made from Python objects points to.
 class Keep {
 public:
+  /// `copies`: the elements of arrays in host memory are copied, so that
+  /// whatever becomes of the arrays, the values stay the same.
+  explicit Keep(bool copies = false) : copies(copies) {}
+  const bool copies;
+
   /// Moves a vector here and returns its storage.
   template <typename T> T *vector(std::vector<T> elements) {
     auto kept = std::make_shared<std::vector<T>>(std::move(elements));
@@ -36,14 +36,25 @@ public:
     return kept.get();
   }
   void object(nanobind::object value) { objects.push_back(std::move(value)); }
+  /// Lets a tensor refer to a copy of its elements, if copies are made. Not for
+  /// strings.
+  void copyElements(hone_tensor &tensor);
 
 private:
   std::vector<std::shared_ptr<void>> owned;
   std::vector<nanobind::object> objects;
 };
 
-/// A value as declared by `info`, from a Python object. Contiguous arrays are
-/// not copied. Type and shape are left to the model's own check.
+/// The bytes of a text; surrogates stand for those of names of files that are
+/// not UTF-8.
+std::string bytesOf(nanobind::handle text);
+
+/// A text as a message has it: valid UTF-8.
+std::string shown(nanobind::handle text);
+
+/// A value as declared by `info`, from a Python object. Contiguous arrays and
+/// tensors with the DLPack protocol are not copied unless `keep` says so.
+/// Shapes are left to the model's own check.
 hone_value fromPython(nanobind::handle object, const hone_value_info &info,
                       Keep &keep);
 
@@ -53,8 +64,18 @@ struct DeviceTensor {
   nanobind::object array, shape, dtype;
 };
 
-/// Whether an object offers data in CUDA device memory.
-bool isOnDevice(nanobind::handle object);
+/// Where an object offers its data by the DLPack protocol. Numpy arrays count
+/// as None.
+enum class DlpackPlace { None, Host, Device };
+DlpackPlace dlpackPlace(nanobind::handle object);
+
+/// A tensor in host memory to be read in place: none if it is not contiguous or
+/// not aligned, or says through DLPack that it cannot be read.
+std::optional<hone_value> hostTensorFromPython(nanobind::handle object,
+                                               Keep &keep);
+
+/// A tensor in host memory to be written by a run.
+hone_value hostOutputFromPython(nanobind::handle object, Keep &keep);
 
 /// A tensor to be read in place on the device of this number.
 hone_value deviceTensorFromPython(nanobind::handle object, int64_t device,
@@ -64,7 +85,7 @@ hone_value deviceTensorFromPython(nanobind::handle object, int64_t device,
 hone_value deviceOutputFromPython(nanobind::handle object, int64_t device,
                                   Keep &keep);
 
-/// An array to be written by a run; not copied.
+/// An array or tensor in host memory to be written by a run; not copied.
 hone_value outputFromPython(nanobind::handle object,
                             const hone_value_info &info, Keep &keep);
 
@@ -73,9 +94,9 @@ bool isDeviceType(int32_t type);
 
 /// A DeviceTensor over `memory`, which it releases before `owner`.
 nanobind::object deviceTensorToPython(const hone_device_memory &memory,
-                                      nanobind::object owner, int64_t device,
-                                      int32_t type, const int64_t *dims,
-                                      int32_t rank);
+                                      std::shared_ptr<void> owner,
+                                      int64_t device, int32_t type,
+                                      const int64_t *dims, int32_t rank);
 
 /// A copy of a value stored in a session.
 nanobind::object toPython(const hone_value &value);

@@ -236,7 +236,7 @@ class DeviceTest(unittest.TestCase):
             ({"out": {"thrice": read_only}}, "the model has no output 'thrice'"),
             ({"out": {"twice": read_only}}, "output 'twice': an array to be written must be writeable"),
             ({"out": {"twice": np.zeros(10, np.float32)[::2]}}, "output 'twice': an array to be written must be c_contiguous"),
-            ({"out": {"twice": np.zeros(5)}}, "output 'twice' must have type float, not double"),
+            ({"out": {"twice": np.zeros(5)}}, "output 'twice': the elements must have type float, not double"),
             ({"out": {"twice": np.zeros(4, np.float32)}}, "output 'twice': dimension 0 must be 5, not 4"),
             ({"out": {"twice": [0.0] * 5}}, "output 'twice': an output is written to a numpy array or"),
             ({"out": {"twice": x}}, "output 'twice': its memory overlaps an input"),

@@ -567,7 +567,7 @@ class CommandTest(unittest.TestCase):
             self.assertEqual(self.fails("-o", output, "--state", missing), (74, f"error: cannot write '{missing}': No such file or directory\n"))
             self.assertEqual(self.fails("-o", missing), (74, f"error: cannot write '{missing}': there is no such folder\n"))
             self.assertEqual(self.fails("-o", folder), (74, f"error: cannot write '{folder}': it is a folder\n"))
-            full = OSError("error: '/tmp/model.so': No space left on device")
+            full = OSError("'/tmp/model.so': No space left on device")
             with unittest.mock.patch("hone.compile", side_effect=full):
                 self.assertEqual(self.fails("-o", output), (74, "error: '/tmp/model.so': No space left on device\n"))
             full = OSError(28, "No space left on device")

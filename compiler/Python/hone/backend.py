@@ -45,8 +45,6 @@ class HoneBackend(Backend):
         """Compiles a ModelProto, or the file of that name; other arguments are options of hone.compile."""
         if not cls.supports_device(device):
             raise ValueError(f"device {device} is not supported")
-        if isinstance(model, onnx.ModelProto):
-            model = model.SerializeToString()
         return HoneBackendRep(hone.compile(model, **kwargs))
 
     @classmethod

@@ -90,17 +90,17 @@ def main(arguments=None):
         progress.end()
         print(json.dumps(report.as_json()) if as_json else f"{report}\n{output}: for hone compile, and other engines")
         return 0
+    except OSError as error:
+        # The output, the state, or what the compiler writes; its messages name the file.
+        reason = error.strerror or str(error)
+        code, message = 74, f"cannot write '{error.filename}': {reason}" if error.filename else reason
+    except (QuantizationError, hone.CompileError, hone.RunError) as error:
+        code, message = 1, str(error)
     except ValueError as error:
         progress.end()
         parser.error(str(error))
-    except (QuantizationError, hone.CompileError, hone.RunError) as error:
-        code, message = 1, str(error).removeprefix("error: ")
     except MemoryError:
         code, message = 1, "out of memory"
-    except OSError as error:
-        # The output, the state, or what the compiler writes; its messages name the file.
-        reason = error.strerror or str(error).removeprefix("error: ")
-        code, message = 74, f"cannot write '{error.filename}': {reason}" if error.filename else reason
     except KeyboardInterrupt:
         code, message = 130, "stopped"
     progress.end()

@@ -7,8 +7,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
+from ..errors import Error
 
-class QuantizationError(Exception):
+
+class QuantizationError(Error):
     """The model or the data are at fault; the message says which, and what to do."""
 
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// C++ exceptions that become exceptions of the Python package.
+#ifndef HONE_COMPILER_PYTHON_ERRORS_H
+#define HONE_COMPILER_PYTHON_ERRORS_H
+
+#include <stdexcept>
+#include <string>
+
+namespace hone::python {
+
+/// Becomes an exception of hone.errors, of the class `name`.
+struct Error : std::runtime_error {
+  Error(const char *name, const std::string &message)
+      : std::runtime_error(message), name(name) {}
+  const char *name;
+};
+
+struct CompileError : Error {
+  explicit CompileError(const std::string &message,
+                        const char *name = "CompileError")
+      : Error(name, message) {}
+};
+
+struct RunError : Error {
+  explicit RunError(const std::string &message, const char *name = "RunError")
+      : Error(name, message) {}
+};
+
+/// A value of the wrong type, or one that does not fit the model otherwise.
+inline RunError runTypeError(const std::string &message) {
+  return RunError(message, "RunTypeError");
+}
+inline RunError runValueError(const std::string &message) {
+  return RunError(message, "RunValueError");
+}
+
+} // namespace hone::python
+
+#endif // HONE_COMPILER_PYTHON_ERRORS_H
