@@ -85,10 +85,12 @@ private:
           return stop(job, std::move(error));
         }
       }
-      size_t finished = ++done;
-      session.progress("kernel " + std::to_string(finished) + " of " +
+      // Counted and reported in one: progress never goes back.
+      std::lock_guard<std::mutex> lock(mutex);
+      ++done;
+      session.progress("kernel " + std::to_string(done) + " of " +
                            std::to_string(jobs.size()),
-                       0.3 + 0.6 * finished / jobs.size());
+                       0.3 + 0.6 * done / jobs.size());
     }
   }
 
@@ -101,7 +103,9 @@ private:
   const KernelsWork &work;
   ModelInfo &info;
   std::vector<Job> jobs;
-  std::atomic<size_t> next = 0, done = 0;
+  std::atomic<size_t> next = 0;
+  std::mutex mutex; ///< for `done` and reports of it
+  size_t done = 0;
   std::atomic<int64_t> codeBytes = 0;
   std::atomic<bool> cannotWrite = false;
 };
