@@ -55,7 +55,7 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
     graph.addPass(createSplitRowsPass());
     graph.addPass(createSplitReductionsPass());
   }
-  graph.addPass(createFormGroupsPass());
+  graph.addPass(createFormGroupsPass({options.cpuLayouts}));
   graph.addPass(createVerifyGraphPass());
   if (!options.outline)
     return;

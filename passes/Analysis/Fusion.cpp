@@ -277,6 +277,27 @@ Fusion hone::planPartialEpilogue(Value value, MapOp map, int64_t channelDim) {
   return {FusionKind::Move};
 }
 
+Fusion hone::planTransposedResult(ConvOp conv, Value value,
+                                  TransposeOp transpose) {
+  RankedTensorType type = tensorType(value);
+  int64_t rank = type.getRank();
+  if (!conv.getChannelsLast() || !conv.getPacked() ||
+      transpose.getPermutation() != ArrayRef(channelsFirstOrder(rank)))
+    return Fusion::no("it is not the result of a product of panels with the "
+                      "channels moved to the front");
+  if (!value.hasOneUse())
+    return Fusion::no("others need the result");
+  if (!type.hasStaticShape() || !type.getElementType().isF32())
+    return Fusion::no("it is of free size, or not f32");
+  const CpuMachine &machine = CpuMachine::of(conv);
+  if (!machine.hasMasks(type.getElementTypeBitWidth()))
+    return Fusion::no("the target cannot store parts of vectors");
+  // Rows of a product are those of one image.
+  if (isPointwise(conv) && type.getDimSize(0) != 1)
+    return Fusion::no("a product has the pixels of several images as its rows");
+  return {FusionKind::Move};
+}
+
 bool hone::wouldJoinProducer(Value value) {
   Operation *producer = value.getDefiningOp();
   while (isa_and_nonnull<TransposeOp, ReshapeOp>(producer) &&

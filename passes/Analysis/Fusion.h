@@ -64,6 +64,11 @@ graph::MapOp firstMapOn(mlir::Value value);
 /// computed.
 Fusion planEpilogue(mlir::Value value, graph::MapOp map);
 
+/// Whether a convolution stores its result as `transpose` has it; `value`, what
+/// that reads, is the convolution's result or that of the last map behind it.
+Fusion planTransposedResult(graph::ConvOp conv, mlir::Value value,
+                            graph::TransposeOp transpose);
+
 /// Whether `map` runs on the parts of `value`, a convolution's result to be,
 /// before they are put side by side along all dimensions but `channelDim`.
 Fusion planPartialEpilogue(mlir::Value value, graph::MapOp map,

@@ -2,7 +2,9 @@
 // Bufferizes one kernel. No operation of a kernel overwrites a value that is
 // read later, so every result gets its own buffer and no analysis is needed:
 // results of the kernel are written to arguments, reshapes and slices are
-// views, and the rest are temporaries.
+// views, convolutions whose results are transposed write to views, and the rest
+// are temporaries.
+#include "dialects/Graph/KernelOps.h"
 #include "passes/Buffer/Kernels/KernelEmission.h"
 #include "passes/Buffer/Passes.h"
 #include "passes/Buffer/Teams/TeamEmission.h"
@@ -31,6 +33,23 @@ MemRefType bufferType(Type tensor) {
 }
 
 bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
+
+/// The convolution of whose result `op` is a transposed copy, the only one to
+/// read it.
+KernelConvOp transposedConvolution(Operation *op) {
+  auto copy = dyn_cast<linalg::GenericOp>(op);
+  if (!copy || copy->getNumOperands() != 2 || copy->getNumResults() != 1 ||
+      !copy.getIndexingMapsArray()[0].isPermutation() ||
+      !copy.getIndexingMapsArray()[1].isIdentity())
+    return {};
+  Value input = copy.getInputs().front();
+  auto conv = input.getDefiningOp<KernelConvOp>();
+  auto yield = cast<linalg::YieldOp>(copy.getBody()->getTerminator());
+  bool copies = yield.getOperand(0) == copy.getBody()->getArgument(0);
+  return conv && conv->getNumResults() == 1 && input.hasOneUse() && copies
+             ? conv
+             : KernelConvOp();
+}
 
 class KernelBufferizer {
 public:
@@ -132,8 +151,18 @@ private:
       }
       return;
     }
-    targets[value] = target;
     writtenInPlace.insert(target);
+    if (KernelConvOp conv = transposedConvolution(op); conv && !teams) {
+      // The convolution writes to a view.
+      AffineMap order = cast<linalg::GenericOp>(op).getIndexingMapsArray()[0];
+      auto inner = OpBuilder::atBlockBegin(&kernel.getBody().front());
+      buffers[value] = target;
+      target = memref::TransposeOp::create(inner, op->getLoc(), target,
+                                           AffineMapAttr::get(order));
+      value = conv->getResult(0);
+      handled.insert(op);
+    }
+    targets[value] = target;
   }
 
   /// Sizes of a tensor at the insertion point.
@@ -197,7 +226,8 @@ private:
     MemRefType type = bufferType(result.getType());
     SmallVector<OpFoldResult> sizes = typedSizes(loc, type, mixed);
     Value buffer = targets.lookup(result);
-    if (buffer && buffer.getType() != type)
+    if (buffer && buffer.getType() != type &&
+        !buffer.getDefiningOp<memref::TransposeOp>())
       buffer = viewAs(builder, loc, buffer, sizes);
     if (!buffer) {
       SmallVector<Value> dynamic;
@@ -270,6 +300,8 @@ private:
   }
 
   LogicalResult bufferize(Operation *op) {
+    if (handled.contains(op))
+      return success();
     bool touchesTensors = llvm::any_of(op->getOperands(), isTensor) ||
                           llvm::any_of(op->getResults(), isTensor);
     if (!touchesTensors)

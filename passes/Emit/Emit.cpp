@@ -190,6 +190,16 @@ Value Emitter::product(Value a, Value b) {
 FlatBuffer FlatBuffer::get(Emitter &e, Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   FlatBuffer flat;
+  if (auto transposed = memref.getDefiningOp<memref::TransposeOp>()) {
+    FlatBuffer source = get(e, transposed.getIn());
+    flat.memref = source.memref;
+    for (AffineExpr dim : transposed.getPermutation().getResults()) {
+      unsigned from = cast<AffineDimExpr>(dim).getPosition();
+      flat.sizes.push_back(source.sizes[from]);
+      flat.strides.push_back(source.strides[from]);
+    }
+    return flat;
+  }
   flat.strides.resize(type.getRank());
   Value total = e.cst(1);
   for (int64_t i = 0; i < type.getRank(); ++i)

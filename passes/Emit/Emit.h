@@ -84,6 +84,7 @@ struct FlatBuffer {
   llvm::SmallVector<mlir::Value> strides; ///< Of the original buffer.
   bool isUnsigned = false; ///< Its integers, when they are extended.
 
+  /// A buffer without gaps, or such a one transposed.
   static FlatBuffer get(Emitter &e, mlir::Value memref);
   mlir::Type elementType() const;
   mlir::Value offset(Emitter &e, mlir::ValueRange coordinates) const;

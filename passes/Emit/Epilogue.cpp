@@ -4,6 +4,7 @@
 #include "passes/Emit/Epilogue.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Emit/TransposeBlock.h"
 #include "passes/Emit/VectorizeRegion.h"
 #include "passes/Machine/Tuning.h"
 
@@ -104,6 +105,7 @@ Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
   }
 
   heavy = isHeavy(body);
+  transposes = constantOf(outStrides.back()) != 1;
   vectorizes = isElementwiseBlock(body);
   for (Extra &extra : extras) {
     std::optional<int64_t> stride = constantOf(extra.strides.back());
@@ -260,10 +262,58 @@ void Epilogue::emitLight(const Cursor &cursor, size_t rowAxis, int64_t rows,
       offsets.push_back(place.out);
     }
   }
-  for (size_t i = 0; i < results.size(); ++i)
-    for (auto [out, value] : llvm::zip_equal(outs, results[i]))
-      out.store(e, offsets[i], value, masks[i % vectors],
+  for (auto [o, out] : llvm::enumerate(outs)) {
+    if (transposes) {
+      storeTransposed(
+          cursor, rowAxis, rows, vectors, out,
+          [&](int64_t r, int64_t v) { return results[r * vectors + v][o]; },
+          remaining, existing);
+      continue;
+    }
+    for (size_t i = 0; i < results.size(); ++i)
+      out.store(e, offsets[i], results[i][o], masks[i % vectors],
                 alignmentOf(out, lanes));
+  }
+}
+
+/// Stores a tile of results in a buffer that is contiguous along its rows:
+/// vectors of rows, one for each column.
+void Epilogue::storeTransposed(
+    const Cursor &cursor, size_t rowAxis, int64_t rows, int64_t vectors,
+    const FlatBuffer &out,
+    function_ref<Value(int64_t row, int64_t vector)> valueOf, Value remaining,
+    Value existing) {
+  assert(constantOf(outStrides[rowAxis]) == 1);
+  size_t columnAxis = sizes.size() - 1;
+  std::optional<int64_t> known =
+      remaining ? constantOf(remaining) : std::nullopt;
+  // Stores what one column has in the rows from `first` on.
+  auto forColumn = [&](int64_t first, int64_t column,
+                       function_ref<void(Value offset)> store) {
+    if (known && column >= *known)
+      return;
+    Cursor place = moved(cursor, rowAxis, e.cst(first));
+    place = moved(place, columnAxis, e.cst(column));
+    auto emit = [&] { store(place.out); };
+    if (!remaining || known || column == 0)
+      return emit();
+    e.branch(e.cmp(arith::CmpIPredicate::slt, e.cst(column), remaining), emit);
+  };
+  for (int64_t v = 0; v < vectors; ++v) {
+    int64_t lanes = cast<VectorType>(valueOf(0, v).getType()).getNumElements();
+    for (int64_t first = 0; first < rows; first += lanes) {
+      int64_t count = std::min(lanes, rows - first);
+      SmallVector<Value> block;
+      for (int64_t r = 0; r < lanes; ++r)
+        block.push_back(valueOf(first + std::min(r, count - 1), v));
+      Value end = existing ? existing : count < lanes ? e.cst(rows) : Value();
+      Value mask = makeMask(e, end, e.cst(first), lanes);
+      for (auto [c, column] : llvm::enumerate(transposeBlock(e, block)))
+        forColumn(first, v * lanes + c, [&, value = column](Value offset) {
+          out.store(e, offset, value, mask);
+        });
+    }
+  }
 }
 
 void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
@@ -272,16 +322,20 @@ void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
                         Value remaining, Value existing) {
   size_t columnAxis = sizes.size() - 1;
   int64_t columns = vectors * lanes;
+  auto provide = [&](SmallVector<FlatBuffer> &tiles, size_t i, Type type) {
+    tiles.resize(std::max(tiles.size(), i + 1));
+    if (!tiles[i].memref || *constantOf(tiles[i].sizes[0]) < rows * columns)
+      tiles[i] = makeScratch(e, rows * columns, type);
+  };
   for (unsigned i = 0; i < numAccumulators; ++i) {
-    Type type = getElementTypeOrSelf(accumulators[i][0]);
-    if (scratch.size() <= i ||
-        *constantOf(scratch[i].sizes[0]) < rows * columns) {
-      scratch.resize(std::max<size_t>(scratch.size(), i + 1));
-      scratch[i] = makeScratch(e, rows * columns, type);
-    }
+    provide(scratch, i, getElementTypeOrSelf(accumulators[i][0]));
     for (auto [n, value] : llvm::enumerate(accumulators[i]))
       scratch[i].store(e, e.cst(n * lanes), value);
   }
+  bool isStoredLater = transposes && vectorizes;
+  if (isStoredLater)
+    for (auto [o, out] : llvm::enumerate(outs))
+      provide(resultScratch, o, out.elementType());
   Value count = e.cst(columns);
   if (remaining && !vectorizes)
     count = e.min(count, remaining);
@@ -307,10 +361,23 @@ void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
                arguments.push_back(scratch[i].load(e, start, lanes));
              for (size_t i = 0; i < extras.size(); ++i)
                arguments.push_back(loadExtra(i, place.extras[i], lanes, mask));
-             for (auto [out, value] : llvm::zip_equal(
-                      outs, *vectorizeBlock(e.builder, body, arguments, lanes)))
-               out.store(e, place.out, value, mask);
+             SmallVector<Value> values =
+                 *vectorizeBlock(e.builder, body, arguments, lanes);
+             for (auto [o, out] : llvm::enumerate(outs))
+               if (isStoredLater)
+                 resultScratch[o].store(e, start, values[o]);
+               else
+                 out.store(e, place.out, values[o], mask);
              return {};
            });
   });
+  if (!isStoredLater)
+    return;
+  for (auto [o, out] : llvm::enumerate(outs))
+    storeTransposed(
+        cursor, rowAxis, rows, vectors, out,
+        [&, tile = resultScratch[o]](int64_t r, int64_t v) {
+          return tile.load(e, e.cst(r * columns + v * lanes), lanes);
+        },
+        remaining, existing);
 }

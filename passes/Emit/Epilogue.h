@@ -82,6 +82,11 @@ private:
                 int64_t vectors, int64_t lanes,
                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
                 mlir::Value remaining, mlir::Value existing);
+  void storeTransposed(
+      const Cursor &cursor, size_t rowAxis, int64_t rows, int64_t vectors,
+      const FlatBuffer &out,
+      llvm::function_ref<mlir::Value(int64_t row, int64_t vector)> valueOf,
+      mlir::Value remaining, mlir::Value existing);
   mlir::Value loadExtra(size_t i, mlir::Value offset, int64_t lanes,
                         mlir::Value mask) const;
 
@@ -90,10 +95,13 @@ private:
   unsigned numAccumulators;
   llvm::SmallVector<Extra> extras;
   llvm::SmallVector<FlatBuffer> outs;
-  llvm::SmallVector<FlatBuffer> scratch; ///< Tiles of the loop form.
+  /// Tiles of the loop form: of accumulators, and of results that are to be
+  /// transposed.
+  llvm::SmallVector<FlatBuffer> scratch, resultScratch;
   int64_t alignmentOf(const FlatBuffer &buffer, int64_t lanes) const;
 
   bool vectorizes = true;
+  bool transposes = false; ///< Results are contiguous along the rows of tiles.
   bool aligned = false;
   bool heavy = false;
 };

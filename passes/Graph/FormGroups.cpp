@@ -43,8 +43,10 @@ struct Group {
 /// The groups of one block.
 class GroupBuilder {
 public:
-  GroupBuilder(Block &block, DimBuilder &dims, int64_t &next)
-      : block(block), dims(dims), next(next) {}
+  GroupBuilder(Block &block, DimBuilder &dims, int64_t &next,
+               bool storeTransposed)
+      : block(block), dims(dims), next(next), storeTransposed(storeTransposed) {
+  }
 
   void run();
 
@@ -62,6 +64,7 @@ private:
   unsigned begin(Operation *op);
 
   void followContraction(Operation *op);
+  void takeTranspose(ConvOp conv, Value value);
 
   void growRows(ReduceOp reduce);
   void takeProducer(ReduceOp reduce);
@@ -71,6 +74,7 @@ private:
   Block &block;
   DimBuilder &dims;
   int64_t &next;
+  bool storeTransposed;
   SmallVector<Group> groups;
   llvm::DenseMap<Operation *, unsigned> groupOf;
 };
@@ -152,21 +156,38 @@ void GroupBuilder::followContraction(Operation *op) {
   Value value = op->getResult(0);
   while (MapOp map = firstMapOn(value)) {
     if (!isFree(map))
-      break;
+      return;
     Fusion fusion = planEpilogue(value, map);
     if (fusion && !tryAdd(group, map))
       fusion = Fusion::no(kRefused);
-    if (!fusion) {
-      remarkApart(value.getDefiningOp(), map, "form-groups", fusion);
-      break;
-    }
+    if (!fusion)
+      return remarkApart(value.getDefiningOp(), map, "form-groups", fusion);
     remark::passed(
         map.getLoc(),
         remark::RemarkOpts::name("behind-contraction").category("form-groups"));
     value = map.getResult(0);
     if (map->getNumResults() != 1)
-      break;
+      return;
   }
+  if (auto conv = dyn_cast<ConvOp>(op); conv && storeTransposed)
+    takeTranspose(conv, value);
+}
+
+/// The transposition of what `conv` and the maps behind it compute.
+void GroupBuilder::takeTranspose(ConvOp conv, Value value) {
+  auto transposes = llvm::make_filter_range(
+      value.getUsers(), [](Operation *user) { return isa<TransposeOp>(user); });
+  if (transposes.empty() || !isFree(*transposes.begin()))
+    return;
+  auto transpose = cast<TransposeOp>(*transposes.begin());
+  Fusion fusion = planTransposedResult(conv, value, transpose);
+  if (fusion && !tryAdd(groupOf.at(conv), transpose))
+    fusion = Fusion::no(kRefused);
+  if (!fusion)
+    return remarkApart(value.getDefiningOp(), transpose, "form-groups", fusion);
+  remark::passed(
+      transpose.getLoc(),
+      remark::RemarkOpts::name("stored-transposed").category("form-groups"));
 }
 
 /// A formula before reductions without rows: each of its elements is consumed
@@ -308,7 +329,7 @@ struct FormGroupsPass : hone::impl::FormGroupsPassBase<FormGroupsPass> {
     });
     int64_t next = 0;
     for (Block *block : blocks)
-      GroupBuilder(*block, dims, next).run();
+      GroupBuilder(*block, dims, next, storeTransposed).run();
   }
 };
 } // namespace

@@ -226,7 +226,13 @@ def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
     shape; maps and reductions over trailing axes that share their leading dimensions (softmax, normalisation); any
     other reduction with the formula before it; reductions of one input along the same axes; maps with the data movement
     that feeds them. No path leaves a group and enters it again.
+
+    With `store-transposed`, which the code for GPUs cannot do, a convolution in panels is joined by the transposition
+    of its result to channels first.
   }];
+  let options = [
+    Option<"storeTransposed", "store-transposed", "bool", "false", "convolutions may store their results transposed">
+  ];
   let dependentDialects = ["::hone::graph::GraphDialect"];
 }
 

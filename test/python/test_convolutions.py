@@ -127,6 +127,43 @@ class Convolutions(unittest.TestCase):
                         got = hone.compile(model("Conv", attributes, values, {"x": dims}), cpu=cpu).run({"x": x})["y"]
                         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
+    def test_results_with_channels_first(self):
+        """Tiles of pixels that are stored transposed: remainders of pixels and channels, images, groups, epilogues, results that others need."""
+        rng = np.random.default_rng(7)
+        tails = {"none": [], "Relu": ["Relu"], "Sigmoid": ["Sigmoid"], "swish": ["Sigmoid", "Mul"], "residual": ["Add"], "twice": ["Relu", "both"]}
+        for i in range(60):
+            spatial, group, batch = int(rng.integers(1, 4)), int(rng.choice([1, 1, 2])), int(rng.choice([1, 1, 3]))
+            inner, outer = (int(rng.choice([3, 16, 24, 40])), int(rng.choice([16, 17, 20, 33, 48])))
+            kernel, stride, size = int(rng.choice([1, 1, 3])), int(rng.integers(1, 3)), [int(v) for v in rng.integers(1, (40, 40, 20, 8)[spatial], spatial)]
+            kind = list(tails)[i % len(tails)]
+            shape, weights = (batch, group * inner, *size), (group * outer, inner, *[kernel] * spatial)
+            x, w = (rng.standard_normal(s).astype(np.float32) for s in (shape, weights))
+            b = rng.standard_normal(group * outer).astype(np.float32)
+            nodes = [helper.make_node("Conv", ["x", "w", "b"], ["c"], group=group, strides=[stride] * spatial, pads=[kernel // 2] * (2 * spatial))]
+            result = (batch, group * outer, *((n + stride - 1) // stride for n in size))
+            feeds, outputs, last = {"x": x}, ["y"], "c"
+            for op in tails[kind]:
+                if op == "both":
+                    outputs.append("p")
+                    nodes.append(helper.make_node("ReduceSum", [last], ["p"], keepdims=0))
+                    continue
+                inputs = {"Mul": ["c", last], "Add": [last, "r"]}.get(op, [last])
+                nodes.append(helper.make_node(op, inputs, [f"{last}_"]))
+                last = f"{last}_"
+            if kind == "residual":
+                feeds["r"] = rng.standard_normal(result).astype(np.float32)
+            nodes.append(helper.make_node("Identity", [last], ["y"]))
+            info = lambda name, dims: helper.make_tensor_value_info(name, 1, dims)
+            graph = helper.make_graph(nodes, "one", [info(n, v.shape) for n, v in feeds.items()], [info("y", result)] + [info("p", [])] * (len(outputs) - 1),
+                                      [numpy_helper.from_array(w, "w"), numpy_helper.from_array(b, "b")])
+            proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+            want = ort.InferenceSession(proto).run(outputs, feeds)
+            for cpu in "native", "x86-64-v3":
+                with self.subTest(i=i, kind=kind, cpu=cpu, x=shape, w=weights, stride=stride):
+                    got = hone.compile(proto, cpu=cpu).run(feeds)
+                    for name, value in zip(outputs, want):
+                        np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-3)
+
     def test_pointwise(self):
         """One image and others, with maps behind: of channels, of rows, and of the whole image."""
         rng = np.random.default_rng(5)

@@ -183,3 +183,22 @@ func.func @no_tensor(%arg0: tensor<4xf32>, %arg1: i32) -> (tensor<4xf32>, i32) a
   // expected-error @below {{a kernel returns only tensors}}
   return %arg0, %arg1 : tensor<4xf32>, i32
 }
+
+// -----
+
+// A convolution whose result is transposed writes to a view of where that goes.
+// CHECK-LABEL: func.func private @transposed(
+// CHECK-SAME:    %[[X:.+]]: memref<1x8x8x4xf32>, %[[W:.+]]: memref<2x3x3x4x16xf32>, %[[R:.+]]: memref<1x32x8x8xf32>)
+// CHECK:         %[[VIEW:.+]] = memref.transpose %[[R]] (d0, d1, d2, d3) -> (d0, d2, d3, d1)
+// CHECK:         hone.kernel.conv ins(%[[X]], %[[W]] {{.*}} outs(%[[VIEW]] :
+// CHECK-NOT:     linalg.generic
+func.func private @transposed(%x: tensor<1x8x8x4xf32>, %w: tensor<2x3x3x4x16xf32>) -> tensor<1x32x8x8xf32> attributes {hone.kernel} {
+  %empty = tensor.empty() : tensor<1x8x8x32xf32>
+  %c = hone.kernel.conv ins(%x, %w : tensor<1x8x8x4xf32>, tensor<2x3x3x4x16xf32>) maps [] outs(%empty : tensor<1x8x8x32xf32>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  } -> tensor<1x8x8x32xf32>
+  %t = hone.transpose %c [0, 3, 1, 2] : tensor<1x8x8x32xf32> -> tensor<1x32x8x8xf32>
+  return %t : tensor<1x32x8x8xf32>
+}

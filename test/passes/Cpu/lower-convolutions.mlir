@@ -240,3 +240,29 @@ func.func @prefetched(%x: memref<1x14x14x128xf32>, %f: memref<4x3x3x128x16xf32>,
   }
   return
 }
+
+// -----
+
+// A result with channels first: two pixels of three vectors of channels are transposed, and stored as two pixels of each
+// channel, of which there are 20.
+// CHECK-LABEL: func.func @transposed(
+// CHECK:         %[[OUT:.+]] = memref.reinterpret_cast %arg2 {{.*}} to memref<2880xf32>
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK:         %[[MASK:.+]] = vector.constant_mask [2] : vector<8xi1>
+// CHECK-COUNT-20: vector.shuffle {{.*}} : vector<8xf32>, vector<8xf32>
+// CHECK-COUNT-8: vector.maskedstore %[[OUT]][%{{.+}}], %[[MASK]], %{{.+}} : memref<2880xf32>, vector<8xi1>, vector<8xf32>
+// CHECK-COUNT-20: vector.shuffle {{.*}} : vector<8xf32>, vector<8xf32>
+// CHECK-COUNT-8: vector.maskedstore %[[OUT]]
+// CHECK-COUNT-10: vector.shuffle {{.*}} : vector<8xf32>, vector<8xf32>
+// CHECK-COUNT-4: vector.maskedstore %[[OUT]]
+// CHECK-NOT:     vector.maskedstore
+// CHECK:         scf.for {{.*}} iter_args
+func.func @transposed(%x: memref<1x12x12x8xf32>, %f: memref<2x3x3x8x16xf32>, %out: memref<1x20x12x12xf32>) {
+  %view = memref.transpose %out (n, c, h, w) -> (n, h, w, c) : memref<1x20x12x12xf32> to memref<1x12x12x20xf32, strided<[2880, 12, 1, 144]>>
+  hone.kernel.conv ins(%x, %f : memref<1x12x12x8xf32>, memref<2x3x3x8x16xf32>) maps [] outs(%view : memref<1x12x12x20xf32, strided<[2880, 12, 1, 144]>>)
+      kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}

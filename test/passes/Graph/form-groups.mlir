@@ -1,4 +1,5 @@
 // RUN: hone-opt %s --split-input-file --hone-form-groups | FileCheck %s
+// RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v4},func.func(hone-form-groups{store-transposed}))' | FileCheck %s --check-prefix=STORE
 // RUN: hone-opt %s --split-input-file --hone-form-groups --remarks-filter-missed=form-groups 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // The residual operand comes from elsewhere; a value that others need is no obstacle.
@@ -235,4 +236,47 @@ func.func @siblings(%x: tensor<64x32xf32>) -> (tensor<f32>, tensor<f32>, tensor<
   %s = hone.reduce sum %x axes [0] : tensor<64x32xf32> -> tensor<32xf32>
   %t = hone.reduce sum %x axes [1] : tensor<64x32xf32> -> tensor<64xf32>
   return %a, %b, %s, %t : tensor<f32>, tensor<f32>, tensor<32xf32>, tensor<64xf32>
+}
+
+// -----
+
+// The transposition to channels first joins the convolution and the map, where that is allowed.
+// CHECK-LABEL: func.func @channels_first(
+// CHECK:         hone.conv {{.+}} {hone.group = 0 : i64}
+// CHECK-NOT:     hone.transpose {{.+}} {hone.group
+// STORE-LABEL: func.func @channels_first(
+// STORE:         hone.conv {{.+}} {hone.group = 0 : i64}
+// STORE:         hone.map {{.+}} attributes {hone.group = 0 : i64}
+// STORE:         hone.transpose {{.+}} {hone.group = 0 : i64}
+func.func @channels_first(%x: tensor<1x8x8x4xf32>, %w: tensor<2x3x3x4x16xf32>) -> tensor<1x32x8x8xf32> {
+  %c = hone.conv %x, %w kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> : tensor<1x8x8x4xf32>, tensor<2x3x3x4x16xf32> -> tensor<1x8x8x32xf32>
+  %m = hone.map ins(%c : tensor<1x8x8x32xf32>) -> tensor<1x8x8x32xf32> {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    hone.yield %0 : f32
+  }
+  %t = hone.transpose %m [0, 3, 1, 2] : tensor<1x8x8x32xf32> -> tensor<1x32x8x8xf32>
+  return %t : tensor<1x32x8x8xf32>
+}
+
+// -----
+
+// A product of the pixels of two images has no uniform distance between them.
+// STORE-LABEL: func.func @two_images(
+// STORE-NOT:     hone.group
+func.func @two_images(%x: tensor<2x8x8x4xf32>, %w: tensor<2x1x1x4x16xf32>) -> tensor<2x32x8x8xf32> {
+  %c = hone.conv %x, %w kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> : tensor<2x8x8x4xf32>, tensor<2x1x1x4x16xf32> -> tensor<2x8x8x32xf32>
+  %t = hone.transpose %c [0, 3, 1, 2] : tensor<2x8x8x32xf32> -> tensor<2x32x8x8xf32>
+  return %t : tensor<2x32x8x8xf32>
+}
+
+// -----
+
+// Others need the result with channels last.
+// STORE-LABEL: func.func @both_layouts(
+// STORE-NOT:     hone.group
+func.func @both_layouts(%x: tensor<1x8x8x4xf32>, %w: tensor<2x3x3x4x16xf32>) -> (tensor<1x32x8x8xf32>, tensor<1x8x8x32xf32>) {
+  %c = hone.conv %x, %w kernel [3, 3] strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] group 1 channels_last packed <16, 1> : tensor<1x8x8x4xf32>, tensor<2x3x3x4x16xf32> -> tensor<1x8x8x32xf32>
+  %t = hone.transpose %c [0, 3, 1, 2] : tensor<1x8x8x32xf32> -> tensor<1x32x8x8xf32>
+  return %t, %c : tensor<1x32x8x8xf32>, tensor<1x8x8x32xf32>
 }
