@@ -137,19 +137,23 @@ template <typename T> std::string shortest(T value) {
   return std::string(text, std::to_chars(text, std::end(text), value).ptr);
 }
 
-std::string numberText(int32_t type, Number value) {
-  if (type == HONE_TYPE_DOUBLE || type == HONE_TYPE_COMPLEX128)
-    return shortest(double(value));
-  if (type == HONE_TYPE_FLOAT || type == HONE_TYPE_COMPLEX64)
-    return shortest(float(value));
-  if (const SmallFloat *format = smallFloat(type)) {
-    char text[32];
-    snprintf(text, sizeof(text), "%.*Lg",
-             format->mantissaBits > 7   ? 5
-             : format->mantissaBits > 3 ? 4
-                                        : 3,
-             value);
-    return text;
+std::string rounded(Number value, int digits) {
+  char text[64];
+  snprintf(text, sizeof(text), "%.*Lg", digits, value);
+  return text;
+}
+
+/// `digits`: the most that a float has.
+std::string numberText(int32_t type, Number value, int digits) {
+  if (const SmallFloat *format = smallFloat(type))
+    return rounded(value, std::min(digits, format->mantissaBits > 7   ? 5
+                                           : format->mantissaBits > 3 ? 4
+                                                                      : 3));
+  if (isFloat(type)) {
+    bool isDouble = type == HONE_TYPE_DOUBLE || type == HONE_TYPE_COMPLEX128;
+    std::string text =
+        isDouble ? shortest(double(value)) : shortest(float(value));
+    return text.size() > size_t(digits) ? rounded(value, digits) : text;
   }
   return value < 0 ? std::to_string(int64_t(value))
                    : std::to_string(uint64_t(value));
@@ -165,7 +169,7 @@ public:
     if (elementCount(tensor) == 0)
       return "[]";
     collect(0, 0, [&](int64_t element) {
-      width = std::max(width, textAt(tensor, element).size());
+      width = std::max(width, textAt(tensor, element, kDigits).size());
     });
     put(0, 0);
     return result;
@@ -174,6 +178,7 @@ public:
 private:
   static constexpr int64_t kMostShown = 1000;
   static constexpr size_t kLineWidth = 100;
+  static constexpr int kDigits = 6;
 
   /// The indices of a dimension that are shown, with -1 for those left out: the
   /// first and last three in the last dimensions, the first in those before.
@@ -203,7 +208,7 @@ private:
   }
   void put(int32_t dim, int64_t base) {
     if (dim == tensor.rank) {
-      std::string text = textAt(tensor, base);
+      std::string text = textAt(tensor, base, kDigits);
       result += std::string(width - text.size(), ' ') + text;
       return;
     }
@@ -320,7 +325,8 @@ bool hone::run::rangeOf(int32_t type, Number &low, Number &high) {
   return true;
 }
 
-std::string hone::run::textAt(const hone_tensor &tensor, int64_t index) {
+std::string hone::run::textAt(const hone_tensor &tensor, int64_t index,
+                              int digits) {
   if (tensor.type == HONE_TYPE_STRING) {
     constexpr size_t kLongest = 60;
     auto text = load<hone_string>(tensor.data, index);
@@ -332,10 +338,11 @@ std::string hone::run::textAt(const hone_tensor &tensor, int64_t index) {
   }
   if (tensor.type == HONE_TYPE_BOOL)
     return realAt(tensor, index) != 0 ? "true" : "false";
-  std::string text = numberText(tensor.type, realAt(tensor, index));
+  std::string text = numberText(tensor.type, realAt(tensor, index), digits);
   if (!isComplex(tensor.type))
     return text;
-  std::string imaginary = numberText(tensor.type, imaginaryAt(tensor, index));
+  std::string imaginary =
+      numberText(tensor.type, imaginaryAt(tensor, index), digits);
   return text + (imaginary[0] == '-' ? "" : "+") + imaginary + "i";
 }
 

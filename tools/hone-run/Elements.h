@@ -24,8 +24,8 @@ void setReal(Array &array, int64_t index, Number value);
 /// not real numbers.
 bool rangeOf(int32_t type, Number &low, Number &high);
 
-/// With as many digits as tell it from its neighbours.
-std::string textAt(const hone_tensor &tensor, int64_t index);
+/// With as many digits as tell it from its neighbours, or rounded to fewer.
+std::string textAt(const hone_tensor &tensor, int64_t index, int digits = 20);
 
 /// All elements, or the first and last of each dimension if there are many, in
 /// rows of the last dimension.

@@ -36,8 +36,8 @@ void addInputs(CLI::App *command, Options &options) {
                       "for models with device code: a number, or 'cpu'");
   command->add_option("--input", options.inputs,
                       "NAME=FILE: .npy, .npz or ONNX's .pb, several for a "
-                      "sequence; or a .npz file, or a folder of .npy files or "
-                      "of input_N.pb, with the inputs that have its names");
+                      "sequence; or a .npz file or a folder with the inputs' "
+                      "names, or a folder with input_N.pb");
   command->add_option("--dim", options.dims,
                       "NAME=N: a free dimension of random inputs");
   command->add_flag("--random", options.random,
@@ -67,20 +67,20 @@ int main(int argc, char **argv) {
   run->add_flag("--print", options.print,
                 "print the outputs; of large ones the first and last elements");
   CLI::Option *expect =
-      run->add_option(
-             "--expect", options.expect,
-             "compare outputs with NAME=FILE: .npy, .npz or ONNX's .pb; or "
-             "with a .npz file, or a folder of .npy files or of output_N.pb")
+      run->add_option("--expect", options.expect,
+                      "compare outputs with NAME=FILE, as of --input; or with "
+                      "a .npz file "
+                      "or a folder with the outputs' names, or a folder with "
+                      "output_N.pb")
           ->allow_extra_args(false);
   run->add_option("--rtol", options.rtol,
-                  "how far outputs may be from --expect, relative to it "
+                  "how far floats may be from --expect, relative to it "
                   "(default: 0.001; 0.02 for floats under 32 bits)")
       ->check(CLI::NonNegativeNumber)
       ->needs(expect);
   run->add_option("--atol", options.atol,
-                  "the same in units, which is added (default: 0.00001; 0.002 "
-                  "for floats under 32 bits); integers may be as far off "
-                  "(default: 0)")
+                  "how far they may be from it in addition (default: 0.00001; "
+                  "0.002 for floats under 32 bits; 0 for integers)")
       ->check(CLI::NonNegativeNumber)
       ->needs(expect);
 

@@ -106,6 +106,11 @@ TEST(Elements, Tables) {
     setReal(array, i, Number(i) / 4);
   EXPECT_EQ(tableOf(array.tensor()), "[[   0 0.25  0.5]\n [0.75    1 1.25]]");
   EXPECT_EQ(positionText(array.tensor(), 5), "[1,2]");
+  setReal(array, 0, 1.0L / 3);
+  EXPECT_EQ(textAt(array.tensor(), 0), "0.33333334");
+  EXPECT_EQ(tableOf(array.tensor()),
+            "[[0.333333     0.25      0.5]\n [    0.75        1     1.25]]");
+  setReal(array, 0, 0);
   array.dims = {};
   EXPECT_EQ(tableOf(array.tensor()), "0");
   EXPECT_EQ(positionText(array.tensor(), 0), "");
