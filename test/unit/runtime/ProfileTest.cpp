@@ -2,6 +2,7 @@
 // Profiles of the tiny model: what rows and events tell of its three steps.
 #include "test/unit/runtime/TinyCall.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 #include <set>
 #include <unistd.h>
@@ -76,8 +77,15 @@ TEST(Profile, EventsTellWhatEachThreadDid) {
   for (int32_t threads : {1, 3}) {
     TinySession session(withThreads(threads));
     ASSERT_EQ(hone_rt_api.profile_start(session.session, 1000), HONE_OK);
-    // So long that each thread gets its part.
-    tiny::onPiece = [](int64_t, int64_t) { usleep(2000); };
+    // No thread goes on before all have something to do.
+    static std::atomic<uint32_t> missing;
+    missing = (1u << threads) - 1;
+    tiny::onPiece = [](int64_t, int64_t thread) {
+      missing &= ~(1u << thread);
+      for (int i = 0; i < 5000 && missing != 0; ++i)
+        usleep(2000);
+      usleep(2000);
+    };
     TinyCall call(100);
     ASSERT_EQ(call.run(session.session), HONE_OK) << session.message();
     tiny::onPiece = nullptr;
