@@ -32,6 +32,76 @@ int processors() {
   return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+/// In bytes.
+struct Memory {
+  int64_t arena, peak;
+};
+
+/// What is known of the model and its session, after the statistics.
+void addModel(Json &json, const Model &model, const Options &options,
+              Memory memory) {
+  hone_session_stats stats = model.stats();
+  json["dims"] = Json::object();
+  for (const auto &[name, size] : model.sizes())
+    json["dims"][name] = size;
+  json["threads"] = stats.threads;
+  json["streams"] = options.streams;
+  json["level"] = stats.level;
+  json["device"] = nullptr;
+  if (stats.device) {
+    json["device"] = stats.device;
+    json["device_bytes"] = stats.device_bytes;
+    json["device_arena_bytes"] = stats.device_arena_bytes;
+    json["replays"] = stats.replays;
+  }
+  json["peak_rss_bytes"] = memory.peak;
+  json["arena_bytes"] = memory.arena;
+  json["lower_bound_bytes"] = stats.lower_bound_bytes;
+  json["weight_bytes"] = model.descriptor().weight_bytes;
+  json["scratch_bytes"] = stats.scratch_bytes;
+  json["block_bytes"] = stats.block_bytes;
+}
+
+void printTimes(Measured &measured, const Model &model, int streams) {
+  Samples &samples = measured.samples;
+  hone_session_stats stats = model.stats();
+  std::string streamText =
+      streams > 1 ? " in " + std::to_string(streams) + " streams" : "";
+  printf("median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs%s on %lld "
+         "threads%s, level %s\n",
+         samples.quantile(0.5), samples.fastest(), samples.quantile(0.99),
+         static_cast<long long>(samples.runs()), streamText.c_str(),
+         static_cast<long long>(stats.threads), streams > 1 ? " each" : "",
+         stats.level);
+  printf("mean %.4f ms, standard deviation %.4f ms, p90 %.4f ms; %.1f runs per "
+         "second\n",
+         samples.mean(), samples.deviation(), samples.quantile(0.9),
+         measured.runsPerSecond());
+}
+
+void printModel(const Model &model, Memory memory) {
+  hone_session_stats stats = model.stats();
+  const char *separator = "sizes: ";
+  for (const auto &[name, size] : model.sizes()) {
+    printf("%s%s = %lld", separator, name.c_str(),
+           static_cast<long long>(size));
+    separator = ", ";
+  }
+  if (model.descriptor().free_dim_count)
+    printf("; --dim sets them\n");
+  if (stats.device)
+    printf("device: %s, %lld bytes (arena %lld), %lld runs replayed\n",
+           stats.device, static_cast<long long>(stats.device_bytes),
+           static_cast<long long>(stats.device_arena_bytes),
+           static_cast<long long>(stats.replays));
+  printf("memory: peak %lld bytes, arena %lld (lower bound %lld), weights "
+         "%lld\n",
+         static_cast<long long>(memory.peak),
+         static_cast<long long>(memory.arena),
+         static_cast<long long>(stats.lower_bound_bytes),
+         static_cast<long long>(model.descriptor().weight_bytes));
+}
+
 } // namespace
 
 int hone::run::benchModel(const Options &options) {
@@ -55,74 +125,25 @@ int hone::run::benchModel(const Options &options) {
     comparison.emplace(model, chosen);
   Measured measured =
       comparison ? comparison->measured() : measureStreams(streams, chosen);
-  Samples &samples = measured.samples;
+  Memory memory = {arenaBytes, peakResidentBytes()}; // without the profile's
 
-  hone_session_stats stats = model.stats();
   Json json;
   measured.addTo(json);
-  json["dims"] = Json::object();
-  for (const auto &[name, size] : model.sizes())
-    json["dims"][name] = size;
-  json["threads"] = stats.threads;
-  json["streams"] = chosen.streams;
-  json["level"] = stats.level;
-  json["device"] = nullptr;
-  if (stats.device) {
-    json["device"] = stats.device;
-    json["device_bytes"] = stats.device_bytes;
-    json["device_arena_bytes"] = stats.device_arena_bytes;
-    json["replays"] = stats.replays;
-  }
-  json["peak_rss_bytes"] = peakResidentBytes();
-  json["arena_bytes"] = arenaBytes;
-  json["lower_bound_bytes"] = stats.lower_bound_bytes;
-  json["weight_bytes"] = model.descriptor().weight_bytes;
-  json["scratch_bytes"] = stats.scratch_bytes;
-  json["block_bytes"] = stats.block_bytes;
+  addModel(json, model, chosen, memory);
   std::optional<Profile> profile;
   if (chosen.profile)
     profile.emplace(model, chosen.seconds, chosen.trace);
-  if (comparison)
-    json["compare"] = comparison->json();
   if (chosen.json) {
+    if (comparison)
+      json["compare"] = comparison->json();
     if (profile)
       json["profile"] = profile->json();
     printf("%s\n",
            json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
   }
-  std::string streamText =
-      chosen.streams > 1 ? " in " + std::to_string(chosen.streams) + " streams"
-                         : "";
-  printf("median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs%s on %lld "
-         "threads%s, level %s\n",
-         samples.quantile(0.5), samples.fastest(), samples.quantile(0.99),
-         static_cast<long long>(samples.runs()), streamText.c_str(),
-         static_cast<long long>(stats.threads),
-         chosen.streams > 1 ? " each" : "", stats.level);
-  printf("mean %.4f ms, standard deviation %.4f ms, p90 %.4f ms; %.1f runs per "
-         "second\n",
-         samples.mean(), samples.deviation(), samples.quantile(0.9),
-         measured.runsPerSecond());
-  const char *separator = "sizes: ";
-  for (const auto &[name, size] : model.sizes()) {
-    printf("%s%s = %lld", separator, name.c_str(),
-           static_cast<long long>(size));
-    separator = ", ";
-  }
-  if (model.descriptor().free_dim_count)
-    printf("; --dim sets them\n");
-  if (stats.device)
-    printf("device: %s, %lld bytes (arena %lld), %lld runs replayed\n",
-           stats.device, static_cast<long long>(stats.device_bytes),
-           static_cast<long long>(stats.device_arena_bytes),
-           static_cast<long long>(stats.replays));
-  printf("memory: peak %lld bytes, arena %lld (lower bound %lld), weights "
-         "%lld\n",
-         json["peak_rss_bytes"].get<long long>(),
-         static_cast<long long>(arenaBytes),
-         static_cast<long long>(stats.lower_bound_bytes),
-         static_cast<long long>(model.descriptor().weight_bytes));
+  printTimes(measured, model, chosen.streams);
+  printModel(model, memory);
   if (comparison)
     comparison->print();
   if (profile)

@@ -76,13 +76,6 @@ bool hone::run::readBytes(ByteSource &source, size_t size, Bytes &bytes) {
   return true;
 }
 
-bool hone::run::isFolder(const std::string &path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0)
-    throw Failure{1, path + ": " + strerror(errno)};
-  return S_ISDIR(status.st_mode);
-}
-
 void hone::run::writeFile(const std::string &path,
                           const std::vector<std::string_view> &pieces) {
   struct stat status;

@@ -46,9 +46,6 @@ private:
 /// fewer.
 bool readBytes(ByteSource &source, size_t size, Bytes &bytes);
 
-/// Whether this is a folder; throws Failure if there is nothing.
-bool isFolder(const std::string &path);
-
 /// Writes the pieces to a temporary file in the same folder and renames it;
 /// links are followed, and anything but a regular file is written directly.
 /// Throws Failure.
