@@ -2,6 +2,7 @@
 // The contents of a model's descriptor, read from the attributes of its planned
 // host module.
 #include "compiler/Driver/ModelTables.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
@@ -233,6 +234,11 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
         out.push_back(cast<StringAttr>(entry).getValue().str());
   };
   strings(rt::kFreeDimsAttr, info.freeDims);
+  // An .mlir file may have anything there.
+  if (auto metadata = host->getAttrOfType<ArrayAttr>(onnx::kMetadataAttr))
+    for (Attribute entry : metadata)
+      if (auto text = dyn_cast<StringAttr>(entry))
+        info.metadata.push_back(text.str());
   if (auto nodes = host->getAttrOfType<ArrayAttr>(rt::kNodesAttr))
     for (Attribute node : nodes)
       info.nodes.push_back(readNode(node));

@@ -54,9 +54,14 @@ nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
   return list;
 }
 
+/// A text of a model, whatever its bytes are.
+nb::object textOf(const char *text) {
+  return nb::steal(PyUnicode_DecodeUTF8(text, std::strlen(text), "replace"));
+}
+
 /// What `hone info` shows, apart from inputs and outputs.
 nb::dict describeModel(const hone_descriptor &model) {
-  nb::list memory, precision, levels;
+  nb::list memory, rounded, levels;
   nb::dict chips; // several images may be for one
   if (model.memory & HONE_MEMORY_PLANNED)
     memory.append("planned");
@@ -65,21 +70,25 @@ nb::dict describeModel(const hone_descriptor &model) {
   if (model.memory & HONE_MEMORY_UNBOUNDED)
     memory.append("unbounded");
   if (model.plan & HONE_PLAN_BF16)
-    precision.append("bf16");
+    rounded.append("bf16");
   if (model.plan & HONE_PLAN_F16)
-    precision.append("f16");
+    rounded.append("f16");
   for (int64_t i = 0; i < model.level_count; ++i)
     levels.append(model.levels[i].name);
   for (int64_t i = 0; model.device && i < model.device->image_count; ++i)
     chips[model.device->images[i].chip] = nb::none();
+  nb::dict metadata;
+  for (int64_t i = 0; i < model.metadata_count; ++i)
+    metadata[textOf(model.metadata[2 * i])] = textOf(model.metadata[2 * i + 1]);
   nb::dict info;
-  info["name"] = nb::steal(PyUnicode_DecodeFSDefault(model.name));
+  info["name"] = textOf(model.name);
   info["producer"] = model.producer;
+  info["metadata"] = metadata;
   info["memory"] = nb::tuple(memory);
   info["arena_bytes"] =
       model.slot_offsets ? nb::cast(model.arena_bytes) : nb::none();
   info["weight_bytes"] = model.weight_bytes;
-  info["rounded_to"] = nb::tuple(precision);
+  info["rounded_to"] = nb::tuple(rounded);
   info["levels"] = nb::tuple(levels);
   info["chips"] = nb::tuple(chips.keys());
   return info;
@@ -114,9 +123,7 @@ void raiseError(const std::exception_ptr &thrown, void *) {
     std::rethrow_exception(thrown);
   } catch (const Error &e) {
     nb::object type = nb::module_::import_("hone.errors").attr(e.name);
-    nb::object text = nb::steal(
-        PyUnicode_DecodeUTF8(e.what(), std::strlen(e.what()), "replace"));
-    PyErr_SetObject(type.ptr(), text.ptr());
+    PyErr_SetObject(type.ptr(), textOf(e.what()).ptr());
   }
 }
 

@@ -87,6 +87,7 @@ struct ModelInfo {
   std::string symbol = "hone_model", name, producer;
   std::vector<ValueInfo> inputs, outputs;
   std::vector<std::string> freeDims;
+  std::vector<std::string> metadata; ///< names and values in turn
   std::vector<NodeInfo> nodes;
   std::vector<StepInfo> steps;
   std::vector<SlotInfo> slots;

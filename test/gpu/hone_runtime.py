@@ -92,7 +92,8 @@ class Descriptor(ctypes.Structure):
         ("weights_checksum", c_uint64),
         ("steps", c_void_p),
         ("step_count", c_int64),
-        *((name, c_void_p) for name in ("step_nodes", "kernel_work", "work_terms")),
+        *((name, c_void_p) for name in ("step_nodes", "kernel_work", "work_terms", "metadata")),
+        ("metadata_count", c_int64),
     ]
 
 
@@ -120,7 +121,7 @@ class SessionStats(ctypes.Structure):
 
 
 # The header's assertions.
-for _type, _size in (Value, 32), (ValueInfo, 72), (DeviceCode, 56), (Descriptor, 288), (SessionOptions, 40), (SessionStats, 104):
+for _type, _size in (Value, 32), (ValueInfo, 72), (DeviceCode, 56), (Descriptor, 304), (SessionOptions, 40), (SessionStats, 104):
     assert ctypes.sizeof(_type) == _size, _type
 
 # Name: result, arguments.

@@ -2,11 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Ways to call a model, what it says of itself, and the exceptions of wrong calls."""
 import collections
+import json
+import os
+import pathlib
 import pickle
+import subprocess
+import tempfile
 import types
 import unittest
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper
 
 import hone
@@ -141,6 +147,24 @@ class InspectionTest(unittest.TestCase):
         nodes = [helper.make_node("MatMul", ["x", "x"], ["s"]), helper.make_node("MatMul", ["s", "s"], ["y"])]
         self.assertEqual(hone.compile(graph_model(nodes, [float_info("x", ["n", "n"])], [float_info("y", ["n", "n"])])).info.arena_bytes, None)
         self.assertEqual(hone.compile(add_model(), target="cuda,cpu", gpu="sm_80").info.chips, ("sm_80",))
+
+    def test_metadata(self):
+        model = onnx.load_from_string(add_model())
+        self.assertEqual(hone.compile(model).info.metadata, {})
+        metadata = {"names": "{0: 'cat', 1: 'dog'}", "": "no name", "empty": "", "ünï": "cödé\n%s"}
+        helper.set_model_props(model, metadata)
+        model.metadata_props.add(key="z\0z", value="cut\0here")
+        expected = {**metadata, "z": "cut"}
+        with tempfile.TemporaryDirectory() as folder:
+            library = pathlib.Path(folder) / "m.so"
+            self.assertEqual(hone.compile(model, output=library, cpu="x86-64-v2,x86-64-v3").info.metadata, expected)
+            program = pathlib.Path(os.environ["HONE_BUILD"]) / "bin" / "hone"
+            told = subprocess.run([program, "info", "--json", library], capture_output=True, text=True, check=True).stdout
+            self.assertEqual(json.loads(told)["metadata"], expected)
+            told = subprocess.run([program, "info", library], capture_output=True, text=True, check=True).stdout
+            self.assertIn("metadata:\n  names: {0: 'cat', 1: 'dog'}\n", told)
+        damaged = model.SerializeToString().replace(b"no name", b"n\xff name")
+        self.assertEqual(hone.compile(damaged).info.metadata[""], "n\N{REPLACEMENT CHARACTER} name")
 
     def test_models_are_not_made_directly(self):
         with self.assertRaisesRegex(TypeError, "hone.compile and hone.load"):

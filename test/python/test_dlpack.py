@@ -205,21 +205,12 @@ class TorchTest(unittest.TestCase):
     def test_types(self):
         import torch
 
-        for name, kind in {**TYPES, "bfloat16": TensorProto.BFLOAT16}.items():
+        for name in ("bool", "uint8", "int32", "int64", "float16", "float32", "float64", "bfloat16"):
+            kind = TYPES.get(name, TensorProto.BFLOAT16)
             x = torch.ones((2, 3), dtype=getattr(torch, name))
             out = torch.zeros_like(x)
             identity(kind)(x, out={"y": out})
             self.assertTrue(torch.equal(out, x), name)
-
-    def test_tensors_that_need_a_gradient(self):
-        import torch
-
-        x = torch.ones((2, 3), requires_grad=True)
-        with self.assertRaisesRegex(TypeError, "detach"):
-            self.model(x, x)
-        with self.assertRaises(ValueError):
-            self.model(X, X, out={"y": x})
-        np.testing.assert_array_equal(self.model(x.detach(), x.detach())["y"], 2 * np.ones((2, 3)))
 
 
 if __name__ == "__main__":

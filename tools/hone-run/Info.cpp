@@ -156,6 +156,9 @@ Json infoJson(const hone_descriptor &model) {
   Json json;
   json["name"] = model.name;
   json["producer"] = model.producer;
+  json["metadata"] = Json::object();
+  for (int64_t i = 0; i < model.metadata_count; ++i)
+    json["metadata"][model.metadata[2 * i]] = model.metadata[2 * i + 1];
   json["abi_version"] = model.abi_version;
   json["oldest_glibc"] = HONE_OLDEST_GLIBC;
   json["inputs"] = Json::array();
@@ -209,6 +212,11 @@ int hone::run::showInfo(const Options &options) {
   }
   printf("%s, made by %s\n", shown(model.name).c_str(),
          shown(model.producer).c_str());
+  if (model.metadata_count)
+    printf("metadata:\n");
+  for (int64_t i = 0; i < model.metadata_count; ++i)
+    printf("  %s: %s\n", shown(model.metadata[2 * i]).c_str(),
+           shown(model.metadata[2 * i + 1]).c_str());
   printf("inputs:\n");
   for (int32_t i = 0; i < model.input_count; ++i)
     printValue(model, model.inputs[i]);

@@ -18,6 +18,9 @@ namespace hone::onnx {
 constexpr int64_t kNewestOpset = 28;
 constexpr int64_t kOldestOpset = 1;
 
+/// On modules: names and values of the file's metadata in turn.
+inline constexpr llvm::StringLiteral kMetadataAttr = "hone.metadata";
+
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
   /// Initializers that become inputs with a default value. Nothing: those that

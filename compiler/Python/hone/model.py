@@ -42,14 +42,15 @@ class Kernel(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What is known of a model before it runs. `name` is that of its file, and `producer` the compiler. `memory` has kinds:
-    "planned", for sizes that follow from the free dimensions; "bounded", where data decide, up to a bound; "unbounded".
-    `arena_bytes` are what a run needs for intermediate values, None if it depends on the free dimensions. `rounded_to` has
-    the types that weights of products were rounded to, "bf16" and "f16"; `levels` the CPU levels, and `chips` the GPUs that
-    there is machine code for."""
+    """What is known of a model before it runs. `name` is that of its file, `producer` the compiler, and `metadata` what the
+    file says of itself: {name: text} of its metadata_props. `memory` has kinds: "planned", for sizes that follow from the
+    free dimensions; "bounded", where data decide, up to a bound; "unbounded". `arena_bytes` are what a run needs for
+    intermediate values, None if it depends on the free dimensions. `rounded_to` has the types that weights of products
+    were rounded to, "bf16" and "f16"; `levels` the CPU levels, and `chips` the GPUs that there is machine code for."""
 
     name: str
     producer: str
+    metadata: dict[str, str]
     memory: tuple[str, ...]
     arena_bytes: int | None
     weight_bytes: int

@@ -308,7 +308,9 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
        b.i64(info.steps.size()),
        stepNodes,
        work,
-       workTerms},
+       workTerms,
+       b.strings(info.metadata, "metadata"),
+       b.i64(info.metadata.size() / 2)},
       sizeof(hone_descriptor));
   Constant *global = b.global(descriptor, "descriptor");
 

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 7u
+#define HONE_ABI_VERSION 8u
 
 /* The oldest glibc that models and libhone_runtime support. */
 #define HONE_OLDEST_GLIBC "2.28"
@@ -461,6 +461,9 @@ struct hone_descriptor {
   const uint32_t *step_nodes;       /* 264: indices in nodes */
   const hone_work *kernel_work;     /* 272: of each kernel */
   const hone_term *work_terms;      /* 280 */
+  const char *const *metadata; /* 288: names and values of the model file's own
+                                  metadata, in turn */
+  int64_t metadata_count;      /* 296: pairs of both */
 };
 
 /* What a model exports. */
@@ -935,7 +938,7 @@ HONE_ASSERT_OFFSET(hone_term, numbers, 8);
 HONE_ASSERT(sizeof(hone_work) == 8);
 HONE_ASSERT_OFFSET(hone_work, flop_terms, 4);
 HONE_ASSERT_OFFSET(hone_work, byte_terms, 6);
-HONE_ASSERT(sizeof(hone_descriptor) == 288);
+HONE_ASSERT(sizeof(hone_descriptor) == 304);
 HONE_ASSERT_OFFSET(hone_descriptor, name, 8);
 HONE_ASSERT_OFFSET(hone_descriptor, producer, 16);
 HONE_ASSERT_OFFSET(hone_descriptor, api, 24);
@@ -973,6 +976,8 @@ HONE_ASSERT_OFFSET(hone_descriptor, step_count, 256);
 HONE_ASSERT_OFFSET(hone_descriptor, step_nodes, 264);
 HONE_ASSERT_OFFSET(hone_descriptor, kernel_work, 272);
 HONE_ASSERT_OFFSET(hone_descriptor, work_terms, 280);
+HONE_ASSERT_OFFSET(hone_descriptor, metadata, 288);
+HONE_ASSERT_OFFSET(hone_descriptor, metadata_count, 296);
 HONE_ASSERT(sizeof(hone_weights_end) == 24);
 HONE_ASSERT(sizeof(hone_seal) == 160);
 HONE_ASSERT_OFFSET(hone_seal, weights_offset, 8);

@@ -109,6 +109,11 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
 
   Location loc = UnknownLoc::get(&context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  SmallVector<StringRef> metadata;
+  for (const auto &[name, value] : model.metadata)
+    metadata.append({name, value});
+  if (!metadata.empty())
+    (*module)->setAttr(kMetadataAttr, builder.getStrArrayAttr(metadata));
   // Discarded attempts refer to the module: they are released before anything
   // in it is erased.
   auto releaseDiscarded = [&] {
