@@ -291,10 +291,14 @@ Fusion hone::planTransposedResult(ConvOp conv, Value value,
     return Fusion::no("it is of free size, or not f32");
   const CpuMachine &machine = CpuMachine::of(conv);
   if (!machine.hasMasks(type.getElementTypeBitWidth()))
-    return Fusion::no("the target cannot store parts of vectors");
-  // Rows of a product are those of one image.
-  if (isPointwise(conv) && type.getDimSize(0) != 1)
-    return Fusion::no("a product has the pixels of several images as its rows");
+    return Fusion::no("a CPU level cannot store parts of vectors");
+  bool isProduct =
+      llvm::all_of(conv.getKernel(), [](int64_t size) { return size == 1; });
+  // Its rows would be pixels of all images, which have no uniform distance.
+  if (isProduct && type.getDimSize(0) != 1)
+    return Fusion::no("the pixels of several images are rows of one product");
+  if (!isProduct && type.getDimSize(rank - 2) < tuning::kMinStoredRow)
+    return Fusion::no("its rows are short");
   return {FusionKind::Move};
 }
 

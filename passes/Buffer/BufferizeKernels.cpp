@@ -152,7 +152,8 @@ private:
       return;
     }
     writtenInPlace.insert(target);
-    if (KernelConvOp conv = transposedConvolution(op); conv && !teams) {
+    if (KernelConvOp conv = transposedConvolution(op);
+        conv && !teams && target.getType() == bufferType(value.getType())) {
       // The convolution writes to a view.
       AffineMap order = cast<linalg::GenericOp>(op).getIndexingMapsArray()[0];
       auto inner = OpBuilder::atBlockBegin(&kernel.getBody().front());

@@ -250,9 +250,9 @@ void PanelEmitter::atColumnTile(Value inGroups, Value tile, ColumnBody body) {
   Value fits =
       e.cmp(arith::CmpIPredicate::sle, e.add(column, columns), groupOut);
   e.branch(fits, whole, [&] {
-    bool masked = left % lanes != 0 || !channels;
-    emitColumns((left + lanes - 1) / lanes,
-                masked ? e.sub(groupOut, column) : nullptr);
+    Value remaining = channels ? e.cst(left) : e.sub(groupOut, column);
+    emitColumns(llvm::divideCeil(left, lanes),
+                left % lanes != 0 || !channels ? remaining : Value());
   });
 }
 

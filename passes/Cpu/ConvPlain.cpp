@@ -6,6 +6,7 @@
 #include "passes/Cpu/RegisterTile.h"
 #include "passes/Cpu/WindowRow.h"
 #include "passes/Emit/ConvPoint.h"
+#include "passes/Machine/Estimate.h"
 #include "passes/Machine/Tuning.h"
 
 using namespace mlir;
@@ -18,9 +19,26 @@ static int64_t rowsOfTile(const CpuMachine &machine, const ConvPoint &point,
   if (!point.sharesRows())
     return 1;
   int64_t vectors = tuning::kRowVectors;
-  if (std::optional<int64_t> pixels = constantOf(point.getWindow().out.back()))
-    vectors = std::clamp<int64_t>(llvm::divideCeil(*pixels, lanes), 1, vectors);
-  return tuning::sharedRows(machine, vectors);
+  const Window &window = point.getWindow();
+  int64_t groups = 1;
+  if (std::optional<int64_t> pixels = constantOf(window.out.back())) {
+    int64_t all = std::max<int64_t>(llvm::divideCeil(*pixels, lanes), 1);
+    if (all <= tuning::kMaxUnrolledVectors)
+      groups = llvm::divideCeil(all, vectors);
+    vectors = std::min(all, vectors);
+  }
+  int64_t rows = tuning::sharedRows(machine, vectors);
+  // Rows of the input that not all rows of the tile read are unrolled.
+  int64_t stride = window.strides.end()[-2];
+  int64_t taps = std::min(window.kernel.back(), tuning::kMaxUnrolledKernel);
+  auto unrolled = [&] {
+    int64_t inputRows = estimateProduct(2, estimateProduct(rows - 1, stride));
+    return estimateProduct(estimateProduct(inputRows, taps),
+                           groups * rows * vectors);
+  };
+  while (rows > 1 && unrolled() > tuning::kMaxUnrolledTaps)
+    --rows;
+  return rows;
 }
 
 /// Rows of outputs in tiles: if their number is known, the last tiles have one

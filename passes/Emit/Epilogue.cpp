@@ -78,6 +78,25 @@ Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
                cast<ShapedType>(op.getOuts().front().getType()).getShape(),
                groups) {}
 
+/// Whether elements have a uniform distance along `count` dimensions from
+/// `first` on, as one; true unless it is known that they have not.
+[[maybe_unused]] static bool isUniform(const FlatBuffer &buffer, int64_t first,
+                                       int64_t count) {
+  std::optional<int64_t> expected;
+  for (int64_t i = first + count; i-- > first;) {
+    std::optional<int64_t> stride = constantOf(buffer.strides[i]),
+                           size = constantOf(buffer.sizes[i]);
+    if (!stride || !size)
+      return true;
+    if (*size == 1)
+      continue;
+    if (expected && *stride != *expected)
+      return false;
+    expected = *stride * *size;
+  }
+  return true;
+}
+
 Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
                    SmallVector<FlatBuffer> outBuffers, ArrayRef<int64_t> shape,
                    ArrayRef<int64_t> groups)
@@ -91,6 +110,7 @@ Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
     Value size = e.cst(1);
     for (int64_t i = dim; i < dim + group; ++i)
       size = e.mul(size, outs.front().sizes[i]);
+    assert(isUniform(outs.front(), dim, group));
     sizes.push_back(size);
     outStrides.push_back(outs.front().strides[dim + group - 1]);
     for (auto [extra, map] : llvm::zip_equal(

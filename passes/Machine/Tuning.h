@@ -234,6 +234,11 @@ inline int64_t sharedRows(const CpuMachine &machine, int64_t vectors) {
   int64_t registers = machine.vectorRegisters - 2 - vectors;
   return std::clamp<int64_t>(registers / (vectors + 1), 1, 4);
 }
+/// Multiply-adds of such tiles that are unrolled at most; more have fewer rows.
+inline constexpr int64_t kMaxUnrolledTaps = 1536;
+/// Pixels in a row of a convolution from which a tile is transposed to be
+/// stored: it takes as long for fewer.
+inline constexpr int64_t kMinStoredRow = 4;
 /// Pixels of a smaller tile, for the remainder of a row of unknown size.
 inline constexpr int64_t kFewPixels = 2;
 

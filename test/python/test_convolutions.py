@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Convolutions and transposed ones with constant and run-time weights, groups and free sizes, against ONNX Runtime."""
 import itertools
+import pathlib
+import tempfile
 import unittest
 
 import numpy as np
@@ -127,15 +129,27 @@ class Convolutions(unittest.TestCase):
                         got = hone.compile(model("Conv", attributes, values, {"x": dims}), cpu=cpu).run({"x": x})["y"]
                         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
+    def test_large_kernels_stay_small_code(self):
+        shape, attributes = (1, 8, 114, 500), dict(kernel_shape=[16, 16], strides=[2, 2], pads=[7] * 4, group=8)
+        values = {"x": np.zeros(shape, np.float32), "w": np.zeros((8, 1, 16, 16), np.float32), "b": np.zeros(8, np.float32)}
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "model.so"
+            hone.compile(model("Conv", attributes, values, {"x": shape, "w": (8, 1, 16, 16)}), output=str(path))
+            self.assertLess(path.stat().st_size, 150_000)
+
     def test_results_with_channels_first(self):
         """Tiles of pixels that are stored transposed: remainders of pixels and channels, images, groups, epilogues, results that others need."""
         rng = np.random.default_rng(7)
         tails = {"none": [], "Relu": ["Relu"], "Sigmoid": ["Sigmoid"], "swish": ["Sigmoid", "Mul"], "residual": ["Add"], "twice": ["Relu", "both"]}
+        # Products of several images' pixels, with and without strides; rows of one pixel.
+        fixed = [(2, 1, 2, 16, 32, 1, stride, [40, 40], "none") for stride in (1, 2)] + [(1, 1, 1, 16, 32, 3, 1, [1], "none"), (2, 1, 1, 16, 32, 3, 1, [30, 1], "Relu")]
         for i in range(60):
             spatial, group, batch = int(rng.integers(1, 4)), int(rng.choice([1, 1, 2])), int(rng.choice([1, 1, 3]))
             inner, outer = (int(rng.choice([3, 16, 24, 40])), int(rng.choice([16, 17, 20, 33, 48])))
             kernel, stride, size = int(rng.choice([1, 1, 3])), int(rng.integers(1, 3)), [int(v) for v in rng.integers(1, (40, 40, 20, 8)[spatial], spatial)]
             kind = list(tails)[i % len(tails)]
+            if i < len(fixed):
+                spatial, group, batch, inner, outer, kernel, stride, size, kind = fixed[i]
             shape, weights = (batch, group * inner, *size), (group * outer, inner, *[kernel] * spatial)
             x, w = (rng.standard_normal(s).astype(np.float32) for s in (shape, weights))
             b = rng.standard_normal(group * outer).astype(np.float32)

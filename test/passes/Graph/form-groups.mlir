@@ -272,6 +272,17 @@ func.func @two_images(%x: tensor<2x8x8x4xf32>, %w: tensor<2x1x1x4x16xf32>) -> te
 
 // -----
 
+// Neither has one of every second pixel.
+// STORE-LABEL: func.func @two_images_with_strides(
+// STORE-NOT:     hone.group
+func.func @two_images_with_strides(%x: tensor<2x8x8x4xf32>, %w: tensor<2x1x1x4x16xf32>) -> tensor<2x32x4x4xf32> {
+  %c = hone.conv %x, %w kernel [1, 1] strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> : tensor<2x8x8x4xf32>, tensor<2x1x1x4x16xf32> -> tensor<2x4x4x32xf32>
+  %t = hone.transpose %c [0, 3, 1, 2] : tensor<2x4x4x32xf32> -> tensor<2x32x4x4xf32>
+  return %t : tensor<2x32x4x4xf32>
+}
+
+// -----
+
 // Others need the result with channels last.
 // STORE-LABEL: func.func @both_layouts(
 // STORE-NOT:     hone.group
