@@ -31,9 +31,30 @@ static int64_t findDim(AffineMap map, int64_t dim) {
   return -1;
 }
 
+/// Whether elements have a uniform distance along dimensions `first` to `last`,
+/// as one; true unless it is known that they have not.
+static bool isUniform(MemRefType buffer, int64_t first, int64_t last) {
+  SmallVector<int64_t> strides = buffer.getStridesAndOffset().first;
+  std::optional<int64_t> expected;
+  for (int64_t dim = last; dim >= first; --dim) {
+    int64_t stride = strides[dim], size = buffer.getDimSize(dim);
+    if (ShapedType::isDynamic(stride) || ShapedType::isDynamic(size))
+      return true;
+    if (size == 1)
+      continue;
+    if (expected && stride != *expected)
+      return false;
+    expected = stride * size;
+  }
+  return true;
+}
+
 bool Epilogue::canMerge(graph::KernelOpInterface op, int64_t first,
                         int64_t last) {
   auto type = cast<ShapedType>(op.getOuts().front().getType());
+  if (auto buffer = dyn_cast<MemRefType>(type);
+      buffer && !isUniform(buffer, first, last))
+    return false;
   for (AffineMap map : op.getMaps().getAsValueRange<AffineMapAttr>()) {
     std::optional<int64_t> previous;
     for (int64_t dim = first; dim <= last; ++dim) {
@@ -78,25 +99,6 @@ Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
                cast<ShapedType>(op.getOuts().front().getType()).getShape(),
                groups) {}
 
-/// Whether elements have a uniform distance along `count` dimensions from
-/// `first` on, as one; true unless it is known that they have not.
-[[maybe_unused]] static bool isUniform(const FlatBuffer &buffer, int64_t first,
-                                       int64_t count) {
-  std::optional<int64_t> expected;
-  for (int64_t i = first + count; i-- > first;) {
-    std::optional<int64_t> stride = constantOf(buffer.strides[i]),
-                           size = constantOf(buffer.sizes[i]);
-    if (!stride || !size)
-      return true;
-    if (*size == 1)
-      continue;
-    if (expected && *stride != *expected)
-      return false;
-    expected = *stride * *size;
-  }
-  return true;
-}
-
 Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
                    SmallVector<FlatBuffer> outBuffers, ArrayRef<int64_t> shape,
                    ArrayRef<int64_t> groups)
@@ -110,7 +112,7 @@ Epilogue::Epilogue(Emitter &e, graph::KernelOpInterface op,
     Value size = e.cst(1);
     for (int64_t i = dim; i < dim + group; ++i)
       size = e.mul(size, outs.front().sizes[i]);
-    assert(isUniform(outs.front(), dim, group));
+    assert(group == 1 || canMerge(op, dim, dim + group - 1));
     sizes.push_back(size);
     outStrides.push_back(outs.front().strides[dim + group - 1]);
     for (auto [extra, map] : llvm::zip_equal(
@@ -179,7 +181,7 @@ void Epilogue::emitScalar(const Cursor &cursor, ValueRange accumulators) const {
 
 int64_t Epilogue::vectorWidth(int64_t bytes) const {
   std::optional<int64_t> columns = constantOf(sizes.back());
-  if (!vectorizes || !columns || *columns == 0)
+  if (!vectorizes || transposes || !columns || *columns == 0)
     return 1;
   int64_t width = bytes;
   while (*columns % width != 0)
@@ -233,13 +235,17 @@ void hone::forVectors(Emitter &e, Value count, int64_t lanes,
     body(whole, makeMask(e, rest, e.cst(0), lanes));
 }
 
+bool Epilogue::hasVectors(size_t rowAxis) const {
+  return vectorizes && (!transposes || constantOf(outStrides[rowAxis]) == 1);
+}
+
 void Epilogue::emitTile(const Cursor &cursor, size_t rowAxis, int64_t rows,
                         int64_t vectors,
                         ArrayRef<SmallVector<Value>> accumulators,
                         Value remaining, Value existing) {
   int64_t lanes =
       cast<VectorType>(accumulators[0][0].getType()).getNumElements();
-  if (vectorizes && (!heavy || rows * vectors <= 2))
+  if (hasVectors(rowAxis) && (!heavy || rows * vectors <= 2))
     emitLight(cursor, rowAxis, rows, vectors, lanes, accumulators, remaining,
               existing);
   else
@@ -307,18 +313,6 @@ void Epilogue::storeTransposed(
   size_t columnAxis = sizes.size() - 1;
   std::optional<int64_t> known =
       remaining ? constantOf(remaining) : std::nullopt;
-  // Stores what one column has in the rows from `first` on.
-  auto forColumn = [&](int64_t first, int64_t column,
-                       function_ref<void(Value offset)> store) {
-    if (known && column >= *known)
-      return;
-    Cursor place = moved(cursor, rowAxis, e.cst(first));
-    place = moved(place, columnAxis, e.cst(column));
-    auto emit = [&] { store(place.out); };
-    if (!remaining || known || column == 0)
-      return emit();
-    e.branch(e.cmp(arith::CmpIPredicate::slt, e.cst(column), remaining), emit);
-  };
   for (int64_t v = 0; v < vectors; ++v) {
     int64_t lanes = cast<VectorType>(valueOf(0, v).getType()).getNumElements();
     for (int64_t first = 0; first < rows; first += lanes) {
@@ -328,10 +322,21 @@ void Epilogue::storeTransposed(
         block.push_back(valueOf(first + std::min(r, count - 1), v));
       Value end = existing ? existing : count < lanes ? e.cst(rows) : Value();
       Value mask = makeMask(e, end, e.cst(first), lanes);
-      for (auto [c, column] : llvm::enumerate(transposeBlock(e, block)))
-        forColumn(first, v * lanes + c, [&, value = column](Value offset) {
-          out.store(e, offset, value, mask);
-        });
+      Cursor row = moved(cursor, rowAxis, e.cst(first));
+      for (auto [lane, values] : llvm::enumerate(transposeBlock(e, block))) {
+        int64_t column = v * lanes + lane;
+        if (known && column >= *known)
+          break;
+        Value offset = moved(row, columnAxis, e.cst(column)).out;
+        auto store = [&, values = values] {
+          out.store(e, offset, values, mask);
+        };
+        if (!remaining || known || column == 0)
+          store();
+        else
+          e.branch(e.cmp(arith::CmpIPredicate::slt, e.cst(column), remaining),
+                   store);
+      }
     }
   }
 }
@@ -352,12 +357,12 @@ void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
     for (auto [n, value] : llvm::enumerate(accumulators[i]))
       scratch[i].store(e, e.cst(n * lanes), value);
   }
-  bool isStoredLater = transposes && vectorizes;
+  bool inVectors = hasVectors(rowAxis), isStoredLater = transposes && inVectors;
   if (isStoredLater)
     for (auto [o, out] : llvm::enumerate(outs))
       provide(resultScratch, o, out.elementType());
   Value count = e.cst(columns);
-  if (remaining && !vectorizes)
+  if (remaining && !inVectors)
     count = e.min(count, remaining);
   Value rowCount = e.cst(rows);
   if (existing)
@@ -365,12 +370,12 @@ void Epilogue::emitLoop(const Cursor &cursor, size_t rowAxis, int64_t rows,
   e.loop(e.cst(0), rowCount, [&](Value r) {
     Cursor row = moved(cursor, rowAxis, r);
     Value rowStart = e.mul(r, columns);
-    e.loop(e.cst(0), count, vectorizes ? lanes : 1, {},
+    e.loop(e.cst(0), count, inVectors ? lanes : 1, {},
            [&](Value c, ValueRange) -> SmallVector<Value> {
              Cursor place = moved(row, columnAxis, c);
              Value start = e.add(rowStart, c);
              SmallVector<Value> arguments;
-             if (!vectorizes) {
+             if (!inVectors) {
                for (unsigned i = 0; i < numAccumulators; ++i)
                  arguments.push_back(scratch[i].load(e, start));
                emitScalar(place, arguments);

@@ -13,8 +13,8 @@ namespace hone {
 /// into groups. Offsets of all operands are linear in its coordinates.
 class Epilogue {
 public:
-  /// Whether output dimensions `first` to `last` address every extra operand
-  /// as one dimension.
+  /// Whether output dimensions `first` to `last` address the results and every
+  /// extra operand as one dimension.
   static bool canMerge(graph::KernelOpInterface op, int64_t first,
                        int64_t last);
 
@@ -82,6 +82,9 @@ private:
                 int64_t vectors, int64_t lanes,
                 llvm::ArrayRef<llvm::SmallVector<mlir::Value>> accumulators,
                 mlir::Value remaining, mlir::Value existing);
+  /// Whether a tile whose rows are steps along `rowAxis` is computed and stored
+  /// in vectors: the results are contiguous along columns or rows.
+  bool hasVectors(size_t rowAxis) const;
   void storeTransposed(
       const Cursor &cursor, size_t rowAxis, int64_t rows, int64_t vectors,
       const FlatBuffer &out,
@@ -101,7 +104,7 @@ private:
   int64_t alignmentOf(const FlatBuffer &buffer, int64_t lanes) const;
 
   bool vectorizes = true;
-  bool transposes = false; ///< Results are contiguous along the rows of tiles.
+  bool transposes = false; ///< Results are not contiguous along columns.
   bool aligned = false;
   bool heavy = false;
 };

@@ -266,3 +266,19 @@ func.func @transposed(%x: memref<1x12x12x8xf32>, %f: memref<2x3x3x8x16xf32>, %ou
   }
   return
 }
+
+// -----
+
+// The pixels of two images have no uniform distance in such a result: they are not the rows of one product.
+// CHECK-LABEL: func.func @two_images_transposed(
+// CHECK:         %[[ROW:.+]] = arith.remui %[[NUMBER:.+]], %c12 : index
+// CHECK-NEXT:    %[[IMAGE:.+]] = arith.divui %[[NUMBER]], %c12 : index
+func.func @two_images_transposed(%x: memref<2x12x12x8xf32>, %f: memref<2x1x1x8x16xf32>, %out: memref<2x20x12x12xf32>) {
+  %view = memref.transpose %out (n, c, h, w) -> (n, h, w, c) : memref<2x20x12x12xf32> to memref<2x12x12x20xf32, strided<[2880, 12, 1, 144]>>
+  hone.kernel.conv ins(%x, %f : memref<2x12x12x8xf32>, memref<2x1x1x8x16xf32>) maps [] outs(%view : memref<2x12x12x20xf32, strided<[2880, 12, 1, 144]>>)
+      kernel [1, 1] strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] group 1 channels_last packed <16, 1> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
