@@ -67,12 +67,9 @@ void printTimes(Measured &measured, const Model &model, int streams) {
   hone_session_stats stats = model.stats();
   std::string streamText =
       streams > 1 ? " in " + std::to_string(streams) + " streams" : "";
-  printf("median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs%s on %lld "
-         "threads%s, level %s\n",
-         samples.quantile(0.5), samples.fastest(), samples.quantile(0.99),
-         static_cast<long long>(samples.runs()), streamText.c_str(),
-         static_cast<long long>(stats.threads), streams > 1 ? " each" : "",
-         stats.level);
+  printf("%s%s on %lld threads%s, level %s\n", measured.summary().c_str(),
+         streamText.c_str(), static_cast<long long>(stats.threads),
+         streams > 1 ? " each" : "", stats.level);
   printf("mean %.4f ms, standard deviation %.4f ms, p90 %.4f ms; %.1f runs per "
          "second\n",
          samples.mean(), samples.deviation(), samples.quantile(0.9),

@@ -21,16 +21,9 @@ struct Contender {
 
   /// Returns the median of a round.
   double run() {
-    Samples samples;
-    double start = now(), before = start;
-    for (int64_t i = 0; i < runs; ++i) {
-      model.run();
-      double after = now();
-      samples.add(after - before);
-      before = after;
-    }
+    Samples samples = measure(model, runs, 0);
     measured.samples.add(samples);
-    measured.milliseconds += before - start;
+    measured.milliseconds += samples.mean() * double(samples.runs());
     return samples.quantile(0.5);
   }
 };
@@ -38,13 +31,7 @@ struct Contender {
 /// How many runs take this long, approximately.
 int64_t runsIn(double milliseconds, Model &model) {
   constexpr int64_t kPart = 4;
-  double start = now();
-  int64_t runs = 0;
-  do {
-    model.run();
-    ++runs;
-  } while (now() - start < milliseconds / kPart);
-  double each = (now() - start) / double(runs);
+  double each = measure(model, 0, milliseconds / kPart).mean();
   return std::max(int64_t(milliseconds / each), int64_t(1));
 }
 
@@ -94,11 +81,8 @@ nlohmann::ordered_json Comparison::json() {
 }
 
 void Comparison::print() {
-  Samples &samples = second.samples;
   std::string other = shown(otherPath);
-  printf("%s: median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs\n",
-         other.c_str(), samples.quantile(0.5), samples.fastest(),
-         samples.quantile(0.99), static_cast<long long>(samples.runs()));
+  printf("%s: %s\n", other.c_str(), second.summary().c_str());
   printf("a run takes %.3f times as long as one of %s", ratio.value,
          other.c_str());
   if (ratio.hasInterval)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <ctime>
 #include <exception>
 #include <mutex>
@@ -14,19 +15,6 @@
 using namespace hone::run;
 
 namespace {
-
-Samples measure(Model &model, const Options &options) {
-  Samples samples;
-  double start = now(), before = start;
-  do {
-    model.run();
-    double after = now();
-    samples.add(after - before);
-    before = after;
-  } while (options.runs ? samples.runs() < options.runs
-                        : before - start < options.seconds * 1e3);
-  return samples;
-}
 
 /// Where threads wait for each other, once.
 class StartLine {
@@ -60,6 +48,27 @@ double hone::run::now() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return double(time.tv_sec) * 1e3 + double(time.tv_nsec) * 1e-6;
+}
+
+Samples hone::run::measure(Model &model, int64_t runs, double milliseconds) {
+  Samples samples;
+  double start = now(), before = start;
+  do {
+    model.run();
+    double after = now();
+    samples.add(after - before);
+    before = after;
+  } while (runs ? samples.runs() < runs : before - start < milliseconds);
+  return samples;
+}
+
+std::string Measured::summary() {
+  char text[160];
+  snprintf(text, sizeof(text),
+           "median %.4f ms, min %.4f ms, p99 %.4f ms over %lld runs",
+           samples.quantile(0.5), samples.fastest(), samples.quantile(0.99),
+           static_cast<long long>(samples.runs()));
+  return text;
 }
 
 void Measured::addTo(nlohmann::ordered_json &json) {
@@ -101,7 +110,7 @@ Measured hone::run::measureStreams(const std::vector<Model *> &models,
     }
     ready.arriveAndWait();
     try {
-      samples[i] = measure(*models[i], options);
+      samples[i] = measure(*models[i], options.runs, options.seconds * 1e3);
     } catch (...) {
       failures[i] = std::current_exception();
     }

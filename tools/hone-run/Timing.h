@@ -7,6 +7,7 @@
 #include "tools/hone-run/Samples.h"
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 namespace hone::run {
 
@@ -22,7 +23,12 @@ struct Measured {
     return double(samples.runs()) / milliseconds * 1e3;
   }
   void addTo(nlohmann::ordered_json &json);
+  /// "median ... over N runs"
+  std::string summary();
 };
+
+/// So many runs, or with 0 as many as take this long, at least one.
+Samples measure(Model &model, int64_t runs, double milliseconds);
 
 /// The runs that are not measured: the first touches all memory, the following
 /// ones settle the clock.
