@@ -78,12 +78,12 @@ def BufferizeKernelsPass : Pass<"hone-bufferize-kernels", "::mlir::ModuleOp"> {
   let description = [{
     Before: functions with `hone.kernel` over tensors: `linalg.generic`, destination style operations, and the hone
     operations that `hone-convert-to-linalg` leaves alone. After: functions over contiguous memrefs, with results as
-    arguments after the tensor arguments; temporaries are `memref.alloc`, reshapes and slices are views, and so is a result
-    that a convolution writes transposed, by `memref.transpose`; concat, pad, scatter, cumulate and top_k are loops inside `scf.forall`. No value of a kernel is overwritten while it is needed,
-    so each has its own buffer and no analysis is needed. With `teams` an iteration of `scf.forall` may be executed by
-    many threads: they share what it allocates, divide each `scf.forall` inside it, and synchronize at its end. Then
-    top_k sorts in such memory, cumulate scans in it, and scatter gives each team a part of the result that only it
-    writes; pad has an iteration per element.
+    arguments after the tensor arguments; temporaries are `memref.alloc`, reshapes and slices are views, and so is a
+    result that a convolution writes transposed, by `memref.transpose`; concat, pad, scatter, cumulate and top_k are
+    loops inside `scf.forall`. No value of a kernel is overwritten while it is needed, so each has its own buffer and no
+    analysis is needed. With `teams` an iteration of `scf.forall` may be executed by many threads: they share what it
+    allocates, divide each `scf.forall` inside it, and synchronize at its end. Then top_k sorts in such memory, cumulate
+    scans in it, and scatter gives each team a part of the result that only it writes; pad has an iteration per element.
   }];
   let options = [Option<"teams", "teams", "bool", "false", "an iteration may be executed by a team of threads">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
