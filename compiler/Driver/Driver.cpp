@@ -306,12 +306,12 @@ Outcome Compile::readTuning() {
   std::string text = options.tuned.front();
   if (options.tuned.size() > 1)
     text += " and the other tuning files";
-  text += ": no entry is for this machine, which is ";
-  llvm::raw_string_ostream os(text);
-  llvm::interleave(cpuMachines(), os, " or ");
-  std::string others = tuning.describeMachines();
-  os << (others.empty() ? "; there are none" : "; there are entries for ")
-     << others;
+  text += ": no entry is for this machine";
+  std::string nearest = tuning.describeNearest(cpuMachines());
+  if (!nearest.empty())
+    text += "; the nearest is for one with " + nearest;
+  if (StringRef(nearest).contains("threads = "))
+    text += " (--threads)";
   session.note(text);
   return Outcome::Done;
 }

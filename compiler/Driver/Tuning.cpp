@@ -208,8 +208,30 @@ bool Tuning::hasMachine(ArrayRef<Attribute> wanted) const {
   });
 }
 
-std::string Tuning::describeMachines() const {
-  return llvm::join(llvm::make_first_range(machines), ", ");
+/// The fields of `#hone_machine.cpu<"name", field = value, ...>`.
+static SmallVector<StringRef> splitFields(StringRef machine) {
+  SmallVector<StringRef> fields;
+  StringRef inside = machine.split('<').second;
+  inside.consume_back(">");
+  inside.split(fields, ", ", /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  return fields;
+}
+
+std::string Tuning::describeNearest(ArrayRef<Attribute> wanted) const {
+  std::optional<SmallVector<StringRef>> nearest;
+  for (Attribute machine : wanted) {
+    std::string text = textOf(machine);
+    SmallVector<StringRef> own = splitFields(text);
+    for (const std::string &other : llvm::make_first_range(machines)) {
+      SmallVector<StringRef> different =
+          llvm::filter_to_vector(splitFields(other), [&](StringRef field) {
+            return !llvm::is_contained(own, field);
+          });
+      if (!nearest || different.size() < nearest->size())
+        nearest = different;
+    }
+  }
+  return nearest ? llvm::join(*nearest, ", ") : "";
 }
 
 void Tuning::attach(ModuleOp model, ArrayRef<Attribute> wanted) const {

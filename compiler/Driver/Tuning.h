@@ -24,8 +24,9 @@ public:
 
   /// Whether there is an entry for one of these machines (`#hone_machine.cpu`).
   bool hasMachine(llvm::ArrayRef<mlir::Attribute> machines) const;
-  /// The machines with entries, as text.
-  std::string describeMachines() const;
+  /// In what the machine with entries that is nearest to one of these differs
+  /// from it, as text; empty if no machine has entries.
+  std::string describeNearest(llvm::ArrayRef<mlir::Attribute> machines) const;
 
   /// Attaches the entries for these machines to the kernels of a model, which
   /// look up their own (`hone-apply-tuning`).
