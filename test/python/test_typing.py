@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What type checkers and editors read of the package: annotations, the stub of the extension module, the version."""
+"""What type checkers and editors read of the package: annotations, the stubs of the extension modules, the version."""
 import ast
 import inspect
 import os
@@ -10,7 +10,7 @@ import typing
 import unittest
 
 import hone
-from hone import _hone
+from hone import _compiler, _runtime
 
 PACKAGE = pathlib.Path(hone.__file__).parent
 
@@ -23,13 +23,14 @@ class TypingTest(unittest.TestCase):
     def test_it_is_marked(self):
         self.assertTrue((PACKAGE / "py.typed").is_file())
 
-    def test_the_stub_has_what_the_module_has(self):
-        stub = ast.parse((PACKAGE / "_hone.pyi").read_text())
-        named = {node.name: node for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
-        self.assertEqual(set(named), public(dir(_hone)))
-        for name, node in named.items():
-            if isinstance(node, ast.ClassDef):
-                self.assertEqual(public(member.name for member in node.body), public(dir(getattr(_hone, name))), name)
+    def test_the_stubs_have_what_the_modules_have(self):
+        for module in (_compiler, _runtime):
+            stub = ast.parse((PACKAGE / f"{module.__name__.split('.')[-1]}.pyi").read_text())
+            named = {node.name: node for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+            self.assertEqual(set(named), public(dir(module)))
+            for name, node in named.items():
+                if isinstance(node, ast.ClassDef):
+                    self.assertEqual(public(member.name for member in node.body), public(dir(getattr(module, name))), name)
 
     def test_everything_public_is_annotated_and_described(self):
         functions = [getattr(hone, name) for name in hone.__all__ if inspect.isfunction(getattr(hone, name))]

@@ -2,25 +2,6 @@
 # How C++ is compiled: flags, ccache, the precompiled header of MLIR headers, and the helpers
 # that every folder's CMakeLists.txt uses. README.md beside this file shows them in use.
 
-# Folders name only the two shared libraries of the package, MLIR and LLVM: a static
-# component in addition would bring a second copy of its globals. A tool that is STATIC links
-# all components as archives instead.
-add_library(hone_mlir INTERFACE)
-target_include_directories(hone_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS})
-target_include_directories(hone_mlir INTERFACE
-  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
-  "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>"
-  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>"
-  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/compiler/include>"
-  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
-  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/hone-cpp>")
-target_link_libraries(hone_mlir INTERFACE
-  "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:HONE_STATIC>>>:MLIR;LLVM>")
-# LLD's archives name the shared LLVM themselves.
-set_target_properties(lldELF PROPERTIES
-  INTERFACE_LINK_LIBRARIES "lldCommon;ZLIB::ZLIB;zstd::libzstd_shared")
-set_target_properties(lldCommon PROPERTIES INTERFACE_LINK_LIBRARIES "")
-
 # ccache shares objects between checkouts at different paths; each setting is needed for that
 # or for the precompiled header.
 find_program(HONE_CCACHE ccache)
@@ -64,28 +45,49 @@ function(hone_sanitize target)
   endif()
 endfunction()
 
-# The precompiled header is made once per set of flags and kept in a per-user store, where
-# every checkout finds it (PrecompiledHeader.cmake).
-set(HONE_PCH "${PROJECT_BINARY_DIR}/pch/hone.pch")
-file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/pch")
-string(TOUPPER "${CMAKE_BUILD_TYPE}" config)
-separate_arguments(pch_flags UNIX_COMMAND
-  "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${config}}")
-list(APPEND pch_flags ${HONE_CXX_FLAGS} ${HONE_SANITIZE_FLAGS} -std=c++17)
-list(FILTER pch_flags EXCLUDE REGEX "-prefix-map=|-compilation-dir=")
-set(pch_isystem "")
-foreach(dir IN LISTS MLIR_INCLUDE_DIRS)
-  list(APPEND pch_isystem -isystem "${dir}")
-endforeach()
-set(pch_header "${CMAKE_CURRENT_LIST_DIR}/pch.h")
-set(pch_script "${CMAKE_CURRENT_LIST_DIR}/PrecompiledHeader.cmake")
-add_custom_command(OUTPUT "${HONE_PCH}" DEPENDS "${pch_header}" "${pch_script}"
-  COMMAND "${CMAKE_COMMAND}" "-DOUT=${HONE_PCH}" "-DHEADER=${pch_header}"
-    "-DKEY=${LLVM_PACKAGE_VERSION} ${CMAKE_CXX_COMPILER_VERSION}"
-    -P "${pch_script}" -- ${CMAKE_CXX_COMPILER} ${pch_flags} ${pch_isystem}
-    -Xclang -fno-pch-timestamp -fpch-instantiate-templates
-  COMMENT "Precompiling MLIR's headers" VERBATIM)
-add_custom_target(hone_pch DEPENDS "${HONE_PCH}")
+if(HONE_BUILD_COMPILER)
+  # Folders name only the two shared libraries of the package, MLIR and LLVM: a static
+  # component in addition would bring a second copy of its globals. A tool that is STATIC links
+  # all components as archives instead.
+  add_library(hone_mlir INTERFACE)
+  target_include_directories(hone_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS})
+  target_include_directories(hone_mlir INTERFACE
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
+    "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>"
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>"
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/compiler/include>"
+    "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
+    "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/hone-cpp>")
+  target_link_libraries(hone_mlir INTERFACE
+    "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:HONE_STATIC>>>:MLIR;LLVM>")
+  # LLD's archives name the shared LLVM themselves.
+  set_target_properties(lldELF PROPERTIES
+    INTERFACE_LINK_LIBRARIES "lldCommon;ZLIB::ZLIB;zstd::libzstd_shared")
+  set_target_properties(lldCommon PROPERTIES INTERFACE_LINK_LIBRARIES "")
+
+  # The precompiled header is made once per set of flags and kept in a per-user store, where
+  # every checkout finds it (PrecompiledHeader.cmake).
+  set(HONE_PCH "${PROJECT_BINARY_DIR}/pch/hone.pch")
+  file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/pch")
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" config)
+  separate_arguments(pch_flags UNIX_COMMAND
+    "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${config}}")
+  list(APPEND pch_flags ${HONE_CXX_FLAGS} ${HONE_SANITIZE_FLAGS} -std=c++17)
+  list(FILTER pch_flags EXCLUDE REGEX "-prefix-map=|-compilation-dir=")
+  set(pch_isystem "")
+  foreach(dir IN LISTS MLIR_INCLUDE_DIRS)
+    list(APPEND pch_isystem -isystem "${dir}")
+  endforeach()
+  set(pch_header "${CMAKE_CURRENT_LIST_DIR}/pch.h")
+  set(pch_script "${CMAKE_CURRENT_LIST_DIR}/PrecompiledHeader.cmake")
+  add_custom_command(OUTPUT "${HONE_PCH}" DEPENDS "${pch_header}" "${pch_script}"
+    COMMAND "${CMAKE_COMMAND}" "-DOUT=${HONE_PCH}" "-DHEADER=${pch_header}"
+      "-DKEY=${LLVM_PACKAGE_VERSION} ${CMAKE_CXX_COMPILER_VERSION}"
+      -P "${pch_script}" -- ${CMAKE_CXX_COMPILER} ${pch_flags} ${pch_isystem}
+      -Xclang -fno-pch-timestamp -fpch-instantiate-templates
+    COMMENT "Precompiling MLIR's headers" VERBATIM)
+  add_custom_target(hone_pch DEPENDS "${HONE_PCH}")
+endif()
 
 # hone_use_mlir(target [NO_PCH]): what libraries, tools and unit tests share.
 function(hone_use_mlir target)

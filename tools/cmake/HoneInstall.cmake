@@ -28,20 +28,22 @@ hone_install_libraries(runtime hone_core hone_runtime)
 hone_install_pkgconfig(runtime)
 install(DIRECTORY runtime/include/ DESTINATION "${include}" COMPONENT runtime)
 
-hone_install_libraries(compiler hone_compiler)
-hone_install_pkgconfig(compiler)
-install(DIRECTORY compiler/include/ DESTINATION "${include}" COMPONENT compiler)
+if(HONE_BUILD_COMPILER)
+  hone_install_libraries(compiler hone_compiler)
+  hone_install_pkgconfig(compiler)
+  install(DIRECTORY compiler/include/ DESTINATION "${include}" COMPONENT compiler)
 
-get_property(libraries GLOBAL PROPERTY HONE_INSTALL_TARGETS)
-hone_install_libraries(development hone_mlir ${libraries} EXPORT HoneDevelopment)
-install(EXPORT HoneDevelopment NAMESPACE Hone:: DESTINATION "${package}" COMPONENT development)
-set(cpp "${include}/hone-cpp")
-install(DIRECTORY dialects passes compiler DESTINATION "${cpp}" COMPONENT development
-  FILES_MATCHING PATTERN "*.h" PATTERN "*.td"
-  PATTERN "include" EXCLUDE PATTERN "Python" EXCLUDE)
-install(DIRECTORY "${PROJECT_BINARY_DIR}/dialects" "${PROJECT_BINARY_DIR}/passes"
-  DESTINATION "${cpp}" COMPONENT development
-  FILES_MATCHING PATTERN "*.inc" PATTERN "CMakeFiles" EXCLUDE)
+  get_property(libraries GLOBAL PROPERTY HONE_INSTALL_TARGETS)
+  hone_install_libraries(development hone_mlir ${libraries} EXPORT HoneDevelopment)
+  install(EXPORT HoneDevelopment NAMESPACE Hone:: DESTINATION "${package}" COMPONENT development)
+  set(cpp "${include}/hone-cpp")
+  install(DIRECTORY dialects passes compiler DESTINATION "${cpp}" COMPONENT development
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.td"
+    PATTERN "include" EXCLUDE)
+  install(DIRECTORY "${PROJECT_BINARY_DIR}/dialects" "${PROJECT_BINARY_DIR}/passes"
+    DESTINATION "${cpp}" COMPONENT development
+    FILES_MATCHING PATTERN "*.inc" PATTERN "CMakeFiles" EXCLUDE)
+endif()
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/HoneConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/HoneConfig.cmake" INSTALL_DESTINATION "${package}"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Values of a compiled model from and to Python objects.
-#include "compiler/Python/Values.h"
+#include "python/Values.h"
 
-#include "compiler/Python/Errors.h"
 #include "hone/runtime.h"
+#include "python/Errors.h"
+#include "python/Text.h"
 
 #include <nanobind/stl/string.h>
 
@@ -335,21 +336,6 @@ hone_value fromPython(nb::handle object, int32_t kind, int32_t elementKind,
 }
 
 } // namespace
-
-std::string hone::python::bytesOf(nb::handle text) {
-  nb::bytes bytes = nb::steal<nb::bytes>(PyUnicode_EncodeFSDefault(text.ptr()));
-  if (!bytes.is_valid())
-    throw nb::python_error();
-  return {bytes.c_str(), bytes.size()};
-}
-
-std::string hone::python::shown(nb::handle text) {
-  nb::bytes bytes = nb::steal<nb::bytes>(
-      PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
-  if (!bytes.is_valid())
-    throw nb::python_error();
-  return {bytes.c_str(), bytes.size()};
-}
 
 void Keep::copyElements(hone_tensor &tensor) {
   int64_t bytes = hone_tensor_bytes(tensor.type, tensor.rank, tensor.dims);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // C++ exceptions that become exceptions of the Python package.
-#ifndef HONE_COMPILER_PYTHON_ERRORS_H
-#define HONE_COMPILER_PYTHON_ERRORS_H
+#ifndef HONE_PYTHON_ERRORS_H
+#define HONE_PYTHON_ERRORS_H
 
 #include <stdexcept>
 #include <string>
@@ -34,6 +34,9 @@ inline RunError runValueError(const std::string &message) {
   return RunError(message, "RunValueError");
 }
 
+/// Makes the extension module raise those above as exceptions of hone.errors.
+void translateErrors();
+
 } // namespace hone::python
 
-#endif // HONE_COMPILER_PYTHON_ERRORS_H
+#endif // HONE_PYTHON_ERRORS_H

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Compilation from Python: without the interpreter's lock, and interruptible by
-// Ctrl-C.
-#include "compiler/Python/Compile.h"
-
-#include "compiler/Python/Errors.h"
-#include "compiler/Python/Values.h"
+// The extension module that compiles: without the interpreter's lock, and
+// interruptible by Ctrl-C.
 #include "compiler/Worker/Worker.h"
+#include "python/Errors.h"
+#include "python/Text.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <string_view>
 
@@ -84,11 +85,14 @@ run(const WorkerCall &call,
   return status;
 }
 
-void hone::python::compile(nb::object model, nb::str output, nb::str target,
-                           nb::str cpu, nb::object gpu, nb::dict dims,
-                           nb::object overrides, nb::str precision,
-                           int64_t threads, nb::str symbol, nb::list tuned,
-                           nb::object progress) {
+/// Compiles the file `model`, or the bytes where it is a bytes object, to the
+/// library `output`, with the schedules of the files `tuned`; `gpu` and
+/// `overrides` may be None. `progress` is None, or called with the current
+/// activity and the fraction that is done.
+static void compile(nb::object model, nb::str output, nb::str target,
+                    nb::str cpu, nb::object gpu, nb::dict dims,
+                    nb::object overrides, nb::str precision, int64_t threads,
+                    nb::str symbol, nb::list tuned, nb::object progress) {
   std::vector<std::string> options = {"--target=" + argument(target),
                                       "--cpu=" + argument(cpu),
                                       "--precision=" + argument(precision),
@@ -124,9 +128,11 @@ void hone::python::compile(nb::object model, nb::str output, nb::str target,
   }
 }
 
-std::vector<std::string> hone::python::check(nb::object model, nb::dict dims,
-                                             nb::object overrides,
-                                             nb::object progress) {
+/// The messages of a check of `model`, given as above: what would not compile.
+/// Empty if everything would.
+static std::vector<std::string> check(nb::object model, nb::dict dims,
+                                      nb::object overrides,
+                                      nb::object progress) {
   WorkerCall call =
       makeCall("check", model, std::move(dims), std::move(overrides), {});
   std::vector<std::string> messages;
@@ -135,4 +141,15 @@ std::vector<std::string> hone::python::check(nb::object model, nb::dict dims,
   if (status != CompileStatus::Done && messages.empty())
     throw CompileError("the check ended without a message");
   return messages;
+}
+
+NB_MODULE(_compiler, m) {
+  translateErrors();
+  m.def("compile", &::compile, nb::arg("model"), nb::arg("output"),
+        nb::arg("target"), nb::arg("cpu"), nb::arg("gpu").none(),
+        nb::arg("dims"), nb::arg("overrides").none(), nb::arg("precision"),
+        nb::arg("threads"), nb::arg("symbol"), nb::arg("tuned"),
+        nb::arg("progress").none());
+  m.def("check", &::check, nb::arg("model"), nb::arg("dims"),
+        nb::arg("overrides").none(), nb::arg("progress").none());
 }

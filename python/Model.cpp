@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Opens a compiled model and runs it on Python objects.
-#include "compiler/Python/Model.h"
+#include "python/Model.h"
 
-#include "compiler/Python/Errors.h"
-#include "compiler/Python/Values.h"
+#include "python/Errors.h"
+#include "python/Text.h"
+#include "python/Values.h"
 
 #include <nanobind/stl/string.h>
 

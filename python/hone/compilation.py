@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import _hone, arguments
+from . import _compiler, arguments
 from .errors import CompileFileNotFoundError
 from .model import Model, TemporaryLibrary, load
 
@@ -21,7 +21,7 @@ def check(
     `model`, `dims`, `overrides` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
     given = arguments.source(model)
     _check_file(given)
-    return _hone.check(given, arguments.sizes(dims), arguments.names(overrides), arguments.callback("progress", progress))
+    return _compiler.check(given, arguments.sizes(dims), arguments.names(overrides), arguments.callback("progress", progress))
 
 
 def compile_library(
@@ -65,7 +65,7 @@ def compile_library(
     TypeError, for wrong options; KeyboardInterrupt on Ctrl-C. Whatever happens, no partial library is left."""
     given = arguments.source(model)
     _check_file(given)
-    _hone.compile(
+    _compiler.compile(
         given,
         arguments.path("output", output),
         target=arguments.text("target", target),

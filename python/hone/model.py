@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _hone, arguments
+from . import _runtime, arguments
 from .errors import ArgumentValueError, RunError, RunFileNotFoundError, RunTypeError, RunValueError
 from .profile import Profile
 
@@ -71,7 +71,7 @@ class Model:
 
     inputs: list[Value]
     outputs: list[Value]
-    _library: _hone.Model
+    _library: _runtime.Model
     _name: str
     _input_names: list[str]
     # What it is pickled as: its path, or files that no longer have one.
@@ -86,7 +86,7 @@ class Model:
     def _open(cls, path: str, options: dict[str, Any]) -> Model:
         self = cls.__new__(cls)
         self._path, self._files, self._options = os.path.abspath(path), None, options
-        self._library = _hone.Model(path, options["symbol"], options["threads"], options["cpu"], -1 if options["device"] == "cpu" else options["device"], options["verify"])
+        self._library = _runtime.Model(path, options["symbol"], options["threads"], options["cpu"], -1 if options["device"] == "cpu" else options["device"], options["verify"])
         self.inputs = [Value(*value) for value in self._library.inputs]
         self.outputs = [Value(*value) for value in self._library.outputs]
         self._name = self._library.info()["name"]

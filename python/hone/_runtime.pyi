@@ -1,25 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The extension module: arguments come checked."""
-from collections.abc import Callable, Collection
+"""The extension module that runs models: arguments come checked."""
+from collections.abc import Collection
 from typing import Any
 
 __version__: str
-
-def compile(
-    model: bytes | str,
-    output: str,
-    target: str,
-    cpu: str,
-    gpu: str | None,
-    dims: dict[str, int],
-    overrides: list[str] | None,
-    precision: str,
-    threads: int,
-    symbol: str,
-    tuned: list[str],
-    progress: Callable[[str, float], object] | None,
-) -> None: ...
-def check(model: bytes | str, dims: dict[str, int], overrides: list[str] | None, progress: Callable[[str, float], object] | None) -> list[str]: ...
 
 class DeviceTensor:
     @property

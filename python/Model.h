@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A compiled model in this process, as seen by Python.
-#ifndef HONE_COMPILER_PYTHON_MODEL_H
-#define HONE_COMPILER_PYTHON_MODEL_H
+#ifndef HONE_PYTHON_MODEL_H
+#define HONE_PYTHON_MODEL_H
 
 #include "hone/runtime.h"
 
@@ -69,4 +69,4 @@ private:
 
 } // namespace hone::python
 
-#endif // HONE_COMPILER_PYTHON_MODEL_H
+#endif // HONE_PYTHON_MODEL_H

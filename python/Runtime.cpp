@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The extension module behind the Python package: compiles, and runs compiled
-// models.
-#include "compiler/Python/Compile.h"
-#include "compiler/Python/Errors.h"
-#include "compiler/Python/Model.h"
-#include "compiler/Python/Values.h"
+// The extension module that runs compiled models.
+#include "python/Errors.h"
+#include "python/Model.h"
+#include "python/Text.h"
+#include "python/Values.h"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
 #include <memory>
 
 namespace nb = nanobind;
@@ -52,11 +50,6 @@ nb::list describeAll(const hone_descriptor &model, const hone_value_info *infos,
   for (int32_t i = 0; i < count; ++i)
     list.append(describe(model, infos[i]));
   return list;
-}
-
-/// A text of a model, whatever its bytes are.
-nb::object textOf(const char *text) {
-  return nb::steal(PyUnicode_DecodeUTF8(text, std::strlen(text), "replace"));
 }
 
 /// What `hone info` shows, apart from inputs and outputs.
@@ -117,31 +110,13 @@ struct PreparedRun {
   std::shared_ptr<Model::Call> call;
 };
 
-/// Raises C++ exceptions as those of hone.errors.
-void raiseError(const std::exception_ptr &thrown, void *) {
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const Error &e) {
-    nb::object type = nb::module_::import_("hone.errors").attr(e.name);
-    PyErr_SetObject(type.ptr(), textOf(e.what()).ptr());
-  }
-}
-
 } // namespace
 
-NB_MODULE(_hone, m) {
+NB_MODULE(_runtime, m) {
   // A daemon thread may hold a model when the interpreter ends.
   nb::set_leak_warnings(false);
-  nb::register_exception_translator(raiseError);
+  translateErrors();
   m.attr("__version__") = HONE_VERSION;
-
-  m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
-        nb::arg("target"), nb::arg("cpu"), nb::arg("gpu").none(),
-        nb::arg("dims"), nb::arg("overrides").none(), nb::arg("precision"),
-        nb::arg("threads"), nb::arg("symbol"), nb::arg("tuned"),
-        nb::arg("progress").none());
-  m.def("check", &check, nb::arg("model"), nb::arg("dims"),
-        nb::arg("overrides").none(), nb::arg("progress").none());
 
   nb::class_<DeviceTensor>(
       m, "DeviceTensor",

@@ -2,8 +2,8 @@
 // Values of a compiled model from and to Python objects: tensors are numpy
 // arrays (of objects for strings), sequences lists, absent optionals None, maps
 // dicts.
-#ifndef HONE_COMPILER_PYTHON_VALUES_H
-#define HONE_COMPILER_PYTHON_VALUES_H
+#ifndef HONE_PYTHON_VALUES_H
+#define HONE_PYTHON_VALUES_H
 
 #include "hone/abi.h"
 
@@ -44,13 +44,6 @@ private:
   std::vector<std::shared_ptr<void>> owned;
   std::vector<nanobind::object> objects;
 };
-
-/// The bytes of a text; surrogates stand for those of names of files that are
-/// not UTF-8.
-std::string bytesOf(nanobind::handle text);
-
-/// A text as a message has it: valid UTF-8.
-std::string shown(nanobind::handle text);
 
 /// A value as declared by `info`, from a Python object. Contiguous arrays and
 /// tensors with the DLPack protocol are not copied unless `keep` says so.
@@ -120,4 +113,4 @@ const char *typeName(int32_t type);
 
 } // namespace hone::python
 
-#endif // HONE_COMPILER_PYTHON_VALUES_H
+#endif // HONE_PYTHON_VALUES_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Inputs and outputs by the DLPack protocol, in host memory and on a CUDA
 // device.
-#include "compiler/Python/Errors.h"
-#include "compiler/Python/Values.h"
+#include "python/Errors.h"
+#include "python/Values.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>

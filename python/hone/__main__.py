@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`python -m hone`, and the programs `hone` and `hone-opt` of a wheel; that of hone-runtime has hone-run alone."""
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+
+def main() -> int:
+    """Becomes the program `hone`, with the arguments of this process."""
+    if sys.argv[1:2] == ["quantize"]:  # it is in Python: this one
+        try:
+            from .quantization.command import main as quantize
+        except ModuleNotFoundError as error:
+            print(f"error: 'hone quantize' needs the packages hone, numpy and onnx: {error}", file=sys.stderr)
+            return 1
+        return quantize(sys.argv[2:])
+    return _become("hone", "hone-run")
+
+
+def opt() -> int:
+    """Becomes the program `hone-opt`."""
+    return _become("hone-opt")
+
+
+def _become(*names: str) -> int:
+    package = pathlib.Path(__file__).resolve().parent
+    # Inside the package, or beside it in a build tree and an installation.
+    for name in names:
+        for folder in (package, *package.parents[:4]):
+            program = folder / "bin" / name
+            if os.access(program, os.X_OK):
+                os.execv(program, [name, *sys.argv[1:]])
+    print(f"error: {names[0]} is not part of this installation", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
