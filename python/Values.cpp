@@ -75,7 +75,8 @@ struct Numpy {
     try {
       more = nb::module_::import_("ml_dtypes");
     } catch (nb::python_error &e) {
-      e.discard_as_unraisable("import ml_dtypes");
+      if (!e.matches(PyExc_ImportError))
+        e.discard_as_unraisable("import ml_dtypes");
     }
     for (int32_t type = 1; type < HONE_TYPE_COUNT; ++type) {
       const TypeInfo &info = types[type];

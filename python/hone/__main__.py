@@ -21,7 +21,7 @@ def main() -> int:
 
 def opt() -> int:
     """Becomes the program `hone-opt`."""
-    return _become("hone-opt")
+    return _become("hone-opt", "hone-compile")
 
 
 def _become(*names: str) -> int:

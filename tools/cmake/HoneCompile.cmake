@@ -129,7 +129,7 @@ function(hone_add_library name)
   set_property(GLOBAL APPEND PROPERTY HONE_INSTALL_TARGETS ${name})
 endfunction()
 
-# hone_add_tool(name COMPONENT c SOURCES main.cpp [LINK libs...] [STATIC]): a program in
+# hone_add_tool(name [COMPONENT c] SOURCES main.cpp [LINK libs...] [STATIC]): a program in
 # build/bin that links MLIR, and the component that it is installed with (HoneInstall.cmake).
 # STATIC: for one that is started often, as relocating the shared libraries takes 20 ms.
 # Programs that must not link MLIR (hone, hone-run) use add_executable.
@@ -147,9 +147,9 @@ function(hone_add_tool name)
     target_link_options(${name} PRIVATE
       -Wl,--gc-sections -Wl,--defsym=_Z18getPollyPluginInfov=0)
   endif()
-  set_target_properties(${name} PROPERTIES
-    INSTALL_RPATH "${LLVM_LIBRARY_DIR};$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-  install(TARGETS ${name} RUNTIME COMPONENT ${ARG_COMPONENT})
+  if(ARG_COMPONENT)
+    install(TARGETS ${name} RUNTIME COMPONENT ${ARG_COMPONENT})
+  endif()
 endfunction()
 
 # hone_add_unittest(NameTests SOURCES a.cpp [LINK libs...] [NO_MLIR]): a GoogleTest

@@ -4,6 +4,19 @@
 # LLD. HoneConfig.cmake.in says what each offers.
 include(CMakePackageConfigHelpers)
 
+# A wheel has no symbolic links, and the licence beside its metadata.
+set(HONE_SOVERSION ".${PROJECT_VERSION_MAJOR}")
+if(SKBUILD)
+  set(HONE_SOVERSION "")
+  foreach(library IN ITEMS hone_runtime hone_compiler)
+    if(TARGET ${library})
+      set_property(TARGET ${library} PROPERTY VERSION)
+      set_property(TARGET ${library} PROPERTY SOVERSION)
+    endif()
+  endforeach()
+  install(FILES LICENSE DESTINATION "${SKBUILD_METADATA_DIR}/licenses" COMPONENT runtime)
+endif()
+
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/Hone")
 set(include "${CMAKE_INSTALL_INCLUDEDIR}")
 function(hone_install_libraries component)

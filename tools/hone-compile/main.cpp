@@ -8,8 +8,10 @@
 #include "compiler/Worker/Report.h"
 #include "tools/hone-compile/Process.h"
 #include "tools/hone-compile/Stats.h"
+#include "tools/hone-opt/Opt.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace hone;
@@ -179,6 +181,8 @@ static Outcome run(const CompileOptions &options) {
 }
 
 int main(int argc, char **argv) {
+  if (llvm::sys::path::filename(argv[0]) == "hone-opt")
+    return optMain(argc, argv);
   cl::HideUnrelatedOptions(category, compileCommand);
   cl::HideUnrelatedOptions(category, checkCommand);
   // Before a command is named: hides the options of the libraries.
