@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The file of a model, of any format.
 #include "compiler/Import/ModelFile.h"
+#include "compiler/Import/ForeignFile.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include <fcntl.h>
@@ -29,6 +30,9 @@ Expected<std::unique_ptr<MemoryBuffer>> hone::openModelFile(StringRef path,
   struct stat found;
   if (fstat(file, &found))
     return unreadable(path, std::strerror(errno));
+  if (S_ISDIR(found.st_mode))
+    if (std::string known = describeForeignFolder(path); !known.empty())
+      return createStringError(path + ": " + known);
   if (!S_ISREG(found.st_mode))
     return unreadable(path, describe(found.st_mode));
   auto buffer = MemoryBuffer::getOpenFile(sys::fs::convertFDToNativeFile(file),

@@ -29,10 +29,9 @@ importBytes(MLIRContext &context, std::shared_ptr<llvm::MemoryBuffer> bytes,
       .loadDialect<hone::graph::GraphDialect, arith::ArithDialect,
                    cf::ControlFlowDialect, func::FuncDialect, math::MathDialect,
                    scf::SCFDialect, tensor::TensorDialect, ub::UBDialect>();
-  llvm::Expected<Model> model = parseModel(bytes->getBuffer(), folder);
+  llvm::Expected<Model> model = readModel(bytes->getBuffer(), name, folder);
   if (!model) {
-    emitError(UnknownLoc::get(&context))
-        << name << ": " << llvm::toString(model.takeError());
+    emitError(UnknownLoc::get(&context)) << llvm::toString(model.takeError());
     return nullptr;
   }
   if (options.files)

@@ -3,6 +3,7 @@
 // exceptions: protozero throws them for bytes that are not protobuf, and
 // parseModel turns them into an llvm::Error.
 #include "compiler/Import/Onnx/Reader/Reader.h"
+#include "compiler/Import/ForeignFile.h"
 #include "compiler/Import/Onnx/Reader/TensorData.h"
 
 #include "llvm/ADT/Twine.h"
@@ -562,4 +563,15 @@ llvm::Expected<Model> hone::onnx::parseModel(StringRef bytes,
     return llvm::createStringError(
         "not an ONNX model: a length in it is too large");
   }
+}
+
+llvm::Expected<Model> hone::onnx::readModel(StringRef bytes, StringRef path,
+                                            StringRef folder) {
+  llvm::Expected<Model> model = parseModel(bytes, folder);
+  if (model)
+    return model;
+  std::string problem = llvm::toString(model.takeError());
+  if (std::string known = describeForeignFile(path, bytes); !known.empty())
+    problem = "not an ONNX model: " + known;
+  return llvm::createStringError(path + ": " + problem);
 }

@@ -14,6 +14,11 @@ namespace hone::onnx {
 /// error says what is wrong, without the file's name.
 llvm::Expected<Model> parseModel(llvm::StringRef bytes, llvm::StringRef folder);
 
+/// The same for the file `path`, whose name begins an error, with what the file
+/// is instead if that is known.
+llvm::Expected<Model> readModel(llvm::StringRef bytes, llvm::StringRef path,
+                                llvm::StringRef folder);
+
 } // namespace hone::onnx
 
 #endif // HONE_COMPILER_IMPORT_ONNX_READER_READER_H
