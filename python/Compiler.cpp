@@ -98,6 +98,7 @@ static void compile(nb::object model, nb::str output, nb::str target,
                                       "--precision=" + argument(precision),
                                       "--symbol=" + argument(symbol),
                                       "--threads=" + std::to_string(threads),
+                                      "--quiet",
                                       "-o",
                                       argument(output)};
   if (!gpu.is_none())

@@ -44,6 +44,7 @@ public:
         tuning(session.context()) {}
 
   Outcome run();
+  Outcome estimate();
 
 private:
   Outcome lowerGraph();
@@ -193,6 +194,17 @@ Outcome Compile::run() {
   return files ? Outcome::Done : emitText(assembly);
 }
 
+Outcome Compile::estimate() {
+  if (!session.begin("import", 0))
+    return Outcome::Cancelled;
+  module = session.import();
+  if (!module)
+    return Outcome::UserError;
+  if (Outcome outcome = lowerGraph(); outcome != Outcome::Done)
+    return outcome;
+  return planHost();
+}
+
 Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
@@ -265,6 +277,31 @@ Outcome Compile::printText() {
   return emitText(*text);
 }
 
+/// The sum of terms that depend on no sizes; -1 if one does.
+static int64_t knownSum(const WorkTerms &terms) {
+  if (!terms)
+    return -1;
+  int64_t sum = 0;
+  for (const std::vector<int64_t> &term : *terms)
+    if (term.size() > 1 || llvm::AddOverflow(sum, term.front(), sum))
+      return -1;
+  return sum;
+}
+
+/// The work of all launches; -1 if it depends on sizes.
+static int64_t sumOverSteps(const ModelInfo &info,
+                            WorkTerms KernelInfo::*work) {
+  int64_t sum = 0;
+  for (const StepInfo &step : info.steps) {
+    if (step.kernel < 0)
+      continue;
+    int64_t part = knownSum(info.kernels[step.kernel].*work);
+    if (part < 0 || llvm::AddOverflow(sum, part, sum))
+      return -1;
+  }
+  return sum;
+}
+
 Outcome Compile::planHost() {
   if (!session.begin("plan", 0.2))
     return Outcome::Cancelled;
@@ -281,6 +318,8 @@ Outcome Compile::planHost() {
   session.stats.lowerBoundBytes = info.arena.lowerBoundBytes;
   session.stats.weightBytes = info.weightBytes;
   session.stats.levels = info.levels.size();
+  session.stats.flop = sumOverSteps(info, &KernelInfo::flop);
+  session.stats.movedBytes = sumOverSteps(info, &KernelInfo::bytes);
   if (!options.tuned.empty())
     tuning.attach(*module, cpuMachines());
   if (info.device)
@@ -441,26 +480,13 @@ Outcome Compile::writeWeights() {
   return status();
 }
 
-/// FLOP of one launch; -1 if they depend on sizes.
-static int64_t knownFlop(const KernelInfo &kernel) {
-  if (!kernel.flop)
-    return -1;
-  int64_t sum = 0;
-  for (const std::vector<int64_t> &term : *kernel.flop) {
-    if (term.size() > 1)
-      return -1;
-    sum += term.front();
-  }
-  return sum;
-}
-
 /// What the kernels of a level compute with.
 static std::string summary(const ModelInfo &info, const LevelInfo &level) {
   ArithmeticSummary summary;
   for (const StepInfo &step : info.steps)
     if (step.kernel >= 0 && info.kernels[step.kernel].onCpu)
       summary.add(step.kernel, level.arithmetic[step.kernel],
-                  knownFlop(info.kernels[step.kernel]));
+                  knownSum(info.kernels[step.kernel].flop));
   return summary.text();
 }
 
@@ -563,9 +589,10 @@ static bool isIdentifier(StringRef name) {
              name, [&](char c) { return isLetter(c) || llvm::isDigit(c); });
 }
 
-Outcome hone::compile(const CompileOptions &options,
-                      const CompileCallbacks &callbacks, CompileStats *stats) {
-  Session session(options, callbacks, stats);
+/// Reads the options, and does what is wanted with them.
+static Outcome compileWith(Session &session,
+                           llvm::function_ref<Outcome(Compile &)> action) {
+  const CompileOptions &options = session.options;
   // A target's own forms are textual code, as assembly is.
   const TargetInfo *form = targetOfForm(options.emit);
   std::optional<Phase> last = form ? Phase::Asm : parsePhase(options.emit);
@@ -602,7 +629,23 @@ Outcome hone::compile(const CompileOptions &options,
         ("--emit=" + form->form + " needs --target=" + form->name).str());
     return Outcome::WrongUsage;
   }
-  return Compile(session, std::move(*targets), *precision, *last, texts).run();
+  Compile compile(session, std::move(*targets), *precision, *last, texts);
+  return action(compile);
+}
+
+Outcome hone::compile(const CompileOptions &options,
+                      const CompileCallbacks &callbacks, CompileStats *stats) {
+  Session session(options, callbacks, stats);
+  return compileWith(session, [](Compile &compile) { return compile.run(); });
+}
+
+Outcome hone::estimate(const CompileOptions &options,
+                       const CompileCallbacks &callbacks, CompileStats &stats) {
+  CompileOptions own = options;
+  own.emit = "graph"; // no file
+  Session session(own, callbacks, &stats);
+  return compileWith(session,
+                     [](Compile &compile) { return compile.estimate(); });
 }
 
 Outcome hone::check(const CompileOptions &options,

@@ -26,6 +26,8 @@ struct CompileOptions {
   std::string precision = "f32";  ///< as parsePrecision reads it
   std::string symbol = "hone_model";
   std::vector<std::pair<std::string, int64_t>> dims;
+  /// All sizes of inputs, by name.
+  std::vector<std::pair<std::string, std::vector<int64_t>>> shapes;
   /// As in ImportOptions.
   std::optional<std::vector<std::string>> overrides;
   int64_t threads = 0; ///< that runs are expected to use; 0: unknown
@@ -61,6 +63,9 @@ struct CompileStats {
   int64_t kernels = 0, calls = 0, levels = 0;
   int64_t arenaBytes = -1, lowerBoundBytes = -1, weightBytes = 0, codeBytes = 0,
           outputBytes = 0;
+  /// Of one run, a step in a loop counting once: what it computes, and reads
+  /// and writes. -1: that depends on free dimensions.
+  int64_t flop = -1, movedBytes = -1;
   int64_t deviceKernels = 0, deviceCalls = 0, placeCopies = 0;
   int64_t deviceArenaBytes = -1;
   std::vector<std::string> hostKernels; ///< that the device does not run
@@ -92,6 +97,10 @@ Outcome compile(const CompileOptions &options,
 
 /// Reports everything about the file that would not compile.
 Outcome check(const CompileOptions &options, const CompileCallbacks &callbacks);
+
+/// Plans the compilation, which tells sizes and work, and generates no code.
+Outcome estimate(const CompileOptions &options,
+                 const CompileCallbacks &callbacks, CompileStats &stats);
 
 /// Writes the imported model beside the output, for a report of an internal
 /// error. Silent; returns the path, or "".

@@ -149,10 +149,11 @@ OwningOpRef<ModuleOp> Session::import() {
   imported.files = &files;
   for (const auto &[name, size] : options.dims)
     imported.dims[name] = size;
+  imported.shapes = options.shapes;
   imported.overrides = options.overrides;
   StringRef input = options.input;
   if (input.ends_with(".mlir") && !options.bytes) {
-    if (options.dims.empty())
+    if (options.dims.empty() && options.shapes.empty())
       return importMlir(*mlirContext, input, files);
     error(input.str() + ": sizes for dimensions are for ONNX models only");
     return nullptr;

@@ -26,10 +26,9 @@ CompileStatus hone_compiler::run(WorkerCall call, const char *model,
   messages.clear();
   call.arguments = {"hone", "compile"};
   call.arguments.insert(call.arguments.end(), options.begin(), options.end());
-  if (output && *output) {
-    call.arguments.push_back("-o");
-    call.arguments.push_back(output);
-  }
+  call.arguments.push_back("--quiet");
+  call.arguments.push_back("-o");
+  call.arguments.push_back(output ? output : "");
   call.arguments.push_back("--");
   call.arguments.push_back(model ? model : "");
   WorkerCallbacks callbacks;
@@ -80,6 +79,10 @@ static std::string makeArgument(const std::string &name, std::string value) {
     known = split != std::string::npos && split > 0 &&
             isNumber(value.substr(split + 1), 0);
   }
+  if (name == "shape") {
+    size_t split = value.rfind('=');
+    known = split != std::string::npos && split > 0;
+  }
   known |= name == "override" || (name == "tuned" && !value.empty());
   return known ? "--" + name + "=" + value : "";
 }
@@ -87,7 +90,8 @@ static std::string makeArgument(const std::string &name, std::string value) {
 static void set(hone_compiler &compiler, const std::string &name,
                 const std::string &argument) {
   std::string prefix = "--" + name + "=";
-  bool addsUp = name == "dim" || name == "override" || name == "tuned";
+  bool addsUp =
+      name == "dim" || name == "shape" || name == "override" || name == "tuned";
   for (std::string &other : compiler.options)
     if (!addsUp && other.compare(0, prefix.size(), prefix) == 0) {
       other = argument;

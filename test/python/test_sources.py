@@ -72,7 +72,7 @@ class SourceTest(FolderTest):
             for content in (None, 3, [b"bytes"]):
                 self.assertError(TypeError, "reading it gave no bytes", call, Odd(content))
             self.assertError(ValueError, "zero byte", call, "a\0b")
-        self.assertError(hone.CompileError, "it holds no graph", hone.compile, onnx.ModelProto())
+        self.assertError(hone.CompileError, "it is empty", hone.compile, onnx.ModelProto())
         closed = io.BytesIO(add_model())
         closed.close()
         with self.assertRaisesRegex(ValueError, "closed file"):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Times and sizes of a compilation, as text.
 #include "tools/hone-compile/Stats.h"
+#include "compiler/Driver/Session.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -63,5 +64,22 @@ void hone::showStats(const CompileStats &stats) {
   showArithmetic(stats);
   if (stats.deviceArenaBytes >= 0 || stats.deviceKernels > 0)
     showDeviceStats(stats);
+  llvm::outs().flush();
+}
+
+void hone::showSummary(llvm::StringRef output, const CompileStats &stats) {
+  double seconds = 0;
+  for (const auto &[phase, part] : stats.seconds)
+    seconds += part;
+  llvm::outs() << printable(output) << ": " << stats.outputBytes << " bytes, "
+               << stats.kernels
+               << (stats.kernels == 1 ? " kernel, " : " kernels, ");
+  if (stats.deviceKernels)
+    llvm::outs() << stats.deviceKernels << " of them on the device, ";
+  llvm::outs() << "weights " << stats.weightBytes << " bytes, arena "
+               << arenaText(stats.arenaBytes) << ", for ";
+  llvm::interleaveComma(llvm::make_first_range(stats.arithmetic), llvm::outs());
+  llvm::outs() << llvm::format(", in %.2f s\n", seconds);
+  showArithmetic(stats);
   llvm::outs().flush();
 }

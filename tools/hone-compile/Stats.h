@@ -7,8 +7,12 @@
 
 namespace hone {
 
-/// Writes to standard output.
+// All write to standard output.
+
 void showStats(const CompileStats &stats);
+
+/// What was made, in two lines.
+void showSummary(llvm::StringRef output, const CompileStats &stats);
 
 } // namespace hone
 

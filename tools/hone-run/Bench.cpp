@@ -85,7 +85,7 @@ void printModel(const Model &model, Memory memory) {
     separator = ", ";
   }
   if (model.descriptor().free_dim_count)
-    printf("; --dim sets them\n");
+    printf("; --dim and --shape set them\n");
   if (stats.device)
     printf("device: %s, %lld bytes (arena %lld), %lld runs replayed\n",
            stats.device, static_cast<long long>(stats.device_bytes),

@@ -55,8 +55,10 @@ Model::Model(const Options &options) : path(options.model) {
   char why[1024];
   int32_t status = hone_library_open(path.c_str(), options.symbol.c_str(),
                                      &library, why, sizeof(why));
+  bool isModelFile = path.size() > 5 && path.substr(path.size() - 5) == ".onnx";
   if (status != HONE_OK)
-    throw Failure{1, why};
+    throw Failure{1, std::string(why) +
+                         (isModelFile ? "; 'hone compile' makes one" : "")};
   freeDims.assign(descriptor().free_dim_count, -1);
 }
 
@@ -71,17 +73,9 @@ void Model::check(int32_t status) {
                   path + ": " + hone_runner_message(runner)};
 }
 
-void Model::readDims(const Options &options) {
+void Model::readSizes(const GivenSizes &sizes) {
   const hone_descriptor &model = descriptor();
-  for (const std::string &text : options.dims) {
-    size_t equals = text.rfind('=');
-    std::string name = text.substr(0, equals);
-    char *end = nullptr;
-    const char *number =
-        equals == std::string::npos ? "" : text.c_str() + equals + 1;
-    long long size = strtoll(number, &end, 10);
-    if (!*number || *end || size < 0)
-      throw Failure{2, "--dim wants NAME=N, not '" + text + "'"};
+  for (const auto &[name, size] : sizes.dims) {
     int64_t k = 0;
     while (k < model.free_dim_count && name != model.free_dim_names[k])
       ++k;
@@ -90,6 +84,46 @@ void Model::readDims(const Options &options) {
                            "'" + knownDims(model)};
     freeDims[k] = size;
   }
+  for (const auto &[name, shape] : sizes.shapes)
+    readShape(name, shape);
+}
+
+void Model::readShape(const std::string &name,
+                      const std::vector<int64_t> &shape) {
+  int32_t index = inputNamed(name);
+  const hone_value_info &info = descriptor().inputs[index];
+  auto fail = [&](const std::string &why) {
+    return Failure{1, path + ": input '" + name + "' " + why};
+  };
+  if (given.count(index))
+    throw fail("has a file, and needs no --shape");
+  if (presentKind(info) != HONE_KIND_TENSOR)
+    throw fail("is not a tensor, and has no shape");
+  if (info.rank >= 0 && size_t(info.rank) != shape.size())
+    throw fail("has " + std::to_string(info.rank) +
+               " dimensions, and --shape " + std::to_string(shape.size()));
+  for (int32_t d = 0; d < std::max(info.rank, 0); ++d) {
+    int64_t dim = info.dims[d];
+    if (dim < 0 && dim != HONE_DIM_UNKNOWN) {
+      int64_t &size = freeDims[HONE_DIM_FREE_INDEX(dim)];
+      dim = size = size < 0 ? shape[d] : size;
+    }
+    if (dim >= 0 && dim != shape[d])
+      throw fail("has size " + std::to_string(dim) + " in dimension " +
+                 std::to_string(d) + ", and --shape " +
+                 std::to_string(shape[d]));
+  }
+  if (!shapes.insert({index, shape}).second)
+    throw fail("has two shapes");
+}
+
+/// The index of an input. Throws Failure.
+int32_t Model::inputNamed(const std::string &name) const {
+  const hone_descriptor &model = descriptor();
+  for (int32_t i = 0; i < model.input_count; ++i)
+    if (name == model.inputs[i].name)
+      return i;
+  throw Failure{1, path + ": the model has no input '" + name + "'"};
 }
 
 void Model::readInputs(const Options &options) {
@@ -164,6 +198,8 @@ hone_value Model::randomValue(int32_t index, int32_t kind, uint64_t seed) {
   default:
     break;
   }
+  if (auto shape = shapes.find(index); shape != shapes.end())
+    return store.add(random(info.type, shape->second)).value();
   std::vector<int64_t> dims;
   for (int32_t d = 0; d < std::max(info.rank, 0); ++d) {
     int64_t dim = info.dims[d];
@@ -184,11 +220,7 @@ void Model::readRanges(const Options &options) {
     if (equals == std::string::npos ||
         !parseRange(text.substr(equals + 1), range))
       throw Failure{2, "--range wants NAME=LOW..HIGH, not '" + text + "'"};
-    int32_t i = 0;
-    while (i < model.input_count && name != model.inputs[i].name)
-      ++i;
-    if (i == model.input_count)
-      throw Failure{1, path + ": the model has no input '" + name + "'"};
+    int32_t i = inputNamed(name);
     auto fail = [&](const std::string &why) {
       return Failure{1, path + ": input '" + name + "' " + why};
     };
@@ -206,7 +238,7 @@ void Model::readRanges(const Options &options) {
 void Model::setInputs(const Options &options) {
   const hone_descriptor &model = descriptor();
   readInputs(options);
-  readDims(options);
+  readSizes(options.sizes);
   readRanges(options);
   hone_session_options session = {};
   session.size = sizeof(session);
@@ -225,7 +257,7 @@ void Model::setInputs(const Options &options) {
   if (status != HONE_OK)
     throw Failure{1, path + ": " + why};
   if (const char *note = stats().device_note)
-    fprintf(stderr, "hone: note: %s runs on the CPU: %s\n", shown(path).c_str(),
+    fprintf(stderr, "note: %s runs on the CPU: %s\n", shown(path).c_str(),
             shown(note).c_str());
 
   std::string missing;
@@ -271,6 +303,14 @@ std::vector<std::pair<std::string, int64_t>> Model::sizes() const {
     sizes.push_back(
         {descriptor().free_dim_names[k], freeDims[k] < 0 ? 1 : freeDims[k]});
   return sizes;
+}
+
+std::vector<std::string> Model::unsizedDims() const {
+  std::vector<std::string> names;
+  for (size_t k = 0; k < freeDims.size(); ++k)
+    if (freeDims[k] < 0)
+      names.push_back(descriptor().free_dim_names[k]);
+  return names;
 }
 
 void Model::run() { check(hone_runner_run(runner)); }

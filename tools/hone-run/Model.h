@@ -4,6 +4,7 @@
 #define HONE_TOOLS_RUN_MODEL_H
 
 #include "hone/runtime.h"
+#include "tools/command-line/Sizes.h"
 #include "tools/hone-run/GivenFiles.h"
 #include "tools/hone-run/Random.h"
 
@@ -15,7 +16,7 @@ namespace hone::run {
 struct Options {
   std::string model, symbol, outputDir;
   std::vector<std::string> inputs;  ///< as resolveFiles takes them
-  std::vector<std::string> dims;    ///< NAME=N
+  GivenSizes sizes;                 ///< of random inputs
   std::vector<std::string> ranges;  ///< NAME=LOW..HIGH
   std::vector<std::string> expect;  ///< as resolveFiles takes them
   std::optional<double> rtol, atol; ///< nothing: by type
@@ -65,6 +66,8 @@ public:
   void verify();
   /// The free dimensions with their sizes; after setInputs.
   std::vector<std::pair<std::string, int64_t>> sizes() const;
+  /// The free dimensions that nothing gives a size; after setInputs.
+  std::vector<std::string> unsizedDims() const;
   hone_session_stats stats() const;
   /// Starts a profile of the following runs.
   void startProfile(int64_t events);
@@ -74,7 +77,9 @@ public:
 private:
   void check(int32_t status);
   void readInputs(const Options &options);
-  void readDims(const Options &options);
+  void readSizes(const GivenSizes &sizes);
+  void readShape(const std::string &name, const std::vector<int64_t> &shape);
+  int32_t inputNamed(const std::string &name) const;
   void readRanges(const Options &options);
   hone_value randomValue(int32_t index, int32_t kind, uint64_t seed);
   hone_value readInput(const hone_value_info &info, const GivenParts &parts);
@@ -85,7 +90,8 @@ private:
   ValueStore store;                    ///< what input values point to
   std::map<int32_t, hone_value> given; ///< by the input's index
   std::map<int32_t, Range> ranges;     ///< as well
-  std::vector<int64_t> freeDims;       ///< -1: unknown
+  std::map<int32_t, std::vector<int64_t>> shapes; ///< of random inputs
+  std::vector<int64_t> freeDims;                  ///< -1: unknown
 };
 
 /// The dimensions of an input or output as text: "2", "batch", "?".

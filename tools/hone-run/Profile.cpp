@@ -311,7 +311,7 @@ void Profile::writeTrace(Model &loaded, const std::string &path) {
   writeFile(path, {text});
   if (profile.lost_events > 0)
     fprintf(stderr,
-            "hone: note: there was no room for the last %lld events of the "
+            "note: there was no room for the last %lld events of the "
             "trace\n",
             static_cast<long long>(profile.lost_events));
 }

@@ -132,6 +132,7 @@ Tuner::Built Tuner::compile(const char *library, const std::string &tuned) {
                     "--precision=" + options.precision,
                     "--threads=" + std::to_string(options.threads),
                     "--worker-schedules=" + list,
+                    "--quiet",
                     "-o",
                     folder.file(library)};
   if (!tuned.empty())
@@ -160,13 +161,13 @@ Tuner::Built Tuner::compile(const char *library, const std::string &tuned) {
 std::unique_ptr<Model> Tuner::load(const char *library) {
   run::Options asked;
   asked.model = folder.file(library);
-  asked.dims = options.dims;
+  asked.sizes = options.sizes;
   asked.pool = &pool.pool;
   asked.random = true;
   try {
     auto model = std::make_unique<Model>(asked);
-    checkDims(*model);
     model->setInputs(asked);
+    checkDims(*model);
     model->prepare();
     model->run();
     return model;
@@ -180,17 +181,10 @@ std::unique_ptr<Model> Tuner::load(const char *library) {
 
 /// All free dimensions need a size.
 void Tuner::checkDims(const Model &model) const {
-  const hone_descriptor &descriptor = model.descriptor();
-  for (int64_t i = 0; i < descriptor.free_dim_count; ++i) {
-    std::string name = descriptor.free_dim_names[i];
-    bool given = std::any_of(
-        options.dims.begin(), options.dims.end(),
-        [&](const std::string &dim) { return dim.rfind(name + "=", 0) == 0; });
-    if (!given)
-      throw Failure{1, options.model + ": dimension '" + name +
-                           "' is free: use --dim '" + name +
-                           "=N' to set the size to measure with"};
-  }
+  for (const std::string &name : model.unsizedDims())
+    throw Failure{1, options.model + ": dimension '" + name +
+                         "' is free: use --dim '" + name +
+                         "=N' to set the size to measure with"};
 }
 
 /// Compiles and loads the untuned model, and selects the kernels to tune.
@@ -453,7 +447,7 @@ int Tuner::run() {
     endProgress();
     if (!machine.empty())
       save();
-    showMessage("hone: stopped after " + std::to_string(rounds) + " rounds; " +
+    showMessage("note: stopped after " + std::to_string(rounds) + " rounds; " +
                 options.output + " has what was found");
     return 130;
   }

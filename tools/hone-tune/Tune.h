@@ -3,8 +3,9 @@
 #ifndef HONE_TOOLS_TUNE_TUNE_H
 #define HONE_TOOLS_TUNE_TUNE_H
 
+#include "tools/command-line/Sizes.h"
+
 #include <string>
-#include <vector>
 
 namespace hone::tune {
 
@@ -12,7 +13,7 @@ namespace hone::tune {
 struct Options {
   std::string model, output, cpu = "native", precision = "f32";
   std::string compiler; ///< the program hone-compile
-  std::vector<std::string> dims;
+  GivenSizes sizes;     ///< to measure with
   double budget = 60;
   int threads = 0; ///< 0: one per processor, and the compiler is not told
   bool json = false;

@@ -11,7 +11,7 @@ bool hone::findBeside(const char *name, char (&path)[PATH_MAX]) {
   size_t room = sizeof(path) - strlen(name) - 1;
   ssize_t length = readlink("/proc/self/exe", path, room);
   if (length < 0) {
-    fprintf(stderr, "hone: /proc/self/exe: %s\n", strerror(errno));
+    fprintf(stderr, "error: /proc/self/exe: %s\n", strerror(errno));
     return false;
   }
   path[length] = 0;

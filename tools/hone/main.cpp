@@ -7,20 +7,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
     "usage: hone COMMAND ...\n"
     "\n"
-    "  compile MODEL -o OUT.so   make a shared library from a model file\n"
-    "  quantize MODEL -o OUT     make a model of bytes from one of floats\n"
-    "  tune MODEL -o FILE        measure which schedules are fast here\n"
+    "  compile MODEL             make a shared library from a model file\n"
+    "  quantize MODEL            make a model of bytes from one of floats\n"
+    "  tune MODEL                measure which schedules are fast here\n"
     "  check MODEL...            list everything that would not compile\n"
     "  run OUT.so                run a compiled model, show or check its "
     "outputs\n"
     "  bench OUT.so              time a compiled model\n"
     "  info OUT.so               describe what a compiled model takes and "
     "needs\n"
+    "  inspect MODEL             describe a model file\n"
     "\n"
     "  hone COMMAND --help       the command's options\n"
     "  hone --version\n";
@@ -31,8 +33,24 @@ static const struct {
     {"compile", "hone-compile"},   {"check", "hone-compile"},
     {"tune", "hone-tune"},         {"run", "hone-run"},
     {"bench", "hone-run"},         {"info", "hone-run"},
-    {"quantize", "hone-quantize"},
+    {"quantize", "hone-quantize"}, {"inspect", "hone-compile"},
 };
+
+/// Whether the argument is a regular file that neither is nor claims to be a
+/// library.
+static bool isModelFile(const char *path) {
+  struct stat status;
+  size_t length = strlen(path);
+  if (stat(path, &status) || !S_ISREG(status.st_mode) ||
+      (length > 3 && !strcmp(path + length - 3, ".so")))
+    return false;
+  char begin[4] = "";
+  FILE *file = fopen(path, "rb");
+  size_t size = file ? fread(begin, 1, sizeof(begin), file) : 0;
+  if (file)
+    fclose(file);
+  return size > 0 && memcmp(begin, "\177ELF", size);
+}
 
 int main(int argc, char **argv) {
   const char *command = argc > 1 ? argv[1] : "";
@@ -45,13 +63,18 @@ int main(int argc, char **argv) {
     puts("hone " HONE_VERSION);
     return 0;
   }
+  // Users ask for information about whatever they have.
+  static char inspect[] = "inspect";
+  for (int i = 2; i < argc && !strcmp(command, "info"); ++i)
+    if (argv[i][0] != '-' && isModelFile(argv[i]))
+      command = argv[1] = inspect;
   const char *program = nullptr;
   for (const auto &entry : commands)
     if (!strcmp(command, entry.command))
       program = entry.program;
   if (!program) {
     if (*command)
-      fprintf(stderr, "hone: there is no command '%s'\n\n", command);
+      fprintf(stderr, "error: there is no command '%s'\n\n", command);
     fputs(help, stderr);
     return 2;
   }
@@ -63,6 +86,6 @@ int main(int argc, char **argv) {
     execv(path, argv);
   else if (access(path, X_OK) == 0)
     return hone::compileWatched(path, argc, argv);
-  fprintf(stderr, "hone: '%s' needs %s: %s\n", command, path, strerror(errno));
+  fprintf(stderr, "error: '%s' needs %s: %s\n", command, path, strerror(errno));
   return 1;
 }

@@ -23,6 +23,8 @@ inline constexpr llvm::StringLiteral kMetadataAttr = "hone.metadata";
 
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
+  /// All sizes of inputs, by name.
+  std::vector<std::pair<std::string, std::vector<int64_t>>> shapes;
   /// Initializers that become inputs with a default value. Nothing: those that
   /// the model lists as inputs, if the file's version gives that this meaning
   /// and they are small (ModelInterface.cpp).

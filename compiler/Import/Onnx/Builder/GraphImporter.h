@@ -75,10 +75,11 @@ public:
   /// Once, however often the node is imported.
   void warn(const llvm::Twine &message);
   /// A type of the model as one of the IR; null (with `problem`) if it is not
-  /// supported.
+  /// supported. `given`: all sizes of an input, if the user gave them.
   mlir::Type convertType(const TypeProto &type, ElementType &elem,
                          llvm::SmallVectorImpl<mlir::Attribute> *dims,
-                         std::string &problem);
+                         std::string &problem,
+                         llvm::ArrayRef<int64_t> given = {});
   /// Takes a replaced attempt out of the module. It is kept until the end, as
   /// recorded sizes may refer to it.
   void discard(mlir::Operation *op) {
@@ -142,6 +143,9 @@ private:
   void importArgument(const ValueInfo &input, const Tensor *byDefault,
                       Scope &scope,
                       llvm::SmallVectorImpl<mlir::DictionaryAttr> &attributes);
+  /// Takes all sizes of an input, which gives those of the free dimensions that
+  /// other inputs share.
+  void giveShape(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
   /// Checks that sizes are given only for free dimensions of the inputs.
   void checkDimOptions();
   void importReturn(Scope &scope);
@@ -172,6 +176,8 @@ private:
   /// Names of dimensions in the file, and of the free ones of the inputs.
   llvm::StringSet<> givenDimNames;
   std::set<std::string> freeDims;
+  llvm::StringMap<int64_t> givenSizes;                  ///< of free dimensions
+  llvm::StringMap<llvm::ArrayRef<int64_t>> givenShapes; ///< of inputs
   unsigned anonymousDims = 0, resources = 0, reported = 0;
   /// Large constants by their bytes and type.
   llvm::DenseMap<std::pair<const void *, mlir::Type>, mlir::ElementsAttr> blobs;

@@ -23,6 +23,38 @@ std::string GraphImporter::freshDimName() {
       return name;
 }
 
+void GraphImporter::giveShape(StringRef name, ArrayRef<int64_t> shape) {
+  auto fail = [&](const Twine &why) {
+    error("the input '" + name + "' cannot be given a shape: " + why);
+  };
+  auto input =
+      llvm::find_if(model.graph.inputs, [&](const ValueInfo &candidate) {
+        return candidate.name == name;
+      });
+  if (input == model.graph.inputs.end())
+    return fail("the model has no such input");
+  const TypeProto &type = input->type;
+  if (type.kind != TypeKind::Tensor && type.kind != TypeKind::SparseTensor)
+    return fail("it is not a tensor");
+  if (type.hasShape && type.shape.size() != shape.size())
+    return fail("it has " + Twine(type.shape.size()) + " dimensions, not " +
+                Twine(shape.size()));
+  if (!givenShapes.try_emplace(name, shape).second)
+    return fail("it is given two");
+  for (auto [i, dimension] : llvm::enumerate(type.shape)) {
+    if (dimension.size >= 0 && dimension.size != shape[i])
+      return fail("its dimension " + Twine(i) + " is " + Twine(dimension.size) +
+                  ", not " + Twine(shape[i]));
+    if (dimension.size >= 0 || isNameless(dimension))
+      continue;
+    int64_t size =
+        givenSizes.try_emplace(dimension.name, shape[i]).first->second;
+    if (size != shape[i])
+      return fail("its dimension '" + dimension.name +
+                  "' is also given the size " + Twine(size));
+  }
+}
+
 void GraphImporter::checkDimOptions() {
   std::string known;
   for (const std::string &name : freeDims)
@@ -66,7 +98,8 @@ int64_t GraphImporter::nchwcBlock(std::string &problem) {
 
 mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
                                       SmallVectorImpl<Attribute> *dims,
-                                      std::string &problem) {
+                                      std::string &problem,
+                                      ArrayRef<int64_t> given) {
   if (type.kind == TypeKind::SparseTensor && (!dims || !type.hasShape)) {
     problem = "is a sparse tensor, which is supported for constants, and for "
               "inputs that declare their shape";
@@ -93,14 +126,16 @@ mlir::Type GraphImporter::convertType(const TypeProto &type, ElementType &elem,
     if (!type.hasShape)
       return anyRankOf(element);
     SmallVector<int64_t> shape;
-    for (const Dimension &dimension : type.shape) {
+    for (auto [i, dimension] : llvm::enumerate(type.shape)) {
       int64_t size = dimension.size;
       std::string name;
       if (size < 0 && dims) {
         name = isNameless(dimension) ? freshDimName() : dimension.name.str();
         freeDims.insert(name);
-        if (auto it = options.dims.find(name); it != options.dims.end())
+        if (auto it = givenSizes.find(name); it != givenSizes.end())
           size = it->second;
+        else if (i < given.size())
+          size = given[i];
       }
       shape.push_back(size < 0 ? ShapedType::kDynamic : size);
       if (!dims)
@@ -216,16 +251,21 @@ std::vector<const Tensor *> GraphImporter::chooseOverridable() {
   return result;
 }
 
-/// The declaration of a value of the tensor's shape.
-static ValueInfo infoOf(const Tensor &tensor) {
+/// The declaration of a tensor of fixed sizes.
+static ValueInfo infoOf(StringRef name, ElementType element,
+                        ArrayRef<int64_t> sizes) {
   ValueInfo info;
-  info.name = tensor.name;
+  info.name = name;
   info.type.kind = TypeKind::Tensor;
-  info.type.element = tensor.type;
+  info.type.element = element;
   info.type.hasShape = true;
-  for (int64_t size : tensor.dims)
+  for (int64_t size : sizes)
     info.type.shape.push_back({size, ""});
   return info;
+}
+
+static ValueInfo infoOf(const Tensor &tensor) {
+  return infoOf(tensor.name, tensor.type, tensor.dims);
 }
 
 /// Whether a type's known sizes match the tensor.
@@ -244,9 +284,15 @@ void GraphImporter::importArgument(
   if (!llvm::json::isUTF8(input.name))
     error("the name of the input '" + llvm::json::fixUTF8(input.name) +
           "' is not UTF-8 text");
+  auto given = givenShapes.find(input.name);
+  bool isGiven = given != givenShapes.end();
+  if (isGiven && !input.type.hasShape)
+    return importArgument(infoOf(input.name, input.type.element, given->second),
+                          byDefault, scope, attributes);
   ElementType elem;
   SmallVector<Attribute> dims;
-  mlir::Type type = convertType(input.type, elem, &dims, problem);
+  mlir::Type type = convertType(input.type, elem, &dims, problem,
+                                isGiven ? given->second : ArrayRef<int64_t>());
   ElementsAttr value;
   if (type && byDefault) {
     if (elem != byDefault->type ||
@@ -303,6 +349,10 @@ LogicalResult GraphImporter::importArguments(Scope &scope) {
   llvm::StringMap<const Tensor *> defaults;
   for (const Tensor *tensor : overridable)
     defaults[tensor->name] = tensor;
+  for (const auto &entry : options.dims)
+    givenSizes[entry.getKey()] = entry.second;
+  for (const auto &[name, shape] : options.shapes)
+    giveShape(name, shape);
   SmallVector<DictionaryAttr> attributes;
   for (const ValueInfo &input : model.graph.inputs) {
     const Tensor *byDefault = defaults.lookup(input.name);

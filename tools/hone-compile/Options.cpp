@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The command lines of hone-compile. Compiled with exceptions, which CLI11
+// throws.
+#include "tools/hone-compile/Options.h"
+#include "compiler/Target/Targets.h"
+#include "tools/command-line/CommandLine.h"
+
+using namespace hone;
+
+/// What a model's import depends on, and what a calling process adds.
+static void addImport(CommandLine &line, CommandOptions &options,
+                      GivenSizes &sizes) {
+  line.addSizes(sizes, "");
+  line.app()
+      .add_option_function<std::vector<std::string>>(
+          "--override",
+          [&](const std::vector<std::string> &names) {
+            options.compile.overrides.emplace();
+            for (const std::string &name : names)
+              if (!name.empty())
+                options.compile.overrides->push_back(name);
+          },
+          "an initializer that becomes an input with a default value; empty: "
+          "none (default: small ones that the model lists as inputs)")
+      ->option_text("NAME")
+      ->allow_extra_args(false);
+  line.app().add_flag("--worker-report", options.reporting)->group("");
+  line.app().add_flag("--worker-model", options.givenModel)->group("");
+}
+
+std::optional<int> hone::parseCompile(int argc, char **argv,
+                                      CommandOptions &options) {
+  CompileOptions &compile = options.compile;
+  CommandLine line("compile", "Compiles a model file to a shared library.");
+  CLI::App &app = line.app();
+  GivenSizes sizes;
+  int threads = 0;
+  line.addModel(compile.input, "the model, an ONNX file");
+  CLI::Option *output = line.addOutput(
+      compile.output, "the library; FILE.a is an archive to link statically "
+                      "(default: MODEL.so in the working folder)");
+  addImport(line, options, sizes);
+  app.add_option("--target", compile.target,
+                 "where the model runs: " + targetNames() +
+                     ", or a device with the CPU as fallback, as in " +
+                     targetExample())
+      ->option_text("DEVICE")
+      ->capture_default_str();
+  line.addCpu(compile.cpu,
+              "CPU levels: native, x86-64-v2, x86-64-v3, x86-64-v4, or LLVM's "
+              "names, separated by commas");
+  app.add_option_function<std::string>(
+         "--gpu", [&](const std::string &chips) { compile.gpu = chips; },
+         "GPUs to include machine code for; newer ones get PTX")
+      ->option_text("CHIP,...");
+  line.addPrecision(compile.precision);
+  line.addThreads(threads, 0, "threads that runs will use; 0: unknown");
+  line.addList("--tuned", compile.tuned,
+               "schedules found by hone tune; if several files have one for a "
+               "kernel, the best wins")
+      ->option_text("FILE");
+  line.addSymbol(compile.symbol, "the function that the library exports")
+      ->capture_default_str();
+  app.add_flag("--header", compile.header,
+               "write a C header beside the library");
+  app.add_flag("--stats", options.stats, "print times and sizes");
+  app.add_flag("--explain", compile.explain,
+               "print what is slower than it could be, and why");
+  app.add_flag("-q,--quiet", options.quiet,
+               "print nothing about a library that was made");
+  app.add_option("--jobs", compile.jobs,
+                 "threads of the compiler; 0: one per processor")
+      ->option_text("N");
+  app.add_option("--emit", compile.emit,
+                 "stop after a phase and print: " + emitNames())
+      ->option_text("PHASE")
+      ->capture_default_str();
+  app.add_flag("--reproducer-with-weights", compile.reproducerWithWeights,
+               "keep weight values in the file written after an internal "
+               "error");
+  app.add_option("--worker-reproducer", options.reproducer)->group("");
+  app.add_option("--worker-schedules", compile.schedules)->group("");
+  if (std::optional<int> code = line.parse(argc, argv))
+    return code;
+  compile.dims = sizes.dims;
+  compile.shapes = sizes.shapes;
+  compile.threads = threads;
+  if (!output->count() && (compile.emit == "so" || compile.emit == "obj"))
+    compile.output =
+        defaultOutput(compile.input, compile.emit == "so" ? ".so" : ".o");
+  return std::nullopt;
+}
+
+std::optional<int> hone::parseCheck(int argc, char **argv,
+                                    CommandOptions &options) {
+  CommandLine line("check",
+                   "Lists everything in models that would not compile.");
+  GivenSizes sizes;
+  CLI::Option *models =
+      line.app().add_option("MODEL", options.models, "the models, ONNX files");
+  addImport(line, options, sizes);
+  CLI::Option *operators =
+      line.app().add_flag("--operators", options.operators,
+                          "print the supported operators, as Markdown");
+  line.addJson(options.json);
+  line.app().callback([&] {
+    if (!models->count() && !operators->count())
+      failUsage("MODEL is required");
+    if (models->count() && operators->count())
+      failUsage("--operators takes no MODEL");
+    if (options.json && operators->count())
+      failUsage("--operators is not for --json");
+  });
+  if (std::optional<int> code = line.parse(argc, argv))
+    return code;
+  options.compile.dims = sizes.dims;
+  options.compile.shapes = sizes.shapes;
+  return std::nullopt;
+}
+
+std::optional<int> hone::parseInspect(int argc, char **argv,
+                                      CommandOptions &options) {
+  CommandLine line("inspect", "Describes a model file: what it takes and "
+                              "returns, consists of, and needs to run.");
+  GivenSizes sizes;
+  line.addModel(options.compile.input, "the model, an ONNX file");
+  addImport(line, options, sizes);
+  line.addJson(options.json);
+  if (std::optional<int> code = line.parse(argc, argv))
+    return code;
+  options.compile.dims = sizes.dims;
+  options.compile.shapes = sizes.shapes;
+  return std::nullopt;
+}
