@@ -23,9 +23,9 @@ static std::string argument(nb::handle text) {
 }
 
 /// A call of `command` with `options` for `model`, a file or bytes, and the
-/// sizes of `dims`. `overrides` is None, or a list of names.
+/// sizes of `dims` and `shapes`. `overrides` is None, or a list of names.
 static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
-                           nb::object overrides,
+                           nb::dict shapes, nb::object overrides,
                            const std::vector<std::string> &options) {
   WorkerCall call;
   std::string input = "model";
@@ -41,6 +41,12 @@ static WorkerCall makeCall(const char *command, nb::object model, nb::dict dims,
   for (auto [name, size] : dims)
     call.arguments.push_back("--dim=" + argument(name) + "=" +
                              argument(nb::str(size)));
+  for (auto [name, shape] : shapes) {
+    std::string sizes;
+    for (nb::handle size : shape)
+      sizes += (sizes.empty() ? "" : ",") + argument(nb::str(size));
+    call.arguments.push_back("--shape=" + argument(name) + "=" + sizes);
+  }
   if (!overrides.is_none()) {
     call.arguments.push_back("--override=");
     for (nb::handle name : overrides)
@@ -90,7 +96,7 @@ run(const WorkerCall &call,
 /// `overrides` may be None. `progress` is None, or called with the current
 /// activity and the fraction that is done.
 static void compile(nb::object model, nb::str output, nb::str target,
-                    nb::str cpu, nb::object gpu, nb::dict dims,
+                    nb::str cpu, nb::object gpu, nb::dict dims, nb::dict shapes,
                     nb::object overrides, nb::str precision, int64_t threads,
                     nb::str symbol, nb::list tuned, nb::object progress) {
   std::vector<std::string> options = {"--target=" + argument(target),
@@ -106,7 +112,7 @@ static void compile(nb::object model, nb::str output, nb::str target,
   for (nb::handle file : tuned)
     options.push_back("--tuned=" + argument(file));
   WorkerCall call = makeCall("compile", model, std::move(dims),
-                             std::move(overrides), options);
+                             std::move(shapes), std::move(overrides), options);
   std::string messages;
   auto addMessage = [&](const std::string &text) {
     constexpr std::string_view error = "error: ";
@@ -132,10 +138,10 @@ static void compile(nb::object model, nb::str output, nb::str target,
 /// The messages of a check of `model`, given as above: what would not compile.
 /// Empty if everything would.
 static std::vector<std::string> check(nb::object model, nb::dict dims,
-                                      nb::object overrides,
+                                      nb::dict shapes, nb::object overrides,
                                       nb::object progress) {
-  WorkerCall call =
-      makeCall("check", model, std::move(dims), std::move(overrides), {});
+  WorkerCall call = makeCall("check", model, std::move(dims), std::move(shapes),
+                             std::move(overrides), {});
   std::vector<std::string> messages;
   auto addMessage = [&](const std::string &text) { messages.push_back(text); };
   CompileStatus status = run(call, addMessage, progress);
@@ -148,9 +154,9 @@ NB_MODULE(_compiler, m) {
   translateErrors();
   m.def("compile", &::compile, nb::arg("model"), nb::arg("output"),
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu").none(),
-        nb::arg("dims"), nb::arg("overrides").none(), nb::arg("precision"),
-        nb::arg("threads"), nb::arg("symbol"), nb::arg("tuned"),
-        nb::arg("progress").none());
-  m.def("check", &::check, nb::arg("model"), nb::arg("dims"),
+        nb::arg("dims"), nb::arg("shapes"), nb::arg("overrides").none(),
+        nb::arg("precision"), nb::arg("threads"), nb::arg("symbol"),
+        nb::arg("tuned"), nb::arg("progress").none());
+  m.def("check", &::check, nb::arg("model"), nb::arg("dims"), nb::arg("shapes"),
         nb::arg("overrides").none(), nb::arg("progress").none());
 }

@@ -9,6 +9,7 @@ def compile(
     cpu: str,
     gpu: str | None,
     dims: dict[str, int],
+    shapes: dict[str, list[int]],
     overrides: list[str] | None,
     precision: str,
     threads: int,
@@ -16,4 +17,6 @@ def compile(
     tuned: list[str],
     progress: Callable[[str, float], object] | None,
 ) -> None: ...
-def check(model: bytes | str, dims: dict[str, int], overrides: list[str] | None, progress: Callable[[str, float], object] | None) -> list[str]: ...
+def check(
+    model: bytes | str, dims: dict[str, int], shapes: dict[str, list[int]], overrides: list[str] | None, progress: Callable[[str, float], object] | None
+) -> list[str]: ...

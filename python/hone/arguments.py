@@ -88,6 +88,21 @@ def sizes(dims: Any) -> dict[str, int]:
     return checked
 
 
+def shapes(given: Any) -> dict[str, list[int]]:
+    """All sizes of inputs by name."""
+    try:
+        pairs = dict(given or {})
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"shapes must be a dict of sizes by name, not {type(given).__name__}") from None
+    checked = {}
+    for name, sizes in pairs.items():
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"shapes: the name of an input is a str, not {type(name).__name__}")
+        what = f"shapes[{name!r}]"
+        checked[name] = [number(what, size, 2**63 - 1) for size in items(what, sizes, "sizes")]
+    return checked
+
+
 def names(overrides: Any) -> list[str] | None:
     """Names of initializers, or None."""
     if overrides is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _compiler, arguments
@@ -13,15 +13,20 @@ from .model import Model, TemporaryLibrary, load
 
 
 def check(
-    model: arguments.Source, *, dims: Mapping[str, int] | None = None, overrides: Iterable[str] | None = None, progress: arguments.Progress | None = None
+    model: arguments.Source,
+    *,
+    dims: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    overrides: Iterable[str] | None = None,
+    progress: arguments.Progress | None = None,
 ) -> list[str]:
     """Everything in an ONNX model that would not compile: a list of messages, empty where it would compile. Nothing is
     written.
 
-    `model`, `dims`, `overrides` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
+    `model`, `dims`, `shapes`, `overrides` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
     given = arguments.source(model)
     _check_file(given)
-    return _compiler.check(given, arguments.sizes(dims), arguments.names(overrides), arguments.callback("progress", progress))
+    return _compiler.check(given, arguments.sizes(dims), arguments.shapes(shapes), arguments.names(overrides), arguments.callback("progress", progress))
 
 
 def compile_library(
@@ -32,6 +37,7 @@ def compile_library(
     cpu: str = "native",
     gpu: str | None = None,
     dims: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
     overrides: Iterable[str] | None = None,
     precision: str = "f32",
     threads: int = 0,
@@ -50,6 +56,7 @@ def compile_library(
     gpu        chips to contain machine code for, separated by commas; None: those that the target has of itself, for cuda
                sm_80 and sm_90a
     dims       sizes of free dimensions by name, {"batch": 1}: the fewer are free, the more is planned in advance
+    shapes     all sizes of inputs by name, {"x": (1, 3, 224, 224)}, which fix their free dimensions
     overrides  names of initializers that become inputs with a default value; None: those that the model lists as inputs,
                where they are small
     precision  "f32"; "bf16" or "f16", which round the weights of products to these types and sum in f32; "auto", which
@@ -72,6 +79,7 @@ def compile_library(
         cpu=arguments.text("cpu", cpu),
         gpu=None if gpu is None else arguments.text("gpu", gpu),
         dims=arguments.sizes(dims),
+        shapes=arguments.shapes(shapes),
         overrides=arguments.names(overrides),
         precision=arguments.text("precision", precision),
         threads=arguments.threads(threads),
@@ -89,6 +97,7 @@ def compile(
     cpu: str = "native",
     gpu: str | None = None,
     dims: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
     overrides: Iterable[str] | None = None,
     precision: str = "f32",
     threads: int = 0,
@@ -99,7 +108,7 @@ def compile(
     """Compiles an ONNX model and opens it: a Model. `output` is the path of the library that is to be kept, None for one in
     memory only. Other options and errors are those of compile_library, and RunError if the model cannot run on this
     machine."""
-    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, progress=progress)
+    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, progress=progress)
     if output is not None:
         output = arguments.path("output", output)
         compile_library(model, output, **options)

@@ -12,6 +12,7 @@ import unittest
 
 import numpy as np
 import onnx
+import onnx.parser
 from onnx import external_data_helper, numpy_helper
 
 import hone
@@ -124,6 +125,13 @@ class ArgumentTest(FolderTest):
             for call in (hone.compile, hone.compile_library):
                 self.assertIsInstance(self.assertError(OSError, "", call, add_model(), output=output), hone.CompileError)
 
+    def test_sizes_of_inputs(self):
+        model = onnx.parser.parse_model('<ir_version: 10, opset_import: ["" : 21]> g (float[b, 4] x, float[b, 4] y) => (float[b, 4] z) { z = Add(x, y) }')
+        compiled = hone.compile(model, shapes={"x": (2, np.int64(4))})
+        self.assertEqual([value.shape for value in compiled.inputs], [(2, 4), (2, 4)])
+        self.assertEqual(hone.check(model, shapes={"x": [2, 4]}, dims={"b": 2}), [])
+        self.assertIn("its dimension 1 is 4, not 5", hone.check(model, shapes={"x": [2, 5]})[0])
+
     def test_wrong_options(self):
         wrong = [
             ({"cpu": None}, TypeError, "cpu must be a str, not NoneType"),
@@ -141,6 +149,12 @@ class ArgumentTest(FolderTest):
             ({"dims": ["n"]}, TypeError, "dims must be a dict"),
             ({"dims": {"n": None}}, TypeError, "must be an integer"),
             ({"dims": {"q": 1}}, hone.CompileError, "no free dimension 'q'"),
+            ({"shapes": 3}, TypeError, "shapes must be a dict"),
+            ({"shapes": {3: [1]}}, TypeError, "name of an input is a str, not int"),
+            ({"shapes": {"x": 3}}, TypeError, r"shapes\['x'\] must be a list of sizes, not int"),
+            ({"shapes": {"x": ["n"]}}, TypeError, "must be an integer"),
+            ({"shapes": {"x": [-1]}}, ValueError, "is -1"),
+            ({"shapes": {"q": [1]}}, hone.CompileError, "the input 'q' cannot be given a shape: the model has no such input"),
             ({"overrides": "a"}, TypeError, "overrides must be a list of names, not str"),
             ({"overrides": [3]}, TypeError, "name of an initializer is a str, not int"),
             ({"tuned": 3}, TypeError, "tuned must be a list of paths, not int"),
