@@ -2,6 +2,7 @@
 """`python -m hone`, and the programs `hone` and `hone-opt` of a wheel; that of hone-runtime has hone-run alone."""
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import sys
@@ -9,13 +10,14 @@ import sys
 
 def main() -> int:
     """Becomes the program `hone`, with the arguments of this process."""
-    if sys.argv[1:2] == ["quantize"]:  # it is in Python: this one
+    module = {"quantize": "quantization", "verify": "verification"}.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if module:  # it is in Python: this one
         try:
-            from .quantization.command import main as quantize
+            command = importlib.import_module(f".{module}.command", __package__)
         except ModuleNotFoundError as error:
-            print(f"error: 'hone quantize' needs the packages hone, numpy and onnx: {error}", file=sys.stderr)
+            print(f"error: 'hone {sys.argv[1]}' needs the packages hone, numpy and onnx: {error}", file=sys.stderr)
             return 1
-        return quantize(sys.argv[2:])
+        return int(command.main(sys.argv[2:]))
     return _become("hone", "hone-run")
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The front end: starts hone-compile, hone-run, hone-tune or hone-quantize,
-// which are beside it, with the same arguments. It links neither LLVM nor the
-// runtime.
+// The front end: starts hone-compile, hone-run, hone-tune, hone-quantize or
+// hone-verify, which are beside it, with the same arguments. It links neither
+// LLVM nor the runtime.
 #include "tools/hone/Beside.h"
 #include "tools/hone/Compile.h"
 #include <errno.h>
@@ -23,6 +23,8 @@ static const char help[] =
     "  info OUT.so               describe what a compiled model takes and "
     "needs\n"
     "  inspect MODEL             describe a model file\n"
+    "  verify MODEL              compare with ONNX Runtime, and find what "
+    "differs\n"
     "\n"
     "  hone COMMAND --help       the command's options\n"
     "  hone --version\n";
@@ -34,6 +36,7 @@ static const struct {
     {"tune", "hone-tune"},         {"run", "hone-run"},
     {"bench", "hone-run"},         {"info", "hone-run"},
     {"quantize", "hone-quantize"}, {"inspect", "hone-compile"},
+    {"verify", "hone-verify"},
 };
 
 /// Whether the argument is a regular file that neither is nor claims to be a

@@ -1,88 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`hone quantize`. Exit codes are those of the other commands."""
-import argparse
 import json
 import os
 import pathlib
-import re
 import sys
-
-import onnx
 
 import hone
 
+from .. import command_line
 from . import QuantizationError, quantize
 from .ranges import METHODS, PERCENTILE
 
 
-class _Progress:
-    """A line on standard error that the next one replaces, if that is a terminal."""
-
-    def __init__(self):
-        self._shown = sys.stderr.isatty()
-
-    def __call__(self, stage, done, total):
-        if self._shown:
-            share = f"{100 * done // total:3d} % of " if total > 1 else ""
-            sys.stderr.write(f"\r\033[K{share}{stage}")
-            sys.stderr.flush()
-
-    def end(self):
-        if self._shown:
-            sys.stderr.write("\r\033[K")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells errors as the other commands do."""
-
-    def error(self, message):
-        message = re.sub(r"^argument (\S+: (?=--))?", "", message)
-        print(f"error: {message}\nnote: '{self.prog} --help' lists the options", file=sys.stderr)
-        sys.exit(2)
-
-
-def _size(text):
-    name, equals, size = text.rpartition("=")
-    if not (equals and name and size.isdecimal() and int(size) > 0):
-        raise argparse.ArgumentTypeError(f"--dim wants NAME=N, not '{text}'")
-    return name, int(size)
-
-
-def _shape(text):
-    name, equals, sizes = text.rpartition("=")
-    numbers = sizes.split(",") if sizes else []
-    if not (equals and name and all(number.isdecimal() for number in numbers)):
-        raise argparse.ArgumentTypeError(f"--shape wants NAME=N,N,..., not '{text}'")
-    return name, [int(number) for number in numbers]
-
-
-def _dims(model, dims, shapes):
-    """The sizes of free dimensions that `dims` and the `shapes` of inputs give."""
-    sizes = dict(dims)
-    if not shapes:
-        return sizes
-    inputs = {value.name: value.type.tensor_type.shape.dim for value in onnx.load(model, load_external_data=False).graph.input}
-    for name, shape in shapes:
-        if name not in inputs:
-            raise QuantizationError(f"{model}: the model has no input '{name}'")
-        if len(inputs[name]) != len(shape):
-            raise QuantizationError(f"{model}: input '{name}' has {len(inputs[name])} dimensions, and --shape {len(shape)}")
-        for i, (dim, size) in enumerate(zip(inputs[name], shape)):
-            known = sizes.setdefault(dim.dim_param, size) if dim.dim_param else dim.dim_value
-            if known != size:
-                raise QuantizationError(f"{model}: input '{name}' has size {known} in dimension {i}, and --shape {size}")
-    return sizes
-
-
 def _parser():
-    parser = _Parser(prog="hone quantize", allow_abbrev=False, usage="hone quantize MODEL --data FILE... [OPTION...]", description="Makes a model compute with integers of 8 bits, or stores its weights in 4 or 8: a standard ONNX file with QuantizeLinear and DequantizeLinear.")
+    parser = command_line.Parser(prog="hone quantize", allow_abbrev=False, usage="hone quantize MODEL --data FILE... [OPTION...]", description="Makes a model compute with integers of 8 bits, or stores its weights in 4 or 8: a standard ONNX file with QuantizeLinear and DequantizeLinear.")
     parser.add_argument("model", metavar="MODEL", help="the ONNX file, in float")
     parser.add_argument("-o", "--output", metavar="FILE", help="the quantized ONNX file (default: MODEL.quantized.onnx in the working folder)")
     data = parser.add_argument_group("data")
     data.add_argument("--data", nargs="+", action="extend", default=[], metavar="FILE", help=".npz files of all inputs, .npy files for a model with one, or folders of input_N.pb; a first dimension that the model does not have is of samples")
     data.add_argument("--random", type=int, default=0, metavar="N", help="N samples of random numbers, always the same: for times, not for accuracy")
-    data.add_argument("--dim", dest="dims", type=_size, action="append", default=[], metavar="NAME=N", help="the size of a free dimension, for --random and for compiling")
-    data.add_argument("--shape", dest="shapes", type=_shape, action="append", default=[], metavar="NAME=N,...", help="the sizes of all dimensions of an input, as in x=1,3,224,224")
+    command_line.add_sizes(data, "for --random and for compiling")
     data.add_argument("--labels", metavar="FILE", help="the class of each sample, as .npy or as the last words of lines: accuracy is that of the first output")
     how = parser.add_argument_group("how")
     how.add_argument("--method", choices=["auto", *METHODS], default="auto", help="what ranges activations cover; auto: what gives the best outputs (default)")
@@ -122,9 +59,9 @@ def main(arguments=None):
     options["correct_biases"] = {"auto": None, "on": True, "off": False}[options.pop("bias_correction")]
     model, shapes = options.pop("model"), options.pop("shapes")
     output = output or f"{pathlib.Path(model).stem}.quantized.onnx"
-    progress = _Progress()
+    progress = command_line.Progress()
     try:
-        options["dims"] = _dims(model, options["dims"], shapes)
+        options["dims"] = command_line.dims_of(model, options["dims"], shapes, QuantizationError)
         folder = os.path.dirname(os.path.realpath(output))
         if os.path.isdir(output) or not os.path.isdir(folder):
             raise OSError(0, "it is a folder" if os.path.isdir(output) else "there is no such folder", output)
