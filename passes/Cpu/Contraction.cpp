@@ -38,7 +38,8 @@ public:
         columnTiles(
             std::max<int64_t>(schedule.getBlockColumns() / columns, 1)) {
     if (form.hasMatrices())
-      registers.emplace(form, problem.shape.types, shape, problem.shape.k);
+      registers.emplace(form, problem.shape.types, shape,
+                        problem.shape.paddedK());
   }
 
   void emit();
@@ -88,6 +89,7 @@ private:
   LeftRows bytesOf(const QuantizedRows &quantized, const TileRows &rows) const;
   void pack(Value kStart, Value kCount, Value remaining);
   void packRows(Value kStart, Value kCount, Value remaining);
+  void packSteps(Value source, Value kCount, Value remaining);
   void widenPanels(Value kStart, Value kCount, Value remaining);
   void packQuantized(Value kStart, Value kCount, Value remaining);
   bool isOfPanels() const { return problem.shape.layout == RhsLayout::Packed; }
@@ -172,7 +174,8 @@ void ContractionEmitter::emit() {
       chunk = whole;
   }
   if (packs) {
-    int64_t length = chunked ? chunk : std::max<int64_t>(*k, 1);
+    int64_t length =
+        chunked ? chunk : std::max<int64_t>(problem.shape.paddedK(), 1);
     // Of a last block all is unpacked.
     if (problem.shape.quantized && !chunked)
       length = llvm::alignTo(length, problem.shape.quantized.getBlock());
@@ -320,7 +323,7 @@ void ContractionEmitter::emitBlock() {
     });
   }
   if ((problem.shape.layout != RhsLayout::Transposed && !isQuantized) ||
-      constantOf(problem.m))
+      constantOf(problem.m) || registers)
     return emitTiles();
   // So few rows are all in one block.
   auto emitFew = [&] {
@@ -370,9 +373,9 @@ void ContractionEmitter::emitDotRows(Value firstRow, Value lastRow,
     Value a = e.add(aBase, e.mul(row, problem.k));
     SmallVector<Value> sums;
     for (int64_t v = 0; v < vectors; ++v)
-      sums.push_back(emitDots(
-          e, form, problem.shape.types.accumulator, problem.a, a, problem.b,
-          ArrayRef(sources).slice(v * lanes, lanes), problem.k));
+      sums.push_back(
+          emitDots(e, form, problem.shape.types, problem.a, a, problem.b,
+                   ArrayRef(sources).slice(v * lanes, lanes), problem.k));
     epilogue.emitTile(cursorAt(row), epilogue.rank() - 2, 1, vectors, {sums},
                       remaining);
   });
@@ -466,7 +469,9 @@ ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
                                                    Value remaining) const {
   ProductTile::Segment segment(converts ? converted : problem.a,
                                packs ? packed : problem.b);
-  segment.count = kCount;
+  segment.count = problem.shape.endsWithinStep()
+                      ? e.mul(e.ceilDiv(kCount, form.kr), form.kr)
+                      : kCount;
   Value base = e.add(aBase, kStart), pitch = problem.k, first = rows.first;
   if (converts) {
     base = e.cst(0);
@@ -719,7 +724,7 @@ void ContractionEmitter::pack(Value kStart, Value kCount, Value remaining) {
     return packRows(kStart, kCount, remaining);
   case RhsLayout::Transposed:
     return packColumns(e, problem.b, columnSources(kStart, remaining), kCount,
-                       lanes, packed, columns);
+                       lanes, form.kr, packed, columns);
   case RhsLayout::Quantized:
     return packQuantized(kStart, kCount, remaining);
   }
@@ -754,9 +759,21 @@ void ContractionEmitter::widenPanels(Value kStart, Value kCount,
                sources, kCount, packed, columns);
 }
 
-/// packed[k][column] = b[kStart + k][firstColumn + column].
+/// The columns of rows, of which there is a power of two, one after the other.
+static Value interleave(Emitter &e, SmallVector<Value> rows) {
+  for (size_t half = rows.size() / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i)
+      rows[i] = vector::InterleaveOp::create(e.builder, e.loc, rows[i],
+                                             rows[i + half]);
+  return rows.front();
+}
+
+/// packed[k / kr][column][k % kr] = b[kStart + k][firstColumn + column], and
+/// zeros after the last row.
 void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
   Value source = e.add(e.add(bBase, firstColumn), e.mul(kStart, problem.n));
+  if (form.kr > 1)
+    return packSteps(source, kCount, remaining);
   SmallVector<Value> masks;
   for (int64_t c = 0; c < vectors * lanes; c += lanes)
     masks.push_back(makeMask(e, remaining, e.cst(c), lanes));
@@ -766,6 +783,39 @@ void ContractionEmitter::packRows(Value kStart, Value kCount, Value remaining) {
       packed.store(e, e.add(e.mul(k, columns), c),
                    problem.b.load(e, e.add(row, c), lanes, masks[c / lanes]));
   });
+}
+
+void ContractionEmitter::packSteps(Value source, Value kCount,
+                                   Value remaining) {
+  // `existing`: rows of a step that exist; all if null.
+  auto packStep = [&](Value k, Value existing) {
+    for (int64_t c = 0; c < vectors * lanes; c += lanes) {
+      SmallVector<Value> rows;
+      for (int64_t i = 0; i < form.kr; ++i) {
+        Value limit = remaining;
+        if (existing) {
+          Value exists = e.cmp(arith::CmpIPredicate::slt, e.cst(i), existing);
+          Value all = remaining ? remaining : e.cst(vectors * lanes);
+          limit =
+              arith::SelectOp::create(e.builder, e.loc, exists, all, e.cst(0));
+        }
+        Value row = e.add(source, e.mul(e.add(k, i), problem.n));
+        rows.push_back(problem.b.load(e, e.add(row, c), lanes,
+                                      makeMask(e, limit, e.cst(c), lanes)));
+      }
+      packed.store(e, e.add(e.mul(k, columns), c * form.kr),
+                   interleave(e, rows));
+    }
+  };
+  Value rest = e.rem(kCount, e.cst(form.kr)), whole = e.sub(kCount, rest);
+  e.loop(e.cst(0), whole, form.kr, {}, [&](Value k, ValueRange) {
+    packStep(k, nullptr);
+    return SmallVector<Value>();
+  });
+  if (constantOf(rest) == 0)
+    return;
+  e.branch(e.cmp(arith::CmpIPredicate::sgt, rest, e.cst(0)),
+           [&] { packStep(whole, rest); });
 }
 
 /// Starts of the rows of a transposed operand that are columns of the tile; a

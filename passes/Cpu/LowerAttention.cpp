@@ -176,8 +176,8 @@ void AttentionEmitter::emitScores(Epilogue &epilogue, Value column,
     key = e.add(firstColumn, key);
     sources.push_back(e.add(keyBase, e.mul(key, problem.key.rowStride)));
   }
-  packColumns(e, problem.key.buffer, sources, problem.depth, lanes, packed,
-              columns);
+  packColumns(e, problem.key.buffer, sources, problem.depth, lanes, /*kr=*/1,
+              packed, columns);
 
   SmallVector<Value> columnNumbers;
   for (int64_t v = 0; v < tileVectors; ++v)

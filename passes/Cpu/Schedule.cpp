@@ -46,6 +46,9 @@ bool hone::isConverted(const ProductShape &shape, const MicroKernel &form) {
   bool mustBe = to.getIntOrFloatBitWidth() < from.getIntOrFloatBitWidth();
   if (form.hasMatrices() || mustBe)
     return true;
+  // A copy has room behind its rows.
+  if (shape.endsWithinStep() && !isReadInPlace(shape))
+    return true;
   return from != to && !isReadInPlace(shape) && !shape.fewRows &&
          (ShapedType::isDynamic(shape.m) || shape.m >= tuning::kMinWidenedRows);
 }
@@ -192,13 +195,16 @@ static constexpr StringLiteral kPlainCopy =
 static std::string problemOfProduct(ScheduleAttr schedule,
                                     const CpuMachine &machine,
                                     const ProductShape &shape) {
+  const MicroKernel &form = *findMicroKernel(schedule.getForm());
   if (isReadInPlace(shape))
-    return "";
+    return form.hasMatrices() ? "matrices, but rows that are none" : "";
   if (shape.layout == RhsLayout::Transposed && !schedule.getPacked())
     return "a transposed operand that is not packed";
   if (shape.layout == RhsLayout::Quantized && !schedule.getPacked())
     return "quantized weights that are not copied";
-  const MicroKernel &form = *findMicroKernel(schedule.getForm());
+  if (shape.layout == RhsLayout::RowMajor && form.kr > 1 &&
+      !schedule.getPacked())
+    return "rows of bytes that are not packed";
   if (shape.layout == RhsLayout::Packed && schedule.getPacked() &&
       !widensPanels(form, shape.types))
     return kPlainCopy.str();
@@ -212,7 +218,7 @@ static std::string problemOfProduct(ScheduleAttr schedule,
     if (ShapedType::isDynamic(shape.k))
       return "matrices, but a free K";
     std::string problem =
-        problemOfMatrices(schedule, form, shape.types, shape.k);
+        problemOfMatrices(schedule, form, shape.types, shape.paddedK());
     if (!problem.empty())
       return problem;
   }

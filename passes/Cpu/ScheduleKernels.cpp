@@ -114,9 +114,10 @@ chooseMatrices(const CpuMachine &machine, const MicroKernel &form,
 /// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
 /// not known count as large. Rows of the left-hand side are as many
 /// bytes apart as `strideOf` says. `packed`: panels are widened beforehand.
+/// Operands that are read `inPlace` are no matrices.
 static FormedTile
 chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
-           int64_t n, Depth depth, bool packed,
+           int64_t n, Depth depth, bool packed, bool inPlace,
            function_ref<int64_t(const MicroKernel &)> strideOf) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
   FormedTile best;
@@ -165,6 +166,8 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     if (!form.fits(machine, types))
       continue;
     if (form.hasMatrices()) {
+      if (inPlace)
+        continue;
       auto [tile, cost] =
           chooseMatrices(machine, form, types, rowsOfM, columns, depth);
       if (cost < bestCost) {
@@ -180,8 +183,9 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
 }
 
 /// Whether rows of the right-hand side are copied to contiguous memory: they
-/// are columns in memory, or conflict in the L1 cache and are read often
-/// enough, or so often that panels should be widened beforehand.
+/// are columns in memory, or several elements of a column should lie together,
+/// or they conflict in the L1 cache and are read often enough, or so often that
+/// panels should be widened beforehand.
 static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   switch (shape.layout) {
   case RhsLayout::Packed:
@@ -192,10 +196,11 @@ static bool isPacked(const CpuMachine &machine, const ProductShape &shape) {
   case RhsLayout::Transposed:
     return !isDotProduct(shape);
   case RhsLayout::RowMajor:
-    return (!isKnown(shape.n) ||
-            estimateProduct(shape.n, bytesOf(shape.types.rhs)) >=
-                tuning::collidingBytes(machine)) &&
-           (!isKnown(shape.m) || shape.m >= tuning::kMinPackedRows);
+    return shape.types.kr > 1 ||
+           ((!isKnown(shape.n) ||
+             estimateProduct(shape.n, bytesOf(shape.types.rhs)) >=
+                 tuning::collidingBytes(machine)) &&
+            (!isKnown(shape.m) || shape.m >= tuning::kMinPackedRows));
   }
   llvm_unreachable("all layouts are above");
 }
@@ -339,9 +344,10 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
   };
   // Few rows are no matrix.
   bool isMatrix = isKnown(shape.m) || !shape.fewRows;
-  FormedTile tile = chooseTile(machine, shape.types, shape.m, shape.n,
-                               {1, isMatrix ? shape.k : ShapedType::kDynamic},
-                               isPacked(machine, shape), strideOf);
+  FormedTile tile =
+      chooseTile(machine, shape.types, shape.m, shape.n,
+                 {1, isMatrix ? shape.paddedK() : ShapedType::kDynamic},
+                 isPacked(machine, shape), isDotProduct(shape), strideOf);
   if (tile.form->hasMatrices())
     return tile;
   if (!isKnown(shape.m) && shape.fewRows) {
@@ -410,7 +416,7 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
                     tuning::widenedBytes(machine);
   Plan plan{tile ? *tile
                  : chooseTile(machine, types, out.getDimSize(last), groupOut,
-                              depth, packed, strideOf)};
+                              depth, packed, /*inPlace=*/false, strideOf)};
   plan.packed = packed && widensPanels(*plan.tile.form, types);
   int64_t columns = plan.tile.columns(machine, types);
 

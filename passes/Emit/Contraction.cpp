@@ -83,10 +83,13 @@ ProductTypes ProductTypes::of(graph::ScheduledOpInterface op) {
     return {getElementTypeOrSelf(lhs), accumulator, accumulator, /*kr=*/1,
             /*isConvertible=*/true};
   auto conv = dyn_cast<KernelConvOp>(*op);
-  return {getElementTypeOrSelf(lhs),
+  // Bytes that are not packed yet are multiplied like those that are.
+  Type left = getElementTypeOrSelf(lhs);
+  int64_t kr = matmul && graph::isByteProduct(left, accumulator) ? 4 : 1;
+  return {left,
           getElementTypeOrSelf(rhs),
           accumulator,
-          packed ? packed.getKr() : 1,
+          packed ? packed.getKr() : kr,
           conv ? canConvertInput(conv) : isa<KernelMatmulOp>(*op),
           packed && packed.isOrdered()};
 }
@@ -102,6 +105,18 @@ static void setSizes(ProductShape &shape, ArrayRef<int64_t> out) {
   }
   shape.n = shape.batch.pop_back_val();
   shape.m = shape.batch.pop_back_val();
+}
+
+int64_t ProductShape::paddedK() const {
+  return endsWithinStep() && !ShapedType::isDynamic(k)
+             ? llvm::alignTo(k, types.kr)
+             : k;
+}
+
+bool ProductShape::endsWithinStep() const {
+  bool isPacked = layout == RhsLayout::Packed || layout == RhsLayout::Quantized;
+  return !isPacked && types.kr > 1 &&
+         (ShapedType::isDynamic(k) || k % types.kr != 0);
 }
 
 ProductShape ProductShape::of(KernelMatmulOp op) {

@@ -21,7 +21,8 @@ struct ProductTypes {
   static ProductTypes of(graph::ScheduledOpInterface op);
 
   mlir::Type lhs, rhs, accumulator; ///< As register tiles read them.
-  /// Elements of K that lie together in the right-hand side.
+  /// Elements of K that lie together in the right-hand side, or will in the
+  /// copy of it that tiles read.
   int64_t kr = 1;
   /// Whether the left-hand side can be converted before it is multiplied, in
   /// pieces that fit in scratch memory.
@@ -55,6 +56,12 @@ struct ProductShape {
   bool fewRows = false; ///< Where `m` is not known, it is likely small.
   /// The number of output dimensions in each of [batch.., m, n].
   llvm::SmallVector<int64_t> groups;
+
+  /// `k`, or the whole steps that copies have if rows end within one.
+  int64_t paddedK() const;
+  /// Whether rows of the left-hand side, of which nothing is packed yet, end
+  /// within a step.
+  bool endsWithinStep() const;
 };
 
 /// out[batch.., m, n] = epilogue(sum over k of a[batch.., m, k] * b[batch.., k,

@@ -76,6 +76,12 @@ static Value mapElements(OpBuilder &b, Value tensor,
 }
 
 static Value flipSigns(OpBuilder &b, Value bytes, DimBuilder &dims) {
+  // Products absorb a transposition, but not through a map.
+  if (auto transpose = bytes.getDefiningOp<TransposeOp>();
+      transpose && transpose->hasOneUse())
+    return TransposeOp::create(b, transpose.getLoc(), transpose.getType(),
+                               flipSigns(b, transpose.getInput(), dims),
+                               transpose.getPermutation());
   std::optional<ConstantBytes> known = knownBytes(bytes);
   if (!known)
     return mapElements(
@@ -150,6 +156,21 @@ static ArrayRef<int64_t> batchOf(const ByteProduct &product,
 /// The sum of the bytes along some axes, which stay with size 1.
 static Value sumBytes(OpBuilder &b, Value bytes, bool isUnsigned,
                       ArrayRef<int64_t> axes, DimBuilder &dims) {
+  SmallVector<int64_t> shape(tensorType(bytes).getShape());
+  for (int64_t axis : axes)
+    shape[axis] = 1;
+  auto type = RankedTensorType::get(shape, b.getI32Type());
+  // Sums are fewer to transpose.
+  if (auto transpose = bytes.getDefiningOp<TransposeOp>()) {
+    SmallVector<int64_t> sources;
+    for (int64_t axis : axes)
+      sources.push_back(transpose.getPermutation()[axis]);
+    llvm::sort(sources);
+    return TransposeOp::create(
+        b, bytes.getLoc(), type,
+        sumBytes(b, transpose.getInput(), isUnsigned, sources, dims),
+        transpose.getPermutation());
+  }
   Value wide = mapElements(
       b, bytes,
       [&](OpBuilder &inner, Location loc, Value x) -> Value {
@@ -159,12 +180,8 @@ static Value sumBytes(OpBuilder &b, Value bytes, bool isUnsigned,
         return arith::ExtSIOp::create(inner, loc, type, x);
       },
       b.getI32Type(), dims);
-  SmallVector<int64_t> shape(tensorType(bytes).getShape());
-  for (int64_t axis : axes)
-    shape[axis] = 1;
-  return ReduceOp::create(b, bytes.getLoc(),
-                          RankedTensorType::get(shape, b.getI32Type()), wide,
-                          ReduceKind::Sum, axes, /*keepdims=*/true);
+  return ReduceOp::create(b, bytes.getLoc(), type, wide, ReduceKind::Sum, axes,
+                          /*keepdims=*/true);
 }
 
 /// The sums of the columns of the right-hand side, times `factor`, aligned to
@@ -375,10 +392,6 @@ static bool areScalesNormal(const ByteProduct &product) {
 static StringRef problemOf(const ByteProduct &product) {
   if (!product.left.scale != !product.right.scale)
     return "one operand alone has a scale";
-  // Floats are faster than bytes that are not packed.
-  if (product.left.scale && isa<MatmulOp>(product.op) &&
-      !knownBytes(product.right.bytes))
-    return "the right operand is not known";
   // Sums of integers wrap around, those of floats do not.
   if (product.left.scale &&
       (ShapedType::isDynamic(product.k) || product.k > kMaxExactK))

@@ -340,12 +340,9 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs, bool orders,
   bool isOfBytes =
       isByteProduct(type.getElementType(), matmul.getType().getElementType());
   if (!constantBytes(matmul.getRhs()) ||
-      !(isa<FloatType>(type.getElementType()) || isOfBytes)) {
-    if (isOfBytes)
-      return notPacked(matmul, "the right operand is not known");
+      !(isa<FloatType>(type.getElementType()) || isOfBytes))
     return rewriter.notifyMatchFailure(
-        matmul, "the right operand is not a constant of floats");
-  }
+        matmul, "the right operand is not a constant of floats or bytes");
   if (llvm::any_of(type.getShape().drop_back(2),
                    [](int64_t size) { return size != 1; }) ||
       type.getRank() >

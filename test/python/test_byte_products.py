@@ -240,6 +240,83 @@ class PairsTest(unittest.TestCase):
             self.check(model, {"x": x}, np.zeros((1, 8, height + 2, width + 2)), "lacking")
 
 
+class TwoInputsTest(unittest.TestCase):
+    """Products of two inputs, as in attention: nothing is packed, and no sum is known, before the run."""
+
+    def operand(self, rng, batch, rows, columns, dtype, transposed, free):
+        """An input, its shape with free dimensions, and its matrix."""
+        value = draw(rng, (*batch, *((columns, rows) if transposed else (rows, columns))), dtype)
+        shape = [f"d{rng.integers(1 << 30)}" if free and rng.integers(2) else size for size in value.shape]
+        return value, shape, np.swapaxes(value, -1, -2) if transposed else value
+
+    def test_products(self):
+        rng = np.random.default_rng(11)
+        for number in range(72):
+            m, n = (int(rng.choice([1, 2, 4, 5, 14, 33, 97])) for _ in range(2))
+            k = int(rng.choice([1, 2, 3, 4, 5, 31, 64, 130, 255]))
+            left, right = (UINT8, INT8)[rng.integers(2)], (UINT8, INT8)[rng.integers(2)]
+            batch = [(), (2,), (2, 3)][rng.integers(3)]
+            other = [batch, batch, batch[1:], tuple(1 for _ in batch)][rng.integers(4)]
+            transposed, free, integer = (bool(rng.integers(2)) for _ in range(3))
+            cpu = levels()[number % len(levels())]
+            with self.subTest(m=m, n=n, k=k, types=(left, right), batch=batch, other=other, transposed=transposed, free=free, integer=integer, cpu=cpu):
+                a, shape, x = self.operand(rng, batch, m, k, left, False, free)
+                b, rhs_shape, y = self.operand(rng, other, k, n, right, transposed, free and other == batch)
+                za, zb = draw_zero(rng, (), left), draw_zero(rng, (), right)
+                want = (x.astype(np.int64) - za) @ (y.astype(np.int64) - zb)
+                order = [*range(b.ndim - 2), b.ndim - 1, b.ndim - 2]
+                moves = [helper.make_node("Transpose", ["b"], ["c"], perm=order)] if transposed else [helper.make_node("Identity", ["b"], ["c"])]
+                constants, outputs = {"za": za, "zb": zb}, {"y": 6}
+                if integer:
+                    nodes = [*moves, helper.make_node("MatMulInteger", ["a", "c", "za", "zb"], ["y"])]
+                else:
+                    # Powers of two: all products and sums are numbers of f32.
+                    constants |= {"sa": np.array(0.03125, np.float32), "sb": np.array(0.0078125, np.float32)}
+                    want, outputs = want * 0.03125 * 0.0078125, {"y": 1}
+                    nodes = [helper.make_node("DequantizeLinear", ["a", "sa", "za"], ["f"]), helper.make_node("DequantizeLinear", ["b", "sb", "zb"], ["g"]),
+                             helper.make_node("Transpose", ["g"], ["h"], perm=order) if transposed else helper.make_node("Identity", ["g"], ["h"]),
+                             helper.make_node("MatMul", ["f", "h"], ["y"])]
+                model = compile_nodes(nodes, {"a": (a, shape), "b": (b, rhs_shape)}, constants, outputs, cpu)
+                got = model.run({"a": a, "b": b})["y"]
+                np.testing.assert_array_equal(got, want)
+                if not free:
+                    self.assertTrue(any("u8 x s8" in kernel.arithmetic for kernel in model.kernels()), model.kernels())
+
+    def test_attention(self):
+        """With a step between all operations: levels and free sizes agree."""
+        rng = np.random.default_rng(12)
+        for rows, keys, depth in ((1, 7, 8), (6, 6, 3), (33, 50, 32), (70, 197, 20)):
+            shapes = {"q": (1, rows, 2, depth), "k": (1, keys, 2, depth), "v": (1, keys, 2, 24)}
+            feeds = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+            constants, nodes = {}, []
+
+            def step(name, scale, zero):
+                constants.update({"s" + name: np.array(scale, np.float32), "z" + name: np.array(zero, UINT8)})
+                nodes.append(helper.make_node("QuantizeLinear", [name, "s" + name, "z" + name], [name + "_q"]))
+                nodes.append(helper.make_node("DequantizeLinear", [name + "_q", "s" + name, "z" + name], [name + "_f"]))
+
+            for name, order in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
+                step(name, 0.03, 120)
+                nodes.append(helper.make_node("Transpose", [name + "_f"], [name + "_t"], perm=order))
+            nodes.append(helper.make_node("MatMul", ["q_t", "k_t"], ["s"]))
+            step("s", 0.08, 130)
+            nodes.append(helper.make_node("Softmax", ["s_f"], ["p"], axis=-1))
+            step("p", 1 / 255, 0)
+            nodes.append(helper.make_node("MatMul", ["p_f", "v_t"], ["y"]))
+            step("y", 0.02, 128)
+            results = {}
+            for free in (False, True):
+                inputs = {name: (value, [f"{name}{i}" if free and i != 2 else size for i, size in enumerate(value.shape)]) for name, value in feeds.items()}
+                for cpu in levels():
+                    results[cpu, free] = compile_nodes(nodes, inputs, constants, {"y_q": 2}, cpu).run(feeds)["y_q"].astype(int)
+            first = results["native", False]
+            for key, result in results.items():
+                with self.subTest(rows=rows, keys=keys, depth=depth, key=key):
+                    wrong = np.abs(result - first)
+                    self.assertLessEqual(wrong.max(), 1)
+                    self.assertLess((wrong > 0).mean(), 0.02)
+
+
 class QuantizedTest(unittest.TestCase):
     """A product between DequantizeLinear and QuantizeLinear."""
 

@@ -310,3 +310,26 @@ func.func @cached(%a: memref<64x256xf32>, %b: memref<8x256x16xf32>, %out: memref
   }
   return
 }
+
+// -----
+
+// Bytes that are not packed are interleaved by four along K, with zeros after the last two, and the rows on the left are
+// copied, as they end within such a step.
+// CHECK-LABEL: func.func @two_inputs(
+// CHECK-DAG:     memref.alloca() {{.*}} : memref<{{[0-9]+}}xi16>
+// CHECK-DAG:     %[[PANELS:.+]] = memref.alloca() {{.*}} : memref<{{[0-9]+}}xi8>
+// CHECK:         vector.maskedload
+// CHECK:         %[[A:.+]] = vector.interleave
+// CHECK:         %[[B:.+]] = vector.interleave
+// CHECK:         %[[C:.+]] = vector.interleave %[[A]], %[[B]] : vector<8xi8> -> vector<16xi8>
+// CHECK:         vector.store %[[C]], %[[PANELS]]
+// CHECK:         vector.interleave %{{.+}}, %[[NONE:cst.*]] : vector<4xi8> -> vector<8xi8>
+// CHECK:         vector.interleave %{{.+}}, %[[NONE]] : vector<4xi8> -> vector<8xi8>
+// CHECK:         "llvm.x86.avx2.pmadd.wd"
+func.func @two_inputs(%a: memref<33x62xi8>, %b: memref<62x24xi8>, %out: memref<33x24xi32>) {
+  hone.kernel.matmul ins(%a, %b : memref<33x62xi8>, memref<62x24xi8>) maps [] outs(%out : memref<33x24xi32>) {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}

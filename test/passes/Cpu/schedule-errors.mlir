@@ -118,3 +118,15 @@ func.func @parts_of_blocks(%a: memref<24x512xf32>, %b: memref<2x4x272xi32>, %out
   }
   return
 }
+
+// -----
+
+func.func @bytes(%a: memref<8x8xi8>, %b: memref<8x16xi8>, %out: memref<8x16xi32>) {
+  // expected-error @below {{has rows of bytes that are not packed}}
+  hone.kernel.matmul ins(%a, %b : memref<8x8xi8>, memref<8x16xi8>) maps [] outs(%out : memref<8x16xi32>)
+      schedule <form = "add_pairs", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}

@@ -202,6 +202,26 @@ func.func @widened_bytes(%a: memref<126x1024xi8>, %b: memref<64x256x16x4xi8>, %o
 
 // -----
 
+// Bytes on the right that are not packed are copied to panels. Rows on the left that end within a step of four elements are
+// copied, too, also with dot products.
+// CHECK-LABEL: func.func @two_inputs(
+// CHECK:       schedule <form = "add_pairs", {{.+}}, blockK = 0, packed = true>
+// CHECK:       schedule <form = "add_pairs", {{.+}}, blockK = 0, packed = true>
+// WIDE-LABEL:  func.func @two_inputs(
+func.func @two_inputs(%a: memref<2x33x62xi8>, %b: memref<2x62x24xi8>, %c: memref<2x24x62xi8>, %out: memref<2x33x24xi32>) {
+  hone.kernel.matmul ins(%a, %b : memref<2x33x62xi8>, memref<2x62x24xi8>) maps [] outs(%out : memref<2x33x24xi32>) {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  hone.kernel.matmul ins(%a, %c : memref<2x33x62xi8>, memref<2x24x62xi8>) maps [] outs(%out : memref<2x33x24xi32>) transpose_rhs {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
+
+// -----
+
 // So are rows of a convolution.
 // CHECK-LABEL: func.func @widened_rows(
 // CHECK:       schedule <form = "add_pairs", tileRows = {{[0-9]+}}, tileVectors = 2, blockRows = {{[0-9]+}}, blockColumns = {{[1-9][0-9]+}},

@@ -96,3 +96,17 @@ func.func @without(%a: memref<64x256xi8>, %b: memref<8x64x16x4xi8>, %out: memref
   return
 }
 }
+
+// -----
+
+module attributes {hone_machine.cpu = #hone_machine.cpu<"tiles", vector_bits = 512, vector_registers = 32, byte_dot = 1, bf16_dot = 4, byte_matrix = 1, bf16_matrix = 1>} {
+func.func @dot_products(%a: memref<2x256xi8>, %b: memref<128x256xi8>, %out: memref<2x128xi32>) {
+  // expected-error @below {{has matrices, but rows that are none}}
+  hone.kernel.matmul ins(%a, %b : memref<2x256xi8>, memref<128x256xi8>) maps [] outs(%out : memref<2x128xi32>) transpose_rhs
+      schedule <form = "matrix_bytes", tileRows = 2, tileVectors = 2, blockRows = 0, blockColumns = 0, blockK = 0, packed = false> {
+  ^bb0(%acc: i32):
+    hone.kernel.yield %acc : i32
+  }
+  return
+}
+}

@@ -322,20 +322,56 @@ func.func @left_alone(%x: tensor<3x4xi8>, %y: tensor<1x40000xi8>) -> (tensor<3x2
 
 // -----
 
-// Bytes that are not known would not be packed, and floats are faster.
-// CHECK-LABEL: func.func @both_unknown(
-// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
-func.func @both_unknown(%x: tensor<3x4xi8>, %w: tensor<4x2xi8>) -> tensor<3x2xf32> {
+// Bytes on both sides of which nothing is known. The signs of those on the right change before they are transposed, and
+// sums are transposed instead of bytes.
+// CHECK-LABEL: func.func @two_inputs(
+// CHECK-SAME:    %[[X:.+]]: tensor<3x4xi8>, %[[W:.+]]: tensor<2x4xi8>
+// CHECK:         %[[F:.+]] = hone.map ins(%[[W]] : tensor<2x4xi8>) -> tensor<2x4xi8>
+// CHECK:           arith.xori
+// CHECK:         %[[T:.+]] = hone.transpose %[[F]] [1, 0] : tensor<2x4xi8> -> tensor<4x2xi8>
+// CHECK:         hone.reduce sum %{{.+}} axes [1] keepdims : tensor<2x4xi32> -> tensor<2x1xi32>
+// CHECK:         %[[COLUMNS:.+]] = hone.transpose {{.+}} : tensor<2x1xi32> -> tensor<1x2xi32>
+// CHECK:         %[[ROWS:.+]] = hone.reduce sum %{{.+}} axes [1] keepdims : tensor<3x4xi32> -> tensor<3x1xi32>
+// CHECK:         %[[P:.+]] = hone.matmul %[[X]], %[[T]] : tensor<3x4xi8>, tensor<4x2xi8> -> tensor<3x2xi32>
+// CHECK:         hone.map ins(%[[P]], %[[COLUMNS]], %[[ROWS]], {{.+}} -> tensor<3x2xf32>
+func.func @two_inputs(%x: tensor<3x4xi8>, %w: tensor<2x4xi8>) -> tensor<3x2xf32> {
   %a = hone.map ins(%x : tensor<3x4xi8>) -> tensor<3x4xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %zero = arith.constant 7.0 : f32
+    %d = arith.subf %f, %zero : f32
+    hone.yield %d : f32
+  }
+  %t = hone.transpose %w [1, 0] : tensor<2x4xi8> -> tensor<4x2xi8>
+  %b = hone.map ins(%t : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  ^bb0(%e: i8):
+    %f = arith.uitofp %e : i8 to f32
+    %zero = arith.constant 120.0 : f32
+    %scale = arith.constant 0.5 : f32
+    %d = arith.subf %f, %zero : f32
+    %p = arith.mulf %d, %scale : f32
+    hone.yield %p : f32
+  }
+  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
+}
+
+// -----
+
+// Sums of a free number of products may not fit in i32.
+// CHECK-LABEL: func.func @free_sums(
+// CHECK:         hone.matmul {{.+}} -> tensor<3x2xf32>
+func.func @free_sums(%x: tensor<3x?xi8>, %w: tensor<?x2xi8>, %k: index) -> tensor<3x2xf32> {
+  %a = hone.map ins(%x : tensor<3x?xi8>) dims(%k) -> tensor<3x?xf32> {
   ^bb0(%e: i8):
     %f = arith.uitofp %e : i8 to f32
     hone.yield %f : f32
   }
-  %b = hone.map ins(%w : tensor<4x2xi8>) -> tensor<4x2xf32> {
+  %b = hone.map ins(%w : tensor<?x2xi8>) dims(%k) -> tensor<?x2xf32> {
   ^bb0(%e: i8):
     %f = arith.sitofp %e : i8 to f32
     hone.yield %f : f32
   }
-  %r = hone.matmul %a, %b : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  %r = hone.matmul %a, %b : tensor<3x?xf32>, tensor<?x2xf32> -> tensor<3x2xf32>
   return %r : tensor<3x2xf32>
 }
