@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib
 import os
 import pathlib
 import sys

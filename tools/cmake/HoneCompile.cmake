@@ -36,6 +36,10 @@ if(HONE_SANITIZE MATCHES "address")
   list(APPEND HONE_SANITIZE_LINK_FLAGS -shared-libsan "-Wl,-rpath,${asan_folder}")
 endif()
 
+# Where programs of an installation find its libraries.
+file(RELATIVE_PATH HONE_PROGRAM_RPATH "/prefix/${CMAKE_INSTALL_BINDIR}" "/prefix/${CMAKE_INSTALL_LIBDIR}")
+set(HONE_PROGRAM_RPATH "$ORIGIN/${HONE_PROGRAM_RPATH}")
+
 # hone_sanitize(target): instruments a target in a sanitizer tree. Everything but
 # the part of the runtime that is linked into compiled models calls it.
 function(hone_sanitize target)
