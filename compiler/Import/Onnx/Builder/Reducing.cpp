@@ -100,12 +100,17 @@ Val NodeBuilder::dequantizeBlocks(Val codes, Val scales, Val zeros,
 
 Val NodeBuilder::matmulAs(ElementType result, Val lhs, Val rhs,
                           bool transposeRhs) {
-  if (lhs.rank() < 2 || rhs.rank() < 2 || lhs.elem != rhs.elem ||
-      !lhs.type().getElementType().isIntOrFloat() || isSmallFloat(lhs.elem) ||
-      lhs.elem == ElementType::Bool) {
-    fail("multiplies matrices that do not fit together");
+  std::string type = elementTypeName(lhs.elem);
+  if (lhs.elem != rhs.elem)
+    fail("multiplies matrices of " + type + " and " +
+         elementTypeName(rhs.elem) + ": their element types must be the same");
+  else if (!lhs.type().getElementType().isIntOrFloat() ||
+           isSmallFloat(lhs.elem) || lhs.elem == ElementType::Bool)
+    fail("multiplies matrices of " + type + ", which have no product");
+  else if (lhs.rank() < 2 || rhs.rank() < 2)
+    fail("multiplies tensors with fewer than 2 dimensions as matrices");
+  if (failed())
     return lhs;
-  }
   Sizes left = dims(lhs), right = dims(rhs);
   size_t inner = right.size() - (transposeRhs ? 1 : 2),
          columns = right.size() - (transposeRhs ? 2 : 1);
