@@ -29,12 +29,12 @@ def opt() -> int:
 
 def _become(*names: str) -> int:
     package = pathlib.Path(__file__).resolve().parent
-    # Inside the package, or beside it in a build tree and an installation.
-    for name in names:
-        for folder in (package, *package.parents[:4]):
+    # Inside the package, or beside it in a build tree and an installation; never this script.
+    for folder in (package, *package.parents[:4]):
+        for name in names:
             program = folder / "bin" / name
-            if os.access(program, os.X_OK):
-                os.execv(program, [name, *sys.argv[1:]])
+            if os.access(program, os.X_OK) and program.resolve() != pathlib.Path(sys.argv[0]).resolve():
+                os.execv(program, [names[0], *sys.argv[1:]])
     print(f"error: {names[0]} is not part of this installation", file=sys.stderr)
     return 1
 
