@@ -28,6 +28,16 @@ static void addImport(CommandLine &line, CommandOptions &options,
   line.app().add_flag("--worker-model", options.givenModel)->group("");
 }
 
+/// Parses the command line, and takes over the sizes that it gives.
+static std::optional<int> parse(CommandLine &line, int argc, char **argv,
+                                GivenSizes &sizes, CompileOptions &options) {
+  if (std::optional<int> code = line.parse(argc, argv))
+    return code;
+  options.dims = std::move(sizes.dims);
+  options.shapes = std::move(sizes.shapes);
+  return std::nullopt;
+}
+
 std::optional<int> hone::parseCompile(int argc, char **argv,
                                       CommandOptions &options) {
   CompileOptions &compile = options.compile;
@@ -80,10 +90,8 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
                "error");
   app.add_option("--worker-reproducer", options.reproducer)->group("");
   app.add_option("--worker-schedules", compile.schedules)->group("");
-  if (std::optional<int> code = line.parse(argc, argv))
+  if (std::optional<int> code = parse(line, argc, argv, sizes, compile))
     return code;
-  compile.dims = sizes.dims;
-  compile.shapes = sizes.shapes;
   compile.threads = threads;
   if (!output->count() && (compile.emit == "so" || compile.emit == "obj"))
     compile.output =
@@ -111,10 +119,11 @@ std::optional<int> hone::parseCheck(int argc, char **argv,
     if (options.json && operators->count())
       failUsage("--operators is not for --json");
   });
-  if (std::optional<int> code = line.parse(argc, argv))
+  if (std::optional<int> code = parse(line, argc, argv, sizes, options.compile))
     return code;
-  options.compile.dims = sizes.dims;
-  options.compile.shapes = sizes.shapes;
+  // A model that was passed has its name in messages.
+  if (!options.models.empty())
+    options.compile.input = options.models.front();
   return std::nullopt;
 }
 
@@ -126,9 +135,5 @@ std::optional<int> hone::parseInspect(int argc, char **argv,
   line.addModel(options.compile.input, "the model, an ONNX file");
   addImport(line, options, sizes);
   line.addJson(options.json);
-  if (std::optional<int> code = line.parse(argc, argv))
-    return code;
-  options.compile.dims = sizes.dims;
-  options.compile.shapes = sizes.shapes;
-  return std::nullopt;
+  return parse(line, argc, argv, sizes, options.compile);
 }

@@ -60,7 +60,7 @@ static Outcome writeReproducer(const CommandOptions &options,
   return Outcome::Done;
 }
 
-static Outcome compile(const CommandOptions &options,
+static Outcome compile(CommandOptions &options,
                        const CompileCallbacks &callbacks) {
   if (!options.reproducer.empty())
     return writeReproducer(options, callbacks);
@@ -108,43 +108,37 @@ static Outcome check(CommandOptions &options,
   return std::max(gravest, flush(Outcome::Done, callbacks));
 }
 
-static Outcome inspect(const CommandOptions &options,
+static Outcome inspect(CommandOptions &options,
                        const CompileCallbacks &callbacks) {
   return flush(inspectModel(options.compile, callbacks, options.json),
                callbacks);
 }
 
-static int runCompile(int argc, char **argv) {
+/// Parses the command line and executes the command; returns the exit code.
+static int run(int argc, char **argv,
+               std::optional<int> (*parse)(int, char **, CommandOptions &),
+               Outcome (*execute)(CommandOptions &, const CompileCallbacks &)) {
   CommandOptions options;
-  if (std::optional<int> code = parseCompile(argc, argv, options))
+  if (std::optional<int> code = parse(argc, argv, options))
     return *code;
   std::optional<Outcome> failed = begin(options);
-  return endProcess(failed ? *failed : compile(options, makeCallbacks()));
-}
-
-static int runCheck(int argc, char **argv) {
-  CommandOptions options;
-  if (std::optional<int> code = parseCheck(argc, argv, options))
-    return *code;
-  // A model that was passed has its name in messages.
-  if (!options.models.empty())
-    options.compile.input = options.models.front();
-  std::optional<Outcome> failed = begin(options);
-  return endProcess(failed ? *failed : check(options, makeCallbacks()));
-}
-
-static int runInspect(int argc, char **argv) {
-  CommandOptions options;
-  if (std::optional<int> code = parseInspect(argc, argv, options))
-    return *code;
-  std::optional<Outcome> failed = begin(options);
-  return endProcess(failed ? *failed : inspect(options, makeCallbacks()));
+  return endProcess(failed ? *failed : execute(options, makeCallbacks()));
 }
 
 int main(int argc, char **argv) {
   if (llvm::sys::path::filename(argv[0]) == "hone-opt")
     return optMain(argc, argv);
-  return runCommand(
-      {{"compile", runCompile}, {"check", runCheck}, {"inspect", runInspect}},
-      argc, argv);
+  return runCommand({{"compile",
+                      [](int count, char **words) {
+                        return run(count, words, parseCompile, compile);
+                      }},
+                     {"check",
+                      [](int count, char **words) {
+                        return run(count, words, parseCheck, check);
+                      }},
+                     {"inspect",
+                      [](int count, char **words) {
+                        return run(count, words, parseInspect, inspect);
+                      }}},
+                    argc, argv);
 }
