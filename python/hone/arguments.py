@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, Union
 
 from .errors import ArgumentTypeError, ArgumentValueError
@@ -74,32 +74,29 @@ def items(what: str, values: Any, kind: str) -> list[Any]:
     raise ArgumentTypeError(f"{what} must be a list of {kind}, not {type(values).__name__}")
 
 
+def _by_name(what: str, kind: str, given: Any) -> Iterator[tuple[str, Any]]:
+    """What a dict gives for the names of such things."""
+    try:
+        pairs = dict(given or {})
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"{what} must be a dict of sizes by name, not {type(given).__name__}") from None
+    for name, value in pairs.items():
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"{what}: the name of {kind} is a str, not {type(name).__name__}")
+        yield name, value
+
+
 def sizes(dims: Any) -> dict[str, int]:
     """Sizes of free dimensions by name."""
-    try:
-        given = dict(dims or {})
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(f"dims must be a dict of sizes by name, not {type(dims).__name__}") from None
-    checked = {}
-    for name, size in given.items():
-        if not isinstance(name, str):
-            raise ArgumentTypeError(f"dims: the name of a dimension is a str, not {type(name).__name__}")
-        checked[name] = number(f"dims[{name!r}]", size, 2**63 - 1)
-    return checked
+    return {name: number(f"dims[{name!r}]", size, 2**63 - 1) for name, size in _by_name("dims", "a dimension", dims)}
 
 
 def shapes(given: Any) -> dict[str, list[int]]:
     """All sizes of inputs by name."""
-    try:
-        pairs = dict(given or {})
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(f"shapes must be a dict of sizes by name, not {type(given).__name__}") from None
     checked = {}
-    for name, sizes in pairs.items():
-        if not isinstance(name, str):
-            raise ArgumentTypeError(f"shapes: the name of an input is a str, not {type(name).__name__}")
+    for name, shape in _by_name("shapes", "an input", given):
         what = f"shapes[{name!r}]"
-        checked[name] = [number(what, size, 2**63 - 1) for size in items(what, sizes, "sizes")]
+        checked[name] = [number(what, size, 2**63 - 1) for size in items(what, shape, "sizes")]
     return checked
 
 

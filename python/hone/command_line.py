@@ -33,6 +33,16 @@ class Progress:
             sys.stderr.write("\r\033[K")
 
 
+def fail(progress, error):
+    """Tells of an exception that ends a command; returns the exit code."""
+    progress.end()
+    if isinstance(error, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return 130
+    print(f"error: {'out of memory' if isinstance(error, MemoryError) else error}", file=sys.stderr)
+    return 1
+
+
 def _size(text):
     name, equals, size = text.rpartition("=")
     if not (equals and name and size.isdecimal() and int(size) > 0):

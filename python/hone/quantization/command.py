@@ -71,17 +71,12 @@ def main(arguments=None):
         return 0
     except OSError as error:
         # The output, the state, or what the compiler writes; its messages name the file.
+        progress.end()
         reason = error.strerror or str(error)
-        code, message = 74, f"cannot write '{error.filename}': {reason}" if error.filename else reason
-    except (QuantizationError, hone.CompileError, hone.RunError) as error:
-        code, message = 1, str(error)
+        print("error: " + (f"cannot write '{error.filename}': {reason}" if error.filename else reason), file=sys.stderr)
+        return 74
+    except (QuantizationError, hone.CompileError, hone.RunError, MemoryError, KeyboardInterrupt) as error:
+        return command_line.fail(progress, error)
     except ValueError as error:
         progress.end()
         parser.error(str(error))
-    except MemoryError:
-        code, message = 1, "out of memory"
-    except KeyboardInterrupt:
-        code, message = 130, "stopped"
-    progress.end()
-    print(message if code == 130 else f"error: {message}", file=sys.stderr)
-    return code

@@ -70,14 +70,8 @@ def main(arguments=None):
         else:
             _print(result)
         return 1 if result.wrong else 0
-    except (VerificationError, QuantizationError, hone.CompileError, hone.RunError) as error:
-        code, message = 1, str(error)
+    except (VerificationError, QuantizationError, hone.CompileError, hone.RunError, MemoryError, KeyboardInterrupt) as error:
+        return command_line.fail(progress, error)
     except ValueError as error:
-        code, message = 2, str(error)
-    except MemoryError:
-        code, message = 1, "out of memory"
-    except KeyboardInterrupt:
-        code, message = 130, "stopped"
-    progress.end()
-    print(message if code == 130 else f"error: {message}", file=sys.stderr)
-    return code
+        command_line.fail(progress, error)
+        return 2
