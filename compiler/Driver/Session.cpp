@@ -152,11 +152,13 @@ OwningOpRef<ModuleOp> Session::import() {
   imported.shapes = options.shapes;
   imported.overrides = options.overrides;
   StringRef input = options.input;
-  if (input.ends_with(".mlir") && !options.bytes) {
-    if (options.dims.empty() && options.shapes.empty())
-      return importMlir(*mlirContext, input, files);
-    error(input.str() + ": sizes for dimensions are for ONNX models only");
-    return nullptr;
+  if (isMlir(input, options.bytes ? options.bytes->getBuffer() : "")) {
+    if (!options.dims.empty() || !options.shapes.empty()) {
+      error(input.str() + ": sizes for dimensions are for ONNX models only");
+      return nullptr;
+    }
+    return options.bytes ? importMlir(*mlirContext, *options.bytes, input)
+                         : importMlir(*mlirContext, input, files);
   }
   if (options.bytes)
     return onnx::importOnnx(*mlirContext, options.bytes, input, imported);

@@ -20,7 +20,7 @@ def check(
     overrides: Iterable[str] | None = None,
     progress: arguments.Progress | None = None,
 ) -> list[str]:
-    """Everything in an ONNX model that would not compile: a list of messages, empty where it would compile. Nothing is
+    """Everything in a model that would not compile: a list of messages, empty where it would compile. Nothing is
     written.
 
     `model`, `dims`, `shapes`, `overrides` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
@@ -45,10 +45,10 @@ def compile_library(
     tuned: arguments.Path | Iterable[arguments.Path] = (),
     progress: arguments.Progress | None = None,
 ) -> None:
-    """Compiles an ONNX model to a library for whatever machine it is taken to. Nothing is opened.
+    """Compiles a model, of ONNX or MLIR, to a library for whatever machine it is taken to. Nothing is opened.
 
-    model      the path of a file (of ONNX, or .mlir), its content as bytes, a file opened in binary mode, or an
-               onnx.ModelProto
+    model      the path of a file (of ONNX, or MLIR: .mlir, .mlirbc), its content as bytes (of ONNX, or bytecode of MLIR),
+               a file opened in binary mode, or an onnx.ModelProto
     output     the path of the library; one that ends in .a is an archive to link statically
     target     "cpu", "cuda", or "cuda,cpu", which falls back to the CPU
     cpu        CPU levels or names, separated by commas, as in "x86-64-v3,x86-64-v4": the library chooses the best one that
@@ -105,7 +105,7 @@ def compile(
     tuned: arguments.Path | Iterable[arguments.Path] = (),
     progress: arguments.Progress | None = None,
 ) -> Model:
-    """Compiles an ONNX model and opens it: a Model. `output` is the path of the library that is to be kept, None for one in
+    """Compiles a model, of ONNX or MLIR, and opens it: a Model. `output` is the path of the library that is to be kept, None for one in
     memory only. Other options and errors are those of compile_library, and RunError if the model cannot run on this
     machine."""
     options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, progress=progress)

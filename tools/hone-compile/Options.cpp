@@ -45,7 +45,8 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
   CLI::App &app = line.app();
   GivenSizes sizes;
   int threads = 0;
-  line.addModel(compile.input, "the model, an ONNX file");
+  line.addModel(compile.input,
+                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
   CLI::Option *output = line.addOutput(
       compile.output, "the library; FILE.a is an archive to link statically "
                       "(default: MODEL.so in the working folder)");
@@ -104,8 +105,8 @@ std::optional<int> hone::parseCheck(int argc, char **argv,
   CommandLine line("check",
                    "Lists everything in models that would not compile.");
   GivenSizes sizes;
-  CLI::Option *models =
-      line.app().add_option("MODEL", options.models, "the models, ONNX files");
+  CLI::Option *models = line.app().add_option(
+      "MODEL", options.models, "the models, ONNX files or modules of MLIR");
   addImport(line, options, sizes);
   CLI::Option *operators =
       line.app().add_flag("--operators", options.operators,

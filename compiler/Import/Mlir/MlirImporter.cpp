@@ -1,216 +1,218 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reads MLIR and rejects what the graph phase does not expect.
+// Reads a module, and finds the function that is the model.
 #include "compiler/Import/Mlir/MlirImporter.h"
+#include "compiler/Import/Mlir/ImportForm.h"
+#include "compiler/Import/Mlir/Passes.h"
 #include "compiler/Import/ModelFile.h"
-#include "compiler/Import/Onnx/Builder/Scalar.h"
-#include "dialects/Graph/Constants.h"
-#include "dialects/Graph/KernelOps.h"
 #include "dialects/Rt/Rt.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
 using namespace hone;
 
+/// Brackets in brackets: parser and passes recurse.
+static constexpr int64_t kDeepest = 512;
+/// Operations, once functions are inlined where they are called.
+static constexpr int64_t kMostOperations = 10'000'000;
+
+/// The first bytes of bytecode.
+static constexpr llvm::StringLiteral kBytecode = "ML\xefR";
+
+static constexpr llvm::StringLiteral kInputs =
+    "a model as MLIR is a function of linalg, tosa, tensor, arith, math and "
+    "scf on tensors, or what 'hone compile --emit=import' writes";
+
+/// Nesting of regions, types and attributes in text, outside of strings and
+/// comments.
+static int64_t nestingOf(StringRef text) {
+  int64_t depth = 0, deepest = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"') {
+      for (++i; i < text.size() && text[i] != '"' && text[i] != '\n'; ++i)
+        if (text[i] == '\\')
+          ++i;
+    } else if (c == '/' && i + 1 < text.size() && text[i + 1] == '/') {
+      i = text.find('\n', i);
+      if (i == StringRef::npos)
+        break;
+    } else if (StringRef("({[<").contains(c)) {
+      deepest = std::max(deepest, ++depth);
+    } else if (StringRef(")}]").contains(c) ||
+               (c == '>' && (i == 0 || text[i - 1] != '-'))) {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
 namespace {
-
-constexpr llvm::StringLiteral kForm =
-    "a model as MLIR has the form that 'hone compile --emit=import' prints";
-
-class Checker {
+/// The functions of a module, and how they call each other.
+class Functions {
 public:
-  explicit Checker(ModuleOp module) : module(module) {}
+  explicit Functions(ModuleOp module) : module(module), symbols(module) {}
 
-  LogicalResult run();
+  /// The function that is the model, made private to all others.
+  FailureOr<func::FuncOp> findEntry();
 
 private:
-  LogicalResult findFunction();
-  LogicalResult checkOperation(Operation *op);
-  LogicalResult checkConstant(graph::ConstantOp constant);
-  FailureOr<DictionaryAttr> checkValue(DictionaryAttr attrs, Type type,
-                                       const std::string &place);
+  /// Operations of a function with those that it calls; reports recursion.
+  FailureOr<int64_t> sizeOf(func::FuncOp function);
 
   ModuleOp module;
-  func::FuncOp function;
+  SymbolTable symbols;
+  llvm::DenseMap<Operation *, int64_t> sizes; ///< -1 while it is computed
 };
-
 } // namespace
 
-static InFlightDiagnostic refuse(InFlightDiagnostic diagnostic) {
-  diagnostic.attachNote() << kForm;
-  return diagnostic;
-}
-
-LogicalResult Checker::findFunction() {
-  for (Operation &op : module.getOps()) {
-    auto candidate = dyn_cast<func::FuncOp>(op);
-    if (!candidate || candidate.getSymName() != "main" ||
-        candidate.isDeclaration() || candidate->hasAttr(rt::kKernelAttr))
-      return refuse(emitError(op.getLoc())
-                    << "beside the function @main with the model, the module "
-                       "holds '"
-                    << op.getName() << "'");
-    function = candidate;
-  }
-  if (function)
-    return success();
-  return refuse(emitError(module.getLoc())
-                << "there is no function @main that could be the model");
-}
-
-/// Operations that the importer creates.
-static bool isImported(Operation *op) {
-  if (isa<graph::GraphDialect>(op->getDialect()))
-    return !isa<graph::KernelOpInterface, graph::KernelYieldOp>(op);
-  if (isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
-    return llvm::none_of(op->getResultTypes(), llvm::IsaPred<ShapedType>);
-  return isa<func::ReturnOp, cf::AssertOp, ub::PoisonOp, scf::ForOp, scf::IfOp,
-             scf::WhileOp, scf::ConditionOp, scf::YieldOp, tensor::DimOp,
-             tensor::CastOp, tensor::ExtractOp, tensor::FromElementsOp,
-             tensor::InsertSliceOp, tensor::ExtractSliceOp>(op);
-}
-
-LogicalResult Checker::checkConstant(graph::ConstantOp constant) {
-  auto type = cast<RankedTensorType>(constant.getType());
-  if (isa<graph::StringType>(type.getElementType()) ||
-      graph::elementBytes(type.getElementType()) == 0 ||
-      type.getNumElements() == 0 || graph::constantBytes(constant.getValue()))
-    return success();
-  InFlightDiagnostic error = emitError(constant.getLoc())
-                             << "a constant of type " << type
-                             << " has no values: they are omitted where IR is "
-                                "printed";
-  error.attachNote() << "compile the model that it was printed from; a "
-                        "reproducer has values with --reproducer-with-weights";
-  return error;
-}
-
-LogicalResult Checker::checkOperation(Operation *op) {
-  if (auto constant = dyn_cast<graph::ConstantOp>(op))
-    return checkConstant(constant);
-  if (!isImported(op))
-    return refuse(emitError(op->getLoc())
-                  << "'" << op->getName()
-                  << "' is not an operation of a model");
-  for (Type type : op->getResultTypes())
-    if (isa<BaseMemRefType, UnrankedTensorType, VectorType>(type))
-      return refuse(emitError(op->getLoc())
-                    << "a value of type " << type << " is not one of a model");
-  return success();
-}
-
-/// The tensor in an optional, a sequence, or an optional sequence.
-static RankedTensorType tensorOf(Type type) {
-  if (auto optional = dyn_cast<graph::OptionalType>(type))
-    type = optional.getElementType();
-  if (auto sequence = dyn_cast<graph::SequenceType>(type))
-    type = sequence.getElementType();
-  return dyn_cast<RankedTensorType>(type);
-}
-
-FailureOr<DictionaryAttr> Checker::checkValue(DictionaryAttr attrs, Type type,
-                                              const std::string &place) {
-  using onnx::ElementType;
-  RankedTensorType tensor = tensorOf(type);
-  if (!tensor)
-    return refuse(emitError(function.getLoc())
-                  << place << " is of type " << type
-                  << ", not a ranked tensor");
-  MLIRContext *context = function.getContext();
-  NamedAttrList named(attrs);
-  auto name = dyn_cast_or_null<StringAttr>(named.get(rt::kNameAttr));
-  if (!name)
-    named.set(rt::kNameAttr, StringAttr::get(context, place));
-  auto typeName = dyn_cast_or_null<StringAttr>(named.get(rt::kTypeAttr));
-  // Signed types come after unsigned ones of the same storage, except for
-  // bytes.
-  std::string own;
-  for (auto elem : {ElementType::Float,        ElementType::Double,
-                    ElementType::Float16,      ElementType::Bfloat16,
-                    ElementType::Int8,         ElementType::Int16,
-                    ElementType::Int32,        ElementType::Int64,
-                    ElementType::String,       ElementType::Bool,
-                    ElementType::Uint8,        ElementType::Uint16,
-                    ElementType::Uint32,       ElementType::Uint64,
-                    ElementType::Float8E4M3FN, ElementType::Float8E4M3FNUZ,
-                    ElementType::Float8E5M2,   ElementType::Float8E5M2FNUZ,
-                    ElementType::Uint4,        ElementType::Int4,
-                    ElementType::Float4E2M1,   ElementType::Float8E8M0,
-                    ElementType::Uint2,        ElementType::Int2,
-                    ElementType::Complex64,    ElementType::Complex128})
-    if (onnx::storageType(context, elem) == tensor.getElementType() &&
-        (!typeName || typeName.getValue() == onnx::elementTypeName(elem)) &&
-        own.empty())
-      own = onnx::elementTypeName(elem);
-  if (own.empty())
-    return refuse(
-        emitError(function.getLoc())
-        << place << " is of type " << type << ", which does not match "
-        << (typeName ? typeName.getValue() : "any ONNX") << " elements");
-  named.set(rt::kTypeAttr, StringAttr::get(context, own));
-  return named.getDictionary(context);
-}
-
-LogicalResult Checker::run() {
-  if (failed(findFunction()))
+FailureOr<int64_t> Functions::sizeOf(func::FuncOp function) {
+  auto [known, isNew] = sizes.try_emplace(function, -1);
+  if (!isNew && known->second >= 0)
+    return known->second;
+  if (!isNew)
+    return emitError(function.getLoc())
+           << "function '" << function.getSymName()
+           << "' cannot be compiled: it calls itself";
+  int64_t size = 0;
+  WalkResult result = function.walk([&](Operation *op) {
+    ++size;
+    auto call = dyn_cast<func::CallOp>(op);
+    if (!call)
+      return WalkResult::advance();
+    auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
+    if (!callee || callee.isExternal()) {
+      emitError(op->getLoc())
+          << "'func.call' cannot be compiled: the module does not define '"
+          << call.getCallee() << "'";
+      return WalkResult::interrupt();
+    }
+    FailureOr<int64_t> inner = sizeOf(callee);
+    if (failed(inner))
+      return WalkResult::interrupt();
+    size = std::min(size + *inner, kMostOperations + 1);
+    return WalkResult::advance();
+  });
+  if (result.wasInterrupted())
     return failure();
-  bool isWrong = false;
-  function.getBody().walk(
-      [&](Operation *op) { isWrong |= failed(checkOperation(op)); });
-  if (!function.getBody().hasOneBlock() ||
-      !isa<func::ReturnOp>(function.front().back()))
-    return refuse(emitError(function.getLoc()) << "@main is not one block");
-  for (BlockArgument argument : function.getArguments()) {
-    unsigned index = argument.getArgNumber();
-    std::string place = "arg" + std::to_string(index);
-    auto attrs =
-        checkValue(function.getArgAttrDict(index), argument.getType(), place);
-    if (failed(attrs))
-      return failure();
-    function.setArgAttrs(index, *attrs);
-    auto dims = attrs->getAs<ArrayAttr>(rt::kDimsAttr);
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    for (int64_t i = 0; type && i < type.getRank(); ++i)
-      if (type.isDynamicDim(i) &&
-          (!dims || i >= int64_t(dims.size()) || !isa<StringAttr>(dims[i])))
-        return emitError(function.getLoc())
-               << place << " has a dynamic dimension without a name; give it "
-               << "one in the attribute hone.dims, as in hone.dims = [\"n\"]";
+  if (size > kMostOperations)
+    return emitError(function.getLoc())
+           << "function '" << function.getSymName()
+           << "' cannot be compiled: it has more than " << kMostOperations
+           << " operations where functions are called";
+  sizes[function] = size;
+  return size;
+}
+
+FailureOr<func::FuncOp> Functions::findEntry() {
+  SmallVector<func::FuncOp> candidates;
+  for (Operation &op : module.getOps()) {
+    if (isa<ml_program::GlobalOp>(op))
+      continue;
+    auto function = dyn_cast<func::FuncOp>(op);
+    if (!function)
+      return emitError(op.getLoc())
+             << "'" << op.getName()
+             << "' cannot be compiled: beside functions a module of a model "
+                "has globals of ml_program only";
+    if (function.isPublic() && !function.isExternal())
+      candidates.push_back(function);
   }
-  for (auto [index, type] : llvm::enumerate(function.getResultTypes())) {
-    auto attrs = checkValue(function.getResultAttrDict(index), type,
-                            "result" + std::to_string(index));
-    if (failed(attrs))
-      return failure();
-    function.setResultAttrs(index, *attrs);
+  auto main = symbols.lookup<func::FuncOp>(rt::kEntryName);
+  if (main && !main.isExternal())
+    candidates.assign(1, main);
+  if (candidates.empty()) {
+    InFlightDiagnostic error =
+        emitError(module.getLoc())
+        << "there is no function that could be the model";
+    error.attachNote() << kInputs;
+    return error;
   }
-  return failure(isWrong);
+  if (candidates.size() > 1) {
+    return emitError(candidates[1].getLoc())
+           << "the functions '" << candidates[0].getSymName() << "' and '"
+           << candidates[1].getSymName()
+           << "' could both be the model: call one of them main, or make the "
+              "other one private";
+  }
+  func::FuncOp entry = candidates.front();
+  if (failed(sizeOf(entry)))
+    return failure();
+  for (auto function : module.getOps<func::FuncOp>())
+    function.setPrivate();
+  entry.setPublic();
+  entry.setSymName(rt::kEntryName);
+  return entry;
+}
+
+static LogicalResult raise(ModuleOp module) {
+  if (failed(Functions(module).findEntry()))
+    return failure();
+  PassManager pm(module.getContext());
+  pm.enableVerifier(false);
+  buildMlirInputPipeline(pm);
+  bool isReported = false;
+  ScopedDiagnosticHandler handler(
+      module.getContext(), [&](Diagnostic &diagnostic) {
+        isReported |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
+        return failure(); // The next handler shows it.
+      });
+  if (succeeded(pm.run(module)))
+    return success();
+  if (!isReported)
+    emitError(module.getLoc()) << "the module cannot be converted to linalg";
+  return failure();
+}
+
+bool hone::isMlir(StringRef name, StringRef bytes) {
+  return name.ends_with(".mlir") || name.ends_with(".mlirbc") ||
+         bytes.starts_with(kBytecode);
+}
+
+static OwningOpRef<ModuleOp> fail(MLIRContext &context, const Twine &text) {
+  emitError(UnknownLoc::get(&context)) << text;
+  return nullptr;
+}
+
+/// From a buffer that lives as long as the module's resources.
+static OwningOpRef<ModuleOp>
+importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
+  StringRef bytes = buffer->getBuffer();
+  if (!bytes.starts_with(kBytecode) && nestingOf(bytes) > kDeepest)
+    return fail(context, "its brackets are nested more than " +
+                             Twine(kDeepest) + " deep");
+  DialectRegistry registry;
+  registerMlirInputDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+  if (!module)
+    return fail(context, kInputs);
+  if (!hasImportForm(*module) && failed(raise(*module)))
+    return nullptr;
+  if (failed(checkImportForm(*module)))
+    return nullptr;
+  return module;
 }
 
 OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context, StringRef path,
                                        std::vector<std::string> &files) {
   auto file = openModelFile(path, /*isText=*/true);
-  if (!file) {
-    emitError(UnknownLoc::get(&context)) << llvm::toString(file.takeError());
-    return nullptr;
-  }
+  if (!file)
+    return fail(context, llvm::toString(file.takeError()));
   files.push_back(path.str());
-  llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
-  if (!module) {
-    emitError(UnknownLoc::get(&context)) << kForm;
-    return nullptr;
-  }
-  if (failed(Checker(*module).run()))
-    return nullptr;
-  return module;
+  return importBuffer(context, std::move(*file));
+}
+
+OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context,
+                                       const llvm::MemoryBuffer &bytes,
+                                       StringRef name) {
+  return importBuffer(
+      context, llvm::MemoryBuffer::getMemBufferCopy(bytes.getBuffer(), name));
 }

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A model as MLIR text, in the form at the end of the import phase.
+// A model as a module of MLIR, text or bytecode.
 #ifndef HONE_COMPILER_IMPORT_MLIR_MLIRIMPORTER_H
 #define HONE_COMPILER_IMPORT_MLIR_MLIRIMPORTER_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 namespace hone {
 
-/// Reads the file, and adds its path to `files`. Anything not in the form of
-/// `hone compile --emit=import` is rejected through the diagnostics of the
-/// context; the result is then null. Arguments and results without `hone.name`
-/// and `hone.type` are called arg0, ... and result0, ..., and have the type of
-/// their elements.
+/// Whether a file or bytes are a module of MLIR: by the ending of the name, or
+/// the first bytes of bytecode.
+bool isMlir(llvm::StringRef name, llvm::StringRef bytes);
+
+/// Reads the file, and adds its path to `files`. The module is in the form of
+/// `hone compile --emit=import`, or of upstream's dialects and becomes that.
+/// What has no such form is reported through the diagnostics of the context;
+/// the result is then null.
 mlir::OwningOpRef<mlir::ModuleOp> importMlir(mlir::MLIRContext &context,
                                              llvm::StringRef path,
                                              std::vector<std::string> &files);
+/// The same from memory; the name is for messages.
+mlir::OwningOpRef<mlir::ModuleOp> importMlir(mlir::MLIRContext &context,
+                                             const llvm::MemoryBuffer &bytes,
+                                             llvm::StringRef name);
 
 } // namespace hone
 

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Rejects what the graph phase does not expect.
+#include "compiler/Import/Mlir/ImportForm.h"
+#include "compiler/Import/Onnx/Builder/Scalar.h"
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/KernelOps.h"
+#include "dialects/Rt/Rt.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+
+using namespace mlir;
+using namespace hone;
+
+namespace {
+
+constexpr llvm::StringLiteral kForm =
+    "a model as MLIR has the form that 'hone compile --emit=import' prints";
+
+class Checker {
+public:
+  explicit Checker(ModuleOp module) : module(module) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult findFunction();
+  LogicalResult checkOperation(Operation *op);
+  LogicalResult checkConstant(graph::ConstantOp constant);
+  FailureOr<DictionaryAttr> checkValue(DictionaryAttr attrs, Type type,
+                                       const std::string &place);
+
+  ModuleOp module;
+  func::FuncOp function;
+};
+
+} // namespace
+
+static InFlightDiagnostic refuse(InFlightDiagnostic diagnostic) {
+  diagnostic.attachNote() << kForm;
+  return diagnostic;
+}
+
+LogicalResult Checker::findFunction() {
+  for (Operation &op : module.getOps()) {
+    auto candidate = dyn_cast<func::FuncOp>(op);
+    if (!candidate || candidate.getSymName() != "main" ||
+        candidate.isDeclaration() || candidate->hasAttr(rt::kKernelAttr))
+      return refuse(emitError(op.getLoc())
+                    << "beside the function @main with the model, the module "
+                       "holds '"
+                    << op.getName() << "'");
+    function = candidate;
+  }
+  if (function)
+    return success();
+  return refuse(emitError(module.getLoc())
+                << "there is no function @main that could be the model");
+}
+
+/// Operations that the importer creates.
+static bool isImported(Operation *op) {
+  if (isa<graph::GraphDialect>(op->getDialect()))
+    return !isa<graph::KernelOpInterface, graph::KernelYieldOp>(op);
+  if (isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
+    return llvm::none_of(op->getResultTypes(), llvm::IsaPred<ShapedType>);
+  return isa<func::ReturnOp, cf::AssertOp, ub::PoisonOp, scf::ForOp, scf::IfOp,
+             scf::WhileOp, scf::ConditionOp, scf::YieldOp, tensor::DimOp,
+             tensor::CastOp, tensor::ExtractOp, tensor::FromElementsOp,
+             tensor::InsertSliceOp, tensor::ExtractSliceOp>(op);
+}
+
+LogicalResult Checker::checkConstant(graph::ConstantOp constant) {
+  auto type = cast<RankedTensorType>(constant.getType());
+  if (isa<graph::StringType>(type.getElementType()) ||
+      graph::elementBytes(type.getElementType()) == 0 ||
+      type.getNumElements() == 0 || graph::constantBytes(constant.getValue()))
+    return success();
+  InFlightDiagnostic error = emitError(constant.getLoc())
+                             << "a constant of type " << type
+                             << " has no values: they are omitted where IR is "
+                                "printed";
+  error.attachNote() << "compile the model that it was printed from; a "
+                        "reproducer has values with --reproducer-with-weights";
+  return error;
+}
+
+LogicalResult Checker::checkOperation(Operation *op) {
+  if (auto constant = dyn_cast<graph::ConstantOp>(op))
+    return checkConstant(constant);
+  if (!isImported(op))
+    return refuse(emitError(op->getLoc())
+                  << "'" << op->getName()
+                  << "' is not an operation of a model");
+  for (Type type : op->getResultTypes())
+    if (isa<BaseMemRefType, UnrankedTensorType, VectorType>(type))
+      return refuse(emitError(op->getLoc())
+                    << "a value of type " << type << " is not one of a model");
+  return success();
+}
+
+/// The tensor in an optional, a sequence, or an optional sequence.
+static RankedTensorType tensorOf(Type type) {
+  if (auto optional = dyn_cast<graph::OptionalType>(type))
+    type = optional.getElementType();
+  if (auto sequence = dyn_cast<graph::SequenceType>(type))
+    type = sequence.getElementType();
+  return dyn_cast<RankedTensorType>(type);
+}
+
+FailureOr<DictionaryAttr> Checker::checkValue(DictionaryAttr attrs, Type type,
+                                              const std::string &place) {
+  using onnx::ElementType;
+  RankedTensorType tensor = tensorOf(type);
+  if (!tensor)
+    return refuse(emitError(function.getLoc())
+                  << place << " is of type " << type
+                  << ", not a ranked tensor");
+  MLIRContext *context = function.getContext();
+  NamedAttrList named(attrs);
+  auto name = dyn_cast_or_null<StringAttr>(named.get(rt::kNameAttr));
+  if (!name)
+    named.set(rt::kNameAttr, StringAttr::get(context, place));
+  auto typeName = dyn_cast_or_null<StringAttr>(named.get(rt::kTypeAttr));
+  // Signed types come after unsigned ones of the same storage, except for
+  // bytes.
+  std::string own;
+  for (auto elem : {ElementType::Float,        ElementType::Double,
+                    ElementType::Float16,      ElementType::Bfloat16,
+                    ElementType::Int8,         ElementType::Int16,
+                    ElementType::Int32,        ElementType::Int64,
+                    ElementType::String,       ElementType::Bool,
+                    ElementType::Uint8,        ElementType::Uint16,
+                    ElementType::Uint32,       ElementType::Uint64,
+                    ElementType::Float8E4M3FN, ElementType::Float8E4M3FNUZ,
+                    ElementType::Float8E5M2,   ElementType::Float8E5M2FNUZ,
+                    ElementType::Uint4,        ElementType::Int4,
+                    ElementType::Float4E2M1,   ElementType::Float8E8M0,
+                    ElementType::Uint2,        ElementType::Int2,
+                    ElementType::Complex64,    ElementType::Complex128})
+    if (onnx::storageType(context, elem) == tensor.getElementType() &&
+        (!typeName || typeName.getValue() == onnx::elementTypeName(elem)) &&
+        own.empty())
+      own = onnx::elementTypeName(elem);
+  if (own.empty())
+    return refuse(
+        emitError(function.getLoc())
+        << place << " is of type " << type << ", which does not match "
+        << (typeName ? typeName.getValue() : "any ONNX") << " elements");
+  named.set(rt::kTypeAttr, StringAttr::get(context, own));
+  return named.getDictionary(context);
+}
+
+LogicalResult Checker::run() {
+  if (failed(findFunction()))
+    return failure();
+  bool isWrong = false;
+  function.getBody().walk(
+      [&](Operation *op) { isWrong |= failed(checkOperation(op)); });
+  if (!function.getBody().hasOneBlock() ||
+      !isa<func::ReturnOp>(function.front().back()))
+    return refuse(emitError(function.getLoc()) << "@main is not one block");
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    std::string place = "arg" + std::to_string(index);
+    auto attrs =
+        checkValue(function.getArgAttrDict(index), argument.getType(), place);
+    if (failed(attrs))
+      return failure();
+    function.setArgAttrs(index, *attrs);
+    auto dims = attrs->getAs<ArrayAttr>(rt::kDimsAttr);
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    for (int64_t i = 0; type && i < type.getRank(); ++i)
+      if (type.isDynamicDim(i) &&
+          (!dims || i >= int64_t(dims.size()) || !isa<StringAttr>(dims[i])))
+        return emitError(function.getLoc())
+               << place << " has a dynamic dimension without a name; give it "
+               << "one in the attribute hone.dims, as in hone.dims = [\"n\"]";
+  }
+  for (auto [index, type] : llvm::enumerate(function.getResultTypes())) {
+    auto attrs = checkValue(function.getResultAttrDict(index), type,
+                            "result" + std::to_string(index));
+    if (failed(attrs))
+      return failure();
+    function.setResultAttrs(index, *attrs);
+  }
+  return failure(isWrong);
+}
+
+bool hone::hasImportForm(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    return isa_and_nonnull<graph::GraphDialect>(op->getDialect())
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
+LogicalResult hone::checkImportForm(ModuleOp module) {
+  return Checker(module).run();
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The form of a model at the end of the import phase.
+#ifndef HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
+#define HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace hone {
+
+/// Whether the module is meant to be in this form: it has operations of the
+/// graph.
+bool hasImportForm(mlir::ModuleOp module);
+
+/// Reports what is not in this form. Arguments and results without `hone.name`
+/// and `hone.type` are called arg0, ... and result0, ..., and have the type of
+/// their elements.
+mlir::LogicalResult checkImportForm(mlir::ModuleOp module);
+
+} // namespace hone
+
+#endif // HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
