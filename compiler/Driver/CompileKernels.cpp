@@ -16,6 +16,8 @@ struct Job {
   size_t variant;
   std::string path = {}, assembly = {}, problem = {};
   KernelReport report = {};
+  int64_t bytes = 0;
+  double seconds = 0;
 };
 
 class KernelCompiler {
@@ -48,6 +50,10 @@ public:
       for (const std::string &note : job.report.notes)
         session.note(note);
       job.backend->describeKernel(job.number, job.variant, job.report, info);
+      bool onCpu = job.backend == &work.targets.host();
+      result.code.push_back({job.number,
+                             onCpu ? info.levels[job.variant].name : "device",
+                             job.bytes, job.seconds, std::move(job.report)});
     }
     return Outcome::Done;
   }
@@ -69,11 +75,16 @@ private:
     for (size_t i; (i = next++) < jobs.size() && !session.isCancelled();) {
       Job &job = jobs[i];
       SmallVector<char, 0> code;
+      auto begin = std::chrono::steady_clock::now();
       if (llvm::Error error =
               job.backend->compile({job.kernel, job.variant, work.form,
                                     work.targets.host(), work.folder.path()},
                                    code, job.report))
         return stop(job, std::move(error));
+      std::chrono::duration<double> time =
+          std::chrono::steady_clock::now() - begin;
+      job.seconds = time.count();
+      job.bytes = code.size();
       codeBytes += code.size();
       StringRef text(code.data(), code.size());
       if (work.form == CodeForm::Assembly)

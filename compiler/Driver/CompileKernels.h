@@ -16,7 +16,17 @@ struct KernelsWork {
   const TemporaryFolder &folder;
 };
 
+/// What became of a kernel in one variant of a target.
+struct KernelCode {
+  size_t kernel;
+  std::string place; ///< a CPU level, or "device"
+  int64_t bytes;
+  double seconds; ///< that it took
+  KernelReport report;
+};
+
 struct KernelsResult {
+  std::vector<KernelCode> code;     ///< in the order of the kernels
   std::vector<std::string> objects; ///< files
   std::string assembly;
   std::string problem; ///< after an internal error

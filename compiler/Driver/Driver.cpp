@@ -5,6 +5,8 @@
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Header.h"
 #include "compiler/Driver/ModelTables.h"
+#include "compiler/Driver/Report/Data.h"
+#include "compiler/Driver/Report/Page.h"
 #include "compiler/Driver/Session.h"
 #include "compiler/Driver/Tuning.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
@@ -59,6 +61,7 @@ private:
   Outcome printText();
   Outcome compileHost();
   Outcome linkAll();
+  Outcome publishAll();
   Outcome findPlaces();
   Outcome emitText(StringRef text);
   Outcome internal(StringRef what);
@@ -88,7 +91,8 @@ private:
   uint32_t roundedWeights = 0; ///< HONE_PLAN_*
   OwningOpRef<ModuleOp> module;
   ModelInfo info;
-  OutputPlace place, headerPlace;
+  ReportData report;
+  OutputPlace place, headerPlace, reportPlace;
   TemporaryFolder folder;
   std::vector<std::string> objects;
   std::string assembly;
@@ -133,7 +137,17 @@ Outcome Compile::findPlaces() {
   Outcome outcome = find(options.output, place);
   if (outcome == Outcome::Done && options.header)
     outcome = find(headerPath(), headerPlace);
+  if (outcome == Outcome::Done && !options.report.empty())
+    outcome = find(options.report, reportPlace);
   headerPlace.discard |= place.discard;
+  if (outcome != Outcome::Done || options.report.empty())
+    return outcome;
+  for (const std::string &other : {place.path, headerPlace.path, weightsPath()})
+    if (reportPlace.path == other && !reportPlace.discard) {
+      session.error("the report would replace '" + other +
+                    "': give it another name");
+      return Outcome::WrongUsage;
+    }
   return outcome;
 }
 
@@ -277,17 +291,6 @@ Outcome Compile::printText() {
   return emitText(*text);
 }
 
-/// The sum of terms that depend on no sizes; -1 if one does.
-static int64_t knownSum(const WorkTerms &terms) {
-  if (!terms)
-    return -1;
-  int64_t sum = 0;
-  for (const std::vector<int64_t> &term : *terms)
-    if (term.size() > 1 || llvm::AddOverflow(sum, term.front(), sum))
-      return -1;
-  return sum;
-}
-
 /// The work of all launches; -1 if it depends on sizes.
 static int64_t sumOverSteps(const ModelInfo &info,
                             WorkTerms KernelInfo::*work) {
@@ -324,6 +327,8 @@ Outcome Compile::planHost() {
     tuning.attach(*module, cpuMachines());
   if (info.device)
     countPlaces();
+  if (!options.report.empty())
+    report.readPlan(*module);
   return status();
 }
 
@@ -503,6 +508,8 @@ Outcome Compile::compileKernels() {
     return internal(result.problem);
   llvm::append_range(objects, result.objects);
   assembly += result.assembly;
+  if (!options.report.empty())
+    report.readCode(result, info);
   for (const LevelInfo &level : info.levels)
     session.stats.arithmetic.push_back({level.name, summary(info, level)});
   return outcome == Outcome::Done ? status() : outcome;
@@ -566,16 +573,32 @@ Outcome Compile::linkAll() {
   if (options.header)
     if (llvm::Error error = writeFile(folder.file("header"), makeHeader(info)))
       return session.fail(std::move(error), Outcome::CannotWrite);
+  if (!options.report.empty()) {
+    if (!session.begin("report", 0.99))
+      return Outcome::Cancelled;
+    if (llvm::Error error = writeFile(
+            folder.file("report"),
+            reportPage(reportJson(options, session.stats, info,
+                                  session.remarks(), std::move(report)))))
+      return session.fail(std::move(error), Outcome::CannotWrite);
+  }
+  return publishAll();
+}
+
+Outcome Compile::publishAll() {
   if (!session.mayPublish())
     return Outcome::Cancelled;
   if (options.header)
     if (llvm::Error error = publish(folder.file("header"), headerPlace))
       return session.fail(std::move(error), Outcome::CannotWrite);
+  if (!options.report.empty())
+    if (llvm::Error error = publish(folder.file("report"), reportPlace))
+      return session.fail(std::move(error), Outcome::CannotWrite);
   if (!info.weightsFile.empty())
     if (llvm::Error error =
             publish(folder.file("weights.o"), {weightsPath(), place.discard}))
       return session.fail(std::move(error), Outcome::CannotWrite);
-  if (llvm::Error error = publish(job.output, place))
+  if (llvm::Error error = publish(folder.file("out"), place))
     return session.fail(std::move(error), Outcome::CannotWrite);
   return Outcome::Done;
 }
@@ -608,6 +631,12 @@ static Outcome compileWith(Session &session,
   if (*last >= Phase::Obj &&
       (options.output.empty() || options.output == "-")) {
     session.error("an output file is needed");
+    return Outcome::WrongUsage;
+  }
+  if (!options.report.empty() && *last < Phase::Obj) {
+    session.error("a report is about machine code: leave out --report, or "
+                  "--emit=" +
+                  options.emit);
     return Outcome::WrongUsage;
   }
   std::optional<Precision> precision = parsePrecision(options.precision);

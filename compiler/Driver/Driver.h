@@ -36,6 +36,8 @@ struct CompileOptions {
   /// File for a list of the schedules that could be measured for the first CPU
   /// level; empty: none.
   std::string schedules;
+  /// File for a page that describes what was made; empty: none.
+  std::string report;
   bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;
   bool explain = false; ///< keep the remarks of the passes

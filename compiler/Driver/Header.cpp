@@ -2,6 +2,7 @@
 // The C header of a model: the text of abi.h, then functions with one typed
 // parameter for each input and output.
 #include "compiler/Driver/Header.h"
+#include "compiler/Driver/ModelTables.h"
 #include "hone/abi.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -86,25 +87,6 @@ constexpr StringRef kWords[] = {
     "namespace", "explicit", "typename", "restrict", "protected", "mutable",
     "session",   "inputs",   "outputs",  "status",   "model",     "known",
     "api"};
-
-std::string shapeText(const ValueInfo &value, ArrayRef<std::string> freeDims) {
-  if (value.rank < 0)
-    return "[any rank]";
-  std::string text = "[";
-  for (int32_t i = 0; i < value.rank; ++i) {
-    int64_t dim = value.dims[i];
-    text += i ? ", " : "";
-    if (dim >= 0)
-      text += std::to_string(dim);
-    else if (dim != HONE_DIM_UNKNOWN)
-      text += freeDims[HONE_DIM_FREE_INDEX(dim)];
-    else
-      text += i < int32_t(value.dimNames.size()) && !value.dimNames[i].empty()
-                  ? value.dimNames[i]
-                  : "?";
-  }
-  return text + "]";
-}
 
 bool isTensor(const ValueInfo &value) { return value.kind == HONE_KIND_TENSOR; }
 bool hasDefault(const ValueInfo &value) {

@@ -226,6 +226,36 @@ static NodeInfo readNode(Attribute attr) {
   return info;
 }
 
+std::string hone::shapeText(const ValueInfo &value,
+                            ArrayRef<std::string> freeDims) {
+  if (value.rank < 0)
+    return "[any rank]";
+  std::string text = "[";
+  for (int32_t i = 0; i < value.rank; ++i) {
+    int64_t dim = value.dims[i];
+    text += i ? ", " : "";
+    if (dim >= 0)
+      text += std::to_string(dim);
+    else if (dim != HONE_DIM_UNKNOWN)
+      text += freeDims[HONE_DIM_FREE_INDEX(dim)];
+    else
+      text += i < int32_t(value.dimNames.size()) && !value.dimNames[i].empty()
+                  ? value.dimNames[i]
+                  : "?";
+  }
+  return text + "]";
+}
+
+int64_t hone::knownSum(const WorkTerms &terms) {
+  if (!terms)
+    return -1;
+  int64_t sum = 0;
+  for (const std::vector<int64_t> &term : *terms)
+    if (term.size() > 1 || llvm::AddOverflow(sum, term.front(), sum))
+      return -1;
+  return sum;
+}
+
 ModelInfo hone::readModelInfo(ModuleOp host) {
   ModelInfo info;
   auto strings = [&](StringRef name, std::vector<std::string> &out) {

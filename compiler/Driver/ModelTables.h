@@ -21,6 +21,13 @@ struct DefaultValue {
 };
 std::vector<DefaultValue> defaultValues(mlir::ModuleOp host);
 
+/// "[n, 4]", "[any rank]"
+std::string shapeText(const ValueInfo &value,
+                      llvm::ArrayRef<std::string> freeDims);
+
+/// The sum of terms that depend on no sizes; -1 if one does.
+int64_t knownSum(const WorkTerms &terms);
+
 /// The number of an ONNX element type ("float"); 0 if there is none.
 int32_t elementTypeCode(llvm::StringRef name);
 

@@ -54,7 +54,8 @@ Session::Session(const CompileOptions &options,
   // Kernels are compiled on several threads, when no dialect may be loaded any
   // more.
   mlirContext->loadAllAvailableDialects();
-  if (options.explain && failed(explanation.listen(*mlirContext)))
+  if ((options.explain || !options.report.empty()) &&
+      failed(explanation.listen(*mlirContext)))
     note("the remarks of passes cannot be kept: there is no explanation");
   mlirContext->getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)

@@ -43,6 +43,9 @@ public:
   /// Whether finished files may be put in place.
   bool mayPublish();
 
+  /// What passes had to say, if the options ask for it.
+  std::vector<PassRemark> remarks() const { return explanation.remarks(); }
+
   /// The imported model; null after errors.
   mlir::OwningOpRef<mlir::ModuleOp> import();
   /// The files that the imported model came from.

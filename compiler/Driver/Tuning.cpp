@@ -9,7 +9,6 @@
 #include "passes/Cpu/KernelIdentity.h"
 #include "passes/Cpu/ScheduleCandidates.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/JSON.h"
 #include <cmath>
 
 using namespace mlir;
@@ -253,7 +252,7 @@ void Tuning::attach(ModuleOp model, ArrayRef<Attribute> wanted) const {
       kernel->setAttr(kTuningAttr, attr);
 }
 
-static json::Object toJson(ScheduleAttr schedule) {
+json::Object hone::toJson(ScheduleAttr schedule) {
   return json::Object{{"form", schedule.getForm()},
                       {"tileRows", schedule.getTileRows()},
                       {"tileVectors", schedule.getTileVectors()},

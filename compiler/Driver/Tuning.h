@@ -6,6 +6,7 @@
 #include "dialects/Graph/Graph.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/JSON.h"
 #include <map>
 #include <string>
 
@@ -45,6 +46,9 @@ private:
   mlir::MLIRContext &context;
   std::map<std::string, Kernels> machines; ///< by their text
 };
+
+/// A schedule as in tuning files.
+llvm::json::Object toJson(graph::ScheduleAttr schedule);
 
 /// JSON that lists the kernels with schedules, and for each of their operations
 /// its schedule and alternatives with another tile or other blocks that could

@@ -51,6 +51,7 @@ struct KernelJob {
 struct KernelReport {
   int64_t scratchBytes = 0;                 ///< per thread
   std::string arithmetic;                   ///< as in hone_level
+  mlir::ArrayAttr schedules;                ///< null if there is none
   DeviceKernelInfo device;                  ///< where it is for one
   std::vector<FunctionResources> resources; ///< if an assembler reports it
   std::vector<std::string> notes;           ///< for the user

@@ -83,7 +83,8 @@ static std::string makeArgument(const std::string &name, std::string value) {
     size_t split = value.rfind('=');
     known = split != std::string::npos && split > 0;
   }
-  known |= name == "override" || (name == "tuned" && !value.empty());
+  known |= name == "override" ||
+           ((name == "tuned" || name == "report") && !value.empty());
   return known ? "--" + name + "=" + value : "";
 }
 

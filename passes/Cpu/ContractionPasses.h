@@ -10,6 +10,8 @@ namespace hone {
 
 /// On kernels: what they compute with, as text.
 inline constexpr llvm::StringLiteral kArithmeticAttr = "hone.arithmetic";
+/// On kernels: the schedules of their operations.
+inline constexpr llvm::StringLiteral kSchedulesAttr = "hone.schedules";
 
 #define GEN_PASS_DECL
 #include "passes/Cpu/ContractionPasses.h.inc"

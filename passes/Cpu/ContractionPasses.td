@@ -34,7 +34,8 @@ def NameArithmeticPass : Pass<"hone-name-arithmetic", "::mlir::func::FuncOp"> {
   let description = [{
     Before: schedules are chosen. The function gets `hone.arithmetic`, a text for those who ask a library about its kernels:
     how each product or convolution is multiplied, by the name of its microkernel, with the types of its operands and sums;
-    without any, the types of other arithmetic. "" if nothing is computed.
+    without any, the types of other arithmetic. "" if nothing is computed. `hone.schedules` keeps the schedules of its
+    operations, which are gone once those are lowered.
   }];
 }
 

@@ -127,9 +127,11 @@ struct NameArithmeticPass
     func::FuncOp kernel = getOperation();
     const CpuMachine &machine = CpuMachine::of(kernel);
     Texts products, others;
+    SmallVector<Attribute> schedules;
     kernel.walk([&](Operation *op) {
       if (auto scheduled = dyn_cast<ScheduledOpInterface>(op);
           scheduled && scheduled.getScheduleAttr()) {
+        schedules.push_back(scheduled.getScheduleAttr());
         if (const MicroKernel *form =
                 findMicroKernel(scheduled.getScheduleAttr().getForm()))
           products.insert(arithmeticOf(scheduled, *form));
@@ -149,6 +151,9 @@ struct NameArithmeticPass
         StringAttr::get(
             kernel.getContext(),
             llvm::join(products.empty() ? others : products, ", ")));
+    if (!schedules.empty())
+      kernel->setAttr(kSchedulesAttr,
+                      ArrayAttr::get(kernel.getContext(), schedules));
   }
 };
 } // namespace

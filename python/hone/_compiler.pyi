@@ -15,6 +15,7 @@ def compile(
     threads: int,
     symbol: str,
     tuned: list[str],
+    report: str | None,
     progress: Callable[[str, float], object] | None,
 ) -> None: ...
 def check(

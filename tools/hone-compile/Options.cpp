@@ -77,6 +77,10 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
   app.add_flag("--stats", options.stats, "print times and sizes");
   app.add_flag("--explain", compile.explain,
                "print what is slower than it could be, and why");
+  app.add_option("--report", compile.report,
+                 "write a page about the library: its kernels as a graph, "
+                 "their cost and schedules, and the arena over time")
+      ->option_text("FILE.html");
   app.add_flag("-q,--quiet", options.quiet,
                "print nothing about a library that was made");
   app.add_option("--jobs", compile.jobs,

@@ -20,6 +20,8 @@ constexpr int64_t kOldestOpset = 1;
 
 /// On modules: names and values of the file's metadata in turn.
 inline constexpr llvm::StringLiteral kMetadataAttr = "hone.metadata";
+/// On modules: the operator sets that the file uses, "ai.onnx 21".
+inline constexpr llvm::StringLiteral kOpsetsAttr = "hone.opsets";
 
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions

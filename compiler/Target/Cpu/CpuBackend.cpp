@@ -74,6 +74,7 @@ llvm::Error CpuBackend::compile(const KernelJob &job,
     report.scratchBytes = scratch.getInt();
   if (auto arithmetic = function->getAttrOfType<StringAttr>(kArithmeticAttr))
     report.arithmetic = arithmetic.str();
+  report.schedules = function->getAttrOfType<ArrayAttr>(kSchedulesAttr);
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated =
       translateModuleToLLVMIR(*module, context, name);

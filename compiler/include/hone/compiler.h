@@ -59,10 +59,11 @@ HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
 
 /* Options are those of `hone compile`, without dashes: "target", "cpu", "gpu",
  * "precision", "symbol", "emit", "header" ("true"), "threads" (that runs will
- * use), "jobs" (threads of the compiler), "reproducer-with-weights". "dim"
- * takes "NAME=N" and accumulates, as do "shape" with "NAME=N,N,...", the names
- * of "override" and the files of "tuned". Returns HONE_COMPILE_OK,
- * HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL if out of memory. */
+ * use), "jobs" (threads of the compiler), "report" (a file for a page that
+ * describes the library), "reproducer-with-weights". "dim" takes "NAME=N" and
+ * accumulates, as do "shape" with "NAME=N,N,...", the names of "override" and
+ * the files of "tuned". Returns HONE_COMPILE_OK, HONE_COMPILE_WRONG_OPTION, or
+ * HONE_COMPILE_INTERNAL if out of memory. */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,
                                            const char *value);

@@ -3,9 +3,10 @@
 
 // RUN: hone-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(hone-schedule-kernels,hone-name-arithmetic))' | FileCheck %s --check-prefix=DOT
 
-// A kernel is named after its products.
+// A kernel is named after its products, and keeps their schedules.
 // CHECK-LABEL: func.func @product(
 // CHECK-SAME:  hone.arithmetic = "fma f32 x f32 -> f32"
+// CHECK-SAME:  hone.schedules = [#hone.schedule<form = "fma"
 // OLD-LABEL:   func.func @product(
 // OLD-SAME:    hone.arithmetic = "mul_add f32 x f32 -> f32"
 func.func @product(%a: memref<64x64xf32>, %b: memref<4x64x16xf32>, %out: memref<64x64xf32>) {

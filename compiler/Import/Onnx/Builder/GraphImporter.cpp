@@ -91,6 +91,16 @@ const Function *GraphImporter::findFunction(const Node &node) {
 
 //===- The model ----------------------------------------------------------===//
 
+static ArrayAttr describeOpsets(ArrayRef<OpsetImport> opsets,
+                                Builder &builder) {
+  return builder.getArrayAttr(
+      llvm::map_to_vector(opsets, [&](const OpsetImport &opset) -> Attribute {
+        return builder.getStringAttr(
+            (opset.domain.empty() ? "ai.onnx" : opset.domain) + " " +
+            Twine(opset.version));
+      }));
+}
+
 OwningOpRef<ModuleOp> GraphImporter::run() {
   for (const Function &f : model.functions)
     if (!functions.try_emplace(functionKey(f.domain, f.name, f.overload), &f)
@@ -114,6 +124,7 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
     metadata.append({name, value});
   if (!metadata.empty())
     (*module)->setAttr(kMetadataAttr, builder.getStrArrayAttr(metadata));
+  (*module)->setAttr(kOpsetsAttr, describeOpsets(model.opsets, builder));
   // Discarded attempts refer to the module: they are released before anything
   // in it is erased.
   auto releaseDiscarded = [&] {
