@@ -2,6 +2,7 @@
 // `hone bench`: times runs.
 #include "tools/hone-run/Comparison.h"
 #include "tools/hone-run/Profile.h"
+#include "tools/hone-run/ReportPage.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -116,6 +117,10 @@ int hone::run::benchModel(const Options &options) {
     streams.back()->setInputs(chosen);
   }
   Model &model = models.front();
+  // A wrong page is reported before the work, not after it.
+  std::optional<ReportPage> page;
+  if (!chosen.report.empty())
+    page.emplace(chosen.report, model.descriptor());
   int64_t arenaBytes = model.prepare();
   std::optional<Comparison> comparison;
   if (pool)
@@ -130,11 +135,13 @@ int hone::run::benchModel(const Options &options) {
   std::optional<Profile> profile;
   if (chosen.profile)
     profile.emplace(model, chosen.seconds, chosen.trace);
+  if (comparison)
+    json["compare"] = comparison->json();
+  if (profile)
+    json["profile"] = profile->json();
+  if (page)
+    page->write(json);
   if (chosen.json) {
-    if (comparison)
-      json["compare"] = comparison->json();
-    if (profile)
-      json["profile"] = profile->json();
     printf("%s\n",
            json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;

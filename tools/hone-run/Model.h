@@ -31,7 +31,8 @@ struct Options {
   uint64_t seed = 0;
   bool random = false, json = false, verify = false, profile = false,
        kernels = false, print = false;
-  std::string trace; ///< file for a trace; empty: none
+  std::string trace;  ///< file for a trace; empty: none
+  std::string report; ///< page that gets the profile; empty: none
 };
 
 /// `text` as a single line without control characters: names come from models.

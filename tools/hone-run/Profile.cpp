@@ -197,6 +197,7 @@ Json Profile::json() const {
   json["steps"] = Json::array();
   for (const Row &row : rows) {
     Json step;
+    step["step"] = row.step;
     step["name"] = hone_step_name(&model, row.step);
     step["kind"] = kindText(model.steps[row.step].kind);
     step["nodes"] = nodesOf(row.step);

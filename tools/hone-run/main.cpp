@@ -143,6 +143,11 @@ int benchCommand(int argc, char **argv) {
                  "runs, for Perfetto or Chrome")
       ->option_text("FILE")
       ->needs(profile);
+  app.add_option("--report", options.report,
+                 "with --profile: the page of hone compile --report, which "
+                 "gets the times")
+      ->option_text("FILE.html")
+      ->needs(profile);
   return execute(line, argc, argv, options, benchModel);
 }
 
