@@ -36,6 +36,9 @@ namespace {
 /// 32-bit offsets.
 constexpr int64_t kLargestInlineWeights = int64_t(1) << 31;
 
+/// Of the names of files with bytecode of MLIR.
+constexpr StringLiteral kBytecodeEnding = ".mlirbc";
+
 class Compile {
 public:
   /// `texts`: the backend whose textual code is requested; null otherwise.
@@ -64,6 +67,7 @@ private:
   Outcome publishAll();
   Outcome findPlaces();
   Outcome emitText(StringRef text);
+  Outcome emitModule();
   Outcome internal(StringRef what);
   Outcome status() const {
     return session.isCancelled() ? Outcome::Cancelled : Outcome::Done;
@@ -166,6 +170,15 @@ Outcome Compile::emitText(StringRef text) {
   return Outcome::Done;
 }
 
+/// As text without the values of weights, or as bytecode with them.
+Outcome Compile::emitModule() {
+  if (!StringRef(options.output).ends_with(kBytecodeEnding))
+    return emitText(printIr(*module));
+  std::string bytes = writeBytecode(*module);
+  return bytes.empty() ? internal("the model could not be written as bytecode")
+                       : emitText(bytes);
+}
+
 Outcome Compile::run() {
   bool files = last >= Phase::Obj;
   // An unwritable location is reported before the work, not after it.
@@ -186,7 +199,7 @@ Outcome Compile::run() {
     if (Outcome outcome = findPlaces(); outcome != Outcome::Done)
       return outcome;
   if (last == Phase::Import)
-    return emitText(printIr(*module));
+    return emitModule();
   if (Outcome outcome = lowerGraph(); outcome != Outcome::Done)
     return outcome;
   if (last <= Phase::Llvm)
@@ -637,6 +650,12 @@ static Outcome compileWith(Session &session,
     session.error("a report is about machine code: leave out --report, or "
                   "--emit=" +
                   options.emit);
+    return Outcome::WrongUsage;
+  }
+  if (*last != Phase::Import &&
+      StringRef(options.output).ends_with(kBytecodeEnding)) {
+    session.error("'" + options.output +
+                  "' would be bytecode, which --emit=import writes");
     return Outcome::WrongUsage;
   }
   std::optional<Precision> precision = parsePrecision(options.precision);

@@ -6,6 +6,7 @@
 #include "compiler/Pipeline/Phases.h"
 #include "compiler/Target/Targets.h"
 #include "dialects/Rt/Rt.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -64,10 +65,15 @@ Session::Session(const CompileOptions &options,
     const std::string &input = this->options.input;
     std::string where =
         input.empty() || StringRef(text).contains(input) ? "" : input + ": ";
-    if (auto line = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>();
-        line && line.getFilename() == input)
-      where = llvm::formatv("{0}:{1}:{2}: ", input, line.getLine(),
-                            line.getColumn());
+    if (auto line =
+            diagnostic.getLocation()->findInstanceOf<FileLineColLoc>()) {
+      // A module may know from which file it was made.
+      if (line.getFilename() != input)
+        where += line.getFilename().str();
+      else
+        where = input;
+      where += llvm::formatv(":{0}:{1}: ", line.getLine(), line.getColumn());
+    }
     std::lock_guard<std::mutex> lock(mutex);
     tell(severityText(diagnostic.getSeverity()),
          where + describeLocation(diagnostic.getLocation(), text) + text);
@@ -154,12 +160,14 @@ OwningOpRef<ModuleOp> Session::import() {
   imported.overrides = options.overrides;
   StringRef input = options.input;
   if (isMlir(input, options.bytes ? options.bytes->getBuffer() : "")) {
-    if (!options.dims.empty() || !options.shapes.empty()) {
-      error(input.str() + ": sizes for dimensions are for ONNX models only");
+    if (options.overrides) {
+      error(input.str() + ": only ONNX models have initializers to override");
       return nullptr;
     }
-    return options.bytes ? importMlir(*mlirContext, *options.bytes, input)
-                         : importMlir(*mlirContext, input, files);
+    MlirSizes sizes{options.dims, options.shapes};
+    return options.bytes
+               ? importMlir(*mlirContext, *options.bytes, input, sizes)
+               : importMlir(*mlirContext, input, sizes, files);
   }
   if (options.bytes)
     return onnx::importOnnx(*mlirContext, options.bytes, input, imported);
@@ -172,6 +180,14 @@ std::string hone::printable(StringRef text) {
     result.append(piece, size);
   });
   return result;
+}
+
+std::string hone::writeBytecode(ModuleOp module) {
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (failed(writeBytecodeToFile(module, stream)))
+    return "";
+  return bytes;
 }
 
 std::string hone::printIr(Operation *op, bool withWeights) {

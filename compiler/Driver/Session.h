@@ -76,6 +76,8 @@ std::string printable(llvm::StringRef text);
 
 /// IR as text, without weights unless requested.
 std::string printIr(mlir::Operation *op, bool withWeights = false);
+/// Bytecode, with weights; empty if that fails.
+std::string writeBytecode(mlir::ModuleOp module);
 
 } // namespace hone
 

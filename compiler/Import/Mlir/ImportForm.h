@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
 #define HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
 
+#include "compiler/Import/Mlir/MlirImporter.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace hone {
@@ -15,6 +16,10 @@ bool hasImportForm(mlir::ModuleOp module);
 /// and `hone.type` are called arg0, ... and result0, ..., and have the type of
 /// their elements.
 mlir::LogicalResult checkImportForm(mlir::ModuleOp module);
+
+/// Makes free dimensions of the inputs static; reports names that there are
+/// not, and sizes that contradict others.
+mlir::LogicalResult fixSizes(mlir::ModuleOp module, const MlirSizes &sizes);
 
 } // namespace hone
 

@@ -22,6 +22,9 @@ static constexpr int64_t kMostOperations = 10'000'000;
 /// The first bytes of bytecode.
 static constexpr llvm::StringLiteral kBytecode = "ML\xefR";
 
+/// What sections of bytecode may be aligned to.
+static constexpr uint64_t kPageBytes = 4096;
+
 static constexpr llvm::StringLiteral kInputs =
     "a model as MLIR is a function of linalg, tosa, tensor, arith, math and "
     "scf on tensors, or what 'hone compile --emit=import' writes";
@@ -177,9 +180,22 @@ static OwningOpRef<ModuleOp> fail(MLIRContext &context, const Twine &text) {
   return nullptr;
 }
 
+/// A copy whose content may be aligned as its sections are.
+static std::unique_ptr<llvm::MemoryBuffer> aligned(StringRef bytes,
+                                                   StringRef name) {
+  auto copy = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
+      bytes.size(), name, llvm::Align(kPageBytes));
+  if (copy)
+    llvm::copy(bytes, copy->getBufferStart());
+  return copy;
+}
+
 /// From a buffer that lives as long as the module's resources.
 static OwningOpRef<ModuleOp>
-importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
+importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
+             const MlirSizes &sizes) {
+  if (!buffer)
+    return fail(context, "there is not enough memory for the module");
   StringRef bytes = buffer->getBuffer();
   if (!bytes.starts_with(kBytecode) && nestingOf(bytes) > kDeepest)
     return fail(context, "its brackets are nested more than " +
@@ -193,26 +209,37 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
   OwningOpRef<ModuleOp> module =
       parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
   if (!module)
-    return fail(context, kInputs);
+    return fail(context, bytes.starts_with(kBytecode)
+                             ? kInputs + "; bytecode of another version of "
+                                         "MLIR may be readable as text"
+                             : Twine(kInputs));
   if (!hasImportForm(*module) && failed(raise(*module)))
     return nullptr;
-  if (failed(checkImportForm(*module)))
+  if (failed(checkImportForm(*module)) || failed(fixSizes(*module, sizes)))
     return nullptr;
   return module;
 }
 
 OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context, StringRef path,
+                                       const MlirSizes &sizes,
                                        std::vector<std::string> &files) {
-  auto file = openModelFile(path, /*isText=*/true);
+  auto file = openModelFile(path, /*isText=*/false);
   if (!file)
     return fail(context, llvm::toString(file.takeError()));
   files.push_back(path.str());
-  return importBuffer(context, std::move(*file));
+  if (!(*file)->getBuffer().starts_with(kBytecode)) {
+    file = openModelFile(path, /*isText=*/true);
+    if (!file)
+      return fail(context, llvm::toString(file.takeError()));
+  } else if (!llvm::isAddrAligned(llvm::Align(kPageBytes),
+                                  (*file)->getBufferStart())) {
+    return importBuffer(context, aligned((*file)->getBuffer(), path), sizes);
+  }
+  return importBuffer(context, std::move(*file), sizes);
 }
 
 OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context,
                                        const llvm::MemoryBuffer &bytes,
-                                       StringRef name) {
-  return importBuffer(
-      context, llvm::MemoryBuffer::getMemBufferCopy(bytes.getBuffer(), name));
+                                       StringRef name, const MlirSizes &sizes) {
+  return importBuffer(context, aligned(bytes.getBuffer(), name), sizes);
 }

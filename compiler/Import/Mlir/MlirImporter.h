@@ -13,17 +13,26 @@ namespace hone {
 /// the first bytes of bytecode.
 bool isMlir(llvm::StringRef name, llvm::StringRef bytes);
 
+/// Sizes that the command line gives to free dimensions.
+struct MlirSizes {
+  llvm::ArrayRef<std::pair<std::string, int64_t>> dims; ///< by name
+  /// All sizes of inputs, by name.
+  llvm::ArrayRef<std::pair<std::string, std::vector<int64_t>>> shapes;
+};
+
 /// Reads the file, and adds its path to `files`. The module is in the form of
 /// `hone compile --emit=import`, or of upstream's dialects and becomes that.
 /// What has no such form is reported through the diagnostics of the context;
 /// the result is then null.
 mlir::OwningOpRef<mlir::ModuleOp> importMlir(mlir::MLIRContext &context,
                                              llvm::StringRef path,
+                                             const MlirSizes &sizes,
                                              std::vector<std::string> &files);
-/// The same from memory; the name is for messages.
+/// The same from bytecode in memory; the name is for messages.
 mlir::OwningOpRef<mlir::ModuleOp> importMlir(mlir::MLIRContext &context,
                                              const llvm::MemoryBuffer &bytes,
-                                             llvm::StringRef name);
+                                             llvm::StringRef name,
+                                             const MlirSizes &sizes);
 
 } // namespace hone
 

@@ -184,8 +184,9 @@ func.func @pool(%x: tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32> {
 
 // CHECK-LABEL: func.func @reduction(
 // CHECK:         %[[SQUARES:.+]] = hone.map ins(%{{.+}} : tensor<4x8xf32>) -> tensor<4x8xf32>
-// CHECK:         %[[SUM:.+]] = hone.reduce sum %[[SQUARES]] axes [1] : tensor<4x8xf32> -> tensor<4xf32>
-// CHECK:         return %[[SUM]]
+// CHECK:         %[[SUM:.+]] = hone.reduce sum %[[SQUARES]] axes [1] keepdims : tensor<4x8xf32> -> tensor<4x1xf32>
+// CHECK:         %[[DROPPED:.+]] = hone.reshape %[[SUM]] : tensor<4x1xf32> -> tensor<4xf32>
+// CHECK:         return %[[DROPPED]]
 func.func @reduction(%x: tensor<4x8xf32>) -> tensor<4xf32> {
   %z = arith.constant dense<0.0> : tensor<4xf32>
   %0 = linalg.reduce ins(%x : tensor<4x8xf32>) outs(%z : tensor<4xf32>) dimensions = [1]
@@ -195,6 +196,49 @@ func.func @reduction(%x: tensor<4x8xf32>) -> tensor<4xf32> {
       linalg.yield %t : f32
     }
   return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Results that nobody needs are not computed: the maximum is one without its place.
+// CHECK-LABEL: func.func @unused(
+// CHECK-SAME:    %[[X:.+]]: tensor<4x8xf32>
+// CHECK-NOT:     hone.map
+// CHECK:         hone.reduce max %[[X]] axes [1] keepdims
+func.func @unused(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
+  %low = arith.constant 0xFF800000 : f32
+  %c0 = arith.constant 0 : i64
+  %e = tensor.empty() : tensor<4x1xf32>
+  %g = tensor.empty() : tensor<4x1xi64>
+  %f = linalg.fill ins(%low : f32) outs(%e : tensor<4x1xf32>) -> tensor<4x1xf32>
+  %h = linalg.fill ins(%c0 : i64) outs(%g : tensor<4x1xi64>) -> tensor<4x1xi64>
+  %0:2 = linalg.generic {
+      indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, 0)>, affine_map<(d0, d1) -> (d0, 0)>],
+      iterator_types = ["parallel", "reduction"]} ins(%x : tensor<4x8xf32>) outs(%f, %h : tensor<4x1xf32>, tensor<4x1xi64>) {
+  ^bb0(%a: f32, %m: f32, %i: i64):
+    %k = linalg.index 1 : index
+    %l = arith.index_cast %k : index to i64
+    %n = arith.maximumf %a, %m : f32
+    %o = arith.cmpf ogt, %a, %m : f32
+    %p = arith.select %o, %l, %i : i64
+    linalg.yield %n, %p : f32, i64
+  } -> (tensor<4x1xf32>, tensor<4x1xi64>)
+  return %0#0 : tensor<4x1xf32>
+}
+
+// -----
+
+// Heads that were joined with the batch for a product of matrices are not.
+// CHECK-LABEL: func.func @heads(
+// CHECK:         hone.matmul %{{.+}}, %{{.+}} : tensor<2x3x4x5xf32>, tensor<2x3x5x6xf32> -> tensor<2x3x4x6xf32>
+func.func @heads(%x: tensor<2x3x4x5xf32>, %y: tensor<2x3x5x6xf32>) -> tensor<6x4x6xf32> {
+  %a = tensor.collapse_shape %x [[0, 1], [2], [3]] : tensor<2x3x4x5xf32> into tensor<6x4x5xf32>
+  %b = tensor.collapse_shape %y [[0, 1], [2], [3]] : tensor<2x3x5x6xf32> into tensor<6x5x6xf32>
+  %c0 = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<6x4x6xf32>
+  %f = linalg.fill ins(%c0 : f32) outs(%e : tensor<6x4x6xf32>) -> tensor<6x4x6xf32>
+  %0 = linalg.batch_matmul ins(%a, %b : tensor<6x4x5xf32>, tensor<6x5x6xf32>) outs(%f : tensor<6x4x6xf32>) -> tensor<6x4x6xf32>
+  return %0 : tensor<6x4x6xf32>
 }
 
 // -----

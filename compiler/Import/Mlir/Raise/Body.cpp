@@ -387,9 +387,8 @@ LogicalResult Body::clone(Block &block) {
   return success();
 }
 
-/// Operations of the block that the values need.
-static llvm::SmallPtrSet<Operation *, 16> needed(ValueRange values,
-                                                 Block &block) {
+llvm::SmallPtrSet<Operation *, 16> hone::raise::neededFor(ValueRange values,
+                                                          Block &block) {
   llvm::SmallPtrSet<Operation *, 16> result;
   SmallVector<Value> pending(values);
   while (!pending.empty()) {
@@ -406,7 +405,7 @@ static llvm::SmallPtrSet<Operation *, 16> needed(ValueRange values,
 }
 
 LogicalResult Body::cloneFor(ValueRange values, Block &block) {
-  llvm::SmallPtrSet<Operation *, 16> wanted = needed(values, block);
+  llvm::SmallPtrSet<Operation *, 16> wanted = neededFor(values, block);
   for (Operation &op : block.without_terminator())
     if (wanted.contains(&op) && failed(clone(&op)))
       return failure();
@@ -422,7 +421,7 @@ llvm::SmallPtrSet<BlockArgument, 4> hone::raise::argumentsOf(Value value,
       result.insert(argument);
   };
   visit(value);
-  for (Operation *op : needed(value, block))
+  for (Operation *op : neededFor(value, block))
     op->walk(
         [&](Operation *inner) { llvm::for_each(inner->getOperands(), visit); });
   return result;

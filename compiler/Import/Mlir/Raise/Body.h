@@ -60,6 +60,10 @@ private:
   mlir::IRMapping map;
 };
 
+/// Operations of the block that the values need.
+llvm::SmallPtrSet<mlir::Operation *, 16> neededFor(mlir::ValueRange values,
+                                                   mlir::Block &block);
+
 /// The arguments of the block that a value depends on, through operations of
 /// the block.
 llvm::SmallPtrSet<mlir::BlockArgument, 4> argumentsOf(mlir::Value value,

@@ -34,7 +34,7 @@ static bool dependsOnPlace(Structured &s) {
 std::optional<Product> hone::raise::productOf(Structured &s) {
   if (s.outputs.size() != 1 || dependsOnPlace(s))
     return std::nullopt;
-  std::optional<Combination> sum = s.combinationOf(0);
+  std::optional<Combination> sum = s.combinationOf(s.outputs[0]);
   if (!sum || sum->kind != graph::ReduceKind::Sum)
     return std::nullopt;
   Operation *factors = sum->element.getDefiningOp();
@@ -124,6 +124,31 @@ static SmallVector<unsigned> join(ArrayRef<SmallVector<unsigned>> parts) {
   return result;
 }
 
+/// The sizes before the last two of what becomes `v` when they are joined.
+static Sizes joinedBatch(Raiser &r, Value v) {
+  auto reshape = v.getDefiningOp<graph::ReshapeOp>();
+  if (!reshape)
+    return {};
+  Sizes own = r.sizesOf(reshape.getInput()), joined = r.sizesOf(v);
+  if (own.size() <= joined.size() || joined.size() != 3 ||
+      !r.same(own[own.size() - 2], joined[1]) || !r.same(own.back(), joined[2]))
+    return {};
+  return Sizes(ArrayRef(own).drop_back(2));
+}
+
+/// Where both sides were [a, b, M, K] and [a, b, K, N], as heads in attention
+/// are, the product is not one of [a * b, M, K].
+static void splitBatch(Raiser &r, Value &lhs, Value &rhs, Sizes &sizes) {
+  Sizes left = joinedBatch(r, lhs), right = joinedBatch(r, rhs);
+  if (left.empty() || left.size() != right.size() ||
+      !llvm::equal(left, right, [&](Size a, Size b) { return r.same(a, b); }))
+    return;
+  lhs = lhs.getDefiningOp<graph::ReshapeOp>().getInput();
+  rhs = rhs.getDefiningOp<graph::ReshapeOp>().getInput();
+  left.append({sizes[1], sizes[2]});
+  sizes = left;
+}
+
 FailureOr<bool> hone::raise::raiseContraction(Structured &s) {
   std::optional<Product> product = productOf(s);
   if (!product)
@@ -162,12 +187,14 @@ FailureOr<bool> hone::raise::raiseContraction(Structured &s) {
                                     inner, columns);
   Sizes sizes = sizesOf(batch);
   sizes.append({total(rows), total(columns)});
+  splitBatch(r, lhs, rhs, sizes);
   Value made = graph::MatmulOp::create(
       r.b, r.loc, r.tensorType(product->sum, sizes), lhs, rhs, r.dynamic(sizes),
       transposed, graph::PackedAttr(), graph::QuantizedAttr());
   SmallVector<unsigned> order = join({batch, rows, columns});
   Value arranged = s.arrange(r.reshape(made, sizesOf(order)), order, result);
-  if (failed(s.defineReduced(0, arranged, *s.combinationOf(0))))
+  if (failed(s.defineReduced(s.outputs[0], arranged,
+                             *s.combinationOf(s.outputs[0]))))
     return failure();
   return true;
 }

@@ -309,11 +309,13 @@ LogicalResult Raiser::run(Block &from) {
     return failure();
   // Destinations that nothing reads, and what only they need.
   for (Operation &op :
-       llvm::make_early_inc_range(llvm::reverse(function.front())))
+       llvm::make_early_inc_range(llvm::reverse(function.front()))) {
+    auto map = dyn_cast<graph::MapOp>(op);
     if (op.use_empty() &&
-        (isa<arith::ConstantOp>(op) ||
-         (isa<graph::MapOp>(op) && cast<graph::MapOp>(op).getInputs().empty())))
+        (isa<arith::ConstantOp, graph::ReshapeOp, graph::TransposeOp>(op) ||
+         (map && map.getInputs().empty())))
       op.erase();
+  }
   return success();
 }
 

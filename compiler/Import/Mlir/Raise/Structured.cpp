@@ -3,6 +3,7 @@
 #include "compiler/Import/Mlir/Raise/Structured.h"
 #include "compiler/Import/Mlir/Raise/Body.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Analysis/Remarks.h"
 
@@ -23,8 +24,73 @@ Structured::Structured(Raiser &r, linalg::LinalgOp op)
       one.tensor = r.lookup(operand.get());
     one.map = op.getMatchingIndexingMap(&operand);
     one.argument = op.getMatchingBlockArgument(&operand);
+    dropUnitAxes(one);
+    if (op.isDpsInit(&operand))
+      one.result = outputs.size();
     (op.isDpsInit(&operand) ? outputs : inputs).push_back(one);
   }
+  keepNeededOutputs();
+}
+
+Value Structured::yieldOf(const Operand &output) const {
+  return body.getTerminator()->getOperand(output.result);
+}
+
+/// Of results that have uses, and those whose elements so far these need.
+void Structured::keepNeededOutputs() {
+  SmallVector<bool> isNeeded;
+  for (const Operand &output : outputs)
+    isNeeded.push_back(!op->getResult(output.result).use_empty());
+  for (bool isStable = false; !isStable;) {
+    isStable = true;
+    for (const Operand &output : outputs)
+      if (isNeeded[output.result])
+        for (BlockArgument argument : argumentsOf(yieldOf(output), body))
+          if (argument.getArgNumber() >= op.getNumDpsInputs() &&
+              !std::exchange(
+                  isNeeded[argument.getArgNumber() - op.getNumDpsInputs()],
+                  true))
+            isStable = false;
+  }
+  llvm::erase_if(
+      outputs, [&](const Operand &output) { return !isNeeded[output.result]; });
+  SmallVector<Value> yielded;
+  for (const Operand &output : outputs)
+    yielded.push_back(yieldOf(output));
+  neededOps = neededFor(yielded, body);
+  neededOps.insert(body.getTerminator());
+  // Assertions are needed in any case.
+  for (Operation &inner : body)
+    if (isa<cf::AssertOp>(inner)) {
+      auto own = neededFor(inner.getOperands(), body);
+      neededOps.insert(own.begin(), own.end());
+      neededOps.insert(&inner);
+    }
+}
+
+/// Axes of size 1 that no loop runs along.
+void Structured::dropUnitAxes(Operand &operand) {
+  if (!operand.tensor)
+    return;
+  SmallVector<AffineExpr> exprs;
+  Sizes kept;
+  for (auto [axis, expr] : llvm::enumerate(operand.map.getResults())) {
+    Size size = r.dim(operand.tensor, axis);
+    if (expr == getAffineConstantExpr(0, op.getContext()) &&
+        Raiser::known(size) == 1)
+      continue;
+    exprs.push_back(expr);
+    kept.push_back(size);
+  }
+  operand.tensor = r.reshape(operand.tensor, kept);
+  operand.map =
+      AffineMap::get(operand.map.getNumDims(), 0, exprs, op.getContext());
+}
+
+void Structured::define(const Operand &output, Value result) {
+  // With the axes that were dropped.
+  Value initial = r.lookup(output.old);
+  r.define(op->getResult(output.result), r.reshape(result, r.sizesOf(initial)));
 }
 
 LogicalResult Structured::findLoops() {
@@ -70,36 +136,27 @@ Space Structured::space(ArrayRef<unsigned> order) const {
 }
 
 Value Structured::align(const Operand &operand, const Space &space) {
-  // The dimension of the space of each axis; -1 for an axis of size 1.
-  Ints target;
+  Ints target; ///< dimension of the space of each axis
   llvm::SmallDenseSet<int64_t> seen;
-  for (auto [axis, expr] : llvm::enumerate(operand.map.getResults())) {
+  for (AffineExpr expr : operand.map.getResults()) {
     auto loop = dyn_cast<AffineDimExpr>(expr);
-    if (!loop) {
-      if (expr != getAffineConstantExpr(0, op.getContext()) ||
-          Raiser::known(r.dim(operand.tensor, axis)) != 1)
-        return {};
-      target.push_back(-1);
-      continue;
-    }
+    if (!loop)
+      return {};
     int64_t dim = space.dimOf[loop.getPosition()];
     if (dim < 0 || !seen.insert(dim).second)
       return {};
     target.push_back(dim);
   }
   Ints permutation(llvm::to_vector(llvm::seq<int64_t>(0, target.size())));
-  llvm::sort(permutation, [&](int64_t a, int64_t b) {
-    return std::pair(target[a], a) < std::pair(target[b], b);
-  });
+  llvm::sort(permutation,
+             [&](int64_t a, int64_t b) { return target[a] < target[b]; });
   Value moved = r.transpose(operand.tensor, permutation);
   int64_t rank = space.loops.size(), first = rank;
   for (int64_t dim : target)
-    if (dim >= 0)
-      first = std::min(first, dim);
+    first = std::min(first, dim);
   Sizes sizes(rank - first, r.index(1));
   for (int64_t dim : target)
-    if (dim >= 0)
-      sizes[dim - first] = space.sizes[dim];
+    sizes[dim - first] = space.sizes[dim];
   return r.reshape(moved, sizes);
 }
 
@@ -224,10 +281,33 @@ struct SpaceBody {
 };
 } // namespace
 
+const Operand *Structured::copied() {
+  if (outputs.size() != 1 || neededOps.size() != 1)
+    return nullptr;
+  auto source = llvm::find_if(inputs, [&](const Operand &input) {
+    return input.tensor && input.argument == yieldOf(outputs[0]);
+  });
+  return source == inputs.end() ? nullptr : source;
+}
+
+LogicalResult Structured::cloneNeeded(raise::Body &scalars) {
+  for (Operation &inner : body.without_terminator())
+    if (neededOps.contains(&inner) && failed(scalars.clone(&inner)))
+      return failure();
+  return success();
+}
+
 LogicalResult Structured::raiseParallel() {
   FailureOr<Space> found = outputSpace();
   if (failed(found))
     return failure();
+  if (const Operand *source = copied())
+    if (Value moved = align(*source, *found);
+        moved && llvm::equal(r.sizesOf(moved), found->sizes,
+                             [&](Size a, Size b) { return r.same(a, b); })) {
+      define(outputs[0], arrange(moved, found->loops, outputs[0].map));
+      return success();
+    }
   SpaceBody elements(*this, *found);
   for (const auto *operands : {&inputs, &outputs})
     for (const Operand &operand : *operands)
@@ -244,7 +324,7 @@ LogicalResult Structured::raiseParallel() {
                 elements.begin(scalars, b, values);
                 result = elements.read(scalars);
                 if (succeeded(result))
-                  result = scalars.clone(body);
+                  result = cloneNeeded(scalars);
                 if (failed(result))
                   return;
                 SmallVector<Value> yielded;
@@ -255,21 +335,24 @@ LogicalResult Structured::raiseParallel() {
   if (failed(result))
     return failure();
   for (auto [i, output] : llvm::enumerate(outputs))
-    r.define(op->getResult(i),
-             arrange(map->getResult(i), found->loops, output.map));
+    define(output, arrange(map->getResult(i), found->loops, output.map));
   return success();
 }
 
 //===- Sums and the like --------------------------------------------------===//
 
-std::optional<Combination> Structured::combinationOf(unsigned output) {
+std::optional<Combination> Structured::combinationOf(const Operand &output) {
   using graph::ReduceKind;
-  Operation *combiner =
-      body.getTerminator()->getOperand(output).getDefiningOp();
-  BlockArgument so_far = outputs[output].argument;
+  Operation *combiner = yieldOf(output).getDefiningOp();
+  BlockArgument so_far = output.argument;
   if (!combiner || combiner->getBlock() != &body ||
-      combiner->getNumOperands() != 2 || !so_far.hasOneUse() ||
-      !llvm::is_contained(combiner->getOperands(), so_far))
+      combiner->getNumOperands() != 2 ||
+      combiner->getOperand(0) == combiner->getOperand(1) ||
+      !llvm::is_contained(combiner->getOperands(), so_far) ||
+      llvm::any_of(so_far.getUsers(), [&](Operation *user) {
+        return user != combiner &&
+               neededOps.contains(body.findAncestorOpInBlock(*user));
+      }))
     return std::nullopt;
   bool isBool = so_far.getType().isInteger(1);
   Combination result;
@@ -304,8 +387,8 @@ std::optional<Combination> Structured::combinationOf(unsigned output) {
   return result;
 }
 
-TypedAttr Structured::initialValue(unsigned output) const {
-  Value tensor = outputs[output].old;
+TypedAttr Structured::initialValue(const Operand &output) {
+  Value tensor = output.old;
   if (auto fill = tensor.getDefiningOp<linalg::FillOp>()) {
     Attribute constant;
     if (matchPattern(fill.value(), m_Constant(&constant)))
@@ -339,11 +422,10 @@ static bool isNeutral(TypedAttr value, graph::ReduceKind kind) {
                                     : x.isAllOnes();
 }
 
-LogicalResult Structured::defineReduced(unsigned output, Value reduced,
+LogicalResult Structured::defineReduced(const Operand &own, Value reduced,
                                         const Combination &combination) {
-  const Operand &own = outputs[output];
-  if (isNeutral(initialValue(output), combination.kind)) {
-    r.define(op->getResult(output), reduced);
+  if (isNeutral(initialValue(own), combination.kind)) {
+    define(own, reduced);
     return success();
   }
   LogicalResult result = success();
@@ -359,7 +441,7 @@ LogicalResult Structured::defineReduced(unsigned output, Value reduced,
           graph::YieldOp::create(
               b, r.loc, scalars.stored(combination.combiner->getResult(0)));
       });
-  r.define(op->getResult(output), combined->getResult(0));
+  define(own, combined->getResult(0));
   return result;
 }
 
@@ -437,13 +519,16 @@ LogicalResult Structured::raiseReduction(ArrayRef<Combination> parts) {
     else
       kept.push_back(loop);
   }
-  Sizes sizes = space(kept).sizes;
-  for (auto [i, part] : llvm::enumerate(parts)) {
-    Type element = getElementTypeOrSelf(reduced[i]);
+  // With the axes, as others broadcast it along these.
+  Sizes sizes = elements.space.sizes;
+  for (int64_t axis : axes)
+    sizes[axis] = r.index(1);
+  for (auto [part, value, output] : llvm::zip_equal(parts, reduced, outputs)) {
     Value total = graph::ReduceOp::create(
-        r.b, r.loc, r.tensorType(element, sizes), reduced[i], part.kind, axes,
-        /*keepdims=*/false);
-    if (failed(defineReduced(i, arrange(total, kept, outputs[i].map), part)))
+        r.b, r.loc, r.tensorType(getElementTypeOrSelf(value), sizes), value,
+        part.kind, axes, /*keepdims=*/true);
+    Value dropped = r.reshape(total, space(kept).sizes);
+    if (failed(defineReduced(output, arrange(dropped, kept, output.map), part)))
       return failure();
   }
   return success();
@@ -494,12 +579,12 @@ LogicalResult Structured::raiseLoops() {
           scalars.define(output.argument, value);
         result = elements.read(scalars);
         if (succeeded(result))
-          result = scalars.clone(body);
+          result = cloneNeeded(scalars);
         if (failed(result))
           return;
         SmallVector<Value> yielded;
-        for (Value value : body.getTerminator()->getOperands())
-          yielded.push_back(scalars.lookup(value));
+        for (const Operand &output : outputs)
+          yielded.push_back(scalars.lookup(yieldOf(output)));
         for (scf::ForOp loop : llvm::reverse(nest)) {
           b.setInsertionPointToEnd(loop.getBody());
           scf::YieldOp::create(b, r.loc, yielded);
@@ -517,14 +602,15 @@ LogicalResult Structured::raiseLoops() {
   remarkSlow(map, "raise-to-graph",
              "its reduction is computed one element after the other");
   for (auto [i, output] : llvm::enumerate(outputs))
-    r.define(op->getResult(i),
-             arrange(map->getResult(i), found->loops, output.map));
+    define(output, arrange(map->getResult(i), found->loops, output.map));
   return success();
 }
 
 LogicalResult Structured::raise() {
   if (failed(findLoops()))
     return failure();
+  if (outputs.empty())
+    return success();
   if (op.getNumParallelLoops() == loops.size())
     return raiseParallel();
   for (auto form : {raiseContraction, raiseConvolution, raisePooling}) {
@@ -538,7 +624,7 @@ LogicalResult Structured::raise() {
   if (failed(found))
     return failure();
   SmallVector<Combination> parts;
-  for (unsigned output = 0; output < outputs.size(); ++output)
+  for (const Operand &output : outputs)
     if (std::optional<Combination> part = combinationOf(output))
       parts.push_back(*part);
   if (parts.size() == outputs.size())

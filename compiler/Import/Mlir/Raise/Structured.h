@@ -7,6 +7,8 @@
 
 namespace hone::raise {
 
+class Body;
+
 /// How a reduction combines the element so far with another one.
 struct Combination {
   graph::ReduceKind kind;
@@ -16,10 +18,11 @@ struct Combination {
 };
 
 struct Operand {
-  mlir::Value tensor; ///< of the graph; null for a scalar
-  mlir::AffineMap map;
+  mlir::Value tensor;           ///< of the graph; null for a scalar
+  mlir::AffineMap map;          ///< of the axes of `tensor`
   mlir::BlockArgument argument; ///< of the old body
   mlir::Value old;
+  unsigned result = 0; ///< of the operation, for an initial value
 };
 
 /// The loops of an operation in the order in which they become dimensions.
@@ -55,26 +58,43 @@ public:
   /// that operand.
   mlir::FailureOr<mlir::Value> apply(mlir::Value expr, const Operand &operand,
                                      mlir::Type element);
-  std::optional<Combination> combinationOf(unsigned output);
+  std::optional<Combination> combinationOf(const Operand &output);
+  /// What becomes the element of a result, in the old body.
+  mlir::Value yieldOf(const Operand &output) const;
   /// The constant that every element of a result is at first, if there is one.
-  mlir::TypedAttr initialValue(unsigned output) const;
-  /// Result number `output`, and the initial values combined with it.
-  mlir::LogicalResult defineReduced(unsigned output, mlir::Value reduced,
+  static mlir::TypedAttr initialValue(const Operand &output);
+  /// A result: the initial values combined with `reduced`.
+  mlir::LogicalResult defineReduced(const Operand &output, mlir::Value reduced,
                                     const Combination &combination);
 
   Raiser &r;
   mlir::linalg::LinalgOp op;
   mlir::Block &body;
   llvm::SmallVector<mlir::utils::IteratorType> iterators;
-  llvm::SmallVector<Operand> inputs, outputs;
+  llvm::SmallVector<Operand> inputs;
+  llvm::SmallVector<Operand> outputs; ///< of results that are needed
   Sizes loops;
 
 private:
+  void dropUnitAxes(Operand &operand);
+  void keepNeededOutputs();
+  void define(const Operand &output, mlir::Value result);
+  /// The operand that is the result, without any computation.
+  const Operand *copied();
+  mlir::LogicalResult cloneNeeded(Body &scalars);
   mlir::LogicalResult raiseParallel();
   mlir::LogicalResult raiseReduction(llvm::ArrayRef<Combination> parts);
   mlir::LogicalResult raiseLoops();
   mlir::FailureOr<Space> outputSpace();
-  bool isRead(const Operand &operand) { return !operand.argument.use_empty(); }
+  /// Whether what results need depends on the operand.
+  bool isRead(const Operand &operand) const {
+    return llvm::any_of(
+        operand.argument.getUsers(), [&](mlir::Operation *user) {
+          return neededOps.contains(body.findAncestorOpInBlock(*user));
+        });
+  }
+
+  llvm::SmallPtrSet<mlir::Operation *, 16> neededOps; ///< of the body
 };
 
 /// The operand that is multiplied, and its factor, of a body that adds up

@@ -218,7 +218,8 @@ FailureOr<bool> hone::raise::raiseConvolution(Structured &s) {
   SmallVector<unsigned> order = joined(batch, channels, spatial);
   Value arranged =
       s.arrange(r.reshape(made, s.space(order).sizes), order, result);
-  if (failed(s.defineReduced(0, arranged, *s.combinationOf(0))))
+  if (failed(s.defineReduced(s.outputs[0], arranged,
+                             *s.combinationOf(s.outputs[0]))))
     return failure();
   return true;
 }
@@ -241,7 +242,7 @@ static void foldPad(Structured &s, graph::PoolKind kind, Value &input,
   bool isLowest = number && number.getValue().isInfinity() &&
                   number.getValue().isNegative();
   bool folds = kind == graph::PoolKind::Max
-                   ? isLowest || value == s.initialValue(0)
+                   ? isLowest || value == s.initialValue(s.outputs[0])
                    : number && number.getValue().isPosZero();
   if (!folds)
     return;
@@ -254,7 +255,7 @@ static void foldPad(Structured &s, graph::PoolKind kind, Value &input,
 
 FailureOr<bool> hone::raise::raisePooling(Structured &s) {
   std::optional<Combination> part =
-      s.outputs.size() == 1 ? s.combinationOf(0) : std::nullopt;
+      s.outputs.size() == 1 ? s.combinationOf(s.outputs[0]) : std::nullopt;
   AffineMap result = s.outputs.front().map;
   if (!part || part->skipsNan || !result.isProjectedPermutation())
     return false;
@@ -314,7 +315,7 @@ FailureOr<bool> hone::raise::raisePooling(Structured &s) {
   llvm::append_range(order, spatial);
   Value arranged = s.arrange(r.reshape(made.getResult(), s.space(order).sizes),
                              order, result);
-  if (failed(s.defineReduced(0, arranged, *part)))
+  if (failed(s.defineReduced(s.outputs[0], arranged, *part)))
     return failure();
   return true;
 }
