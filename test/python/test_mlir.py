@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Models that are modules of MLIR, against numpy."""
+import os
 import pathlib
+import subprocess
 import tempfile
 import unittest
 
@@ -225,20 +227,38 @@ class ControlTest(MlirTest):
 }""", [np.ones(3, np.float32)], np.full(3, 128, np.float32))
 
 
-class TosaTest(MlirTest):
-    def test_convolution_and_pool(self):
-        x = self.floats(1, 8, 8, 3)
-        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        y = np.clip(windows(padded, 3).sum((3, 4, 5))[..., None] * 0.1 + np.full(5, 0.5), 0, 6).astype(np.float32)
-        self.check("""func.func @main(%x: tensor<1x8x8x3xf32>) -> tensor<1x4x4x5xf32> {
-  %w = "tosa.const"() {values = dense<0.1> : tensor<5x3x3x3xf32>} : () -> tensor<5x3x3x3xf32>
-  %b = "tosa.const"() {values = dense<0.5> : tensor<5xf32>} : () -> tensor<5xf32>
-  %z = "tosa.const"() {values = dense<0.0> : tensor<1xf32>} : () -> tensor<1xf32>
-  %0 = tosa.conv2d %x, %w, %b, %z, %z {acc_type = f32, pad = array<i64: 1, 1, 1, 1>, stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>} : (tensor<1x8x8x3xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x8x8x5xf32>
-  %1 = tosa.clamp %0 {min_val = 0.0 : f32, max_val = 6.0 : f32} : (tensor<1x8x8x5xf32>) -> tensor<1x8x8x5xf32>
-  %2 = tosa.max_pool2d %1 {kernel = array<i64: 2, 2>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 2, 2>} : (tensor<1x8x8x5xf32>) -> tensor<1x4x4x5xf32>
-  return %2 : tensor<1x4x4x5xf32>
-}""", [x], windows(y, 2, 2).max((4, 5)), tolerance=1e-4)
+class FormsTest(MlirTest):
+    MODEL = """func.func @main(%x: tensor<?x4xf32> {hone.name = "x", hone.dims = ["batch", 4]}) -> (tensor<?x4xf32> {hone.name = "y"}) {
+  %w = arith.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %e = tensor.empty(%n) : tensor<?x4xf32>
+  %b = linalg.broadcast ins(%w : tensor<4xf32>) outs(%e : tensor<?x4xf32>) dimensions = [0]
+  %y = arith.mulf %x, %b : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}"""
+
+    def test_bytecode(self):
+        self.path.write_text(self.MODEL)
+        bytecode = self.path.with_suffix(".mlirbc")
+        program = pathlib.Path(os.environ["HONE_BUILD"]) / "bin" / "hone"
+        subprocess.run([program, "compile", self.path, "--emit=import", "-o", bytecode], check=True)
+        x = self.floats(3, 4)
+        for model in (bytecode, bytecode.read_bytes()):
+            np.testing.assert_array_equal(hone.compile(model)(x)["y"], x * np.arange(1, 5, dtype=np.float32))
+
+    def test_sizes(self):
+        self.path.write_text(self.MODEL)
+        self.assertIn("x: float[batch,4]", repr(hone.compile(self.path)))
+        self.assertIn("x: float[3,4]", repr(hone.compile(self.path, dims={"batch": 3})))
+        self.assertIn("x: float[2,4]", repr(hone.compile(self.path, shapes={"x": (2, 4)})))
+        self.assertEqual(hone.check(self.path), [])
+
+    def test_errors(self):
+        self.path.write_text(self.MODEL.replace("arith.mulf", "arith.mulx"))
+        with self.assertRaisesRegex(hone.CompileError, r"model.mlir:7:8: .*arith.mulx"):
+            hone.compile(self.path)
+        self.assertEqual(len(hone.check(self.path)), 2)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 // `hone inspect`, and what `hone check --json` says: as text and as JSON.
 #include "tools/hone-compile/Inspect.h"
 #include "compiler/Driver/Session.h"
+#include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/Onnx/Inspection.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -217,6 +218,12 @@ static void printFile(StringRef path, const onnx::Inspection &file) {
 
 Outcome hone::inspectModel(const CompileOptions &options,
                            const CompileCallbacks &callbacks, bool asJson) {
+  if (isMlir(options.input, "")) {
+    callbacks.message("error: " + printable(options.input) +
+                      ": only ONNX files are described; 'hone compile "
+                      "--emit=import' shows what a module of MLIR becomes");
+    return Outcome::UserError;
+  }
   llvm::Expected<onnx::Inspection> file = onnx::inspectOnnx(options.input);
   if (!file) {
     callbacks.message("error: " + printable(llvm::toString(file.takeError())));

@@ -28,10 +28,11 @@ void hone::buildMlirInputPipeline(OpPassManager &pm) {
   pm.addPass(createInlinerPass({}, [](OpPassManager &) {}));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createFoldGlobalsPass());
+  // First, as the conversion to linalg accepts no terminators of tosa.
+  pm.addNestedPass<func::FuncOp>(createTosaToSCFPass());
   tosa::addTosaToLinalgPasses(pm, TosaToLinalgOptions(),
                               TosaToLinalgNamedOptions(), std::nullopt);
   OpPassManager &function = pm.nest<func::FuncOp>();
-  function.addPass(createTosaToSCFPass());
   function.addPass(createTosaToArithPass({/*includeApplyRescale=*/true}));
   function.addPass(createTosaToTensorPass());
   function.addPass(createLowerAffinePass());

@@ -167,10 +167,16 @@ Operation *Raiser::mapOp(ArrayRef<Type> elements, ValueRange inputs,
   SmallVector<Type> types;
   for (Type element : elements)
     types.push_back(tensorType(element, sizes));
+  SmallVector<Value> dynamicSizes = dynamic(sizes);
+  OpBuilder::InsertPoint place = b.saveInsertionPoint();
   auto made = graph::MapOp::create(
-      b, loc, types, inputs, dynamic(sizes),
+      b, loc, types, inputs, dynamicSizes,
       [&](OpBuilder &inner, Location, ValueRange arguments) {
-        body(inner, arguments);
+        // What a body needs of the host is made before the map.
+        OpBuilder own(inner);
+        OpBuilder::InsertionGuard guard(b);
+        b.restoreInsertionPoint(place);
+        body(own, arguments);
       });
   limits.clear();
   for (Operation &op :
@@ -335,6 +341,7 @@ struct RaiseToGraphPass : hone::impl::RaiseToGraphPassBase<RaiseToGraphPass> {
     }
     if (failed(decomposeAggregates(function)))
       return signalPassFailure();
+    eraseDeadOperations(function);
     Region old;
     old.takeBody(function.getBody());
     if (failed(declareArguments(function, old.front())) ||

@@ -111,6 +111,9 @@ private:
 /// Replaces operations that consist of others by these.
 mlir::LogicalResult decomposeAggregates(mlir::func::FuncOp function);
 
+/// What nobody needs need not be understood.
+void eraseDeadOperations(mlir::func::FuncOp function);
+
 /// Gives the function an entry block: arguments of types of the graph, with
 /// names for them and for their free dimensions.
 mlir::LogicalResult declareArguments(mlir::func::FuncOp function,

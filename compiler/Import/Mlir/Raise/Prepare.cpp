@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations of linalg that consist of others.
+// What is done with the old function before it is rebuilt.
 #include "compiler/Import/Mlir/Raise/Raiser.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/IR/Iterators.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 
@@ -35,4 +37,12 @@ LogicalResult hone::raise::decomposeAggregates(func::FuncOp function) {
                 "these operands";
   }
   return success();
+}
+
+void hone::raise::eraseDeadOperations(func::FuncOp function) {
+  // Users first: they come later.
+  function.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+    if (isOpTriviallyDead(op))
+      op->erase();
+  });
 }
