@@ -57,6 +57,13 @@ struct Depth {
   int64_t segments, elements;
 };
 
+/// How tiles read the right-hand side.
+struct RhsReads {
+  bool widened; ///< From panels that were widened beforehand.
+  bool inPlace; ///< Operands that are no matrices.
+  bool streams; ///< Each vector from a panel of its own.
+};
+
 /// The cycles in which the panels for a step of a tile arrive, if the L1 cache
 /// does not keep them from one tile of rows to the next.
 static double panelCycles(const CpuMachine &machine, const MicroKernel &form,
@@ -112,12 +119,11 @@ chooseMatrices(const CpuMachine &machine, const MicroKernel &form,
 
 /// The form and the tile, among those whose width is a multiple or a divisor of
 /// a panel, that take the fewest cycles for `m` x `n` outputs; sizes that are
-/// not known count as large. Rows of the left-hand side are as many
-/// bytes apart as `strideOf` says. `packed`: panels are widened beforehand.
-/// Operands that are read `inPlace` are no matrices.
+/// not known count as large. Rows of the left-hand side are as many bytes apart
+/// as `strideOf` says.
 static FormedTile
 chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
-           int64_t n, Depth depth, bool packed, bool inPlace,
+           int64_t n, Depth depth, RhsReads rhs,
            function_ref<int64_t(const MicroKernel &)> strideOf) {
   int64_t rowsOfM = sizeOr(m, 1 << 12), columns = sizeOr(n, 1 << 12);
   FormedTile best;
@@ -129,9 +135,10 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     int64_t perPanel = kPanelWidth / lanes;
     if (vectors % perPanel != 0 && perPanel % vectors != 0)
       return;
-    const MicroKernel &inTile = tileForm(form, packed);
-    int64_t maxRows = std::min(maxTileRows(machine, inTile, vectors),
-                               maxCachedRows(machine, strideOf(form)));
+    const MicroKernel &inTile = tileForm(form, rhs.widened);
+    int64_t cachedRows = maxCachedRows(machine, strideOf(form));
+    int64_t maxRows =
+        std::min(maxTileRows(machine, inTile, vectors), cachedRows);
     // With one row each right-hand vector is used once, from memory.
     if (maxRows * vectors + (maxRows > 1 ? vectors * inTile.instructions : 1) >=
         machine.vectorRegisters)
@@ -154,6 +161,9 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     // as large, and LLVM hoists what both have out of the loops around them.
     if (split.small)
       total *= 1 + tuning::kSecondTileCost;
+    // Streams evict rows that are all in one set of the L1 cache.
+    if (rhs.streams && cachedRows <= machine.l1Ways)
+      total *= 1 + tuning::kStreamCost * vectors;
     // Of forms that need as many instructions, the narrower.
     total += 1e-3 * form.vectorBits(machine) / machine.vectorBits;
     // Few rows stream the right-hand side: the wider tile has more streams.
@@ -166,7 +176,7 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     if (!form.fits(machine, types))
       continue;
     if (form.hasMatrices()) {
-      if (inPlace)
+      if (rhs.inPlace)
         continue;
       auto [tile, cost] =
           chooseMatrices(machine, form, types, rowsOfM, columns, depth);
@@ -347,7 +357,9 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
   FormedTile tile =
       chooseTile(machine, shape.types, shape.m, shape.n,
                  {1, isMatrix ? shape.paddedK() : ShapedType::kDynamic},
-                 isPacked(machine, shape), isDotProduct(shape), strideOf);
+                 {isPacked(machine, shape), isDotProduct(shape),
+                  shape.layout == RhsLayout::Packed},
+                 strideOf);
   if (tile.form->hasMatrices())
     return tile;
   if (!isKnown(shape.m) && shape.fewRows) {
@@ -416,7 +428,9 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
                     tuning::widenedBytes(machine);
   Plan plan{tile ? *tile
                  : chooseTile(machine, types, out.getDimSize(last), groupOut,
-                              depth, packed, /*inPlace=*/false, strideOf)};
+                              depth,
+                              {packed, /*inPlace=*/false, /*streams=*/true},
+                              strideOf)};
   plan.packed = packed && widensPanels(*plan.tile.form, types);
   int64_t columns = plan.tile.columns(machine, types);
 

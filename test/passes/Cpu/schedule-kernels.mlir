@@ -7,7 +7,7 @@
 // CHECK-LABEL: func.func @colliding_rows(
 // CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 114, blockColumns = 0, blockK = 0, packed = false>
 // WIDE-LABEL:  func.func @colliding_rows(
-// WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 115, blockColumns = 0, blockK = 0, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 6, tileVectors = 4, blockRows = 114, blockColumns = 0, blockK = 0, packed = false>
 func.func @colliding_rows(%a: memref<1024x1024xf32>, %b: memref<64x1024x16xf32>, %out: memref<1024x1024xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<1024x1024xf32>, memref<64x1024x16xf32>) maps [] outs(%out : memref<1024x1024xf32>)
       packed <16, 1> {
@@ -38,7 +38,7 @@ func.func @spread_rows(%a: memref<1024x1040xf32>, %b: memref<64x1040x16xf32>, %o
 // CHECK-LABEL: func.func @long_k(
 // CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2, blockRows = 174, blockColumns = 0, blockK = 640, packed = false>
 // WIDE-LABEL:  func.func @long_k(
-// WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5, blockRows = 175, blockColumns = 0, blockK = 640, packed = false>
+// WIDE:        schedule <form = "fma", tileRows = 6, tileVectors = 4, blockRows = 174, blockColumns = 0, blockK = 640, packed = false>
 func.func @long_k(%a: memref<512x8192xf32>, %b: memref<64x8192x16xf32>, %out: memref<512x1024xf32>) {
   hone.kernel.matmul ins(%a, %b : memref<512x8192xf32>, memref<64x8192x16xf32>) maps [] outs(%out : memref<512x1024xf32>)
       packed <16, 1> {
@@ -175,7 +175,7 @@ func.func @few_columns(%a: memref<96x64xf32>, %b: memref<1x64x16xf32>, %out: mem
 // CHECK-LABEL: func.func @strided_point(
 // CHECK:       schedule <form = "fma", tileRows = 6, tileVectors = 2,
 // WIDE-LABEL:  func.func @strided_point(
-// WIDE:        schedule <form = "fma", tileRows = 5, tileVectors = 5,
+// WIDE:        schedule <form = "fma", tileRows = 6, tileVectors = 4,
 func.func @strided_point(%in: memref<1x28x28x512xf32>, %filter: memref<64x1x1x512x16xf32>, %out: memref<1x14x14x1024xf32>) {
   hone.kernel.conv ins(%in, %filter : memref<1x28x28x512xf32>, memref<64x1x1x512x16xf32>) maps []
       outs(%out : memref<1x14x14x1024xf32>) kernel [1, 1] strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] group 1
