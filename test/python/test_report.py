@@ -123,6 +123,20 @@ class BrowserTest(PageTest):
         for text in "ai.onnx 17", "27.3 kB", "there are no vectors", "float[1, 10]":
             self.assertIn(text, dom)
 
+    def test_measured_times(self):
+        page = self.page(str(DIGITS / "model.onnx"))
+        rows = [{"step": i, "name": f"k{i}", "launches": 1, "ms": ms, "share": ms / 4, "flop": 1000, "bytes": 2000, "gflops": 1.5, "gbps": 2.5, "bound": "memory", "of_bound": 0.5} for i, ms in ((5, 3), (2, 1))]
+        bench = {"threads": 2, "level": "native", "device": None, "dims": {"b": 4}, "profile": {"runs": 3, "all_runs": 6, "run_ms": 4, "steps": rows, "peak": {"gflops": 100, "gbps": 20}}}
+        dom, out = self.shown(page.replace('id="profile">null', 'id="profile">' + json.dumps(bench)), """
+            out.rows = [...document.querySelectorAll('tbody tr')].slice(0, 3).map(row => [...row.children].slice(1, 5).map(cell => cell.textContent)).join(';');
+            out.cost = document.querySelector('.box.selected .cost').textContent; out.details = byId('details').textContent;""")
+        self.assertEqual(out["rows"], "k5_transpose,MaxPool,3.00 ms,75.0 %;k2_pool,MaxPool,1.00 ms,25.0 %;k0_map,Mul,–,0.0 %")
+        self.assertEqual(out["cost"], "3.00 ms")
+        for text in "3.00 ms, 75.0 % of a run", "50.0 % of memory", "2.5 GB/s":
+            self.assertIn(text, out["details"])
+        for text in "4.00 ms a run", "2 threads, native, b = 4", "100 GFLOP/s, 20.0 GB/s":
+            self.assertIn(text, dom)
+
     def test_selecting_sorting_and_searching(self):
         _, out = self.shown(self.page(str(DIGITS / "model.onnx")), """
             document.querySelector('tbody tr:nth-child(2)').click();

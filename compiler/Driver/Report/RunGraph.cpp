@@ -141,10 +141,13 @@ void RunGraphReader::beginStep(Operation *op, IntegerAttr step) {
 
 /// The current step reads a value.
 void RunGraphReader::read(Value value) {
+  size_t edges = 0;
   for (Value root : rootsOf(value)) {
     if (root.getDefiningOp<rt::ConstantOp>())
       graph.steps[current].constants.push_back(describe(value.getType()));
     for (auto [source, region] : sourcesOf(root)) {
+      if (++edges > RunGraph::kMostSources)
+        return;
       RunGraph::Edge &edge = graph.edges.emplace_back();
       (source < 0 ? edge.fromInput : edge.fromStep) =
           source < 0 ? -1 - source : source;
@@ -168,6 +171,8 @@ void RunGraphReader::addSources(Value target, const Sources &sources,
       });
     for (auto [source, from] : sources)
       known.insert({source, region});
+    while (known.size() > RunGraph::kMostSources)
+      known.erase(known.begin());
   }
 }
 

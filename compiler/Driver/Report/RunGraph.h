@@ -11,6 +11,9 @@
 namespace hone {
 
 struct RunGraph {
+  /// Of what more steps wrote in parts, as many are listed, the last ones.
+  static constexpr size_t kMostSources = 100;
+
   /// A buffer, or what else a step takes.
   struct Value {
     std::string type;   ///< "f32[1,?,64]"

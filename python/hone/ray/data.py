@@ -29,7 +29,8 @@ def predict(source: ray.data.Dataset | arguments.Path, model: Model | arguments.
     threads     of a run; each actor reserves so many processors
 
     Other options are those of Dataset.map_batches: by default there are as many actors as there are processors for, and
-    compute=ray.data.ActorPoolStrategy(size=4) are four. What a node that fails has not done, others do again."""
+    compute=ray.data.ActorPoolStrategy(size=4) are four. What a node that fails has not done, others do again, if they have a
+    processor for an actor and one for the rest."""
     dataset = source if isinstance(source, ray.data.Dataset) else _read(arguments.path("source", source))
     if not isinstance(model, Model):
         model = os.path.abspath(arguments.path("model", model))

@@ -56,6 +56,7 @@ function drawArena(slots, arenaBytes) {
     x: atStep(slot.first), width: atStep(slot.last + 1) - atStep(slot.first),
     y: sized ? atByte(slot.offset + slot.bytes) : atByte(row + 1), height: (sized ? slot.bytes : 0.8) * height / most})));
   const marker = drawn("rect", {class: "now", y: chart.top, height, width: Math.max(width / allSteps.length, 1), visibility: "hidden"});
+  let written = [];
   svg.append(marker);
   if (sized && slots.length)
     drawPeak(svg, usage(slots).peak, atStep, atByte, arenaBytes);
@@ -63,8 +64,7 @@ function drawArena(slots, arenaBytes) {
     marker.setAttribute("visibility", step ? "visible" : "hidden");
     if (step)
       marker.setAttribute("x", atStep(step.index));
-    for (const part of svg.querySelectorAll(".buffer"))
-      part.classList.toggle("selected", step !== null && Number(part.dataset.writer) === step.index);
+    written = moveClass("selected", written, step ? svg.querySelectorAll(`[data-writer="${step.index}"]`) : []);
   });
   return svg;
 }
@@ -95,7 +95,7 @@ function drawPeak(svg, peak, atStep, atByte, arenaBytes) {
 }
 
 function showArena() {
-  const stats = data.stats, note = byId("arena-note");
+  const stats = data.stats, note = byId("arena-note"), onHost = data.slots.filter(slot => !slot.device);
   for (const [device, bytes] of [[false, stats.arena_bytes], [true, stats.device_arena_bytes]]) {
     const slots = data.slots.filter(slot => slot.device === device);
     if (!slots.length)
@@ -104,11 +104,11 @@ function showArena() {
       byId("memory").append(element("h3", {}, `On the device: ${scaled(bytes, "B")}`));
     byId("memory").append(drawArena(slots, bytes));
   }
-  if (!data.slots.length)
-    note.textContent = "no step needs it";
+  if (!onHost.length)
+    note.textContent = data.slots.length ? "all of it is on the device" : "no step needs it";
   else if (stats.arena_bytes === null)
     note.textContent = "sizes depend on free dimensions and are planned at run time: each buffer has a row; --dim fixes dimensions";
   else
-    note.textContent = `${scaled(stats.arena_bytes, "B")} for ${plural(data.slots.length, "buffer")}; ${stats.arena_bytes === stats.lower_bound_bytes
+    note.textContent = `${scaled(stats.arena_bytes, "B")} for ${plural(onHost.length, "buffer")}; ${stats.arena_bytes === stats.lower_bound_bytes
       ? "none could be smaller" : `the lower bound is ${scaled(stats.lower_bound_bytes, "B")}`}`;
 }

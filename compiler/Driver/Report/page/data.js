@@ -65,6 +65,15 @@ function fill(made, attributes, children) {
   return made;
 }
 
+/// Gives these elements a class, and takes it from those that had it before.
+function moveClass(name, before, now) {
+  for (const each of before)
+    each.classList.remove(name);
+  for (const each of now)
+    each.classList.add(name);
+  return now;
+}
+
 const byId = id => document.getElementById(id);
 
 //---- Steps
@@ -143,7 +152,8 @@ const shareOf = step => totalCost > 0 ? costOf(step) / totalCost : null;
 //---- Places: CPU levels, and the device
 
 const places = [...new Set(data.kernels.flatMap(kernel => kernel.code.map(code => code.place)))];
-let place = bench && places.includes(bench.level) ? bench.level : places[0];
+const measuredPlace = bench && (bench.device ? "device" : bench.level);
+let place = places.includes(measuredPlace) ? measuredPlace : places[0];
 
 /// The code of a step for the chosen place, or else for any.
 function codeOf(step) {

@@ -46,7 +46,7 @@ function codeSection(step) {
   const codes = step.kernel ? step.kernel.code : [];
   return codes.length === 0 ? null : section("Code", ...codes.map(code => element("table", {class: "code"},
     factRow("for", code.place),
-    factRow("arithmetic", code.arithmetic || "none"),
+    factRow("arithmetic", code.arithmetic),
     ...code.schedules.map(schedule => factRow("schedule", scheduleText(schedule))),
     factRow("size", scaled(code.bytes, "B")),
     code.scratch_bytes ? factRow("scratch", `${scaled(code.scratch_bytes, "B")} per thread`) : null,
@@ -66,9 +66,20 @@ function measuredRows(measured) {
 
 const remarkTitles = {slow: "Slower than it could be", left: "Left as it was", done: "Done"};
 
+const mostRemarkNodes = 6;
+
+/// The remarks of a kind, each once, with the nodes that it is about.
 function remarksOf(step, kind) {
-  const items = step.remarks.filter(remark => remark.kind === kind).map(remark => element("li", {}, element("span", {class: "pass"}, remark.pass),
-    ` ${remark.text} `, element("span", {class: "muted"}, shown(remark.node), remark.after ? ` after ${shown(remark.after)}` : "")));
+  const nodes = new Map();
+  for (const remark of step.remarks.filter(each => each.kind === kind)) {
+    const key = JSON.stringify([remark.pass, remark.text]);
+    nodes.set(key, [...nodes.get(key) || [], shown(remark.node) + (remark.after ? ` after ${shown(remark.after)}` : "")]);
+  }
+  const items = [...nodes].map(([key, texts]) => {
+    const [pass, text] = JSON.parse(key), more = texts.length - mostRemarkNodes;
+    return element("li", {}, element("span", {class: "pass"}, pass), ` ${text} `,
+      element("span", {class: "muted long"}, texts.slice(0, mostRemarkNodes).join(", ") + (more > 0 ? ` and ${more} more` : "")));
+  });
   return items.length ? section(remarkTitles[kind], element("ul", {class: kind}, ...items)) : null;
 }
 
@@ -90,7 +101,7 @@ function showDetails(step) {
       factRow("moves", step.bytes === null ? "depends on the run" : scaled(step.bytes, "B")),
       step.kernel ? factRow("pieces", String(step.kernel.pieces)) : null,
       shownOthers.length ? element("tr", {}, element("th", {}, "same kernel"), element("td", {}, ...shownOthers, others.length > 12 ? "…" : "")) : null),
-    ...[listOf("Nodes", step.nodes.map(node => element("li", {}, element("span", {class: "op"}, shown(node.op)), " ", shown(node.name)))),
+    ...[listOf("Nodes", step.nodes.map(node => element("li", {}, element("span", {class: "op"}, shown(node.op)), " ", element("span", {class: "long"}, shown(node.name))))),
       remarksOf(step, "slow"), remarksOf(step, "left"), codeSection(step), readsOf(step), writesOf(step), constantsOf(step), buffersOf(step),
       remarksOf(step, "done")].filter(Boolean));
   panel.scrollTop = 0;

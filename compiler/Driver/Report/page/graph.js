@@ -36,8 +36,17 @@ function drawLine(line) {
   return [line.path, line.label];
 }
 
-function textAt(x, y, kind, text, letters) {
-  return drawn("text", {x, y, class: kind}, cut(shown(text), letters));
+const measure = document.createElement("canvas").getContext("2d");
+const fonts = {title: "600 12px", kernel: "11px", value: "11.5px"};
+const families = {kernel: "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"};
+
+/// A text of the model, cut to a width.
+function textAt(x, y, kind, text, width) {
+  measure.font = `${fonts[kind]} ${families[kind] || getComputedStyle(document.body).fontFamily}`;
+  text = cut(shown(text), 60);
+  while (text.length > 2 && measure.measureText(text).width > width)
+    text = cut(text, Array.from(text).length - 1);
+  return drawn("text", {x, y, class: kind}, text);
 }
 
 function drawBox(node) {
@@ -46,17 +55,17 @@ function drawBox(node) {
   node.drawing = drawn("g", {class: `box ${node.kind || (node.step.kernel ? "kernel" : "other")}`}, frame);
   if (!node.step) {
     node.drawing.append(drawn("title", {}, `${node.kind} ${shown(node.value.name)}: ${shown(node.value.type)}`),
-      textAt(node.x, node.y + 16, "value", `${shown(node.value.name)}  ${node.value.type}`, 30));
+      textAt(node.x, node.y + 16, "value", `${shown(node.value.name)}  ${node.value.type}`, box.width - 16));
     return node.drawing;
   }
-  const step = node.step, share = highestCost > 0 ? costOf(step) / highestCost : 0;
+  const step = node.step, isSlow = step.remarks.some(remark => remark.kind === "slow"), share = highestCost > 0 ? costOf(step) / highestCost : 0;
   const cost = profile ? duration(step.measured ? step.measured.seconds : null) : step.flop ? scaled(step.flop, "FLOP") : "";
   node.drawing.append(drawn("title", {}, `${shown(step.name)}\n${step.nodes.map(each => `${shown(each.op)}  ${shown(each.name)}`).join("\n")}`),
-    textAt(left + 8, node.y + 17, "title", step.title, 23),
-    textAt(left + 8, node.y + 33, "kernel", step.name, 17),
+    textAt(left + 8, node.y + 17, "title", step.title, box.width - (isSlow ? 26 : 14)),
+    textAt(left + 8, node.y + 33, "kernel", step.name, box.width - 16 - 7 * (cost.length + 1)),
     drawn("text", {x: left + box.width - 8, y: node.y + 33, class: "cost"}, cost),
     drawn("rect", {class: "heat", x: left + 1, y: node.y + node.height - 5, width: Math.max(share * (box.width - 2), share > 0 ? 1 : 0), height: 4}));
-  if (step.remarks.some(remark => remark.kind === "slow"))
+  if (isSlow)
     node.drawing.append(drawn("circle", {class: "slow", cx: left + box.width - 10, cy: node.y + 12, r: 3.5}));
   node.drawing.addEventListener("click", () => view.dragged || select(step, "graph"));
   return node.drawing;
@@ -214,16 +223,15 @@ function goTo(event) {
 
 //---- Selecting
 
+const selected = {boxes: [], lines: []};
+
 selection.listeners.push((step, source) => {
-  for (const node of graph.boxes)
-    node.drawing.classList.toggle("selected", step !== null && node.step === step);
-  for (const line of graph.lines)
-    for (const part of [line.path, line.label].filter(Boolean))
-      part.classList.toggle("active", step !== null && (line.from.step === step || line.to.step === step));
+  const node = boxOfStep.get(step), lines = node ? [...node.ins, ...node.outs] : [];
+  selected.boxes = moveClass("selected", selected.boxes, node ? [node.drawing] : []);
+  selected.lines = moveClass("active", selected.lines, lines.flatMap(line => [line.path, line.label]).filter(Boolean));
   drawOverview();
-  if (!step || source === "graph")
+  if (!node || source === "graph")
     return;
-  const node = boxOfStep.get(step);
   showAt(Math.max(view.scale, 0.7), node.x, node.y, canvasSize.height / 2 - node.height / 2);
 });
 

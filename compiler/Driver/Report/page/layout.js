@@ -42,6 +42,20 @@ function assignLayers(graph) {
       node.layer = Math.max(0, Math.min(...node.outs.map(line => line.to.layer)) - 1);
 }
 
+/// Layers of more boxes than this become several.
+const mostInRow = 24;
+
+function splitLayers(graph) {
+  const layers = [];
+  for (const node of graph.boxes)
+    (layers[node.layer] = layers[node.layer] || []).push(node);
+  let next = 0;
+  for (const layer of layers) {
+    layer.forEach((node, i) => node.layer = next + Math.floor(i / mostInRow));
+    next += Math.ceil(layer.length / mostInRow);
+  }
+}
+
 /// Layers of boxes and of points where edges bend that pass through: one point
 /// for all edges of a box.
 function makeLayers(graph) {
@@ -138,6 +152,7 @@ function placeBoxes(layers) {
 function layOut() {
   const graph = graphOf();
   assignLayers(graph);
+  splitLayers(graph);
   const layers = makeLayers(graph);
   orderLayers(layers);
   placeBoxes(layers);

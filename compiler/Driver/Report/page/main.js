@@ -4,7 +4,7 @@
 //---- Summary
 
 function fact(name, value, title) {
-  return element("div", {class: "fact", title}, element("span", {class: "label"}, name), element("span", {class: "value"}, value));
+  return element("div", {class: "fact", title: title || value}, element("span", {class: "label"}, name), element("span", {class: "value"}, value));
 }
 
 function phasesBar() {

@@ -97,9 +97,10 @@ function showTable() {
   markRow(selection.step);
 }
 
+let markedRows = [];
+
 function markRow(step) {
-  for (const [each, row] of rows)
-    row.classList.toggle("selected", each === step);
+  markedRows = moveClass("selected", markedRows, rows.has(step) ? [rows.get(step)] : []);
 }
 
 function filterTable(found) {
