@@ -25,6 +25,8 @@ namespace {
 struct SoftmaxProduct {
   MatmulOp product; ///< probabilities x value
   MapOp normalize;  ///< exponentials x inverse, or exponentials / total
+  ReduceOp noScore; ///< whether all scores of a row are -inf; may be missing
+  MapOp isLowest;   ///< whether a score is -inf; with `noScore`
   MapOp inverse;    ///< 1 / total; may be missing
   ReduceOp total;
   MapOp powers; ///< exp(score - top)
@@ -37,6 +39,8 @@ struct SoftmaxProduct {
   const char *match();
 
 private:
+  /// The element that `last` chooses for a row without a score, and the other.
+  Value withoutRowGuard(Value last);
   const char *matchNormalization();
   const char *matchPowers();
   const char *matchScores();
@@ -101,12 +105,49 @@ const char *SoftmaxProduct::match() {
   return nullptr;
 }
 
+/// `select(flag != 0, 0, other)`, where the flag says that all scores of the
+/// row are -inf: returns other.
+Value SoftmaxProduct::withoutRowGuard(Value last) {
+  auto select = last.getDefiningOp<arith::SelectOp>();
+  auto compare =
+      select ? select.getCondition().getDefiningOp<arith::CmpIOp>() : nullptr;
+  if (!compare || compare.getPredicate() != arith::CmpIPredicate::ne ||
+      !matchPattern(compare.getRhs(), m_Zero()) ||
+      !matchPattern(select.getTrueValue(), m_AnyZeroFloat()))
+    return last;
+  Value flag = inputOf(normalize, compare.getLhs());
+  noScore = flag ? rowReduction(flag, ReduceKind::UMin) : ReduceOp();
+  isLowest =
+      noScore && noScore->hasOneUse() ? mapOf(noScore.getInput()) : MapOp();
+  auto widened =
+      isLowest && isLowest->hasOneUse() && isLowest.getInputs().size() == 1
+          ? yielded(isLowest).getDefiningOp<arith::ExtUIOp>()
+          : nullptr;
+  auto lowest =
+      widened ? widened.getIn().getDefiningOp<arith::CmpFOp>() : nullptr;
+  if (!lowest || lowest.getPredicate() != arith::CmpFPredicate::OEQ ||
+      !matchPattern(lowest.getRhs(), m_NegInfFloat())) {
+    noScore = nullptr;
+    return last;
+  }
+  Value score = lowest.getLhs();
+  if (auto wide = score.getDefiningOp<arith::ExtFOp>())
+    score = wide.getIn();
+  if (!inputOf(isLowest, score)) {
+    noScore = nullptr;
+    return last;
+  }
+  masked = true;
+  return select.getFalseValue();
+}
+
 const char *SoftmaxProduct::matchNormalization() {
   normalize = mapOf(product.getLhs());
-  if (!normalize || !normalize->hasOneUse() ||
-      normalize.getInputs().size() != 2)
+  if (!normalize || !normalize->hasOneUse())
     return "no softmax before it";
-  Value last = yielded(normalize);
+  Value last = withoutRowGuard(yielded(normalize));
+  if (normalize.getInputs().size() != (noScore ? 3 : 2))
+    return "no softmax before it";
   if (auto narrow = last.getDefiningOp<arith::TruncFOp>())
     last = narrow.getIn();
   Value divisor;
@@ -127,7 +168,7 @@ const char *SoftmaxProduct::matchNormalization() {
       return "nothing to normalize by";
     Value factor = yielded(inverse);
     auto guard = guarded(factor, m_AnyZeroFloat());
-    masked = guard.has_value();
+    masked |= guard.has_value();
     auto quotient =
         (guard ? guard->second : factor).getDefiningOp<arith::DivFOp>();
     if (!quotient || !matchPattern(quotient.getLhs(), m_OneFloat()) ||
@@ -156,7 +197,7 @@ const char *SoftmaxProduct::matchPowers() {
     if (guard->first != guard->second)
       return "no exponentials of shifted scores";
     shift = guard->first;
-  } else if (masked) {
+  } else if (masked && !noScore) {
     return "rows without a score are treated in two ways";
   }
   Value score = inputOf(powers, shifted.getLhs());
@@ -165,7 +206,8 @@ const char *SoftmaxProduct::matchPowers() {
     return "no exponentials of shifted scores";
   top = rowReduction(maximum, ReduceKind::Max);
   if (!top || !top->hasOneUse() || top.getInput() != score ||
-      !score.hasNUses(2))
+      (noScore && isLowest.getInputs().front() != score) ||
+      !score.hasNUses(noScore ? 3 : 2))
     return "the shift is not the maximum of the row";
   return nullptr;
 }
@@ -322,6 +364,8 @@ static void fuse(SoftmaxProduct &pattern) {
   }
   for (Operation *op :
        {product.getOperation(), pattern.normalize.getOperation(),
+        pattern.noScore.getOperation(),
+        pattern.noScore ? pattern.isLowest.getOperation() : nullptr,
         pattern.inverse.getOperation(), pattern.total.getOperation(),
         pattern.powers.getOperation(), pattern.top.getOperation(),
         pattern.epilogue.getOperation(), scores.getOperation()})

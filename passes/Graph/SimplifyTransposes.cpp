@@ -20,6 +20,18 @@ static SmallVector<int64_t> wideDims(Value value) {
   return result;
 }
 
+/// Whether a product would take in the transpose if no map came after it.
+static bool wouldJoinMatmul(Operation *movement, MapOp map) {
+  auto transpose = dyn_cast<TransposeOp>(movement);
+  if (!transpose || !map->hasOneUse())
+    return false;
+  auto matmul = dyn_cast<MatmulOp>(*map->user_begin());
+  ArrayRef<int64_t> order = transpose.getPermutation();
+  return matmul && matmul.getRhs() == map.getResult(0) && !matmul.getPacked() &&
+         !matmul.getTransposeRhs() &&
+         order[order.size() - 2] == static_cast<int64_t>(order.size()) - 1;
+}
+
 namespace {
 
 /// A map of one operand runs before a transpose or reshape of it, in the kernel
@@ -38,7 +50,7 @@ struct MapBeforeMovement : OpRewritePattern<MapOp> {
         tensorType(moved).getShape() != tensorType(map.getResult(0)).getShape())
       return rewriter.notifyMatchFailure(map, "operand is not moved for it");
     Value source = movement->getOperand(0);
-    if (!wouldJoinProducer(source))
+    if (!wouldJoinProducer(source) && !wouldJoinMatmul(movement, map))
       return rewriter.notifyMatchFailure(map, "would be a kernel of its own");
     Type from = tensorType(moved).getElementType(),
          to = tensorType(map.getResult(0)).getElementType();

@@ -155,7 +155,6 @@ static LogicalResult raise(ModuleOp module) {
   if (failed(Functions(module).findEntry()))
     return failure();
   PassManager pm(module.getContext());
-  pm.enableVerifier(false);
   buildMlirInputPipeline(pm);
   bool isReported = false;
   ScopedDiagnosticHandler handler(

@@ -209,3 +209,42 @@ func.func @scalar_factor(%x: tensor<4x8xf32>, %s: tensor<f32>, %w: tensor<8x4xf3
   %1 = hone.matmul %0, %w : tensor<4x8xf32>, tensor<8x4xf32> -> tensor<4x4xf32>
   return %1 : tensor<4x4xf32>
 }
+
+// -----
+
+// Rows without a score give 0, by a flag for each of them.
+// CHECK-LABEL: func.func @flagged(
+// CHECK-SAME:    %[[Q:.+]]: tensor<2x16x8xf32>, %[[K:.+]]: tensor<2x16x8xf32>, %[[V:.+]]: tensor<2x16x4xf32>)
+// CHECK-NEXT:    %[[R:.+]] = hone.attention %[[Q]], %[[K]], %[[V]] masked :
+// CHECK-NOT:     hone.reduce
+// CHECK:         return %[[R]]
+func.func @flagged(%q: tensor<2x16x8xf32>, %k: tensor<2x16x8xf32>, %v: tensor<2x16x4xf32>) -> tensor<2x16x4xf32> {
+  %scores = hone.matmul %q, %k transpose_rhs : tensor<2x16x8xf32>, tensor<2x16x8xf32> -> tensor<2x16x16xf32>
+  %top = hone.reduce max %scores axes [2] keepdims : tensor<2x16x16xf32> -> tensor<2x16x1xf32>
+  %powers = hone.map ins(%scores, %top : tensor<2x16x16xf32>, tensor<2x16x1xf32>) -> tensor<2x16x16xf32> {
+  ^bb0(%s: f32, %t: f32):
+    %0 = arith.subf %s, %t : f32
+    %1 = math.exp %0 : f32
+    hone.yield %1 : f32
+  }
+  %total = hone.reduce sum %powers axes [2] keepdims : tensor<2x16x16xf32> -> tensor<2x16x1xf32>
+  %lowest = hone.map ins(%scores : tensor<2x16x16xf32>) -> tensor<2x16x16xi8> {
+  ^bb0(%s: f32):
+    %c = arith.constant 0xFF800000 : f32
+    %0 = arith.cmpf oeq, %s, %c : f32
+    %1 = arith.extui %0 : i1 to i8
+    hone.yield %1 : i8
+  }
+  %none = hone.reduce umin %lowest axes [2] keepdims : tensor<2x16x16xi8> -> tensor<2x16x1xi8>
+  %softmax = hone.map ins(%none, %powers, %total : tensor<2x16x1xi8>, tensor<2x16x16xf32>, tensor<2x16x1xf32>) -> tensor<2x16x16xf32> {
+  ^bb0(%f: i8, %p: f32, %t: f32):
+    %c0 = arith.constant 0 : i8
+    %zero = arith.constant 0.0 : f32
+    %0 = arith.divf %p, %t : f32
+    %1 = arith.cmpi ne, %f, %c0 : i8
+    %2 = arith.select %1, %zero, %0 : f32
+    hone.yield %2 : f32
+  }
+  %r = hone.matmul %softmax, %v : tensor<2x16x16xf32>, tensor<2x16x4xf32> -> tensor<2x16x4xf32>
+  return %r : tensor<2x16x4xf32>
+}

@@ -453,3 +453,22 @@ func.func @map_of_rows(%w: tensor<4x8xf32>, %x: tensor<8x1024xf32>, %b: tensor<3
   }
   return %y : tensor<1x4x32x32xf32>
 }
+
+// -----
+
+// Scaled keys: the scale comes before the transpose, which the product takes in.
+// CHECK-LABEL: func.func @scaled_keys(
+// CHECK-SAME:    %[[Q:.+]]: tensor<2x4x8xf32>, %[[K:.+]]: tensor<2x6x8xf32>
+// CHECK:         %[[S:.+]] = hone.map ins(%[[K]] : tensor<2x6x8xf32>)
+// CHECK:         hone.matmul %[[Q]], %[[S]] transpose_rhs
+func.func @scaled_keys(%q: tensor<2x4x8xf32>, %k: tensor<2x6x8xf32>) -> tensor<2x4x6xf32> {
+  %t = hone.transpose %k [0, 2, 1] : tensor<2x6x8xf32> -> tensor<2x8x6xf32>
+  %s = hone.map ins(%t : tensor<2x8x6xf32>) -> tensor<2x8x6xf32> {
+  ^bb0(%a: f32):
+    %c = arith.constant 5.000000e-01 : f32
+    %0 = arith.mulf %a, %c : f32
+    hone.yield %0 : f32
+  }
+  %r = hone.matmul %q, %s : tensor<2x4x8xf32>, tensor<2x8x6xf32> -> tensor<2x4x6xf32>
+  return %r : tensor<2x4x6xf32>
+}

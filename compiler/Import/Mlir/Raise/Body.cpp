@@ -373,7 +373,10 @@ LogicalResult Body::clone(Operation *op) {
   }
   if (isa<scf::IfOp, scf::ForOp, scf::WhileOp>(op))
     return cloneRegions(op);
-  if (op->getNumRegions() == 0 && op->getNumSuccessors() == 0 &&
+  if (expandMath(op))
+    return success();
+  if (!isa<math::IPowIOp>(op) && op->getNumRegions() == 0 &&
+      op->getNumSuccessors() == 0 &&
       isa<arith::ArithDialect, math::MathDialect, ub::UBDialect>(
           op->getDialect()))
     return copy(op);

@@ -51,6 +51,8 @@ private:
   mlir::LogicalResult cloneRegion(mlir::Region &from, mlir::Region &to);
   mlir::LogicalResult divide(mlir::Operation *op);
   mlir::LogicalResult bitcast(mlir::Operation *op);
+  /// False if the operation is cloned as it is.
+  bool expandMath(mlir::Operation *op);
   mlir::LogicalResult copy(mlir::Operation *op);
   mlir::Value checked(mlir::Value index, mlir::Value tensor, int64_t axis);
 

@@ -136,17 +136,21 @@ static Sizes joinedBatch(Raiser &r, Value v) {
   return Sizes(ArrayRef(own).drop_back(2));
 }
 
-/// Where both sides were [a, b, M, K] and [a, b, K, N], as heads in attention
-/// are, the product is not one of [a * b, M, K].
+/// Where a side was [a, b, M, K], as heads in attention are, the product is not
+/// one of [a * b, M, K].
 static void splitBatch(Raiser &r, Value &lhs, Value &rhs, Sizes &sizes) {
-  Sizes left = joinedBatch(r, lhs), right = joinedBatch(r, rhs);
-  if (left.empty() || left.size() != right.size() ||
-      !llvm::equal(left, right, [&](Size a, Size b) { return r.same(a, b); }))
+  Sizes batch = joinedBatch(r, lhs);
+  if (batch.empty())
+    batch = joinedBatch(r, rhs);
+  if (batch.empty())
     return;
-  lhs = lhs.getDefiningOp<graph::ReshapeOp>().getInput();
-  rhs = rhs.getDefiningOp<graph::ReshapeOp>().getInput();
-  left.append({sizes[1], sizes[2]});
-  sizes = left;
+  for (Value *side : {&lhs, &rhs}) {
+    Sizes own = batch;
+    llvm::append_range(own, ArrayRef(r.sizesOf(*side)).drop_front());
+    *side = r.reshape(*side, own);
+  }
+  batch.append({sizes[1], sizes[2]});
+  sizes = batch;
 }
 
 FailureOr<bool> hone::raise::raiseContraction(Structured &s) {

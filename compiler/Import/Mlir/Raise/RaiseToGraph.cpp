@@ -118,6 +118,9 @@ Value Raiser::castTo(Value v, Type type) {
 //===- Operations of the graph --------------------------------------------===//
 
 Value Raiser::reshape(Value v, ArrayRef<Size> target) {
+  // Elements stay in their order, whatever shape they had between.
+  if (auto before = v.getDefiningOp<graph::ReshapeOp>())
+    v = before.getInput();
   Sizes own = sizesOf(v);
   bool equal = own.size() == target.size();
   for (size_t i = 0; equal && i < own.size(); ++i)

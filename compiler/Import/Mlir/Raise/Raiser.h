@@ -128,6 +128,8 @@ mlir::LogicalResult raiseConstant(Raiser &r, mlir::Operation *op);
 mlir::LogicalResult raiseStructured(Raiser &r, mlir::linalg::LinalgOp op);
 /// Operations of `tensor`.
 mlir::LogicalResult raiseMovement(Raiser &r, mlir::Operation *op);
+/// Those that take, replace or surround a part of a tensor.
+mlir::LogicalResult raiseSlice(Raiser &r, mlir::Operation *op);
 /// Branches and loops of the host.
 mlir::LogicalResult raiseControl(Raiser &r, mlir::Operation *op);
 /// Operations on scalars, on the host.
