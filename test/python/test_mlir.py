@@ -177,6 +177,22 @@ class SizesTest(MlirTest):
         with self.assertRaisesRegex(hone.RunError, "sizes do not fit: 5 and 1"):
             model(x, y[:1])
 
+    def test_slices(self):
+        model = self.compile("""func.func @main(%x: tensor<?xf32>, %i: index, %n: index) -> (tensor<?xf32>, tensor<?xf32>) {
+  %a = tensor.extract_slice %x[%i] [%n] [1] : tensor<?xf32> to tensor<?xf32>
+  %b = tensor.extract_slice %x[%i] [%n] [2] : tensor<?xf32> to tensor<?xf32>
+  return %a, %b : tensor<?xf32>, tensor<?xf32>
+}""")
+        x = self.floats(9)
+        for first, count in ((0, 0), (1, 3), (4, 3), (8, 1), (9, 0)):
+            got = model(x, first, count)
+            np.testing.assert_array_equal(got["result0"], x[first : first + count])
+            np.testing.assert_array_equal(got["result1"], x[first : first + 2 * count : 2])
+        largest = (1 << 63) - 1
+        for first, count in ((5, 3), (9, 1), (10, 0), (-1, 1), (1, -1), (largest, 1), (1, largest), (largest, largest), (-largest - 1, 1)):
+            with self.subTest(first=first, count=count), self.assertRaises(hone.RunError):
+                model(x, first, count)
+
     def test_numbers(self):
         x = self.floats(4)
         self.check("""func.func @main(%x: tensor<4xf32>, %s: f32, %n: i64) -> (tensor<4xf32>, i64) {

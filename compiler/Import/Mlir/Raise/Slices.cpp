@@ -31,11 +31,13 @@ static FailureOr<Part> partOf(Raiser &r, OffsetSizeAndStrideOpInterface op,
     Size offset = part.offsets[i], size = part.sizes[i];
     if (Raiser::known(offset) == 0 && *step == 1 && r.same(size, own[i]))
       continue;
-    // The first place after the last element.
-    Size last = r.dims.mul(r.b, r.loc, r.dims.sub(r.b, r.loc, size, r.index(1)),
-                           r.index(*step));
-    Size end = r.dims.add(r.b, r.loc, r.dims.add(r.b, r.loc, offset, last),
-                          r.index(1));
+    // How many elements there are from the offset on: nothing overflows once
+    // that is inside.
+    Size rest = r.dims.sub(r.b, r.loc,
+                           r.dims.sub(r.b, r.loc, own[i], r.index(1)), offset);
+    Size most = r.dims.add(r.b, r.loc,
+                           r.dims.floorDiv(r.b, r.loc, rest, r.index(*step)),
+                           r.index(1));
     auto atLeast = [&](Size a, Size b) {
       std::optional<int64_t> left = Raiser::known(a), right = Raiser::known(b);
       if (left && right)
@@ -45,9 +47,8 @@ static FailureOr<Part> partOf(Raiser &r, OffsetSizeAndStrideOpInterface op,
                 "a slice is inside its tensor");
       return true;
     };
-    bool isEmpty = Raiser::known(size) == 0;
-    if (!atLeast(offset, r.index(0)) || !atLeast(size, r.index(0)) ||
-        (!isEmpty && !atLeast(own[i], end)))
+    if (!atLeast(offset, r.index(0)) || !atLeast(own[i], offset) ||
+        !atLeast(size, r.index(0)) || !atLeast(most, size))
       return r.fail(op, "it leaves its tensor along axis " + Twine(i));
   }
   return part;

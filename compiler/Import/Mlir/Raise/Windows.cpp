@@ -24,6 +24,9 @@ struct WindowedAccess {
 };
 } // namespace
 
+/// Of strides and dilations, so that sizes computed with them do not overflow.
+static constexpr int64_t kLargestFactor = int64_t(1) << 31;
+
 /// A loop and its factor.
 static std::optional<std::pair<unsigned, int64_t>> scaledLoop(AffineExpr expr) {
   if (auto loop = dyn_cast<AffineDimExpr>(expr))
@@ -33,7 +36,8 @@ static std::optional<std::pair<unsigned, int64_t>> scaledLoop(AffineExpr expr) {
     return std::nullopt;
   auto loop = dyn_cast<AffineDimExpr>(product.getLHS());
   auto factor = dyn_cast<AffineConstantExpr>(product.getRHS());
-  if (!loop || !factor || factor.getValue() <= 0)
+  if (!loop || !factor || factor.getValue() <= 0 ||
+      factor.getValue() > kLargestFactor)
     return std::nullopt;
   return std::pair(loop.getPosition(), factor.getValue());
 }
@@ -107,8 +111,8 @@ fitWindows(Structured &s, const WindowedAccess &access, Value &input) {
   Sizes wanted = r.sizesOf(input);
   for (auto [i, window] : llvm::enumerate(access.windows)) {
     std::optional<int64_t> kernel = Raiser::known(s.loops[window.kernel]);
-    if (!kernel || *kernel <= 0)
-      return r.fail(s.op, "the size of its window is not known");
+    if (!kernel || *kernel <= 0 || *kernel > kLargestFactor)
+      return r.fail(s.op, "the size of its window is not known, or too large");
     Size result = s.loops[window.result], &own = wanted[2 + i];
     int64_t span = (*kernel - 1) * window.dilation + 1;
     Size windows = r.dims.add(
