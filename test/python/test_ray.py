@@ -92,7 +92,7 @@ class ServeTest(RayTest):
         self.assertEqual(self.ask({"image": image.tolist()})[0], 200)
 
     def test_joined_requests_do_not_harm_each_other(self):
-        self.start(model=self.library(rows_model()), max_batch_size=8, batch_wait_timeout_s=0.05)
+        handle = self.start(model=self.library(rows_model()), max_batch_size=8)
 
         def one(i):
             rows = i % 3 + 1
@@ -111,6 +111,9 @@ class ServeTest(RayTest):
             else:
                 self.assertEqual((status, answer["taken"]), (200, [10 + i % 4] * rows))
                 np.testing.assert_allclose(answer["y"], np.array([[1, 1, i + 1]] * rows) / (i + 3), rtol=1e-6)
+        for feeds in 5, None, {"x": 5}:
+            with self.assertRaises(Exception):
+                handle.infer.remote(feeds).result(timeout_s=30)
         self.assertEqual(self.ask({"x": [[0.0, 0.0, 0.0]], "i": [1]})[1]["y"], [[None] * 3])
         self.assertEqual(self.ask({"x": [[1.0, 1.0, 1.0]], "i": [1.5]})[1]["error"], "input 'i': float64 instead of int64")
 

@@ -24,14 +24,13 @@ from .measured import Measured
 
 
 class Settings(pydantic.BaseModel, extra="forbid"):
-    """`model` is the path of a library on every node, or a hone.Model from its process; of more than one request at a time
-    `max_batch_size` are joined along the first dimension, for which the first waits `batch_wait_timeout_s`."""
+    """`model` is the path of a library on every node, or a hone.Model. With a `max_batch_size` above 1 there is one run at a
+    time, which joins that many of the requests that have come during the one before, along the first dimension."""
 
     model: Any
     threads: int = 1
     replicas: int = pydantic.Field(1, ge=1)
     max_batch_size: int = pydantic.Field(1, ge=1)
-    batch_wait_timeout_s: float = pydantic.Field(0.002, ge=0)
 
 
 @serve.deployment(max_ongoing_requests=256)
@@ -39,12 +38,12 @@ class HoneDeployment:
     def __init__(self, settings: Settings) -> None:
         self._measured = Measured(settings.model, {"threads": settings.threads})
         self._model = self._measured.model
-        self._joins = settings.max_batch_size > 1
+        self._most = settings.max_batch_size
+        self._waiting: list[tuple[dict[str, Any], asyncio.Future[Any]]] = []
+        self._runner: asyncio.Task[None] | None = None
         firsts = {value.shape[0] if value.shape else None for value in (*self._model.inputs, *self._model.outputs)}
-        if self._joins and not (len(firsts) == 1 and isinstance(next(iter(firsts)), str)):
+        if self._most > 1 and not (len(firsts) == 1 and isinstance(next(iter(firsts)), str)):
             raise ValueError(f"model {self._model.info.name}: requests cannot be joined, as inputs and outputs do not all have one free dimension first; leave out max_batch_size")
-        self._together.set_max_batch_size(settings.max_batch_size)
-        self._together.set_batch_wait_timeout_s(settings.batch_wait_timeout_s)
 
     async def __call__(self, request: Request) -> Response:
         if request.method == "GET":
@@ -59,27 +58,34 @@ class HoneDeployment:
 
     async def infer(self, feeds: dict[str, Any]) -> dict[str, Any]:
         """The outputs by name."""
-        if not self._joins:
+        if self._most == 1:
             return await self._measured.run_async(feeds)
-        results = await self._together(feeds)
-        if isinstance(results, Exception):
-            raise results
-        return results
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((feeds, answer))
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run_waiting())
+        return await answer
 
-    @serve.batch
-    async def _together(self, requests: list[dict[str, Any]]) -> list[Any]:
-        """Results, or exceptions, of requests: those of the same shapes but for the first dimension are joined."""
-        groups: dict[Any, list[int]] = {}
-        for number, feeds in enumerate(requests):
-            groups.setdefault(_kind(feeds) or number, []).append(number)
-        answers: list[Any] = [None] * len(requests)
-
-        async def answer(members: list[int]) -> None:
-            for number, results in zip(members, await self._joined([requests[number] for number in members])):
-                answers[number] = results
-
-        await asyncio.gather(*map(answer, groups.values()))
-        return answers
+    # Ray's serve.batch closes batches while another runs, and keeps them waiting.
+    async def _run_waiting(self) -> None:
+        """Runs the requests that wait, those of the same shapes but for the first dimension together."""
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                groups: dict[Any, list[tuple[dict[str, Any], asyncio.Future[Any]]]] = {}
+                for number, (feeds, answer) in enumerate(taken):
+                    if not answer.done():  # its client has gone
+                        groups.setdefault(_kind(feeds) or number, []).append((feeds, answer))
+                for group in groups.values():
+                    for (_, answer), results in zip(group, await self._joined([feeds for feeds, _ in group])):
+                        if answer.done():
+                            continue
+                        if isinstance(results, Exception):
+                            answer.set_exception(results)
+                        else:
+                            answer.set_result(results)
+        finally:
+            self._runner = None
 
     async def _joined(self, requests: list[dict[str, Any]]) -> list[Any]:
         if len(requests) == 1:
@@ -89,7 +95,7 @@ class HoneDeployment:
                 return [error]
         try:
             results = await self._measured.run_async({name: numpy.concatenate([feeds[name] for feeds in requests]) for name in requests[0]})
-        except Error:  # at least one of them is at fault
+        except Exception:  # at least one of them is at fault
             return [answer for feeds in requests for answer in await self._joined([feeds])]
         ends = numpy.cumsum([len(next(iter(feeds.values()))) for feeds in requests])[:-1]
         parts = {name: numpy.split(result, ends) for name, result in results.items()}
@@ -112,7 +118,7 @@ class _RequestError(Exception):
 
 def _kind(feeds: dict[str, Any]) -> Any:
     """What requests that can be joined have in common; None if this one cannot be joined, or is wrong."""
-    if not feeds or any(not isinstance(array, numpy.ndarray) or array.ndim == 0 for array in feeds.values()) or len({len(array) for array in feeds.values()}) > 1:
+    if not isinstance(feeds, dict) or not feeds or any(not isinstance(array, numpy.ndarray) or array.ndim == 0 for array in feeds.values()) or len({len(array) for array in feeds.values()}) > 1:
         return None
     return tuple(sorted((name, array.dtype.str, array.shape[1:]) for name, array in feeds.items()))
 
