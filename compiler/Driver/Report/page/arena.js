@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The arena over time: steps to the right, offsets upwards, each buffer from
 // the first to the last step that needs it.
 "use strict";

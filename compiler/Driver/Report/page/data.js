@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The blocks of data, joined and formatted. Texts of the model reach the page
 // through text nodes and attributes only.
 "use strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The graph: drawn once; zooming and moving change one transformation.
 "use strict";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Places the boxes of a graph in layers, from the inputs down. The result
 // depends on the graph alone.
 "use strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Summary, remarks, search and appearance.
 "use strict";
 
