@@ -124,6 +124,7 @@ def main():
         "control-flow-emulated": lambda: summed([python, str(ROOT / "test/e2e/control_flow_graphs.py"), "--target=cuda-emulated", "--count=40"], env),
         "fuzz-check": lambda: summed([python, str(ROOT / "test/fuzz/fuzz.py"), "--count=1000"], env),
         "fuzz-run": lambda: summed([python, str(ROOT / "test/fuzz/fuzz.py"), "--run", "--count=200"], env),
+        "fuzz-modules": lambda: summed([python, str(ROOT / "test/fuzz/modules.py")], programs),
         "models": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env),
         "models-emulated": lambda: extra("HONE_TEST_MODELS", "test/e2e/models.py", env, "--target=cuda-emulated", f"--only={EMULATED_MODELS}"),
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),

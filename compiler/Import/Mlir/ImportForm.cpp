@@ -5,6 +5,7 @@
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/KernelOps.h"
 #include "dialects/Rt/Rt.h"
+#include "hone/abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -12,11 +13,15 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "llvm/Support/JSON.h"
 
 using namespace mlir;
 using namespace hone;
 
 namespace {
+
+/// Of a tensor: all of its bytes can be counted.
+constexpr int64_t kMostElements = int64_t(1) << 56;
 
 constexpr llvm::StringLiteral kForm =
     "a model as MLIR has the form that 'hone compile --emit=import' prints";
@@ -29,6 +34,7 @@ public:
 
 private:
   LogicalResult findFunction();
+  LogicalResult checkType(Location loc, Type type);
   LogicalResult checkOperation(Operation *op);
   LogicalResult checkConstant(graph::ConstantOp constant);
   FailureOr<DictionaryAttr> checkValue(DictionaryAttr attrs, Type type,
@@ -89,17 +95,48 @@ LogicalResult Checker::checkConstant(graph::ConstantOp constant) {
   return error;
 }
 
+std::string hone::describeSizes(RankedTensorType type) {
+  if (type.getRank() > HONE_MAX_RANK)
+    return "has " + std::to_string(type.getRank()) + " dimensions; at most " +
+           std::to_string(HONE_MAX_RANK) + " are supported";
+  int64_t count = 1;
+  for (int64_t size : type.getShape()) {
+    if (ShapedType::isDynamic(size))
+      continue;
+    if (size < 0)
+      return "has the size " + std::to_string(size);
+    if (llvm::MulOverflow(count, std::max<int64_t>(size, 1), count) ||
+        count > kMostElements)
+      return "has more elements than any memory";
+  }
+  return "";
+}
+
+LogicalResult Checker::checkType(Location loc, Type type) {
+  if (isa<BaseMemRefType, UnrankedTensorType, VectorType>(type))
+    return refuse(emitError(loc)
+                  << "a value of type " << type << " is not one of a model");
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  std::string problem = tensor ? describeSizes(tensor) : "";
+  if (problem.empty())
+    return success();
+  return emitError(loc) << "a tensor of the model " << problem;
+}
+
 LogicalResult Checker::checkOperation(Operation *op) {
+  for (Type type : op->getResultTypes())
+    if (failed(checkType(op->getLoc(), type)))
+      return failure();
+  for (Region &region : op->getRegions())
+    for (Type type : region.getArgumentTypes())
+      if (failed(checkType(op->getLoc(), type)))
+        return failure();
   if (auto constant = dyn_cast<graph::ConstantOp>(op))
     return checkConstant(constant);
   if (!isImported(op))
     return refuse(emitError(op->getLoc())
                   << "'" << op->getName()
                   << "' is not an operation of a model");
-  for (Type type : op->getResultTypes())
-    if (isa<BaseMemRefType, UnrankedTensorType, VectorType>(type))
-      return refuse(emitError(op->getLoc())
-                    << "a value of type " << type << " is not one of a model");
   return success();
 }
 
@@ -125,6 +162,11 @@ FailureOr<DictionaryAttr> Checker::checkValue(DictionaryAttr attrs, Type type,
   auto name = dyn_cast_or_null<StringAttr>(named.get(rt::kNameAttr));
   if (!name)
     named.set(rt::kNameAttr, StringAttr::get(context, place));
+  else if (!llvm::json::isUTF8(name.getValue()))
+    return emitError(function.getLoc())
+           << "the name of " << place << " is not UTF-8 text";
+  if (failed(checkType(function.getLoc(), type)))
+    return failure();
   auto typeName = dyn_cast_or_null<StringAttr>(named.get(rt::kTypeAttr));
   // Signed types come after unsigned ones of the same storage, except for
   // bytes.

@@ -5,12 +5,18 @@
 
 #include "compiler/Import/Mlir/MlirImporter.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
 
 namespace hone {
 
 /// Whether the module is meant to be in this form: it has operations of the
 /// graph.
 bool hasImportForm(mlir::ModuleOp module);
+
+/// What keeps a tensor of this type from being one of a model: its rank, or
+/// sizes that are negative, which bytecode can have, or too large. Empty if
+/// nothing does.
+std::string describeSizes(mlir::RankedTensorType type);
 
 /// Reports what is not in this form. Arguments and results without `hone.name`
 /// and `hone.type` are called arg0, ... and result0, ..., and have the type of

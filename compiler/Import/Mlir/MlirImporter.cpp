@@ -9,6 +9,7 @@
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
@@ -205,8 +206,15 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
   context.loadAllAvailableDialects();
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+  OwningOpRef<ModuleOp> module;
+  // Upstream's readers trust the content in places.
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  if (!recovery.RunSafely([&] {
+        module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+      }))
+    return fail(context, "MLIR's reader fails on it: the file is damaged, or "
+                         "what it says is impossible");
   if (!module)
     return fail(context, bytes.starts_with(kBytecode)
                              ? kInputs + "; bytecode of another version of "

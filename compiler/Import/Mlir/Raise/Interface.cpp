@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Arguments and results: their types, names and free dimensions.
+#include "compiler/Import/Mlir/ImportForm.h"
 #include "compiler/Import/Mlir/Raise/Body.h"
 #include "compiler/Import/Mlir/Raise/Raiser.h"
 #include "dialects/Rt/Rt.h"
-#include "hone/abi.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace hone;
 using namespace hone::raise;
-
-/// Elements of all tensors together must be countable.
-static constexpr int64_t kMostElements = int64_t(1) << 56;
 
 static std::string textOf(Type type) {
   std::string text;
@@ -35,21 +32,10 @@ FailureOr<Type> Raiser::convertType(Type type, std::string &why) {
           "sign of 1, 8, 16, 32 or 64 bits";
     return failure();
   }
-  if (tensor.getRank() > HONE_MAX_RANK) {
-    why =
-        ("there is a tensor of " + Twine(tensor.getRank()) +
-         " dimensions, and at most " + Twine(HONE_MAX_RANK) + " are supported")
-            .str();
+  if (std::string problem = describeSizes(tensor); !problem.empty()) {
+    why = "there is a tensor that " + problem;
     return failure();
   }
-  int64_t count = 1;
-  for (int64_t size : tensor.getShape())
-    if (!ShapedType::isDynamic(size) &&
-        (llvm::MulOverflow(count, std::max<int64_t>(size, 1), count) ||
-         count > kMostElements)) {
-      why = "the tensor " + textOf(type) + " is too large";
-      return failure();
-    }
   return Type(RankedTensorType::get(tensor.getShape(), element));
 }
 
