@@ -127,9 +127,9 @@ class DataTest(RayTest):
         super().setUp()
         # A node is dead after a second without an answer.
         health = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_timeout_ms": 500, "health_check_failure_threshold": 2}
-        self.cluster = ray.cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "resources": {"slot": 1}, "_system_config": health})
+        self.cluster = ray.cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "resources": {"slot": 1, "actor": 1}, "_system_config": health})
         self.addCleanup(self.cluster.shutdown)
-        self.second = self.cluster.add_node(num_cpus=2, resources={"slot": 1})
+        self.second = self.cluster.add_node(num_cpus=2, resources={"slot": 1, "actor": 1})
         ray.init(address=self.cluster.address, log_to_driver=False, configure_logging=False)
         self.addCleanup(ray.shutdown)
         ray.data.DataContext.get_current().enable_progress_bars = False
@@ -169,8 +169,8 @@ class DataTest(RayTest):
 
         # Compiled in memory: the model travels.
         model = hone.compile(rows_model())
-        source = ray.data.read_parquet(os.path.join(self.folder, "in")).map_batches(slow, batch_size=10, num_cpus=0.5, resources={"slot": 1})  # one on each node at a time
-        results = on_data.predict(source, model, batch_size=10, compute=ray.data.ActorPoolStrategy(size=2), num_cpus=0.5)
+        source = ray.data.read_parquet(os.path.join(self.folder, "in")).map_batches(slow, batch_size=10, num_cpus=0.5, resources={"slot": 1})  # one on each node at a time, as of the actors
+        results = on_data.predict(source, model, batch_size=10, compute=ray.data.ActorPoolStrategy(size=2), num_cpus=0.5, resources={"actor": 1})
         begun = []
 
         def fail():
