@@ -85,10 +85,13 @@ PackedAttr hone::packedLayout(Value weights) {
 }
 
 /// Elements of K that lie together: those of `packedLayout`, unless bf16 are
-/// wanted one by one, or `rows` are not pairs and padding is not possible.
-static int64_t stepOf(Value weights, int64_t rows, bool pairs, bool mayPad) {
+/// wanted one by one, or `rows` are not pairs and padding is not possible. A
+/// convolution has as many rows for each of its `taps`.
+static int64_t stepOf(Value weights, int64_t rows, int64_t taps, bool pairs,
+                      bool mayPad) {
   int64_t kr = packedLayout(weights).getKr();
-  bool canPair = rows % 2 == 0 || (mayPad && rows >= minPaddedK);
+  bool canPair =
+      rows % 2 == 0 || (mayPad && rows > 1 && rows * taps >= minPaddedK);
   return kr == 2 && !(pairs && canPair) ? 1 : kr;
 }
 
@@ -365,7 +368,7 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs, bool orders,
   return PackJob{matmul.getRhs(),
                  matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
                                           : WeightKind::MatmulPanels,
-                 1, stepOf(matmul.getRhs(), rows, pairs, isKnown),
+                 1, stepOf(matmul.getRhs(), rows, /*taps=*/1, pairs, isKnown),
                  orders && shouldOrder(matmul, matmul.getRhs(), rows)};
 }
 
@@ -396,13 +399,14 @@ static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs, bool orders,
       !ShapedType::isDynamic(conv.getInput().getType().getShape().back());
   if (isOfBytes && !isKnown)
     return notPacked(conv, "the number of channels is not known");
-  return PackJob{conv.getFilter(),
-                 depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels,
-                 group,
-                 stepOf(conv.getFilter(), type.getDimSize(1), pairs,
-                        isKnown && group == 1),
-                 orders && !depthwise && group == 1 && type.getRank() <= 4 &&
-                     shouldOrder(conv, conv.getFilter(), type.getDimSize(1))};
+  return PackJob{
+      conv.getFilter(),
+      depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels, group,
+      stepOf(conv.getFilter(), type.getDimSize(1),
+             ShapedType::getNumElements(type.getShape().drop_front(2)), pairs,
+             isKnown && group == 1),
+      orders && !depthwise && group == 1 && type.getRank() <= 4 &&
+          shouldOrder(conv, conv.getFilter(), type.getDimSize(1))};
 }
 
 namespace {
