@@ -43,6 +43,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
         {precisionName(options.precision).str(), options.fastBf16}));
   graph.addPass(createPackWeightsPass(
       {options.cpuLayouts, options.cpuLayouts && options.orderBytes}));
+  if (options.precision != Precision::F32 && options.fastBf16)
+    graph.addPass(createNarrowLeftOperandsPass());
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createInferShapesPass());

@@ -154,6 +154,16 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
+def NarrowLeftOperandsPass : Pass<"hone-narrow-left-operands", "::mlir::func::FuncOp"> {
+  let summary = "store in bf16 what only products of bf16 read";
+  let description = [{
+    Products of packed pairs of bf16 round their left operands. If nothing else reads the result of a map, product or
+    convolution, it is rounded where it is computed: the same results, and half the bytes between kernels. For machines
+    that multiply bf16. Left alone: products of few or an unknown number of rows, which multiply f32.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
+}
+
 def SplitRowsPass : Pass<"hone-split-rows", "::mlir::func::FuncOp"> {
   let summary = "compute depthwise convolutions with their pointwise neighbours band by band";
   let description = [{
