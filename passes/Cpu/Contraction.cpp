@@ -130,6 +130,9 @@ private:
   int64_t rowTiles, columnTiles;            ///< Of a block.
   Rows split;
   bool packs = false, converts = false;
+  /// Matrices read rows where they are, but for those of the last tile if it
+  /// has fewer: these are copied, as what follows them may be no memory.
+  bool convertsRest = false;
   /// K passes by in chunks, between which sums are in memory; products with
   /// codes keep them there for a single one, too.
   bool chunked = false;
@@ -162,6 +165,9 @@ void ContractionEmitter::emit() {
   bool inPlace = isReadInPlace(problem.shape);
   packs = schedule.getPacked() && !inPlace;
   converts = isConverted(problem.shape, form);
+  convertsRest = registers && !problem.rowOffset &&
+                 !problem.shape.endsWithinStep() &&
+                 problem.shape.types.lhs == form.leftType(problem.shape.types);
   chunk = schedule.getBlockK();
   chunked = chunk > 0 && !(k && *k <= chunk) && !inPlace;
   sumType = problem.shape.types.accumulator;
@@ -195,8 +201,12 @@ void ContractionEmitter::emit() {
                             form.leftType(problem.shape.types));
     converted.isUnsigned = problem.a.isUnsigned;
   }
-  if (isOfPanels() && !packs && (!m || *m > tuning::kStreamedRows)) {
-    std::optional<int64_t> tiles = constantOf(split.tiles);
+  std::optional<int64_t> tiles = constantOf(split.tiles);
+  // Products of matrices hide nothing of what a block of rows before has
+  // brought.
+  bool arriveOnce = !registers || (tiles && *tiles <= rowTiles);
+  if (isOfPanels() && !packs && arriveOnce &&
+      (!m || *m > tuning::kStreamedRows)) {
     sharingTiles =
         tiles ? std::min(rowTiles, *tiles) : tuning::kDynamicPrefetchingTiles;
     int64_t elements = chunked ? chunk : problem.shape.k;
@@ -467,18 +477,19 @@ Epilogue::Cursor ContractionEmitter::cursorAt(Value firstRow) const {
 ProductTile::Segment ContractionEmitter::segmentOf(const TileRows &rows,
                                                    Value kStart, Value kCount,
                                                    Value remaining) const {
-  ProductTile::Segment segment(converts ? converted : problem.a,
+  bool isCopy = converts && !(convertsRest && !rows.existing);
+  ProductTile::Segment segment(isCopy ? converted : problem.a,
                                packs ? packed : problem.b);
   segment.count = problem.shape.endsWithinStep()
                       ? e.mul(e.ceilDiv(kCount, form.kr), form.kr)
                       : kCount;
   Value base = e.add(aBase, kStart), pitch = problem.k, first = rows.first;
-  if (converts) {
+  if (isCopy) {
     base = e.cst(0);
     pitch = e.cst(convertedPitch);
     first = e.sub(first, firstRow);
   }
-  bool apart = problem.rowOffset && !converts;
+  bool apart = problem.rowOffset && !isCopy;
   if (!apart)
     base = e.add(base, e.mul(first, pitch));
   segment.aPitch = pitch;
@@ -644,8 +655,14 @@ Value ContractionEmitter::rowOfTile(Value tile) {
 /// converted[row - firstRow][k] = a[row][kStart + k] for the rows of the block.
 void ContractionEmitter::convert(Value kStart, Value kCount) {
   firstRow = rowOfTile(firstTile);
-  Value base = e.add(aBase, kStart);
-  e.loop(firstRow, rowOfTile(lastTile), [&](Value row) {
+  Value base = e.add(aBase, kStart), first = firstRow;
+  if (convertsRest) {
+    Value rest = e.rem(problem.m, e.cst(split.rows));
+    if (constantOf(rest) == 0)
+      return;
+    first = e.max(first, e.sub(problem.m, rest));
+  }
+  e.loop(first, rowOfTile(lastTile), [&](Value row) {
     Value source = e.add(base, problem.rowOffset ? problem.rowOffset(row)
                                                  : e.mul(row, problem.k));
     Value target = e.mul(e.sub(row, firstRow), convertedPitch);

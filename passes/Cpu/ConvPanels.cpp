@@ -42,13 +42,17 @@ private:
   void planPrefetching();
   /// The tiles of a row; none if sizes are free or there are too many kinds.
   std::optional<SmallVector<TileRun>> planStaticRow() const;
-  /// Sets what belongs to a tile of columns in its group, and runs `body`.
+  /// Sets what belongs to a tile of columns in its group, widens its panels if
+  /// that is wanted, and runs `body`.
   using ColumnBody = function_ref<void(Value remaining)>;
   void atColumnTile(Value group, Value tile, ColumnBody body);
+  void emitBlocks();
+  void emitConvertedBlocks();
   void setRow(Value row, Value firstRow);
   void emitRow(Value remaining);
   void clearPadding();
-  void convertRows(size_t d, Value source, Value tap);
+  void convertRows(size_t d, Value source, Value tap, Value lastRow);
+  void convertRow(Value source, Value target);
   void emitDynamicRow(Value remaining);
   void emitRowOfMatrices(Value remaining);
   /// `runs` as planned, or if null the range `low` to `high`. Null `existing`:
@@ -91,10 +95,11 @@ private:
   /// The tiles of a row, if they are known.
   std::optional<SmallVector<TileRun>> staticRow;
   graph::PackedAttr layout;
-  /// [kernel element of the outer dimensions][pixel][channel of the group]: the
-  /// rows of the input that a row of the output reads, if they are converted.
+  /// [kernel element of the outermost dimensions][row][pixel][channel of the
+  /// group]: the rows of the input that a block reads, if they are converted.
   FlatBuffer converted;
   bool converts;
+  ConvertedRows rowsRead = {0, 0};
   Value rowPitch, pixelPitch; ///< Of what is read.
   /// Of a form with matrices.
   std::optional<MatrixRegisters> registers;
@@ -106,6 +111,7 @@ private:
   SmallVector<Value> panelOffsets; ///< One for each vector.
   PanelPlace place;                ///< Of the first.
   SmallVector<Value> outer;        ///< Output coordinates except the last two.
+  Value firstInputRow;             ///< That is converted, or padding before it.
   Value rowInBlock, tileInRow;
   Value prefetchOffset; ///< Of what the tile prefetches.
 };
@@ -150,32 +156,46 @@ PanelEmitter::PanelEmitter(Emitter &e, const CpuMachine &machine,
     registers.emplace(form, types, shape, padded.run);
     rowPitch = e.mul(groupIn, padded.pixels);
   }
-  int64_t taps = estimateProduct(ArrayRef(window.kernel).drop_back());
+  rowsRead = convertedRows(op, blockRows);
   // The last vector may be a part.
   converted = makeScratch(
-      e, taps * *constantOf(rowPitch) + std::max(lanes, form.depth()),
+      e, rowsRead.all() * *constantOf(rowPitch) + std::max(lanes, form.depth()),
       form.leftType(types));
   converted.isUnsigned = input.isUnsigned;
 }
 
 void PanelEmitter::planPrefetching() {
   std::optional<int64_t> channels = constantOf(groupOut);
-  if (packs || columnTiles > 1 || !channels || !staticRow || staticRow->empty())
+  if (packs || !channels)
     return;
-  rowTiles = staticRow->back().number + staticRow->back().count;
+  // Products of matrices hide less, and nothing of what a block of rows before
+  // has brought.
+  std::optional<int64_t> rows =
+      last > 0 ? constantOf(window.out[last - 1]) : std::nullopt;
+  if (form.hasMatrices() && rows && *rows <= blockRows)
+    rowTiles = llvm::divideCeil(*constantOf(window.out[last]), shape.rows);
+  else if (staticRow && !staticRow->empty())
+    rowTiles = staticRow->back().number + staticRow->back().count;
+  else
+    return;
   prefetched = prefetchedElements(
       machine, form, types,
       {estimateProduct(blockRows, rowTiles), columns, depth, depth, *channels});
 }
 
 void PanelEmitter::emit() {
-  ArrayRef<Value> outerSizes = ArrayRef(epilogue.sizes).drop_back(2);
+  if (converts)
+    emitConvertedBlocks();
+  else
+    emitBlocks();
+}
+
+void PanelEmitter::emitBlocks() {
   Value rows = e.cst(1);
-  for (Value size : outerSizes)
+  for (Value size : ArrayRef(epilogue.sizes).drop_back(2))
     rows = e.mul(rows, size);
-  Value tilesPerGroup = e.ceilDiv(groupOut, columns);
   SmallVector<Value> sizes = {e.ceilDiv(rows, blockRows), e.cst(group),
-                              e.ceilDiv(tilesPerGroup, columnTiles)};
+                              e.ceilDiv(groupOut, columns)};
   Value count = e.mul(e.mul(sizes[0], sizes[1]), sizes[2]);
 
   emitForall(e, count, [&](Value index) {
@@ -183,38 +203,59 @@ void PanelEmitter::emit() {
     inputChannel = e.mul(block[1], groupIn);
     Value low = e.mul(block[0], blockRows);
     Value high = e.min(e.add(low, blockRows), rows);
-    // Converted rows serve several tiles of columns.
-    if (registers || columnTiles > 1) {
-      if (registers) {
-        registers->configure(e);
-        clearPadding();
-      }
-      Value firstTile = e.mul(block[2], columnTiles);
-      Value lastTile = e.min(e.add(firstTile, columnTiles), tilesPerGroup);
-      e.loop(low, high, [&](Value row) {
-        setRow(row, low);
-        e.loop(firstTile, lastTile, [&](Value tile) {
-          atColumnTile(block[1], tile, [&](Value remaining) {
-            if (registers)
-              emitRowOfMatrices(remaining);
-            else
-              emitRow(remaining);
-          });
-        });
-      });
-      if (registers)
-        registers->release(e);
-      return;
-    }
     atColumnTile(block[1], block[2], [&](Value remaining) {
-      if (packs)
-        emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
-                     e.cst(depth), wide, columns);
       e.loop(low, high, [&](Value row) {
         setRow(row, low);
         emitRow(remaining);
       });
     });
+  });
+}
+
+/// Rows of a block belong to one image. What they read is converted once, and
+/// each tile of columns then passes by all of them.
+void PanelEmitter::emitConvertedBlocks() {
+  ArrayRef<Value> outerSizes = ArrayRef(epilogue.sizes).drop_back(2);
+  Value rows = last > 0 ? outerSizes.back() : e.cst(1), images = e.cst(1);
+  for (Value size : outerSizes.drop_back(last > 0))
+    images = e.mul(images, size);
+  Value tilesPerGroup = e.ceilDiv(groupOut, columns);
+  SmallVector<Value> sizes = {images, e.ceilDiv(rows, blockRows), e.cst(group),
+                              e.ceilDiv(tilesPerGroup, columnTiles)};
+  Value count = e.cst(1);
+  for (Value size : sizes)
+    count = e.mul(count, size);
+
+  emitForall(e, count, [&](Value index) {
+    SmallVector<Value> block = e.delinearize(index, sizes);
+    inputChannel = e.mul(block[2], groupIn);
+    Value inImage = e.mul(block[1], blockRows), image = e.mul(block[0], rows);
+    Value end = e.min(e.add(inImage, blockRows), rows);
+    Value low = e.add(image, inImage), high = e.add(image, end);
+    if (registers) {
+      registers->configure(e);
+      clearPadding();
+    }
+    setRow(low, low);
+    if (last > 0)
+      firstInputRow = window.start(e, last - 1, outer[last]);
+    convertRows(0, e.add(e.mul(outer[0], input.strides[0]), inputChannel),
+                e.cst(0), e.sub(end, e.cst(1)));
+    Value firstTile = e.mul(block[3], columnTiles);
+    Value lastTile = e.min(e.add(firstTile, columnTiles), tilesPerGroup);
+    e.loop(firstTile, lastTile, [&](Value tile) {
+      atColumnTile(block[2], tile, [&](Value remaining) {
+        e.loop(low, high, [&](Value row) {
+          setRow(row, low);
+          if (registers)
+            emitRowOfMatrices(remaining);
+          else
+            emitRow(remaining);
+        });
+      });
+    });
+    if (registers)
+      registers->release(e);
   });
 }
 
@@ -240,6 +281,9 @@ void PanelEmitter::atColumnTile(Value inGroups, Value tile, ColumnBody body) {
       panelOffsets.push_back(
           e.add(e.mul(panel, panelSize), e.mul(inGroup.column, form.kr)));
     }
+    if (packs)
+      emitWidening(e, form, accumulator, lanes, filter, panelOffsets,
+                   e.cst(depth), wide, columns);
     body(remaining);
   };
   std::optional<int64_t> channels = constantOf(groupOut);
@@ -293,9 +337,6 @@ std::optional<SmallVector<TileRun>> PanelEmitter::planStaticRow() const {
 void PanelEmitter::setRow(Value row, Value firstRow) {
   rowInBlock = e.sub(row, firstRow);
   outer = e.delinearize(row, ArrayRef(epilogue.sizes).drop_back(2));
-  if (converts)
-    convertRows(0, e.add(e.mul(outer[0], input.strides[0]), inputChannel),
-                e.cst(0));
 }
 
 void PanelEmitter::emitRow(Value remaining) {
@@ -323,33 +364,43 @@ void PanelEmitter::clearPadding() {
   };
   Value low = e.mul(groupIn, padded.before);
   Value high = e.add(low, e.mul(groupIn, window.in[last]));
-  int64_t taps = estimateProduct(ArrayRef(window.kernel).drop_back());
-  e.loop(e.cst(0), e.cst(taps), [&](Value tap) {
-    Value row = e.mul(tap, rowPitch);
+  e.loop(e.cst(0), e.cst(rowsRead.all()), [&](Value number) {
+    Value row = e.mul(number, rowPitch);
     clear(row, e.add(row, low));
     clear(e.add(row, high), e.add(row, rowPitch));
   });
 }
 
 /// For the kernel's dimensions from `d` on; `tap` counts preceding kernel
-/// elements.
-void PanelEmitter::convertRows(size_t d, Value source, Value tap) {
-  if (d < last) {
-    Value start = window.start(e, d, outer[d + 1]);
+/// elements. `lastRow` is that of the block in its image.
+void PanelEmitter::convertRows(size_t d, Value source, Value tap,
+                               Value lastRow) {
+  if (d == last)
+    return convertRow(source, e.cst(0));
+  Value start = window.start(e, d, outer[d + 1]);
+  Value pitch = input.strides[window.bufferDim(d)];
+  if (d + 1 < last) {
     auto [low, high] = window.kernelRange(e, d, start);
     return e.loop(low, high, [&](Value k) {
       Value position = e.add(start, e.mul(k, window.dilations[d]));
-      convertRows(
-          d + 1,
-          e.add(source, e.mul(position, input.strides[window.bufferDim(d)])),
-          e.add(e.mul(tap, window.kernel[d]), k));
+      convertRows(d + 1, e.add(source, e.mul(position, pitch)),
+                  e.add(e.mul(tap, window.kernel[d]), k), lastRow);
     });
   }
+  Value end = e.add(window.start(e, d, lastRow),
+                    (window.kernel[d] - 1) * window.dilations[d] + 1);
+  e.loop(e.max(start, e.cst(0)), e.min(end, window.in[d]), [&](Value position) {
+    Value row = e.add(e.mul(tap, rowsRead.rows), e.sub(position, start));
+    convertRow(e.add(source, e.mul(position, pitch)), e.mul(row, rowPitch));
+  });
+}
+
+void PanelEmitter::convertRow(Value source, Value target) {
   auto convertRun = [&](Value from, Value to, Value count) {
     emitConversion(e, machine, form, types, lanes, input, from, converted, to,
                    count);
   };
-  Value target = e.add(e.mul(tap, rowPitch), e.mul(groupIn, padded.before));
+  target = e.add(target, e.mul(groupIn, padded.before));
   if (group == 1)
     return convertRun(source, target, e.mul(window.in[last], groupIn));
   e.loop(e.cst(0), window.in[last], [&](Value pixel) {
@@ -396,6 +447,7 @@ void PanelEmitter::emitRowOfMatrices(Value remaining) {
   int64_t pixels = *constantOf(window.out[last]);
   int64_t rest = pixels % shape.rows, whole = pixels - rest;
   auto emit = [&](int64_t rows, Value pixel, Value existing) {
+    tileInRow = e.div(pixel, e.cst(shape.rows));
     emitTile(rows, pixel, {}, e.cst(0), e.cst(window.kernel[last]), remaining,
              existing);
   };
@@ -493,8 +545,7 @@ SmallVector<Value> PanelEmitter::emitKernel(const ProductTile &tile, size_t d,
                                             ArrayRef<KernelRun> runs, Value low,
                                             Value high,
                                             ValueRange accumulators) {
-  if (d == last && converts)
-    aOffset = e.add(aOffset, e.mul(bOffset, rowPitch));
+  Value outerTap = bOffset;
   bOffset = e.mul(bOffset, window.kernel[d]);
   if (d < last) {
     Value start = window.start(e, d, outer[d + 1]);
@@ -503,8 +554,13 @@ SmallVector<Value> PanelEmitter::emitKernel(const ProductTile &tile, size_t d,
         kLow, kHigh, 1, accumulators, [&](Value k, ValueRange carried) {
           Value position = e.add(start, e.mul(k, window.dilations[d]));
           Value a = aOffset;
-          if (!converts)
+          if (!converts) {
             a = e.add(a, e.mul(position, input.strides[window.bufferDim(d)]));
+          } else if (d + 1 == last) {
+            Value row = e.add(e.mul(outerTap, rowsRead.rows),
+                              e.sub(position, firstInputRow));
+            a = e.add(a, e.mul(row, rowPitch));
+          }
           return emitKernel(tile, d + 1, a, e.add(bOffset, k), runs, low, high,
                             carried);
         });

@@ -146,6 +146,7 @@ SmallVector<Value> MatrixTile::accumulate(const Segment &segment,
   Value whole = e.sub(segment.count, rest);
   if (registers.hasWhole) {
     e.loop(e.cst(0), whole, form.depth(), {}, [&](Value k, ValueRange) {
+      prefetch(e, segment, k, form.depth());
       multiply(segment, k, /*isRest=*/false);
       return SmallVector<Value>();
     });

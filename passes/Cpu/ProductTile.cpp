@@ -17,6 +17,18 @@ hone::makeTile(Emitter &e, const CpuMachine &machine, const MicroKernel &form,
   return std::make_unique<RegisterTile>(e, machine, form, accumulator, shape);
 }
 
+void ProductTile::prefetch(Emitter &e, const Segment &segment, Value k,
+                           int64_t count) {
+  const auto &[offsets, advance] = segment.prefetch;
+  int64_t bytes = segment.b.elementType().getIntOrFloatBitWidth() / 8;
+  int64_t perLine = kCacheLineBytes / bytes;
+  for (Value offset : offsets) {
+    Value first = e.add(offset, e.mul(k, advance));
+    for (int64_t i = 0; i < count * advance; i += perLine)
+      segment.b.prefetch(e, e.add(first, i));
+  }
+}
+
 void hone::forbidUnrolling(Emitter &e) {
   Block *block = e.builder.getInsertionBlock();
   Block::iterator point = e.builder.getInsertionPoint();

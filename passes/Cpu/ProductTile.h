@@ -77,6 +77,10 @@ public:
 
 protected:
   ProductTile(TileShape shape, int64_t lanes) : shape(shape), lanes(lanes) {}
+
+  /// Prefetches what is due at the `count` elements of K from `k` on.
+  static void prefetch(Emitter &e, const Segment &segment, mlir::Value k,
+                       int64_t count);
 };
 
 class MatrixRegisters;

@@ -175,17 +175,6 @@ RegisterTile::accumulateOrdered(const Segment &segment,
   return sums;
 }
 
-void RegisterTile::prefetch(const Segment &segment, Value k) const {
-  const auto &[offsets, advance] = segment.prefetch;
-  int64_t bytes = segment.b.elementType().getIntOrFloatBitWidth() / 8;
-  int64_t perLine = kCacheLineBytes / bytes;
-  for (Value offset : offsets) {
-    Value first = e.add(offset, e.mul(k, advance));
-    for (int64_t i = 0; i < unroll * form.kr * advance; i += perLine)
-      segment.b.prefetch(e, e.add(first, i));
-  }
-}
-
 SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
                                             ValueRange accumulators) const {
   if (segment.ordered)
@@ -205,7 +194,7 @@ SmallVector<Value> RegisterTile::accumulate(const Segment &segment,
             : e.sub(segment.count, e.rem(segment.count, e.cst(iteration)));
   values = e.loop(e.cst(0), whole, iteration, values,
                   [&](Value k, ValueRange carried) {
-                    prefetch(segment, k);
+                    prefetch(e, segment, k, unroll * form.kr);
                     return steps(k, unroll, carried);
                   });
   forbidUnrolling(e);

@@ -51,7 +51,6 @@ private:
   llvm::SmallVector<mlir::Value> addSets(mlir::ValueRange accumulators) const;
   llvm::SmallVector<mlir::Value> load(const SumsInMemory &sums) const;
   mlir::Value offsetOf(const SumsInMemory &sums, int64_t i) const;
-  void prefetch(const Segment &segment, mlir::Value k) const;
   void step(const Segment &segment, mlir::Value k, int64_t set,
             llvm::MutableArrayRef<mlir::Value> accumulators) const;
 

@@ -97,6 +97,16 @@ std::optional<PaddedRows> hone::paddedRows(KernelConvOp op, int64_t rows) {
   return PaddedRows{before, width, dilation == 1 ? taps * channels : channels};
 }
 
+ConvertedRows hone::convertedRows(KernelConvOp op, int64_t blockRows) {
+  ArrayRef<int64_t> kernel = op.getKernel();
+  if (kernel.size() == 1)
+    return {1, 1};
+  size_t d = kernel.size() - 2;
+  int64_t reach = estimateProduct(kernel[d] - 1, op.getDilations()[d]) + 1;
+  return {estimateProduct(kernel.drop_back(2)),
+          estimateProduct(blockRows - 1, op.getStrides()[d]) + reach};
+}
+
 bool hone::widensPanels(const MicroKernel &form, const ProductTypes &types) {
   return form.elementwise() || (form.kr == 1 && isa<FloatType>(types.rhs) &&
                                 types.rhs != types.accumulator);
@@ -112,7 +122,7 @@ int64_t hone::prefetchedElements(const CpuMachine &machine,
                                  const ProductTypes &types,
                                  const PassingPanels &panels) {
   auto [rowTiles, columns, chunk, k, n] = panels;
-  if (form.hasMatrices() || form.isOrdered || columns % kPanelWidth != 0 ||
+  if (form.isOrdered || columns % kPanelWidth != 0 ||
       rowTiles > tuning::kMaxPrefetchingTiles)
     return 0;
   int64_t share = llvm::divideCeil(columns, rowTiles);
@@ -249,6 +259,17 @@ static std::string problemOfProduct(ScheduleAttr schedule,
   return "";
 }
 
+/// Elements of the input rows that are converted for a block.
+static int64_t convertedElements(KernelConvOp op, ScheduleAttr schedule) {
+  auto input = cast<ShapedType>(op.getInput().getType());
+  int64_t pixels = input.getDimSize(input.getRank() - 2);
+  if (std::optional<PaddedRows> rows = paddedRows(op, schedule.getTileRows()))
+    pixels = rows->pixels;
+  ConvertedRows rows = convertedRows(op, schedule.getBlockRows());
+  return estimateProduct(
+      {rows.outerTaps, rows.rows, pixels, input.getShape().back()});
+}
+
 /// Of a convolution that is no product.
 static std::string problemOfPanels(KernelConvOp op, ScheduleAttr schedule,
                                    const CpuMachine &machine) {
@@ -264,6 +285,9 @@ static std::string problemOfPanels(KernelConvOp op, ScheduleAttr schedule,
     if (!problem.empty())
       return problem;
   }
+  if (isConverted(op, form) &&
+      convertedElements(op, schedule) > tuning::kMaxScratchElements)
+    return "too many rows that are converted for a block";
   if (!schedule.getPacked())
     return "";
   if (!widensPanels(form, ProductTypes::of(op)))

@@ -44,6 +44,14 @@ struct PaddedRows {
 /// For tiles of `rows` pixels; none if they are not known or too large.
 std::optional<PaddedRows> paddedRows(graph::KernelConvOp op, int64_t rows);
 
+/// The input rows that a block of `blockRows` rows of an image reads, for each
+/// kernel element of the dimensions outside of them.
+struct ConvertedRows {
+  int64_t outerTaps, rows;
+  int64_t all() const { return outerTaps * rows; }
+};
+ConvertedRows convertedRows(graph::KernelConvOp op, int64_t blockRows);
+
 /// Whether the form widens elements of panels, each time that it loads them
 /// unless that was done before.
 bool widensPanels(const MicroKernel &form, const ProductTypes &types);

@@ -395,6 +395,20 @@ static Plan planProduct(const CpuMachine &machine, const ProductShape &shape,
   return plan;
 }
 
+/// The most rows of a block for which the L2 cache keeps the input rows that
+/// are converted, beside the panels that pass by.
+static int64_t maxConvertedRows(const CpuMachine &machine, KernelConvOp op,
+                                int64_t rowElements, int64_t bytes) {
+  auto fits = [&](int64_t rows) {
+    return estimateProduct({convertedRows(op, rows).all(), rowElements,
+                            bytes}) <= tuning::convolutionBlockBytes(machine);
+  };
+  int64_t rows = 1;
+  while (rows < tuning::kMaxConvertedRows && fits(rows + 1))
+    ++rows;
+  return rows;
+}
+
 /// Image rows in a block: as many as the L2 cache holds for all tiles of
 /// channels, in equal blocks, and fewer if channels provide few blocks.
 static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
@@ -450,17 +464,22 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
       tuning::convolutionBlockBytes(machine) / rowBytes, 1, rows);
 
   int64_t tiles = llvm::divideCeil(known(groupOut, 64), columns);
-  bool isOfWidenedBytes =
-      isConverted(op, *plan.tile.form) && isa<IntegerType>(types.lhs);
-  if (plan.tile.form->hasMatrices() || isOfWidenedBytes) {
+  if (isConverted(op, *plan.tile.form)) {
+    int64_t pixels = known(input.getDimSize(last), 64);
+    if (std::optional<PaddedRows> padded = paddedRows(op, plan.tile.rows))
+      pixels = padded->pixels;
+    fitting = std::min(
+        fitting,
+        maxConvertedRows(machine, op, estimateProduct(pixels, channels) / group,
+                         bytesOf(plan.tile.form->leftType(types))));
+    // Rows are converted for each block of columns; panels that the L2 cache
+    // does not keep arrive for each block of rows.
+    bool staysInL2 =
+        estimateProduct({panelRows(op), known(groupOut, 64),
+                         bytesOf(types.rhs)}) <= machine.l2Bytes / 2;
+    int64_t rowBlocks = staysInL2 ? rows : llvm::divideCeil(rows, fitting);
     int64_t columnTiles =
-        chooseColumnTiles(machine, tiles, estimateProduct(group, rows));
-    // Their filters pass by for each row.
-    int64_t filterBytes =
-        std::max<int64_t>(estimateProduct(panelRows(op), columns), 1);
-    if (isOfWidenedBytes)
-      columnTiles = std::clamp<int64_t>(
-          tuning::convolutionBlockBytes(machine) / filterBytes, 1, columnTiles);
+        chooseColumnTiles(machine, tiles, estimateProduct(group, rowBlocks));
     plan.blockColumns = columnTiles * columns;
     tiles = llvm::divideCeil(tiles, columnTiles);
   }

@@ -221,6 +221,8 @@ inline constexpr int64_t kMaxLoopsPerRow = 48;
 inline constexpr int64_t kMaxConvertedElements = 1 << 18;
 /// The same with padding.
 inline constexpr int64_t kMaxPaddedElements = 2 * kMaxConvertedElements;
+/// Maximum rows of results for which they are converted together.
+inline constexpr int64_t kMaxConvertedRows = 64;
 /// Wider kernels of depthwise convolutions and pools become a loop.
 inline constexpr int64_t kMaxUnrolledKernel = 16;
 /// Taps per iteration of that loop: they stay in registers beside the sums.
