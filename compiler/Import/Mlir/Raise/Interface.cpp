@@ -45,6 +45,7 @@ static StringRef typeName(Type type) {
   return element.isInteger(1) ? "bool" : element.isIndex() ? "int64" : "";
 }
 
+namespace {
 /// Names that are given, and fresh ones.
 class Names {
 public:
@@ -54,20 +55,47 @@ public:
       name += "_";
     return name;
   }
-  void take(StringRef name) { taken.insert(name); }
+  /// Whether nothing had the name.
+  bool take(StringRef name) { return taken.insert(name).second; }
 
 private:
   llvm::StringSet<> taken;
 };
+} // namespace
 
-static StringAttr nameOf(func::FuncOp function, BlockArgument argument) {
-  if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
-                                                        rt::kNameAttr))
-    return name;
+/// Takes the names that attributes give, of which `attrOf` has that of number
+/// `i` of `count`: no other gets one of them.
+static LogicalResult takeNames(func::FuncOp function, Names &names,
+                               unsigned count, StringRef what,
+                               function_ref<StringAttr(unsigned i)> attrOf) {
+  for (unsigned i = 0; i < count; ++i) {
+    StringAttr name = attrOf(i);
+    if (!name)
+      continue;
+    if (name.empty() || name.getValue().contains('\0'))
+      return emitError(function.getLoc())
+             << what << " " << i
+             << " has a name that is empty or has a zero byte: give it another "
+             << rt::kNameAttr;
+    if (!names.take(name))
+      return emitError(function.getLoc())
+             << "two " << what << "s are named '" << name.getValue()
+             << "': give one another " << rt::kNameAttr;
+  }
+  return success();
+}
+
+/// The name of an argument: from its attribute, from where it is, or its
+/// number.
+static std::string nameOf(func::FuncOp function, BlockArgument argument,
+                          Names &names) {
+  unsigned number = argument.getArgNumber();
+  if (auto given = function.getArgAttrOfType<StringAttr>(number, rt::kNameAttr))
+    return given.str();
   if (auto name = argument.getLoc()->findInstanceOf<NameLoc>();
       name && !name.getName().empty())
-    return name.getName();
-  return {};
+    return names.fresh(name.getName().getValue());
+  return names.fresh("arg" + Twine(number));
 }
 
 static DictionaryAttr describeArgument(func::FuncOp function,
@@ -76,9 +104,7 @@ static DictionaryAttr describeArgument(func::FuncOp function,
                                        Names &dims) {
   Builder b(function.getContext());
   unsigned number = argument.getArgNumber();
-  StringAttr given = nameOf(function, argument);
-  std::string name =
-      names.fresh(given ? Twine(given.getValue()) : "arg" + Twine(number));
+  std::string name = nameOf(function, argument, names);
   NamedAttrList attrs;
   attrs.set(rt::kNameAttr, b.getStringAttr(name));
   if (Attribute element = function.getArgAttr(number, rt::kTypeAttr))
@@ -106,6 +132,12 @@ static DictionaryAttr describeArgument(func::FuncOp function,
 LogicalResult hone::raise::declareArguments(func::FuncOp function,
                                             Block &from) {
   Names names, dims;
+  auto nameAttrOf = [&](unsigned i) {
+    return function.getArgAttrOfType<StringAttr>(i, rt::kNameAttr);
+  };
+  if (failed(takeNames(function, names, function.getNumArguments(), "argument",
+                       nameAttrOf)))
+    return failure();
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (auto labels = function.getArgAttrOfType<ArrayAttr>(i, rt::kDimsAttr))
       for (auto label : labels.getAsRange<Attribute>())
@@ -159,6 +191,12 @@ LogicalResult Raiser::raiseReturn(func::ReturnOp op) {
   SmallVector<Value> values;
   SmallVector<DictionaryAttr> attrs;
   Names names, labels;
+  auto nameAttrOf = [&](unsigned i) {
+    return function.getResultAttrOfType<StringAttr>(i, rt::kNameAttr);
+  };
+  if (failed(takeNames(function, names, op.getNumOperands(), "result",
+                       nameAttrOf)))
+    return failure();
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, rt::kDimsAttr))
       for (Attribute label : dims)
@@ -169,9 +207,8 @@ LogicalResult Raiser::raiseReturn(func::ReturnOp op) {
     Value result = lookup(operand.get());
     if (!isa<RankedTensorType>(result.getType()))
       result = fromScalar(result);
-    auto given = function.getResultAttrOfType<StringAttr>(i, rt::kNameAttr);
-    std::string name =
-        names.fresh(given ? Twine(given.getValue()) : "result" + Twine(i));
+    StringAttr given = nameAttrOf(i);
+    std::string name = given ? given.str() : names.fresh("result" + Twine(i));
     NamedAttrList own;
     own.set(rt::kNameAttr, b.getStringAttr(name));
     if (Attribute element = function.getResultAttr(i, rt::kTypeAttr))
