@@ -41,8 +41,9 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   if (options.precision != Precision::F32)
     graph.addPass(createLowerPrecisionPass(
         {precisionName(options.precision).str(), options.fastBf16}));
-  graph.addPass(createPackWeightsPass(
-      {options.cpuLayouts, options.cpuLayouts && options.orderBytes}));
+  graph.addPass(
+      createPackWeightsPass({options.cpuLayouts, options.fastBf16,
+                             options.cpuLayouts && options.orderBytes}));
   if (options.precision != Precision::F32 && options.fastBf16)
     graph.addPass(createNarrowLeftOperandsPass());
   // Left operands that were padded.

@@ -99,7 +99,7 @@ private:
   /// group]: the rows of the input that a block reads, if they are converted.
   FlatBuffer converted;
   bool converts;
-  ConvertedRows rowsRead = {0, 0};
+  ConvertedRows rowsRead = {0, 0, 0, false};
   Value rowPitch, pixelPitch; ///< Of what is read.
   /// Of a form with matrices.
   std::optional<MatrixRegisters> registers;
@@ -111,7 +111,6 @@ private:
   SmallVector<Value> panelOffsets; ///< One for each vector.
   PanelPlace place;                ///< Of the first.
   SmallVector<Value> outer;        ///< Output coordinates except the last two.
-  Value firstInputRow;             ///< That is converted, or padding before it.
   Value rowInBlock, tileInRow;
   Value prefetchOffset; ///< Of what the tile prefetches.
 };
@@ -172,6 +171,8 @@ void PanelEmitter::planPrefetching() {
   // has brought.
   std::optional<int64_t> rows =
       last > 0 ? constantOf(window.out[last - 1]) : std::nullopt;
+  if (constantOf(window.out[last]) == 0)
+    return;
   if (form.hasMatrices() && rows && *rows <= blockRows)
     rowTiles = llvm::divideCeil(*constantOf(window.out[last]), shape.rows);
   else if (staticRow && !staticRow->empty())
@@ -237,8 +238,6 @@ void PanelEmitter::emitConvertedBlocks() {
       clearPadding();
     }
     setRow(low, low);
-    if (last > 0)
-      firstInputRow = window.start(e, last - 1, outer[last]);
     convertRows(0, e.add(e.mul(outer[0], input.strides[0]), inputChannel),
                 e.cst(0), e.sub(end, e.cst(1)));
     Value firstTile = e.mul(block[3], columnTiles);
@@ -387,11 +386,24 @@ void PanelEmitter::convertRows(size_t d, Value source, Value tap,
                   e.add(e.mul(tap, window.kernel[d]), k), lastRow);
     });
   }
-  Value end = e.add(window.start(e, d, lastRow),
-                    (window.kernel[d] - 1) * window.dilations[d] + 1);
-  e.loop(e.max(start, e.cst(0)), e.min(end, window.in[d]), [&](Value position) {
-    Value row = e.add(e.mul(tap, rowsRead.rows), e.sub(position, start));
+  auto convert = [&](Value position, Value row) {
+    row = e.add(e.mul(tap, rowsRead.rows), row);
     convertRow(e.add(source, e.mul(position, pitch)), e.mul(row, rowPitch));
+  };
+  if (rowsRead.isShared) {
+    Value end = e.add(window.start(e, d, lastRow), window.kernel[d]);
+    return e.loop(
+        e.max(start, e.cst(0)), e.min(end, window.in[d]),
+        [&](Value position) { convert(position, e.sub(position, start)); });
+  }
+  Value firstRow = outer[d + 1];
+  e.loop(firstRow, e.add(lastRow, e.cst(1)), [&](Value row) {
+    Value start = window.start(e, d, row);
+    Value first = e.mul(e.sub(row, firstRow), rowsRead.perOutput);
+    auto [low, high] = window.kernelRange(e, d, start);
+    e.loop(low, high, [&](Value k) {
+      convert(e.add(start, e.mul(k, window.dilations[d])), e.add(first, k));
+    });
   });
 }
 
@@ -558,7 +570,7 @@ SmallVector<Value> PanelEmitter::emitKernel(const ProductTile &tile, size_t d,
             a = e.add(a, e.mul(position, input.strides[window.bufferDim(d)]));
           } else if (d + 1 == last) {
             Value row = e.add(e.mul(outerTap, rowsRead.rows),
-                              e.sub(position, firstInputRow));
+                              e.add(e.mul(rowInBlock, rowsRead.perOutput), k));
             a = e.add(a, e.mul(row, rowPitch));
           }
           return emitKernel(tile, d + 1, a, e.add(bOffset, k), runs, low, high,

@@ -100,11 +100,14 @@ std::optional<PaddedRows> hone::paddedRows(KernelConvOp op, int64_t rows) {
 ConvertedRows hone::convertedRows(KernelConvOp op, int64_t blockRows) {
   ArrayRef<int64_t> kernel = op.getKernel();
   if (kernel.size() == 1)
-    return {1, 1};
+    return {1, 1, 1, false};
   size_t d = kernel.size() - 2;
-  int64_t reach = estimateProduct(kernel[d] - 1, op.getDilations()[d]) + 1;
-  return {estimateProduct(kernel.drop_back(2)),
-          estimateProduct(blockRows - 1, op.getStrides()[d]) + reach};
+  int64_t taps = kernel[d], stride = op.getStrides()[d];
+  int64_t outerTaps = estimateProduct(kernel.drop_back(2));
+  if (op.getDilations()[d] == 1 && stride <= taps)
+    return {outerTaps, estimateProduct(blockRows - 1, stride) + taps, stride,
+            true};
+  return {outerTaps, estimateProduct(blockRows, taps), taps, false};
 }
 
 bool hone::widensPanels(const MicroKernel &form, const ProductTypes &types) {

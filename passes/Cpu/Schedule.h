@@ -45,9 +45,12 @@ struct PaddedRows {
 std::optional<PaddedRows> paddedRows(graph::KernelConvOp op, int64_t rows);
 
 /// The input rows that a block of `blockRows` rows of an image reads, for each
-/// kernel element of the dimensions outside of them.
+/// kernel element of the dimensions outside of them: rows of the output share
+/// them unless many between them would not be read. Kernel element `k` of row
+/// `r` reads row `r * perOutput + k`.
 struct ConvertedRows {
-  int64_t outerTaps, rows;
+  int64_t outerTaps, rows, perOutput;
+  bool isShared;
   int64_t all() const { return outerTaps * rows; }
 };
 ConvertedRows convertedRows(graph::KernelConvOp op, int64_t blockRows);

@@ -495,7 +495,10 @@ static Plan planConvolution(const CpuMachine &machine, KernelConvOp op,
       llvm::divideCeil(tuning::balancedBlocks(machine), tiles), 1);
   fitting = std::min(fitting,
                      std::max<int64_t>(least, llvm::divideCeil(rows, wanted)));
-  int64_t blocks = llvm::divideCeil(rows, fitting);
+  // Blocks of rows that are converted belong to one image.
+  if (isConverted(op, *plan.tile.form) && last > 1)
+    rows = known(out.getDimSize(last - 1), 16);
+  int64_t blocks = llvm::divideCeil(rows, std::min(fitting, rows));
   plan.blockRows = llvm::divideCeil(rows, blocks);
   return plan;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Stores values in bf16 that only products of bf16 read, which round them to it
-// in any case.
+// Stores values in bf16 that only products of bf16 read: nearly all of them
+// round them to it in any case.
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"

@@ -32,8 +32,9 @@ constexpr int64_t maxPaddedBytes = 128 * 1024;
 /// Fewer rows do not pay for putting those of the other side in order.
 constexpr int64_t minOrderedRows = 8;
 
-/// Fewer elements of K are not padded to pairs.
-constexpr int64_t minPaddedK = 16;
+/// Fewer elements of K are not padded to pairs; nor are fewer channels of a
+/// convolution, where pairs are multiplied faster.
+constexpr int64_t minPaddedK = 16, minPaddedChannels = 3;
 
 enum class WeightKind {
   MatmulPanels,
@@ -85,13 +86,12 @@ PackedAttr hone::packedLayout(Value weights) {
 }
 
 /// Elements of K that lie together: those of `packedLayout`, unless bf16 are
-/// wanted one by one, or `rows` are not pairs and padding is not possible. A
-/// convolution has as many rows for each of its `taps`.
-static int64_t stepOf(Value weights, int64_t rows, int64_t taps, bool pairs,
+/// wanted one by one, or `rows` are not pairs and cannot be padded, or are less
+/// than `least`.
+static int64_t stepOf(Value weights, int64_t rows, int64_t least, bool pairs,
                       bool mayPad) {
   int64_t kr = packedLayout(weights).getKr();
-  bool canPair =
-      rows % 2 == 0 || (mayPad && rows > 1 && rows * taps >= minPaddedK);
+  bool canPair = rows % 2 == 0 || (mayPad && rows >= least);
   return kr == 2 && !(pairs && canPair) ? 1 : kr;
 }
 
@@ -368,13 +368,13 @@ static FailureOr<PackJob> jobFor(MatmulOp matmul, bool pairs, bool orders,
   return PackJob{matmul.getRhs(),
                  matmul.getTransposeRhs() ? WeightKind::TransposedMatmulPanels
                                           : WeightKind::MatmulPanels,
-                 1, stepOf(matmul.getRhs(), rows, /*taps=*/1, pairs, isKnown),
+                 1, stepOf(matmul.getRhs(), rows, minPaddedK, pairs, isKnown),
                  orders && shouldOrder(matmul, matmul.getRhs(), rows)};
 }
 
 /// The job for the filter of `conv`, unless it cannot or should not be packed.
-static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs, bool orders,
-                                 RewriterBase &rewriter) {
+static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs, bool padsFew,
+                                 bool orders, RewriterBase &rewriter) {
   auto type = cast<RankedTensorType>(conv.getFilter().getType());
   if (conv.getPacked() || conv.getDepthwise())
     return rewriter.notifyMatchFailure(conv, "packed already");
@@ -399,14 +399,14 @@ static FailureOr<PackJob> jobFor(ConvOp conv, bool pairs, bool orders,
       !ShapedType::isDynamic(conv.getInput().getType().getShape().back());
   if (isOfBytes && !isKnown)
     return notPacked(conv, "the number of channels is not known");
-  return PackJob{
-      conv.getFilter(),
-      depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels, group,
-      stepOf(conv.getFilter(), type.getDimSize(1),
-             ShapedType::getNumElements(type.getShape().drop_front(2)), pairs,
-             isKnown && group == 1),
-      orders && !depthwise && group == 1 && type.getRank() <= 4 &&
-          shouldOrder(conv, conv.getFilter(), type.getDimSize(1))};
+  return PackJob{conv.getFilter(),
+                 depthwise ? WeightKind::Depthwise : WeightKind::ConvPanels,
+                 group,
+                 stepOf(conv.getFilter(), type.getDimSize(1),
+                        padsFew ? minPaddedChannels : minPaddedK, pairs,
+                        isKnown && group == 1),
+                 orders && !depthwise && group == 1 && type.getRank() <= 4 &&
+                     shouldOrder(conv, conv.getFilter(), type.getDimSize(1))};
 }
 
 namespace {
@@ -426,7 +426,7 @@ struct PackWeightsPass : hone::impl::PackWeightsPassBase<PackWeightsPass> {
       if (auto matmul = dyn_cast<MatmulOp>(op))
         job = jobFor(matmul, pairs, orderBytes, rewriter);
       else if (auto conv = dyn_cast<ConvOp>(op))
-        job = jobFor(conv, pairs, orderBytes, rewriter);
+        job = jobFor(conv, pairs, fastBf16, orderBytes, rewriter);
       if (succeeded(job))
         jobs[*job].push_back(op);
     });

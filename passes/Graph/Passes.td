@@ -148,6 +148,8 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
     filters of unknown shape, batched right operands, and products so narrow that panels would mostly be padding.
   }];
   let options = [Option<"pairs", "pairs", "bool", "true", "keep two bf16 of a column together, as CPUs multiply them">,
+                 Option<"fastBf16", "fast-bf16", "bool", "false",
+                        "every machine multiplies pairs of bf16 faster than f32: also three channels are padded">,
                  Option<"orderBytes", "order-bytes", "bool", "false",
                         "put bytes in an order in which sums of two products fit in 16 bits, for CPUs with vectors of 256 "
                         "bits without dot products of bytes">];
@@ -158,8 +160,8 @@ def NarrowLeftOperandsPass : Pass<"hone-narrow-left-operands", "::mlir::func::Fu
   let summary = "store in bf16 what only products of bf16 read";
   let description = [{
     Products of packed pairs of bf16 round their left operands. If nothing else reads the result of a map, product or
-    convolution, it is rounded where it is computed: the same results, and half the bytes between kernels. For machines
-    that multiply bf16. Left alone: products of few or an unknown number of rows, which multiply f32.
+    convolution, it is rounded where it is computed: half the bytes between kernels. Rows too long to be converted, which
+    are multiplied as f32, are read rounded, too. For machines that multiply bf16. Left alone: products of few or an unknown number of rows, which multiply f32.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }

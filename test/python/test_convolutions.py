@@ -137,6 +137,20 @@ class Convolutions(unittest.TestCase):
             hone.compile(model("Conv", attributes, values, {"x": shape, "w": (8, 1, 16, 16)}), output=str(path))
             self.assertLess(path.stat().st_size, 150_000)
 
+    def test_rows_far_apart(self):
+        """Rows between those that a kernel reads are not converted for products of bf16, or are too many to be."""
+        rng = np.random.default_rng(8)
+        for dilation, stride, rows in [(2200, 1, 8), (12, 1, 30), (3, 2, 20), (1, 5, 33)]:
+            pads = [dilation, 1] * 2
+            attributes = dict(kernel_shape=[3, 3], dilations=[dilation, 1], strides=[stride, 1], pads=pads)
+            values = {"x": rng.integers(-4, 5, (2, 64, rows, 24)).astype(np.float32), "w": rng.integers(-4, 5, (32, 64, 3, 3)).astype(np.float32)}
+            parts = model("Conv", attributes, values, {"x": values["x"].shape})
+            want = hone.compile(parts, cpu="x86-64-v3").run({"x": values["x"]})["y"]
+            for cpu in ("native", "emulated-sapphirerapids", "emulated-cooperlake"):
+                with self.subTest(dilation=dilation, stride=stride, cpu=cpu):
+                    got = hone.compile(parts, cpu=cpu, precision="bf16").run({"x": values["x"]})["y"]
+                    np.testing.assert_array_equal(got, want)  # Small integers are exact.
+
     def test_results_with_channels_first(self):
         """Tiles of pixels that are stored transposed: remainders of pixels and channels, images, groups, epilogues, results that others need."""
         rng = np.random.default_rng(7)
