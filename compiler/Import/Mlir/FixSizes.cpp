@@ -112,8 +112,12 @@ LogicalResult Sizes::fix() {
         size = sizes.lookup(label);
     if (type.getShape() == ArrayRef(shape))
       continue;
+    RankedTensorType fixed = type.clone(shape);
+    if (std::string problem = describeSizes(fixed); !problem.empty())
+      return fail() << "input " << argument.getArgNumber()
+                    << " cannot have the sizes that are given: it " << problem;
     // Shape inference takes the cast away, and the sizes further.
-    argument.setType(type.clone(shape));
+    argument.setType(fixed);
     auto cast = tensor::CastOp::create(b, argument.getLoc(), type, argument);
     argument.replaceAllUsesExcept(cast, cast);
   }
