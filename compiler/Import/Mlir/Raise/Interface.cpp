@@ -85,6 +85,15 @@ static LogicalResult takeNames(func::FuncOp function, Names &names,
   return success();
 }
 
+/// Takes the names of the arguments' dimensions, which may share them.
+static void takeLabels(func::FuncOp function, Names &names) {
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, rt::kDimsAttr))
+      for (Attribute label : dims)
+        if (auto text = dyn_cast<StringAttr>(label))
+          names.take(text);
+}
+
 /// The name of an argument: from its attribute, from where it is, or its
 /// number.
 static std::string nameOf(func::FuncOp function, BlockArgument argument,
@@ -138,11 +147,7 @@ LogicalResult hone::raise::declareArguments(func::FuncOp function,
   if (failed(takeNames(function, names, function.getNumArguments(), "argument",
                        nameAttrOf)))
     return failure();
-  for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (auto labels = function.getArgAttrOfType<ArrayAttr>(i, rt::kDimsAttr))
-      for (auto label : labels.getAsRange<Attribute>())
-        if (auto text = dyn_cast<StringAttr>(label))
-          dims.take(text);
+  takeLabels(function, dims);
   SmallVector<Type> types;
   SmallVector<DictionaryAttr> attrs;
   SmallVector<Location> locs;
@@ -197,11 +202,7 @@ LogicalResult Raiser::raiseReturn(func::ReturnOp op) {
   if (failed(takeNames(function, names, op.getNumOperands(), "result",
                        nameAttrOf)))
     return failure();
-  for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, rt::kDimsAttr))
-      for (Attribute label : dims)
-        if (auto text = dyn_cast<StringAttr>(label))
-          labels.take(text);
+  takeLabels(function, labels);
   for (OpOperand &operand : op->getOpOperands()) {
     unsigned i = operand.getOperandNumber();
     Value result = lookup(operand.get());

@@ -50,6 +50,17 @@ LogicalResult Structured::cloneNeeded(raise::Body &scalars) {
   return success();
 }
 
+SmallVector<Type> Structured::elementTypes() const {
+  return llvm::map_to_vector(outputs, [](const Operand &output) {
+    return storageType(getElementTypeOrSelf(output.old));
+  });
+}
+
+void Structured::defineAll(Operation *map, const Space &space) {
+  for (auto [output, result] : llvm::zip_equal(outputs, map->getResults()))
+    define(output, arrange(result, space.loops, output.map));
+}
+
 LogicalResult Structured::raiseParallel() {
   FailureOr<Space> found = outputSpace();
   if (failed(found))
@@ -66,12 +77,9 @@ LogicalResult Structured::raiseParallel() {
     for (const Operand &operand : *operands)
       if (isRead(operand))
         elements.take(operand);
-  SmallVector<Type> types;
-  for (const Operand &output : outputs)
-    types.push_back(storageType(getElementTypeOrSelf(output.old)));
   LogicalResult result = success();
   Operation *map =
-      r.mapOp(types, elements.inputs, found->sizes,
+      r.mapOp(elementTypes(), elements.inputs, found->sizes,
               [&](OpBuilder &b, ValueRange values) {
                 raise::Body scalars(r, b, /*onHost=*/false);
                 elements.begin(scalars, b, values);
@@ -87,8 +95,7 @@ LogicalResult Structured::raiseParallel() {
               });
   if (failed(result))
     return failure();
-  for (auto [i, output] : llvm::enumerate(outputs))
-    define(output, arrange(map->getResult(i), found->loops, output.map));
+  defineAll(map, *found);
   return success();
 }
 
@@ -101,12 +108,9 @@ LogicalResult Structured::raiseLoops() {
     elements.take(output);
   for (const Operand &input : inputs)
     elements.indexed.push_back(&input);
-  SmallVector<Type> types;
-  for (const Operand &output : outputs)
-    types.push_back(storageType(getElementTypeOrSelf(output.old)));
   LogicalResult result = success();
   Operation *map = r.mapOp(
-      types, elements.inputs, found->sizes,
+      elementTypes(), elements.inputs, found->sizes,
       [&](OpBuilder &b, ValueRange values) {
         raise::Body scalars(r, b, /*onHost=*/false);
         elements.begin(scalars, b, values);
@@ -157,7 +161,6 @@ LogicalResult Structured::raiseLoops() {
     return failure();
   remarkSlow(map, "raise-to-graph",
              "its reduction is computed one element after the other");
-  for (auto [i, output] : llvm::enumerate(outputs))
-    define(output, arrange(map->getResult(i), found->loops, output.map));
+  defineAll(map, *found);
   return success();
 }

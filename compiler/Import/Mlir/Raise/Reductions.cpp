@@ -148,12 +148,9 @@ LogicalResult Structured::raiseReduction(ArrayRef<Combination> parts) {
   if (isPlain) {
     reduced.push_back(elements.inputs.front());
   } else {
-    SmallVector<Type> types;
-    for (const Operand &output : outputs)
-      types.push_back(storageType(getElementTypeOrSelf(output.old)));
     LogicalResult result = success();
     Operation *map = r.mapOp(
-        types, elements.inputs, elements.space.sizes,
+        elementTypes(), elements.inputs, elements.space.sizes,
         [&](OpBuilder &b, ValueRange values) {
           raise::Body scalars(r, b, /*onHost=*/false);
           elements.begin(scalars, b, values);

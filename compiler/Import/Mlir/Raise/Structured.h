@@ -79,6 +79,10 @@ private:
   void dropUnitAxes(Operand &operand);
   void keepNeededOutputs();
   void define(const Operand &output, mlir::Value result);
+  /// The same for all results of a map over the space.
+  void defineAll(mlir::Operation *map, const Space &space);
+  /// Of the results, as tensors store them.
+  llvm::SmallVector<mlir::Type> elementTypes() const;
   /// The operand that is the result, without any computation.
   const Operand *copied();
   mlir::LogicalResult cloneNeeded(Body &scalars);
