@@ -167,17 +167,15 @@ void PanelEmitter::planPrefetching() {
   std::optional<int64_t> channels = constantOf(groupOut);
   if (packs || !channels)
     return;
-  // Products of matrices hide less, and nothing of what a block of rows before
-  // has brought.
-  std::optional<int64_t> rows =
-      last > 0 ? constantOf(window.out[last - 1]) : std::nullopt;
-  if (constantOf(window.out[last]) == 0)
-    return;
-  if (form.hasMatrices() && rows && *rows <= blockRows)
-    rowTiles = llvm::divideCeil(*constantOf(window.out[last]), shape.rows);
-  else if (staticRow && !staticRow->empty())
+  if (staticRow && !staticRow->empty()) {
     rowTiles = staticRow->back().number + staticRow->back().count;
-  else
+  } else if (form.hasMatrices() && last > 0) {
+    // These hide nothing of what a block of rows before has brought.
+    std::optional<int64_t> rows = constantOf(window.out[last - 1]);
+    if (rows && *rows <= blockRows)
+      rowTiles = llvm::divideCeil(*constantOf(window.out[last]), shape.rows);
+  }
+  if (rowTiles == 0)
     return;
   prefetched = prefetchedElements(
       machine, form, types,

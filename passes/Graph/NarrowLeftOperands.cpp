@@ -23,10 +23,12 @@ using namespace hone::graph;
 /// f32.
 static bool isRounded(OpOperand &use) {
   Operation *op = use.getOwner();
-  if (!isa<MatmulOp, ConvOp>(op) || use.getOperandNumber() != 0)
-    return false;
-  auto packed = op->getAttrOfType<PackedAttr>("packed");
-  if (!packed || packed.getKr() != 2)
+  PackedAttr packed;
+  if (auto matmul = dyn_cast<MatmulOp>(op))
+    packed = matmul.getPackedAttr();
+  else if (auto conv = dyn_cast<ConvOp>(op))
+    packed = conv.getPackedAttr();
+  if (!packed || packed.getKr() != 2 || use.getOperandNumber() != 0)
     return false;
   auto result = cast<RankedTensorType>(op->getResult(0).getType());
   return result.hasStaticShape() &&
