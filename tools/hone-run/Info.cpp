@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone info`: what a model takes, returns and needs.
 #include "runtime/loader/ArithmeticSummary.h"
+#include "runtime/loader/ValueTypes.h"
 #include "tools/hone-run/Model.h"
 
 #include <algorithm>
@@ -16,9 +17,9 @@ namespace {
 Json valueJson(const hone_descriptor &model, const hone_value_info &info) {
   Json json;
   json["name"] = info.name;
-  json["kind"] = kindName(info.kind);
+  json["kind"] = hone::valueKindName(info.kind);
   if (info.element_kind != HONE_KIND_NONE)
-    json["element_kind"] = kindName(info.element_kind);
+    json["element_kind"] = hone::valueKindName(info.element_kind);
   if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
     json["key_type"] = hone_type_name(info.key_type);
   json["type"] = hone_type_name(info.type);

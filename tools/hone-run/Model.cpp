@@ -2,6 +2,7 @@
 // Loads a model and makes its inputs, from files or from a seeded generator.
 #include "tools/hone-run/Model.h"
 #include "runtime/core/Printable.h"
+#include "runtime/loader/ValueTypes.h"
 #include "tools/hone-run/OnnxValue.h"
 
 #include <algorithm>
@@ -344,21 +345,6 @@ std::string hone::run::dimText(const hone_descriptor &model,
   return info.dim_names && info.dim_names[dim] ? info.dim_names[dim] : "?";
 }
 
-const char *hone::run::kindName(int32_t kind) {
-  switch (kind) {
-  case HONE_KIND_TENSOR:
-    return "tensor";
-  case HONE_KIND_SEQUENCE:
-    return "sequence";
-  case HONE_KIND_OPTIONAL:
-    return "optional";
-  case HONE_KIND_MAP:
-    return "map";
-  default:
-    return "none";
-  }
-}
-
 std::string hone::run::typeText(const hone_descriptor &model,
                                 const hone_value_info &info) {
   std::string text = hone_type_name(info.type);
@@ -368,12 +354,6 @@ std::string hone::run::typeText(const hone_descriptor &model,
       text += (d ? "," : "") + dimText(model, info, d);
     text += ']';
   }
-  if (info.kind == HONE_KIND_MAP || info.element_kind == HONE_KIND_MAP)
-    text =
-        std::string("map(") + hone_type_name(info.key_type) + ", " + text + ")";
-  if (info.element_kind == HONE_KIND_SEQUENCE)
-    text = "sequence(" + text + ")";
-  if (info.kind == HONE_KIND_SEQUENCE || info.kind == HONE_KIND_OPTIONAL)
-    text = std::string(kindName(info.kind)) + "(" + text + ")";
-  return text;
+  return hone::valueTypeText(text, info.kind, info.element_kind,
+                             hone_type_name(info.key_type));
 }

@@ -99,8 +99,6 @@ private:
 std::string dimText(const hone_descriptor &model, const hone_value_info &info,
                     int32_t dim);
 
-/// "tensor", "sequence", ...
-const char *kindName(int32_t kind);
 /// "float[batch,384]", "sequence(float)"
 std::string typeText(const hone_descriptor &model, const hone_value_info &info);
 

@@ -7,6 +7,7 @@
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Import/Onnx/Reader/Model.h"
 #include "hone/abi.h"
+#include "runtime/loader/ValueTypes.h"
 
 using namespace mlir;
 using namespace hone;
@@ -39,28 +40,15 @@ static llvm::json::Value known(int64_t number) {
 
 //===- Parts --------------------------------------------------------------===//
 
-static const char *kindName(int32_t kind) {
-  switch (kind) {
-  case HONE_KIND_SEQUENCE:
-    return "sequence";
-  case HONE_KIND_OPTIONAL:
-    return "optional";
-  case HONE_KIND_MAP:
-    return "map";
-  default:
-    return "tensor";
-  }
-}
-
 /// "float[n, 4]", "sequence(float[?])"
 static std::string typeText(const ValueInfo &value, const ModelInfo &info) {
-  std::string text =
-      onnx::elementTypeName(static_cast<onnx::ElementType>(value.type));
-  text += shapeText(value, info.freeDims);
-  for (int32_t kind : {value.elementKind, value.kind})
-    if (kind != HONE_KIND_NONE && kind != HONE_KIND_TENSOR)
-      text = (kindName(kind) + Twine("(") + text + ")").str();
-  return text;
+  auto nameOf = [](int32_t type) {
+    return onnx::elementTypeName(static_cast<onnx::ElementType>(type));
+  };
+  std::string tensor = nameOf(value.type);
+  tensor += shapeText(value, info.freeDims);
+  return valueTypeText(tensor, value.kind, value.elementKind,
+                       nameOf(value.keyType));
 }
 
 static Array valuesJson(ArrayRef<ValueInfo> values, const ModelInfo &info) {
