@@ -92,15 +92,16 @@ run(const WorkerCall &call,
 }
 
 /// Compiles the file `model`, or the bytes where it is a bytes object, to the
-/// library `output`, with the schedules of the files `tuned`, and describes it
+/// library `output`, with the schedules of the files `tuned` and the
+/// `pipelines` after phases, whose passes may be in `plugins`, and describes it
 /// in the page `report`; `gpu`, `overrides` and `report` may be None.
 /// `progress` is None, or called with the current activity and the fraction
 /// that is done.
 static void compile(nb::object model, nb::str output, nb::str target,
                     nb::str cpu, nb::object gpu, nb::dict dims, nb::dict shapes,
                     nb::object overrides, nb::str precision, int64_t threads,
-                    nb::str symbol, nb::list tuned, nb::object report,
-                    nb::object progress) {
+                    nb::str symbol, nb::list tuned, nb::dict pipelines,
+                    nb::list plugins, nb::object report, nb::object progress) {
   std::vector<std::string> options = {"--target=" + argument(target),
                                       "--cpu=" + argument(cpu),
                                       "--precision=" + argument(precision),
@@ -113,6 +114,11 @@ static void compile(nb::object model, nb::str output, nb::str target,
     options.push_back("--gpu=" + argument(gpu));
   for (nb::handle file : tuned)
     options.push_back("--tuned=" + argument(file));
+  for (auto [phase, pipeline] : pipelines)
+    options.push_back("--pipeline-after=" + argument(phase) + "=" +
+                      argument(pipeline));
+  for (nb::handle plugin : plugins)
+    options.push_back("--load-pass-plugin=" + argument(plugin));
   if (!report.is_none())
     options.push_back("--report=" + argument(report));
   WorkerCall call = makeCall("compile", model, std::move(dims),
@@ -160,7 +166,8 @@ NB_MODULE(_compiler, m) {
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu").none(),
         nb::arg("dims"), nb::arg("shapes"), nb::arg("overrides").none(),
         nb::arg("precision"), nb::arg("threads"), nb::arg("symbol"),
-        nb::arg("tuned"), nb::arg("report").none(), nb::arg("progress").none());
+        nb::arg("tuned"), nb::arg("pipelines"), nb::arg("plugins"),
+        nb::arg("report").none(), nb::arg("progress").none());
   m.def("check", &::check, nb::arg("model"), nb::arg("dims"), nb::arg("shapes"),
         nb::arg("overrides").none(), nb::arg("progress").none());
 }

@@ -52,6 +52,8 @@ public:
   Outcome estimate();
 
 private:
+  Outcome importModel();
+  Outcome runPipelines(Phase phase);
   Outcome lowerGraph();
   Outcome printPhase();
   Outcome planHost();
@@ -116,9 +118,21 @@ static std::pair<std::error_code, std::string> describe(llvm::Error error) {
   return {code, text};
 }
 
+/// Reports an internal error, unless it is the user's own.
 Outcome Compile::internal(StringRef what) {
+  if (session.pipelines().hasFailed())
+    return Outcome::UserError;
   session.error(("internal error: " + what).str());
+  if (std::string phases = session.pipelines().phases(); !phases.empty())
+    session.note("the pipeline after " + phases +
+                 " may be the reason: try without it");
   return Outcome::Internal;
+}
+
+/// Runs the user's pipelines after a phase of the model.
+Outcome Compile::runPipelines(Phase phase) {
+  return failed(session.pipelines().run(phase, *module)) ? Outcome::UserError
+                                                         : Outcome::Done;
 }
 
 /// Determines where the files go. Called before the import and again after it,
@@ -190,11 +204,8 @@ Outcome Compile::run() {
   }
   if (Outcome outcome = readTuning(); outcome != Outcome::Done)
     return outcome;
-  if (!session.begin("import", 0))
-    return Outcome::Cancelled;
-  module = session.import();
-  if (!module)
-    return Outcome::UserError;
+  if (Outcome outcome = importModel(); outcome != Outcome::Done)
+    return outcome;
   if (!toStandardOutput())
     if (Outcome outcome = findPlaces(); outcome != Outcome::Done)
       return outcome;
@@ -222,14 +233,18 @@ Outcome Compile::run() {
 }
 
 Outcome Compile::estimate() {
-  if (!session.begin("import", 0))
-    return Outcome::Cancelled;
-  module = session.import();
-  if (!module)
-    return Outcome::UserError;
+  if (Outcome outcome = importModel(); outcome != Outcome::Done)
+    return outcome;
   if (Outcome outcome = lowerGraph(); outcome != Outcome::Done)
     return outcome;
   return planHost();
+}
+
+Outcome Compile::importModel() {
+  if (!session.begin("import", 0))
+    return Outcome::Cancelled;
+  module = session.import();
+  return module ? runPipelines(Phase::Import) : Outcome::UserError;
 }
 
 Outcome Compile::lowerGraph() {
@@ -250,6 +265,8 @@ Outcome Compile::lowerGraph() {
   if (failed(runPhase(
           *module, [&](OpPassManager &pm) { buildGraphPipeline(pm, graph); })))
     return internal("the graph phase failed");
+  if (Outcome outcome = runPipelines(Phase::Graph); outcome != Outcome::Done)
+    return outcome;
   for (auto function : module->getOps<func::FuncOp>()) {
     session.stats.kernels += function->hasAttr(rt::kKernelAttr);
     if (auto formats = function->getAttrOfType<ArrayAttr>(kRoundedWeightsAttr))
@@ -664,10 +681,12 @@ static Outcome compileWith(Session &session,
                   "'; there are f32, bf16, f16 and auto");
     return Outcome::WrongUsage;
   }
+  if (llvm::Error error = session.readPipelines())
+    return session.fail(std::move(error), Outcome::WrongUsage);
   llvm::Expected<Targets> targets =
       Targets::create(options.target,
                       {options.cpu, options.gpu, options.threads, *precision,
-                       *last >= Phase::Obj},
+                       *last >= Phase::Obj, &session.pipelines()},
                       [&](StringRef text) { session.note(text); });
   if (!targets)
     return session.fail(targets.takeError(), Outcome::WrongUsage);

@@ -16,6 +16,9 @@
 using namespace mlir;
 using namespace hone;
 
+/// In bytes.
+static constexpr size_t kLongestNote = 1000;
+
 /// "node 'x': " unless the message says so itself.
 static std::string describeLocation(Location loc, StringRef message) {
   auto name = loc->findInstanceOf<NameLoc>();
@@ -77,8 +80,13 @@ Session::Session(const CompileOptions &options,
     std::lock_guard<std::mutex> lock(mutex);
     tell(severityText(diagnostic.getSeverity()),
          where + describeLocation(diagnostic.getLocation(), text) + text);
-    for (Diagnostic &note : diagnostic.getNotes())
-      tell("note: ", note.str());
+    for (Diagnostic &note : diagnostic.getNotes()) {
+      // MLIR adds the operation, which may be the whole model.
+      std::string text = note.str();
+      if (text.size() > kLongestNote)
+        text.replace(kLongestNote, text.npos, " ...");
+      tell("note: ", text);
+    }
     return success();
   });
 }
@@ -93,6 +101,16 @@ Session::~Session() {
 }
 
 void Session::dropContext() { mlirContext.reset(); }
+
+llvm::Error Session::readPipelines() {
+  for (const std::string &plugin : options.passPlugins)
+    if (llvm::Error error = loadPassPlugin(plugin))
+      return error;
+  for (const auto &[phase, text] : options.pipelines)
+    if (llvm::Error error = userPipelines.add(phase, text, *mlirContext))
+      return error;
+  return llvm::Error::success();
+}
 
 void Session::tell(StringRef severity, StringRef text) {
   if (callbacks.message)

@@ -6,6 +6,7 @@
 #include "compiler/Driver/Driver.h"
 #include "compiler/Driver/Explanation.h"
 #include "compiler/Driver/Files.h"
+#include "compiler/Pipeline/UserPipelines.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -27,6 +28,10 @@ public:
   /// Ends the life of all IR, and frees its memory.
   void dropContext();
   llvm::ThreadPoolInterface &pool() { return *threads; }
+
+  /// Loads the plugins and reads the pipelines of the options.
+  llvm::Error readPipelines();
+  const UserPipelines &pipelines() const { return userPipelines; }
 
   void error(llvm::StringRef text);
   void note(llvm::StringRef text);
@@ -65,6 +70,7 @@ private:
   std::vector<std::string> files;
   std::unique_ptr<llvm::DefaultThreadPool> threads;
   std::unique_ptr<mlir::MLIRContext> mlirContext;
+  UserPipelines userPipelines;
   std::mutex mutex; ///< messages and progress come from any thread
   std::atomic<bool> cancelled = false;
   std::string phase;

@@ -13,16 +13,33 @@ OwningOpRef<ModuleOp> Backend::lower(func::FuncOp kernel, Phase last,
   // It is called from outside now.
   clone.setPublic();
   module->push_back(clone);
-  auto build = [&](OpPassManager &pm) {
-    buildKernelLinalgPipeline(pm);
-    if (last >= Phase::Buffer)
-      addBufferPhase(pm);
-    if (last >= Phase::Llvm)
-      addLlvmPhase(pm);
-  };
-  if (failed(runPhase(*module, build)))
-    return nullptr;
+  SmallVector<Phase> pending;
+  for (Phase phase : {Phase::Linalg, Phase::Buffer, Phase::Llvm}) {
+    pending.push_back(phase);
+    // In one run if nothing comes between: MLIR's verifier ends each.
+    if (phase < last && !hasPipelines(phase))
+      continue;
+    if (failed(runPhase(*module, [&](OpPassManager &pm) {
+          for (Phase next : pending)
+            addPhase(pm, next);
+        })))
+      return nullptr;
+    pending.clear();
+    if (hasPipelines(phase) && failed(pipelines->run(phase, *module)))
+      return nullptr;
+    if (phase == last)
+      break;
+  }
   return module;
+}
+
+void Backend::addPhase(OpPassManager &pm, Phase phase) const {
+  if (phase == Phase::Linalg)
+    buildKernelLinalgPipeline(pm);
+  else if (phase == Phase::Buffer)
+    addBufferPhase(pm);
+  else
+    addLlvmPhase(pm);
 }
 
 llvm::Expected<std::string> Backend::emitText(ModuleOp) const {

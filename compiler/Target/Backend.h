@@ -3,7 +3,7 @@
 #ifndef HONE_COMPILER_TARGET_BACKEND_H
 #define HONE_COMPILER_TARGET_BACKEND_H
 
-#include "compiler/Pipeline/Phases.h"
+#include "compiler/Pipeline/UserPipelines.h"
 #include "compiler/Target/CodeForm.h"
 #include "compiler/Target/ModelInfo.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -25,6 +25,7 @@ struct TargetOptions {
   int64_t threads = 0;            ///< that runs are expected to use; 0: unknown
   Precision precision = Precision::F32;
   bool files = true; ///< objects or a library are made, not text alone
+  const UserPipelines *pipelines = nullptr; ///< as in Backend::setPipelines
 };
 
 /// Receives what the user should know before the compilation.
@@ -62,6 +63,10 @@ struct KernelReport {
 class Backend {
 public:
   virtual ~Backend() = default;
+
+  /// Lets `lower` run pipelines of the user after phases; they must outlive the
+  /// target.
+  void setPipelines(const UserPipelines *own) { pipelines = own; }
 
   /// Adds passes that mark this target's kernels to the end of the graph phase.
   virtual void addPlacement(mlir::OpPassManager &pm) const {}
@@ -102,6 +107,14 @@ protected:
   /// for all targets.
   virtual void addBufferPhase(mlir::OpPassManager &pm) const = 0;
   virtual void addLlvmPhase(mlir::OpPassManager &pm) const = 0;
+
+private:
+  void addPhase(mlir::OpPassManager &pm, Phase phase) const;
+  bool hasPipelines(Phase phase) const {
+    return pipelines && pipelines->runsAfter(phase);
+  }
+
+  const UserPipelines *pipelines = nullptr;
 };
 
 /// A target other than the CPU, as listed in Targets.cpp.

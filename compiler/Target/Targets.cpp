@@ -68,6 +68,7 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
   if (!cpu)
     return cpu.takeError();
   targets.cpu = std::move(*cpu);
+  targets.cpu->setPipelines(options.pipelines);
   SmallVector<const TargetInfo *> devices;
   for (StringRef name : llvm::split(list, ',')) {
     if (name == CpuBackend::kName) {
@@ -99,6 +100,7 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
   if (!device)
     return device.takeError();
   targets.device = std::move(*device);
+  targets.device->setPipelines(options.pipelines);
   return targets;
 }
 

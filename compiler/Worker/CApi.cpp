@@ -79,20 +79,23 @@ static std::string makeArgument(const std::string &name, std::string value) {
     known = split != std::string::npos && split > 0 &&
             isNumber(value.substr(split + 1), 0);
   }
-  if (name == "shape") {
+  if (name == "shape" || name == "pipeline-after") {
     size_t split = value.rfind('=');
     known = split != std::string::npos && split > 0;
   }
-  known |= name == "override" ||
-           ((name == "tuned" || name == "report") && !value.empty());
+  known |=
+      name == "override" ||
+      ((name == "tuned" || name == "report" || name == "load-pass-plugin") &&
+       !value.empty());
   return known ? "--" + name + "=" + value : "";
 }
 
 static void set(hone_compiler &compiler, const std::string &name,
                 const std::string &argument) {
   std::string prefix = "--" + name + "=";
-  bool addsUp =
-      name == "dim" || name == "shape" || name == "override" || name == "tuned";
+  bool addsUp = name == "dim" || name == "shape" || name == "override" ||
+                name == "tuned" || name == "load-pass-plugin" ||
+                name == "pipeline-after";
   for (std::string &other : compiler.options)
     if (!addsUp && other.compare(0, prefix.size(), prefix) == 0) {
       other = argument;

@@ -15,6 +15,8 @@ def compile(
     threads: int,
     symbol: str,
     tuned: list[str],
+    pipelines: dict[str, str],
+    plugins: list[str],
     report: str | None,
     progress: Callable[[str, float], object] | None,
 ) -> None: ...

@@ -74,12 +74,12 @@ def items(what: str, values: Any, kind: str) -> list[Any]:
     raise ArgumentTypeError(f"{what} must be a list of {kind}, not {type(values).__name__}")
 
 
-def _by_name(what: str, kind: str, given: Any) -> Iterator[tuple[str, Any]]:
+def _by_name(what: str, kind: str, given: Any, values: str = "sizes") -> Iterator[tuple[str, Any]]:
     """What a dict gives for the names of such things."""
     try:
         pairs = dict(given or {})
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"{what} must be a dict of sizes by name, not {type(given).__name__}") from None
+        raise ArgumentTypeError(f"{what} must be a dict of {values} by name, not {type(given).__name__}") from None
     for name, value in pairs.items():
         if not isinstance(name, str):
             raise ArgumentTypeError(f"{what}: the name of {kind} is a str, not {type(name).__name__}")
@@ -98,6 +98,11 @@ def shapes(given: Any) -> dict[str, list[int]]:
         what = f"shapes[{name!r}]"
         checked[name] = [number(what, size, 2**63 - 1) for size in items(what, shape, "sizes")]
     return checked
+
+
+def pipelines(given: Any) -> dict[str, str]:
+    """Pipelines of passes by phase."""
+    return {phase: text(f"pipelines[{phase!r}]", pipeline) for phase, pipeline in _by_name("pipelines", "a phase", given, "pipelines")}
 
 
 def names(overrides: Any) -> list[str] | None:

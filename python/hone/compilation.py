@@ -43,6 +43,8 @@ def compile_library(
     threads: int = 0,
     symbol: str = "hone_model",
     tuned: arguments.Path | Iterable[arguments.Path] = (),
+    pipelines: Mapping[str, str] | None = None,
+    plugins: arguments.Path | Iterable[arguments.Path] = (),
     report: arguments.Path | None = None,
     progress: arguments.Progress | None = None,
 ) -> None:
@@ -65,6 +67,9 @@ def compile_library(
     threads    how many threads runs will use, at most 1024; 0 for one per processor
     symbol     the function that the library exports, an identifier of C
     tuned      the path of a file that `hone tune` wrote, or a list of them
+    pipelines  pipelines of MLIR passes to run after phases, {"graph": "builtin.module(func.func(canonicalize))"};
+               there are "import", "graph", "linalg", "buffer" and "llvm"
+    plugins    the path of a library with passes for them, or a list of such
     report     the path of a page of HTML that describes the library: its kernels as a graph, their cost and schedules, and
                the memory over time
     progress   called as progress(activity, fraction) about every 50 ms, in this thread, with a str and a float from 0 to 1;
@@ -88,6 +93,8 @@ def compile_library(
         threads=arguments.threads(threads),
         symbol=arguments.text("symbol", symbol),
         tuned=arguments.paths("tuned", tuned),
+        pipelines=arguments.pipelines(pipelines),
+        plugins=arguments.paths("plugins", plugins),
         report=None if report is None else arguments.path("report", report),
         progress=arguments.callback("progress", progress),
     )
@@ -107,13 +114,15 @@ def compile(
     threads: int = 0,
     symbol: str = "hone_model",
     tuned: arguments.Path | Iterable[arguments.Path] = (),
+    pipelines: Mapping[str, str] | None = None,
+    plugins: arguments.Path | Iterable[arguments.Path] = (),
     report: arguments.Path | None = None,
     progress: arguments.Progress | None = None,
 ) -> Model:
     """Compiles a model, of ONNX or MLIR, and opens it: a Model. `output` is the path of the library that is to be kept, None for one in
     memory only. Other options and errors are those of compile_library, and RunError if the model cannot run on this
     machine."""
-    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, report=report, progress=progress)
+    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, pipelines=pipelines, plugins=plugins, report=report, progress=progress)
     if output is not None:
         output = arguments.path("output", output)
         compile_library(model, output, **options)

@@ -160,6 +160,12 @@ class ArgumentTest(FolderTest):
             ({"tuned": 3}, TypeError, "tuned must be a list of paths, not int"),
             ({"tuned": [3]}, TypeError, "tuned must be a str or a path, not int"),
             ({"tuned": str(self.folder / "no.json")}, hone.CompileError, "no.json"),
+            ({"pipelines": 3}, TypeError, "pipelines must be a dict of pipelines by name, not int"),
+            ({"pipelines": {"graph": 3}}, TypeError, r"pipelines\['graph'\] must be a str, not int"),
+            ({"pipelines": {"tea": "builtin.module(cse)"}}, ValueError, "there is no IR after 'tea'"),
+            ({"pipelines": {"graph": "cse"}}, ValueError, "the pipeline after 'graph': "),
+            ({"pipelines": {"graph": "builtin.module(hone-host-buffer)"}}, hone.CompileError, "'graph' failed in pass 'hone-verify-host'"),
+            ({"plugins": self.folder / "no.so"}, ValueError, "no.so' cannot be loaded"),
             ({"progress": 3}, TypeError, "progress must be callable, not int"),
         ]
         for options, error, text in wrong:

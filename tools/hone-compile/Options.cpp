@@ -28,6 +28,15 @@ static void addImport(CommandLine &line, CommandOptions &options,
   line.app().add_flag("--worker-model", options.givenModel)->group("");
 }
 
+/// The phase and the pipeline of PHASE=PIPELINE.
+static std::pair<std::string, std::string>
+splitPipeline(const std::string &text) {
+  size_t split = text.find('=');
+  if (split == text.npos)
+    failUsage("--pipeline-after wants PHASE=PIPELINE, not '" + text + "'");
+  return {text.substr(0, split), text.substr(split + 1)};
+}
+
 /// Parses the command line, and takes over the sizes that it gives.
 static std::optional<int> parse(CommandLine &line, int argc, char **argv,
                                 GivenSizes &sizes, CompileOptions &options) {
@@ -70,6 +79,19 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
                "schedules found by hone tune; if several files have one for a "
                "kernel, the best wins")
       ->option_text("FILE");
+  line.addList("--load-pass-plugin", compile.passPlugins,
+               "a library with passes for --pipeline-after")
+      ->option_text("FILE");
+  app.add_option_function<std::vector<std::string>>(
+         "--pipeline-after",
+         [&](const std::vector<std::string> &given) {
+           for (const std::string &text : given)
+             compile.pipelines.push_back(splitPipeline(text));
+         },
+         "passes to run after a phase (import, graph, linalg, buffer, llvm), "
+         "as in graph='builtin.module(func.func(canonicalize))'")
+      ->option_text("PHASE=PIPELINE")
+      ->allow_extra_args(false);
   line.addSymbol(compile.symbol, "the function that the library exports")
       ->capture_default_str();
   app.add_flag("--header", compile.header,
