@@ -44,8 +44,6 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
   graph.addPass(
       createPackWeightsPass({options.cpuLayouts, options.fastBf16,
                              options.cpuLayouts && options.orderBytes}));
-  if (options.precision != Precision::F32 && options.fastBf16)
-    graph.addPass(createNarrowLeftOperandsPass());
   // Left operands that were padded.
   graph.addPass(createFoldConstantsPass());
   graph.addPass(createInferShapesPass());
@@ -59,6 +57,8 @@ void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
     graph.addPass(createSplitReductionsPass());
   }
   graph.addPass(createFormGroupsPass({options.cpuLayouts}));
+  if (options.precision != Precision::F32 && options.fastBf16)
+    graph.addPass(createNarrowValuesPass());
   graph.addPass(createVerifyGraphPass());
   if (!options.outline)
     return;

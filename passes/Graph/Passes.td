@@ -156,16 +156,6 @@ def PackWeightsPass : Pass<"hone-pack-weights", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
-def NarrowLeftOperandsPass : Pass<"hone-narrow-left-operands", "::mlir::func::FuncOp"> {
-  let summary = "store in bf16 what only products of bf16 read";
-  let description = [{
-    Products of packed pairs of bf16 round their left operands. If nothing else reads the result of a map, product or
-    convolution, it is rounded where it is computed: half the bytes between kernels. Rows too long to be converted, which
-    are multiplied as f32, are read rounded, too. For machines that multiply bf16. Left alone: products of few or an unknown number of rows, which multiply f32.
-  }];
-  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
-}
-
 def SplitRowsPass : Pass<"hone-split-rows", "::mlir::func::FuncOp"> {
   let summary = "compute depthwise convolutions with their pointwise neighbours band by band";
   let description = [{
@@ -246,6 +236,22 @@ def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
     Option<"storeTransposed", "store-transposed", "bool", "false", "convolutions may store their results transposed">
   ];
   let dependentDialects = ["::hone::graph::GraphDialect"];
+}
+
+def NarrowValuesPass : Pass<"hone-narrow-values", "::mlir::func::FuncOp"> {
+  let summary = "store in bf16 what products of bf16 read";
+  let description = [{
+    Products of packed pairs of bf16 round their left operands, but for those of few or an unknown number of rows, which
+    multiply f32. A value that a kernel stores is rounded there, to half the bytes, if such products read it, directly or
+    after operations that only move it, and if
+    - nothing else does, or
+    - it was computed from results of such products, and maps add or scale it (a residual).
+
+    Values of which every path ends in ones that are rounded follow, such as the other summand. Kernels compute with f32
+    as before. Left alone: what normalizations, other reductions and results of the model need, and what is read both
+    inside and outside its kernel. For machines that multiply bf16, after `hone-form-groups`.
+  }];
+  let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
 
 def OutlineKernelsPass : Pass<"hone-outline-kernels", "::mlir::ModuleOp"> {

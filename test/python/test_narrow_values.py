@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Values that precision="bf16" stores in 16 bits: random networks of products and of what lies between them, against the
+same networks in f32, where instructions multiply bf16 and where they are emulated."""
+import math
+import pathlib
+import unittest
+
+import ml_dtypes
+import numpy as np
+from onnx import helper, numpy_helper
+
+import hone
+
+OPSETS = [helper.make_opsetid("", 20)]
+CHANNELS = 32
+SIDE = 6
+LEVELS = ["emulated-sapphirerapids", "emulated-cooperlake"]
+if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
+    LEVELS.append("native")
+
+
+class Network:
+    """A random graph of values [1, CHANNELS, SIDE, SIDE], in f32."""
+
+    def __init__(self, rng):
+        self.rng, self.nodes, self.weights = rng, [], []
+        self.values = ["x"]
+        for _ in range(rng.integers(5, 14)):
+            self.add(rng.choice([self.conv, self.conv, self.conv, self.residual, self.scaled, self.pool, self.joined,
+                                 self.turned, self.sliced, self.gelu, self.relu, self.normalized, self.averaged])())
+        results = {self.values[-1], self.any()} - {"x"}
+        self.results = sorted(results)
+
+    def any(self):
+        return str(self.rng.choice(self.values[-4:]))
+
+    def add(self, value):
+        self.values.append(value)
+
+    def node(self, op, inputs, **attributes):
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        return name
+
+    def weight(self, array):
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def conv(self, value=None, channels=CHANNELS):
+        side = int(self.rng.choice([1, 3]))
+        w = self.rng.standard_normal((CHANNELS, channels, side, side)) / math.sqrt(channels * side * side)
+        bias = self.rng.standard_normal(CHANNELS) / 4
+        return self.node("Conv", [value or self.any(), self.weight(w.astype("f4")), self.weight(bias.astype("f4"))],
+                         pads=[side // 2] * 4)
+
+    def residual(self):
+        return self.node("Add", [self.any(), self.any()])
+
+    def scaled(self):
+        scale = self.rng.uniform(0.5, 1.5, (1, CHANNELS, 1, 1)).astype("f4")
+        return self.node("Mul", [self.any(), self.weight(scale)])
+
+    def pool(self):
+        return self.node("MaxPool", [self.any()], kernel_shape=[3, 3], pads=[1] * 4)
+
+    def joined(self):
+        return self.conv(self.node("Concat", [self.any(), self.any()], axis=1), 2 * CHANNELS)
+
+    def turned(self):
+        return self.node("Transpose", [self.any()], perm=[0, 1, 3, 2])
+
+    def sliced(self):
+        half = CHANNELS // 2
+        value = self.any()
+        ends = [self.weight(np.array([n], "i8")) for n in (0, half, CHANNELS)]
+        axis = self.weight(np.array([1], "i8"))
+        halves = [self.node("Slice", [value, ends[i], ends[i + 1], axis]) for i in (1, 0)]
+        return self.node("Concat", halves, axis=1)
+
+    def gelu(self):
+        return self.node("Gelu", [self.any()])
+
+    def relu(self):
+        return self.node("Relu", [self.any()])
+
+    def normalized(self):
+        value = self.any()
+        scale = [self.weight(np.full(CHANNELS, x, "f4")) for x in (1, 0)]
+        return self.node("InstanceNormalization", [value, *scale])
+
+    def averaged(self):
+        return self.node("AveragePool", [self.any()], kernel_shape=[3, 3], pads=[1] * 4)
+
+    def model(self):
+        shape = [1, CHANNELS, SIDE, SIDE]
+        graph = helper.make_graph(self.nodes, "g", [helper.make_tensor_value_info("x", 1, shape)],
+                                  [helper.make_tensor_value_info(name, 1, shape) for name in self.results], self.weights)
+        return helper.make_model(graph, opset_imports=OPSETS, ir_version=9).SerializeToString()
+
+
+class NarrowValuesTest(unittest.TestCase):
+    def test_networks(self):
+        for seed in range(48):
+            rng = np.random.default_rng(seed)
+            network = Network(rng)
+            model = network.model()
+            x = rng.standard_normal((1, CHANNELS, SIDE, SIDE)).astype("f4")
+            expected = hone.compile(model)(x)
+            level = LEVELS[seed % len(LEVELS)]
+            got = hone.compile(model, precision="bf16", cpu=level)(x)
+            for name in network.results:
+                with self.subTest(seed=seed, level=level, result=name):
+                    deviation = np.sqrt(np.mean((got[name] - expected[name]) ** 2))
+                    # Every operation adds about 2^-9 of its result.
+                    self.assertLess(deviation, 0.02 * np.sqrt(np.mean(expected[name] ** 2)))
+
+    def test_gelu_of_every_number(self):
+        """Between products with an identity, so that it is computed for what a bf16 can be."""
+        side = 32
+        bits = np.arange(1 << 16, dtype=np.uint16)
+        x = bits.view(ml_dtypes.bfloat16).astype("f4")
+        x = np.where(abs(x) < 2.0**100, x, 1).reshape(-1, side)
+        x[5] = np.nan
+        identity = numpy_helper.from_array(np.eye(side, dtype="f4"), "i")
+        nodes = [helper.make_node("MatMul", ["x", "i"], ["a"]), helper.make_node("Gelu", ["a"], ["b"]),
+                 helper.make_node("MatMul", ["b", "i"], ["y"])]
+        shape = list(x.shape)
+        graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", 1, shape)],
+                                  [helper.make_tensor_value_info("y", 1, shape)], [identity])
+        model = helper.make_model(graph, opset_imports=OPSETS, ir_version=9)
+        erf = np.array([math.erf(v / math.sqrt(2)) for v in x.ravel().astype("f8")]).reshape(x.shape)
+        exact = x * 0.5 * (1 + erf)
+        # Subnormal numbers are taken for 0.
+        limit = 2.0**-8 * abs(exact) + 2.0**-17 * np.minimum(abs(x), 8) + 2.0**-125
+        for level in LEVELS:
+            with self.subTest(level=level):
+                y = hone.compile(model, precision="bf16", cpu=level)(x)["y"]
+                self.assertTrue(np.all(np.isnan(y[5])))
+                others = np.arange(len(x)) != 5
+                self.assertLessEqual(np.max((abs(y - exact) - limit)[others]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
