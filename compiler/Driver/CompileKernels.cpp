@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Compiles kernels in parallel and collects the results.
 #include "compiler/Driver/CompileKernels.h"
-#include "dialects/Rt/Rt.h"
+#include "compiler/Driver/PhaseIr.h"
 
 using namespace mlir;
 using namespace hone;
@@ -61,12 +61,11 @@ public:
 private:
   void makeJobs() {
     size_t number = 0;
-    for (auto kernel : ModuleOp(work.module).getOps<func::FuncOp>()) {
-      if (!kernel->hasAttr(rt::kKernelAttr))
-        continue;
-      for (const Backend *backend : work.targets.of(kernel))
-        for (size_t i = 0; i < backend->variants(work.form); ++i)
-          jobs.push_back({kernel, number, backend, i});
+    for (func::FuncOp kernel : kernelsOf(work.module)) {
+      if (work.only.empty() || kernel.getSymName() == work.only)
+        for (const Backend *backend : work.targets.of(kernel))
+          for (size_t i = 0; i < backend->variants(work.form); ++i)
+            jobs.push_back({kernel, number, backend, i});
       ++number;
     }
   }

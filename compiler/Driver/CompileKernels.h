@@ -14,6 +14,7 @@ struct KernelsWork {
   const Targets &targets;
   CodeForm form;
   const TemporaryFolder &folder;
+  llvm::StringRef only; ///< name of the only kernel to compile; empty: all
 };
 
 /// What became of a kernel in one variant of a target.

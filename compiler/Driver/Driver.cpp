@@ -5,6 +5,8 @@
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Header.h"
 #include "compiler/Driver/ModelTables.h"
+#include "compiler/Driver/PhaseDump.h"
+#include "compiler/Driver/PhaseIr.h"
 #include "compiler/Driver/Report/Data.h"
 #include "compiler/Driver/Report/Page.h"
 #include "compiler/Driver/Session.h"
@@ -18,6 +20,7 @@
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
+#include "mlir/Support/ToolUtilities.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/Analysis/Sizes.h"
 #include "passes/Cpu/ContractionPasses.h"
@@ -46,7 +49,7 @@ public:
           const Backend *texts)
       : session(session), options(session.options), targets(std::move(targets)),
         precision(precision), last(last), texts(texts),
-        tuning(session.context()) {}
+        tuning(session.context()), dump(session, this->targets) {}
 
   Outcome run();
   Outcome estimate();
@@ -56,6 +59,8 @@ private:
   Outcome runPipelines(Phase phase);
   Outcome lowerGraph();
   Outcome printPhase();
+  Outcome checkKernel();
+  Outcome noCode();
   Outcome planHost();
   SmallVector<Attribute> cpuMachines();
   Outcome readTuning();
@@ -67,10 +72,11 @@ private:
   Outcome compileHost();
   Outcome linkAll();
   Outcome publishAll();
+  SmallVector<std::string> inputFiles() const;
   Outcome findPlaces();
   Outcome emitText(StringRef text);
   Outcome emitModule();
-  Outcome internal(StringRef what);
+  Outcome internal(StringRef what) { return session.internal(what); }
   Outcome status() const {
     return session.isCancelled() ? Outcome::Cancelled : Outcome::Done;
   }
@@ -100,6 +106,7 @@ private:
   ReportData report;
   OutputPlace place, headerPlace, reportPlace;
   TemporaryFolder folder;
+  PhaseDump dump;
   std::vector<std::string> objects;
   std::string assembly;
   bool hasWeightsObject = false;
@@ -118,29 +125,24 @@ static std::pair<std::error_code, std::string> describe(llvm::Error error) {
   return {code, text};
 }
 
-/// Reports an internal error, unless it is the user's own.
-Outcome Compile::internal(StringRef what) {
-  if (session.pipelines().hasFailed())
-    return Outcome::UserError;
-  session.error(("internal error: " + what).str());
-  if (std::string phases = session.pipelines().phases(); !phases.empty())
-    session.note("the pipeline after " + phases +
-                 " may be the reason: try without it");
-  return Outcome::Internal;
-}
-
 /// Runs the user's pipelines after a phase of the model.
 Outcome Compile::runPipelines(Phase phase) {
   return failed(session.pipelines().run(phase, *module)) ? Outcome::UserError
                                                          : Outcome::Done;
 }
 
-/// Determines where the files go. Called before the import and again after it,
-/// which knows all files of the model.
-Outcome Compile::findPlaces() {
+/// The files of the model; before the import only the one that is given.
+SmallVector<std::string> Compile::inputFiles() const {
   SmallVector<std::string> inputs(session.inputs());
   if (!options.bytes)
     inputs.push_back(options.input);
+  return inputs;
+}
+
+/// Determines where the files go. Called before the import and again after it,
+/// which knows all files of the model.
+Outcome Compile::findPlaces() {
+  SmallVector<std::string> inputs = inputFiles();
   auto find = [&](StringRef output, OutputPlace &found) {
     llvm::Expected<OutputPlace> result = findPlace(output, inputs);
     if (result) {
@@ -202,6 +204,8 @@ Outcome Compile::run() {
     if (llvm::Error error = session.makeFolder(folder, place))
       return session.fail(std::move(error), Outcome::CannotWrite);
   }
+  if (Outcome outcome = dump.open(); outcome != Outcome::Done)
+    return outcome;
   if (Outcome outcome = readTuning(); outcome != Outcome::Done)
     return outcome;
   if (Outcome outcome = importModel(); outcome != Outcome::Done)
@@ -209,17 +213,26 @@ Outcome Compile::run() {
   if (!toStandardOutput())
     if (Outcome outcome = findPlaces(); outcome != Outcome::Done)
       return outcome;
+  if (Outcome outcome = dump.addImported(*module, inputFiles());
+      outcome != Outcome::Done)
+    return outcome;
   if (last == Phase::Import)
     return emitModule();
   if (Outcome outcome = lowerGraph(); outcome != Outcome::Done)
     return outcome;
+  if (Outcome outcome = dump.addGraph(*module); outcome != Outcome::Done)
+    return outcome;
+  if (!options.kernel.empty())
+    if (Outcome outcome = checkKernel(); outcome != Outcome::Done)
+      return outcome;
   if (last <= Phase::Llvm)
     return printPhase();
   if (texts)
     return printText();
   using Step = Outcome (Compile::*)();
-  SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels,
-                             &Compile::compileHost};
+  SmallVector<Step> steps = {&Compile::planHost, &Compile::compileKernels};
+  if (options.kernel.empty())
+    steps.push_back(&Compile::compileHost);
   if (!options.schedules.empty())
     steps.insert(steps.begin() + 1, &Compile::listSchedules);
   if (files) {
@@ -229,7 +242,9 @@ Outcome Compile::run() {
   for (auto step : steps)
     if (Outcome outcome = (this->*step)(); outcome != Outcome::Done)
       return outcome;
-  return files ? Outcome::Done : emitText(assembly);
+  if (files)
+    return Outcome::Done;
+  return assembly.empty() ? noCode() : emitText(assembly);
 }
 
 Outcome Compile::estimate() {
@@ -250,20 +265,10 @@ Outcome Compile::importModel() {
 Outcome Compile::lowerGraph() {
   if (!session.begin("graph", 0.1))
     return Outcome::Cancelled;
-  // The partition of the graph does not depend on the level.
-  NamedAttribute machine = targets.host().machine(module->getContext(), 0);
-  (*module)->setAttr(machine.getName(), machine.getValue());
-  GraphOptions graph;
-  graph.precision = precision;
-  graph.fastBf16 = targets.host().hasFastBf16();
-  graph.orderBytes = targets.host().multipliesOrderedBytes();
-  graph.cpuLayouts = targets.all().size() == 1;
-  graph.place = [&](OpPassManager &pm) {
-    for (const Backend *backend : targets.all())
-      backend->addPlacement(pm);
+  auto build = [&](OpPassManager &pm) {
+    buildGraphPipeline(pm, targets.graphOptions(precision));
   };
-  if (failed(runPhase(
-          *module, [&](OpPassManager &pm) { buildGraphPipeline(pm, graph); })))
+  if (failed(runPhase(*module, build, options.instrument)))
     return internal("the graph phase failed");
   if (Outcome outcome = runPipelines(Phase::Graph); outcome != Outcome::Done)
     return outcome;
@@ -279,46 +284,67 @@ Outcome Compile::lowerGraph() {
   return status();
 }
 
-/// IR of the host and of every kernel, for the first variant of where it runs.
+/// IR of the host and of every kernel, or of one, as modules with separators.
 Outcome Compile::printPhase() {
-  if (last == Phase::Graph)
+  if (last == Phase::Graph && options.kernel.empty())
     return emitText(printIr(*module));
   // Planning decides where kernels run; the linalg phase shows the host before.
   OwningOpRef<ModuleOp> unplanned;
-  if (last < Phase::Buffer)
+  if (last == Phase::Linalg)
     unplanned = module->clone();
-  if (Outcome outcome = planHost(); outcome != Outcome::Done)
-    return outcome;
-  std::string text;
-  for (auto kernel : module->getOps<func::FuncOp>()) {
-    if (!kernel->hasAttr(rt::kKernelAttr))
+  if (last > Phase::Graph)
+    if (Outcome outcome = planHost(); outcome != Outcome::Done)
+      return outcome;
+  SmallVector<std::string> parts;
+  if (options.kernel.empty()) {
+    OwningOpRef<ModuleOp> host =
+        hostAfter(unplanned ? *unplanned : *module, last, options.instrument);
+    if (!host)
+      return internal("the host function could not be lowered");
+    parts.push_back(printIr(*host));
+  }
+  for (func::FuncOp kernel : kernelsOf(*module)) {
+    if (!options.kernel.empty() && kernel.getSymName() != options.kernel)
       continue;
-    const Backend &backend = *targets.of(kernel).back();
-    OwningOpRef<ModuleOp> lowered = backend.lower(
-        kernel, last, backend.machine(module->getContext(), /*variant=*/0));
+    OwningOpRef<ModuleOp> lowered = kernelAfter(kernel, last, targets);
     if (!lowered)
       return internal(
           ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
-    text += printIr(*lowered);
+    parts.push_back(printIr(*lowered));
   }
-  if (unplanned)
-    module = std::move(unplanned);
-  for (auto kernel : llvm::make_early_inc_range(module->getOps<func::FuncOp>()))
-    if (kernel->hasAttr(rt::kKernelAttr) && last != Phase::Linalg)
-      kernel.eraseBody();
-  if (last == Phase::Llvm && failed(runPhase(*module, buildHostLlvmPipeline)))
-    return internal("the host function could not be lowered");
-  return emitText(printIr(*module) + text);
+  return emitText(llvm::join(parts, kDefaultSplitMarker + std::string("\n")));
+}
+
+/// Whether the model has the kernel that is wanted.
+Outcome Compile::checkKernel() {
+  llvm::Expected<func::FuncOp> kernel = findKernel(*module, options.kernel);
+  if (kernel)
+    return Outcome::Done;
+  session.error(options.input + ": " + llvm::toString(kernel.takeError()));
+  return Outcome::UserError;
+}
+
+/// About the only kernel that is wanted, if it runs elsewhere.
+Outcome Compile::noCode() {
+  if (options.kernel.empty())
+    return emitText("");
+  session.error(options.input + ": kernel '" + options.kernel +
+                "' has no code that --emit=" + options.emit +
+                " could print: it runs elsewhere");
+  return Outcome::UserError;
 }
 
 /// All kernels of a target in its own form.
 Outcome Compile::printText() {
   if (Outcome outcome = planHost(); outcome != Outcome::Done)
     return outcome;
+  for (func::FuncOp kernel : kernelsOf(*module))
+    if (!options.kernel.empty() && kernel.getSymName() != options.kernel)
+      kernel.erase();
   llvm::Expected<std::string> text = texts->emitText(*module);
   if (!text)
     return internal(llvm::toString(text.takeError()));
-  return emitText(*text);
+  return text->empty() ? noCode() : emitText(*text);
 }
 
 /// The work of all launches; -1 if it depends on sizes.
@@ -338,7 +364,7 @@ static int64_t sumOverSteps(const ModelInfo &info,
 Outcome Compile::planHost() {
   if (!session.begin("plan", 0.2))
     return Outcome::Cancelled;
-  if (failed(runPhase(*module, buildHostBufferPipeline)))
+  if (failed(runPhase(*module, buildHostBufferPipeline, options.instrument)))
     return internal("the memory of the model could not be planned");
   info = readModelInfo(*module);
   info.plan |= roundedWeights;
@@ -359,6 +385,8 @@ Outcome Compile::planHost() {
     countPlaces();
   if (!options.report.empty())
     report.readPlan(*module);
+  if (Outcome outcome = dump.addParts(*module, last); outcome != Outcome::Done)
+    return outcome;
   return status();
 }
 
@@ -396,14 +424,15 @@ Outcome Compile::listSchedules() {
   SmallVector<OwningOpRef<ModuleOp>> lowered;
   SmallVector<ModuleOp> kernels;
   NamedAttribute machine = targets.host().machine(&session.context(), 0);
-  for (auto kernel : module->getOps<func::FuncOp>()) {
-    if (!kernel->hasAttr(rt::kKernelAttr))
-      continue;
+  for (func::FuncOp kernel : kernelsOf(*module)) {
     lowered.push_back(targets.host().lower(kernel, Phase::Linalg, machine));
     if (!lowered.back() ||
-        failed(runPhase(*lowered.back(), [](OpPassManager &pm) {
-          pm.addNestedPass<func::FuncOp>(createApplyTuningPass());
-        })))
+        failed(runPhase(
+            *lowered.back(),
+            [](OpPassManager &pm) {
+              pm.addNestedPass<func::FuncOp>(createApplyTuningPass());
+            },
+            options.instrument)))
       return internal(
           ("kernel '" + kernel.getSymName() + "' could not be lowered").str());
     kernels.push_back(*lowered.back());
@@ -418,9 +447,7 @@ Outcome Compile::listSchedules() {
 void Compile::countPlaces() {
   CompileStats &stats = session.stats;
   stats.deviceArenaBytes = info.deviceArena.bytes;
-  for (auto kernel : module->getOps<func::FuncOp>()) {
-    if (!kernel->hasAttr(rt::kKernelAttr))
-      continue;
+  for (func::FuncOp kernel : kernelsOf(*module)) {
     if (kernel->hasAttr(rt::kDeviceAttr))
       ++stats.deviceKernels;
     else
@@ -532,7 +559,8 @@ Outcome Compile::compileKernels() {
   Outcome outcome = hone::compileKernels(
       session,
       {*module, targets,
-       last >= Phase::Obj ? CodeForm::Object : CodeForm::Assembly, folder},
+       last >= Phase::Obj ? CodeForm::Object : CodeForm::Assembly, folder,
+       options.kernel},
       info, result);
   if (outcome == Outcome::Internal)
     return internal(result.problem);
@@ -548,7 +576,7 @@ Outcome Compile::compileKernels() {
 Outcome Compile::compileHost() {
   if (!session.begin("host", 0.9))
     return Outcome::Cancelled;
-  if (failed(runPhase(*module, buildHostLlvmPipeline)))
+  if (failed(runPhase(*module, buildHostLlvmPipeline, options.instrument)))
     return internal("the host function could not be lowered");
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code =
@@ -675,19 +703,22 @@ static Outcome compileWith(Session &session,
                   "' would be bytecode, which --emit=import writes");
     return Outcome::WrongUsage;
   }
-  std::optional<Precision> precision = parsePrecision(options.precision);
-  if (!precision) {
-    session.error("unknown precision '" + options.precision +
-                  "'; there are f32, bf16, f16 and auto");
+  if (!options.kernel.empty() && (*last < Phase::Graph || *last > Phase::Asm)) {
+    session.error("--kernel is for what --emit prints of kernels: graph, "
+                  "linalg, buffer, llvm or code, not " +
+                  options.emit);
     return Outcome::WrongUsage;
   }
   if (llvm::Error error = session.readPipelines())
     return session.fail(std::move(error), Outcome::WrongUsage);
-  llvm::Expected<Targets> targets =
-      Targets::create(options.target,
-                      {options.cpu, options.gpu, options.threads, *precision,
-                       *last >= Phase::Obj, &session.pipelines()},
-                      [&](StringRef text) { session.note(text); });
+  llvm::Expected<Precision> precision = parsePrecision(options.precision);
+  if (!precision)
+    return session.fail(precision.takeError(), Outcome::WrongUsage);
+  llvm::Expected<Targets> targets = Targets::create(
+      options.target,
+      {options.cpu, options.gpu, options.threads, *precision,
+       *last >= Phase::Obj, options.instrument, &session.pipelines()},
+      [&](StringRef text) { session.note(text); });
   if (!targets)
     return session.fail(targets.takeError(), Outcome::WrongUsage);
   const Backend *texts = form ? targets->find(*form) : nullptr;
@@ -731,7 +762,9 @@ std::string hone::writeReproducer(const CompileOptions &options,
   CompileCallbacks silent;
   silent.folder = callbacks.folder;
   silent.publish = callbacks.publish;
-  Session session(options, silent, nullptr);
+  CompileOptions own = options;
+  own.instrument = nullptr;
+  Session session(own, silent, nullptr);
   OwningOpRef<ModuleOp> module = session.import();
   if (!module)
     return "";

@@ -13,6 +13,10 @@
 #include <utility>
 #include <vector>
 
+namespace mlir {
+class PassManager;
+} // namespace mlir
+
 namespace hone {
 
 struct CompileOptions {
@@ -41,6 +45,13 @@ struct CompileOptions {
   std::string schedules;
   /// File for a page that describes what was made; empty: none.
   std::string report;
+  /// The only kernel that `emit` prints; empty: the host and all kernels.
+  std::string kernel;
+  /// Folder for the IR after each phase; empty: none.
+  std::string dumpPhases;
+  /// Adds to every pass manager what prints IR or measures time. Called from
+  /// several threads.
+  std::function<void(mlir::PassManager &)> instrument;
   bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;
   bool explain = false; ///< keep the remarks of the passes
@@ -87,7 +98,7 @@ struct CompileCallbacks {
   /// cancels.
   std::function<bool(llvm::StringRef, double)> progress;
   /// Path of a folder that is about to be created, and is removed at the end:
-  /// for whoever ends the process earlier.
+  /// for whoever ends the process earlier. There may be several.
   std::function<void(llvm::StringRef)> folder;
   /// Everything is done and about to be put in place. False cancels; after
   /// true, ending the process could leave some of it.

@@ -12,9 +12,12 @@
 using namespace llvm;
 using namespace hone;
 
-TemporaryFolder::~TemporaryFolder() {
+TemporaryFolder::~TemporaryFolder() { remove(); }
+
+void TemporaryFolder::remove() {
   if (!folder.empty())
     sys::fs::remove_directories(folder);
+  folder.clear();
 }
 
 /// Reports what is wrong with the output itself.

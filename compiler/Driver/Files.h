@@ -35,6 +35,7 @@ public:
   /// it. `announce` is called with its path before it exists.
   llvm::Error create(const OutputPlace &place,
                      llvm::function_ref<void(llvm::StringRef)> announce);
+  void remove();
   std::string file(const llvm::Twine &name) const;
   const std::string &path() const { return folder; }
 

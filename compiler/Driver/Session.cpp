@@ -54,7 +54,8 @@ Session::Session(const CompileOptions &options,
   registerTargetDialects(registry);
   mlirContext =
       std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
-  mlirContext->setThreadPool(*threads);
+  if (options.jobs != 1)
+    mlirContext->setThreadPool(*threads);
   // Kernels are compiled on several threads, when no dialect may be loaded any
   // more.
   mlirContext->loadAllAvailableDialects();
@@ -106,6 +107,7 @@ llvm::Error Session::readPipelines() {
   for (const std::string &plugin : options.passPlugins)
     if (llvm::Error error = loadPassPlugin(plugin))
       return error;
+  userPipelines.setInstrument(options.instrument);
   for (const auto &[phase, text] : options.pipelines)
     if (llvm::Error error = userPipelines.add(phase, text, *mlirContext))
       return error;
@@ -125,6 +127,15 @@ void Session::error(StringRef text) {
 void Session::note(StringRef text) {
   std::lock_guard<std::mutex> lock(mutex);
   tell("note: ", text);
+}
+
+Outcome Session::internal(StringRef what) {
+  if (userPipelines.hasFailed())
+    return Outcome::UserError;
+  error(("internal error: " + what).str());
+  if (std::string phases = userPipelines.phases(); !phases.empty())
+    note("the pipeline after " + phases + " may be the reason: try without it");
+  return Outcome::Internal;
 }
 
 Outcome Session::fail(llvm::Error problem, Outcome outcome) {
@@ -182,10 +193,10 @@ OwningOpRef<ModuleOp> Session::import() {
       error(input.str() + ": only ONNX models have initializers to override");
       return nullptr;
     }
-    MlirSizes sizes{options.dims, options.shapes};
+    MlirOptions given{{options.dims, options.shapes}, options.instrument};
     return options.bytes
-               ? importMlir(*mlirContext, *options.bytes, input, sizes)
-               : importMlir(*mlirContext, input, sizes, files);
+               ? importMlir(*mlirContext, *options.bytes, input, given)
+               : importMlir(*mlirContext, input, given, files);
   }
   if (options.bytes)
     return onnx::importOnnx(*mlirContext, options.bytes, input, imported);

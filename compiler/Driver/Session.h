@@ -35,6 +35,8 @@ public:
 
   void error(llvm::StringRef text);
   void note(llvm::StringRef text);
+  /// Reports an error of the compiler, unless a pipeline of the user failed.
+  Outcome internal(llvm::StringRef what);
   /// Reports an error about a file, and returns `outcome`.
   Outcome fail(llvm::Error error, Outcome outcome);
 

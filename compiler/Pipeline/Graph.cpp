@@ -4,6 +4,7 @@
 #include "compiler/Pipeline/Phases.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Machine/Passes.h"
 #include "passes/Verify/Passes.h"
 
 using namespace mlir;
@@ -12,6 +13,8 @@ using namespace hone;
 // After: kernels of hone operations; host: hone_rt, scf, arith, constants and
 // views.
 void hone::buildGraphPipeline(OpPassManager &pm, const GraphOptions &options) {
+  if (options.machine)
+    pm.addPass(createSetMachinePass(*options.machine));
   OpPassManager &graph = pm.nest<func::FuncOp>();
   graph.addPass(createInferShapesPass());
   // Before constant bytes become floats.

@@ -7,15 +7,17 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/Support/Error.h"
 
 namespace hone {
 
-/// Registers a pipeline whose passes run on modules. MLIR's own registration
-/// ends the process if the pipeline is nested in another operation.
+/// Registers a pipeline whose passes run on modules; `build` may refuse its
+/// options. MLIR's own registration ends the process if the pipeline is nested
+/// in another operation.
 template <typename Options = mlir::EmptyPipelineOptions>
 void registerModulePipeline(
     llvm::StringRef name, llvm::StringRef summary,
-    std::function<void(mlir::OpPassManager &, const Options &)> build) {
+    std::function<llvm::Error(mlir::OpPassManager &, const Options &)> build) {
   mlir::registerPassPipeline(
       name, summary,
       [build,
@@ -30,7 +32,8 @@ void registerModulePipeline(
         Options options;
         if (llvm::failed(options.parseFromString(text)))
           return llvm::failure();
-        build(pm, options);
+        if (llvm::Error problem = build(pm, options))
+          return error(llvm::toString(std::move(problem)));
         return llvm::success();
       },
       [](llvm::function_ref<void(const mlir::detail::PassOptions &)> show) {

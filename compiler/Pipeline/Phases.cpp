@@ -32,6 +32,7 @@
 #include "passes/Rt/Passes.h"
 #include "passes/Verify/Passes.h"
 #include "llvm/ADT/StringSwitch.h"
+#include <mutex>
 
 using namespace mlir;
 using namespace hone;
@@ -54,11 +55,12 @@ std::optional<Phase> hone::parsePhase(StringRef name) {
   return std::nullopt;
 }
 
-std::optional<Precision> hone::parsePrecision(StringRef name) {
+llvm::Expected<Precision> hone::parsePrecision(StringRef name) {
   for (auto [index, candidate] : llvm::enumerate(kPrecisionNames))
     if (candidate == name)
       return static_cast<Precision>(index);
-  return std::nullopt;
+  return llvm::createStringError("unknown precision '" + name +
+                                 "'; there are f32, bf16, f16 and auto");
 }
 
 StringRef hone::precisionName(Precision precision) {
@@ -66,9 +68,12 @@ StringRef hone::precisionName(Precision precision) {
 }
 
 LogicalResult hone::runPhase(ModuleOp module,
-                             llvm::function_ref<void(OpPassManager &)> build) {
+                             llvm::function_ref<void(OpPassManager &)> build,
+                             const Instrument &instrument) {
   PassManager pm(module.getContext());
   pm.enableVerifier(false);
+  if (instrument)
+    instrument(pm);
   build(pm);
   return failure(failed(pm.run(module)) || failed(verify(module)));
 }
@@ -83,7 +88,7 @@ void hone::registerDialects(DialectRegistry &registry) {
               ub::UBDialect, vector::VectorDialect>();
 }
 
-void hone::registerPasses() {
+static void registerPassesOnce() {
   registerTransformsPasses();
   registerGraphPasses();
   registerBufferPasses();
@@ -99,6 +104,7 @@ void hone::registerPasses() {
     registerModulePipeline<EmptyPipelineOptions>(
         name, text, [build](OpPassManager &pm, const EmptyPipelineOptions &) {
           build(pm);
+          return llvm::Error::success();
         });
   };
   add("hone-kernel-linalg", "a kernel: fused operations on tensors",
@@ -117,4 +123,9 @@ void hone::registerPasses() {
       buildGpuKernelLlvmPipeline);
   add("hone-host-llvm", "the host function: from buffers to LLVM",
       buildHostLlvmPipeline);
+}
+
+void hone::registerPasses() {
+  static std::once_flag registered;
+  std::call_once(registered, registerPassesOnce);
 }

@@ -3,10 +3,12 @@
 #ifndef HONE_COMPILER_PIPELINE_PHASES_H
 #define HONE_COMPILER_PIPELINE_PHASES_H
 
+#include "dialects/Machine/Machine.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -22,10 +24,12 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 /// The arithmetic of products whose right-hand side is known and of f32.
 enum class Precision { F32, Bf16, F16, Auto };
 
-std::optional<Precision> parsePrecision(llvm::StringRef name);
+llvm::Expected<Precision> parsePrecision(llvm::StringRef name);
 llvm::StringRef precisionName(Precision precision);
 
 struct GraphOptions {
+  /// Set on the module; none: it has one, or passes assume the default.
+  std::optional<CpuMachine> machine = std::nullopt;
   Precision precision = Precision::F32;
   /// Every machine multiplies bf16 in less time than f32.
   bool fastBf16 = false;
@@ -41,16 +45,20 @@ struct GraphOptions {
   std::function<void(mlir::OpPassManager &)> place = nullptr;
 };
 
+/// Adds to a pass manager what prints IR or measures time. May be empty.
+using Instrument = std::function<void(mlir::PassManager &)>;
+
 /// Runs the pipelines that `build` adds on a module, and MLIR's verifier after
 /// the last pass: running it after each, as hone-opt does, takes half the time
 /// of a graph of ten thousand nodes.
 llvm::LogicalResult
 runPhase(mlir::ModuleOp module,
-         llvm::function_ref<void(mlir::OpPassManager &)> build);
+         llvm::function_ref<void(mlir::OpPassManager &)> build,
+         const Instrument &instrument = nullptr);
 
 /// Every dialect that a pipeline reads or creates.
 void registerDialects(mlir::DialectRegistry &registry);
-/// Every pass and pipeline, for command lines.
+/// Every pass and pipeline, for command lines. May be called again.
 void registerPasses();
 /// graph: `hone` functions -> host function and kernels, on the whole module.
 void buildGraphPipeline(mlir::OpPassManager &pm,

@@ -8,7 +8,6 @@
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "passes/Verify/Passes.h"
 #include <dlfcn.h>
-#include <mutex>
 
 using namespace mlir;
 using namespace hone;
@@ -70,8 +69,7 @@ static std::string describe(StringRef message) {
 
 llvm::Error UserPipelines::add(StringRef phase, StringRef text,
                                MLIRContext &context) {
-  static std::once_flag registered;
-  std::call_once(registered, registerPasses);
+  registerPasses();
   std::optional<Phase> after = parsePhase(phase);
   if (!after || !hasIr(*after)) {
     std::string names;
@@ -123,6 +121,8 @@ LogicalResult UserPipelines::run(Phase phase, ModuleOp module) const {
     if (succeeded(parsed)) {
       static_cast<OpPassManager &>(pm) = std::move(*parsed);
       addVerifier(pm, phase);
+      if (instrument)
+        instrument(pm);
       pm.addInstrumentation(std::make_unique<FailureObserver>(problem));
       if (succeeded(pm.run(module)))
         continue;

@@ -26,6 +26,9 @@ public:
   llvm::Error add(llvm::StringRef phase, llvm::StringRef text,
                   mlir::MLIRContext &context);
 
+  /// Is applied to their pass managers.
+  void setInstrument(Instrument given) { instrument = std::move(given); }
+
   bool runsAfter(Phase phase) const;
   /// Runs the pipelines of a phase, with MLIR's verifier after each pass, and
   /// reports which pass failed.
@@ -42,6 +45,7 @@ private:
     std::string text;
   };
   std::vector<Pipeline> pipelines;
+  Instrument instrument;
   mutable std::atomic<bool> failed = false;
 };
 

@@ -25,6 +25,7 @@ struct TargetOptions {
   int64_t threads = 0;            ///< that runs are expected to use; 0: unknown
   Precision precision = Precision::F32;
   bool files = true; ///< objects or a library are made, not text alone
+  Instrument instrument = nullptr; ///< of the pass managers that lower kernels
   const UserPipelines *pipelines = nullptr; ///< as in Backend::setPipelines
 };
 
@@ -64,6 +65,8 @@ class Backend {
 public:
   virtual ~Backend() = default;
 
+  /// Called once, before anything is compiled.
+  void setInstrument(Instrument given) { instrument = std::move(given); }
   /// Lets `lower` run pipelines of the user after phases; they must outlive the
   /// target.
   void setPipelines(const UserPipelines *own) { pipelines = own; }
@@ -77,6 +80,9 @@ public:
   /// of a target have machines of one kind.
   virtual mlir::NamedAttribute machine(mlir::MLIRContext *context,
                                        size_t variant) const = 0;
+  /// A module of one kernel, before its phases.
+  static mlir::OwningOpRef<mlir::ModuleOp>
+  isolate(mlir::func::FuncOp kernel, mlir::NamedAttribute machine);
   /// A module of one kernel, taken up to and including `last` (linalg, buffer
   /// or llvm) for a machine; null after errors. The phases are those of
   /// `--emit`.
@@ -115,6 +121,7 @@ private:
   }
 
   const UserPipelines *pipelines = nullptr;
+  Instrument instrument;
 };
 
 /// A target other than the CPU, as listed in Targets.cpp.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The table of targets, and how `--target` selects from it.
 #include "compiler/Target/Targets.h"
+#include "compiler/Pipeline/ModulePipeline.h"
 #include "compiler/Target/Cuda/CudaBackend.h"
 #include "compiler/Target/Emulated/EmulatedBackend.h"
 
@@ -56,9 +57,52 @@ void hone::registerTargetDialects(DialectRegistry &registry) {
     target->registerDialects(registry);
 }
 
+namespace {
+/// Those of `hone compile` that the graph phase depends on.
+struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("as --target of hone compile"),
+                             llvm::cl::init("cpu")};
+  Option<std::string> cpu{*this, "cpu",
+                          llvm::cl::desc("as --cpu of hone compile"),
+                          llvm::cl::init("native")};
+  Option<std::string> gpu{*this, "gpu",
+                          llvm::cl::desc("as --gpu of hone compile")};
+  Option<std::string> precision{
+      *this, "precision", llvm::cl::desc("as --precision of hone compile"),
+      llvm::cl::init("f32")};
+  Option<int64_t> threads{*this, "threads",
+                          llvm::cl::desc("as --threads of hone compile"),
+                          llvm::cl::init(0)};
+};
+} // namespace
+
+static llvm::Error addGraphPipeline(OpPassManager &pm,
+                                    const GraphPipelineOptions &options) {
+  llvm::Expected<Precision> precision = parsePrecision(options.precision);
+  if (!precision)
+    return precision.takeError();
+  TargetOptions given;
+  given.cpu = options.cpu;
+  if (!options.gpu.empty())
+    given.gpu = options.gpu;
+  given.threads = options.threads;
+  given.precision = *precision;
+  given.files = false;
+  llvm::Expected<Targets> targets =
+      Targets::create(options.target, given, [](StringRef) {});
+  if (!targets)
+    return targets.takeError();
+  buildGraphPipeline(pm, targets->graphOptions(*precision));
+  return llvm::Error::success();
+}
+
 void hone::registerTargetPasses() {
   for (const TargetInfo *target : kTargets)
     target->registerPasses();
+  registerModulePipeline<GraphPipelineOptions>(
+      "hone-graph", "a model: from what is imported to a host and its kernels",
+      addGraphPipeline);
 }
 
 llvm::Expected<Targets>
@@ -69,6 +113,7 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
     return cpu.takeError();
   targets.cpu = std::move(*cpu);
   targets.cpu->setPipelines(options.pipelines);
+  targets.cpu->setInstrument(options.instrument);
   SmallVector<const TargetInfo *> devices;
   for (StringRef name : llvm::split(list, ',')) {
     if (name == CpuBackend::kName) {
@@ -101,6 +146,7 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
     return device.takeError();
   targets.device = std::move(*device);
   targets.device->setPipelines(options.pipelines);
+  targets.device->setInstrument(options.instrument);
   return targets;
 }
 
@@ -119,6 +165,21 @@ SmallVector<const Backend *> Targets::of(func::FuncOp kernel) const {
   if (onDevice)
     backends.push_back(device.get());
   return backends;
+}
+
+GraphOptions Targets::graphOptions(Precision precision) const {
+  GraphOptions options;
+  // The partition of the graph does not depend on the level.
+  options.machine = cpu->baseline();
+  options.precision = precision;
+  options.fastBf16 = cpu->hasFastBf16();
+  options.orderBytes = cpu->multipliesOrderedBytes();
+  options.cpuLayouts = !device;
+  options.place = [this](OpPassManager &pm) {
+    for (const Backend *backend : all())
+      backend->addPlacement(pm);
+  };
+  return options;
 }
 
 const Backend *Targets::find(const TargetInfo &info) const {

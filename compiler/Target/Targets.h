@@ -18,7 +18,7 @@ std::string targetExample();
 /// All that `--emit` accepts, in the order of the phases.
 std::string emitNames();
 
-/// Dialects and translations, and passes, of all targets.
+/// Dialects and translations, and passes and pipelines, of all targets.
 void registerTargetDialects(mlir::DialectRegistry &registry);
 void registerTargetPasses();
 
@@ -36,6 +36,9 @@ public:
   /// Those that have code for a kernel, in this order: it runs on the last one
   /// that the machine has.
   llvm::SmallVector<const Backend *> of(mlir::func::FuncOp kernel) const;
+  /// What the graph phase needs to know of them, which have to outlive its
+  /// pipeline's construction.
+  GraphOptions graphOptions(Precision precision) const;
   /// The target of this kind; null if the user did not request it.
   const Backend *find(const TargetInfo &info) const;
 

@@ -9,7 +9,7 @@ namespace hone {
 /// A report is one of these letters, its text, and a NUL.
 enum class Report : char {
   Progress = 'P', ///< "FRACTION WHAT": the part of the whole that is done
-  Folder = 'F',   ///< path of a folder to remove if the worker cannot
+  Folder = 'F',   ///< path of another folder to remove if the worker cannot
   End = 'E',      ///< the exit code, in digits
 };
 

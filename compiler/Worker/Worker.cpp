@@ -103,7 +103,8 @@ private:
   pid_t child = 0;
   Pipe reports, errors;
   bool reportsOpen = true, errorsOpen = true;
-  std::string reportText, errorText, folder, what = "start";
+  std::string reportText, errorText, what = "start";
+  std::vector<std::string> folders; ///< unfinished
   double fraction = 0;
   End end;
 };
@@ -207,7 +208,7 @@ void Process::takeReport(const std::string &report) {
     break;
   }
   case Report::Folder:
-    folder = report.substr(1);
+    folders.push_back(report.substr(1));
     break;
   case Report::End:
     end.code = std::atoi(report.c_str() + 1);
@@ -277,7 +278,7 @@ int Process::finish() {
     }
   child = 0;
   std::error_code ignored;
-  if (!folder.empty())
+  for (const std::string &folder : folders)
     unlessOutOfMemory([&] { std::filesystem::remove_all(folder, ignored); });
   return status;
 }

@@ -3,6 +3,7 @@
 #ifndef HONE_PASSES_MACHINE_PASSES_H
 #define HONE_PASSES_MACHINE_PASSES_H
 
+#include "dialects/Machine/Machine.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
@@ -10,6 +11,9 @@ namespace hone {
 
 #define GEN_PASS_DECL
 #include "passes/Machine/Passes.h.inc"
+
+/// hone-set-machine for any machine, whether or not a level describes it.
+std::unique_ptr<mlir::Pass> createSetMachinePass(const CpuMachine &machine);
 
 #define GEN_PASS_REGISTRATION
 #include "passes/Machine/Passes.h.inc"

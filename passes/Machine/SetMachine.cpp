@@ -15,20 +15,35 @@ namespace {
 struct SetMachinePass : hone::impl::SetMachinePassBase<SetMachinePass> {
   using Base::Base;
 
+  explicit SetMachinePass(const CpuMachine &given) : given(given) {
+    cpu = given.name;
+    threads = given.threads;
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    std::optional<CpuMachine> machine = machineOfLevel(cpu);
+    std::optional<CpuMachine> machine = given;
     if (!machine) {
-      module.emitError("unknown CPU level '")
-          << cpu << "'; there are x86-64-v2, x86-64-v3 and x86-64-v4";
-      return signalPassFailure();
+      machine = machineOfLevel(cpu);
+      if (!machine) {
+        module.emitError("unknown CPU level '")
+            << cpu << "'; there are x86-64-v2, x86-64-v3 and x86-64-v4";
+        return signalPassFailure();
+      }
+      machine->threads = threads;
     }
-    machine->threads = threads;
     auto attribute = machine::CpuAttr::getChecked(
         [&] { return module.emitError(); }, &getContext(), *machine);
     if (!attribute)
       return signalPassFailure();
     module->setAttr(kCpuAttr, attribute);
   }
+
+private:
+  std::optional<CpuMachine> given; ///< instead of the options
 };
 } // namespace
+
+std::unique_ptr<Pass> hone::createSetMachinePass(const CpuMachine &machine) {
+  return std::make_unique<SetMachinePass>(machine);
+}

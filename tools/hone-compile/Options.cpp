@@ -4,6 +4,7 @@
 #include "tools/hone-compile/Options.h"
 #include "compiler/Target/Targets.h"
 #include "tools/command-line/CommandLine.h"
+#include "tools/hone-compile/MlirOptions.h"
 
 using namespace hone;
 
@@ -37,6 +38,15 @@ splitPipeline(const std::string &text) {
   return {text.substr(0, split), text.substr(split + 1)};
 }
 
+/// The options of MLIR are parsed by MLIR, and mentioned here.
+static void addMlirHelp(CLI::App &app) {
+  app.add_flag("--mlir-...", "options of MLIR, with '=' before values: "
+                             "--mlir-print-ir-after-all, --mlir-timing, "
+                             "--mlir-print-debuginfo and others that "
+                             "hone-opt --help lists; passes then run on one "
+                             "thread");
+}
+
 /// Parses the command line, and takes over the sizes that it gives.
 static std::optional<int> parse(CommandLine &line, int argc, char **argv,
                                 GivenSizes &sizes, CompileOptions &options) {
@@ -50,6 +60,9 @@ static std::optional<int> parse(CommandLine &line, int argc, char **argv,
 std::optional<int> hone::parseCompile(int argc, char **argv,
                                       CommandOptions &options) {
   CompileOptions &compile = options.compile;
+  std::vector<char *> words(argv, argv + argc);
+  if (std::optional<int> code = takeMlirOptions(words, options))
+    return code;
   CommandLine line("compile", "Compiles a model file to a shared library.");
   CLI::App &app = line.app();
   GivenSizes sizes;
@@ -112,14 +125,25 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
                  "stop after a phase and print: " + emitNames())
       ->option_text("PHASE")
       ->capture_default_str();
+  app.add_option("--kernel", compile.kernel,
+                 "with --emit: print only the IR or the code of this kernel; "
+                 "hone info --kernels lists them")
+      ->option_text("NAME");
+  app.add_option("--dump-phases", compile.dumpPhases,
+                 "write the IR after each phase to files in a folder")
+      ->option_text("DIR");
+  addMlirHelp(app);
   app.add_flag("--reproducer-with-weights", compile.reproducerWithWeights,
                "keep weight values in the file written after an internal "
                "error");
   app.add_option("--worker-reproducer", options.reproducer)->group("");
   app.add_option("--worker-schedules", compile.schedules)->group("");
-  if (std::optional<int> code = parse(line, argc, argv, sizes, compile))
+  if (std::optional<int> code =
+          parse(line, words.size(), words.data(), sizes, compile))
     return code;
   compile.threads = threads;
+  if (compile.instrument)
+    compile.jobs = 1; // passes print one after another
   if (!output->count() && (compile.emit == "so" || compile.emit == "obj"))
     compile.output =
         defaultOutput(compile.input, compile.emit == "so" ? ".so" : ".o");

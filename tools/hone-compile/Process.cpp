@@ -35,8 +35,8 @@ struct Process {
   std::atomic<State> state = State::Working;
   std::atomic<bool> linking = false;
   bool reporting = false;
-  std::mutex mutex; ///< of reports and `folder`
-  std::string folder;
+  std::mutex mutex; ///< of reports and `folders`
+  std::vector<std::string> folders;
   // For handlers that must not allocate.
   std::string noMemory, diskFull, inputCut;
   sigset_t signals;
@@ -63,7 +63,7 @@ static void report(Report kind, const std::string &text) {
   record += '\0';
   std::lock_guard<std::mutex> lock(process.mutex);
   if (kind == Report::Folder)
-    process.folder = text;
+    process.folders.push_back(text);
   writeAll(kReportFile, record);
 }
 
@@ -84,16 +84,16 @@ static void *watchSignals(void *) {
   State working = State::Working;
   if (!process.state.compare_exchange_strong(working, State::Stopping))
     return nullptr;
-  std::string folder;
+  std::vector<std::string> folders;
   {
     std::lock_guard<std::mutex> lock(process.mutex);
-    folder = process.folder;
+    folders = process.folders;
   }
   // Other threads may still be creating files.
-  for (int attempt = 0;
-       !folder.empty() && attempt < 100 && llvm::sys::fs::exists(folder);
-       ++attempt)
-    llvm::sys::fs::remove_directories(folder);
+  for (const std::string &folder : folders)
+    for (int attempt = 0; attempt < 100 && llvm::sys::fs::exists(folder);
+         ++attempt)
+      llvm::sys::fs::remove_directories(folder);
   report(Report::End, std::to_string(int(Outcome::Cancelled)));
   // Also ends the assembler, if one is running.
   if (process.reporting && getpgrp() == getpid())

@@ -7,6 +7,7 @@
 #include "compiler/Worker/Report.h"
 #include "tools/command-line/Commands.h"
 #include "tools/hone-compile/Inspect.h"
+#include "tools/hone-compile/MlirOptions.h"
 #include "tools/hone-compile/Options.h"
 #include "tools/hone-compile/Process.h"
 #include "tools/hone-compile/Stats.h"
@@ -66,6 +67,7 @@ static Outcome compile(CommandOptions &options,
     return writeReproducer(options, callbacks);
   CompileStats stats;
   Outcome outcome = compile(options.compile, callbacks, &stats);
+  finishMlirOptions();
   if (options.stats && outcome == Outcome::Done)
     showStats(stats);
   if (options.compile.explain && outcome == Outcome::Done)

@@ -6,13 +6,17 @@
 #include "compiler/Target/Targets.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
+void hone::registerOptPasses() {
+  registerPasses();
+  registerMlirInput();
+  registerTargetPasses();
+}
+
 int hone::optMain(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   registerMlirInputDialects(registry);
-  registerPasses();
-  registerMlirInput();
-  registerTargetPasses();
+  registerOptPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Hone's passes\n", registry));
 }

@@ -5,6 +5,9 @@
 
 namespace hone {
 
+/// Registers every pass and pipeline by name.
+void registerOptPasses();
+
 /// Runs the passes that the arguments name, as mlir-opt does, with Hone's
 /// dialects, passes and pipelines. Returns the exit code.
 int optMain(int argc, char **argv);

@@ -48,5 +48,6 @@ void hone::registerMlirInput() {
       "graph",
       [](OpPassManager &pm, const EmptyPipelineOptions &) {
         buildMlirInputPipeline(pm);
+        return llvm::Error::success();
       });
 }

@@ -152,10 +152,12 @@ FailureOr<func::FuncOp> Functions::findEntry() {
   return entry;
 }
 
-static LogicalResult raise(ModuleOp module) {
+static LogicalResult raise(ModuleOp module, const MlirOptions &options) {
   if (failed(Functions(module).findEntry()))
     return failure();
   PassManager pm(module.getContext());
+  if (options.instrument)
+    options.instrument(pm);
   buildMlirInputPipeline(pm);
   bool isReported = false;
   ScopedDiagnosticHandler handler(
@@ -193,7 +195,7 @@ static std::unique_ptr<llvm::MemoryBuffer> aligned(StringRef bytes,
 /// From a buffer that lives as long as the module's resources.
 static OwningOpRef<ModuleOp>
 importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
-             const MlirSizes &sizes) {
+             const MlirOptions &options) {
   if (!buffer)
     return fail(context, "there is not enough memory for the module");
   StringRef bytes = buffer->getBuffer();
@@ -220,15 +222,16 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
                              ? kInputs + "; bytecode of another version of "
                                          "MLIR may be readable as text"
                              : Twine(kInputs));
-  if (!hasImportForm(*module) && failed(raise(*module)))
+  if (!hasImportForm(*module) && failed(raise(*module, options)))
     return nullptr;
-  if (failed(checkImportForm(*module)) || failed(fixSizes(*module, sizes)))
+  if (failed(checkImportForm(*module)) ||
+      failed(fixSizes(*module, options.sizes)))
     return nullptr;
   return module;
 }
 
 OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context, StringRef path,
-                                       const MlirSizes &sizes,
+                                       const MlirOptions &options,
                                        std::vector<std::string> &files) {
   auto file = openModelFile(path, /*isText=*/false);
   if (!file)
@@ -240,13 +243,14 @@ OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context, StringRef path,
       return fail(context, llvm::toString(file.takeError()));
   } else if (!llvm::isAddrAligned(llvm::Align(kPageBytes),
                                   (*file)->getBufferStart())) {
-    return importBuffer(context, aligned((*file)->getBuffer(), path), sizes);
+    return importBuffer(context, aligned((*file)->getBuffer(), path), options);
   }
-  return importBuffer(context, std::move(*file), sizes);
+  return importBuffer(context, std::move(*file), options);
 }
 
 OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context,
                                        const llvm::MemoryBuffer &bytes,
-                                       StringRef name, const MlirSizes &sizes) {
-  return importBuffer(context, aligned(bytes.getBuffer(), name), sizes);
+                                       StringRef name,
+                                       const MlirOptions &options) {
+  return importBuffer(context, aligned(bytes.getBuffer(), name), options);
 }

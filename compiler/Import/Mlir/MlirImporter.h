@@ -6,6 +6,11 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <functional>
+
+namespace mlir {
+class PassManager;
+} // namespace mlir
 
 namespace hone {
 
@@ -20,19 +25,25 @@ struct MlirSizes {
   llvm::ArrayRef<std::pair<std::string, std::vector<int64_t>>> shapes;
 };
 
+struct MlirOptions {
+  MlirSizes sizes;
+  /// Adds to a pass manager what prints IR or measures time; may be empty.
+  std::function<void(mlir::PassManager &)> instrument;
+};
+
 /// Reads the file, and adds its path to `files`. The module is in the form of
 /// `hone compile --emit=import`, or of upstream's dialects and becomes that.
 /// What has no such form is reported through the diagnostics of the context;
 /// the result is then null.
 mlir::OwningOpRef<mlir::ModuleOp> importMlir(mlir::MLIRContext &context,
                                              llvm::StringRef path,
-                                             const MlirSizes &sizes,
+                                             const MlirOptions &options,
                                              std::vector<std::string> &files);
 /// The same from bytecode in memory; the name is for messages.
 mlir::OwningOpRef<mlir::ModuleOp> importMlir(mlir::MLIRContext &context,
                                              const llvm::MemoryBuffer &bytes,
                                              llvm::StringRef name,
-                                             const MlirSizes &sizes);
+                                             const MlirOptions &options);
 
 } // namespace hone
 

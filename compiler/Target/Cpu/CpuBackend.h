@@ -17,6 +17,8 @@ public:
   static llvm::Expected<std::unique_ptr<CpuBackend>>
   create(const TargetOptions &options);
 
+  /// The least demanding level.
+  const CpuMachine &baseline() const { return levels.front().machine; }
   /// Whether products of bf16 take less time than those of f32 at all levels.
   bool hasFastBf16() const;
   /// Whether all levels multiply bytes best in pairs that fit in 16 bits.

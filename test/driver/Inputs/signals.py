@@ -14,11 +14,15 @@ wrong = []
 
 def try_signal(name, send, code, message="", left=()):
     output = folder / f"{name}.so"
-    compile = watched.Compile(model, output)
+    phases = folder / f"{name}-phases"
+    compile = watched.Compile(model, output, f"--dump-phases={phases}")
     send(compile)
     found, text, seconds = compile.end()
     expected = [output.name + suffix for suffix in left]
     kept = watched.leftovers(output)
+    # The phase that ended before, if it did.
+    if (dumped := os.listdir(phases)) not in ([], ["1-import.mlir"]):
+        wrong.append(f"{name}: left {dumped} of the phases")
     if found != code or message not in text or seconds > 1 + 30 * len(left) or kept != expected:
         wrong.append(f"{name}: ended with {found} after {seconds:.1f} s, left {kept}, said {text!r}")
 

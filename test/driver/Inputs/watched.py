@@ -49,9 +49,9 @@ def wait_until(condition, seconds=30.0):
 class Compile:
     """hone compile in the midst of the graph phase, as the leader of a group."""
 
-    def __init__(self, model, output):
+    def __init__(self, model, output, *options):
         self.output = output
-        command = ["hone", "compile", str(model), "-o", str(output)]
+        command = ["hone", "compile", str(model), "-o", str(output), *options]
         # The tests may be started with signals ignored.
         listen = lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)]  # noqa: E731
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen)

@@ -25,9 +25,8 @@ def chunks_of_models(models):
             for target in ("cpu", "cuda"):
                 command = ["hone", "compile", model, f"--emit={phase}", f"--target={target}", "--cpu=x86-64-v3"]
                 text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                resources = text.find("\n{-#")
-                text = text if resources < 0 else text[:resources]
-                yield from re.split(r"^(?=module)", text, flags=re.MULTILINE)
+                for module in text.split(SPLIT):
+                    yield module.partition("\n{-#")[0]  # without resources
 
 
 def chunks_of_tests():

@@ -55,15 +55,8 @@ protected:
   /// The model with the plan of its host, and its only kernel.
   func::FuncOp plan(const Targets &targets) {
     model = parseSourceString<ModuleOp>(kModel, ParserConfig(&context));
-    NamedAttribute machine = targets.host().machine(&context, 0);
-    model->getOperation()->setAttr(machine.getName(), machine.getValue());
-    GraphOptions graph;
-    graph.place = [&](OpPassManager &pm) {
-      for (const Backend *backend : targets.all())
-        backend->addPlacement(pm);
-    };
     EXPECT_TRUE(succeeded(runPhase(*model, [&](OpPassManager &pm) {
-      buildGraphPipeline(pm, graph);
+      buildGraphPipeline(pm, targets.graphOptions(Precision::F32));
       buildHostBufferPipeline(pm);
     })));
     for (auto function : model->getOps<func::FuncOp>())
