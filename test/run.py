@@ -86,7 +86,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
     parser.add_argument("--sanitize", default="")
-    parser.add_argument("--only", default="", help="steps whose name has this in it")
+    parser.add_argument("--only", default=os.environ.get("HONE_TEST_ONLY", ""), help="steps whose name has this in it")
     args = parser.parse_args()
     build = (ROOT / args.build).resolve()
     cache = (build / "CMakeCache.txt").read_text()
