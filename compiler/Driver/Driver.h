@@ -54,6 +54,8 @@ struct CompileOptions {
   std::function<void(mlir::PassManager &)> instrument;
   bool header = false; ///< a C header beside the library
   bool reproducerWithWeights = false;
+  /// Weights that the text of a module leaves out get arbitrary values.
+  bool randomWeights = false;
   bool explain = false; ///< keep the remarks of the passes
 };
 

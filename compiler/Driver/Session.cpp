@@ -193,7 +193,9 @@ OwningOpRef<ModuleOp> Session::import() {
       error(input.str() + ": only ONNX models have initializers to override");
       return nullptr;
     }
-    MlirOptions given{{options.dims, options.shapes}, options.instrument};
+    MlirOptions given{{options.dims, options.shapes},
+                      options.instrument,
+                      options.randomWeights};
     return options.bytes
                ? importMlir(*mlirContext, *options.bytes, input, given)
                : importMlir(*mlirContext, input, given, files);
@@ -219,9 +221,11 @@ std::string hone::writeBytecode(ModuleOp module) {
   return bytes;
 }
 
-std::string hone::printIr(Operation *op, bool withWeights) {
+std::string hone::printIr(Operation *op, PrintedIr printed) {
   OpPrintingFlags flags;
-  if (!withWeights) {
+  if (printed.locations)
+    flags.enableDebugInfo();
+  if (!printed.weights) {
     flags.elideLargeElementsAttrs(64);
     flags.elideLargeResourceString(64);
   }

@@ -82,8 +82,12 @@ private:
 /// `text` as a single line without control characters.
 std::string printable(llvm::StringRef text);
 
-/// IR as text, without weights unless requested.
-std::string printIr(mlir::Operation *op, bool withWeights = false);
+/// What is printed of IR beside its operations.
+struct PrintedIr {
+  bool weights = false, locations = false;
+};
+/// IR as text.
+std::string printIr(mlir::Operation *op, PrintedIr printed = {});
 /// Bytecode, with weights; empty if that fails.
 std::string writeBytecode(mlir::ModuleOp module);
 

@@ -133,6 +133,9 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
                  "write the IR after each phase to files in a folder")
       ->option_text("DIR");
   addMlirHelp(app);
+  app.add_flag("--random-weights", compile.randomWeights,
+               "give arbitrary values to weights that the text of a module "
+               "leaves out");
   app.add_flag("--reproducer-with-weights", compile.reproducerWithWeights,
                "keep weight values in the file written after an internal "
                "error");

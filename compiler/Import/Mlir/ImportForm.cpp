@@ -90,8 +90,8 @@ LogicalResult Checker::checkConstant(graph::ConstantOp constant) {
                              << "a constant of type " << type
                              << " has no values: they are omitted where IR is "
                                 "printed";
-  error.attachNote() << "compile the model that it was printed from; a "
-                        "reproducer has values with --reproducer-with-weights";
+  error.attachNote() << "compile the model that it was printed from, or use "
+                        "any values, by --random-weights";
   return error;
 }
 

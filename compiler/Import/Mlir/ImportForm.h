@@ -18,6 +18,9 @@ bool hasImportForm(mlir::ModuleOp module);
 /// nothing does.
 std::string describeSizes(mlir::RankedTensorType type);
 
+/// Gives values to weights that are left out of text.
+void fillWeights(mlir::ModuleOp module);
+
 /// Reports what is not in this form. Arguments and results without `hone.name`
 /// and `hone.type` are called arg0, ... and result0, ..., and have the type of
 /// their elements.

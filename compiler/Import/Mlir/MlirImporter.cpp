@@ -222,6 +222,8 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
                              ? kInputs + "; bytecode of another version of "
                                          "MLIR may be readable as text"
                              : Twine(kInputs));
+  if (options.randomWeights)
+    fillWeights(*module);
   if (!hasImportForm(*module) && failed(raise(*module, options)))
     return nullptr;
   if (failed(checkImportForm(*module)) ||

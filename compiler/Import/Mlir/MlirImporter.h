@@ -29,6 +29,8 @@ struct MlirOptions {
   MlirSizes sizes;
   /// Adds to a pass manager what prints IR or measures time; may be empty.
   std::function<void(mlir::PassManager &)> instrument;
+  /// Weights that are left out of text get arbitrary values.
+  bool randomWeights = false;
 };
 
 /// Reads the file, and adds its path to `files`. The module is in the form of
