@@ -587,6 +587,7 @@ Outcome Compile::compileHost() {
   module = {};
   session.dropContext();
   addDescriptor(*code, info);
+  addCustomNodes(*code, info);
   if (last == Phase::So && !isArchive())
     addSeal(*code, info);
   bool files = last >= Phase::Obj;
@@ -602,6 +603,11 @@ Outcome Compile::compileHost() {
   }
   objects.push_back(folder.file("host.o"));
   if (llvm::Error error = writeFile(objects.back(), text))
+    return session.fail(std::move(error), Outcome::CannotWrite);
+  if (session.customCode().empty())
+    return status();
+  objects.push_back(folder.file("custom.o"));
+  if (llvm::Error error = writeFile(objects.back(), session.customCode()))
     return session.fail(std::move(error), Outcome::CannotWrite);
   return status();
 }

@@ -36,7 +36,9 @@ struct CompileOptions {
   std::optional<std::vector<std::string>> overrides;
   int64_t threads = 0; ///< that runs are expected to use; 0: unknown
   unsigned jobs = 0;   ///< threads of the compiler; 0: one per processor
-  std::vector<std::string> tuned;       ///< files with measured schedules
+  std::vector<std::string> tuned; ///< files with measured schedules
+  /// Object files and archives with custom operators (hone/custom.h).
+  std::vector<std::string> customOperators;
   std::vector<std::string> passPlugins; ///< libraries with passes
   /// A phase, and a pipeline that runs after it, as in UserPipelines.
   std::vector<std::pair<std::string, std::string>> pipelines;

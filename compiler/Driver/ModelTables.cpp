@@ -5,7 +5,7 @@
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
-#include "hone/abi.h"
+#include "hone/custom.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -256,6 +256,32 @@ int64_t hone::knownSum(const WorkTerms &terms) {
   return sum;
 }
 
+static CustomAttributeInfo readCustomAttribute(NamedAttribute attr) {
+  CustomAttributeInfo info;
+  info.name = attr.getName().str();
+  if (auto ints = dyn_cast<DenseI64ArrayAttr>(attr.getValue())) {
+    info.kind = HONE_ATTRIBUTE_INTS;
+    info.ints = ints.asArrayRef().vec();
+  } else if (auto floats = dyn_cast<DenseF32ArrayAttr>(attr.getValue())) {
+    info.kind = HONE_ATTRIBUTE_FLOATS;
+    info.floats = floats.asArrayRef().vec();
+  } else {
+    info.kind = HONE_ATTRIBUTE_STRINGS;
+    for (auto text : cast<ArrayAttr>(attr.getValue()).getAsRange<StringAttr>())
+      info.strings.push_back(text.str());
+  }
+  return info;
+}
+
+static CustomNodeInfo readCustomNode(DictionaryAttr node) {
+  CustomNodeInfo info;
+  info.op = node.getAs<IntegerAttr>("op").getInt();
+  info.types = node.getAs<DenseI32ArrayAttr>("types").asArrayRef().vec();
+  for (NamedAttribute attr : node.getAs<DictionaryAttr>("attributes"))
+    info.attributes.push_back(readCustomAttribute(attr));
+  return info;
+}
+
 ModelInfo hone::readModelInfo(ModuleOp host) {
   ModelInfo info;
   auto strings = [&](StringRef name, std::vector<std::string> &out) {
@@ -310,5 +336,8 @@ ModelInfo hone::readModelInfo(ModuleOp host) {
                               readTerms(kernel, rt::kBytesAttr)});
     }
   readSteps(host, info);
+  if (auto nodes = host->getAttrOfType<ArrayAttr>(rt::kCustomAttr))
+    for (auto node : nodes.getAsRange<DictionaryAttr>())
+      info.customNodes.push_back(readCustomNode(node));
   return info;
 }

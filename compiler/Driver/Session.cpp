@@ -5,6 +5,7 @@
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Pipeline/Phases.h"
 #include "compiler/Target/Targets.h"
+#include "dialects/Graph/Graph.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/Diagnostics.h"
@@ -180,6 +181,18 @@ bool Session::mayPublish() {
   return !cancelled;
 }
 
+/// Whether a module calls custom operators, whose code it does not have.
+bool Session::refuseCustom(ModuleOp module) {
+  WalkResult found = module.walk([](graph::LibraryOp op) {
+    return op.getFunction() == rt::kCustomFunction ? WalkResult::interrupt()
+                                                   : WalkResult::advance();
+  });
+  if (found.wasInterrupted())
+    error(options.input + ": it has custom operators: compile the ONNX model "
+                          "that it was made from");
+  return found.wasInterrupted();
+}
+
 OwningOpRef<ModuleOp> Session::import() {
   onnx::ImportOptions imported;
   imported.files = &files;
@@ -187,18 +200,28 @@ OwningOpRef<ModuleOp> Session::import() {
     imported.dims[name] = size;
   imported.shapes = options.shapes;
   imported.overrides = options.overrides;
+  if (llvm::Error error = customOperators.load(options.customOperators)) {
+    fail(std::move(error), Outcome::UserError);
+    return nullptr;
+  }
+  imported.customOperators = customOperators.table();
   StringRef input = options.input;
   if (isMlir(input, options.bytes ? options.bytes->getBuffer() : "")) {
     if (options.overrides) {
       error(input.str() + ": only ONNX models have initializers to override");
       return nullptr;
     }
+    if (imported.customOperators) {
+      error(input.str() + ": only ONNX models have custom operators");
+      return nullptr;
+    }
     MlirOptions given{{options.dims, options.shapes},
                       options.instrument,
                       options.randomWeights};
-    return options.bytes
-               ? importMlir(*mlirContext, *options.bytes, input, given)
-               : importMlir(*mlirContext, input, given, files);
+    OwningOpRef<ModuleOp> module =
+        options.bytes ? importMlir(*mlirContext, *options.bytes, input, given)
+                      : importMlir(*mlirContext, input, given, files);
+    return module && refuseCustom(*module) ? nullptr : std::move(module);
   }
   if (options.bytes)
     return onnx::importOnnx(*mlirContext, options.bytes, input, imported);

@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_DRIVER_SESSION_H
 #define HONE_COMPILER_DRIVER_SESSION_H
 
+#include "compiler/Driver/CustomOperators.h"
 #include "compiler/Driver/Driver.h"
 #include "compiler/Driver/Explanation.h"
 #include "compiler/Driver/Files.h"
@@ -31,6 +32,8 @@ public:
 
   /// Loads the plugins and reads the pipelines of the options.
   llvm::Error readPipelines();
+  /// The code of custom operators as an object file; empty if there are none.
+  llvm::StringRef customCode() const { return customOperators.code(); }
   const UserPipelines &pipelines() const { return userPipelines; }
 
   void error(llvm::StringRef text);
@@ -63,6 +66,7 @@ public:
 
 private:
   void finishPhase();
+  bool refuseCustom(mlir::ModuleOp module);
 
   void tell(llvm::StringRef severity, llvm::StringRef text);
 
@@ -73,6 +77,7 @@ private:
   std::unique_ptr<llvm::DefaultThreadPool> threads;
   std::unique_ptr<mlir::MLIRContext> mlirContext;
   UserPipelines userPipelines;
+  CustomOperators customOperators;
   std::mutex mutex; ///< messages and progress come from any thread
   std::atomic<bool> cancelled = false;
   std::string phase;

@@ -83,6 +83,22 @@ struct LevelInfo {
   std::vector<std::string> arithmetic = {}; ///< of each kernel; may be empty
 };
 
+/// As in hone_attribute; the vector of its kind has the values.
+struct CustomAttributeInfo {
+  std::string name;
+  int32_t kind;
+  std::vector<int64_t> ints = {};
+  std::vector<float> floats = {};
+  std::vector<std::string> strings = {};
+};
+
+/// As in hone_custom_node.
+struct CustomNodeInfo {
+  int32_t op;
+  std::vector<int32_t> types;
+  std::vector<CustomAttributeInfo> attributes;
+};
+
 struct ModelInfo {
   std::string symbol = "hone_model", name, producer;
   std::vector<ValueInfo> inputs, outputs;
@@ -99,6 +115,7 @@ struct ModelInfo {
   std::vector<LevelInfo> levels;
   uint32_t memory = 0, plan = 0; ///< HONE_MEMORY_*, HONE_PLAN_*
   std::optional<DeviceInfo> device;
+  std::vector<CustomNodeInfo> customNodes;
 };
 
 } // namespace hone

@@ -383,6 +383,7 @@ public:
 
 private:
   CompileStatus judge(const End &end);
+  bool hasForeignCode() const;
   void writeReproducer();
   std::vector<std::string> arguments(const std::string &option) const;
   void tell(const std::string &text) const {
@@ -473,8 +474,20 @@ CompileStatus Compile::judge(const End &end) {
   } else {
     reason = "the compiler ended " + how;
     tell("error: internal error: " + reason);
+    if (hasForeignCode())
+      tell("note: it ran code of --custom-ops or --load-pass-plugin, which may "
+           "be the reason");
   }
   return CompileStatus::Internal;
+}
+
+/// Whether the worker ran code of the user's.
+bool Compile::hasForeignCode() const {
+  for (const std::string &argument : call.arguments)
+    for (std::string_view option : {"--custom-ops", "--load-pass-plugin"})
+      if (std::string_view(argument).substr(0, option.size()) == option)
+        return true;
+  return false;
 }
 
 void Compile::writeReproducer() {

@@ -65,6 +65,16 @@ inline constexpr llvm::StringLiteral kWeightBytesAttr = "hone.weight_bytes";
 inline constexpr llvm::StringLiteral kMemoryAttr =
     "hone.memory"; ///< HONE_MEMORY_* of abi.h
 
+/// On modules: the nodes of custom operators, each a dictionary of "op" (its
+/// position in hone_custom_operators), "types" (ONNX's, of inputs and outputs)
+/// and "attributes"; `config` of a call of kCustomFunction has the position.
+inline constexpr llvm::StringLiteral kCustomAttr = "hone.custom";
+inline constexpr llvm::StringLiteral kCustomFunction = "custom";
+/// Symbol of what the call passes instead of numbers.
+inline std::string customNodeName(int64_t node) {
+  return "hone_custom_node_" + std::to_string(node);
+}
+
 inline constexpr llvm::StringLiteral kEntryName = "main";
 inline constexpr llvm::StringLiteral kPrepareName = "hone_prepare";
 inline constexpr llvm::StringLiteral kRunName = "hone_run";

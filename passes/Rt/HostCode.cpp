@@ -213,6 +213,18 @@ Value HostCode::table(OpBuilder &b, Location loc, ArrayRef<int64_t> numbers) {
   return LLVM::AddressOfOp::create(b, loc, global);
 }
 
+Value HostCode::customNode(OpBuilder &b, Location loc, int64_t node) {
+  std::string symbol = rt::customNodeName(node);
+  if (declared.insert(symbol).second) {
+    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
+    auto global =
+        LLVM::GlobalOp::create(top, loc, b.getI8Type(), /*isConstant=*/true,
+                               LLVM::Linkage::External, symbol, Attribute());
+    global.setVisibility_(LLVM::Visibility::Hidden);
+  }
+  return LLVM::AddressOfOp::create(b, loc, ptrType, symbol);
+}
+
 Value HostCode::bytes(OpBuilder &b, Location loc, MemRefType type,
                       ValueRange dims, const HostFrame &frame) {
   if (std::optional<int64_t> known = staticBytes(type))

@@ -72,6 +72,9 @@ public:
   /// Address of a read-only table of numbers; equal tables are one.
   mlir::Value table(mlir::OpBuilder &b, mlir::Location loc,
                     llvm::ArrayRef<int64_t> numbers);
+  /// Address of what a node of a custom operator passes, which the descriptor
+  /// of the model defines.
+  mlir::Value customNode(mlir::OpBuilder &b, mlir::Location loc, int64_t node);
   /// A name for the next table of strings.
   std::string nextStringsName() {
     return "hone_strings_" + std::to_string(stringTables++);

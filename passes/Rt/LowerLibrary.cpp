@@ -99,15 +99,20 @@ struct LowerLibrary : RtPattern<rt::LibraryOp> {
     for (auto [index, type] : llvm::enumerate(op.getResultTypes()))
       storeHeader(code, b, loc, type, frame.results, index * kValueBytes);
 
-    Value status = code.call(
-        b, loc, "hone_rt_library", code.i32Type,
-        {frame.frame, code.step(b, loc, op.getStep()),
-         code.libraryFunction(b, loc, op.getFunction()),
-         code.i32(b, loc, op.getNode()), frame.pointers,
-         code.i32(b, loc, op.getNumOperands()), frame.results,
-         code.i32(b, loc, op.getNumResults()),
-         config.empty() ? LLVM::ZeroOp::create(b, loc, code.ptrType).getResult()
-                        : code.table(b, loc, config)});
+    Value parameters;
+    if (op.getFunction() == rt::kCustomFunction && config.size() == 1)
+      parameters = code.customNode(b, loc, config.front());
+    else if (config.empty())
+      parameters = LLVM::ZeroOp::create(b, loc, code.ptrType);
+    else
+      parameters = code.table(b, loc, config);
+    Value status =
+        code.call(b, loc, "hone_rt_library", code.i32Type,
+                  {frame.frame, code.step(b, loc, op.getStep()),
+                   code.libraryFunction(b, loc, op.getFunction()),
+                   code.i32(b, loc, op.getNode()), frame.pointers,
+                   code.i32(b, loc, op.getNumOperands()), frame.results,
+                   code.i32(b, loc, op.getNumResults()), parameters});
     code.returnIf(b, loc, status);
 
     SmallVector<SmallVector<Value>> results;

@@ -18,15 +18,16 @@ def check(
     dims: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     overrides: Iterable[str] | None = None,
+    custom_ops: arguments.Path | Iterable[arguments.Path] = (),
     progress: arguments.Progress | None = None,
 ) -> list[str]:
     """Everything in a model that would not compile: a list of messages, empty where it would compile. Nothing is
     written.
 
-    `model`, `dims`, `shapes`, `overrides` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
+    `model`, `dims`, `shapes`, `overrides`, `custom_ops` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
     given = arguments.source(model)
     _check_file(given)
-    return _compiler.check(given, arguments.sizes(dims), arguments.shapes(shapes), arguments.names(overrides), arguments.callback("progress", progress))
+    return _compiler.check(given, arguments.sizes(dims), arguments.shapes(shapes), arguments.names(overrides), arguments.paths("custom_ops", custom_ops), arguments.callback("progress", progress))
 
 
 def compile_library(
@@ -43,6 +44,7 @@ def compile_library(
     threads: int = 0,
     symbol: str = "hone_model",
     tuned: arguments.Path | Iterable[arguments.Path] = (),
+    custom_ops: arguments.Path | Iterable[arguments.Path] = (),
     pipelines: Mapping[str, str] | None = None,
     plugins: arguments.Path | Iterable[arguments.Path] = (),
     report: arguments.Path | None = None,
@@ -67,6 +69,7 @@ def compile_library(
     threads    how many threads runs will use, at most 1024; 0 for one per processor
     symbol     the function that the library exports, an identifier of C
     tuned      the path of a file that `hone tune` wrote, or a list of them
+    custom_ops  object files and archives with operators that Hone does not have, in C (hone/custom.h): a path, or a list
     pipelines  pipelines of MLIR passes to run after phases, {"graph": "builtin.module(func.func(canonicalize))"};
                there are "import", "graph", "linalg", "buffer" and "llvm"
     plugins    the path of a library with passes for them, or a list of such
@@ -93,6 +96,7 @@ def compile_library(
         threads=arguments.threads(threads),
         symbol=arguments.text("symbol", symbol),
         tuned=arguments.paths("tuned", tuned),
+        custom_ops=arguments.paths("custom_ops", custom_ops),
         pipelines=arguments.pipelines(pipelines),
         plugins=arguments.paths("plugins", plugins),
         report=None if report is None else arguments.path("report", report),
@@ -114,6 +118,7 @@ def compile(
     threads: int = 0,
     symbol: str = "hone_model",
     tuned: arguments.Path | Iterable[arguments.Path] = (),
+    custom_ops: arguments.Path | Iterable[arguments.Path] = (),
     pipelines: Mapping[str, str] | None = None,
     plugins: arguments.Path | Iterable[arguments.Path] = (),
     report: arguments.Path | None = None,
@@ -122,7 +127,7 @@ def compile(
     """Compiles a model, of ONNX or MLIR, and opens it: a Model. `output` is the path of the library that is to be kept, None for one in
     memory only. Other options and errors are those of compile_library, and RunError if the model cannot run on this
     machine."""
-    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, pipelines=pipelines, plugins=plugins, report=report, progress=progress)
+    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, custom_ops=custom_ops, pipelines=pipelines, plugins=plugins, report=report, progress=progress)
     if output is not None:
         output = arguments.path("output", output)
         compile_library(model, output, **options)

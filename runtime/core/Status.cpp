@@ -54,6 +54,14 @@ void Failure::setDims(int32_t newStatus, int32_t newNode, int32_t newRank,
   overflows = overflowed;
 }
 
+void Failure::setReason(int32_t newStatus, int32_t newNode, const char *text) {
+  if (taken.exchange(1, std::memory_order_relaxed))
+    return;
+  status = newStatus;
+  node = newNode;
+  snprintf(reason, sizeof reason, "%s", text);
+}
+
 void Failure::describe(const hone_descriptor &model, Text &text) const {
   if (node >= 0 && node < model.node_count) {
     const char *name = model.texts + model.nodes[node].name;
@@ -65,6 +73,10 @@ void Failure::describe(const hone_descriptor &model, Text &text) const {
   if (library) {
     text.add("needs the library '%s', which cannot be loaded: install it",
              library);
+    return;
+  }
+  if (reason[0]) {
+    text.add("%s", reason);
     return;
   }
   if (rank >= 0) {

@@ -28,6 +28,7 @@ private:
 struct Failure {
   /// The highest rank in a model.
   static constexpr int32_t maxDims = 16;
+  static constexpr int32_t longestReason = 256;
 
   std::atomic<int32_t> taken{0};
   int32_t status = HONE_OK;
@@ -39,12 +40,14 @@ struct Failure {
   int32_t rank = -1;
   bool overflows = false;
   int64_t dims[maxDims];
+  char reason[longestReason] = ""; ///< instead of numbers; "" if there is none
 
   void clear() {
     taken.store(0, std::memory_order_relaxed);
     status = HONE_OK;
     output = library = nullptr;
     rank = -1;
+    reason[0] = 0;
   }
   void set(int32_t newStatus, int32_t newNode, int64_t newValue,
            int64_t newLimit);
@@ -52,6 +55,7 @@ struct Failure {
   /// to it.
   void setDims(int32_t newStatus, int32_t newNode, int32_t newRank,
                const int64_t *newDims, bool overflowed);
+  void setReason(int32_t newStatus, int32_t newNode, const char *text);
   /// Says what happened, where, and with which numbers.
   void describe(const hone_descriptor &model, Text &text) const;
 };

@@ -4,6 +4,7 @@
 #ifndef HONE_RUNTIME_LIBRARY_CALL_H
 #define HONE_RUNTIME_LIBRARY_CALL_H
 
+#include "hone/custom.h"
 #include "runtime/core/Types.h"
 #include "runtime/library/Functions.h"
 
@@ -90,6 +91,10 @@ public:
   bool floating(int32_t index, double &number);
 
   int64_t option(int32_t index) const { return config[index]; }
+  /// What the generated code of a custom operator passes instead of options.
+  const hone_custom_node &custom() const {
+    return *reinterpret_cast<const hone_custom_node *>(config);
+  }
   double floatOption(int32_t index) const {
     return __builtin_bit_cast(double, config[index]);
   }
@@ -133,6 +138,8 @@ public:
     return runPieces(pieces, run, const_cast<Work *>(&work)) == HONE_OK;
   }
 
+  int32_t runPieces(int64_t pieces, hone_task_fn function, void *task);
+
   hone_frame *const frame;
   const int32_t node;
   const int32_t operandCount;
@@ -140,8 +147,6 @@ public:
   const int32_t resultCount;
 
 private:
-  int32_t runPieces(int64_t pieces, hone_task_fn function, void *task);
-
   const hone_value *const *const operands;
   const int64_t *const config;
 };

@@ -48,6 +48,9 @@ hone_library_fn hone_lib_det, hone_lib_dft, hone_lib_stft, hone_lib_window,
     hone_lib_mel_weight_matrix, hone_lib_tree_ensemble,
     hone_lib_couple_probabilities;
 
+// Operators of the user.
+hone_library_fn hone_lib_custom;
+
 #pragma GCC visibility pop
 }
 

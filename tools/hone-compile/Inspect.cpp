@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `hone inspect`, and what `hone check --json` says: as text and as JSON.
 #include "tools/hone-compile/Inspect.h"
+#include "compiler/Driver/CustomOperators.h"
 #include "compiler/Driver/Session.h"
 #include "compiler/Import/Mlir/MlirImporter.h"
 #include "compiler/Import/Onnx/Inspection.h"
@@ -127,6 +128,8 @@ static const char *kindText(onnx::OperatorKind kind) {
     return "unsupported";
   case onnx::OperatorKind::Function:
     return "function";
+  case onnx::OperatorKind::Custom:
+    return "custom";
   }
   return "";
 }
@@ -224,11 +227,17 @@ Outcome hone::inspectModel(const CompileOptions &options,
                       "--emit=import' shows what a module of MLIR becomes");
     return Outcome::UserError;
   }
-  llvm::Expected<onnx::Inspection> file = onnx::inspectOnnx(options.input);
-  if (!file) {
-    callbacks.message("error: " + printable(llvm::toString(file.takeError())));
+  auto fail = [&](llvm::Error error) {
+    callbacks.message("error: " + printable(llvm::toString(std::move(error))));
     return Outcome::UserError;
-  }
+  };
+  CustomOperators custom;
+  if (llvm::Error error = custom.load(options.customOperators))
+    return fail(std::move(error));
+  llvm::Expected<onnx::Inspection> file =
+      onnx::inspectOnnx(options.input, custom.table());
+  if (!file)
+    return fail(file.takeError());
   if (!asJson) {
     printFile(options.input, *file);
     llvm::outs().flush();

@@ -25,6 +25,10 @@ static void addImport(CommandLine &line, CommandOptions &options,
           "none (default: small ones that the model lists as inputs)")
       ->option_text("NAME")
       ->allow_extra_args(false);
+  line.addList("--custom-ops", options.compile.customOperators,
+               "object files and archives with operators that Hone does not "
+               "have (hone/custom.h)")
+      ->option_text("FILE");
   line.app().add_flag("--worker-report", options.reporting)->group("");
   line.app().add_flag("--worker-model", options.givenModel)->group("");
 }

@@ -2,6 +2,7 @@
 // Counts what an ONNX file holds.
 #include "compiler/Import/Onnx/Inspection.h"
 #include "compiler/Import/ModelFile.h"
+#include "compiler/Import/Onnx/Builder/CustomOperators.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Reader/Reader.h"
 
@@ -75,8 +76,9 @@ namespace {
 
 class Inspector {
 public:
-  Inspector(const Model &model, Inspection &result)
-      : model(model), result(result) {}
+  Inspector(const Model &model, const hone_custom_table *custom,
+            Inspection &result)
+      : model(model), custom(custom), result(result) {}
   void run();
 
 private:
@@ -86,6 +88,7 @@ private:
   OperatorKind kindOf(const Node &node) const;
 
   const Model &model;
+  const hone_custom_table *custom;
   Inspection &result;
   std::map<std::pair<StringRef, StringRef>, InspectedOperator> operators;
 };
@@ -98,9 +101,11 @@ OperatorKind Inspector::kindOf(const Node &node) const {
   });
   if (isFunction)
     return OperatorKind::Function;
-  return OpTable::get().find(node.domain, node.opType)
-             ? OperatorKind::Supported
-             : OperatorKind::Unsupported;
+  if (OpTable::get().find(node.domain, node.opType))
+    return OperatorKind::Supported;
+  return findCustomOperator(custom, node, INT64_MAX) < 0
+             ? OperatorKind::Unsupported
+             : OperatorKind::Custom;
 }
 
 /// Sizes in a file can be any numbers.
@@ -174,7 +179,8 @@ void Inspector::run() {
     result.metadata.push_back({name.str(), value.str()});
 }
 
-llvm::Expected<Inspection> hone::onnx::inspectOnnx(StringRef path) {
+llvm::Expected<Inspection>
+hone::onnx::inspectOnnx(StringRef path, const hone_custom_table *custom) {
   auto file = openModelFile(path, /*isText=*/false);
   if (!file)
     return file.takeError();
@@ -185,6 +191,6 @@ llvm::Expected<Inspection> hone::onnx::inspectOnnx(StringRef path) {
     return model.takeError();
   Inspection result;
   result.fileBytes = (*file)->getBufferSize();
-  Inspector(*model, result).run();
+  Inspector(*model, custom, result).run();
   return result;
 }

@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_IMPORT_ONNX_INSPECTION_H
 #define HONE_COMPILER_IMPORT_ONNX_INSPECTION_H
 
+#include "hone/custom.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
@@ -25,11 +26,11 @@ struct InspectedValue {
   std::string text;                     ///< "float[b,4]"
 };
 
-enum class OperatorKind { Supported, Unsupported, Function };
+enum class OperatorKind { Supported, Unsupported, Function, Custom };
 
 struct InspectedOperator {
   std::string domain, name;
-  OperatorKind kind; ///< Function: it is defined in the file
+  OperatorKind kind; ///< Function: it is defined in the file; Custom: given
   int64_t count = 0; ///< nodes, those of subgraphs and functions included
 };
 
@@ -50,8 +51,10 @@ struct Inspection {
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 
-/// Reads the file. An error names it, and says what is wrong.
-llvm::Expected<Inspection> inspectOnnx(llvm::StringRef path);
+/// Reads the file. An error names it, and says what is wrong. `custom` are the
+/// user's own operators; null: there are none.
+llvm::Expected<Inspection> inspectOnnx(llvm::StringRef path,
+                                       const hone_custom_table *custom);
 
 } // namespace hone::onnx
 

@@ -3,6 +3,7 @@
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "compiler/Import/ModelFile.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
+#include "compiler/Import/Onnx/Builder/OpTable.h"
 #include "compiler/Import/Onnx/Reader/Reader.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,6 +21,10 @@ void hone::onnx::registerImportDialects(DialectRegistry &registry) {
   registry.insert<hone::graph::GraphDialect, arith::ArithDialect,
                   cf::ControlFlowDialect, func::FuncDialect, math::MathDialect,
                   scf::SCFDialect, tensor::TensorDialect, ub::UBDialect>();
+}
+
+bool hone::onnx::hasOperator(StringRef domain, StringRef name) {
+  return OpTable::get().find(domain == "ai.onnx" ? "" : domain, name);
 }
 
 static OwningOpRef<ModuleOp>

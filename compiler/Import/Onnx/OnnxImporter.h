@@ -3,6 +3,7 @@
 #ifndef HONE_COMPILER_IMPORT_ONNX_ONNXIMPORTER_H
 #define HONE_COMPILER_IMPORT_ONNX_ONNXIMPORTER_H
 
+#include "hone/custom.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringMap.h"
@@ -31,6 +32,7 @@ struct ImportOptions {
   /// the model lists as inputs, if the file's version gives that this meaning
   /// and they are small (ModelInterface.cpp).
   std::optional<std::vector<std::string>> overrides;
+  const hone_custom_table *customOperators = nullptr; ///< of the user
   std::vector<std::string> *files = nullptr; ///< gets the paths that are read
 };
 
@@ -47,6 +49,9 @@ mlir::OwningOpRef<mlir::ModuleOp>
 importOnnx(mlir::MLIRContext &context,
            std::shared_ptr<llvm::MemoryBuffer> bytes, llvm::StringRef name,
            const ImportOptions &options = {});
+
+/// Whether there is an operator of this name in some version.
+bool hasOperator(llvm::StringRef domain, llvm::StringRef name);
 
 /// The operators that can be imported, their versions and types, as Markdown.
 void printOperators(llvm::raw_ostream &os);

@@ -2,7 +2,8 @@
 // The tables of a compiled model as constants. Their layout is asserted in
 // abi.h and here.
 #include "compiler/Target/Cpu/Descriptor.h"
-#include "hone/abi.h"
+#include "dialects/Rt/Rt.h"
+#include "hone/custom.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/Support/JSON.h"
@@ -143,6 +144,27 @@ public:
                              external("hone_rt_device_api")},
                             sizeof(hone_device)),
                   "device");
+  }
+
+  Constant *attributes(ArrayRef<CustomAttributeInfo> infos) {
+    SmallVector<Constant *> entries;
+    for (const CustomAttributeInfo &info : infos) {
+      SmallVector<Constant *> values;
+      for (int64_t value : info.ints)
+        values.push_back(i64(value));
+      for (float value : info.floats)
+        values.push_back(ConstantFP::get(context, APFloat(value)));
+      // Bytes, whatever they are.
+      for (const std::string &text : info.strings)
+        values.push_back(structure(
+            {global(ConstantDataArray::getString(context, text), "text"),
+             i64(text.size())},
+            sizeof(hone_string)));
+      entries.push_back(structure({string(info.name), table(values, "values"),
+                                   i64(values.size()), i32(info.kind), i32(0)},
+                                  sizeof(hone_attribute)));
+    }
+    return table(entries, "attributes");
   }
 
   Constant *nodes(ArrayRef<NodeInfo> infos) {
@@ -321,6 +343,27 @@ void hone::addDescriptor(Module &module, const ModelInfo &info) {
   code.CreateRet(global);
   for (StringRef name : {"hone_prepare", "hone_run"})
     module.getFunction(name)->setVisibility(GlobalValue::HiddenVisibility);
+}
+
+void hone::addCustomNodes(Module &module, const ModelInfo &info) {
+  Builder b(module);
+  for (auto [number, node] : enumerate(info.customNodes)) {
+    GlobalVariable *declared =
+        module.getGlobalVariable(rt::customNodeName(number));
+    if (!declared) // its node has been removed
+      continue;
+    SmallVector<Constant *> types;
+    for (int32_t type : node.types)
+      types.push_back(b.i32(type));
+    Constant *defined = b.global(
+        b.structure({b.external(kCustomSymbol), b.attributes(node.attributes),
+                     b.table(types, "types"), b.i32(node.op),
+                     b.i32(node.attributes.size())},
+                    sizeof(hone_custom_node)),
+        "custom_node");
+    declared->replaceAllUsesWith(defined);
+    declared->eraseFromParent();
+  }
 }
 
 void hone::addSeal(Module &module, const ModelInfo &info) {

@@ -165,11 +165,14 @@ static Error writeArchive(const std::string &object, const std::string &path) {
 Error hone::link(const LinkJob &job) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
-  bool isLibrary = job.form == LinkJob::Form::Library;
+  bool isPlain = job.form == LinkJob::Form::Plain;
+  bool isLibrary = job.form == LinkJob::Form::Library || isPlain;
   std::string linked = isLibrary ? job.output : job.directory + "/linked.o";
-  std::vector<std::string> arguments = {
-      "ld.lld",      "-o", linked,       "--no-undefined-version",
-      "--threads=2", "-z", "noexecstack"};
+  std::vector<std::string> arguments = {"ld.lld", "-o", linked,
+                                        "--no-undefined-version", "--threads=2",
+                                        "-z", "noexecstack",
+                                        // Archives may have it.
+                                        "--undefined", job.symbol};
   if (!isLibrary) {
     arguments.push_back("-r");
     // Local symbols must not be taken for the same function in another object.
@@ -197,7 +200,7 @@ Error hone::link(const LinkJob &job) {
     arguments.insert(arguments.end(), flags.begin(), flags.end());
   }
   arguments.insert(arguments.end(), job.objects.begin(), job.objects.end());
-  if (job.form != LinkJob::Form::Object)
+  if (job.form != LinkJob::Form::Object && !isPlain)
     if (Error error = addEmbedded(kCore, job, arguments))
       return error;
   if (isLibrary) {
@@ -221,6 +224,8 @@ Error hone::link(const LinkJob &job) {
                                  : inconvertibleErrorCode(),
                              "the linker failed: " +
                                  StringRef(messages).trim());
+  if (isPlain)
+    return Error::success();
   if (isLibrary)
     return seal(job.output);
   if (job.form == LinkJob::Form::Object)

@@ -12,13 +12,14 @@ namespace hone {
 struct LinkJob {
   std::vector<std::string> objects; ///< files
   std::string output;
-  std::string symbol;    ///< the only symbol that others see
+  std::string symbol;    ///< the only symbol that others see; must exist
   std::string soname;    ///< the name by which programs linked to it need it
   std::string directory; ///< for files that the linker needs
   enum class Form {
     Library, ///< shared, with the runtime core inside
     Object,  ///< relocatable; the core is linked later, and may be shared
     Archive, ///< for static linking: one object that has the core inside
+    Plain,   ///< shared, without the core: for the compiler itself
   } form = Form::Library;
 };
 

@@ -215,6 +215,15 @@ class _Search:
             return None
 
 
+def _refuse_custom(model):
+    """An error for operators that only their author's code defines."""
+    functions = {(function.domain, function.name) for function in model.functions}
+    for node in model.graph.node:
+        known = node.domain.startswith(("ai.onnx", "com.microsoft")) or not node.domain
+        if not known and (node.domain, node.op_type) not in functions:
+            raise VerificationError(f"node '{node.name or node.output[0]}': nothing but its own code defines {node.op_type} of {node.domain}: compare models that end before it, or have a function of its name")
+
+
 def _reference(model, feeds):
     """The engine's name, and all tensors of the graph by name."""
     names = [name for node in model.graph.node for name in node.output if name]
@@ -234,6 +243,7 @@ def verify(model, feeds, *, rtol=None, progress=lambda *_: None, **options):
     """Compares what Hone computes for an onnx.ModelProto with a reference, and searches the cause of a difference. `options`
     are those of hone.compile."""
     progress("running the reference", 0, 0)
+    _refuse_custom(model)
     reference, values = _reference(model, feeds)
     progress("compiling", 0, 0)
     with hone.compile(model, **options) as compiled:

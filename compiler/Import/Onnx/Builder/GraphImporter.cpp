@@ -2,8 +2,10 @@
 // Walks the graphs of a model: scopes, subgraphs, model-local functions.
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Builder/AnyRank.h"
+#include "compiler/Import/Onnx/Builder/CustomOperators.h"
 #include "compiler/Import/Onnx/Builder/NodeOrder.h"
 #include "compiler/Import/Onnx/Builder/OpTable.h"
+#include "dialects/Rt/Rt.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -160,6 +162,9 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   }
   releaseDiscarded();
   eraseDead(function.getBody());
+  if (!customNodes.empty())
+    (*module)->setAttr(hone::rt::kCustomAttr,
+                       builder.getArrayAttr(customNodes));
   if (failed(verify(*module))) {
     error("the model is not consistent (see above)");
     return nullptr;
@@ -243,7 +248,11 @@ static StringRef adviceFor(const Node &node) {
            "alone, with its past as inputs and outputs, and run the loop in "
            "the "
            "host program";
-  return "";
+  bool isOnnx = llvm::is_contained({"", "ai.onnx.ml", "ai.onnx.training",
+                                    "ai.onnx.preview.training", "com.microsoft",
+                                    "com.microsoft.nchwc"},
+                                   node.domain);
+  return isOnnx ? "" : "; code for it is given by --custom-ops";
 }
 
 void GraphImporter::collectUnknown(ArrayRef<Node> nodes,
@@ -253,7 +262,9 @@ void GraphImporter::collectUnknown(ArrayRef<Node> nodes,
   if (depth > kMaxDepth)
     return;
   for (const Node &node : nodes) {
-    if (!findFunction(node) && !OpTable::get().find(node.domain, node.opType)) {
+    if (!findFunction(node) && !OpTable::get().find(node.domain, node.opType) &&
+        findCustomOperator(options.customOperators, node,
+                           versionOf(node, opsets)) < 0) {
       auto opset = opsets.find(node.domain);
       std::string version =
           opset == opsets.end() ? "unknown" : std::to_string(opset->second);
@@ -401,7 +412,11 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
   const Function *called = findFunction(node);
   const OpEntry *entry =
       called ? nullptr : OpTable::get().find(node.domain, node.opType);
-  if (poisoned || (!called && !entry)) {
+  int64_t version = versionOf(node, *scope.opsets);
+  int64_t custom = called || entry ? -1
+                                   : findCustomOperator(options.customOperators,
+                                                        node, version);
+  if (poisoned || (!called && !entry && custom < 0)) {
     // Reported already.
   } else if (called) {
     imported =
@@ -409,11 +424,6 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     if (!imported)
       results.clear();
   } else {
-    auto opset = scope.opsets->find(node.domain);
-    // Optimizers forget to import the domains of their own operators.
-    int64_t version = opset != scope.opsets->end() ? opset->second
-                      : node.domain.empty()        ? -1
-                                                   : 1;
     int given = inputs.size();
     while (given > 0 && !inputs[given - 1])
       --given;
@@ -422,6 +432,11 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     if (version < 0) {
       error(where + ": the model does not say which version of domain '" +
             (node.domain.empty() ? "ai.onnx" : node.domain) + "' it uses");
+    } else if (custom >= 0) {
+      if (succeeded(importCustom(n, *options.customOperators, custom))) {
+        results.assign(n.results().begin(), n.results().end());
+        imported = true;
+      }
     } else if (given < entry->minInputs || given > entry->maxInputs) {
       if (failed(n.error("has " + Twine(given) + " inputs, but needs " +
                          (given < entry->minInputs ? "at least " : "at most ") +
@@ -455,6 +470,13 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
       value.poisoned = hasErrors = true;
     define(name, value, scope, where);
   }
+}
+
+int64_t GraphImporter::versionOf(const Node &node,
+                                 const llvm::StringMap<int64_t> &opsets) {
+  auto opset = opsets.find(node.domain);
+  // Optimizers forget to import the domains of their own operators.
+  return opset != opsets.end() ? opset->second : node.domain.empty() ? -1 : 1;
 }
 
 LogicalResult GraphImporter::importCall(const Node &node,

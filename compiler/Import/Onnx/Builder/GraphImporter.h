@@ -109,6 +109,11 @@ public:
   /// import each inner one several times, and those inside it the square of
   /// that.
   llvm::SmallVector<mlir::Type> &settledTypes() { return settled[path]; }
+  /// Adds a node of a custom operator (rt::kCustomAttr); returns its position.
+  int64_t addCustomNode(mlir::Attribute node) {
+    customNodes.push_back(node);
+    return customNodes.size() - 1;
+  }
   /// A name for an unnamed free dimension: "?0", "?1", ...
   std::string freshDimName();
   /// The number of channels per block of com.microsoft.nchwc: 8 or 16, from the
@@ -163,6 +168,10 @@ private:
               const llvm::Twine &what);
   const Val *lookup(llvm::StringRef name, Scope &scope);
   const Function *findFunction(const Node &node);
+  /// The version of the domain of a node; -1 if the model should say it, and
+  /// does not.
+  static int64_t versionOf(const Node &node,
+                           const llvm::StringMap<int64_t> &opsets);
   mlir::Location locOf(const Node &node);
 
   mlir::MLIRContext &context;
@@ -192,6 +201,7 @@ private:
   static constexpr int64_t kMaxRepeats = 16;
   int64_t repeats = 1;
   std::vector<mlir::Operation *> discarded;
+  llvm::SmallVector<mlir::Attribute> customNodes;
   const NchwcBlock &foundNchwcBlock();
   std::optional<NchwcBlock> channelBlock;
   int depth = 0;

@@ -73,6 +73,7 @@ ArrayRef<Operand> operandsOf(StringRef function) {
   constexpr Operand any(Any), text(Text), sequence(Sequence), integer(Int),
       int64(Int64), floating(Floating), boolean(Bool);
   static const llvm::StringMap<Operands> table = {
+      {"custom", {Operand(Number).maybe().any()}},
       {"nonzero", {NumberOrText}},
       {"compress", {any, boolean.rank(1)}},
       {"unique", {NumberOrText}},

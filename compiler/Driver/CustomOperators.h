@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Custom operators of the user: object files that become part of the model.
+#ifndef HONE_COMPILER_DRIVER_CUSTOMOPERATORS_H
+#define HONE_COMPILER_DRIVER_CUSTOMOPERATORS_H
+
+#include "hone/custom.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace hone {
+
+class CustomOperators {
+public:
+  /// Links object files and archives, one of which defines
+  /// hone_custom_operators, and loads the result, to call shape functions.
+  llvm::Error load(llvm::ArrayRef<std::string> files);
+
+  /// The operators; null if no files were loaded.
+  const hone_custom_table *table() const { return operators; }
+  /// The linked object file, in which only the table is visible.
+  llvm::StringRef code() const { return object; }
+
+private:
+  llvm::Error open(const std::string &library);
+
+  const hone_custom_table *operators = nullptr;
+  std::string object;
+};
+
+} // namespace hone
+
+#endif // HONE_COMPILER_DRIVER_CUSTOMOPERATORS_H
