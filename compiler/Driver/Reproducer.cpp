@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What shows an internal error to others: the model and the command.
+#include "compiler/Driver/Reproducer.h"
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Session.h"
 #include "llvm/ADT/StringExtras.h"
@@ -21,19 +22,12 @@ static std::string quoted(StringRef word) {
   return text + "'";
 }
 
-/// The command that fails on a file with the imported model, whose sizes are
-/// those that the options give.
-static std::string commandFor(StringRef file, const CompileOptions &options) {
+SmallVector<std::string> hone::compileArguments(const CompileOptions &options) {
   const CompileOptions defaults;
-  std::string command = "hone compile " + quoted(file);
+  SmallVector<std::string> arguments;
   auto add = [&](StringRef option, const Twine &value) {
-    command += (" " + option + "=" + quoted(value.str())).str();
+    arguments.push_back((option + "=" + value).str());
   };
-  auto addFlag = [&](StringRef option, bool given) {
-    if (given)
-      command += (" " + option).str();
-  };
-  add("--output", options.output);
   if (options.emit != defaults.emit)
     add("--emit", options.emit);
   if (!options.kernel.empty())
@@ -58,16 +52,49 @@ static std::string commandFor(StringRef file, const CompileOptions &options) {
     add("--pipeline-after", phase + "=" + pipeline);
   if (!options.report.empty())
     add("--report", options.report);
-  addFlag("--header", options.header);
-  addFlag("--explain", options.explain);
-  addFlag("--random-weights", !options.reproducerWithWeights);
-  return command;
+  if (options.header)
+    arguments.push_back("--header");
+  if (options.explain)
+    arguments.push_back("--explain");
+  return arguments;
 }
 
-static std::string headOf(StringRef reason, StringRef file,
-                          const CompileOptions &options) {
+SmallVector<std::string> hone::importArguments(const CompileOptions &options) {
+  SmallVector<std::string> arguments;
+  for (const auto &[name, size] : options.dims)
+    arguments.push_back("--dim=" + name + "=" + std::to_string(size));
+  for (const auto &[name, sizes] : options.shapes)
+    arguments.push_back(
+        "--shape=" + name + "=" +
+        llvm::join(
+            llvm::map_range(sizes,
+                            [](int64_t size) { return std::to_string(size); }),
+            ","));
+  if (options.overrides && options.overrides->empty())
+    arguments.push_back("--override=");
+  for (const std::string &name :
+       options.overrides.value_or(std::vector<std::string>()))
+    arguments.push_back("--override=" + name);
+  if (options.randomWeights)
+    arguments.push_back("--random-weights");
+  return arguments;
+}
+
+std::string hone::reproducerHead(StringRef reason, StringRef file,
+                                 StringRef output,
+                                 const CompileOptions &options) {
+  std::string command =
+      "hone compile " + quoted(file) + " -o " + quoted(output);
+  for (const std::string &argument : compileArguments(options)) {
+    auto [option, value] = StringRef(argument).split('=');
+    command += (" " + option).str();
+    if (!value.empty())
+      command += "=" + quoted(value);
+  }
+  if (!options.reproducerWithWeights)
+    command += " --random-weights";
   std::string head = "// hone " HONE_VERSION ": " + printable(reason) + "\n";
-  head += "// " + printable(commandFor(file, options)) + "\n";
+  head += "// " + printable(command) + "\n";
   if (StringRef(options.cpu).contains("native"))
     head += ("// native: " + llvm::sys::getHostCPUName() + "\n").str();
   return head;
@@ -101,8 +128,9 @@ std::string hone::writeReproducer(const CompileOptions &options,
     PrintedIr printed;
     printed.weights = options.reproducerWithWeights;
     printed.locations = true;
-    if (llvm::Error error = writeFile(file, headOf(reason, output, options) +
-                                                printIr(*module, printed)))
+    if (llvm::Error error = writeFile(
+            file, reproducerHead(reason, output, options.output, options) +
+                      printIr(*module, printed)))
       return error;
     return publish(file, *place);
   };

@@ -51,32 +51,9 @@ static void addMlirHelp(CLI::App &app) {
                              "thread");
 }
 
-/// Parses the command line, and takes over the sizes that it gives.
-static std::optional<int> parse(CommandLine &line, int argc, char **argv,
-                                GivenSizes &sizes, CompileOptions &options) {
-  if (std::optional<int> code = line.parse(argc, argv))
-    return code;
-  options.dims = std::move(sizes.dims);
-  options.shapes = std::move(sizes.shapes);
-  return std::nullopt;
-}
-
-std::optional<int> hone::parseCompile(int argc, char **argv,
-                                      CommandOptions &options) {
-  CompileOptions &compile = options.compile;
-  std::vector<char *> words(argv, argv + argc);
-  if (std::optional<int> code = takeMlirOptions(words, options))
-    return code;
-  CommandLine line("compile", "Compiles a model file to a shared library.");
+/// What a model's code depends on.
+static void addCode(CommandLine &line, CompileOptions &compile, int &threads) {
   CLI::App &app = line.app();
-  GivenSizes sizes;
-  int threads = 0;
-  line.addModel(compile.input,
-                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
-  CLI::Option *output = line.addOutput(
-      compile.output, "the library; FILE.a is an archive to link statically "
-                      "(default: MODEL.so in the working folder)");
-  addImport(line, options, sizes);
   app.add_option("--target", compile.target,
                  "where the model runs: " + targetNames() +
                      ", or a device with the CPU as fallback, as in " +
@@ -109,6 +86,35 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
          "as in graph='builtin.module(func.func(canonicalize))'")
       ->option_text("PHASE=PIPELINE")
       ->allow_extra_args(false);
+}
+
+/// Parses the command line, and takes over the sizes that it gives.
+static std::optional<int> parse(CommandLine &line, int argc, char **argv,
+                                GivenSizes &sizes, CompileOptions &options) {
+  if (std::optional<int> code = line.parse(argc, argv))
+    return code;
+  options.dims = std::move(sizes.dims);
+  options.shapes = std::move(sizes.shapes);
+  return std::nullopt;
+}
+
+std::optional<int> hone::parseCompile(int argc, char **argv,
+                                      CommandOptions &options) {
+  CompileOptions &compile = options.compile;
+  std::vector<char *> words(argv, argv + argc);
+  if (std::optional<int> code = takeMlirOptions(words, options))
+    return code;
+  CommandLine line("compile", "Compiles a model file to a shared library.");
+  CLI::App &app = line.app();
+  GivenSizes sizes;
+  int threads = 0;
+  line.addModel(compile.input,
+                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
+  CLI::Option *output = line.addOutput(
+      compile.output, "the library; FILE.a is an archive to link statically "
+                      "(default: MODEL.so in the working folder)");
+  addImport(line, options, sizes);
+  addCode(line, compile, threads);
   line.addSymbol(compile.symbol, "the function that the library exports")
       ->capture_default_str();
   app.add_flag("--header", compile.header,
@@ -194,4 +200,41 @@ std::optional<int> hone::parseInspect(int argc, char **argv,
   addImport(line, options, sizes);
   line.addJson(options.json);
   return parse(line, argc, argv, sizes, options.compile);
+}
+
+std::optional<int> hone::parseReduce(int argc, char **argv,
+                                     CommandOptions &options) {
+  CompileOptions &compile = options.compile;
+  CommandLine line("reduce",
+                   "Makes a model that fails to compile smaller, as long as it "
+                   "fails in the same way. The other options are those of the "
+                   "compilation that fails.");
+  GivenSizes sizes;
+  int threads = 0;
+  line.addModel(compile.input,
+                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
+  CLI::Option *output = line.addOutput(
+      compile.output, "the smallest model so far, as text (default: "
+                      "MODEL.reduced.mlir in the working folder)");
+  line.app()
+      .add_option("--test", options.test,
+                  "a shell command that ends with 0 if the file that is its "
+                  "argument has the failure (default: hone compile ends with "
+                  "the same errors)")
+      ->option_text("COMMAND");
+  line.app()
+      .add_option("--timeout", options.timeout,
+                  "seconds after which a test is ended; for the default one, "
+                  "lasting longer is a failure")
+      ->option_text("N")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  addImport(line, options, sizes);
+  addCode(line, compile, threads);
+  if (std::optional<int> code = parse(line, argc, argv, sizes, compile))
+    return code;
+  compile.threads = threads;
+  if (!output->count())
+    compile.output = defaultOutput(compile.input, ".reduced.mlir");
+  return std::nullopt;
 }

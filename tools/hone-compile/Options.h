@@ -10,6 +10,8 @@ namespace hone {
 struct CommandOptions {
   CompileOptions compile;
   std::vector<std::string> models; ///< of `check`, one after another
+  std::string test;                ///< of `reduce`, a command
+  int timeout = 60;                ///< of `reduce`, in seconds
   bool stats = false, quiet = false, operators = false, json = false;
   // Set by a calling process (compiler/Worker).
   bool reporting = false;  ///< it listens
@@ -21,6 +23,7 @@ struct CommandOptions {
 std::optional<int> parseCompile(int argc, char **argv, CommandOptions &options);
 std::optional<int> parseCheck(int argc, char **argv, CommandOptions &options);
 std::optional<int> parseInspect(int argc, char **argv, CommandOptions &options);
+std::optional<int> parseReduce(int argc, char **argv, CommandOptions &options);
 
 } // namespace hone
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The worker behind `hone compile`, `check` and `inspect`, the C API and the
-// Python package: one compilation. When run by hand, as under a debugger, no
-// caller watches it.
+// The worker behind `hone compile`, `check`, `inspect` and `reduce`, the C API
+// and the Python package: one compilation. When run by hand, as under a
+// debugger, no caller watches it.
 #include "compiler/Driver/Driver.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Reduce/Reducer.h"
 #include "compiler/Worker/Report.h"
 #include "tools/command-line/Commands.h"
 #include "tools/hone-compile/Inspect.h"
@@ -116,6 +117,19 @@ static Outcome inspect(CommandOptions &options,
                callbacks);
 }
 
+static Outcome reduce(CommandOptions &options,
+                      const CompileCallbacks &callbacks) {
+  Failure failure{options.test, "", unsigned(options.timeout)};
+  ReduceStats stats;
+  Outcome outcome =
+      reduceModel(options.compile, std::move(failure), callbacks, stats);
+  if (outcome == Outcome::Done)
+    llvm::outs() << options.compile.output << ": " << stats.after
+                 << " operations of " << stats.before << ", after "
+                 << stats.tests << " variants\n";
+  return flush(outcome, callbacks);
+}
+
 /// Parses the command line and executes the command; returns the exit code.
 static int run(int argc, char **argv,
                std::optional<int> (*parse)(int, char **, CommandOptions &),
@@ -130,6 +144,8 @@ static int run(int argc, char **argv,
 int main(int argc, char **argv) {
   if (llvm::sys::path::filename(argv[0]) == "hone-opt")
     return optMain(argc, argv);
+  if (argc > 1 && argv[1] == kTestCommand)
+    return testForFailure(std::vector<std::string>(argv + 2, argv + argc));
   return runCommand({{"compile",
                       [](int count, char **words) {
                         return run(count, words, parseCompile, compile);
@@ -137,6 +153,10 @@ int main(int argc, char **argv) {
                      {"check",
                       [](int count, char **words) {
                         return run(count, words, parseCheck, check);
+                      }},
+                     {"reduce",
+                      [](int count, char **words) {
+                        return run(count, words, parseReduce, reduce);
                       }},
                      {"inspect",
                       [](int count, char **words) {

@@ -23,6 +23,7 @@ static const char help[] =
     "  info OUT.so               describe what a compiled model takes and "
     "needs\n"
     "  inspect MODEL             describe a model file\n"
+    "  reduce MODEL              make a model smaller that fails to compile\n"
     "  verify MODEL              compare with ONNX Runtime, and find what "
     "differs\n"
     "\n"
@@ -36,7 +37,7 @@ static const struct {
     {"tune", "hone-tune"},         {"run", "hone-run"},
     {"bench", "hone-run"},         {"info", "hone-run"},
     {"quantize", "hone-quantize"}, {"inspect", "hone-compile"},
-    {"verify", "hone-verify"},
+    {"verify", "hone-verify"},     {"reduce", "hone-compile"},
 };
 
 /// Whether the argument is a regular file that neither is nor claims to be a
