@@ -22,10 +22,10 @@ static std::string argument(nb::handle text) {
   return bytes;
 }
 
-static void addFiles(const char *option, nb::list files,
-                     std::vector<std::string> &options) {
-  for (nb::handle file : files)
-    options.push_back(option + argument(file));
+static void addAll(const char *option, nb::list values,
+                   std::vector<std::string> &options) {
+  for (nb::handle value : values)
+    options.push_back(option + argument(value));
 }
 
 /// A call of `command` with `options` for `model`, a file or bytes, and the
@@ -99,16 +99,16 @@ run(const WorkerCall &call,
 
 /// Compiles the file `model`, or the bytes where it is a bytes object, to the
 /// library `output`, with the schedules of the files `tuned`, the operators of
-/// the files `custom_ops` and the `pipelines` after phases, whose passes may be
-/// in `plugins`, and describes it in the page `report`; `gpu`, `overrides` and
-/// `report` may be None. `progress` is None, or called with the current
-/// activity and the fraction that is done.
+/// the files `custom_ops` and those named `session_ops`, and the `pipelines`
+/// after phases, whose passes may be in `plugins`, and describes it in the page
+/// `report`; `gpu`, `overrides` and `report` may be None. `progress` is None,
+/// or called with the current activity and the fraction that is done.
 static void compile(nb::object model, nb::str output, nb::str target,
                     nb::str cpu, nb::object gpu, nb::dict dims, nb::dict shapes,
                     nb::object overrides, nb::str precision, int64_t threads,
                     nb::str symbol, nb::list tuned, nb::list customOps,
-                    nb::dict pipelines, nb::list plugins, nb::object report,
-                    nb::object progress) {
+                    nb::list sessionOps, nb::dict pipelines, nb::list plugins,
+                    nb::object report, nb::object progress) {
   std::vector<std::string> options = {"--target=" + argument(target),
                                       "--cpu=" + argument(cpu),
                                       "--precision=" + argument(precision),
@@ -119,12 +119,13 @@ static void compile(nb::object model, nb::str output, nb::str target,
                                       argument(output)};
   if (!gpu.is_none())
     options.push_back("--gpu=" + argument(gpu));
-  addFiles("--tuned=", tuned, options);
-  addFiles("--custom-ops=", customOps, options);
+  addAll("--tuned=", tuned, options);
+  addAll("--custom-ops=", customOps, options);
+  addAll("--session-op=", sessionOps, options);
   for (auto [phase, pipeline] : pipelines)
     options.push_back("--pipeline-after=" + argument(phase) + "=" +
                       argument(pipeline));
-  addFiles("--load-pass-plugin=", plugins, options);
+  addAll("--load-pass-plugin=", plugins, options);
   if (!report.is_none())
     options.push_back("--report=" + argument(report));
   WorkerCall call = makeCall("compile", model, std::move(dims),
@@ -155,9 +156,11 @@ static void compile(nb::object model, nb::str output, nb::str target,
 /// Empty if everything would.
 static std::vector<std::string> check(nb::object model, nb::dict dims,
                                       nb::dict shapes, nb::object overrides,
-                                      nb::list customOps, nb::object progress) {
+                                      nb::list customOps, nb::list sessionOps,
+                                      nb::object progress) {
   std::vector<std::string> options;
-  addFiles("--custom-ops=", customOps, options);
+  addAll("--custom-ops=", customOps, options);
+  addAll("--session-op=", sessionOps, options);
   WorkerCall call = makeCall("check", model, std::move(dims), std::move(shapes),
                              std::move(overrides), options);
   std::vector<std::string> messages;
@@ -174,10 +177,10 @@ NB_MODULE(_compiler, m) {
         nb::arg("target"), nb::arg("cpu"), nb::arg("gpu").none(),
         nb::arg("dims"), nb::arg("shapes"), nb::arg("overrides").none(),
         nb::arg("precision"), nb::arg("threads"), nb::arg("symbol"),
-        nb::arg("tuned"), nb::arg("custom_ops"), nb::arg("pipelines"),
-        nb::arg("plugins"), nb::arg("report").none(),
+        nb::arg("tuned"), nb::arg("custom_ops"), nb::arg("session_ops"),
+        nb::arg("pipelines"), nb::arg("plugins"), nb::arg("report").none(),
         nb::arg("progress").none());
   m.def("check", &::check, nb::arg("model"), nb::arg("dims"), nb::arg("shapes"),
         nb::arg("overrides").none(), nb::arg("custom_ops"),
-        nb::arg("progress").none());
+        nb::arg("session_ops"), nb::arg("progress").none());
 }

@@ -37,8 +37,9 @@ const hone_pool *sharedPool(int threads) {
 } // namespace
 
 Model::Model(const std::string &path, const std::string &symbol, int threads,
-             const std::string &level, int device, bool verify)
-    : threads(threads), level(level), device(device) {
+             const std::string &level, int device, bool verify,
+             const hone_custom_table *operators)
+    : threads(threads), level(level), device(device), operators(operators) {
   char message[512] = "";
   if (hone_library_open(path.c_str(), symbol.c_str(), &library, message,
                         sizeof(message)) != HONE_OK)
@@ -98,6 +99,7 @@ hone_session *Model::takeSession() {
     options.pool = sharedPool(threads);
   options.level = level.empty() ? nullptr : level.c_str();
   options.device = device;
+  options.operators = operators;
   hone_session *session = nullptr;
   char message[512] = "";
   if (model->api->session_create(model, &options, &session, message,

@@ -3,6 +3,7 @@
 #ifndef HONE_PYTHON_MODEL_H
 #define HONE_PYTHON_MODEL_H
 
+#include "hone/custom.h"
 #include "hone/runtime.h"
 
 #include <nanobind/nanobind.h>
@@ -21,8 +22,10 @@ public:
   /// Throws RunError if the library cannot be opened or used here. `threads` of
   /// 0 is one per processor; an empty `level` lets the model choose, and so
   /// does `device` 0 (hone_session_options). `verify`: checks the weights.
+  /// `operators` outlive the model.
   Model(const std::string &path, const std::string &symbol, int threads,
-        const std::string &level, int device, bool verify);
+        const std::string &level, int device, bool verify,
+        const hone_custom_table *operators);
   ~Model();
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
@@ -62,6 +65,7 @@ private:
   int threads;
   std::string level;
   int device;
+  const hone_custom_table *operators;
   int64_t deviceNumber; ///< -1: runs on the CPU
   std::mutex mutex;
   std::vector<hone_session *> idle;

@@ -157,13 +157,15 @@ NB_MODULE(_runtime, m) {
       .def(
           "__init__",
           [](ModelHandle *self, nb::str path, nb::str symbol, int threads,
-             nb::str level, int device, bool verify) {
-            new (self) ModelHandle(
-                std::make_shared<Model>(bytesOf(path), bytesOf(symbol), threads,
-                                        bytesOf(level), device, verify));
+             nb::str level, int device, bool verify, uintptr_t operators) {
+            new (self) ModelHandle(std::make_shared<Model>(
+                bytesOf(path), bytesOf(symbol), threads, bytesOf(level), device,
+                verify,
+                reinterpret_cast<const hone_custom_table *>(operators)));
           },
           nb::arg("path"), nb::arg("symbol"), nb::arg("threads"),
-          nb::arg("level"), nb::arg("device"), nb::arg("verify"))
+          nb::arg("level"), nb::arg("device"), nb::arg("verify"),
+          nb::arg("operators"))
       .def(
           "run",
           [](const ModelHandle &self, nb::dict inputs, nb::object onDevice,

@@ -125,7 +125,22 @@ Error CustomOperators::open(const std::string &library) {
     return refuse("there is no " + kCustomSymbol);
   if (Error error = checkTable(*table))
     return error;
-  operators = table;
+  operators.table = table;
+  return Error::success();
+}
+
+Error CustomOperators::declare(ArrayRef<std::string> names) {
+  for (StringRef text : names) {
+    auto [domain, name] = text.rsplit(':');
+    if (name.empty() || !text.contains(':'))
+      return refuse("'" + text + "' is not DOMAIN:NAME");
+    if (domain == "ai.onnx")
+      domain = "";
+    if (onnx::hasOperator(domain, name))
+      return refuse("Hone has '" + name + "' of domain '" +
+                    (domain.empty() ? "ai.onnx" : domain) + "' itself");
+    operators.named.insert((domain + ":" + name).str());
+  }
   return Error::success();
 }
 

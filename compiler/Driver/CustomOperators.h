@@ -3,7 +3,7 @@
 #ifndef HONE_COMPILER_DRIVER_CUSTOMOPERATORS_H
 #define HONE_COMPILER_DRIVER_CUSTOMOPERATORS_H
 
-#include "hone/custom.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -17,15 +17,19 @@ public:
   /// hone_custom_operators, and loads the result, to call shape functions.
   llvm::Error load(llvm::ArrayRef<std::string> files);
 
-  /// The operators; null if no files were loaded.
-  const hone_custom_table *table() const { return operators; }
+  /// Adds operators that only the program has that runs the model, by
+  /// "DOMAIN:NAME".
+  llvm::Error declare(llvm::ArrayRef<std::string> names);
+
+  const onnx::CustomOperatorSet &all() const { return operators; }
+  bool empty() const { return !operators.table && operators.named.empty(); }
   /// The linked object file, in which only the table is visible.
   llvm::StringRef code() const { return object; }
 
 private:
   llvm::Error open(const std::string &library);
 
-  const hone_custom_table *operators = nullptr;
+  onnx::CustomOperatorSet operators;
   std::string object;
 };
 

@@ -39,6 +39,8 @@ struct CompileOptions {
   std::vector<std::string> tuned; ///< files with measured schedules
   /// Object files and archives with custom operators (hone/custom.h).
   std::vector<std::string> customOperators;
+  /// "DOMAIN:NAME" of others, which sessions are given.
+  std::vector<std::string> sessionOperators;
   std::vector<std::string> passPlugins; ///< libraries with passes
   /// A phase, and a pipeline that runs after it, as in UserPipelines.
   std::vector<std::pair<std::string, std::string>> pipelines;

@@ -130,7 +130,7 @@ public:
         << "static inline hone_session *" << symbol
         << "_create(int32_t threads, char *message, size_t bytes) {\n"
         << "  hone_session_options options = {sizeof options, threads, NULL, "
-           "NULL, NULL, 0, 0};\n"
+           "NULL, NULL, 0, 0, NULL};\n"
         << "  hone_session *session = NULL;\n  const hone_descriptor *model = "
         << symbol
         << "();\n  model->api->session_create(model, &options, &session, "

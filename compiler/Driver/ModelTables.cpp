@@ -275,7 +275,10 @@ static CustomAttributeInfo readCustomAttribute(NamedAttribute attr) {
 
 static CustomNodeInfo readCustomNode(DictionaryAttr node) {
   CustomNodeInfo info;
-  info.op = node.getAs<IntegerAttr>("op").getInt();
+  info.domain = node.getAs<StringAttr>("domain").str();
+  info.name = node.getAs<StringAttr>("name").str();
+  info.version = node.getAs<IntegerAttr>("version").getInt();
+  info.isLinked = node.contains("linked");
   info.types = node.getAs<DenseI32ArrayAttr>("types").asArrayRef().vec();
   for (NamedAttribute attr : node.getAs<DictionaryAttr>("attributes"))
     info.attributes.push_back(readCustomAttribute(attr));

@@ -204,14 +204,18 @@ OwningOpRef<ModuleOp> Session::import() {
     fail(std::move(error), Outcome::UserError);
     return nullptr;
   }
-  imported.customOperators = customOperators.table();
+  if (llvm::Error error = customOperators.declare(options.sessionOperators)) {
+    fail(std::move(error), Outcome::UserError);
+    return nullptr;
+  }
+  imported.customOperators = customOperators.all();
   StringRef input = options.input;
   if (isMlir(input, options.bytes ? options.bytes->getBuffer() : "")) {
     if (options.overrides) {
       error(input.str() + ": only ONNX models have initializers to override");
       return nullptr;
     }
-    if (imported.customOperators) {
+    if (!customOperators.empty()) {
       error(input.str() + ": only ONNX models have custom operators");
       return nullptr;
     }

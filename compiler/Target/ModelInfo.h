@@ -94,7 +94,9 @@ struct CustomAttributeInfo {
 
 /// As in hone_custom_node.
 struct CustomNodeInfo {
-  int32_t op;
+  std::string domain, name;
+  int64_t version;
+  bool isLinked; ///< its code is part of the model
   std::vector<int32_t> types;
   std::vector<CustomAttributeInfo> attributes;
 };

@@ -83,10 +83,11 @@ static std::string makeArgument(const std::string &name, std::string value) {
     size_t split = value.rfind('=');
     known = split != std::string::npos && split > 0;
   }
-  known |= name == "override" ||
-           ((name == "tuned" || name == "report" ||
-             name == "load-pass-plugin" || name == "custom-ops") &&
-            !value.empty());
+  known |=
+      name == "override" ||
+      ((name == "tuned" || name == "report" || name == "load-pass-plugin" ||
+        name == "custom-ops" || name == "session-op") &&
+       !value.empty());
   return known ? "--" + name + "=" + value : "";
 }
 
@@ -95,7 +96,8 @@ static void set(hone_compiler &compiler, const std::string &name,
   std::string prefix = "--" + name + "=";
   bool addsUp = name == "dim" || name == "shape" || name == "override" ||
                 name == "tuned" || name == "load-pass-plugin" ||
-                name == "pipeline-after" || name == "custom-ops";
+                name == "pipeline-after" || name == "custom-ops" ||
+                name == "session-op";
   for (std::string &other : compiler.options)
     if (!addsUp && other.compare(0, prefix.size(), prefix) == 0) {
       other = argument;

@@ -65,9 +65,10 @@ inline constexpr llvm::StringLiteral kWeightBytesAttr = "hone.weight_bytes";
 inline constexpr llvm::StringLiteral kMemoryAttr =
     "hone.memory"; ///< HONE_MEMORY_* of abi.h
 
-/// On modules: the nodes of custom operators, each a dictionary of "op" (its
-/// position in hone_custom_operators), "types" (ONNX's, of inputs and outputs)
-/// and "attributes"; `config` of a call of kCustomFunction has the position.
+/// On modules: the nodes of custom operators, each a dictionary of "domain"
+/// ("" is ONNX's), "name", "version" (of the domain), "linked" (its code is
+/// part of the model), "types" (ONNX's, of inputs and outputs) and
+/// "attributes"; `config` of a call of kCustomFunction has the position.
 inline constexpr llvm::StringLiteral kCustomAttr = "hone.custom";
 inline constexpr llvm::StringLiteral kCustomFunction = "custom";
 /// Symbol of what the call passes instead of numbers.

@@ -16,11 +16,12 @@ def compile(
     symbol: str,
     tuned: list[str],
     custom_ops: list[str],
+    session_ops: list[str],
     pipelines: dict[str, str],
     plugins: list[str],
     report: str | None,
     progress: Callable[[str, float], object] | None,
 ) -> None: ...
 def check(
-    model: bytes | str, dims: dict[str, int], shapes: dict[str, list[int]], overrides: list[str] | None, custom_ops: list[str], progress: Callable[[str, float], object] | None
+    model: bytes | str, dims: dict[str, int], shapes: dict[str, list[int]], overrides: list[str] | None, custom_ops: list[str], session_ops: list[str], progress: Callable[[str, float], object] | None
 ) -> list[str]: ...

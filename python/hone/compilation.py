@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import _compiler, arguments
+from . import _compiler, arguments, custom
 from .errors import CompileFileNotFoundError
 from .model import Model, TemporaryLibrary, load
 
@@ -19,15 +19,16 @@ def check(
     shapes: Mapping[str, Sequence[int]] | None = None,
     overrides: Iterable[str] | None = None,
     custom_ops: arguments.Path | Iterable[arguments.Path] = (),
+    operators: custom.Operators | Iterable[str] | None = None,
     progress: arguments.Progress | None = None,
 ) -> list[str]:
     """Everything in a model that would not compile: a list of messages, empty where it would compile. Nothing is
     written.
 
-    `model`, `dims`, `shapes`, `overrides`, `custom_ops` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
+    `model`, `dims`, `shapes`, `overrides`, `custom_ops`, `operators` and `progress` are those of compile_library, and so are the errors of wrong arguments."""
     given = arguments.source(model)
     _check_file(given)
-    return _compiler.check(given, arguments.sizes(dims), arguments.shapes(shapes), arguments.names(overrides), arguments.paths("custom_ops", custom_ops), arguments.callback("progress", progress))
+    return _compiler.check(given, arguments.sizes(dims), arguments.shapes(shapes), arguments.names(overrides), arguments.paths("custom_ops", custom_ops), list(custom.names(operators)), arguments.callback("progress", progress))
 
 
 def compile_library(
@@ -45,6 +46,7 @@ def compile_library(
     symbol: str = "hone_model",
     tuned: arguments.Path | Iterable[arguments.Path] = (),
     custom_ops: arguments.Path | Iterable[arguments.Path] = (),
+    operators: custom.Operators | Iterable[str] | None = None,
     pipelines: Mapping[str, str] | None = None,
     plugins: arguments.Path | Iterable[arguments.Path] = (),
     report: arguments.Path | None = None,
@@ -70,6 +72,8 @@ def compile_library(
     symbol     the function that the library exports, an identifier of C
     tuned      the path of a file that `hone tune` wrote, or a list of them
     custom_ops  object files and archives with operators that Hone does not have, in C (hone/custom.h): a path, or a list
+    operators  operators whose code the library does not contain: names, "com.example:Gate", or a dict of functions by name,
+               as hone.load takes it. Types of their outputs must be in the model (value_info)
     pipelines  pipelines of MLIR passes to run after phases, {"graph": "builtin.module(func.func(canonicalize))"};
                there are "import", "graph", "linalg", "buffer" and "llvm"
     plugins    the path of a library with passes for them, or a list of such
@@ -97,6 +101,7 @@ def compile_library(
         symbol=arguments.text("symbol", symbol),
         tuned=arguments.paths("tuned", tuned),
         custom_ops=arguments.paths("custom_ops", custom_ops),
+        session_ops=list(custom.names(operators)),
         pipelines=arguments.pipelines(pipelines),
         plugins=arguments.paths("plugins", plugins),
         report=None if report is None else arguments.path("report", report),
@@ -119,6 +124,7 @@ def compile(
     symbol: str = "hone_model",
     tuned: arguments.Path | Iterable[arguments.Path] = (),
     custom_ops: arguments.Path | Iterable[arguments.Path] = (),
+    operators: custom.Operators | None = None,
     pipelines: Mapping[str, str] | None = None,
     plugins: arguments.Path | Iterable[arguments.Path] = (),
     report: arguments.Path | None = None,
@@ -127,14 +133,14 @@ def compile(
     """Compiles a model, of ONNX or MLIR, and opens it: a Model. `output` is the path of the library that is to be kept, None for one in
     memory only. Other options and errors are those of compile_library, and RunError if the model cannot run on this
     machine."""
-    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, custom_ops=custom_ops, pipelines=pipelines, plugins=plugins, report=report, progress=progress)
+    options: dict[str, Any] = dict(target=target, cpu=cpu, gpu=gpu, dims=dims, shapes=shapes, overrides=overrides, precision=precision, threads=threads, symbol=symbol, tuned=tuned, custom_ops=custom_ops, operators=operators, pipelines=pipelines, plugins=plugins, report=report, progress=progress)
     if output is not None:
         output = arguments.path("output", output)
         compile_library(model, output, **options)
-        return load(output, threads=threads, symbol=symbol)
+        return load(output, threads=threads, symbol=symbol, operators=operators)
     with TemporaryLibrary() as library:
         compile_library(model, library.path, **options)
-        return library.open(threads=threads, symbol=symbol)
+        return library.open(threads=threads, symbol=symbol, operators=operators)
 
 
 def _check_file(model: bytes | str) -> None:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _runtime, arguments
+from . import _runtime, arguments, custom
 from .errors import ArgumentValueError, RunError, RunFileNotFoundError, RunTypeError, RunValueError
 from .profile import Profile
 
@@ -78,6 +78,8 @@ class Model:
     _path: str
     _files: _RemovedFiles | None
     _options: dict[str, Any]
+    # What runs call.
+    _table: custom.Table | None
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise TypeError("models are made by hone.compile and hone.load")
@@ -86,7 +88,8 @@ class Model:
     def _open(cls, path: str, options: dict[str, Any]) -> Model:
         self = cls.__new__(cls)
         self._path, self._files, self._options = os.path.abspath(path), None, options
-        self._library = _runtime.Model(path, options["symbol"], options["threads"], options["cpu"], -1 if options["device"] == "cpu" else options["device"], options["verify"])
+        self._table = custom.Table(options["operators"]) if options["operators"] else None
+        self._library = _runtime.Model(path, options["symbol"], options["threads"], options["cpu"], -1 if options["device"] == "cpu" else options["device"], options["verify"], self._table.address if self._table else 0)
         self.inputs = [Value(*value) for value in self._library.inputs]
         self.outputs = [Value(*value) for value in self._library.outputs]
         self._name = self._library.info()["name"]
@@ -129,7 +132,7 @@ class Model:
         is over at once; its run ends on its own, and the outputs are dropped. A model that is closed meanwhile completes
         the run."""
         prepared = self._library.prepare(self._feeds(inputs, named), _names_on_device(device_outputs))
-        return await asyncio.get_running_loop().run_in_executor(None, prepared.run)
+        return await asyncio.get_running_loop().run_in_executor(None, _run_prepared, self, prepared)
 
     def _feeds(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
         """{name: value} of the inputs of a call."""
@@ -204,6 +207,11 @@ class Model:
         return _restore, (self._files.read(), self._options)
 
 
+def _run_prepared(model: Model, prepared: _runtime.PreparedRun) -> dict[str, Any]:
+    """Runs on, with `model` and its operators, even if nobody else has it any more."""
+    return prepared.run()
+
+
 def _shown(values: list[Value]) -> str:
     """Names, types and shapes of values, the first ones of many."""
     texts = []
@@ -231,7 +239,7 @@ def _names_on_device(device_outputs: Any) -> Collection[str] | None:
     raise RunTypeError("device_outputs is True, False, or a collection of names")
 
 
-def load(path: arguments.Path, *, threads: int = 0, cpu: str = "", symbol: str = "", device: int | str = 0, verify: bool = False) -> Model:
+def load(path: arguments.Path, *, threads: int = 0, cpu: str = "", symbol: str = "", device: int | str = 0, verify: bool = False, operators: custom.Operators | None = None) -> Model:
     """Opens a compiled model: a Model.
 
     path     the path of the library
@@ -240,6 +248,9 @@ def load(path: arguments.Path, *, threads: int = 0, cpu: str = "", symbol: str =
     symbol   the function that the library must export; "": whatever it exports
     device   of a model for a device, the number of one, or "cpu"; 0 is what the variable HONE_DEVICE says, else the first
              device, else the CPU if the model can
+    operators  custom operators that the library does not contain: functions by name, {"com.example:Gate": gate}. They
+             are called with the inputs as arrays that must not be changed, None for an omitted one, and with the attributes
+             by name; they return an array, or a list of several
     verify   whether all weights are read to see that they are not damaged; of everything else this is always seen
 
     Raises RunError for a library that is damaged or cannot run here, which is also a FileNotFoundError if it does not
@@ -250,7 +261,7 @@ def load(path: arguments.Path, *, threads: int = 0, cpu: str = "", symbol: str =
             raise ArgumentValueError(f"device must be a number or 'cpu', not {device!r}")
     else:
         device = arguments.number("device", device, 2**31 - 1)
-    options = dict(threads=arguments.threads(threads), cpu=arguments.text("cpu", cpu), symbol=arguments.text("symbol", symbol), device=device, verify=bool(verify))
+    options = dict(threads=arguments.threads(threads), cpu=arguments.text("cpu", cpu), symbol=arguments.text("symbol", symbol), device=device, verify=bool(verify), operators=custom.checked(operators))
     try:
         return Model._open(path, options)
     except RunError:

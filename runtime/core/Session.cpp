@@ -94,9 +94,33 @@ int32_t setUpThreads(hone_session &s, const hone_session_options &options,
   return HONE_OK;
 }
 
+/// Whether the operators of the program, if there are any, can be called.
+bool isUsable(const hone_custom_table *operators, Text &text) {
+  if (!operators)
+    return true;
+  if (operators->version != HONE_CUSTOM_VERSION ||
+      (operators->count && !operators->operators)) {
+    text.add("the custom operators have version %" PRIu32
+             " of hone/custom.h, and the model version %" PRIu32,
+             operators->version, HONE_CUSTOM_VERSION);
+    return false;
+  }
+  for (uint32_t i = 0; i < operators->count; ++i) {
+    const hone_custom_operator &op = operators->operators[i];
+    if (op.domain && op.name && op.shape && op.run)
+      continue;
+    text.add("custom operator %" PRIu32 " lacks a name or a function", i);
+    return false;
+  }
+  return true;
+}
+
 int32_t setUp(hone_session &s, const hone_session_options &options,
               Text &text) {
   const hone_descriptor &model = *s.model;
+  if (!isUsable(options.operators, text))
+    return HONE_WRONG_CALL;
+  s.operators = options.operators;
   s.level = chooseLevel(model, options.level, text);
   if (!s.level)
     return HONE_UNSUPPORTED_CPU;

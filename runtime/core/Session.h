@@ -3,6 +3,7 @@
 #ifndef HONE_RUNTIME_CORE_SESSION_H
 #define HONE_RUNTIME_CORE_SESSION_H
 
+#include "hone/custom.h"
 #include "runtime/core/Arena.h"
 #include "runtime/core/Profile.h"
 #include "runtime/core/Status.h"
@@ -73,6 +74,8 @@ struct hone_session {
   hone::Profile *profile;     ///< the active one, or null
   hone::Profile *lastProfile; ///< the active one, or one that was stopped
   hone::Region profileMemory;
+
+  const hone_custom_table *operators; ///< of the program; null if none
 
   hone::Failure failure;
   char message[1024];

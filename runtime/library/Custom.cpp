@@ -104,12 +104,17 @@ bool CustomCall::checkOutput(int32_t index) {
 int32_t CustomCall::run() {
   if (!inputs || !outputs || !dims || !readInputs())
     return call.status;
+  const hone_custom_operator *op =
+      hone_custom_find(node.table ? node.table : call.frame->session->operators,
+                       node.domain, node.name, node.version);
+  if (!op)
+    return failWith("the session was not given this custom operator");
   char message[Failure::longestReason] = "";
   hone_custom_call given = {};
   given.size = sizeof given;
   given.input_count = call.operandCount;
   given.output_count = call.resultCount;
-  given.attribute_count = node.attribute_count;
+  given.attribute_count = int32_t(node.attribute_count);
   given.inputs = inputs.data();
   given.outputs = outputs.data();
   given.output_dims = dims.data();
@@ -118,8 +123,7 @@ int32_t CustomCall::run() {
   given.parallel = runParallel;
   given.message = message;
   given.message_bytes = sizeof message;
-  const hone_custom_operator &op = node.table->operators[node.op];
-  given.op = &op;
+  given.op = op;
   given.core = &call;
   auto succeeds = [&](hone_custom_fn function) {
     if (!function(&given))
@@ -128,12 +132,12 @@ int32_t CustomCall::run() {
     failWith(*message ? message : "the custom operator failed");
     return false;
   };
-  if (!succeeds(op.shape))
+  if (!succeeds(op->shape))
     return call.status;
   for (int32_t i = 0; i < call.resultCount; ++i)
     if (!checkOutput(i))
       return call.status;
-  return succeeds(op.run) ? int32_t(HONE_OK) : call.status;
+  return succeeds(op->run) ? int32_t(HONE_OK) : call.status;
 }
 
 HONE_LIBRARY(custom) { return CustomCall(call, call.custom()).run(); }

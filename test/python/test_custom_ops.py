@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Custom operators: what they are given, with sizes that are known, free or from data, and what is refused."""
+import asyncio
+import concurrent.futures
 import pathlib
+import pickle
 import shutil
 import subprocess
 import tempfile
@@ -107,6 +110,101 @@ class ValuesTest(CustomTest):
         model = model_of("graph (float[n] x) => (float[n] y) { y = test.Above(x) }")
         self.assertIn("'Above' of domain 'test'", " ".join(hone.check(model)))
         self.assertEqual(hone.check(model, custom_ops=self.operators), [])
+
+
+def scale(x, by):
+    return x * np.float32(by)
+
+
+class FunctionTest(CustomTest):
+    """Functions of Python."""
+
+    MODEL = "graph (float[n, 3] x) => (float[n, 3] y) <float[n, 3] h> { [here] h = test.Scale<by = 2.5>(x) y = Neg(h) }"
+
+    def compile_with(self, functions, text=MODEL, **options):
+        return hone.compile(model_of(text), operators=functions, cpu="x86-64-v3", **options)
+
+    def test_values(self):
+        x = np.arange(6, dtype="f4").reshape(2, 3)
+        for options in {}, {"dims": {"n": 2}}, {"target": "cuda-emulated"}:
+            np.testing.assert_array_equal(self.compile_with({"test:Scale": scale}, **options)(x)["y"], -2.5 * x)
+        np.testing.assert_array_equal(self.compile_with({"test:Scale": scale})(x[:0])["y"], x[:0])
+
+    def test_what_it_is_given(self):
+        def look(x, none, i, b, u, **attributes):
+            self.assertIsNone(none)
+            self.assertEqual([(a.dtype.str, a.shape, a.flags.writeable) for a in (x, i, b, u)], [("<f4", (2,), False), ("<i8", (), False), ("|b1", (1, 1), False), ("|u1", (0,), False)])
+            self.assertEqual(attributes, {"one": 3, "many": [-1, 2], "part": 0.5, "text": "ab", "texts": ["c", ""]})
+            return x[:1], np.int64(7)
+
+        model = self.compile_with(
+            {"test:Look": look},
+            'graph (float[2] x, int64 i, bool[1, 1] b, uint8[u] u) => (float[m] y, int64 z) { y, z = test.Look<one = 3, many = [-1, 2], part = 0.5, text = "ab", texts = ["c", ""]>(x, , i, b, u) }',
+        )
+        outputs = model(np.array([4, 5], "f4"), np.int64(0), np.zeros((1, 1), bool), np.zeros(0, "u1"))
+        np.testing.assert_array_equal(outputs["y"], [4])
+        self.assertEqual(outputs["z"], 7)
+
+    def test_errors_of_functions(self):
+        def fail(x, by):
+            raise ValueError("not\n" + "x" * 1000)
+
+        for text, function in (
+            (r"ValueError: not\\nxxx", fail),
+            ("TypeError", lambda x: x),
+            ("it returned 2 outputs instead of 1", lambda x, by: (x, x)),
+            ("the type 11, and gave it 1", lambda x, by: x.astype("f8")),
+            ("the rank 1, and gave it 2", lambda x, by: x[0]),
+            ("sizes do not fit: 1 and 2", lambda x, by: x[:1]),
+            ("output 0 is an array of", lambda x, by: "text"),
+            ("read-only", lambda x, by: x.fill(0)),
+        ):
+            with self.subTest(text):
+                model = self.compile_with({"test:Scale": function})
+                for _ in range(2):
+                    with self.assertRaisesRegex(hone.RunError, r"node 'here' \(Scale\): .*" + text):
+                        model(np.zeros((2, 3), "f4"))
+
+    def test_loading_and_pickles(self):
+        path = self.folder / "scale.so"
+        x = np.ones((1, 3), "f4")
+        hone.compile_library(model_of(self.MODEL), path, operators=["test:Scale"])
+        with self.assertRaisesRegex(hone.RunError, "the session was not given this custom operator"):
+            hone.load(path)(x)
+        model = hone.load(path, operators={"test:Scale": scale})
+        for opened in model, pickle.loads(pickle.dumps(model)), pickle.loads(pickle.dumps(self.compile_with({"test:Scale": scale}))):
+            np.testing.assert_array_equal(opened(x)["y"], -2.5 * x)
+
+    def test_threads_and_asyncio(self):
+        model = self.compile_with({"test:Scale": scale}, threads=2)
+        inputs = [np.full((2, 3), i, "f4") for i in range(40)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for x, outputs in zip(inputs, pool.map(model, inputs)):
+                np.testing.assert_array_equal(outputs["y"], -2.5 * x)
+
+        async def run():
+            return await asyncio.gather(*(self.compile_with({"test:Scale": scale}).run_async(x) for x in inputs[:3]))
+
+        for x, outputs in zip(inputs, asyncio.run(run())):
+            np.testing.assert_array_equal(outputs["y"], -2.5 * x)
+
+    def test_wrong_arguments(self):
+        model = model_of(self.MODEL)
+        for error, text, operators in (
+            (TypeError, "operators must be a list of names, not int", 3),
+            (TypeError, "not str", "test:Scale"),
+            (TypeError, "what it has a function", {"test:Scale": 3}),
+            (ValueError, "'Scale' is not 'domain:name'", {"Scale": scale}),
+            (ValueError, "':Scale' is not", {":Scale": scale}),
+            (hone.CompileError, "Hone has 'Relu' of domain 'ai.onnx' itself", {"ai.onnx:Relu": scale}),
+            (hone.CompileError, "'Scale' of domain 'test'", {"test:Other": scale}),
+        ):
+            with self.assertRaisesRegex(error, text) as caught:
+                hone.compile(model, operators=operators)
+            self.assertIsInstance(caught.exception, hone.Error)
+        with self.assertRaisesRegex(hone.CompileError, "the file does not say what tensor its output 'h' is"):
+            self.compile_with({"test:Scale": scale}, "graph (float[n] x) => (float[n] y) { h = test.Scale<by = 1.0>(x) y = Neg(h) }")
+        self.assertEqual(hone.check(model, operators=["test:Scale"]), [])
 
 
 class RefusalTest(CustomTest):

@@ -234,8 +234,10 @@ Outcome hone::inspectModel(const CompileOptions &options,
   CustomOperators custom;
   if (llvm::Error error = custom.load(options.customOperators))
     return fail(std::move(error));
+  if (llvm::Error error = custom.declare(options.sessionOperators))
+    return fail(std::move(error));
   llvm::Expected<onnx::Inspection> file =
-      onnx::inspectOnnx(options.input, custom.table());
+      onnx::inspectOnnx(options.input, custom.all());
   if (!file)
     return fail(file.takeError());
   if (!asJson) {

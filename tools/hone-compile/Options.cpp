@@ -29,6 +29,9 @@ static void addImport(CommandLine &line, CommandOptions &options,
                "object files and archives with operators that Hone does not "
                "have (hone/custom.h)")
       ->option_text("FILE");
+  line.addList("--session-op", options.compile.sessionOperators,
+               "an operator whose code the program gives that runs the model")
+      ->option_text("DOMAIN:NAME");
   line.app().add_flag("--worker-report", options.reporting)->group("");
   line.app().add_flag("--worker-model", options.givenModel)->group("");
 }

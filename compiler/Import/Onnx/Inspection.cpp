@@ -76,7 +76,7 @@ namespace {
 
 class Inspector {
 public:
-  Inspector(const Model &model, const hone_custom_table *custom,
+  Inspector(const Model &model, const CustomOperatorSet &custom,
             Inspection &result)
       : model(model), custom(custom), result(result) {}
   void run();
@@ -88,7 +88,7 @@ private:
   OperatorKind kindOf(const Node &node) const;
 
   const Model &model;
-  const hone_custom_table *custom;
+  const CustomOperatorSet &custom;
   Inspection &result;
   std::map<std::pair<StringRef, StringRef>, InspectedOperator> operators;
 };
@@ -103,9 +103,8 @@ OperatorKind Inspector::kindOf(const Node &node) const {
     return OperatorKind::Function;
   if (OpTable::get().find(node.domain, node.opType))
     return OperatorKind::Supported;
-  return findCustomOperator(custom, node, INT64_MAX) < 0
-             ? OperatorKind::Unsupported
-             : OperatorKind::Custom;
+  return isCustom(custom, node, INT64_MAX) ? OperatorKind::Custom
+                                           : OperatorKind::Unsupported;
 }
 
 /// Sizes in a file can be any numbers.
@@ -180,7 +179,7 @@ void Inspector::run() {
 }
 
 llvm::Expected<Inspection>
-hone::onnx::inspectOnnx(StringRef path, const hone_custom_table *custom) {
+hone::onnx::inspectOnnx(StringRef path, const CustomOperatorSet &custom) {
   auto file = openModelFile(path, /*isText=*/false);
   if (!file)
     return file.takeError();

@@ -3,7 +3,7 @@
 #ifndef HONE_COMPILER_IMPORT_ONNX_INSPECTION_H
 #define HONE_COMPILER_IMPORT_ONNX_INSPECTION_H
 
-#include "hone/custom.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
@@ -52,9 +52,9 @@ struct Inspection {
 };
 
 /// Reads the file. An error names it, and says what is wrong. `custom` are the
-/// user's own operators; null: there are none.
+/// user's own operators.
 llvm::Expected<Inspection> inspectOnnx(llvm::StringRef path,
-                                       const hone_custom_table *custom);
+                                       const CustomOperatorSet &custom);
 
 } // namespace hone::onnx
 

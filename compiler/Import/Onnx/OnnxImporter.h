@@ -7,6 +7,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <optional>
@@ -24,6 +25,14 @@ inline constexpr llvm::StringLiteral kMetadataAttr = "hone.metadata";
 /// On modules: the operator sets that the file uses, "ai.onnx 21".
 inline constexpr llvm::StringLiteral kOpsetsAttr = "hone.opsets";
 
+/// Operators of the user.
+struct CustomOperatorSet {
+  const hone_custom_table *table = nullptr; ///< those that can be called here
+  /// "domain:name" of those that only the program has that runs the model; the
+  /// domain of ONNX's own is "".
+  llvm::StringSet<> named;
+};
+
 struct ImportOptions {
   llvm::StringMap<int64_t> dims; ///< sizes for named free dimensions
   /// All sizes of inputs, by name.
@@ -32,7 +41,7 @@ struct ImportOptions {
   /// the model lists as inputs, if the file's version gives that this meaning
   /// and they are small (ModelInterface.cpp).
   std::optional<std::vector<std::string>> overrides;
-  const hone_custom_table *customOperators = nullptr; ///< of the user
+  CustomOperatorSet customOperators;
   std::vector<std::string> *files = nullptr; ///< gets the paths that are read
 };
 

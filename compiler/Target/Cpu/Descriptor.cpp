@@ -356,9 +356,10 @@ void hone::addCustomNodes(Module &module, const ModelInfo &info) {
     for (int32_t type : node.types)
       types.push_back(b.i32(type));
     Constant *defined = b.global(
-        b.structure({b.external(kCustomSymbol), b.attributes(node.attributes),
-                     b.table(types, "types"), b.i32(node.op),
-                     b.i32(node.attributes.size())},
+        b.structure({node.isLinked ? b.external(kCustomSymbol) : b.null(),
+                     b.string(node.domain), b.string(node.name),
+                     b.i64(node.version), b.attributes(node.attributes),
+                     b.table(types, "types"), b.i64(node.attributes.size())},
                     sizeof(hone_custom_node)),
         "custom_node");
     declared->replaceAllUsesWith(defined);

@@ -63,7 +63,8 @@ HONE_COMPILER_EXPORT void hone_compiler_destroy(hone_compiler *compiler);
  * describes the library), "reproducer-with-weights". "dim" takes "NAME=N" and
  * accumulates, as do "shape" with "NAME=N,N,...", "pipeline-after" with
  * "PHASE=PIPELINE", the names of "override" and the files of "tuned",
- * "load-pass-plugin" and "custom-ops". Returns HONE_COMPILE_OK,
+ * "load-pass-plugin" and "custom-ops", and "session-op" with
+ * "DOMAIN:NAME". Returns HONE_COMPILE_OK,
  * HONE_COMPILE_WRONG_OPTION, or HONE_COMPILE_INTERNAL if out of memory. */
 HONE_COMPILER_EXPORT int hone_compiler_set(hone_compiler *compiler,
                                            const char *option,

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HONE_ABI_VERSION 8u
+#define HONE_ABI_VERSION 9u
 
 /* The oldest glibc that models and libhone_runtime support. */
 #define HONE_OLDEST_GLIBC "2.28"
@@ -555,6 +555,9 @@ typedef struct hone_session_options {
                         HONE_DEVICE_CPU; 0: HONE_DEVICE (a number or "cpu"), else
                         the first device, else the CPU if the model can */
   int32_t reserved;  /* 36 */
+  const struct hone_custom_table
+      *operators; /* 40: of hone/custom.h, for models that were compiled without
+                     the code of some; must outlive the session */
 } hone_session_options;
 
 #define HONE_DEVICE_CPU (-1)
@@ -987,7 +990,7 @@ HONE_ASSERT(sizeof(hone_seal_note) == 184);
 HONE_ASSERT_OFFSET(hone_seal_note, seal, 24);
 HONE_ASSERT(sizeof(hone_pool) == 40);
 HONE_ASSERT(sizeof(hone_allocator) == 24);
-HONE_ASSERT(sizeof(hone_session_options) == 40);
+HONE_ASSERT(sizeof(hone_session_options) == 48);
 HONE_ASSERT(sizeof(hone_session_stats) == 104);
 HONE_ASSERT(sizeof(hone_device_memory) == 24);
 HONE_ASSERT(sizeof(hone_profile_row) == 40);

@@ -17,7 +17,11 @@
  *
  * `hone compile --custom-ops FILE` takes object files and archives, one of
  * which defines hone_custom_operators. They become part of the library, which
- * calls the functions; the compiler calls those for shapes as well. */
+ * calls the functions; the compiler calls those for shapes as well.
+ *
+ * Or they stay in the program that runs the model: `hone compile --session-op
+ * com.example:Gate` takes the types of outputs from the file, and a session
+ * gets the table as hone_session_options.operators. */
 #ifndef HONE_CUSTOM_H
 #define HONE_CUSTOM_H
 
@@ -95,9 +99,29 @@ typedef struct hone_custom_table {
   const hone_custom_operator *operators;
 } hone_custom_table;
 
+/* The table of the object files. */
+
 extern const hone_custom_table hone_custom_operators;
 
 /* ---- helpers ---- */
+
+/* The operator of this name, in its newest version up to `version`; NULL if
+ * there is none. `domain` is "" for ONNX's own, which a table may also call
+ * "ai.onnx". */
+static inline const hone_custom_operator *
+hone_custom_find(const hone_custom_table *table, const char *domain,
+                 const char *name, int64_t version) {
+  const hone_custom_operator *found = NULL;
+  for (uint32_t i = 0; table && i < table->count; ++i) {
+    const hone_custom_operator *op = &table->operators[i];
+    const char *own = strcmp(op->domain, "ai.onnx") ? op->domain : "";
+    if (strcmp(own, domain) == 0 && strcmp(op->name, name) == 0 &&
+        op->since_version <= version &&
+        (!found || op->since_version > found->since_version))
+      found = op;
+  }
+  return found;
+}
 
 /* Ends a function with an error: `return hone_custom_fail(call, "why")`. */
 static inline int32_t hone_custom_fail(hone_custom_call *call,
@@ -147,17 +171,18 @@ static inline void hone_custom_same_shape(hone_custom_call *call,
 
 /* ---- what generated code passes ---- */
 
-/* A node whose operator is `table->operators[op]`. */
 typedef struct hone_custom_node {
-  const hone_custom_table *table;   /*  0 */
-  const hone_attribute *attributes; /*  8 */
-  const int32_t *types;             /* 16: of the inputs, then of the outputs */
-  int32_t op;                       /* 24 */
-  int32_t attribute_count;          /* 28 */
+  const hone_custom_table *table;   /*  0: NULL: the session's */
+  const char *domain;               /*  8: "" is ONNX's own */
+  const char *name;                 /* 16 */
+  int64_t version;                  /* 24: of the domain in the model */
+  const hone_attribute *attributes; /* 32 */
+  const int32_t *types;             /* 40: of the inputs, then of the outputs */
+  int64_t attribute_count;          /* 48 */
 } hone_custom_node;
 
 HONE_ASSERT(sizeof(hone_attribute) == 32);
-HONE_ASSERT(sizeof(hone_custom_node) == 32);
+HONE_ASSERT(sizeof(hone_custom_node) == 56);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -12,7 +12,7 @@ import onnx.parser
 
 MODEL = """<ir_version: 10, opset_import: ["" : 21, "com.example" : 1]>
 graph (float[batch, 16] x, float[batch, 16] gate) => (float[batch, 16] y)
-<float[16] weight = {0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2}>
+<float[16] weight = {0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2}, float[batch, 16] n>
 {
   h = Add(x, x)
   [fused] n = com.example.FusedRMSNormGate<epsilon = 0.125>(h, gate, weight)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Session.h"
+#include "hone/custom.h"
 #include "test/unit/runtime/TinyCall.h"
 
 #include <atomic>
@@ -517,6 +518,21 @@ TEST(Session, RefusesOtherVersions) {
   hone_descriptor model = *hone_tiny_model();
   model.abi_version = HONE_ABI_VERSION + 1;
   EXPECT_EQ(TinySession({}, &model).status, HONE_BAD_MODEL);
+}
+
+TEST(Session, RefusesOperatorsThatCannotBeCalled) {
+  auto nothing = [](hone_custom_call *) -> int32_t { return 0; };
+  const hone_custom_operator whole = {"test", "Foo", 1, nothing, nothing},
+                             half = {"test", "Foo", 1, nothing, nullptr};
+  auto statusWith = [](hone_custom_table table) {
+    hone_session_options options = {};
+    options.operators = &table;
+    return TinySession(options).status;
+  };
+  EXPECT_EQ(statusWith({HONE_CUSTOM_VERSION, 1, &whole}), HONE_OK);
+  EXPECT_EQ(statusWith({HONE_CUSTOM_VERSION + 1, 1, &whole}), HONE_WRONG_CALL);
+  EXPECT_EQ(statusWith({HONE_CUSTOM_VERSION, 1, nullptr}), HONE_WRONG_CALL);
+  EXPECT_EQ(statusWith({HONE_CUSTOM_VERSION, 1, &half}), HONE_WRONG_CALL);
 }
 
 TEST(Session, KeepsDenormalsWhateverTheCallerSet) {

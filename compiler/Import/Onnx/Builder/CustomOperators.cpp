@@ -17,20 +17,16 @@ static constexpr int64_t kFirstUnknown = -(int64_t(1) << 30), kStep = 4099;
 /// Larger than any size; products of such numbers are.
 static constexpr int64_t kLargestSize = int64_t(1) << 48;
 
-int64_t hone::onnx::findCustomOperator(const hone_custom_table *table,
-                                       const Node &node, int64_t opset) {
-  int64_t found = -1, version = 0;
-  for (uint32_t i = 0; table && i < table->count; ++i) {
-    const hone_custom_operator &op = table->operators[i];
-    StringRef domain = op.domain;
-    if ((domain == "ai.onnx" ? "" : domain) != node.domain ||
-        op.name != node.opType || op.since_version > opset ||
-        op.since_version <= version)
-      continue;
-    found = i;
-    version = op.since_version;
-  }
-  return found;
+static const hone_custom_operator *find(const CustomOperatorSet &operators,
+                                        const Node &node, int64_t opset) {
+  return hone_custom_find(operators.table, node.domain.str().c_str(),
+                          node.opType.str().c_str(), opset);
+}
+
+bool hone::onnx::isCustom(const CustomOperatorSet &operators, const Node &node,
+                          int64_t opset) {
+  return find(operators, node, opset) ||
+         operators.named.contains((node.domain + ":" + node.opType).str());
 }
 
 namespace {
@@ -38,8 +34,8 @@ namespace {
 /// One node: its shape function is called, and becomes a call at run time.
 class CustomNode {
 public:
-  CustomNode(NodeBuilder &n, const hone_custom_table &table, int64_t position)
-      : n(n), table(table), position(position) {}
+  /// `op` is null if the compiler does not have it.
+  CustomNode(NodeBuilder &n, const hone_custom_operator *op) : n(n), op(op) {}
 
   LogicalResult import();
 
@@ -48,12 +44,12 @@ private:
   LogicalResult readAttributes();
   LogicalResult callShape();
   LogicalResult readOutput(size_t i);
+  LogicalResult declareOutput(size_t i);
   std::optional<Size> sizeOf(int64_t given);
   LogicalResult makeCall();
 
   NodeBuilder &n;
-  const hone_custom_table &table;
-  int64_t position;
+  const hone_custom_operator *op;
   SmallVector<SmallVector<int64_t>> inputDims;
   SmallVector<hone_tensor> inputs, outputs;
   SmallVector<std::array<int64_t, HONE_MAX_RANK>> outputDims;
@@ -175,8 +171,8 @@ LogicalResult CustomNode::callShape() {
   call.threads = 1;
   call.message = message;
   call.message_bytes = sizeof message;
-  call.op = &table.operators[position];
-  if (call.op->shape(&call) == 0)
+  call.op = op;
+  if (op->shape(&call) == 0)
     return success();
   message[sizeof message - 1] = 0;
   return n.error(*message ? message : "its shape function failed");
@@ -224,12 +220,15 @@ LogicalResult CustomNode::makeCall() {
       shape.push_back(size ? NodeBuilder::known(*size).value_or(-1) : -1);
     call.tensor(static_cast<ElementType>(output.type), shape);
   }
-  call.set("node",
-           n.importer.addCustomNode(n.b.getDictionaryAttr(
-               {n.b.getNamedAttr("op", n.b.getI64IntegerAttr(position)),
-                n.b.getNamedAttr("types", n.b.getDenseI32ArrayAttr(types)),
-                n.b.getNamedAttr("attributes",
-                                 recorded.getDictionary(n.b.getContext()))})));
+  SmallVector<NamedAttribute> entries = {
+      n.b.getNamedAttr("domain", n.b.getStringAttr(n.node.domain)),
+      n.b.getNamedAttr("name", n.b.getStringAttr(n.node.opType)),
+      n.b.getNamedAttr("version", n.b.getI64IntegerAttr(n.opset)),
+      n.b.getNamedAttr("types", n.b.getDenseI32ArrayAttr(types)),
+      n.b.getNamedAttr("attributes", recorded.getDictionary(n.b.getContext()))};
+  if (op)
+    entries.push_back(n.b.getNamedAttr("linked", n.b.getUnitAttr()));
+  call.set("node", n.importer.addCustomNode(n.b.getDictionaryAttr(entries)));
 
   SmallVector<Val> operands;
   for (size_t i = 0; i < n.numInputs(); ++i)
@@ -244,17 +243,41 @@ LogicalResult CustomNode::makeCall() {
   return failure(n.failed());
 }
 
+/// The type that the file gives an output.
+LogicalResult CustomNode::declareOutput(size_t i) {
+  StringRef name = n.node.outputs[i];
+  const TypeProto *type = n.importer.declaredType(name);
+  if (!type || type->kind != TypeKind::Tensor || !type->hasShape ||
+      !isRuntimeNumber(type->element))
+    return n.error("the file does not say what tensor its output '" + name +
+                   "' is (value_info, with a rank); the compiler does not have "
+                   "the operator, and cannot tell");
+  if (type->shape.size() > HONE_MAX_RANK)
+    return n.error("its output '" + name + "' has more than " +
+                   Twine(HONE_MAX_RANK) + " dimensions");
+  SmallVector<std::optional<Size>> &own = sizes.emplace_back();
+  for (const Dimension &dim : type->shape) {
+    if (dim.size >= 0)
+      own.push_back(n.index(dim.size));
+    else
+      own.push_back(n.importer.sizeNamed(dim.name));
+  }
+  outputs.push_back({nullptr, nullptr, static_cast<int32_t>(own.size()),
+                     static_cast<int32_t>(type->element)});
+  return success();
+}
+
 LogicalResult CustomNode::import() {
-  if (failed(readInputs()) || failed(readAttributes()) || failed(callShape()))
+  if (failed(readInputs()) || failed(readAttributes()) ||
+      (op && failed(callShape())))
     return failure();
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (failed(readOutput(i)))
+  for (size_t i = 0; i < n.numOutputs(); ++i)
+    if (failed(op ? readOutput(i) : declareOutput(i)))
       return failure();
   return makeCall();
 }
 
 LogicalResult hone::onnx::importCustom(NodeBuilder &n,
-                                       const hone_custom_table &table,
-                                       int64_t position) {
-  return CustomNode(n, table, position).import();
+                                       const CustomOperatorSet &operators) {
+  return CustomNode(n, find(operators, n.node, n.opset)).import();
 }

@@ -4,19 +4,19 @@
 #define HONE_COMPILER_IMPORT_ONNX_BUILDER_CUSTOMOPERATORS_H
 
 #include "compiler/Import/Onnx/Builder/NodeBuilder.h"
-#include "hone/custom.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
 
 namespace hone::onnx {
 
-/// The position of the operator in the table, in its newest version up to
-/// `opset`; -1 if there is none. No table is an empty one.
-int64_t findCustomOperator(const hone_custom_table *table, const Node &node,
-                           int64_t opset);
+/// Whether the user defines the operator of a node, in some version up to
+/// `opset`.
+bool isCustom(const CustomOperatorSet &operators, const Node &node,
+              int64_t opset);
 
-/// Imports a node as a call of the operator at `position`: its shape function
-/// says what the outputs are.
-mlir::LogicalResult importCustom(NodeBuilder &n, const hone_custom_table &table,
-                                 int64_t position);
+/// Imports such a node as a call. Its shape function says what the outputs are,
+/// or the file if the compiler does not have it.
+mlir::LogicalResult importCustom(NodeBuilder &n,
+                                 const CustomOperatorSet &operators);
 
 } // namespace hone::onnx
 

@@ -263,8 +263,7 @@ void GraphImporter::collectUnknown(ArrayRef<Node> nodes,
     return;
   for (const Node &node : nodes) {
     if (!findFunction(node) && !OpTable::get().find(node.domain, node.opType) &&
-        findCustomOperator(options.customOperators, node,
-                           versionOf(node, opsets)) < 0) {
+        !isCustom(options.customOperators, node, versionOf(node, opsets))) {
       auto opset = opsets.find(node.domain);
       std::string version =
           opset == opsets.end() ? "unknown" : std::to_string(opset->second);
@@ -413,10 +412,9 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
   const OpEntry *entry =
       called ? nullptr : OpTable::get().find(node.domain, node.opType);
   int64_t version = versionOf(node, *scope.opsets);
-  int64_t custom = called || entry ? -1
-                                   : findCustomOperator(options.customOperators,
-                                                        node, version);
-  if (poisoned || (!called && !entry && custom < 0)) {
+  bool custom =
+      !called && !entry && isCustom(options.customOperators, node, version);
+  if (poisoned || (!called && !entry && !custom)) {
     // Reported already.
   } else if (called) {
     imported =
@@ -432,8 +430,8 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
     if (version < 0) {
       error(where + ": the model does not say which version of domain '" +
             (node.domain.empty() ? "ai.onnx" : node.domain) + "' it uses");
-    } else if (custom >= 0) {
-      if (succeeded(importCustom(n, *options.customOperators, custom))) {
+    } else if (custom) {
+      if (succeeded(importCustom(n, options.customOperators))) {
         results.assign(n.results().begin(), n.results().end());
         imported = true;
       }
@@ -470,6 +468,44 @@ void GraphImporter::importNode(const Node &node, Scope &scope) {
       value.poisoned = hasErrors = true;
     define(name, value, scope, where);
   }
+}
+
+void GraphImporter::collectTypes(const Graph &graph, int depth) {
+  if (depth > kMaxDepth)
+    return;
+  for (ArrayRef<ValueInfo> infos :
+       {ArrayRef(graph.values), ArrayRef(graph.outputs)})
+    for (const ValueInfo &info : infos)
+      declaredTypes.try_emplace(info.name, &info.type);
+  for (const Node &node : graph.nodes)
+    for (const AttributeProto &attribute : node.attributes)
+      for (const Graph &inner : attribute.graphs)
+        collectTypes(inner, depth + 1);
+}
+
+const TypeProto *GraphImporter::declaredType(StringRef name) {
+  if (!std::exchange(hasDeclaredTypes, true))
+    collectTypes(model.graph, 0);
+  return declaredTypes.lookup(name);
+}
+
+std::optional<Size> GraphImporter::sizeNamed(StringRef name) {
+  if (name.empty())
+    return std::nullopt;
+  if (auto given = givenSizes.find(name); given != givenSizes.end())
+    return Size(builder.getIndexAttr(given->second));
+  for (BlockArgument input : function.getArguments()) {
+    auto labels = function.getArgAttrOfType<ArrayAttr>(input.getArgNumber(),
+                                                       hone::rt::kDimsAttr);
+    auto type = dyn_cast<RankedTensorType>(input.getType());
+    // Those of packed elements differ.
+    if (!labels || !type || type.getRank() != int64_t(labels.size()))
+      continue;
+    for (auto [axis, label] : llvm::enumerate(labels))
+      if (label == builder.getStringAttr(name))
+        return dimBuilder->dims(builder, input.getLoc(), input)[axis];
+  }
+  return std::nullopt;
 }
 
 int64_t GraphImporter::versionOf(const Node &node,

@@ -109,6 +109,10 @@ public:
   /// import each inner one several times, and those inside it the square of
   /// that.
   llvm::SmallVector<mlir::Type> &settledTypes() { return settled[path]; }
+  /// What the file says about a value by itself; null if nothing.
+  const TypeProto *declaredType(llvm::StringRef name);
+  /// The size of the dimensions of this name in inputs, nothing if none has it.
+  std::optional<Size> sizeNamed(llvm::StringRef name);
   /// Adds a node of a custom operator (rt::kCustomAttr); returns its position.
   int64_t addCustomNode(mlir::Attribute node) {
     customNodes.push_back(node);
@@ -168,6 +172,7 @@ private:
               const llvm::Twine &what);
   const Val *lookup(llvm::StringRef name, Scope &scope);
   const Function *findFunction(const Node &node);
+  void collectTypes(const Graph &graph, int depth);
   /// The version of the domain of a node; -1 if the model should say it, and
   /// does not.
   static int64_t versionOf(const Node &node,
@@ -202,6 +207,8 @@ private:
   int64_t repeats = 1;
   std::vector<mlir::Operation *> discarded;
   llvm::SmallVector<mlir::Attribute> customNodes;
+  llvm::StringMap<const TypeProto *> declaredTypes;
+  bool hasDeclaredTypes = false; ///< they have been collected
   const NchwcBlock &foundNchwcBlock();
   std::optional<NchwcBlock> channelBlock;
   int depth = 0;
