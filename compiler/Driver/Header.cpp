@@ -102,6 +102,8 @@ public:
   HeaderWriter(const ModelInfo &info) : info(info), out(text), names(kWords) {}
 
   std::string write() {
+    // Arguments must not hide the model's own function.
+    names.get(info.symbol, "model");
     for (const std::string &dim : info.freeDims)
       dims.push_back(names.get(StringRef(dim).ltrim('?'), "dim"));
     for (const ValueInfo &value : info.inputs)

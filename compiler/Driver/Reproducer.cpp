@@ -3,6 +3,7 @@
 #include "compiler/Driver/Reproducer.h"
 #include "compiler/Driver/Files.h"
 #include "compiler/Driver/Session.h"
+#include "dialects/Rt/Rt.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -114,7 +115,8 @@ std::string hone::writeReproducer(const CompileOptions &options,
   own.instrument = nullptr;
   Session session(own, silent, nullptr);
   OwningOpRef<ModuleOp> module = session.import();
-  if (!module)
+  // A module has no code of custom operators.
+  if (!module || (*module)->hasAttr(rt::kCustomAttr))
     return "";
   std::string output = options.output + ".reproducer.mlir";
   llvm::Expected<OutputPlace> place = findPlace(output, session.inputs());

@@ -226,6 +226,10 @@ class RefusalTest(CustomTest):
             with self.subTest(mode):
                 self.assertRefused("node 'here' (Hostile, domain test, opset 1): " + text, self.hostile, mode)
 
+    def test_a_crash_when_it_is_compiled(self):
+        with self.assertRaisesRegex(hone.CompileError, "it ran code of --custom-ops"):
+            self.hostile("compile-crash")
+
     def test_when_it_runs(self):
         for mode, text in (
             ("rank", "the shape function gives output 0 the rank 1, and gave it 2 when the model was compiled"),
