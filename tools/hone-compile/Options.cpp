@@ -31,7 +31,12 @@ static void addImport(CommandLine &line, CommandOptions &options,
       ->option_text("FILE");
   line.addList("--session-op", options.compile.sessionOperators,
                "an operator whose code the program gives that runs the model")
-      ->option_text("DOMAIN:NAME");
+      ->option_text("DOMAIN:NAME")
+      ->check([](const std::string &text) {
+        return text.find(':') == text.npos
+                   ? "it wants DOMAIN:NAME, not '" + text + "'"
+                   : std::string();
+      });
   line.app().add_flag("--worker-report", options.reporting)->group("");
   line.app().add_flag("--worker-model", options.givenModel)->group("");
 }

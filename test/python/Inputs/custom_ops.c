@@ -22,7 +22,7 @@ static int32_t hostile_shape(hone_custom_call *call) {
   hone_custom_same_shape(call, 0, 0);
   if (!running) {
     if (is_mode(call, "compile-crash"))
-      __builtin_trap();
+      *(volatile int *)(uintptr_t)8 = 1;
     if (is_mode(call, "compile-nothing"))
       call->outputs[0].rank = -1;
     if (is_mode(call, "compile-rank"))
