@@ -26,6 +26,7 @@
 #include "passes/Cpu/ContractionPasses.h"
 #include "passes/Graph/Passes.h"
 #include "runtime/loader/ArithmeticSummary.h"
+#include "runtime/loader/ReportBlocks.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -640,6 +641,12 @@ Outcome Compile::linkAll() {
   if (!options.report.empty()) {
     if (!session.begin("report", 0.99))
       return Outcome::Cancelled;
+    if (job.form == LinkJob::Form::Library) {
+      llvm::Expected<uint64_t> checksum = checksumOf(job.output);
+      if (!checksum)
+        return internal(llvm::toString(checksum.takeError()));
+      report.library = libraryName(*checksum);
+    }
     if (llvm::Error error = writeFile(
             folder.file("report"),
             reportPage(reportJson(options, session.stats, info,

@@ -60,6 +60,8 @@ struct CompileOptions {
   bool reproducerWithWeights = false;
   /// Weights that the text of a module leaves out get arbitrary values.
   bool randomWeights = false;
+  /// Nothing else runs in this process, and its limits may change.
+  bool ownProcess = false;
   bool explain = false; ///< keep the remarks of the passes
 };
 

@@ -221,7 +221,8 @@ OwningOpRef<ModuleOp> Session::import() {
     }
     MlirOptions given{{options.dims, options.shapes},
                       options.instrument,
-                      options.randomWeights};
+                      options.randomWeights,
+                      options.ownProcess};
     OwningOpRef<ModuleOp> module =
         options.bytes ? importMlir(*mlirContext, *options.bytes, input, given)
                       : importMlir(*mlirContext, input, given, files);

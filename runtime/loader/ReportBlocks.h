@@ -5,6 +5,7 @@
 #ifndef HONE_RUNTIME_LOADER_REPORTBLOCKS_H
 #define HONE_RUNTIME_LOADER_REPORTBLOCKS_H
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,12 @@ inline constexpr char kReportDataBegin[] =
 inline constexpr char kReportProfileBegin[] =
     "<script type=\"application/json\" id=\"profile\">";
 inline constexpr char kReportBlockEnd[] = "</script>\n";
+
+/// A library in the page, by the checksum of its seal: JSON's numbers have
+/// fewer bits.
+inline std::string libraryName(uint64_t checksum) {
+  return std::to_string(checksum);
+}
 
 /// JSON that HTML takes for no tag, whatever its strings are.
 inline std::string escapedForPage(std::string_view json) {

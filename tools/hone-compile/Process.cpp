@@ -4,6 +4,7 @@
 #include "tools/hone-compile/Process.h"
 #include "compiler/Worker/Report.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -113,9 +114,19 @@ static void handleBusError(int, siginfo_t *info, void *) {
   endAt(Outcome::UserError, process.inputCut);
 }
 
-static void handleNoMemory() { endAt(Outcome::Internal, process.noMemory); }
+/// Where a failure is expected, as of a reader of files, it ends that alone.
+static void endExpected() {
+  if (auto *recovery = llvm::CrashRecoveryContext::GetCurrent())
+    recovery->HandleExit(static_cast<int>(Outcome::Internal));
+}
+
+static void handleNoMemory() {
+  endExpected();
+  endAt(Outcome::Internal, process.noMemory);
+}
 
 static void handleFatalError(void *, const char *reason, bool) {
+  endExpected();
   // The system refuses threads; not a bug in the compiler.
   const char *kind =
       std::strstr(reason, "pthread") ? "error: " : "error: internal error: ";

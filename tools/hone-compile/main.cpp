@@ -35,6 +35,7 @@ static Outcome flush(Outcome outcome, const CompileCallbacks &callbacks) {
 /// Begins the process, and opens the model that a calling process passed.
 static std::optional<Outcome> begin(CommandOptions &options) {
   beginProcess(options.compile, options.reporting);
+  options.compile.ownProcess = true;
   if (!options.givenModel)
     return std::nullopt;
   auto bytes = llvm::MemoryBuffer::getOpenFile(

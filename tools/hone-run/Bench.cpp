@@ -120,7 +120,7 @@ int hone::run::benchModel(const Options &options) {
   // A wrong page is reported before the work, not after it.
   std::optional<ReportPage> page;
   if (!chosen.report.empty())
-    page.emplace(chosen.report, model.descriptor());
+    page.emplace(chosen.report, chosen.model, model.descriptor());
   int64_t arenaBytes = model.prepare();
   std::optional<Comparison> comparison;
   if (pool)

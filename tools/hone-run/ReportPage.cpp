@@ -3,18 +3,35 @@
 #include "tools/hone-run/ReportPage.h"
 #include "hone/runtime.h"
 #include "runtime/loader/ReportBlocks.h"
+#include "runtime/loader/Seal.h"
 #include "tools/hone-run/Files.h"
 
+#include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace hone::run;
 using Json = nlohmann::ordered_json;
 
 namespace {
 
+constexpr const char *kNoPage =
+    "it is not a page that hone compile --report has written";
+
+/// Larger files are no pages.
+constexpr uint64_t kLargestPage = uint64_t(1) << 30;
+
 std::string readText(const std::string &path) {
+  // Opening a pipe would wait for a writer.
+  struct stat status;
+  if (stat(path.c_str(), &status))
+    throw Failure{1, path + ": " + strerror(errno)};
+  if (!S_ISREG(status.st_mode) || uint64_t(status.st_size) > kLargestPage)
+    throw Failure{1, path + ": " + kNoPage};
   FileSource source(path);
   std::string text;
   char piece[1 << 16];
@@ -39,9 +56,26 @@ std::optional<Block> findBlock(const std::string &page, const char *begin) {
   return Block{start, end - start};
 }
 
-/// Whether the page is about this model: it has the same steps.
-bool isAbout(const std::string &text, const hone_descriptor &model) {
+/// The name that pages have for a library; empty if it has no seal.
+std::string nameOf(const std::string &library) {
+  int file = open(library.c_str(), O_RDONLY | O_CLOEXEC);
+  hone_seal seal;
+  char reason[256];
+  hone::Text text(reason, sizeof(reason));
+  bool isSealed = file >= 0 && hone::checkSeal(file, seal, text) == HONE_OK;
+  if (file >= 0)
+    close(file);
+  return isSealed ? hone::libraryName(seal.checksum) : "";
+}
+
+/// Whether the page is about this library, or, if it was made with an archive,
+/// about a model with the same steps.
+bool isAbout(const std::string &text, const std::string &library,
+             const hone_descriptor &model) {
   Json data = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (data.is_object() && data.contains("library") &&
+      data["library"].is_string())
+    return data["library"] == nameOf(library);
   if (!data.is_object() || !data.contains("steps") ||
       !data["steps"].is_array() ||
       int64_t(data["steps"].size()) != model.step_count)
@@ -57,15 +91,15 @@ bool isAbout(const std::string &text, const hone_descriptor &model) {
 
 } // namespace
 
-ReportPage::ReportPage(const std::string &path, const hone_descriptor &model)
+ReportPage::ReportPage(const std::string &path, const std::string &library,
+                       const hone_descriptor &model)
     : path(path) {
   std::string page = readText(path);
   std::optional<Block> data = findBlock(page, kReportDataBegin),
                        profile = findBlock(page, kReportProfileBegin);
   if (!data || !profile)
-    throw Failure{1, path + ": it is not a page that hone compile --report "
-                            "has written"};
-  if (!isAbout(page.substr(data->begin, data->size), model))
+    throw Failure{1, path + ": " + kNoPage};
+  if (!isAbout(page.substr(data->begin, data->size), library, model))
     throw Failure{1, path + ": it is about another model, or about the same "
                             "with other options: write it again, with hone "
                             "compile --report"};

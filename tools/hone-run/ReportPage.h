@@ -13,8 +13,9 @@ namespace hone::run {
 /// Reads the page, and writes it again.
 class ReportPage {
 public:
-  /// Throws Failure if the file is no such page, or one of another model.
-  ReportPage(const std::string &path, const hone_descriptor &model);
+  /// Throws Failure if the file is no such page, or one of another library.
+  ReportPage(const std::string &path, const std::string &library,
+             const hone_descriptor &model);
 
   /// Replaces what was measured before. `bench` is what `hone bench --profile
   /// --json` prints.

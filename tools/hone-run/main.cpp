@@ -167,6 +167,8 @@ int infoCommand(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   signal(SIGINT, onInterrupt);
+  // A write beyond a limit fails instead.
+  signal(SIGXFSZ, SIG_IGN);
   return hone::runCommand(
       {{"run", runCommand}, {"bench", benchCommand}, {"info", infoCommand}},
       argc, argv);

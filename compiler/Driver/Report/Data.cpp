@@ -236,6 +236,8 @@ Object hone::reportJson(const CompileOptions &options,
                              {"bytes", known(knownSum(kernel.bytes))},
                              {"code", std::move(code)}});
   return Object{{"name", textOf(info.name)},
+                {"library", data.library.empty() ? llvm::json::Value(nullptr)
+                                                 : data.library},
                 {"producer", info.producer},
                 {"opsets", textsOf(data.opsets)},
                 {"metadata", textsOf(info.metadata)},

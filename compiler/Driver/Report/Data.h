@@ -16,6 +16,7 @@ struct ReportData {
   RunGraph graph;
   std::vector<std::string> opsets;
   std::vector<llvm::json::Array> code; ///< of each kernel, by variant
+  std::string library; ///< as libraryName says; empty: it is none
 
   /// After the plan.
   void readPlan(mlir::ModuleOp host);

@@ -112,6 +112,57 @@ std::string hone::describeSizes(RankedTensorType type) {
   return "";
 }
 
+/// What is wrong with the names of an input's dimensions; empty: nothing.
+static std::string describeDims(Attribute given, Type type) {
+  auto dims = dyn_cast<ArrayAttr>(given);
+  if (!dims)
+    return "is no list, as in [\"n\", 4]";
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  int64_t rank = tensor ? tensor.getRank() : 0;
+  if (int64_t(dims.size()) != rank)
+    return "has " + std::to_string(dims.size()) + " entries, and the input " +
+           std::to_string(rank) + " dimensions";
+  for (auto [axis, dim] : llvm::enumerate(dims)) {
+    std::string which = "entry " + std::to_string(axis) + " ";
+    auto name = dyn_cast<StringAttr>(dim);
+    auto size = dyn_cast<IntegerAttr>(dim);
+    if (name ? name.empty() || !llvm::json::isUTF8(name.getValue())
+             : !size || !size.getValue().isSignedIntN(64))
+      return which + "is neither a name nor a size";
+    if (size && tensor.isDynamicDim(axis))
+      return which + "is a size, and the dimension is free: give it a name";
+    if (size && size.getInt() != tensor.getDimSize(axis))
+      return which + "is " + std::to_string(size.getInt()) +
+             ", and the size is " + std::to_string(tensor.getDimSize(axis));
+  }
+  return "";
+}
+
+LogicalResult hone::checkAttributes(func::FuncOp function) {
+  auto isText = [](Attribute attr) { return !attr || isa<StringAttr>(attr); };
+  auto check = [&](DictionaryAttr attrs, const Twine &place) -> LogicalResult {
+    for (StringRef name : {rt::kNameAttr, rt::kTypeAttr})
+      if (attrs && !isText(attrs.get(name)))
+        return emitError(function.getLoc())
+               << name << " of " << place << " is no text";
+    return success();
+  };
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (failed(check(function.getResultAttrDict(i), "result " + Twine(i))))
+      return failure();
+  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+    if (failed(check(function.getArgAttrDict(i), "argument " + Twine(i))))
+      return failure();
+    Attribute dims = function.getArgAttr(i, rt::kDimsAttr);
+    std::string problem =
+        dims ? describeDims(dims, function.getArgumentTypes()[i]) : "";
+    if (!problem.empty())
+      return emitError(function.getLoc())
+             << rt::kDimsAttr << " of argument " << i << " " << problem;
+  }
+  return success();
+}
+
 LogicalResult Checker::checkType(Location loc, Type type) {
   if (isa<BaseMemRefType, UnrankedTensorType, VectorType>(type))
     return refuse(emitError(loc)
@@ -206,6 +257,8 @@ LogicalResult Checker::run() {
   if (!function.getBody().hasOneBlock() ||
       !isa<func::ReturnOp>(function.front().back()))
     return refuse(emitError(function.getLoc()) << "@main is not one block");
+  if (failed(checkAttributes(function)))
+    return failure();
   for (BlockArgument argument : function.getArguments()) {
     unsigned index = argument.getArgNumber();
     std::string place = "arg" + std::to_string(index);

@@ -4,6 +4,7 @@
 #define HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
 
 #include "compiler/Import/Mlir/MlirImporter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -17,6 +18,10 @@ bool hasImportForm(mlir::ModuleOp module);
 /// sizes that are negative, which bytecode can have, or too large. Empty if
 /// nothing does.
 std::string describeSizes(mlir::RankedTensorType type);
+
+/// Reports attributes of the model's arguments and results that do not have the
+/// form of theirs, or contradict the types.
+mlir::LogicalResult checkAttributes(mlir::func::FuncOp function);
 
 /// Gives values to weights that are left out of text.
 void fillWeights(mlir::ModuleOp module);

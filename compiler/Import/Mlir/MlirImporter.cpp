@@ -1,39 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reads a module, and finds the function that is the model.
 #include "compiler/Import/Mlir/MlirImporter.h"
+#include "compiler/Import/Mlir/GuardedReader.h"
 #include "compiler/Import/Mlir/ImportForm.h"
 #include "compiler/Import/Mlir/Passes.h"
 #include "compiler/Import/ModelFile.h"
 #include "dialects/Rt/Rt.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/IR/SymbolTable.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/Support/CrashRecoveryContext.h"
-#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/thread.h"
 
 using namespace mlir;
 using namespace hone;
 
-/// Brackets in brackets: parser and passes recurse.
+/// Operations in operations, or brackets in brackets: passes recurse.
 static constexpr int64_t kDeepest = 512;
 /// Operations, once functions are inlined where they are called.
 static constexpr int64_t kMostOperations = 10'000'000;
 
+/// Of the thread that reads.
+static constexpr unsigned kStackBytes = 512 << 20;
+
 /// The first bytes of bytecode.
 static constexpr llvm::StringLiteral kBytecode = "ML\xefR";
-
-/// What sections of bytecode may be aligned to.
-static constexpr uint64_t kPageBytes = 4096;
 
 static constexpr llvm::StringLiteral kInputs =
     "a model as MLIR is a function of linalg, tosa, tensor, arith, math and "
     "scf on tensors, or what 'hone compile --emit=import' writes";
 
 /// Nesting of regions, types and attributes in text, outside of strings and
-/// comments.
+/// comments. Brackets of types are counted apart: they are comparisons as well.
 static int64_t nestingOf(StringRef text) {
-  int64_t depth = 0, deepest = 0;
+  int64_t depth = 0, angles = 0, deepest = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '"') {
@@ -44,12 +43,31 @@ static int64_t nestingOf(StringRef text) {
       i = text.find('\n', i);
       if (i == StringRef::npos)
         break;
-    } else if (StringRef("({[<").contains(c)) {
-      deepest = std::max(deepest, ++depth);
-    } else if (StringRef(")}]").contains(c) ||
-               (c == '>' && (i == 0 || text[i - 1] != '-'))) {
-      --depth;
+    } else if (StringRef("({[").contains(c)) {
+      ++depth;
+    } else if (StringRef(")}]").contains(c)) {
+      depth = std::max<int64_t>(depth - 1, 0);
+    } else if (c == '<') {
+      ++angles;
+    } else if (c == '>' && (i == 0 || text[i - 1] != '-')) {
+      angles = std::max<int64_t>(angles - 1, 0);
     }
+    deepest = std::max(deepest, depth + angles);
+  }
+  return deepest;
+}
+
+/// Nesting of operations.
+static int64_t nestingOf(ModuleOp module) {
+  int64_t deepest = 0;
+  SmallVector<std::pair<Operation *, int64_t>> open = {{module, 0}};
+  while (!open.empty()) {
+    auto [op, depth] = open.pop_back_val();
+    deepest = std::max(deepest, depth);
+    for (Region &region : op->getRegions())
+      for (Operation &inner : region.getOps())
+        if (inner.getNumRegions() > 0)
+          open.push_back({&inner, depth + 1});
   }
   return deepest;
 }
@@ -153,7 +171,8 @@ FailureOr<func::FuncOp> Functions::findEntry() {
 }
 
 static LogicalResult raise(ModuleOp module, const MlirOptions &options) {
-  if (failed(Functions(module).findEntry()))
+  FailureOr<func::FuncOp> entry = Functions(module).findEntry();
+  if (failed(entry) || failed(checkAttributes(*entry)))
     return failure();
   PassManager pm(module.getContext());
   if (options.instrument)
@@ -182,14 +201,8 @@ static OwningOpRef<ModuleOp> fail(MLIRContext &context, const Twine &text) {
   return nullptr;
 }
 
-/// A copy whose content may be aligned as its sections are.
-static std::unique_ptr<llvm::MemoryBuffer> aligned(StringRef bytes,
-                                                   StringRef name) {
-  auto copy = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
-      bytes.size(), name, llvm::Align(kPageBytes));
-  if (copy)
-    llvm::copy(bytes, copy->getBufferStart());
-  return copy;
+static OwningOpRef<ModuleOp> failDeep(MLIRContext &context) {
+  return fail(context, "it is nested more than " + Twine(kDeepest) + " deep");
 }
 
 /// From a buffer that lives as long as the module's resources.
@@ -199,29 +212,27 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
   if (!buffer)
     return fail(context, "there is not enough memory for the module");
   StringRef bytes = buffer->getBuffer();
-  if (!bytes.starts_with(kBytecode) && nestingOf(bytes) > kDeepest)
-    return fail(context, "its brackets are nested more than " +
-                             Twine(kDeepest) + " deep");
+  bool isBytecode = bytes.starts_with(kBytecode);
+  if (!isBytecode && nestingOf(bytes) > kDeepest)
+    return failDeep(context);
   DialectRegistry registry;
   registerMlirInputDialects(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
-  auto sources = std::make_shared<llvm::SourceMgr>();
-  sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  OwningOpRef<ModuleOp> module;
-  // Upstream's readers trust the content in places.
-  llvm::CrashRecoveryContext::Enable();
-  llvm::CrashRecoveryContext recovery;
-  if (!recovery.RunSafely([&] {
-        module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
-      }))
+  FailureOr<OwningOpRef<ModuleOp>> read =
+      readGuarded(context, std::move(buffer), isBytecode, options.ownProcess);
+  if (failed(read))
     return fail(context, "MLIR's reader fails on it: the file is damaged, or "
-                         "what it says is impossible");
+                         "what it says is impossible or takes more time or "
+                         "memory than there is");
+  OwningOpRef<ModuleOp> module = std::move(*read);
   if (!module)
-    return fail(context, bytes.starts_with(kBytecode)
-                             ? kInputs + "; bytecode of another version of "
-                                         "MLIR may be readable as text"
+    return fail(context, isBytecode
+                             ? kInputs + "; bytecode of another version "
+                                         "of MLIR may be readable as text"
                              : Twine(kInputs));
+  if (nestingOf(*module) > kDeepest)
+    return failDeep(context);
   if (options.randomWeights)
     fillWeights(*module);
   if (!hasImportForm(*module) && failed(raise(*module, options)))
@@ -229,6 +240,19 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
   if (failed(checkImportForm(*module)) ||
       failed(fixSizes(*module, options.sizes)))
     return nullptr;
+  return module;
+}
+
+/// Does it where there is room for the recursion of readers and verifiers, in
+/// operations that bytecode nests and in functions that call others.
+static OwningOpRef<ModuleOp>
+importDeep(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
+           const MlirOptions &options) {
+  OwningOpRef<ModuleOp> module;
+  llvm::thread reader(std::optional<unsigned>(kStackBytes), [&] {
+    module = importBuffer(context, std::move(buffer), options);
+  });
+  reader.join();
   return module;
 }
 
@@ -243,16 +267,17 @@ OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context, StringRef path,
     file = openModelFile(path, /*isText=*/true);
     if (!file)
       return fail(context, llvm::toString(file.takeError()));
-  } else if (!llvm::isAddrAligned(llvm::Align(kPageBytes),
-                                  (*file)->getBufferStart())) {
-    return importBuffer(context, aligned((*file)->getBuffer(), path), options);
+  } else if ((*file)->getBufferKind() !=
+             llvm::MemoryBuffer::MemoryBuffer_MMap) {
+    return importDeep(context, copyToPages((*file)->getBuffer(), path),
+                      options);
   }
-  return importBuffer(context, std::move(*file), options);
+  return importDeep(context, std::move(*file), options);
 }
 
 OwningOpRef<ModuleOp> hone::importMlir(MLIRContext &context,
                                        const llvm::MemoryBuffer &bytes,
                                        StringRef name,
                                        const MlirOptions &options) {
-  return importBuffer(context, aligned(bytes.getBuffer(), name), options);
+  return importDeep(context, copyToPages(bytes.getBuffer(), name), options);
 }

@@ -31,6 +31,8 @@ struct MlirOptions {
   std::function<void(mlir::PassManager &)> instrument;
   /// Weights that are left out of text get arbitrary values.
   bool randomWeights = false;
+  /// Nothing else runs in this process, and its limits may change.
+  bool ownProcess = false;
 };
 
 /// Reads the file, and adds its path to `files`. The module is in the form of

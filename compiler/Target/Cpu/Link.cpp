@@ -235,3 +235,16 @@ Error hone::link(const LinkJob &job) {
     return error;
   return writeArchive(object, job.output);
 }
+
+Expected<uint64_t> hone::checksumOf(const std::string &library) {
+  int file = -1;
+  if (std::error_code error = sys::fs::openFileForRead(library, file))
+    return createFileError(library, error);
+  llvm::scope_exit close([&] { (void)sys::fs::closeFile(file); });
+  hone_seal seal;
+  char reason[256];
+  Text text(reason, sizeof(reason));
+  if (checkSeal(file, seal, text) != HONE_OK)
+    return createStringError(library + ": " + reason);
+  return seal.checksum;
+}

@@ -27,6 +27,9 @@ struct LinkJob {
 /// be written, otherwise it is the inconvertible one.
 llvm::Error link(const LinkJob &job);
 
+/// What tells a linked library from all others: the checksum of its seal.
+llvm::Expected<uint64_t> checksumOf(const std::string &library);
+
 } // namespace hone
 
 #endif // HONE_COMPILER_TARGET_CPU_LINK_H
