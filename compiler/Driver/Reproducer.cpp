@@ -47,6 +47,10 @@ SmallVector<std::string> hone::compileArguments(const CompileOptions &options) {
     add("--symbol", options.symbol);
   for (const std::string &tuned : options.tuned)
     add("--tuned", tuned);
+  for (const std::string &file : options.customOperators)
+    add("--custom-ops", file);
+  for (const std::string &name : options.sessionOperators)
+    add("--session-op", name);
   for (const std::string &plugin : options.passPlugins)
     add("--load-pass-plugin", plugin);
   for (const auto &[phase, pipeline] : options.pipelines)
