@@ -62,7 +62,12 @@ public:
   Value addScaled(const MicroKernel &form, const LeftRows &left, int64_t r,
                   Value block, Value sum, Value total) const;
 
+  /// Brings the block of `k` of a later panel to the L2 cache.
+  void prefetch(Value k, int64_t panelsAhead) const;
+
 private:
+  /// Offset of the block of a panel that has `k`.
+  Value blockAt(Value k, Value panel) const;
   Value word(Value k) const;
   /// Broadcast from the place of a row and a block.
   Value parameterOf(const FlatBuffer &buffer, const LeftRows &left, int64_t r,
@@ -101,12 +106,16 @@ Value BlockReader::parameters(Value offset) const {
   return e.extend(values, e.builder.getF32Type());
 }
 
+Value BlockReader::blockAt(Value k, Value panel) const {
+  Value block = e.div(k, e.cst(panels.quantized.getBlock()));
+  return e.add(e.mul(panel, panels.words.strides[0]),
+               e.mul(block, panels.quantized.blockWords(panels.packed)));
+}
+
 void BlockReader::enter(Value k) {
   PackedAttr packed = panels.packed;
   QuantizedAttr quantized = panels.quantized;
-  Value block = e.div(k, e.cst(quantized.getBlock()));
-  Value start = e.add(e.mul(columns.panel, panels.words.strides[0]),
-                      e.mul(block, quantized.blockWords(packed)));
+  Value start = blockAt(k, columns.panel);
   auto timesPower = [&](Value values, int64_t power) {
     return power ? e.product(values, reals(std::ldexp(1.0f, power))) : values;
   };
@@ -115,6 +124,14 @@ void BlockReader::enter(Value k) {
     zeros = timesPower(
         parameters(e.add(start, quantized.parameterWords(packed))), -exponent);
   codes = e.add(e.add(start, quantized.headWords(packed)), columns.column);
+}
+
+void BlockReader::prefetch(Value k, int64_t panelsAhead) const {
+  Value start = blockAt(k, e.add(columns.panel, panelsAhead));
+  int64_t perLine = kCacheLineBytes / 4; // words
+  for (int64_t word = 0; word < panels.quantized.blockWords(panels.packed);
+       word += perLine)
+    panels.words.prefetch(e, e.add(start, word));
 }
 
 Value BlockReader::tablePart(int64_t first, int64_t count) const {
@@ -307,6 +324,7 @@ hone::multiplyQuantized(Emitter &e, const CpuMachine &machine,
   SmallVector<BlockReader> readers;
   for (const PanelPlace &place : columns)
     readers.emplace_back(e, panels, place, lanes);
+  int64_t tilePanels = llvm::divideCeil(vectors * lanes, panels.packed.getNr());
   // Few sums have a second set, which hides the latency of the multiply-add.
   int64_t one = rows * vectors;
   int64_t registers = 3 * one + 2 * vectors + 2;
@@ -331,8 +349,11 @@ hone::multiplyQuantized(Emitter &e, const CpuMachine &machine,
   };
   auto multiplyBlock = [&](Value first, int64_t elements, ValueRange totals) {
     Value number = e.div(first, e.cst(block));
-    for (BlockReader &reader : readers)
+    for (BlockReader &reader : readers) {
       reader.enter(first);
+      // Panels of a few KiB end before the hardware foresees the next.
+      reader.prefetch(first, tilePanels);
+    }
     SmallVector<Value> sums(sets * one, e.zero(sumType));
     for (int64_t i = 0; i < one; ++i)
       sums[i] = readers[i % vectors].start(sumType, left, i / vectors, number);

@@ -59,17 +59,18 @@ struct Depth {
 
 /// How tiles read the right-hand side.
 struct RhsReads {
-  bool widened; ///< From panels that were widened beforehand.
-  bool inPlace; ///< Operands that are no matrices.
-  bool streams; ///< Each vector from a panel of its own.
+  bool widened;          ///< From panels that were widened beforehand.
+  bool inPlace;          ///< Operands that are no matrices.
+  bool streams;          ///< Each vector from a panel of its own.
+  bool unpacked = false; ///< From few bits, in registers.
 };
 
-/// The cycles in which the panels for a step of a tile arrive, if the L1 cache
-/// does not keep them from one tile of rows to the next.
+/// The cycles in which the panels for a step of a tile arrive, unless the L1
+/// cache keeps them from one of several tiles of rows to the next.
 static double panelCycles(const CpuMachine &machine, const MicroKernel &form,
-                          int64_t vectors, Depth depth) {
+                          int64_t vectors, Depth depth, int64_t rowTiles) {
   double bytes = double(vectors * form.vectorBits(machine) / 8);
-  if (isKnown(depth.elements) &&
+  if (rowTiles > 1 && isKnown(depth.elements) &&
       bytes * depth.segments * depth.elements / form.kr <= machine.l1Bytes / 2)
     return 0;
   return bytes / tuning::kL2BytesPerCycle;
@@ -98,7 +99,8 @@ chooseMatrices(const CpuMachine &machine, const MicroKernel &form,
     auto cost = [&](int64_t rows) {
       int64_t matrices = llvm::divideCeil(rows, matrix::kRows) * vectors;
       return std::max(form.stepCycles(machine, rows, vectors),
-                      panelCycles(machine, form, vectors, depth)) *
+                      panelCycles(machine, form, vectors, depth,
+                                  llvm::divideCeil(m, shape.rows))) *
                  matrix::kDepth * products * depth.segments +
              matrices * tuning::kMatrixOverhead;
     };
@@ -147,8 +149,14 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     auto cost = [&](int64_t width) {
       double small =
           split.small ? inTile.stepCycles(machine, split.rows - 1, width) : 0;
-      double large = std::max(inTile.stepCycles(machine, split.rows, width),
-                              panelCycles(machine, inTile, width, depth));
+      double large = inTile.stepCycles(machine, split.rows, width);
+      if (rhs.unpacked)
+        large +=
+            double(width * tuning::kUnpackingInstructions) / machine.fmaPorts;
+      else if (!rhs.inPlace) // Of forms that wait for panels, the faster.
+        large = std::max(large, 0.01 * large +
+                                    panelCycles(machine, inTile, width, depth,
+                                                split.large + split.small));
       return split.large * large + split.small * small;
     };
     int64_t whole = columns / (vectors * lanes);
@@ -167,7 +175,8 @@ chooseTile(const CpuMachine &machine, const ProductTypes &types, int64_t m,
     // Of forms that need as many instructions, the narrower.
     total += 1e-3 * form.vectorBits(machine) / machine.vectorBits;
     // Few rows stream the right-hand side: the wider tile has more streams.
-    if (total < bestCost || (rowsOfM <= 2 && total <= bestCost * 1.05)) {
+    if (total < bestCost ||
+        (rowsOfM <= 2 && &form == best.form && total <= bestCost * 1.05)) {
       bestCost = total;
       best = {&form, maxRows, vectors};
     }
@@ -354,12 +363,12 @@ static FormedTile chooseProductTile(const CpuMachine &machine,
   };
   // Few rows are no matrix.
   bool isMatrix = isKnown(shape.m) || !shape.fewRows;
-  FormedTile tile =
-      chooseTile(machine, shape.types, shape.m, shape.n,
-                 {1, isMatrix ? shape.paddedK() : ShapedType::kDynamic},
-                 {isPacked(machine, shape), isDotProduct(shape),
-                  shape.layout == RhsLayout::Packed},
-                 strideOf);
+  FormedTile tile = chooseTile(
+      machine, shape.types, shape.m, shape.n,
+      {1, isMatrix ? shape.paddedK() : ShapedType::kDynamic},
+      {isPacked(machine, shape), isDotProduct(shape),
+       shape.layout == RhsLayout::Packed, isUnpackedInRegisters(shape)},
+      strideOf);
   if (tile.form->hasMatrices())
     return tile;
   if (!isKnown(shape.m) && shape.fewRows) {

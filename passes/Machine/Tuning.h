@@ -177,6 +177,9 @@ inline constexpr int64_t kMinRowsPerUnpacking = 32;
 inline constexpr int64_t kMinRowsPerCodes = 128;
 /// Elements of K in an iteration of the loop that unpacks in registers.
 inline constexpr int64_t kUnrolledElements = 32;
+/// Instructions that make a vector of floats of codes: a shift, a combination
+/// with an exponent, a subtraction.
+inline constexpr int64_t kUnpackingInstructions = 3;
 /// Vectors of a tile of one row that unpacks in registers.
 inline constexpr int64_t kUnpackedVectors = 4;
 /// Length along K of a packed block of the right-hand side.

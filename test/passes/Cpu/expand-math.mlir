@@ -1,7 +1,6 @@
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-expand-math)' | FileCheck %s
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v2},hone-expand-math)' | FileCheck %s --check-prefix=NOFMA
 // RUN: hone-opt %s --pass-pipeline='builtin.module(hone-set-machine{cpu=x86-64-v4},hone-expand-math)' | FileCheck %s --check-prefix=WIDE
-// RUN: hone-opt %s --pass-pipeline='builtin.module(hone-set-machine{cpu=cooperlake},hone-expand-math)' | FileCheck %s --check-prefix=BF16
 
 // CHECK-LABEL: func.func @exp(
 // CHECK-NOT:     math.exp
@@ -133,33 +132,4 @@ func.func @maximum_of_lanes(%x: vector<8xf32>) -> f32 {
 func.func @acos(%x: vector<8xf32>) -> vector<8xf32> {
   %r = math.acos %x : vector<8xf32>
   return %r : vector<8xf32>
-}
-
-// For bf16 one polynomial is enough, and the rounding is an instruction, for functions of which no more is needed.
-// CHECK-LABEL: func.func @gelu_for_bf16(
-// CHECK-COUNT-11: math.fma
-// CHECK-NOT:      math.fma
-// CHECK:          return
-// BF16-LABEL:  func.func @gelu_for_bf16(
-// BF16-NOT:      arith.truncf
-// BF16:          llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"
-// BF16-NEXT:     return
-func.func @gelu_for_bf16(%x: vector<16xf32>) -> vector<16xbf16> {
-  %one = arith.constant dense<1.0> : vector<16xf32>
-  %e = math.erf %x : vector<16xf32>
-  %s = arith.addf %e, %one : vector<16xf32>
-  %p = arith.mulf %s, %x : vector<16xf32>
-  %r = arith.truncf %p fastmath<afn> : vector<16xf32> to vector<16xbf16>
-  return %r : vector<16xbf16>
-}
-
-// CHECK-LABEL: func.func @erf_in_two_types(
-// CHECK-COUNT-18: math.fma
-// BF16-LABEL:  func.func @erf_in_two_types(
-// BF16-NOT:      llvm.call_intrinsic
-// BF16:          return
-func.func @erf_in_two_types(%x: vector<16xf32>) -> (vector<16xf32>, vector<16xbf16>) {
-  %e = math.erf %x : vector<16xf32>
-  %r = arith.truncf %e : vector<16xf32> to vector<16xbf16>
-  return %e, %r : vector<16xf32>, vector<16xbf16>
 }

@@ -85,12 +85,14 @@ func.func @quantized(%a: memref<24x512xf32>, %b: memref<2x16x80xi32>, %out: memr
 
 // -----
 
-// Few rows multiply them as they unpack them, and scale the sums of a block. Of the last word, four codes exist.
+// Few rows multiply them as they unpack them, and scale the sums of a block; the same block of the next tile's panels is
+// prefetched meanwhile. Of the last word, four codes exist.
 // CHECK-LABEL: func.func @quantized_few(
 // CHECK-NOT:     memref.alloca
 // CHECK:         scf.for {{.+}} step %c32 iter_args
 // CHECK:           %[[STORED:.+]] = vector.bitcast %{{.+}} : vector<8xi32> to vector<8xf32>
 // CHECK:           %[[SCALES:.+]] = arith.mulf %[[STORED]], %{{.+}}
+// CHECK-COUNT-5:   memref.prefetch
 // CHECK-COUNT-32:  vector.fma
 // CHECK:           vector.fma %[[SCALES]],
 // CHECK-COUNT-4:   vector.fma

@@ -90,3 +90,19 @@ module attributes {hone_machine.cpu = #hone_machine.cpu<"fast", vector_bits = 51
     return
   }
 }
+
+// -----
+
+// The panels of one tile of rows arrive once, whether the L1 cache would hold them or not.
+// CHECK-LABEL: func.func @one_row(
+// CHECK:         form = "dot_bf16", tileRows = 1, tileVectors = 8,
+module attributes {hone_machine.cpu = #hone_machine.cpu<"fast", vector_bits = 512, vector_registers = 32, fma = 1, bf16_dot = 1>} {
+  func.func @one_row(%a: memref<1x768xf32>, %b: memref<192x384x16x2xbf16>, %out: memref<1x3072xf32>) {
+    hone.kernel.matmul ins(%a, %b : memref<1x768xf32>, memref<192x384x16x2xbf16>) maps [] outs(%out : memref<1x3072xf32>)
+        packed <16, 2> {
+    ^bb0(%acc: f32):
+      hone.kernel.yield %acc : f32
+    }
+    return
+  }
+}

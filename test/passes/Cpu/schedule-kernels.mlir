@@ -234,3 +234,19 @@ func.func @widened_rows(%in: memref<1x56x56x64xi8>, %filter: memref<4x3x3x16x16x
   }
   return
 }
+
+// -----
+
+// Unpacking takes more than the sums, and half vectors of it as long as whole ones.
+// CHECK-LABEL: func.func @unpacked(
+// CHECK:       schedule <form = "fma", tileRows = 1, tileVectors = 4,
+// WIDE-LABEL:  func.func @unpacked(
+// WIDE:        schedule <form = "fma", tileRows = 1, tileVectors = 4,
+func.func @unpacked(%a: memref<1x512xf32>, %b: memref<8x16x80xi32>, %out: memref<1x128xf32>) {
+  hone.kernel.matmul ins(%a, %b : memref<1x512xf32>, memref<8x16x80xi32>) maps [] outs(%out : memref<1x128xf32>)
+      packed <16, 8> quantized <block = 32, scale = f32, zero = 8> {
+  ^bb0(%acc: f32):
+    hone.kernel.yield %acc : f32
+  }
+  return
+}
