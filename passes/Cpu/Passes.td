@@ -106,7 +106,8 @@ def LowerKernelToLlvmPass : Pass<"hone-lower-kernel-to-llvm", "::mlir::ModuleOp"
     Before: functions with the kernel ABI over arith, math, memref, scf and vector. After: `llvm` only; a
     `gpu.module` is left alone. Horizontal reductions of floats may be reassociated.
   }];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+  // Functions of vectors become calls of libm for each element.
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // HONE_PASSES_CPU_PASSES
