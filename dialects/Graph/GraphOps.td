@@ -261,7 +261,8 @@ def Graph_AttentionOp : Graph_TensorOp<"attention", [AttrSizedOperandSegments, S
     numbers of the row and of the column, and the elements of `extras`, aligned to [batch.., M, N] from the right. The
     softmax over N is in f32. A row whose scores are all -inf gives NaN, with `masked` 0. With `query_by_row` the query
     is [.., M, H, D] where H is the last dimension of the batch, as a projection leaves it; likewise the others.
-    - (C1) query, key and value have one element type, f32, f16 or bf16, the rank of the result, and sizes that agree
+    - (C1) query, key and value have one element type, f32, f16 or bf16, which is that of the result, too, unless it is f32
+      and the result is rounded; they have the rank of the result, and sizes that agree
     - (C2) each dimension of an extra operand is 1 (broadcast; statically) or that of the scores
     - (C3) region arguments are as above; it yields one f32
   }];

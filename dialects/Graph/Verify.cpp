@@ -272,7 +272,10 @@ LogicalResult AttentionOp::verify() {
     if (rank < (operand.byRow ? 3 : 2) || operand.type.getRank() != rank) // C1
       return emitOpError("operands must have the rank of the result");
     Type element = operand.type.getElementType();
-    if (element != result.getElementType() ||
+    Type expected = getQuery().getType().getElementType();
+    bool narrowed =
+        &operand == std::prev(std::end(operands)) && expected.isF32();
+    if ((element != expected && !narrowed) ||
         !(element.isF32() || element.isF16() || element.isBF16())) // C1
       return emitOpError("operands and result must be all f32, f16 or bf16");
     operand.shape = headMajor(operand.type.getShape(), operand.byRow);

@@ -84,7 +84,7 @@ public:
             return computed.contains(v);
           }))
         computed.insert(op->result_begin(), op->result_end());
-      if (isa<MapOp, MatmulOp, ConvOp>(op) ||
+      if (isa<AttentionOp, ConvOp, MapOp, MatmulOp>(op) ||
           (passesOn(op) && !groupOf(op) && op->getNumResults() == 1))
         llvm::append_range(candidates, op->getResults());
     });
@@ -195,7 +195,7 @@ private:
     auto type = cast<RankedTensorType>(value.getType());
     if (auto map = dyn_cast<MapOp>(value.getOwner()))
       roundYielded(map, value.getResultNumber(), bf16);
-    else if (passesOn(value.getOwner()))
+    else if (isa<AttentionOp>(value.getOwner()) || passesOn(value.getOwner()))
       value.setType(type.clone(bf16));
     else
       value = roundResult(value, bf16);

@@ -115,6 +115,36 @@ class NarrowValuesTest(unittest.TestCase):
                     # Every operation adds about 2^-9 of its result.
                     self.assertLess(deviation, 0.02 * np.sqrt(np.mean(expected[name] ** 2)))
 
+    def test_attention(self):
+        """Between projections: what it results in is stored in 16 bits, what it reads is not."""
+        rows, heads, depth = 20, 4, 16
+        width = heads * depth
+        rng = np.random.default_rng(5)
+        weights = {name: (rng.standard_normal((width, width)) / 8).astype("f4") for name in "qkvo"}
+        constants = [numpy_helper.from_array(w, f"w{name}") for name, w in weights.items()]
+        constants += [numpy_helper.from_array(np.array(shape, "i8"), name)
+                      for name, shape in {"split": [1, rows, heads, depth], "join": [1, rows, width]}.items()]
+        constants.append(numpy_helper.from_array(np.float32(depth**-0.5), "scale"))
+        nodes = []
+        for name, perm in {"q": [0, 2, 1, 3], "k": [0, 2, 3, 1], "v": [0, 2, 1, 3]}.items():
+            nodes += [helper.make_node("MatMul", ["x", f"w{name}"], [f"{name}0"]),
+                      helper.make_node("Reshape", [f"{name}0", "split"], [f"{name}1"]),
+                      helper.make_node("Transpose", [f"{name}1"], [name], perm=perm)]
+        nodes += [helper.make_node("MatMul", ["q", "k"], ["s0"]), helper.make_node("Mul", ["s0", "scale"], ["s1"]),
+                  helper.make_node("Softmax", ["s1"], ["s2"], axis=-1), helper.make_node("MatMul", ["s2", "v"], ["a0"]),
+                  helper.make_node("Transpose", ["a0"], ["a1"], perm=[0, 2, 1, 3]),
+                  helper.make_node("Reshape", ["a1", "join"], ["a2"]), helper.make_node("MatMul", ["a2", "wo"], ["y"])]
+        shape = [1, rows, width]
+        graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", 1, shape)],
+                                  [helper.make_tensor_value_info("y", 1, shape)], constants)
+        model = helper.make_model(graph, opset_imports=OPSETS, ir_version=9).SerializeToString()
+        x = rng.standard_normal(shape).astype("f4")
+        expected = hone.compile(model)(x)["y"]
+        for level in LEVELS:
+            with self.subTest(level=level):
+                y = hone.compile(model, precision="bf16", cpu=level)(x)["y"]
+                self.assertLess(np.sqrt(np.mean((y - expected) ** 2)), 0.02 * np.sqrt(np.mean(expected**2)))
+
     def test_gelu_of_every_number(self):
         """Between products with an identity, so that it is computed for what a bf16 can be."""
         side = 32

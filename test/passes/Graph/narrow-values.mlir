@@ -125,3 +125,21 @@ func.func @left_alone(%x: tensor<1x8x8x16xf32>, %w: tensor<1x1x1x8x16x2xbf16>, %
   }
   return %4, %6, %7 : tensor<1x8x8x16xf32>, tensor<1x8x8x16xf32>, tensor<1x8x8x16xf32>
 }
+
+// -----
+
+// The result of attention is rounded, its operands are not.
+// CHECK-LABEL: func.func @attention
+// CHECK:       hone.attention {{.+}} : tensor<1x32x16xf32>, tensor<1x32x16xf32>, tensor<1x32x16xf32> -> tensor<1x32x16xbf16>
+// CHECK:       hone.reshape %{{.+}} : tensor<1x32x16xbf16> -> tensor<32x16xbf16>
+func.func @attention(%x: tensor<32x16xf32>, %w: tensor<1x8x16x2xbf16>) -> tensor<32x16xf32> {
+  %0 = hone.matmul %x, %w packed <16, 2> : tensor<32x16xf32>, tensor<1x8x16x2xbf16> -> tensor<32x16xf32>
+  %1 = hone.reshape %0 : tensor<32x16xf32> -> tensor<1x32x16xf32>
+  %2 = hone.attention %1, %1, %1 : tensor<1x32x16xf32>, tensor<1x32x16xf32>, tensor<1x32x16xf32> -> tensor<1x32x16xf32> {
+  ^bb0(%s: f32, %m: index, %n: index):
+    hone.yield %s : f32
+  }
+  %3 = hone.reshape %2 : tensor<1x32x16xf32> -> tensor<32x16xf32>
+  %4 = hone.matmul %3, %w packed <16, 2> : tensor<32x16xf32>, tensor<1x8x16x2xbf16> -> tensor<32x16xf32>
+  return %4 : tensor<32x16xf32>
+}
