@@ -186,24 +186,6 @@ public:
     return select(less(constant(0.921875f), t), large, small);
   }
 
-  /// erf(x) with an error below 2^-16.5, of the result as of 1, and 1 for all
-  /// large numbers: for results that are rounded to bf16.
-  Value erfForBf16(Value x) {
-    // x p(x^2 - h), with p by Lawson's iteration: minimal error on |x| < 3.375.
-    const float h = 0x1.6c8p+2f;
-    Value limit = constant(h);
-    Value s = fma(x, x, constant(-h));
-    s = select(less(limit, s), limit, s);
-    Value y = mul(
-        x, polynomial(s, {0x1.39cd34p-33f, -0x1.0b5f78p-29f, 0x1.788ea8p-27f,
-                          -0x1.9c93bep-24f, 0x1.3c1e5ep-20f, -0x1.617ac4p-17f,
-                          0x1.56ccd6p-14f, -0x1.44f01cp-11f, 0x1.2f6e48p-8f,
-                          -0x1.2a7032p-5f, 0x1.acc4e0p-2f}));
-    Value one = constant(1.0f), negative = constant(-1.0f);
-    y = select(less(one, y), one, y);
-    return select(less(y, negative), negative, y);
-  }
-
   /// asin(x) within 0.8 ulp.
   Value asin(Value x) {
     auto [isLarge, s, rest] = arcOfSine(x);
@@ -339,34 +321,6 @@ bool isRoundedFreely(arith::TruncFOp op) {
   return isApproximate(op) && getElementTypeOrSelf(op.getType()).isBF16();
 }
 
-/// Whether sums and products are all that is made of `value` before it is
-/// rounded to bf16, as a hint for which `budget` operations are looked at.
-bool isForBf16(Value value, unsigned &budget) {
-  return !value.use_empty() &&
-         llvm::all_of(value.getUsers(), [&](Operation *user) {
-           if (auto rounding = dyn_cast<arith::TruncFOp>(user))
-             return isRoundedFreely(rounding);
-           return budget != 0 &&
-                  isa<arith::AddFOp, arith::MulFOp, arith::NegFOp,
-                      arith::SubFOp, math::FmaOp, vector::FMAOp>(user) &&
-                  isForBf16(user->getResult(0), --budget);
-         });
-}
-
-struct ExpandErfForBf16 : OpRewritePattern<math::ErfOp> {
-  explicit ExpandErfForBf16(MLIRContext *context)
-      : OpRewritePattern(context, /*benefit=*/2) {}
-
-  LogicalResult matchAndRewrite(math::ErfOp op,
-                                PatternRewriter &rewriter) const override {
-    if (!isApproximate(op) || !getElementTypeOrSelf(op.getType()).isF32())
-      return rewriter.notifyMatchFailure(op, "needed with all bits");
-    Arithmetic arithmetic(rewriter, op.getLoc(), op.getType(), false);
-    rewriter.replaceOp(op, arithmetic.erfForBf16(op.getOperand()));
-    return success();
-  }
-};
-
 /// By the instruction, which takes subnormal numbers for 0.
 struct RoundFreely : OpRewritePattern<arith::TruncFOp> {
   explicit RoundFreely(MLIRContext *context)
@@ -469,14 +423,7 @@ struct ExpandMathPass : hone::impl::ExpandMathPassBase<ExpandMathPass> {
   using Base::Base;
   void runOnOperation() override {
     const CpuMachine &machine = CpuMachine::of(getOperation());
-    // Before rounding is expanded as well.
-    getOperation()->walk([](math::ErfOp op) {
-      unsigned budget = 16;
-      if (isForBf16(op, budget))
-        op.setFastmath(arith::FastMathFlags::afn);
-    });
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandErfForBf16>(&getContext());
     if (machine.hasBf16Dot())
       patterns.add<RoundFreely>(&getContext());
     patterns.add<ExpandExtremum<arith::MaximumFOp, arith::CmpFPredicate::OGT,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Stores values between kernels in bf16 where products of bf16 read them, which
+// Stores values between kernels in bf16 that only products of bf16 read: these
 // round nearly all of them in any case.
 #include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -48,25 +48,7 @@ static bool passesOn(Operation *op) {
           pool->getNumResults() == 1);
 }
 
-/// Whether a map adds, scales or compares the elements of an input: what that
-/// changes is in proportion to what rounding changes.
-static bool isAdded(OpOperand &use) {
-  auto map = dyn_cast<MapOp>(use.getOwner());
-  if (!map || use.getOperandNumber() >= map.getInputs().size())
-    return false;
-  Value element = map.getBody().getArgument(use.getOperandNumber());
-  return llvm::all_of(element.getUsers(), [](Operation *op) {
-    return isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::MaximumFOp,
-               arith::MinimumFOp>(op);
-  });
-}
-
 static Attribute groupOf(Operation *op) { return op->getAttr("hone.group"); }
-
-static bool isInside(OpOperand &use) {
-  Attribute group = groupOf(use.get().getDefiningOp());
-  return group && group == groupOf(use.getOwner());
-}
 
 static bool isF32(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -74,29 +56,19 @@ static bool isF32(Value value) {
 }
 
 namespace {
-/// The largest set of values such that each can be rounded and every use of it
-/// allows that. Uses inside the own kernel read what is not stored.
+/// The largest set of values that can be rounded, each of which only products
+/// that round it read, directly or after operations that pass on elements. Any
+/// other reader may need all bits: it may subtract, or make an index of it.
 class Narrowing {
 public:
   explicit Narrowing(func::FuncOp function) {
     function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (isNarrowProduct(op) || llvm::any_of(op->getOperands(), [&](Value v) {
-            return computed.contains(v);
-          }))
-        computed.insert(op->result_begin(), op->result_end());
-      if (isa<AttentionOp, ConvOp, MapOp, MatmulOp>(op) ||
-          (passesOn(op) && !groupOf(op) && op->getNumResults() == 1))
+      if (isa<AttentionOp, ConvOp, MapOp, MatmulOp>(op) || isMovement(op))
         llvm::append_range(candidates, op->getResults());
     });
     llvm::erase_if(candidates, [](Value value) {
       return !isF32(value) || value.use_empty();
     });
-    for (Value value : llvm::reverse(candidates))
-      if (llvm::any_of(value.getUses(), [&](OpOperand &use) {
-            return isRounded(use) || (passesOn(use.getOwner()) &&
-                                      multiplied.contains(resultOf(use)));
-          }))
-        multiplied.insert(value);
     narrow.insert(candidates.begin(), candidates.end());
     for (Value value : candidates)
       if (!isPossible(value))
@@ -107,29 +79,15 @@ public:
   SmallVector<OpResult> stored() {
     SmallVector<OpResult> values;
     for (Value value : candidates)
-      if (narrow.contains(value) && !isInside(*value.getUses().begin()))
+      if (narrow.contains(value))
         values.push_back(cast<OpResult>(value));
     return values;
   }
 
 private:
-  static Value resultOf(OpOperand &use) { return use.getOwner()->getResult(0); }
-
-  /// Rounding what is added to something else, and not only multiplied, is for
-  /// sums of products, whose terms were rounded.
-  bool isFreelyAdded(OpOperand &use) {
-    return isAdded(use) && multiplied.contains(use.get()) &&
-           computed.contains(use.get());
-  }
-
-  /// Whether a use allows rounding as long as the results of its operation are
-  /// in the set.
-  bool isAllowed(OpOperand &use) {
-    Operation *op = use.getOwner();
-    if (isInside(use))
-      return isa<MapOp>(op);
-    return isRounded(use) || (passesOn(op) && !groupOf(op)) ||
-           (isAdded(use) && computed.contains(use.get()));
+  /// Whether an operation that is a kernel of its own passes on elements.
+  static bool isMovement(Operation *op) {
+    return passesOn(op) && !groupOf(op) && op->getNumResults() == 1;
   }
 
   bool isPossible(Value value) {
@@ -139,13 +97,9 @@ private:
                  narrow.contains(operand);
         }))
       return false;
-    // What the own kernel reads as well would have to be computed twice.
-    bool inside = isInside(*value.getUses().begin());
     return llvm::all_of(value.getUses(), [&](OpOperand &use) {
-      return isInside(use) == inside && isAllowed(use) &&
-             (isRounded(use) || isFreelyAdded(use) ||
-              llvm::all_of(use.getOwner()->getResults(),
-                           [&](Value v) { return narrow.contains(v); }));
+      return isRounded(use) || (isMovement(use.getOwner()) &&
+                                narrow.contains(use.getOwner()->getResult(0)));
     });
   }
 
@@ -163,16 +117,14 @@ private:
         if (passesOn(user))
           push(user->getResult(0));
       Operation *op = removed.getDefiningOp();
-      for (OpOperand &use : op->getOpOperands())
-        if (!isRounded(use) && !isFreelyAdded(use))
-          push(use.get());
+      if (passesOn(op))
+        for (Value operand : op->getOperands())
+          push(operand);
     }
   }
 
-  SmallVector<Value> candidates;  // in the order of the program
-  llvm::DenseSet<Value> computed, // from results of products of bf16
-      multiplied,                 // by such products
-      narrow;
+  SmallVector<Value> candidates; // in the order of the program
+  llvm::DenseSet<Value> narrow;
 };
 
 struct NarrowValuesPass : hone::impl::NarrowValuesPassBase<NarrowValuesPass> {
@@ -198,13 +150,10 @@ private:
     else if (isa<AttentionOp>(value.getOwner()) || passesOn(value.getOwner()))
       value.setType(type.clone(bf16));
     else
-      value = roundResult(value, bf16);
-    for (OpOperand &use : value.getUses())
-      if (auto map = dyn_cast<MapOp>(use.getOwner()))
-        widenElement(map.getBody().getArgument(use.getOperandNumber()), bf16);
+      roundResult(value, bf16);
   }
 
-  /// `value` as `type`: more of it than is stored need not be computed.
+  /// `value` as `type`. Products take subnormal numbers for 0, too.
   static Value round(OpBuilder &b, Location loc, Value value, Type type) {
     auto op = arith::TruncFOp::create(b, loc, type, value);
     op.setFastmath(arith::FastMathFlags::afn);
@@ -222,7 +171,7 @@ private:
   }
 
   /// The result of a product, rounded by a map of the same kernel.
-  OpResult roundResult(OpResult value, Type type) {
+  void roundResult(OpResult value, Type type) {
     Operation *product = value.getOwner();
     OpBuilder b(&getContext());
     b.setInsertionPointAfter(product);
@@ -238,17 +187,6 @@ private:
       product->setAttr("hone.group", b.getI64IntegerAttr(nextGroup++));
     map->setAttr("hone.group", groupOf(product));
     value.replaceAllUsesExcept(map.getResult(0), map);
-    return map->getResult(0);
-  }
-
-  /// A map computes with f32, whatever it reads.
-  static void widenElement(BlockArgument element, Type stored) {
-    OpBuilder b = OpBuilder::atBlockBegin(element.getOwner());
-    Type computed = element.getType();
-    element.setType(stored);
-    auto widened =
-        arith::ExtFOp::create(b, element.getLoc(), computed, element);
-    element.replaceAllUsesExcept(widened, widened);
   }
 
   int64_t nextGroup; // a number that no group has

@@ -239,17 +239,12 @@ def FormGroupsPass : Pass<"hone-form-groups", "::mlir::func::FuncOp"> {
 }
 
 def NarrowValuesPass : Pass<"hone-narrow-values", "::mlir::func::FuncOp"> {
-  let summary = "store in bf16 what products of bf16 read";
+  let summary = "store in bf16 what only products of bf16 read";
   let description = [{
     Products of packed pairs of bf16 round their left operands, but for those of few or an unknown number of rows, which
-    multiply f32. A value that a kernel stores is rounded there, to half the bytes, if such products read it, directly or
-    after operations that only move it, and if
-    - nothing else does, or
-    - it was computed from results of such products, and maps add or scale it (a residual).
-
-    Values of which every path ends in ones that are rounded follow, such as the other summand. Kernels compute with f32
-    as before. Left alone: what normalizations, other reductions and results of the model need, and what is read both
-    inside and outside its kernel. For machines that multiply bf16, after `hone-form-groups`.
+    multiply f32. The result of a map, product, convolution or attention that nothing else reads, directly or after
+    operations that only move it or take maxima, is rounded by the kernel that stores it, to half the bytes. Left alone:
+    what anything else reads, such as a residual or an index. For machines that multiply bf16, after `hone-form-groups`.
   }];
   let dependentDialects = ["::hone::graph::GraphDialect", "::mlir::arith::ArithDialect"];
 }
