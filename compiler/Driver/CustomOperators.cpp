@@ -173,3 +173,10 @@ Error CustomOperators::load(ArrayRef<std::string> files) {
     return refuseLink(std::move(error));
   return open(job.output);
 }
+
+Error CustomOperators::read(ArrayRef<std::string> files,
+                            ArrayRef<std::string> names) {
+  if (Error error = load(files))
+    return error;
+  return declare(names);
+}

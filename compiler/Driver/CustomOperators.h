@@ -15,11 +15,10 @@ class CustomOperators {
 public:
   /// Links object files and archives, one of which defines
   /// hone_custom_operators, and loads the result, to call shape functions.
-  llvm::Error load(llvm::ArrayRef<std::string> files);
-
-  /// Adds operators that only the program has that runs the model, by
+  /// Adds operators `names` that only the program has that runs the model, by
   /// "DOMAIN:NAME".
-  llvm::Error declare(llvm::ArrayRef<std::string> names);
+  llvm::Error read(llvm::ArrayRef<std::string> files,
+                   llvm::ArrayRef<std::string> names);
 
   const onnx::CustomOperatorSet &all() const { return operators; }
   bool empty() const { return !operators.table && operators.named.empty(); }
@@ -27,6 +26,8 @@ public:
   llvm::StringRef code() const { return object; }
 
 private:
+  llvm::Error load(llvm::ArrayRef<std::string> files);
+  llvm::Error declare(llvm::ArrayRef<std::string> names);
   llvm::Error open(const std::string &library);
 
   onnx::CustomOperatorSet operators;

@@ -200,11 +200,8 @@ OwningOpRef<ModuleOp> Session::import() {
     imported.dims[name] = size;
   imported.shapes = options.shapes;
   imported.overrides = options.overrides;
-  if (llvm::Error error = customOperators.load(options.customOperators)) {
-    fail(std::move(error), Outcome::UserError);
-    return nullptr;
-  }
-  if (llvm::Error error = customOperators.declare(options.sessionOperators)) {
+  if (llvm::Error error = customOperators.read(options.customOperators,
+                                               options.sessionOperators)) {
     fail(std::move(error), Outcome::UserError);
     return nullptr;
   }

@@ -26,7 +26,7 @@ struct TargetOptions {
   Precision precision = Precision::F32;
   bool files = true; ///< objects or a library are made, not text alone
   Instrument instrument = nullptr; ///< of the pass managers that lower kernels
-  const UserPipelines *pipelines = nullptr; ///< as in Backend::setPipelines
+  const UserPipelines *pipelines = nullptr; ///< as in Backend::setHooks
 };
 
 /// Receives what the user should know before the compilation.
@@ -65,11 +65,13 @@ class Backend {
 public:
   virtual ~Backend() = default;
 
-  /// Called once, before anything is compiled.
-  void setInstrument(Instrument given) { instrument = std::move(given); }
-  /// Lets `lower` run pipelines of the user after phases; they must outlive the
-  /// target.
-  void setPipelines(const UserPipelines *own) { pipelines = own; }
+  /// Takes what else `lower` does: the instrument, and pipelines of the user
+  /// after phases, which must outlive the target. Called once, before anything
+  /// is compiled.
+  void setHooks(const TargetOptions &options) {
+    instrument = options.instrument;
+    pipelines = options.pipelines;
+  }
 
   /// Adds passes that mark this target's kernels to the end of the graph phase.
   virtual void addPlacement(mlir::OpPassManager &pm) const {}

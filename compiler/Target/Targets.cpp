@@ -112,8 +112,7 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
   if (!cpu)
     return cpu.takeError();
   targets.cpu = std::move(*cpu);
-  targets.cpu->setPipelines(options.pipelines);
-  targets.cpu->setInstrument(options.instrument);
+  targets.cpu->setHooks(options);
   SmallVector<const TargetInfo *> devices;
   for (StringRef name : llvm::split(list, ',')) {
     if (name == CpuBackend::kName) {
@@ -145,8 +144,7 @@ Targets::create(StringRef list, const TargetOptions &options, NoteFn note) {
   if (!device)
     return device.takeError();
   targets.device = std::move(*device);
-  targets.device->setPipelines(options.pipelines);
-  targets.device->setInstrument(options.instrument);
+  targets.device->setHooks(options);
   return targets;
 }
 

@@ -2,8 +2,10 @@
 // The C API: options become a worker's command line.
 #include "compiler/Worker/Worker.h"
 #include "hone/compiler.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <initializer_list>
 #include <new>
 #include <string_view>
 
@@ -58,13 +60,16 @@ static bool isNumber(const std::string &text, long long smallest) {
   return !text.empty() && *end == 0 && errno == 0 && number >= smallest;
 }
 
+static bool isOneOf(std::string_view name,
+                    std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 /// An option's argument for the worker; "" if it is unknown or its value cannot
 /// be valid.
 static std::string makeArgument(const std::string &name, std::string value) {
-  bool known = false;
-  for (std::string_view text :
-       {"target", "cpu", "gpu", "precision", "symbol", "emit"})
-    known |= name == text;
+  bool known = isOneOf(name, {"target", "cpu", "gpu", "precision", "symbol",
+                              "emit", "override"});
   if (name == "threads" || name == "jobs")
     known = isNumber(value, 0);
   if (name == "header" || name == "reproducer-with-weights") {
@@ -83,21 +88,18 @@ static std::string makeArgument(const std::string &name, std::string value) {
     size_t split = value.rfind('=');
     known = split != std::string::npos && split > 0;
   }
-  known |=
-      name == "override" ||
-      ((name == "tuned" || name == "report" || name == "load-pass-plugin" ||
-        name == "custom-ops" || name == "session-op") &&
-       !value.empty());
+  if (isOneOf(name, {"tuned", "report", "load-pass-plugin", "custom-ops",
+                     "session-op"}))
+    known = !value.empty();
   return known ? "--" + name + "=" + value : "";
 }
 
 static void set(hone_compiler &compiler, const std::string &name,
                 const std::string &argument) {
   std::string prefix = "--" + name + "=";
-  bool addsUp = name == "dim" || name == "shape" || name == "override" ||
-                name == "tuned" || name == "load-pass-plugin" ||
-                name == "pipeline-after" || name == "custom-ops" ||
-                name == "session-op";
+  bool addsUp =
+      isOneOf(name, {"dim", "shape", "override", "tuned", "load-pass-plugin",
+                     "pipeline-after", "custom-ops", "session-op"});
   for (std::string &other : compiler.options)
     if (!addsUp && other.compare(0, prefix.size(), prefix) == 0) {
       other = argument;

@@ -324,7 +324,7 @@ hone::multiplyQuantized(Emitter &e, const CpuMachine &machine,
   SmallVector<BlockReader> readers;
   for (const PanelPlace &place : columns)
     readers.emplace_back(e, panels, place, lanes);
-  int64_t tilePanels = llvm::divideCeil(vectors * lanes, panels.packed.getNr());
+  int64_t nr = panels.packed.getNr();
   // Few sums have a second set, which hides the latency of the multiply-add.
   int64_t one = rows * vectors;
   int64_t registers = 3 * one + 2 * vectors + 2;
@@ -349,11 +349,12 @@ hone::multiplyQuantized(Emitter &e, const CpuMachine &machine,
   };
   auto multiplyBlock = [&](Value first, int64_t elements, ValueRange totals) {
     Value number = e.div(first, e.cst(block));
-    for (BlockReader &reader : readers) {
+    for (BlockReader &reader : readers)
       reader.enter(first);
-      // Panels of a few KiB end before the hardware foresees the next.
-      reader.prefetch(first, tilePanels);
-    }
+    // Panels of a few KiB end before the hardware foresees the next. Several
+    // vectors may be of one.
+    for (int64_t v = 0; v < vectors; v += std::max<int64_t>(nr / lanes, 1))
+      readers[v].prefetch(first, llvm::divideCeil(vectors * lanes, nr));
     SmallVector<Value> sums(sets * one, e.zero(sumType));
     for (int64_t i = 0; i < one; ++i)
       sums[i] = readers[i % vectors].start(sumType, left, i / vectors, number);

@@ -311,26 +311,20 @@ private:
   bool scales;
 };
 
-bool isApproximate(arith::ArithFastMathInterface op) {
-  arith::FastMathFlagsAttr flags = op.getFastMathFlagsAttr();
-  return flags &&
-         bitEnumContainsAll(flags.getValue(), arith::FastMathFlags::afn);
-}
-
-bool isRoundedFreely(arith::TruncFOp op) {
-  return isApproximate(op) && getElementTypeOrSelf(op.getType()).isBF16();
-}
-
-/// By the instruction, which takes subnormal numbers for 0.
+/// To bf16, where that may be approximate, by the instruction, which takes
+/// subnormal numbers for 0.
 struct RoundFreely : OpRewritePattern<arith::TruncFOp> {
   explicit RoundFreely(MLIRContext *context)
       : OpRewritePattern(context, /*benefit=*/2) {}
 
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &rewriter) const override {
+    auto flags = op.getFastmath().value_or(arith::FastMathFlags::none);
     auto type = dyn_cast<VectorType>(op.getIn().getType());
-    if (!isRoundedFreely(op) || !type || type.getRank() != 1 ||
-        type.getNumElements() != 16 || !type.getElementType().isF32())
+    if (!bitEnumContainsAll(flags, arith::FastMathFlags::afn) ||
+        !getElementTypeOrSelf(op.getType()).isBF16() || !type ||
+        type.getRank() != 1 || type.getNumElements() != 16 ||
+        !type.getElementType().isF32())
       return rewriter.notifyMatchFailure(op, "not the instruction's");
     rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(
         op, op.getType(),

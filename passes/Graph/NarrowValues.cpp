@@ -18,22 +18,17 @@ using namespace mlir;
 using namespace hone;
 using namespace hone::graph;
 
-/// Whether weights of bf16 are packed for products of pairs.
-static bool isNarrowProduct(Operation *op) {
-  PackedAttr packed;
-  if (auto matmul = dyn_cast<MatmulOp>(op))
-    packed = matmul.getPackedAttr();
-  else if (auto conv = dyn_cast<ConvOp>(op))
-    packed = conv.getPackedAttr();
-  return packed && packed.getKr() == 2;
-}
-
 /// Whether a use is the left operand of a product that rounds it to bf16: with
 /// few rows products take the time that reading weights takes, and multiply
 /// f32.
 static bool isRounded(OpOperand &use) {
   Operation *op = use.getOwner();
-  if (!isNarrowProduct(op) || use.getOperandNumber() != 0)
+  PackedAttr packed;
+  if (auto matmul = dyn_cast<MatmulOp>(op))
+    packed = matmul.getPackedAttr();
+  else if (auto conv = dyn_cast<ConvOp>(op))
+    packed = conv.getPackedAttr();
+  if (!packed || packed.getKr() != 2 || use.getOperandNumber() != 0)
     return false;
   auto result = cast<RankedTensorType>(op->getResult(0).getType());
   return result.hasStaticShape() &&
@@ -86,9 +81,7 @@ public:
 
 private:
   /// Whether an operation that is a kernel of its own passes on elements.
-  static bool isMovement(Operation *op) {
-    return passesOn(op) && !groupOf(op) && op->getNumResults() == 1;
-  }
+  static bool isMovement(Operation *op) { return passesOn(op) && !groupOf(op); }
 
   bool isPossible(Value value) {
     Operation *op = value.getDefiningOp();

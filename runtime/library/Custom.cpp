@@ -25,8 +25,8 @@ private:
 
   bool readInputs();
   bool checkOutput(int32_t index);
-  int32_t fail(const char *format, int64_t first, int64_t second,
-               int32_t output);
+  int32_t fail(const char *format, int32_t output, int32_t given,
+               int32_t expected);
   int32_t failWith(const char *reason);
 
   Call &call;
@@ -50,10 +50,10 @@ int32_t CustomCall::failWith(const char *reason) {
   return call.failed();
 }
 
-int32_t CustomCall::fail(const char *format, int64_t first, int64_t second,
-                         int32_t output) {
+int32_t CustomCall::fail(const char *format, int32_t output, int32_t given,
+                         int32_t expected) {
   char reason[Failure::longestReason];
-  snprintf(reason, sizeof reason, format, output, int(first), int(second));
+  snprintf(reason, sizeof reason, format, output, given, expected);
   return failWith(reason);
 }
 
@@ -80,13 +80,13 @@ bool CustomCall::checkOutput(int32_t index) {
   if (given.rank != expected.rank) {
     fail("the shape function gives output %d the rank %d, and gave it %d when "
          "the model was compiled",
-         given.rank, expected.rank, index);
+         index, given.rank, expected.rank);
     return false;
   }
   if (given.type != type) {
     fail("the shape function gives output %d the type %d, and gave it %d when "
          "the model was compiled",
-         given.type, type, index);
+         index, given.type, type);
     return false;
   }
   if (hone_rt_check_dims(call.frame, call.node, typeBits(type), given.rank,

@@ -232,9 +232,8 @@ Outcome hone::inspectModel(const CompileOptions &options,
     return Outcome::UserError;
   };
   CustomOperators custom;
-  if (llvm::Error error = custom.load(options.customOperators))
-    return fail(std::move(error));
-  if (llvm::Error error = custom.declare(options.sessionOperators))
+  if (llvm::Error error =
+          custom.read(options.customOperators, options.sessionOperators))
     return fail(std::move(error));
   llvm::Expected<onnx::Inspection> file =
       onnx::inspectOnnx(options.input, custom.all());

@@ -8,6 +8,17 @@
 
 using namespace hone;
 
+static constexpr char kModelHelp[] =
+    "the model: an ONNX file, or MLIR (.mlir, .mlirbc)";
+
+namespace {
+/// What options have in other types than CompileOptions.
+struct Given {
+  GivenSizes sizes;
+  int threads = 0;
+};
+} // namespace
+
 /// What a model's import depends on, and what a calling process adds.
 static void addImport(CommandLine &line, CommandOptions &options,
                       GivenSizes &sizes) {
@@ -96,13 +107,14 @@ static void addCode(CommandLine &line, CompileOptions &compile, int &threads) {
       ->allow_extra_args(false);
 }
 
-/// Parses the command line, and takes over the sizes that it gives.
+/// Parses the command line, and takes over what was given.
 static std::optional<int> parse(CommandLine &line, int argc, char **argv,
-                                GivenSizes &sizes, CompileOptions &options) {
+                                Given &given, CompileOptions &options) {
   if (std::optional<int> code = line.parse(argc, argv))
     return code;
-  options.dims = std::move(sizes.dims);
-  options.shapes = std::move(sizes.shapes);
+  options.dims = std::move(given.sizes.dims);
+  options.shapes = std::move(given.sizes.shapes);
+  options.threads = given.threads;
   return std::nullopt;
 }
 
@@ -114,15 +126,13 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
     return code;
   CommandLine line("compile", "Compiles a model file to a shared library.");
   CLI::App &app = line.app();
-  GivenSizes sizes;
-  int threads = 0;
-  line.addModel(compile.input,
-                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
+  Given given;
+  line.addModel(compile.input, kModelHelp);
   CLI::Option *output = line.addOutput(
       compile.output, "the library; FILE.a is an archive to link statically "
                       "(default: MODEL.so in the working folder)");
-  addImport(line, options, sizes);
-  addCode(line, compile, threads);
+  addImport(line, options, given.sizes);
+  addCode(line, compile, given.threads);
   line.addSymbol(compile.symbol, "the function that the library exports")
       ->capture_default_str();
   app.add_flag("--header", compile.header,
@@ -160,9 +170,8 @@ std::optional<int> hone::parseCompile(int argc, char **argv,
   app.add_option("--worker-reproducer", options.reproducer)->group("");
   app.add_option("--worker-schedules", compile.schedules)->group("");
   if (std::optional<int> code =
-          parse(line, words.size(), words.data(), sizes, compile))
+          parse(line, words.size(), words.data(), given, compile))
     return code;
-  compile.threads = threads;
   if (compile.instrument)
     compile.jobs = 1; // passes print one after another
   if (!output->count() && (compile.emit == "so" || compile.emit == "obj"))
@@ -175,10 +184,10 @@ std::optional<int> hone::parseCheck(int argc, char **argv,
                                     CommandOptions &options) {
   CommandLine line("check",
                    "Lists everything in models that would not compile.");
-  GivenSizes sizes;
+  Given given;
   CLI::Option *models = line.app().add_option(
       "MODEL", options.models, "the models, ONNX files or modules of MLIR");
-  addImport(line, options, sizes);
+  addImport(line, options, given.sizes);
   CLI::Option *operators =
       line.app().add_flag("--operators", options.operators,
                           "print the supported operators, as Markdown");
@@ -191,7 +200,7 @@ std::optional<int> hone::parseCheck(int argc, char **argv,
     if (options.json && operators->count())
       failUsage("--operators is not for --json");
   });
-  if (std::optional<int> code = parse(line, argc, argv, sizes, options.compile))
+  if (std::optional<int> code = parse(line, argc, argv, given, options.compile))
     return code;
   // A model that was passed has its name in messages.
   if (!options.models.empty())
@@ -203,11 +212,11 @@ std::optional<int> hone::parseInspect(int argc, char **argv,
                                       CommandOptions &options) {
   CommandLine line("inspect", "Describes a model file: what it takes and "
                               "returns, consists of, and needs to run.");
-  GivenSizes sizes;
+  Given given;
   line.addModel(options.compile.input, "the model, an ONNX file");
-  addImport(line, options, sizes);
+  addImport(line, options, given.sizes);
   line.addJson(options.json);
-  return parse(line, argc, argv, sizes, options.compile);
+  return parse(line, argc, argv, given, options.compile);
 }
 
 std::optional<int> hone::parseReduce(int argc, char **argv,
@@ -217,10 +226,8 @@ std::optional<int> hone::parseReduce(int argc, char **argv,
                    "Makes a model that fails to compile smaller, as long as it "
                    "fails in the same way. The other options are those of the "
                    "compilation that fails.");
-  GivenSizes sizes;
-  int threads = 0;
-  line.addModel(compile.input,
-                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
+  Given given;
+  line.addModel(compile.input, kModelHelp);
   CLI::Option *output = line.addOutput(
       compile.output, "the smallest model so far, as text (default: "
                       "MODEL.reduced.mlir in the working folder)");
@@ -237,11 +244,10 @@ std::optional<int> hone::parseReduce(int argc, char **argv,
       ->option_text("N")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
-  addImport(line, options, sizes);
-  addCode(line, compile, threads);
-  if (std::optional<int> code = parse(line, argc, argv, sizes, compile))
+  addImport(line, options, given.sizes);
+  addCode(line, compile, given.threads);
+  if (std::optional<int> code = parse(line, argc, argv, given, compile))
     return code;
-  compile.threads = threads;
   if (!output->count())
     compile.output = defaultOutput(compile.input, ".reduced.mlir");
   return std::nullopt;

@@ -113,6 +113,14 @@ LogicalResult CustomNode::readAttributes() {
           {name.getValue().data(), data, static_cast<int64_t>(count), kind, 0});
       recorded.set(name, value);
     };
+    auto addInts = [&](ArrayRef<int64_t> values) {
+      add(HONE_ATTRIBUTE_INTS, values.data(), values.size(),
+          n.b.getDenseI64ArrayAttr(values));
+    };
+    auto addFloats = [&](ArrayRef<float> values) {
+      add(HONE_ATTRIBUTE_FLOATS, values.data(), values.size(),
+          n.b.getDenseF32ArrayAttr(values));
+    };
     auto addTexts = [&](ArrayRef<StringRef> values) {
       std::vector<hone_string> &strings = texts.emplace_back();
       for (StringRef text : values)
@@ -122,19 +130,16 @@ LogicalResult CustomNode::readAttributes() {
     };
     switch (attr->kind) {
     case AttributeKind::Int:
-      add(HONE_ATTRIBUTE_INTS, &attr->i, 1, n.b.getDenseI64ArrayAttr(attr->i));
+      addInts(attr->i);
       break;
     case AttributeKind::Ints:
-      add(HONE_ATTRIBUTE_INTS, attr->ints.data(), attr->ints.size(),
-          n.b.getDenseI64ArrayAttr(attr->ints));
+      addInts(attr->ints);
       break;
     case AttributeKind::Float:
-      add(HONE_ATTRIBUTE_FLOATS, &attr->f, 1,
-          n.b.getDenseF32ArrayAttr(attr->f));
+      addFloats(attr->f);
       break;
     case AttributeKind::Floats:
-      add(HONE_ATTRIBUTE_FLOATS, attr->floats.data(), attr->floats.size(),
-          n.b.getDenseF32ArrayAttr(attr->floats));
+      addFloats(attr->floats);
       break;
     case AttributeKind::String:
       addTexts(attr->s);
