@@ -279,6 +279,31 @@ class RefusalTest(CustomTest):
         twice.graph.node[0].attribute.add().CopyFrom(twice.graph.node[0].attribute[0])
         self.assertRefused("twice", hone.compile, twice, custom_ops=self.operators)
 
+    def test_helpers_stay_inside_the_call(self):
+        """Of a node without inputs there is no shape to copy: an input behind them would be read."""
+        source = self.folder / "same.c"
+        source.write_text("""
+            #include <hone/custom.h>
+            static int32_t shape(hone_custom_call *call) {
+              hone_tensor behind = {0, 0, 0, 1};
+              call->inputs = &behind; /* what was read of it would be this type */
+              hone_custom_same_shape(call, 0, 0);
+              return 0;
+            }
+            static int32_t run(hone_custom_call *call) { return 0; }
+            static const hone_custom_operator all[] = {{"test", "Same", 1, shape, run}};
+            const hone_custom_table hone_custom_operators = {HONE_CUSTOM_VERSION, 1, all};
+            """)
+        operators = compile_c(source, self.folder / "same.o")
+        self.assertRefused("its shape function gives output 0 the type 0", hone.compile, model_of("graph () => (float y) { h = test.Same() y = Neg(h) }"), custom_ops=operators)
+
+    def test_names_with_a_terminator(self):
+        """A name is compared whole, and not up to a NUL in it."""
+        for change in (lambda node: setattr(node, "op_type", "Above\0x"), lambda node: setattr(node, "domain", "test\0x")):
+            model = model_of("graph (float[n] x) => (float[m] y) { h = test.Above(x) y = Neg(h) }")
+            change(model.graph.node[0])
+            self.assertRefused("Above", hone.compile, model, custom_ops=self.operators)
+
     def test_tables(self):
         for text, *options in (
             ("they were compiled with version 7 of hone/custom.h", "-DTABLE={7, 1, all}"),

@@ -159,10 +159,14 @@ static inline float hone_custom_float(const hone_custom_call *call,
   return found && found->count ? *(const float *)found->data : by_default;
 }
 
-/* Gives an output type, rank and dimensions of an input. */
+/* Gives an output type, rank and dimensions of an input; nothing if the node
+ * has no such output or input, which Hone refuses then. */
 static inline void hone_custom_same_shape(hone_custom_call *call,
                                           int32_t output, int32_t input) {
   const hone_tensor *from = &call->inputs[input];
+  if (output < 0 || output >= call->output_count || input < 0 ||
+      input >= call->input_count)
+    return;
   call->outputs[output].type = from->type;
   call->outputs[output].rank = from->rank;
   for (int32_t i = 0; i < from->rank; ++i)

@@ -19,6 +19,9 @@ static constexpr int64_t kLargestSize = int64_t(1) << 48;
 
 static const hone_custom_operator *find(const CustomOperatorSet &operators,
                                         const Node &node, int64_t opset) {
+  // No name of a table has a NUL.
+  if (node.domain.contains('\0') || node.opType.contains('\0'))
+    return nullptr;
   return hone_custom_find(operators.table, node.domain.str().c_str(),
                           node.opType.str().c_str(), opset);
 }
