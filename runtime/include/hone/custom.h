@@ -163,10 +163,11 @@ static inline float hone_custom_float(const hone_custom_call *call,
  * has no such output or input, which Hone refuses then. */
 static inline void hone_custom_same_shape(hone_custom_call *call,
                                           int32_t output, int32_t input) {
-  const hone_tensor *from = &call->inputs[input];
+  const hone_tensor *from;
   if (output < 0 || output >= call->output_count || input < 0 ||
       input >= call->input_count)
     return;
+  from = &call->inputs[input];
   call->outputs[output].type = from->type;
   call->outputs[output].rank = from->rank;
   for (int32_t i = 0; i < from->rank; ++i)
