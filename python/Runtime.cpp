@@ -5,6 +5,8 @@
 #include "python/Text.h"
 #include "python/Values.h"
 
+#include "hone/custom.h"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -117,6 +119,16 @@ NB_MODULE(_runtime, m) {
   nb::set_leak_warnings(false);
   translateErrors();
   m.attr("__version__") = HONE_VERSION;
+  m.attr("MAX_RANK") = HONE_MAX_RANK;
+  m.attr("CUSTOM_VERSION") = HONE_CUSTOM_VERSION;
+  const size_t sizes[] = {
+      sizeof(hone_tensor),          sizeof(hone_string),
+      sizeof(hone_attribute),       sizeof(hone_custom_call),
+      sizeof(hone_custom_operator), sizeof(hone_custom_table)};
+  m.attr("CUSTOM_SIZES") =
+      std::vector<size_t>(std::begin(sizes), std::end(sizes));
+  m.def("dtype", &dtypeOf, nb::arg("type"));
+  m.def("element_type", &typeOf, nb::arg("dtype"));
 
   nb::class_<DeviceTensor>(
       m, "DeviceTensor",

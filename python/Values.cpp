@@ -100,24 +100,6 @@ struct Numpy {
 
 bool isPacked(int32_t type) { return types[type].bits < 8; }
 
-/// The element type of a dtype, 0 if there is none.
-int32_t typeOf(nb::handle dtype) {
-  Numpy &numpy = Numpy::get();
-  auto found = numpy.typeOfNumber.find(nb::cast<int>(dtype.attr("num")));
-  if (found != numpy.typeOfNumber.end())
-    return found->second;
-  // Another C type of the same width, or fixed-width text.
-  std::string kind = nb::cast<std::string>(dtype.attr("kind"));
-  int64_t size = nb::cast<int64_t>(dtype.attr("itemsize"));
-  if (kind == "U" || kind == "S" || kind == "T")
-    return HONE_TYPE_STRING;
-  if (kind == "i" && size == 8)
-    return HONE_TYPE_INT64;
-  if (kind == "u" && size == 8)
-    return HONE_TYPE_UINT64;
-  return HONE_TYPE_UNDEFINED;
-}
-
 int64_t countOf(const int64_t *dims, int32_t rank) {
   int64_t count = 1;
   for (int32_t i = 0; i < rank; ++i)
@@ -442,6 +424,23 @@ nb::object hone::python::finishTensor(nb::object array, int32_t type,
 
 bool hone::python::isNumpyArray(nb::handle object) {
   return nb::isinstance(object, Numpy::get().array);
+}
+
+int32_t hone::python::typeOf(nb::handle dtype) {
+  Numpy &numpy = Numpy::get();
+  auto found = numpy.typeOfNumber.find(nb::cast<int>(dtype.attr("num")));
+  if (found != numpy.typeOfNumber.end())
+    return found->second;
+  // Another C type of the same width, or fixed-width text.
+  std::string kind = nb::cast<std::string>(dtype.attr("kind"));
+  int64_t size = nb::cast<int64_t>(dtype.attr("itemsize"));
+  if (kind == "U" || kind == "S" || kind == "T")
+    return HONE_TYPE_STRING;
+  if (kind == "i" && size == 8)
+    return HONE_TYPE_INT64;
+  if (kind == "u" && size == 8)
+    return HONE_TYPE_UINT64;
+  return HONE_TYPE_UNDEFINED;
 }
 
 nb::object hone::python::dtypeOf(int32_t type) {

@@ -108,6 +108,9 @@ bool isNumpyArray(nanobind::handle object);
 /// The numpy dtype of an element type, or None if numpy has none.
 nanobind::object dtypeOf(int32_t type);
 
+/// The element type of a numpy dtype, HONE_TYPE_UNDEFINED if there is none.
+int32_t typeOf(nanobind::handle dtype);
+
 /// ONNX's name of an element type: "float", "int64", ...
 const char *typeName(int32_t type);
 

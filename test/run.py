@@ -52,11 +52,11 @@ def summed(command, env=None):
     return counts._replace(failed=max(counts.failed, int(bool(code))))
 
 
-def lit(folders, tools):
+def lit(folders, program):
     """lit's verdicts; tests that lack a feature are skipped."""
     with tempfile.TemporaryDirectory() as scratch:
         report = os.path.join(scratch, "lit.json")
-        run([sys.executable, f"{tools}/lit", "-sv", "--show-unsupported", f"--output={report}", *map(str, folders)])
+        run([sys.executable, program, "-sv", "--show-unsupported", f"--output={report}", *map(str, folders)])
         if not os.path.exists(report):
             return Counts(0, 1, 0)
         with open(report) as file:
@@ -90,7 +90,7 @@ def main():
     args = parser.parse_args()
     build = (ROOT / args.build).resolve()
     cache = (build / "CMakeCache.txt").read_text()
-    tools = re.search(r"^LLVM_DIR:\w+=(.*)/lib/cmake/llvm$", cache, re.MULTILINE).group(1) + "/bin"
+    lit_program = re.search(r"^HONE_LIT:\w+=(.*)$", cache, re.MULTILINE).group(1)
     python = sys.executable
 
     # The packaged LLVM is not instrumented: what it takes from its pools looks poisoned. A program that faults ends as without the sanitizer.
@@ -107,7 +107,7 @@ def main():
     steps = {
         "format": format_check,
         "layering": lambda: one([python, str(ROOT / "tools/check-layering")]),
-        "lit": lambda: lit([build / "test", build / "test/unit"], tools),
+        "lit": lambda: lit([build / "test", build / "test/unit"], lit_program),
         "python": lambda: summed([python, str(ROOT / "test/python/run.py")], env),
         "damaged-libraries": lambda: summed([python, str(ROOT / "test/e2e/damaged_libraries.py")], env),
         "cpu-code": lambda: summed([python, str(ROOT / "test/e2e/cpu_code.py")], programs),
@@ -130,7 +130,7 @@ def main():
         "bench": lambda: extra("HONE_TEST_BENCH", "test/e2e/bench.py", env),
     }
     if args.sanitize == "thread":  # the build has the runtime alone
-        steps = {"lit": lambda: lit([build / "test/unit"], tools)}
+        steps = {"lit": lambda: lit([build / "test/unit"], lit_program)}
     total = Counts(0, 0, 0)
     rows = []
     for name, step in steps.items():

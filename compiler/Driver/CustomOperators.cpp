@@ -3,6 +3,7 @@
 #include "compiler/Driver/CustomOperators.h"
 #include "compiler/Driver/Files.h"
 #include "compiler/Import/Onnx/OnnxImporter.h"
+#include "compiler/Import/Onnx/Reader/Model.h"
 #include "compiler/Target/Cpu/Descriptor.h"
 #include "compiler/Target/Cpu/Link.h"
 #include "llvm/BinaryFormat/Magic.h"
@@ -106,7 +107,10 @@ static Error checkTable(const hone_custom_table &table) {
                     "; the first one is 1");
     if (onnx::hasOperator(op.domain, op.name))
       return refuse("Hone has " + name + " itself");
-    if (!names.insert({op.domain, op.name, op.since_version}).second)
+    if (!names
+             .insert(
+                 {onnx::canonicalDomain(op.domain), op.name, op.since_version})
+             .second)
       return refuse(name + " is there twice for version " +
                     Twine(op.since_version));
   }
@@ -134,8 +138,7 @@ Error CustomOperators::declare(ArrayRef<std::string> names) {
     auto [domain, name] = text.rsplit(':');
     if (name.empty() || !text.contains(':'))
       return refuse("'" + text + "' is not DOMAIN:NAME");
-    if (domain == "ai.onnx")
-      domain = "";
+    domain = onnx::canonicalDomain(domain);
     if (onnx::hasOperator(domain, name))
       return refuse("Hone has '" + name + "' of domain '" +
                     (domain.empty() ? "ai.onnx" : domain) + "' itself");

@@ -262,7 +262,7 @@ def Graph_AttentionOp : Graph_TensorOp<"attention", [AttrSizedOperandSegments, S
     softmax over N is in f32. A row whose scores are all -inf gives NaN, with `masked` 0. With `query_by_row` the query
     is [.., M, H, D] where H is the last dimension of the batch, as a projection leaves it; likewise the others.
     - (C1) query, key and value have one element type, f32, f16 or bf16, which is that of the result, too, unless it is f32
-      and the result is rounded; they have the rank of the result, and sizes that agree
+      and the result is rounded to bf16; they have the rank of the result, and sizes that agree
     - (C2) each dimension of an extra operand is 1 (broadcast; statically) or that of the scores
     - (C3) region arguments are as above; it yields one f32
   }];

@@ -273,11 +273,13 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("operands must have the rank of the result");
     Type element = operand.type.getElementType();
     Type expected = getQuery().getType().getElementType();
-    bool narrowed =
-        &operand == std::prev(std::end(operands)) && expected.isF32();
+    // The result of f32 operands may be stored in bf16.
+    bool narrowed = &operand == std::prev(std::end(operands)) &&
+                    expected.isF32() && element.isBF16();
     if ((element != expected && !narrowed) ||
         !(element.isF32() || element.isF16() || element.isBF16())) // C1
-      return emitOpError("operands and result must be all f32, f16 or bf16");
+      return emitOpError("operands and result must be all f32, f16 or bf16, "
+                         "or the result of f32 bf16");
     operand.shape = headMajor(operand.type.getShape(), operand.byRow);
   }
   auto &[query, key, value, out] = operands;

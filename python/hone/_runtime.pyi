@@ -4,6 +4,13 @@ from collections.abc import Collection
 from typing import Any
 
 __version__: str
+MAX_RANK: int
+CUSTOM_VERSION: int
+# Bytes of the structs of hone/custom.h, and of the tensors, strings and attributes in them.
+CUSTOM_SIZES: list[int]
+
+def dtype(type: int) -> Any: ...
+def element_type(dtype: Any) -> int: ...
 
 class DeviceTensor:
     @property

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import arguments
-from .errors import ArgumentTypeError, ArgumentValueError
+from . import _runtime, arguments
+from .errors import ArgumentTypeError, ArgumentValueError, RunError
 
 if TYPE_CHECKING:
     import numpy
 
 Operators = Mapping[str, Callable[..., Any]]
+_T = TypeVar("_T")
 
 
 class _Tensor(ctypes.Structure):
@@ -28,9 +29,6 @@ class _Attribute(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("data", ctypes.c_void_p), ("count", ctypes.c_int64), ("kind", ctypes.c_int32), ("reserved", ctypes.c_int32)]
 
 
-_MAX_RANK = 16
-
-
 class _Call(ctypes.Structure):
     _fields_ = [
         ("size", ctypes.c_uint32),
@@ -39,7 +37,7 @@ class _Call(ctypes.Structure):
         ("attribute_count", ctypes.c_int32),
         ("inputs", ctypes.POINTER(_Tensor)),
         ("outputs", ctypes.POINTER(_Tensor)),
-        ("output_dims", ctypes.POINTER(ctypes.c_int64 * _MAX_RANK)),
+        ("output_dims", ctypes.POINTER(ctypes.c_int64 * _runtime.MAX_RANK)),
         ("attributes", ctypes.POINTER(_Attribute)),
         ("threads", ctypes.c_int64),
         ("parallel", ctypes.c_void_p),
@@ -61,10 +59,9 @@ class _Table(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint32), ("count", ctypes.c_uint32), ("operators", ctypes.POINTER(_Operator))]
 
 
-_VERSION = 1
-# HONE_TYPE_* by what numpy has for them; elements of bfloat16 are given as their bits.
-_TYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8"}
-_GIVEN_TYPES = {**_TYPES, 16: "u2"}
+assert [ctypes.sizeof(own) for own in (_Tensor, _String, _Attribute, _Call, _Operator, _Table)] == _runtime.CUSTOM_SIZES
+
+_UNDEFINED, _STRING = 0, 8  # of hone_type
 
 
 class Table:
@@ -72,23 +69,39 @@ class Table:
 
     def __init__(self, functions: Operators) -> None:
         operators = []
+        self._raised = threading.local()
         for key, function in functions.items():
             domain, name = key.rsplit(":", 1)
-            called = _Function(function)
+            called = _Function(function, self._raised)
             operators.append(_Operator(domain.encode(), name.encode(), 1, called.shape, called.run))
         self._operators = (_Operator * len(operators))(*operators)
-        self._table = _Table(_VERSION, len(operators), self._operators)
+        self._table = _Table(_runtime.CUSTOM_VERSION, len(operators), self._operators)
 
     @property
     def address(self) -> int:
         return ctypes.addressof(self._table)
 
+    def calling(self, run: Callable[..., _T], *given: Any) -> _T:
+        """What `run` returns. If it fails because a function raised an exception, that is the cause of its error; one that
+        ends the program, as KeyboardInterrupt, is raised instead."""
+        self._raised.error = None
+        try:
+            return run(*given)
+        except RunError as error:
+            cause: BaseException | None = self._raised.error
+            if cause is None or isinstance(cause, Exception):
+                raise error from cause
+            raise cause
+        finally:
+            self._raised.error = None
+
 
 class _Function:
     """One function, called when sizes are asked for; its results are copied when the operator runs, on the same thread."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], raised: threading.local) -> None:
         self._function = function
+        self._raised = raised
         self._local = threading.local()
         # The callbacks are kept with what they call by the table.
         self.shape = _FUNCTION(self._shape)
@@ -99,6 +112,7 @@ class _Function:
         try:
             self._local.results = self._results(call)
         except BaseException as error:
+            self._raised.error = error
             return _fail(call, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
         return 0
 
@@ -120,8 +134,10 @@ class _Function:
         arrays = []
         for index, result in enumerate(results):
             array = numpy.asarray(result, order="C")
-            code = next((code for code, name in _TYPES.items() if numpy.dtype(name) == array.dtype), None)
-            if code is None or array.ndim > _MAX_RANK:
+            if not array.dtype.isnative:
+                array = array.astype(array.dtype.newbyteorder("="))
+            code = _runtime.element_type(array.dtype)
+            if code in (_UNDEFINED, _STRING) or array.ndim > _runtime.MAX_RANK:
                 raise TypeError(f"output {index} is an array of {array.dtype} with {array.ndim} dimensions")
             call.outputs[index].type, call.outputs[index].rank = code, array.ndim
             call.output_dims[index][: array.ndim] = array.shape
@@ -133,9 +149,9 @@ def _array(tensor: _Tensor) -> numpy.ndarray[Any, Any] | None:
     """The elements where they lie, not to be written; None for an omitted input."""
     import numpy
 
-    if tensor.type == 0:
+    if tensor.type == _UNDEFINED:
         return None
-    dtype = numpy.dtype(_GIVEN_TYPES[tensor.type])
+    dtype = _runtime.dtype(tensor.type)
     shape = tuple(tensor.dims[: tensor.rank])
     size = dtype.itemsize
     for dim in shape:
@@ -161,6 +177,7 @@ def _attributes(call: _Call) -> dict[str, Any]:
 
 def _fail(call: _Call, reason: str) -> int:
     text = reason.encode(errors="replace")[: max(call.message_bytes - 1, 0)]
+    text = text.decode(errors="ignore").encode()  # without a part of a character
     ctypes.memmove(call.message, text + b"\0", len(text) + 1)
     return 1
 

@@ -7,8 +7,8 @@ import errno
 import os
 import tempfile
 import weakref
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import _runtime, arguments, custom
 from .errors import ArgumentValueError, RunError, RunFileNotFoundError, RunTypeError, RunValueError
@@ -16,6 +16,9 @@ from .profile import Profile
 
 if TYPE_CHECKING:
     import numpy
+
+_T = TypeVar("_T")
+
 
 class Value(NamedTuple):
     """An input or output of a model. `kind` is tensor, sequence, optional or map; `type` ONNX's name of the element type and
@@ -121,7 +124,7 @@ class Model:
         (another shape, memory that overlaps, a model that is closed)."""
         if out is not None and not isinstance(out, dict):
             raise RunTypeError(f"out must be a dictionary of arrays by name, not {type(out).__name__}")
-        return self._library.run(self._feeds(inputs, named), _names_on_device(device_outputs), dict(out) if out else {})
+        return self._called(self._library.run, self._feeds(inputs, named), _names_on_device(device_outputs), dict(out) if out else {})
 
     __call__ = run
 
@@ -133,6 +136,9 @@ class Model:
         the run."""
         prepared = self._library.prepare(self._feeds(inputs, named), _names_on_device(device_outputs))
         return await asyncio.get_running_loop().run_in_executor(None, _run_prepared, self, prepared)
+
+    def _called(self, run: Callable[..., _T], *given: Any) -> _T:
+        return run(*given) if self._table is None else self._table.calling(run, *given)
 
     def _feeds(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
         """{name: value} of the inputs of a call."""
@@ -156,7 +162,7 @@ class Model:
         runs = arguments.number("runs", runs, 2**31 - 1)
         if runs == 0:
             raise ArgumentValueError("runs is 0: it must be 1 or more")
-        profile = Profile(self._library.profile(self._feeds((inputs,), {}), runs, 0 if file is None else _TRACE_EVENTS))
+        profile = Profile(self._called(self._library.profile, self._feeds((inputs,), {}), runs, 0 if file is None else _TRACE_EVENTS))
         if file is not None:
             profile._write_trace(file)
         return profile
@@ -209,7 +215,7 @@ class Model:
 
 def _run_prepared(model: Model, prepared: _runtime.PreparedRun) -> dict[str, Any]:
     """Runs on, with `model` and its operators, even if nobody else has it any more."""
-    return prepared.run()
+    return model._called(prepared.run)
 
 
 def _shown(values: list[Value]) -> str:

@@ -67,8 +67,11 @@ bool CustomCall::readInputs() {
       return false;
     inputs[i] = {tensor.data, tensor.dims, tensor.rank, node.types[i]};
   }
-  for (int32_t i = 0; i < call.resultCount; ++i)
+  for (int32_t i = 0; i < call.resultCount; ++i) {
     outputs[i] = {nullptr, dims[i], 0, HONE_TYPE_UNDEFINED};
+    for (int64_t &dim : dims[i])
+      dim = HONE_DIM_UNKNOWN;
+  }
   return true;
 }
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+import ml_dtypes
 import numpy as np
 import onnx.parser
 
@@ -145,6 +146,47 @@ class FunctionTest(CustomTest):
         np.testing.assert_array_equal(outputs["y"], [4])
         self.assertEqual(outputs["z"], 7)
 
+    def test_types_that_numpy_lacks(self):
+        bfloat16 = np.dtype(ml_dtypes.bfloat16)
+
+        def double(x):
+            self.assertEqual(x.dtype, bfloat16)
+            return x + x
+
+        model = self.compile_with({"test:Double": double}, "graph (bfloat16[n] x) => (bfloat16[n] y) { y = test.Double(x) }")
+        np.testing.assert_array_equal(model(np.array([1, -2.5], bfloat16))["y"], np.array([2, -5], bfloat16))
+
+    def test_results_in_the_other_byte_order(self):
+        model = self.compile_with({"test:Scale": lambda x, by: (x * np.float32(by)).astype(">f4")})
+        x = np.arange(6, dtype="f4").reshape(2, 3)
+        np.testing.assert_array_equal(model(x)["y"], -2.5 * x)
+
+    def test_the_cause_of_an_error(self):
+        for raised in ValueError("no"), KeyboardInterrupt(), SystemExit(3):
+
+            def fail(x, by):
+                raise raised
+
+            model = self.compile_with({"test:Scale": fail})
+            x = np.zeros((2, 3), "f4")
+            for call in lambda: model(x), lambda: model.profile({"x": x}, runs=1):
+                with self.assertRaises(hone.RunError if isinstance(raised, Exception) else type(raised)) as caught:
+                    call()
+                self.assertIs(caught.exception.__cause__ or caught.exception, raised)
+            with self.assertRaises(hone.RunError) as caught:
+                model(np.zeros((2, 4), "f4"))
+            self.assertIsNone(caught.exception.__cause__)
+
+    def test_messages_end_with_a_whole_character(self):
+        def fail(x, by):
+            raise ValueError("x" * shift + "\u20ac" * 200)
+
+        model = self.compile_with({"test:Scale": fail})
+        for shift in range(3):
+            with self.assertRaises(hone.RunError) as caught:
+                model(np.zeros((2, 3), "f4"))
+            self.assertTrue(str(caught.exception).endswith("\u20ac"))
+
     def test_errors_of_functions(self):
         def fail(x, by):
             raise ValueError("not\n" + "x" * 1000)
@@ -239,6 +281,7 @@ class RefusalTest(CustomTest):
             ("size", "sizes do not fit: 4 and 3"),
             ("other", "sizes do not fit"),
             ("compile-lies", "sizes do not fit"),
+            ("no-dims", "which is impossible"),
             ("negative", "its sizes describe a tensor of [-3, 3], which is impossible"),
             ("huge", "out of memory"),
             ("overflow", "larger than any memory"),
@@ -315,6 +358,7 @@ class RefusalTest(CustomTest):
             ("'Foo' of domain 'test' lacks a function", '-DMORE={"test", "Foo", 1, version_shape, 0}'),
             ("'Foo' of domain 'test' is of version 0", '-DMORE={"test", "Foo", 0, version_shape, version_1}'),
             ("'Above' of domain 'test' is there twice for version 1", '-DMORE={"test", "Above", 1, version_shape, version_1}'),
+            ("'Foo' of domain 'ai.onnx' is there twice for version 1", '-DMORE={"", "Foo", 1, version_shape, version_1}, {"ai.onnx", "Foo", 1, version_shape, version_1}'),
             ("Hone has 'Relu' of domain 'ai.onnx' itself", '-DMORE={"", "Relu", 1, version_shape, version_1}'),
             ("Hone has 'FusedMatMul' of domain 'com.microsoft' itself", '-DMORE={"com.microsoft", "FusedMatMul", 1, version_shape, version_1}'),
             ("undefined symbol: elsewhere", "-DMORE={0}", "-Dhostile_run=elsewhere"),

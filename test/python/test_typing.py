@@ -27,7 +27,8 @@ class TypingTest(unittest.TestCase):
         for module in (_compiler, _runtime):
             stub = ast.parse((PACKAGE / f"{module.__name__.split('.')[-1]}.pyi").read_text())
             named = {node.name: node for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
-            self.assertEqual(set(named), public(dir(module)))
+            values = {node.target.id for node in stub.body if isinstance(node, ast.AnnAssign)}
+            self.assertEqual(public(values | set(named)), public(dir(module)))
             for name, node in named.items():
                 if isinstance(node, ast.ClassDef):
                     self.assertEqual(public(member.name for member in node.body), public(dir(getattr(module, name))), name)

@@ -2,6 +2,7 @@
 // Rejects what the graph phase does not expect.
 #include "compiler/Import/Mlir/ImportForm.h"
 #include "compiler/Import/Onnx/Builder/Scalar.h"
+#include "compiler/Import/Onnx/OnnxImporter.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/KernelOps.h"
 #include "dialects/Rt/Rt.h"
@@ -138,6 +139,49 @@ static std::string describeDims(Attribute given, Type type) {
   return "";
 }
 
+/// Those of a dictionary that are not ours, or that the importer sets.
+static DictionaryAttr withoutLater(DictionaryAttr attrs,
+                                   ArrayRef<StringRef> imported) {
+  return DictionaryAttr::get(
+      attrs.getContext(),
+      llvm::to_vector(llvm::make_filter_range(attrs, [&](NamedAttribute attr) {
+        return !attr.getName().strref().starts_with("hone.") ||
+               llvm::is_contained(imported, attr.getName().strref());
+      })));
+}
+
+void hone::removeLaterAttributes(ModuleOp module) {
+  module->setDiscardableAttrs(
+      withoutLater(module->getDiscardableAttrDictionary(),
+                   {onnx::kMetadataAttr, onnx::kOpsetsAttr}));
+  StringRef ofValues[] = {rt::kNameAttr, rt::kTypeAttr, rt::kDimsAttr,
+                          rt::kDefaultAttr, rt::kAnyRankAttr};
+  module.getBody()->walk([&](Operation *op) {
+    op->setDiscardableAttrs(
+        withoutLater(op->getDiscardableAttrDictionary(), {}));
+    auto function = dyn_cast<func::FuncOp>(op);
+    for (unsigned i = 0; function && i < function.getNumArguments(); ++i)
+      if (DictionaryAttr attrs = function.getArgAttrDict(i))
+        function.setArgAttrs(i, withoutLater(attrs, ofValues));
+    for (unsigned i = 0; function && i < function.getNumResults(); ++i)
+      if (DictionaryAttr attrs = function.getResultAttrDict(i))
+        function.setResultAttrs(i, withoutLater(attrs, ofValues));
+  });
+}
+
+/// What is wrong with the value of an input that a run omits; empty: nothing.
+static std::string describeDefault(Attribute given, Type type) {
+  auto value = dyn_cast<ElementsAttr>(given);
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!value || !tensor)
+    return "is no tensor";
+  ShapedType own = value.getShapedType();
+  if (own.getElementType() != tensor.getElementType() ||
+      failed(verifyCompatibleShape(own, tensor)))
+    return "does not have the input's type";
+  return "";
+}
+
 LogicalResult hone::checkAttributes(func::FuncOp function) {
   auto isText = [](Attribute attr) { return !attr || isa<StringAttr>(attr); };
   auto check = [&](DictionaryAttr attrs, const Twine &place) -> LogicalResult {
@@ -159,6 +203,12 @@ LogicalResult hone::checkAttributes(func::FuncOp function) {
     if (!problem.empty())
       return emitError(function.getLoc())
              << rt::kDimsAttr << " of argument " << i << " " << problem;
+    Attribute value = function.getArgAttr(i, rt::kDefaultAttr);
+    problem =
+        value ? describeDefault(value, function.getArgumentTypes()[i]) : "";
+    if (!problem.empty())
+      return emitError(function.getLoc())
+             << rt::kDefaultAttr << " of argument " << i << " " << problem;
   }
   return success();
 }

@@ -19,6 +19,10 @@ bool hasImportForm(mlir::ModuleOp module);
 /// nothing does.
 std::string describeSizes(mlir::RankedTensorType type);
 
+/// Removes attributes that later phases set, and trust, from any operation,
+/// argument or result.
+void removeLaterAttributes(mlir::ModuleOp module);
+
 /// Reports attributes of the model's arguments and results that do not have the
 /// form of theirs, or contradict the types.
 mlir::LogicalResult checkAttributes(mlir::func::FuncOp function);

@@ -233,6 +233,7 @@ importBuffer(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,
                              : Twine(kInputs));
   if (nestingOf(*module) > kDeepest)
     return failDeep(context);
+  removeLaterAttributes(*module);
   if (options.randomWeights)
     fillWeights(*module);
   if (!hasImportForm(*module) && failed(raise(*module, options)))

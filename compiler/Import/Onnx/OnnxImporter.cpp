@@ -24,7 +24,7 @@ void hone::onnx::registerImportDialects(DialectRegistry &registry) {
 }
 
 bool hone::onnx::hasOperator(StringRef domain, StringRef name) {
-  return OpTable::get().find(domain == "ai.onnx" ? "" : domain, name);
+  return OpTable::get().find(canonicalDomain(domain), name);
 }
 
 static OwningOpRef<ModuleOp>

@@ -751,3 +751,14 @@ func.func @scatter_nd_updates(%x: tensor<4xf32>, %i: tensor<2x1xi64>, %u: tensor
   %r = hone.scatter assign %u into %x[%i] : tensor<4xf32>, tensor<2x1xi64>, tensor<2x3xf32>
   return
 }
+
+// -----
+
+func.func @attention_c1_narrowed(%q: tensor<2x4xf32>) {
+  // expected-error @+1 {{operands and result must be all f32, f16 or bf16, or the result of f32 bf16}}
+  %r = hone.attention %q, %q, %q : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32> -> tensor<2x4xf16> {
+  ^bb0(%p: f32, %i: index, %j: index):
+    hone.yield %p : f32
+  }
+  return
+}

@@ -19,6 +19,11 @@ static int is_mode(const hone_custom_call *call, const char *mode) {
  * compiled). */
 static int32_t hostile_shape(hone_custom_call *call) {
   int running = call->inputs[0].data != NULL;
+  if (running && is_mode(call, "no-dims")) {
+    call->outputs[0].rank = 2;
+    call->outputs[0].type = HONE_TYPE_FLOAT;
+    return 0;
+  }
   hone_custom_same_shape(call, 0, 0);
   if (!running) {
     if (is_mode(call, "compile-crash"))

@@ -55,6 +55,11 @@ enum class ElementType : int32_t {
 std::string elementTypeName(ElementType type);
 std::optional<ElementType> elementTypeNamed(llvm::StringRef name);
 
+/// "" for "ai.onnx", which is the long name of ONNX's own domain.
+inline llvm::StringRef canonicalDomain(llvm::StringRef domain) {
+  return domain == "ai.onnx" ? "" : domain;
+}
+
 /// Bits of one element in a file; 0 for strings and unknown types.
 unsigned elementBits(ElementType type);
 

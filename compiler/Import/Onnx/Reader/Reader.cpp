@@ -180,9 +180,7 @@ Node Parser::readNode(pbf_reader message, int depth) {
       message.skip();
     }
   }
-  // "ai.onnx" is the long name of the default domain.
-  if (node.domain == "ai.onnx")
-    node.domain = "";
+  node.domain = canonicalDomain(node.domain);
   return node;
 }
 
@@ -482,8 +480,7 @@ OpsetImport Parser::readOpset(pbf_reader message) {
       message.skip();
     }
   }
-  if (opset.domain == "ai.onnx")
-    opset.domain = "";
+  opset.domain = canonicalDomain(opset.domain);
   return opset;
 }
 
@@ -540,8 +537,7 @@ Function Parser::readFunction(pbf_reader message) {
       message.skip();
     }
   }
-  if (function.domain == "ai.onnx")
-    function.domain = "";
+  function.domain = canonicalDomain(function.domain);
   return function;
 }
 
