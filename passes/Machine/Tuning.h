@@ -47,8 +47,10 @@ inline int64_t piecesOfUnknownWork(const CpuMachine &machine) {
 /// are so large that they come from memory, or a cache that is shared.
 inline constexpr int64_t kStreamedRows = 8, kStreamedBytes = 256 << 10;
 
-/// Elements of a reduction with few results that are worth dividing.
-inline constexpr int64_t kMinSplitElements = 8 * kPieceElements;
+/// Elements of a reduction with few results that are worth dividing: those from
+/// which on the kernels before and after it are divided. One thread would fetch
+/// what others have in their caches, at twice the time of all the arithmetic.
+inline constexpr int64_t kMinSplitElements = 2 * kPieceElements;
 
 //===-- Caches ------------------------------------------------------------===//
 

@@ -36,6 +36,18 @@ func.func @columns(%x: tensor<99999x4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// From two pieces of a map on, a row is divided as the maps around it are.
+// CHECK-LABEL: func.func @two_pieces(
+// CHECK:         hone.reduce max %{{.+}} axes [1] : tensor<16x2048xf32> -> tensor<16xf32>
+// CHECK:         hone.reduce max %{{.+}} : tensor<1x32736xf32> -> tensor<1xf32>
+func.func @two_pieces(%x: tensor<1x32768xf32>, %y: tensor<1x32736xf32>) -> (tensor<1xf32>, tensor<1xf32>) {
+  %a = hone.reduce max %x axes [1] : tensor<1x32768xf32> -> tensor<1xf32>
+  %b = hone.reduce max %y axes [1] : tensor<1x32736xf32> -> tensor<1xf32>
+  return %a, %b : tensor<1xf32>, tensor<1xf32>
+}
+
+// -----
+
 // Rows are divided as they are; little is not worth it; halves are summed up in f32; a prime has no parts.
 // CHECK-LABEL: func.func @left_alone(
 // CHECK-NOT:     hone.reshape
