@@ -54,7 +54,11 @@ public:
       return;
     watcher.emplace([this, bytes] { watch(bytes); });
   }
-  ~Watch() {
+  ~Watch() { end(); }
+
+  /// Ends the watch. Returns whether the bytes were taken away, be it after the
+  /// reader's last look at them.
+  bool end() {
     {
       std::lock_guard<std::mutex> lock(mutex);
       ended = true;
@@ -62,6 +66,8 @@ public:
     wake.notify_one();
     if (watcher)
       watcher->join();
+    watcher.reset();
+    return isProtected;
   }
 
 private:
@@ -73,6 +79,7 @@ private:
       if (clock_gettime(clock, &used) || used.tv_sec < limit)
         continue;
       mprotect(const_cast<char *>(bytes.data()), bytes.size(), PROT_NONE);
+      isProtected = true;
       return;
     }
   }
@@ -81,7 +88,7 @@ private:
   clockid_t clock = {};
   std::mutex mutex;
   std::condition_variable wake;
-  bool ended = false;
+  bool ended = false, isProtected = false;
   std::optional<llvm::thread> watcher;
 };
 
@@ -167,7 +174,8 @@ hone::readGuarded(MLIRContext &context,
   llvm::CrashRecoveryContext recovery;
   if (recovery.RunSafely([&] {
         module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
-      }))
+      }) &&
+      !(watch && watch->end()))
     return module;
   handlers.removeNewer();
   return failure();
