@@ -71,7 +71,7 @@ def load(model, error, external=True):
     except OSError as reason:
         raise error(f"{model}: cannot be read: {reason.strerror or reason}") from None
     except Exception:  # protobuf's
-        raise error(f"{model}: not an ONNX model; 'hone check' says more") from None
+        raise error(f"{model}: not an ONNX model, and this command takes no other; 'hone inspect' says what it is") from None
 
 
 def dims_of(model, dims, shapes, error):

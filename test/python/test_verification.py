@@ -147,7 +147,7 @@ class CommandTest(unittest.TestCase):
             ([self.path, "--rtol", "-1"], 2, "error: --rtol: -1.0 is below 0"),
             ([self.path, "--rtol", "nan"], 2, "error: --rtol: nan is below 0"),
             ([self.folder / "no.onnx"], 1, "no.onnx: cannot be read: No such file or directory"),
-            ([self.folder / "text.onnx"], 1, "text.onnx: not an ONNX model; 'hone check' says more"),
+            ([self.folder / "text.onnx"], 1, "text.onnx: not an ONNX model, and this command takes no other; 'hone inspect' says what it is"),
             ([], 2, "note: 'hone verify --help' lists the options"),
         ):
             with self.subTest(arguments=arguments):

@@ -20,7 +20,8 @@ static std::optional<int> parse(int argc, char **argv,
       "tune", "Measures which schedules of a model's kernels are fast on this "
               "machine, for 'hone compile --tuned'.");
   CLI::App &app = line.app();
-  line.addModel(options.model, "the model, an ONNX file");
+  line.addModel(options.model,
+                "the model: an ONNX file, or MLIR (.mlir, .mlirbc)");
   CLI::Option *output = line.addOutput(
       options.output, "the tuning file; an existing one is extended (default: "
                       "MODEL.tuned.json in the working folder)");
