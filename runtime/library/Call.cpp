@@ -7,11 +7,13 @@
 using namespace hone;
 using namespace hone::library;
 
-/// Whether elements of a type have the width that the caller expects.
+/// Whether elements of a type have the width that the caller expects, and are
+/// strings only if it expects those.
 static bool isExpected(const hone_value &expected, int32_t type) {
-  return expected.kind != HONE_KIND_TENSOR ||
-         expected.as.tensor.type == HONE_TYPE_UNDEFINED ||
-         typeBits(expected.as.tensor.type) == typeBits(type);
+  int32_t hoped = expected.as.tensor.type;
+  return expected.kind != HONE_KIND_TENSOR || hoped == HONE_TYPE_UNDEFINED ||
+         (typeBits(hoped) == typeBits(type) &&
+          (hoped == HONE_TYPE_STRING) == (type == HONE_TYPE_STRING));
 }
 
 const hone_value *Call::value(int32_t index) const {

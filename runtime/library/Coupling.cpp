@@ -59,9 +59,10 @@ HONE_LIBRARY(couple_probabilities) {
   Tensor pairs = call.tensorOfType(0, HONE_TYPE_FLOAT);
   if (!pairs)
     return call.status;
-  if (size < 2 || size > 1 << 15 || pairs.rank != 2 ||
-      pairs.dims[1] != size * (size - 1) / 2)
+  if (size < 2 || size > 1 << 15 || pairs.rank != 2)
     return call.misuse(size);
+  if (pairs.dims[1] != size * (size - 1) / 2)
+    return call.fail(HONE_SHAPE_MISMATCH, pairs.dims[1], size * (size - 1) / 2);
   int64_t dims[2] = {pairs.dims[0], size}, count = pairs.dims[1];
   Tensor result = call.make(0, HONE_TYPE_FLOAT, 2, dims);
   Scratch<double> work(call, count + size * (size + 2));

@@ -150,7 +150,7 @@ HONE_LIBRARY(tfidf_vectorizer) {
       return call.fail(HONE_SHAPE_MISMATCH, weights.count, width);
   }
   if (least < 1 || most < least || skips < 0 || mode < Tf || mode > TfIdf)
-    return call.misuse(least);
+    return call.fail(HONE_BAD_VALUE, least, most);
 
   Ngrams ngrams(call, pool);
   if (!ngrams ||

@@ -156,7 +156,7 @@ HONE_LIBRARY(gather) {
     return call.status;
   int32_t rank = x.rank + indices.rank - 1;
   if (rank > maxRank)
-    return call.misuse(rank);
+    return call.fail(HONE_SHAPE_MISMATCH, rank, maxRank);
   int64_t dims[2 * maxRank];
   int32_t at = 0;
   for (int32_t i = 0; i < x.rank; ++i) {
@@ -222,7 +222,7 @@ HONE_LIBRARY(expand) {
   if (!x || !shape)
     return call.status;
   if (shape.count > maxRank)
-    return call.misuse(shape.count);
+    return call.fail(HONE_SHAPE_MISMATCH, shape.count, maxRank);
   int64_t dims[maxRank];
   for (int64_t i = 0; i < shape.count; ++i) {
     dims[i] = integerAt(shape, i);

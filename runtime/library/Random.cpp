@@ -93,8 +93,12 @@ Tensor makeShaped(Call &call, int64_t type) {
   if (!shape)
     return {};
   int64_t dims[maxRank];
-  if (shape.count > maxRank || !isFloating(type)) {
+  if (!isFloating(type)) {
     call.misuse(type);
+    return {};
+  }
+  if (shape.count > maxRank) {
+    call.fail(HONE_SHAPE_MISMATCH, shape.count, maxRank);
     return {};
   }
   for (int64_t i = 0; i < shape.count; ++i) {

@@ -292,6 +292,8 @@ template <typename T> int32_t run(Call &call) {
 } // namespace
 
 HONE_LIBRARY(tree_ensemble) {
-  return call.option(Type) == HONE_TYPE_DOUBLE ? run<double>(call)
-                                               : run<float>(call);
+  if (call.option(Type) == HONE_TYPE_DOUBLE)
+    return run<double>(call);
+  return call.option(Type) == HONE_TYPE_FLOAT ? run<float>(call)
+                                              : call.misuse(call.option(Type));
 }

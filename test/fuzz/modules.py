@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Mutated modules of MLIR through `hone compile`, and what compiles through a run.
 
-Case N is made of N and the functions in test/import/mlir alone: sizes, types, operations, maps and operands are replaced by
-others, in text or in bytes of bytecode. It must compile, or be refused with a message about it; and run, or end with an error.
+Case N is made of N and the functions in test/import/mlir and Inputs/library.mlir alone: sizes, types, operations, maps and
+operands are replaced by others, and calls of library functions get another name, other operands or other numbers, in text or
+in bytes of bytecode. It must compile, or be refused with a message about it; and run, or end with an error.
 Anything else is a failure, which is named with its number: --case=N runs it alone, and --save=DIR keeps its module.
 """
 import argparse
@@ -29,11 +30,14 @@ TOKENS = re.compile(
     r"(?P<size>\b\d+(?=x)|\?)|(?P<type>(?<=x)(?:f16|f32|i1|i8|i32|i64)\b|\b(?:f16|f32|i8|i32|i64)\b)|(?P<number>\b\d+\b)"
     r'|(?P<loop>"(?:parallel|reduction)")|(?P<expression>\bd\d\b)|(?P<operation>\barith\.\w+)|(?P<value>%\w+)'
 )
+# A call of a library function, whose operands and their types are lists, and the names of all.
+CALL = re.compile(r'hone\.library "(\w+)"\(([^)]*)\)( \{[^}]*\})? : \(([^)]*)\)')
+LIBRARY = sorted(set(re.findall(r"\bhone_lib_(\w+)", (ROOT / "runtime/library/Functions.h").read_text())))
 
 
 def functions():
     """Each function of the tests, without comments."""
-    for file in sorted((ROOT / "test/import/mlir").glob("*.mlir")):
+    for file in sorted((ROOT / "test/import/mlir").glob("*.mlir")) + [ROOT / "test/fuzz/Inputs/library.mlir"]:
         for part in file.read_text().split("// -----"):
             yield "\n".join(line for line in part.splitlines() if not line.startswith("//"))
 
@@ -59,6 +63,29 @@ def mutate_text(text, rng):
         else:
             text = text[: token.start()] + new + text[token.end() :]
     return text
+
+
+def mutate_call(text, rng):
+    """Another function, or the same with other operands or another config."""
+    call = rng.choice(list(CALL.finditer(text)))
+    name, config = call[1], call[3] or ""
+    operands = list(zip(call[2].split(", "), call[4].split(", ")))
+    what = rng.choice(["name", "drop", "repeat", "config"])
+    if what == "name":
+        name = rng.choice(LIBRARY + ["foo"])
+        config = rng.choice([config, ""])
+    elif what == "drop":
+        del operands[rng.randrange(len(operands))]
+    elif what == "repeat":
+        operands.insert(rng.randrange(len(operands) + 1), rng.choice(operands))
+    else:
+        entries = config.strip(" {}").split(", ") if config else ["type = 1 : i64"]
+        place = rng.randrange(len(entries))
+        value = rng.choice(["-1 : i64", "1 : i64", "8 : i64", "10 : i64", "1.5 : f64", "true", '"a"', "7 : i128", None])
+        entries[place : place + 1] = [entries[place].split(" = ")[0] + " = " + value] if value else []
+        config = " {" + ", ".join(entries) + "}" if entries else ""
+    values, types = (", ".join(part) for part in zip(*operands)) if operands else ("", "")
+    return text[: call.start()] + f'hone.library "{name}"({values}){config} : ({types})' + text[call.end() :]
 
 
 def mutate_bytes(content, rng):
@@ -97,7 +124,8 @@ def case(number, seeds, folder):
         file.write_bytes(mutate_bytes(content, rng))
     else:
         file = folder / f"{number}.mlir"
-        file.write_text(mutate_text(text, rng))
+        mutate = mutate_call if CALL.search(text) and rng.random() < 0.7 else mutate_text
+        file.write_text(mutate(text, rng))
     return file
 
 

@@ -5,6 +5,7 @@
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/KernelOps.h"
+#include "dialects/Graph/Library.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -234,6 +235,8 @@ LogicalResult Checker::checkOperation(Operation *op) {
         return failure();
   if (auto constant = dyn_cast<graph::ConstantOp>(op))
     return checkConstant(constant);
+  if (auto call = dyn_cast<graph::LibraryOp>(op))
+    return graph::verifyLibrary(call);
   if (!isImported(op))
     return refuse(emitError(op->getLoc())
                   << "'" << op->getName()

@@ -4,11 +4,15 @@
 #include "compiler/Import/Onnx/Builder/AnyRank.h"
 #include "compiler/Import/Onnx/Builder/GraphImporter.h"
 #include "compiler/Import/Onnx/Builder/PackedTypes.h"
+#include "dialects/Graph/Library.h"
 
 #include "mlir/Dialect/UB/IR/UBOps.h"
 
 using namespace mlir;
 using namespace hone::onnx;
+using hone::graph::LibraryFunction;
+using hone::graph::LibraryKind;
+using hone::graph::LibraryValue;
 
 bool hone::onnx::isRuntimeNumber(ElementType elem) {
   return (isInteger(elem) && !isPacked(elem)) || elem == ElementType::Bool ||
@@ -17,160 +21,45 @@ bool hone::onnx::isRuntimeNumber(ElementType elem) {
 
 namespace {
 
-enum Elements {
-  Any, ///< whole bytes, or text
-  Number,
-  NumberOrText,
-  TokenOrText, ///< int32, int64 or text
-  Int,         ///< int32 or int64
-  Int64,
-  Byte,
-  Bool,
-  Float,
-  Floating, ///< float, double, float16 or bfloat16
-  Text,
-  Sequence,
-  Map,
-  Value, ///< a tensor, a sequence or an optional
-};
-
-/// An operand of a function of the runtime.
-struct Operand {
-  Elements elements = Any;
-  int64_t minRank = 0, maxRank = INT64_MAX;
-  bool single = false;   ///< one element
-  bool optional = false; ///< may be omitted
-  bool repeated = false; ///< any number of operands like this one
-
-  constexpr Operand(Elements elements) : elements(elements) {}
-  constexpr Operand ranks(int64_t least, int64_t most) const {
-    Operand copy = *this;
-    copy.minRank = least;
-    copy.maxRank = most;
-    return copy;
-  }
-  constexpr Operand rank(int64_t number) const { return ranks(number, number); }
-  constexpr Operand one() const {
-    Operand copy = *this;
-    copy.single = true;
-    return copy;
-  }
-  constexpr Operand maybe() const {
-    Operand copy = *this;
-    copy.optional = true;
-    return copy;
-  }
-  constexpr Operand any() const {
-    Operand copy = *this;
-    copy.repeated = true;
-    return copy;
-  }
-};
-
-/// The operands of each function, as listed in runtime/library/README.md.
-ArrayRef<Operand> operandsOf(StringRef function) {
-  using Operands = std::vector<Operand>;
-  constexpr Operand any(Any), text(Text), sequence(Sequence), integer(Int),
-      int64(Int64), floating(Floating), boolean(Bool);
-  static const llvm::StringMap<Operands> table = {
-      {"custom", {Operand(Number).maybe().any()}},
-      {"nonzero", {NumberOrText}},
-      {"compress", {any, boolean.rank(1)}},
-      {"unique", {NumberOrText}},
-      {"non_max_suppression",
-       {Operand(Float).rank(3), Operand(Float).rank(3), integer.one(),
-        floating.one(), floating.one().maybe()}},
-      {"sequence_empty", {}},
-      {"sequence_construct", {any.any()}},
-      {"sequence_at", {sequence, integer.one()}},
-      {"sequence_insert", {sequence, any, integer.one().maybe()}},
-      {"sequence_append", {sequence, any}},
-      {"sequence_erase", {sequence, integer.one().maybe()}},
-      {"sequence_length", {sequence}},
-      {"concat_from_sequence", {sequence}},
-      {"split_to_sequence", {any, integer.ranks(0, 1).maybe()}},
-      {"optional_make", {Value}},
-      {"optional_empty", {}},
-      {"optional_has_element", {Value}},
-      {"optional_get_element", {Value}},
-      {"flatten", {Value}},
-      {"shape_like", {any.rank(1), Value}},
-      {"broadcast", {Operand(Value).any()}},
-      {"string_concat", {text, text}},
-      {"string_equal", {text, text}},
-      {"string_split", {text, text.one()}},
-      {"string_normalizer", {text.ranks(1, 2), text}},
-      {"regex_full_match", {text, text.one()}},
-      {"tokenize", {text.ranks(1, 2), text, text.one()}},
-      {"string_from_number", {Number}},
-      {"string_to_number", {text}},
-      {"label_encoder",
-       {NumberOrText, NumberOrText, NumberOrText, Operand(NumberOrText).one()}},
-      {"tfidf_vectorizer",
-       {Operand(TokenOrText).ranks(1, 2), TokenOrText, int64, int64,
-        Operand(Float).maybe()}},
-      {"take", {int64, any.any()}},
-      {"random_uniform", {integer}},
-      {"random_normal", {integer}},
-      {"bernoulli", {floating}},
-      {"multinomial", {floating.rank(2)}},
-      {"dropout", {floating, floating.one().maybe(), boolean.one().maybe()}},
-      {"decode_image", {Operand(Byte).rank(1)}},
-      {"det", {floating.ranks(2, INT64_MAX)}},
-      {"dft",
-       {floating.ranks(2, INT64_MAX), integer.one().maybe(),
-        integer.one().maybe()}},
-      {"stft",
-       {floating.ranks(2, 3), integer.one(), floating.rank(1).maybe(),
-        integer.one().maybe()}},
-      {"window", {integer.one()}},
-      {"mel_weight_matrix",
-       {integer.one(), integer.one(), integer.one(), floating.one(),
-        floating.one()}},
-      {"zip_map", {Operand(Number).rank(2), Operand(NumberOrText).rank(1)}},
-      {"dict_vectorizer", {Operand(Map), Operand(NumberOrText).rank(1)}},
-      {"cast_map", {Operand(Map)}},
-      {"couple_probabilities", {Operand(Float).rank(2)}},
-      {"tree_ensemble",
-       {floating.rank(2), Byte, integer, int64, integer.maybe(),
-        integer.maybe(), floating.maybe()}},
-  };
-  auto it = table.find(function);
-  assert(it != table.end() && "a function that the table does not have");
-  return it->second;
-}
-
-bool fits(const Val &v, Elements elements) {
+bool fits(const Val &v, LibraryKind kind) {
   ElementType elem = v.elem;
-  switch (elements) {
-  case Any:
+  switch (kind) {
+  case LibraryKind::Any:
     return !isPacked(elem);
-  case Number:
+  case LibraryKind::Number:
     return isRuntimeNumber(elem);
-  case NumberOrText:
+  case LibraryKind::NumberOrText:
     return isRuntimeNumber(elem) || elem == ElementType::String;
-  case TokenOrText:
+  case LibraryKind::TokenOrText:
     return elem == ElementType::Int32 || elem == ElementType::Int64 ||
            elem == ElementType::String;
-  case Int:
+  case LibraryKind::KeyOrText:
+    return elem == ElementType::Int64 || elem == ElementType::String;
+  case LibraryKind::Int32:
+    return elem == ElementType::Int32;
+  case LibraryKind::Int:
     return elem == ElementType::Int32 || elem == ElementType::Int64;
-  case Int64:
+  case LibraryKind::Int64:
     return elem == ElementType::Int64;
-  case Byte:
+  case LibraryKind::Byte:
     return elem == ElementType::Uint8;
-  case Bool:
+  case LibraryKind::Bool:
     return elem == ElementType::Bool;
-  case Float:
+  case LibraryKind::Float:
     return elem == ElementType::Float;
-  case Floating:
+  case LibraryKind::FloatOrDouble:
+    return elem == ElementType::Float || elem == ElementType::Double;
+  case LibraryKind::Floating:
     return isFloat(elem) && !isSmallFloat(elem);
-  case Text:
+  case LibraryKind::Text:
     return elem == ElementType::String;
-  case Sequence:
+  case LibraryKind::Sequence:
     return isa<graph::SequenceType>(v.value.getType());
-  case Map:
+  case LibraryKind::Map:
     return isa<graph::MapType>(v.value.getType());
-  case Value:
+  case LibraryKind::Optional:
+    return isa<graph::OptionalType>(v.value.getType());
+  case LibraryKind::Value:
     return !v.isTensor() || !isPacked(elem);
   }
   llvm_unreachable("all are listed");
@@ -178,25 +67,26 @@ bool fits(const Val &v, Elements elements) {
 
 /// Whether a function accepts the operands; an error of the node otherwise.
 bool takes(NodeBuilder &n, StringRef function, ArrayRef<Val> operands) {
-  ArrayRef<Operand> expected = operandsOf(function);
+  const LibraryFunction *signature = graph::findLibraryFunction(function);
+  assert(signature && "a function that the runtime does not have");
+  ArrayRef<LibraryValue> expected = signature->operands;
   for (auto [i, v] : llvm::enumerate(operands)) {
     if (i >= expected.size() && (expected.empty() || !expected.back().repeated))
       return n.fail("has more inputs than it takes"), false;
-    const Operand &wanted = expected[std::min(i, expected.size() - 1)];
+    const LibraryValue &wanted = expected[std::min(i, expected.size() - 1)];
     bool absent = !v || isa<NoneType>(v.value.getType());
     if (absent && wanted.optional)
       continue;
     if (absent)
       return n.fail("lacks an input that it needs"), false;
-    bool isTensor = wanted.elements != Sequence && wanted.elements != Map &&
-                    wanted.elements != Value;
-    if (isTensor != v.isTensor() && wanted.elements != Value)
+    bool isTensor = isTensorKind(wanted.kind);
+    if (isTensor != v.isTensor() && wanted.kind != LibraryKind::Value)
       return n.fail(isTensor ? "needs a tensor where it has none"
-                    : wanted.elements == Map
+                    : wanted.kind == LibraryKind::Map
                         ? "needs a map where it has none"
                         : "needs a sequence where it has none"),
              false;
-    if (!fits(v, wanted.elements))
+    if (!fits(v, wanted.kind))
       return n.fail("does not take a tensor of " + elementTypeName(v.elem) +
                     " there"),
              false;
@@ -209,8 +99,9 @@ bool takes(NodeBuilder &n, StringRef function, ArrayRef<Val> operands) {
                     Twine(v.type().getNumElements())),
              false;
   }
-  size_t needed = llvm::count_if(
-      expected, [](const Operand &o) { return !o.optional && !o.repeated; });
+  size_t needed = llvm::count_if(expected, [](const LibraryValue &o) {
+    return !o.optional && !o.repeated;
+  });
   if (operands.size() < needed)
     return n.fail("lacks an input that it needs"), false;
   return true;
