@@ -189,6 +189,12 @@ static const llvm::StringMap<LibraryFunction> &libraryFunctions() {
   return table;
 }
 
+size_t graph::requiredCount(ArrayRef<LibraryValue> values) {
+  while (!values.empty() && (values.back().optional || values.back().repeated))
+    values = values.drop_back();
+  return values.size();
+}
+
 const LibraryFunction *graph::findLibraryFunction(StringRef name) {
   auto it = libraryFunctions().find(name);
   return it == libraryFunctions().end() ? nullptr : &it->second;

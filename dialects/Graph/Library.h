@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Signatures of the runtime's library functions, as listed in
-// runtime/library/README.md. The importers
-// check calls by them.
+// runtime/library/README.md. The importers check calls by them.
 #ifndef HONE_DIALECTS_GRAPH_LIBRARY_H
 #define HONE_DIALECTS_GRAPH_LIBRARY_H
 
-#include "mlir/IR/Types.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
-#include "llvm/Support/LogicalResult.h"
 
-#include <optional>
+#include <cstdint>
 #include <vector>
 
 namespace hone::graph {
-
-class LibraryOp;
 
 enum class LibraryKind {
   Any, ///< whole bytes, or text
@@ -91,6 +87,9 @@ struct LibraryValue {
   }
 };
 
+/// The number of values up to the last one that must be there.
+size_t requiredCount(llvm::ArrayRef<LibraryValue> values);
+
 /// A number of a function's config.
 struct LibraryOption {
   enum Kind { Integer, Float, OperandType, KeyType, ResultType };
@@ -108,10 +107,6 @@ struct LibraryFunction {
 
 /// Null for a name that no function has.
 const LibraryFunction *findLibraryFunction(llvm::StringRef name);
-
-/// Whether a call has the function's operands, results and config; an error of
-/// the operation otherwise.
-llvm::LogicalResult verifyLibrary(LibraryOp call);
 
 } // namespace hone::graph
 

@@ -88,10 +88,10 @@ class Table:
         try:
             return run(*given)
         except RunError as error:
-            cause: BaseException | None = self._raised.error
-            if cause is None or isinstance(cause, Exception):
-                raise error from cause
-            raise cause
+            # Not in a variable of this frame, which the exception's traceback refers to.
+            if self._raised.error is None or isinstance(self._raised.error, Exception):
+                raise error from self._raised.error
+            raise self._raised.error
         finally:
             self._raised.error = None
 

@@ -3,12 +3,14 @@
 """Custom operators: what they are given, with sizes that are known, free or from data, and what is refused."""
 import asyncio
 import concurrent.futures
+import gc
 import pathlib
 import pickle
 import shutil
 import subprocess
 import tempfile
 import unittest
+import weakref
 
 import ml_dtypes
 import numpy as np
@@ -176,6 +178,23 @@ class FunctionTest(CustomTest):
             with self.assertRaises(hone.RunError) as caught:
                 model(np.zeros((2, 4), "f4"))
             self.assertIsNone(caught.exception.__cause__)
+
+    def test_errors_keep_nothing_alive(self):
+        def fail(x, by):
+            raise ValueError("no")
+
+        model = self.compile_with({"test:Scale": fail})
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        try:  # assertRaises clears the frames that the error refers to.
+            model(np.zeros((2, 3), "f4"))
+            self.fail("no error")
+        except hone.RunError:
+            pass
+        gone = weakref.ref(model)
+        del model
+        self.assertIsNone(gone())
 
     def test_messages_end_with_a_whole_character(self):
         def fail(x, by):

@@ -5,7 +5,6 @@
 #include "compiler/Import/Onnx/OnnxImporter.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/KernelOps.h"
-#include "dialects/Graph/Library.h"
 #include "dialects/Rt/Rt.h"
 #include "hone/abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -143,7 +142,7 @@ static std::string describeDims(Attribute given, Type type) {
 /// Those of a dictionary that are not ours, or that the importer sets.
 static DictionaryAttr withoutLater(DictionaryAttr attrs,
                                    ArrayRef<StringRef> imported) {
-  return DictionaryAttr::get(
+  return DictionaryAttr::getWithSorted(
       attrs.getContext(),
       llvm::to_vector(llvm::make_filter_range(attrs, [&](NamedAttribute attr) {
         return !attr.getName().strref().starts_with("hone.") ||
@@ -160,13 +159,17 @@ void hone::removeLaterAttributes(ModuleOp module) {
   module.getBody()->walk([&](Operation *op) {
     op->setDiscardableAttrs(
         withoutLater(op->getDiscardableAttrDictionary(), {}));
-    auto function = dyn_cast<func::FuncOp>(op);
-    for (unsigned i = 0; function && i < function.getNumArguments(); ++i)
-      if (DictionaryAttr attrs = function.getArgAttrDict(i))
-        function.setArgAttrs(i, withoutLater(attrs, ofValues));
-    for (unsigned i = 0; function && i < function.getNumResults(); ++i)
-      if (DictionaryAttr attrs = function.getResultAttrDict(i))
-        function.setResultAttrs(i, withoutLater(attrs, ofValues));
+    auto function = dyn_cast<FunctionOpInterface>(op);
+    if (!function)
+      return;
+    SmallVector<DictionaryAttr> arguments, results;
+    function.getAllArgAttrs(arguments);
+    function.getAllResultAttrs(results);
+    for (DictionaryAttr &attrs :
+         llvm::concat<DictionaryAttr>(arguments, results))
+      attrs = withoutLater(attrs, ofValues);
+    function.setAllArgAttrs(arguments);
+    function.setAllResultAttrs(results);
   });
 }
 
@@ -236,7 +239,7 @@ LogicalResult Checker::checkOperation(Operation *op) {
   if (auto constant = dyn_cast<graph::ConstantOp>(op))
     return checkConstant(constant);
   if (auto call = dyn_cast<graph::LibraryOp>(op))
-    return graph::verifyLibrary(call);
+    return checkLibraryCall(call);
   if (!isImported(op))
     return refuse(emitError(op->getLoc())
                   << "'" << op->getName()
@@ -312,6 +315,7 @@ LogicalResult Checker::run() {
     return refuse(emitError(function.getLoc()) << "@main is not one block");
   if (failed(checkAttributes(function)))
     return failure();
+  SmallVector<DictionaryAttr> arguments, results;
   for (BlockArgument argument : function.getArguments()) {
     unsigned index = argument.getArgNumber();
     std::string place = "arg" + std::to_string(index);
@@ -319,7 +323,7 @@ LogicalResult Checker::run() {
         checkValue(function.getArgAttrDict(index), argument.getType(), place);
     if (failed(attrs))
       return failure();
-    function.setArgAttrs(index, *attrs);
+    arguments.push_back(*attrs);
     auto dims = attrs->getAs<ArrayAttr>(rt::kDimsAttr);
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     for (int64_t i = 0; type && i < type.getRank(); ++i)
@@ -334,8 +338,10 @@ LogicalResult Checker::run() {
                             "result" + std::to_string(index));
     if (failed(attrs))
       return failure();
-    function.setResultAttrs(index, *attrs);
+    results.push_back(*attrs);
   }
+  function.setAllArgAttrs(arguments);
+  function.setAllResultAttrs(results);
   return failure(isWrong);
 }
 

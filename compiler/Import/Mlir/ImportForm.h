@@ -4,6 +4,7 @@
 #define HONE_COMPILER_IMPORT_MLIR_IMPORTFORM_H
 
 #include "compiler/Import/Mlir/MlirImporter.h"
+#include "dialects/Graph/Graph.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -29,6 +30,10 @@ mlir::LogicalResult checkAttributes(mlir::func::FuncOp function);
 
 /// Gives values to weights that are left out of text.
 void fillWeights(mlir::ModuleOp module);
+
+/// Reports what the runtime's function would trust and the call does not have:
+/// its operands, results and config.
+mlir::LogicalResult checkLibraryCall(graph::LibraryOp call);
 
 /// Reports what is not in this form. Arguments and results without `hone.name`
 /// and `hone.type` are called arg0, ... and result0, ..., and have the type of

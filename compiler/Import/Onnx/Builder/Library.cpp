@@ -99,10 +99,7 @@ bool takes(NodeBuilder &n, StringRef function, ArrayRef<Val> operands) {
                     Twine(v.type().getNumElements())),
              false;
   }
-  size_t needed = llvm::count_if(expected, [](const LibraryValue &o) {
-    return !o.optional && !o.repeated;
-  });
-  if (operands.size() < needed)
+  if (operands.size() < graph::requiredCount(expected))
     return n.fail("lacks an input that it needs"), false;
   return true;
 }

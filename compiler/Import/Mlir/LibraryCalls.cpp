@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Checks calls of library functions.
-#include "dialects/Graph/Graph.h"
+#include "compiler/Import/Mlir/ImportForm.h"
+#include "compiler/Import/Onnx/Builder/PackedTypes.h"
+#include "compiler/Import/Onnx/Builder/Scalar.h"
 #include "dialects/Graph/Library.h"
-#include "hone/abi.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace hone;
@@ -140,50 +142,11 @@ static StringRef describe(LibraryKind kind) {
   llvm_unreachable("all are listed");
 }
 
-/// Whether elements of an ONNX type are stored as `type`.
-static bool isStoredAs(int64_t code, Type type) {
-  auto isInteger = [&](unsigned width) {
-    return type.isSignlessInteger(width);
-  };
-  switch (code) {
-  case HONE_TYPE_FLOAT:
-    return type.isF32();
-  case HONE_TYPE_DOUBLE:
-    return type.isF64();
-  case HONE_TYPE_FLOAT16:
-    return type.isF16();
-  case HONE_TYPE_BFLOAT16:
-    return type.isBF16();
-  case HONE_TYPE_STRING:
-    return isa<StringType>(type);
-  case HONE_TYPE_BOOL:
-  case HONE_TYPE_INT8:
-  case HONE_TYPE_UINT8:
-    return isInteger(8);
-  case HONE_TYPE_INT16:
-  case HONE_TYPE_UINT16:
-    return isInteger(16);
-  case HONE_TYPE_INT32:
-  case HONE_TYPE_UINT32:
-    return isInteger(32);
-  case HONE_TYPE_INT64:
-  case HONE_TYPE_UINT64:
-    return isInteger(64);
-  case HONE_TYPE_COMPLEX64:
-    return isa<ComplexType>(type) &&
-           cast<ComplexType>(type).getElementType().isF32();
-  case HONE_TYPE_COMPLEX128:
-    return isa<ComplexType>(type) &&
-           cast<ComplexType>(type).getElementType().isF64();
-  case HONE_TYPE_FLOAT8E4M3FN:
-  case HONE_TYPE_FLOAT8E4M3FNUZ:
-  case HONE_TYPE_FLOAT8E5M2:
-  case HONE_TYPE_FLOAT8E5M2FNUZ:
-  case HONE_TYPE_FLOAT8E8M0:
-    return type.isIntOrFloat() && type.getIntOrFloatBitWidth() == 8;
-  default:
-    return false;
-  }
+/// Whether elements of the ONNX type of this number are stored as `type`.
+static bool isStoredAs(int64_t number, Type type) {
+  auto elem = static_cast<onnx::ElementType>(number);
+  return llvm::isInt<32>(number) && !onnx::isPacked(elem) &&
+         onnx::storageType(type.getContext(), elem) == type;
 }
 
 //===- Verification -------------------------------------------------------===//
@@ -219,10 +182,7 @@ private:
   LogicalResult verifyValues(StringRef what, TypeRange types,
                              ArrayRef<LibraryValue> expected) {
     bool repeats = !expected.empty() && expected.back().repeated;
-    size_t least = 0;
-    for (auto [i, value] : llvm::enumerate(expected))
-      if (!value.optional && !value.repeated)
-        least = i + 1;
+    size_t least = requiredCount(expected);
     if (types.size() < least || (types.size() > expected.size() && !repeats))
       return error() << "it has " << types.size() << " " << what
                      << "s, and must have "
@@ -348,7 +308,7 @@ private:
 
 } // namespace
 
-LogicalResult graph::verifyLibrary(LibraryOp call) {
+LogicalResult hone::checkLibraryCall(LibraryOp call) {
   const LibraryFunction *function = findLibraryFunction(call.getFunction());
   if (!function)
     return call.emitOpError("calls '")
